@@ -1,0 +1,147 @@
+"""Find, read, resolve and list recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from promptreid.config.merge import apply_override, merge, parse_override
+from promptreid.config.problems import describe
+from promptreid.config.schema import Recipe
+from promptreid.errors import ConfigError, unknown_name
+
+FOLDER = Path(__file__).parent.parent / "recipes"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class RecipeInfo:
+    """One line of the list of recipes."""
+
+    name: str
+    description: str
+    source: str
+
+
+def recipe_names() -> list[str]:
+    """Return the names of all recipes in the package, sorted."""
+    return sorted(
+        path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yaml")
+    )
+
+
+def list_recipes() -> list[RecipeInfo]:
+    """Return name, description and source of every recipe in the package."""
+    return [
+        RecipeInfo(name, recipe.description, recipe.source)
+        for name in recipe_names()
+        for recipe in [load_recipe(name)]
+    ]
+
+
+def recipe_text(name: str) -> str:
+    """Return the YAML of a recipe in the package, comments included.
+
+    Raises:
+        ConfigError: There is no such recipe.
+    """
+    return _find(name, None).read_text(encoding="utf-8")
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Resolve a recipe: its parents, then its own values, then the overrides.
+
+    Args:
+        name: A name from `recipe_names`, or the path of a YAML file.
+        overrides: `dotted.key=value` texts; stages are addressed by name.
+
+    Raises:
+        ConfigError: The recipe does not exist, is not YAML, extends itself, or holds wrong keys or
+            values; all wrong keys and values are named at once.
+    """
+    tree = _resolve(name, None, ())
+    for text in overrides:
+        path, value = parse_override(text)
+        apply_override(tree, path, value)
+    return validate(tree, where=f"recipe {name!r}")
+
+
+def validate(tree: dict[str, Any], *, where: str) -> Recipe:
+    """Check resolved values.
+
+    Args:
+        tree: Values as read from YAML.
+        where: What they are, for the message.
+
+    Raises:
+        ConfigError: All wrong keys and values, one a line.
+    """
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        problems = describe(error, tree, Recipe)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigError(
+            f"{where[0].upper()}{where[1:]} has {count}:\n  " + "\n  ".join(problems)
+        ) from None
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Return the fully resolved recipe as YAML that `load_recipe` reads back to the same recipe."""
+    values = recipe.model_dump(mode="json")
+    for stage in values["stages"]:
+        stage["losses"] = {name: term for name, term in stage["losses"].items() if term is not None}
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _find(name: str, beside: Path | None) -> Path:
+    looks_like_file = name.endswith((".yaml", ".yml"))
+    if looks_like_file:
+        path = Path(name)
+        if beside is not None and not path.is_absolute():
+            path = beside / path
+        if not path.is_file():
+            raise ConfigError(f"There is no recipe file {path}. Give a YAML file or a recipe name.")
+        return path
+    path = FOLDER / f"{name}.yaml"
+    if name not in recipe_names():
+        raise ConfigError(unknown_name("recipe", name, recipe_names()))
+    return path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.load(text, Loader=_LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(
+            f"{path} must hold a mapping of keys to values, not {type(tree).__name__}."
+        )
+    return tree
+
+
+def _resolve(name: str, beside: Path | None, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = _find(name, beside).resolve()
+    if path in seen:
+        chain = " -> ".join(step.stem for step in (*seen, path))
+        raise ConfigError(f"Recipes extend each other in a circle: {chain}.")
+    own = _read(path)
+    parents = own.pop("extends", [])
+    tree: dict[str, Any] = {}
+    for parent in [parents] if isinstance(parents, str) else parents:
+        tree = merge(tree, _resolve(str(parent), path.parent, (*seen, path)))
+    tree = merge(tree, own)
+    if path.is_relative_to(FOLDER):
+        tree["name"] = path.relative_to(FOLDER).with_suffix("").as_posix()
+    else:
+        tree["name"] = own.get("name", path.stem)
+    return tree

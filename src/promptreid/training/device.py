@@ -1,0 +1,64 @@
+"""Pick the device and the number type of the forward and backward pass."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+
+import torch
+
+from promptreid.errors import ConfigError
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """Return the device to run on.
+
+    Args:
+        name: A torch device such as "cuda:1"; None picks CUDA, then MPS, then the CPU.
+
+    Raises:
+        ConfigError: The device is unknown or not there.
+    """
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConfigError(
+            f"Device {name!r} cannot be used here ({reason}). "
+            "Leave --device out to take the best one there is, or give cpu."
+        ) from error
+    return device
+
+
+def is_bf16_native(device: torch.device) -> bool:
+    """Tell whether bfloat16 matrix products run in hardware on the device."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
+        return bool(probe and probe())
+    return False
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """Turn `auto` into `bf16` where it is native and `fp32` elsewhere."""
+    if precision != "auto":
+        return precision
+    return "bf16" if is_bf16_native(device) else "fp32"
+
+
+@contextlib.contextmanager
+def forward_precision(precision: str, device: torch.device) -> Generator[None]:
+    """Run the block in the resolved precision; losses leave it by themselves."""
+    if precision == "bf16":
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            yield
+    else:
+        yield

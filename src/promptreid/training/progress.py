@@ -1,0 +1,111 @@
+"""Say how training goes: a live line on a terminal, plain lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import IO, Any, Protocol
+
+_PLAIN_SECONDS = 15.0
+_LIVE_SECONDS = 0.25
+
+
+class Progress(Protocol):
+    """Where the trainer reports to."""
+
+    def message(self, text: str) -> None:
+        """Say one thing."""
+
+    def start(self, title: str, total: int, unit: str) -> None:
+        """Begin a counted task."""
+
+    def advance(self, count: int) -> None:
+        """Count on; called once a step, so it must be cheap."""
+
+    def finish(self) -> None:
+        """End the counted task."""
+
+
+class Silent:
+    """Report nothing."""
+
+    def message(self, text: str) -> None:
+        """Say nothing."""
+
+    def start(self, title: str, total: int, unit: str) -> None:
+        """Begin nothing."""
+
+    def advance(self, count: int) -> None:
+        """Count nothing."""
+
+    def finish(self) -> None:
+        """End nothing."""
+
+
+class Lines:
+    """Report to a stream: a line that renews itself on a terminal, lines now and then elsewhere."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._live = self._stream.isatty()
+        self._title, self._unit, self._total = "", "", 0
+        self._done, self._begun, self._shown = 0, 0.0, 0.0
+
+    def message(self, text: str) -> None:
+        """Print one line above the live one."""
+        self._clear()
+        print(text, file=self._stream, flush=True)
+
+    def start(self, title: str, total: int, unit: str) -> None:
+        """Begin a counted task of `total` units."""
+        self._title, self._unit, self._total, self._done = title, unit, total, 0
+        self._begun = self._shown = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        """Count on and show the rate and the time left when it is time to."""
+        self._done += count
+        now = time.monotonic()
+        if now - self._shown < (_LIVE_SECONDS if self._live else _PLAIN_SECONDS):
+            return
+        self._shown = now
+        rate = self._done / max(now - self._begun, 1e-9)
+        left = clock((self._total - self._done) / rate) if rate > 0 else "?"
+        text = f"{self._title}  {self._done}/{self._total} {self._unit}  {rate:.1f}/s  {left} left"
+        if self._live:
+            print(f"\r\x1b[2K{text}", end="", file=self._stream, flush=True)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def finish(self) -> None:
+        """End the counted task and clear the live line."""
+        self._clear()
+
+    def _clear(self) -> None:
+        if self._live:
+            print("\r\x1b[2K", end="", file=self._stream, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as `1:02:03` or `2:03`."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, secs = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
+
+
+def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
+    """Write one epoch of the metrics table as a line for people."""
+    parts = [f"{row['stage']} {row['epoch']}/{epochs}", f"loss {row['loss']:.4f}"]
+    parts += [
+        f"{name.removeprefix('loss_')} {value:.4f}"
+        for name, value in row.items()
+        if name.startswith("loss_")
+    ]
+    if row.get("accuracy") not in (None, ""):
+        parts.append(f"accuracy {row['accuracy']:.1%}")
+    if row.get("val_mAP") not in (None, ""):
+        parts.append(f"val mAP {row['val_mAP']:.1%} rank-1 {row['val_rank1']:.1%}")
+    parts.append(f"lr {row['lr']:.2e}")
+    parts.append(f"{row['images'] / max(row['seconds'], 1e-9):.0f} images/s")
+    return "  ".join(parts)
