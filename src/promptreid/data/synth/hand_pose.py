@@ -1,0 +1,178 @@
+"""How a hand lies in one picture: pose, framing, light and surroundings, none of it identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptreid.data.synth.hand_identity import HandIdentity
+from promptreid.data.synth.hand_marks import finger_bones
+from promptreid.data.synth.raster import Look, Point
+
+_FAN = (0.0, -0.10, 0.0, 0.11, 0.25)  # radians away from straight up at a spread of 1
+_CLOSED = (0.0, 0.03, 0.0, -0.02, -0.03)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One finger laid out: the places of its joints and its radius at each, in the hand frame."""
+
+    points: tuple[Point, ...]
+    radii: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pose:
+    """One way to hold and to frame a hand.
+
+    Attributes:
+        spread: How far the fingers stand apart, 0 together to 1.5.
+        thumb: How far the thumb stands off, 0 to 1.
+        chains: The fingers, thumb first.
+        thumb_root: Where the thumb's metacarpal begins.
+        rotation: Turn in the picture, radians.
+        scale: Length of a palm as a share of the picture's height.
+        squash: Horizontal factor of the frame.
+        centre: Where (0, 0.95) of the hand frame lies, as shares of width and height.
+    """
+
+    spread: float
+    thumb: float
+    chains: tuple[Chain, ...]
+    thumb_root: Point
+    rotation: float
+    scale: float
+    squash: float
+    centre: Point
+
+    @property
+    def spread_word(self) -> str:
+        """The spread in words."""
+        if self.spread < 0.35:
+            return "fingers together"
+        return "fingers slightly apart" if self.spread < 0.9 else "fingers spread"
+
+
+def sample_pose(identity: HandIdentity, rng: np.random.Generator) -> Pose:
+    """Draw a pose around a person's bones."""
+    spread = float(np.clip(rng.choice([0.1, 0.6, 1.15]) + rng.normal(0, 0.15), 0, 1.5))
+    thumb = float(np.clip(0.25 + 0.45 * spread + rng.normal(0, 0.22), 0, 1.1))
+    root = (-0.17 * identity.palm_width, 0.2)
+    chains = [_thumb_chain(identity, root, thumb, rng)]
+    chains += [_finger_chain(identity, finger, spread, rng) for finger in range(1, 5)]
+    turn = float(np.clip(rng.normal(0, 0.2), -0.55, 0.55))
+    if rng.random() < 0.06:
+        turn = float(rng.choice([-1, 1]) * rng.uniform(0.6, 1.6))
+    scale = float(rng.uniform(0.31, 0.455))
+    slack = 0.455 - scale
+    centre = (
+        float(np.clip(0.5 + rng.normal(0, 0.05 + 0.5 * slack), 0.3, 0.7)),
+        float(0.52 + rng.uniform(-0.02, 0.02) + slack * rng.uniform(-0.6, 1.0)),
+    )
+    return Pose(
+        spread=spread,
+        thumb=thumb,
+        chains=tuple(chains),
+        thumb_root=root,
+        rotation=turn,
+        scale=scale,
+        squash=float(rng.uniform(0.76, 0.95)),
+        centre=centre,
+    )
+
+
+def _finger_chain(
+    identity: HandIdentity, finger: int, spread: float, rng: np.random.Generator
+) -> Chain:
+    mix = min(spread, 1.0)
+    angle = _FAN[finger] * spread + _CLOSED[finger] * (1 - mix)
+    angle += identity.rest[finger] * (0.4 + 0.6 * mix) + float(rng.normal(0, 0.03))
+    x, y = identity.knuckles[finger - 1]
+    bends = [0.0, *(identity.curve[finger][j] + float(rng.normal(0, 0.02)) for j in range(2))]
+    width = identity.radii[finger]
+    radii = (width, width * (1 + identity.knobs), width * (0.55 + 0.45 * identity.taper))
+    start = (x * identity.palm_width, y)
+    lengths = finger_bones(identity, finger)
+    return _chain(start, angle, lengths, bends, (*radii, width * identity.taper), rng)
+
+
+def _thumb_chain(
+    identity: HandIdentity, root: Point, thumb: float, rng: np.random.Generator
+) -> Chain:
+    angle = -(0.42 + 0.38 * thumb) + identity.rest[0] * 0.5
+    length = identity.bones[0][0]
+    knuckle = (root[0] + length * float(np.sin(angle)), root[1] + length * float(np.cos(angle)))
+    free = -(0.05 + 0.85 * thumb) + identity.rest[0] + float(rng.normal(0, 0.05))
+    bends = [0.0, identity.curve[0][0] * 2 + float(rng.normal(0.08, 0.08))]
+    width = identity.radii[0]
+    radii = (width, width * (0.96 + identity.knobs), width * (0.15 + 0.85 * identity.taper))
+    return _chain(knuckle, free, finger_bones(identity, 0), bends, radii, rng)
+
+
+def _chain(
+    start: Point,
+    angle: float,
+    lengths: tuple[float, ...],
+    bends: list[float],
+    radii: tuple[float, ...],
+    rng: np.random.Generator,
+) -> Chain:
+    """Lay bones end to end; a bone that bends away from the camera looks a little shorter."""
+    points = [start]
+    lean = abs(rng.normal(0, 0.12))
+    for length, bend in zip(lengths, bends, strict=True):
+        angle += bend
+        seen = length * float(np.cos(lean + abs(rng.normal(0, 0.08))))
+        x, y = points[-1]
+        points.append((x + seen * float(np.sin(angle)), y + seen * float(np.cos(angle))))
+    return Chain(tuple(points), radii)
+
+
+@dataclass(frozen=True)
+class Light:
+    """Where the light comes from and what the camera makes of it.
+
+    Attributes:
+        toward: Unit vector to the light, (x, y, z), y up in the picture.
+        ambient: Share of light that comes from everywhere.
+        shadow: Darkness of the cast shadow.
+        look: The camera.
+        word: The light in words.
+    """
+
+    toward: tuple[float, float, float]
+    ambient: float
+    shadow: float
+    look: Look
+    word: str
+
+
+_LIGHTS = {
+    "even": (1.0, (1.0, 1.0, 1.0)),
+    "bright": (1.16, (1.0, 1.0, 1.0)),
+    "dim": (0.76, (1.0, 0.99, 0.98)),
+    "warm": (1.0, (1.07, 1.0, 0.87)),
+    "cool": (0.99, (0.91, 1.0, 1.09)),
+}
+
+
+def sample_light(rng: np.random.Generator) -> Light:
+    """Draw light and camera."""
+    word = str(rng.choice(list(_LIGHTS), p=[0.4, 0.2, 0.12, 0.14, 0.14]))
+    exposure, gains = _LIGHTS[word]
+    around, up = rng.uniform(0, 2 * np.pi), rng.uniform(0.55, 1.25)
+    toward = (np.cos(around) * np.cos(up), np.sin(around) * np.cos(up), np.sin(up))
+    red, green, blue = (float(g * rng.normal(1, 0.03)) for g in gains)
+    look = Look(
+        gains=(red, green, blue),
+        exposure=float(exposure * rng.normal(1, 0.07)),
+        contrast=float(rng.uniform(0.95, 1.3)),
+        vignette=float(rng.uniform(0, 0.22)),
+        softness=float(max(0.0, rng.normal(0.25, 0.35))),
+        grain=float(abs(rng.normal(0, 0.012))),
+        quality=int(rng.integers(62, 100)),
+    )
+    x, y, z = (float(v) for v in toward)
+    ambient, shadow = float(rng.uniform(0.3, 0.6)), float(rng.uniform(0.05, 0.4))
+    return Light((x, y, z), ambient, shadow, look, word)
