@@ -1,0 +1,128 @@
+"""Transformer blocks of OpenCLIP, run only where their output is read.
+
+The functions compute what `ResidualAttentionBlock.forward` computes, with the same parameters, but
+let a caller ask for some rows only: in the last block nobody reads the other rows, and a prefix that
+all sequences share needs to be encoded once. Both are exact.
+"""
+
+from __future__ import annotations
+
+import torch
+from open_clip.transformer import ResidualAttentionBlock
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def run_block(block: nn.Module, x: Tensor, *, causal: bool = False) -> Tensor:
+    """Run a block on all rows.
+
+    Args:
+        block: An OpenCLIP residual attention block, plain or custom.
+        x: (B, L, w) tokens.
+        causal: Whether row i sees rows 0..i only.
+
+    Returns:
+        (B, L, w).
+    """
+    if not _is_plain(block):
+        mask = _additive_causal_mask(x) if causal else None
+        return block(x, attn_mask=mask)
+    normed = block.ln_1(x)
+    return _after_attention(block, x, _attend(block.attn, normed, normed, causal=causal))
+
+
+def run_block_at(
+    block: nn.Module, x: Tensor, rows: Tensor | int, *, visible: Tensor | None = None
+) -> Tensor:
+    """Run a block for one row of each sequence.
+
+    Args:
+        block: An OpenCLIP residual attention block, plain or custom.
+        x: (B, L, w) tokens, all of them keys and values.
+        rows: (B,) index of the row that is read, or one index for all sequences.
+        visible: (B, L) true where the row may look; None for everywhere.
+
+    Returns:
+        (B, w) the row after the block.
+    """
+    if not _is_plain(block):
+        mask = None
+        if visible is not None:
+            mask = torch.zeros(visible.shape, dtype=x.dtype, device=x.device)
+            mask = mask.masked_fill(~visible, float("-inf"))[:, None, :]
+            mask = mask.expand(-1, x.shape[1], -1).repeat_interleave(block.attn.num_heads, 0)
+        return pick(block(x, attn_mask=mask), rows)
+    normed = block.ln_1(x)
+    mask = None if visible is None else visible[:, None, None, :]
+    attended = _attend(block.attn, pick(normed, rows).unsqueeze(1), normed, mask=mask)
+    return _after_attention(block, pick(x, rows), attended.squeeze(1))
+
+
+def pick(x: Tensor, rows: Tensor | int) -> Tensor:
+    """Return one row of each sequence: (B, L, w) and (B,) indices, or one index, to (B, w)."""
+    if isinstance(rows, int):
+        return x[:, rows]
+    return x[torch.arange(x.shape[0], device=x.device), rows]
+
+
+def run_block_after(block: nn.Module, shared: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Run a causal block on sequences that begin alike, the common beginning once.
+
+    Args:
+        block: An OpenCLIP residual attention block; `can_share` must hold for it.
+        shared: (1, P, w) tokens that every sequence begins with.
+        x: (B, L, w) the tokens after them.
+
+    Returns:
+        `shared` and `x` after the block.
+    """
+    normed_shared, normed = block.ln_1(shared), block.ln_1(x)
+    source = torch.cat([normed_shared.expand(x.shape[0], -1, -1), normed], dim=1)
+    rows, keys = x.shape[1], source.shape[1]
+    mask = torch.ones(rows, keys, dtype=torch.bool, device=x.device).tril(keys - rows)
+    attended = _attend(block.attn, normed, source, mask=mask)
+    attended_shared = _attend(block.attn, normed_shared, normed_shared, causal=True)
+    return (
+        _after_attention(block, shared, attended_shared),
+        _after_attention(block, x, attended),
+    )
+
+
+def can_share(blocks: nn.ModuleList) -> bool:
+    """Tell whether `run_block_after` knows all these blocks."""
+    return all(_is_plain(block) for block in blocks)
+
+
+def _is_plain(block: nn.Module) -> bool:
+    return type(block) is ResidualAttentionBlock and not hasattr(block, "ln_1_kv")
+
+
+def _after_attention(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
+    x = x + block.ls_1(attended)
+    return x + block.ls_2(block.mlp(block.ln_2(x)))
+
+
+def _attend(
+    attn: nn.MultiheadAttention,
+    query: Tensor,
+    source: Tensor,
+    *,
+    mask: Tensor | None = None,
+    causal: bool = False,
+) -> Tensor:
+    width, heads = attn.embed_dim, attn.num_heads
+    weight, bias = attn.in_proj_weight, attn.in_proj_bias
+    if query is source:
+        q, k, v = F.linear(source, weight, bias).chunk(3, dim=-1)
+    else:
+        q = F.linear(query, weight[:width], bias[:width])
+        k, v = F.linear(source, weight[width:], bias[width:]).chunk(2, dim=-1)
+    q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (q, k, v))
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+    return attn.out_proj(out.transpose(1, 2).flatten(2))
+
+
+def _additive_causal_mask(x: Tensor) -> Tensor:
+    length = x.shape[1]
+    mask = torch.full((length, length), float("-inf"), dtype=x.dtype, device=x.device)
+    return mask.triu(1)

@@ -1,0 +1,93 @@
+"""Image tower of CLIP's ResNets."""
+
+from __future__ import annotations
+
+import torch
+from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from promptreid.errors import ModelError
+from promptreid.models.positions import resize_positions
+from promptreid.models.tower import ImageFeatures, ImageTower
+
+STRIDES = (16, 32)
+
+
+class ResNetTower(ImageTower):
+    """CLIP ResNet with pooled layer3, pooled layer4 and the attention-pooled feature.
+
+    Sub-modules keep OpenAI's names. The default stride is 16: layer4 does not halve the map, as in
+    CLIP-ReID; 32 gives the network that CLIP was trained with.
+    """
+
+    def __init__(self, source: ModifiedResNet) -> None:
+        """Take over the parts of an OpenCLIP ResNet, at its own size and stride 32."""
+        super().__init__()
+        for name, child in source.named_children():
+            self.add_module(name, child)
+        self.stride = 32
+        side = source.image_size
+        self.image_size = (side, side) if isinstance(side, int) else (side[0], side[1])
+        self.grid = feature_map(self.image_size, self.stride)
+        layer3, layer4 = self.layer3[-1].conv3, self.layer4[-1].conv3
+        self.widths = (layer3.out_channels, layer4.out_channels, self.attnpool.c_proj.out_features)
+
+    def fit(self, image_size: tuple[int, int], stride: int | None) -> None:
+        """Change input size and stride; see `ImageTower.fit`. The default stride is 16."""
+        stride = stride or STRIDES[0]
+        if stride not in STRIDES:
+            raise ModelError(f"stride is {stride}; CLIP ResNets take 16 or 32.")
+        grid = feature_map(image_size, stride)
+        if min(grid) < 1:
+            raise ModelError(
+                f"image_size {image_size[0]}x{image_size[1]} leaves an empty feature map at stride "
+                f"{stride}. Take images of at least {stride}x{stride} pixels."
+            )
+        pool = self.attnpool
+        with torch.no_grad():
+            resized = resize_positions(pool.positional_embedding, grid, old_grid=self.grid)
+        pool.positional_embedding = nn.Parameter(
+            resized.detach().clone(), requires_grad=pool.positional_embedding.requires_grad
+        )
+        first = self.layer4[0]
+        step = stride // 16
+        first.avgpool = nn.AvgPool2d(step)
+        first.downsample[0] = nn.AvgPool2d(step)
+        self.image_size, self.stride, self.grid = image_size, stride, grid
+
+    def forward(
+        self, images: Tensor, *, sie: Tensor | None = None, tokens: bool = False
+    ) -> ImageFeatures:
+        """Encode images; see `ImageTower.forward`.
+
+        `tokens` are the cells of the last map in reading order, (B, rows*columns, channels).
+        """
+        self.check_images(images)
+        self.refuse_side_information(sie)
+        x = self.act1(self.bn1(self.conv1(images)))
+        x = self.act2(self.bn2(self.conv2(x)))
+        x = self.act3(self.bn3(self.conv3(x)))
+        x3 = self.layer3(self.layer2(self.layer1(self.avgpool(x))))
+        x4 = self.layer4(x3)
+        cells = x4.flatten(2).transpose(1, 2)
+        final = cells.mean(dim=1)
+        return ImageFeatures(
+            x3.mean(dim=(2, 3)), final, _pool(self.attnpool, cells), cells if tokens else None
+        )
+
+
+def feature_map(image_size: tuple[int, int], stride: int) -> tuple[int, int]:
+    """Return rows and columns of the last map: the stem halves twice, the layers as they are set."""
+    rows, columns = ((size + 1) // 2 // 2 // 2 // 2 // (stride // 16) for size in image_size)
+    return rows, columns
+
+
+def _pool(pool: AttentionPool2d, cells: Tensor) -> Tensor:
+    """Attention-pool (B, N, C) cells with the mean as the only query that is read."""
+    x = torch.cat([cells.mean(dim=1, keepdim=True), cells], dim=1)
+    x = x + pool.positional_embedding.to(x.dtype)
+    q, k, v = pool.q_proj(x[:, :1]), pool.k_proj(x), pool.v_proj(x)
+    q, k, v = (part.unflatten(-1, (pool.num_heads, -1)).transpose(1, 2) for part in (q, k, v))
+    out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    return pool.c_proj(out).squeeze(1)

@@ -1,0 +1,110 @@
+"""Image tower of OpenCLIP vision transformers."""
+
+from __future__ import annotations
+
+import torch
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+
+from promptreid.errors import ModelError
+from promptreid.models.blocks import run_block, run_block_at
+from promptreid.models.positions import patch_grid, resize_positions
+from promptreid.models.tower import ImageFeatures, ImageTower
+
+
+class ViTTower(ImageTower):
+    """Vision transformer with the three class-token features of CLIP-ReID.
+
+    Sub-modules keep OpenAI's names (`conv1`, `transformer.resblocks.0.attn.in_proj_weight`, ...). With
+    average-pooled architectures the class token's place is taken by the mean of the patch tokens.
+    """
+
+    def __init__(self, source: VisionTransformer) -> None:
+        """Take over the parts of an OpenCLIP vision transformer.
+
+        Raises:
+            ModelError: The architecture pools with attention (CoCa), which re-ID features do not know.
+        """
+        super().__init__()
+        if source.attn_pool is not None or source.pool_type not in ("tok", "avg"):
+            raise ModelError(
+                "This vision transformer pools with a separate attention layer (CoCa), so it has no "
+                "class feature to retrieve with. Choose a CLIP, EVA or SigLIP backbone."
+            )
+        self.conv1 = source.conv1
+        self.class_embedding = source.class_embedding
+        self.positional_embedding = source.positional_embedding
+        self.ln_pre = source.ln_pre
+        self.transformer = source.transformer
+        self.ln_post = source.ln_post
+        self.proj = source.proj
+
+        self.pool = source.pool_type
+        self.norm_after_pool = source.final_ln_after_pool
+        self.has_class_token = True
+        self.patch = source.conv1.kernel_size[0]
+        self.stride = self.patch
+        self.image_size = tuple(source.image_size)
+        self.grid = tuple(source.grid_size)
+        width = source.conv1.out_channels
+        self.widths = (width, width, self.proj.shape[1])
+
+    def fit(self, image_size: tuple[int, int], stride: int | None) -> None:
+        """Change input size and stride; see `ImageTower.fit`. The default stride is the patch size."""
+        stride = stride or self.patch
+        grid = patch_grid(image_size, patch=self.patch, stride=stride)
+        with torch.no_grad():
+            resized = resize_positions(self.positional_embedding, grid, old_grid=self.grid)
+        self.positional_embedding = nn.Parameter(
+            resized.detach().clone(), requires_grad=self.positional_embedding.requires_grad
+        )
+        self.conv1.stride = (stride, stride)
+        self.image_size, self.stride, self.grid = image_size, stride, grid
+
+    def forward(
+        self, images: Tensor, *, sie: Tensor | None = None, tokens: bool = False
+    ) -> ImageFeatures:
+        """Encode images; see `ImageTower.forward`.
+
+        Unless `tokens` are wanted, the last block, the final norm and the projection are computed for
+        the class token alone: same values, less work.
+        """
+        self.check_images(images)
+        *blocks, last = self.transformer.resblocks
+        x = self.embed(images, sie)
+        for block in blocks:
+            x = run_block(block, x)
+        if self.pool == "tok" and not tokens:
+            final = self.ln_post(run_block_at(last, x, 0))
+            return ImageFeatures(x[:, 0], final, final @ self.proj)
+        after = run_block(last, x)
+        final = self.pool_tokens(after)
+        return ImageFeatures(self._pool(x), final, final @ self.proj, after if tokens else None)
+
+    def embed(self, images: Tensor, sie: Tensor | None = None) -> Tensor:
+        """Turn images into the tokens that enter the first block.
+
+        Args:
+            images: (B, 3, H, W).
+            sie: (B, width), added to the class token before positions and norm.
+
+        Returns:
+            (B, 1 + rows*columns, width).
+        """
+        patches = self.conv1(images).flatten(2).transpose(1, 2)
+        first = self.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
+        if sie is not None:
+            first = first + sie.to(patches.dtype).unsqueeze(1)
+        x = torch.cat([first, patches], dim=1)
+        return self.ln_pre(x + self.positional_embedding.to(x.dtype))
+
+    def pool_tokens(self, tokens: Tensor) -> Tensor:
+        """Turn (B, N, width) tokens after the last block into the (B, width) `final` feature."""
+        if self.norm_after_pool:
+            return self.ln_post(self._pool(tokens))
+        return (
+            self._pool(self.ln_post(tokens)) if self.pool == "avg" else self.ln_post(tokens[:, 0])
+        )
+
+    def _pool(self, tokens: Tensor) -> Tensor:
+        return tokens[:, 0] if self.pool == "tok" else tokens[:, 1:].mean(dim=1)
