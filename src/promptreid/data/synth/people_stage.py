@@ -1,0 +1,59 @@
+"""The stage a figure is drawn on: canvas, person, viewpoint, light, and brushes in metres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptreid.data.synth.people_pose import Joint, Projection
+from promptreid.data.synth.people_raster import Array, Light, Patch, ball, paint, tube
+from promptreid.data.synth.person_identity import PersonIdentity
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every part of a figure is drawn with."""
+
+    canvas: Array
+    identity: PersonIdentity
+    view: Projection
+    light: Light
+    folds: Array
+
+    def shade(self, patch: Patch, rough: float = 0.07) -> Array:
+        """Light on a patch, with cloth folds (or hair strands) of strength `rough`."""
+        return self.light.shade(patch) * (1.0 + rough * self.folds[patch.rows, patch.columns])
+
+    def tube(
+        self,
+        start: Joint,
+        end: Joint,
+        widths: list[tuple[float, float]],
+        *,
+        caps: tuple[float, float] = (1.0, 1.0),
+    ) -> Patch | None:
+        """A tube between joints, half widths in metres."""
+        scaled = [(t, w * self.view.scale) for t, w in widths]
+        first, last = self.view.point(start), self.view.point(end)
+        return tube(self.canvas.shape, first, last, scaled, caps=caps)
+
+    def ball(self, centre: Joint, radii: tuple[float, float]) -> Patch | None:
+        """A ball around a joint, radii in metres."""
+        scale = self.view.scale
+        return ball(
+            self.canvas.shape, self.view.point(centre), (radii[0] * scale, radii[1] * scale)
+        )
+
+    def fill(
+        self,
+        patch: Patch | None,
+        colour: Array | Sequence[float],
+        *,
+        rough: float = 0.07,
+        dim: float = 1.0,
+    ) -> None:
+        """Paint a patch in light and shade."""
+        if patch is not None:
+            paint(self.canvas, patch, colour, shade=self.shade(patch, rough) * np.float32(dim))
