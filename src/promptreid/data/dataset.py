@@ -1,0 +1,61 @@
+"""A data set: its samples, how it is tested, and what its reader has to say about it."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from promptreid.data.manifest import Manifest
+from promptreid.data.protocol import Protocol
+from promptreid.data.registry import reader_entry
+from promptreid.data.spec import parse_spec
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What a reader returns.
+
+    Attributes:
+        spec: The name that the data was loaded by.
+        manifest: All samples.
+        protocol: How it is tested; None when there is nothing to test on.
+        notes: Sentences for people: choices made, images left out, things to beware of.
+
+    Raises:
+        DataError: When the protocol uses a training image or a row that does not exist.
+    """
+
+    spec: str
+    manifest: Manifest
+    protocol: Protocol | None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.protocol is not None:
+            self.protocol.check(
+                self.manifest, query=("query", "test"), gallery=("gallery", "test", "distractor")
+            )
+
+
+def load_data(spec: str) -> DataSet:
+    """Read a data set by name.
+
+    Args:
+        spec: `NAME:ROOT[?key=value&…]`, for example `hands11k:/data/11k?aspect=dorsal_right`.
+
+    Returns:
+        The data set. Images are not opened; `inspect_data` does that.
+
+    Raises:
+        ConfigError: When the spec, the name or an option is wrong (all options at once).
+        DataError: When the data are not there or cannot be used.
+    """
+    from promptreid.data.readers.options import parse_options
+
+    parsed = parse_spec(spec)
+    entry = reader_entry(parsed.name)
+    module = importlib.import_module(entry.module)
+    options = parse_options(entry.name, module.Options, parsed.options)
+    root = Path(parsed.root).expanduser().absolute()
+    return replace(module.read(root, options), spec=spec)

@@ -1,0 +1,179 @@
+"""Data without published roles: draw training and test identities, queries and galleries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from promptreid.data.draws import (
+    draw_across_cameras,
+    draw_gallery,
+    generator,
+    pick,
+)
+from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.protocol import Protocol, Repeat, fixed_protocol
+from promptreid.data.readers.options import ReaderOptions
+from promptreid.errors import DataError
+
+
+class FlatOptions(ReaderOptions):
+    """Options of readers of one's own data."""
+
+    train: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="fraction of the identities that train, where the data give no split",
+    )
+    repeats: int = Field(10, ge=1, description="number of query/gallery draws")
+    gallery_per_identity: int = Field(
+        1, ge=1, description="gallery images of each test identity in a draw"
+    )
+    seed: int = Field(0, ge=0, description="seed of all draws")
+    same_camera: Literal["auto", "exclude", "keep"] = Field(
+        "auto",
+        description="exclude or keep gallery images of the query's identity and camera; auto "
+        "excludes them when all test images have cameras and there are at least two",
+    )
+
+
+def split_identities(
+    samples: Sequence[Sample], options: FlatOptions, name: str
+) -> tuple[list[Sample], tuple[str, ...]]:
+    """Give each identity to training or to testing.
+
+    Args:
+        samples: Rows whose split does not count.
+        options: Fraction and seed.
+        name: Name of the data set: domain of samples without one.
+
+    Returns:
+        The rows with split train or test, and notes.
+
+    Raises:
+        DataError: When there is only one identity.
+    """
+    keys = sorted({(sample.domain or name, sample.identity) for sample in samples})
+    if len(keys) == 1:
+        raise DataError(
+            f"All {len(samples)} images show one identity ({keys[0][1]!r}); re-identification "
+            "needs at least two to tell apart."
+        )
+    count = round(options.train * len(keys))
+    if 0 < options.train < 1:
+        count = min(max(count, 1), len(keys) - 1)
+    trained = set(pick(keys, count, generator(options.seed, name, "train")))
+    rows = [
+        replace(
+            sample, split="train" if (sample.domain or name, sample.identity) in trained else "test"
+        )
+        for sample in samples
+    ]
+    told = f"{count} of {len(keys)} identities, drawn with seed {options.seed}, train."
+    return rows, (told,)
+
+
+def own_protocol(
+    manifest: Manifest, options: FlatOptions
+) -> tuple[Protocol | None, tuple[str, ...]]:
+    """Choose how to test: fixed queries and gallery, across cameras, or repeated draws.
+
+    Args:
+        manifest: The table.
+        options: Draws and camera rule.
+
+    Returns:
+        The protocol, or None when there is nothing to test on, and notes.
+
+    Raises:
+        DataError: When fixed and undecided test images are mixed.
+    """
+    fixed = manifest.indices("query", "gallery")
+    drawn = manifest.indices("test")
+    if fixed.size and drawn.size:
+        raise DataError(
+            "Test images are either all of split test, whose role is drawn, or all of split query "
+            f"or gallery; here are {drawn.size} of the first and {fixed.size} of the second kind."
+        )
+    rule, notes = _camera_rule(manifest, options)
+    if fixed.size:
+        protocol = fixed_protocol(
+            manifest, name=manifest.name, same_camera=rule, note="One query set, one gallery."
+        )
+        if protocol is None:
+            notes += ("There are query or gallery images but not both, so nothing can be scored.",)
+        return protocol, notes
+    if not drawn.size:
+        return None, (*notes, "There is no test image, so nothing can be scored.")
+    protocol = _across_cameras(manifest, options) if rule == "exclude" else None
+    protocol = protocol or _repeated(manifest, options, rule)
+    if protocol is None:
+        notes += ("No test identity has two images, so nothing can be scored.",)
+    elif len(manifest.identity_list("test", "distractor")) == 1:
+        notes += ("Only one test identity: every answer is right and scores mean nothing.",)
+    return protocol, notes
+
+
+def _camera_rule(manifest: Manifest, options: FlatOptions) -> tuple[str, tuple[str, ...]]:
+    rows = manifest.indices("query", "gallery", "test")
+    cameras = {manifest.cameras[row] for row in rows}
+    if options.same_camera != "auto":
+        return options.same_camera, ()
+    if cameras <= {None}:
+        return "keep", ()
+    if None in cameras:
+        return "keep", ("Some test images have no camera, so the same-camera rule is off.",)
+    if len(cameras) == 1:
+        return "keep", ("All test images are of one camera, so the same-camera rule is off.",)
+    return "exclude", ()
+
+
+def _across_cameras(manifest: Manifest, options: FlatOptions) -> Protocol | None:
+    rows = manifest.indices("test")
+    if any(manifest.cameras[row] is None for row in rows):
+        return None
+    repeats = []
+    for number in range(options.repeats):
+        rng = generator(options.seed, manifest.name, "cameras", number)
+        repeat = draw_across_cameras(manifest, rows, rng=rng)
+        if repeat is not None:
+            gallery = np.concatenate([repeat.gallery, manifest.indices("distractor")])
+            repeats.append(Repeat(repeat.query, gallery))
+    if not repeats:
+        return None
+    return Protocol(
+        f"{manifest.name}/cameras",
+        tuple(repeats),
+        "exclude",
+        "step",
+        f"{options.repeats} draws of one query per identity and camera, all others gallery.",
+    )
+
+
+def _repeated(manifest: Manifest, options: FlatOptions, rule: str) -> Protocol | None:
+    count = options.gallery_per_identity
+    repeats = []
+    for number in range(options.repeats):
+        rng = generator(options.seed, manifest.name, "gallery", number)
+        query, gallery = draw_gallery(
+            manifest, manifest.indices("test"), per_identity=count, rng=rng
+        )
+        if query:
+            others = manifest.indices("distractor")
+            repeats.append(
+                Repeat(np.array(query), np.concatenate([np.array(gallery, np.int64), others]))
+            )
+    if not repeats:
+        return None
+    return Protocol(
+        f"{manifest.name}/gallery",
+        tuple(repeats),
+        rule,
+        "step",
+        f"{options.repeats} draws of {count} gallery image(s) per identity, all others queries.",
+    )

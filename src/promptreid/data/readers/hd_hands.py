@@ -1,0 +1,115 @@
+"""PolyU contactless hand dorsal images ("HD"; Kumar and Xu, 2016), protocol of MBA-Net.
+
+`Original Images/1-501/` holds 502 subjects and `Original Images/502-712/` 213 more, flat, named
+`<subject>_<number>.jpg`. Subjects up to 447 train, with one random image each for validation. In
+each of ten repeats one random image of each test subject is the gallery, together with all images
+of the 213 further subjects, whose numbers start anew and are raised by 1000.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.draws import draw_gallery, draw_one_each, generator
+from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.protocol import Protocol, Repeat
+from promptreid.data.readers.layout import find_root, has_all, image_names
+from promptreid.data.readers.options import ReaderOptions
+from promptreid.errors import DataError
+
+SUBJECTS, DISTRACTORS = "1-501", "502-712"
+DISTRACTOR_SHIFT = 1000
+
+_NAME = re.compile(r"(\d+)_.*\.jpg", re.IGNORECASE)
+
+
+class Options(ReaderOptions):
+    """Options of `hd_hands`."""
+
+    gallery: Literal["all", "same"] = Field(
+        "all", description="with the distractor subjects, as published, or without"
+    )
+    threshold: int = Field(447, ge=0, description="subjects up to this number train")
+    repeats: int = Field(10, ge=1, description="number of query/gallery draws")
+    seed: int = Field(0, ge=0, description="seed of all draws")
+
+
+def read(root: Path, options: Options) -> DataSet:
+    """Read the HD hands.
+
+    Args:
+        root: The folder "Original Images", or one around it.
+        options: Checked options.
+
+    Raises:
+        DataError: When the layout is not found, a file name cannot be read, or nobody is left to
+            train or test on.
+    """
+    folders = (SUBJECTS, DISTRACTORS) if options.gallery == "all" else (SUBJECTS,)
+    hint = "" if options.gallery == "same" else " (gallery=same needs only the first)"
+    home, notes = find_root(
+        root,
+        has_all(*folders),
+        wanted=f"the folders {' and '.join(folders)}{hint}",
+        nested=("Original Images", "HD/Original Images"),
+    )
+    samples = [sample for folder in folders for sample in _list(home, folder, options)]
+    manifest = _hold_out(Manifest.of("hd_hands", home, samples), options.seed)
+    numbers = [int(name) for name in manifest.identity_list("train", "val", "test")]
+    for split, role in (("train", "train on"), ("test", "test on")):
+        if split not in manifest.splits:
+            raise DataError(
+                f"No subject is left to {role}: they are numbered {min(numbers, default=0)} to "
+                f"{max(numbers, default=0)} and those up to {options.threshold} train. The option "
+                "threshold=N changes that."
+            )
+    repeats = tuple(_repeats(manifest, options))
+    if not repeats:
+        raise DataError("No test subject has two images, so there is nothing to search for.")
+    extra = len(manifest.identity_list("distractor"))
+    protocol = Protocol(
+        name="hd_hands/gallery_all" if options.gallery == "all" else "hd_hands/gallery",
+        repeats=repeats,
+        same_camera="keep",
+        ap="step",
+        note=f"{options.repeats} draws of one gallery image per test subject, with all images of "
+        f"{extra} distractor subjects.",
+    )
+    return DataSet(f"hd_hands:{root}", manifest, protocol, notes)
+
+
+def _list(home: Path, folder: str, options: Options) -> Iterable[Sample]:
+    for name in image_names(home / folder):
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise DataError(f"{home / folder / name} is not named <subject>_<number>.jpg.")
+        subject = int(match[1])
+        if folder == DISTRACTORS:
+            yield Sample(f"{folder}/{name}", str(subject + DISTRACTOR_SHIFT), "distractor")
+        else:
+            split = "train" if subject <= options.threshold else "test"
+            yield Sample(f"{folder}/{name}", str(subject), split)
+
+
+def _hold_out(manifest: Manifest, seed: int) -> Manifest:
+    """Turn one random image of each training subject with at least two into validation."""
+    splits = list(manifest.splits)
+    for row in draw_one_each(manifest, manifest.indices("train"), seed=seed, purpose="val"):
+        splits[row] = "val"
+    return manifest.with_splits(splits)
+
+
+def _repeats(manifest: Manifest, options: Options) -> Iterable[Repeat]:
+    others = manifest.indices("distractor")
+    for number in range(options.repeats):
+        rng = generator(options.seed, "hd_hands", "gallery", number)
+        query, gallery = draw_gallery(manifest, manifest.indices("test"), per_identity=1, rng=rng)
+        if query:
+            yield Repeat(np.array(query), np.concatenate([np.array(gallery, np.int64), others]))

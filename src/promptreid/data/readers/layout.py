@@ -1,0 +1,164 @@
+"""What all readers share: find the right folder, list images in order, say what is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from promptreid.data.manifest import Sample
+from promptreid.errors import DataError
+
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+
+
+def has_all(*names: str) -> Callable[[Path], bool]:
+    """Return a test whether a folder contains all of these files or folders."""
+    return lambda folder: all((folder / name).exists() for name in names)
+
+
+def find_root(
+    root: Path, fits: Callable[[Path], bool], *, wanted: str, nested: Sequence[str] = ()
+) -> tuple[Path, tuple[str, ...]]:
+    """Find the folder that holds a data set: the root itself, one level down, or one level up.
+
+    Args:
+        root: The folder that the user named.
+        fits: Tells whether a folder has the layout.
+        wanted: What was looked for, in words.
+        nested: Relative paths where the published archives put the data, tried first.
+
+    Returns:
+        The folder, and a note when it is not `root` itself.
+
+    Raises:
+        DataError: When no folder or more than one fits; says what is there instead.
+    """
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.is_file() else "does not exist"
+        above = next((parent for parent in root.parents if parent.is_dir()), None)
+        there = f" {above} holds {contents(above)}." if above is not None else ""
+        raise DataError(f"{root} {what}; looked there for {wanted}.{there}")
+    known = [root, *(root / name for name in nested)]
+    found = next((folder for folder in known if folder.is_dir() and fits(folder)), None)
+    if found is None:
+        children = [folder for folder in subfolders(root) if fits(folder)]
+        if len(children) > 1:
+            raise DataError(
+                f"{root} holds several such data sets ({', '.join(c.name for c in children)}); "
+                "name one of them."
+            )
+        above = [root.parent] if fits(root.parent) else []
+        found = next(iter([*children, *above]), None)
+    if found is None:
+        raise DataError(f"Looked in {root} for {wanted}, but it holds {contents(root)}.")
+    return found, () if found == root else (f"Read from {found}.",)
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """List the folders in a folder by name, hidden ones left out."""
+    with os.scandir(folder) as entries:
+        names = sorted(
+            entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()
+        )
+    return [folder / name for name in names]
+
+
+def image_names(folder: Path) -> list[str]:
+    """List the image files directly in a folder by name, hidden files left out.
+
+    Raises:
+        DataError: When the folder cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".")
+                and os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+                and entry.is_file()
+            )
+    except OSError as error:
+        raise DataError(f"{folder} cannot be listed: {error.strerror}.") from error
+
+
+def contents(folder: Path, *, limit: int = 8) -> str:
+    """Say what is in a folder: the first entries by name."""
+    try:
+        names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in os.scandir(folder))
+    except OSError as error:
+        return f"nothing readable ({error.strerror})"
+    return few(names, limit=limit) if names else "nothing"
+
+
+def few(names: Sequence[str], *, limit: int = 3) -> str:
+    """Write the first names of a list and how many more there are."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def present(
+    samples: Sequence[Sample], root: Path, *, missing: str, listed_in: str
+) -> tuple[list[Sample], tuple[str, ...]]:
+    """Keep the samples whose image exists; each folder is listed once, no image is opened.
+
+    Args:
+        samples: Rows of a list.
+        root: Folder that their paths start from.
+        missing: "stop" or "skip".
+        listed_in: Name of the list, for messages.
+
+    Returns:
+        The samples that exist, and a note when some were skipped.
+
+    Raises:
+        DataError: When images are missing and `missing` is "stop", or when none exists.
+    """
+    listings: dict[str, frozenset[str]] = {}
+    kept: list[Sample] = []
+    gone: list[str] = []
+    for sample in samples:
+        path = PurePosixPath(sample.path)
+        folder = str(path.parent)
+        if folder not in listings:
+            listings[folder] = _names(root / folder)
+        if path.name in listings[folder]:
+            kept.append(sample)
+        else:
+            gone.append(sample.path)
+    if not gone:
+        return kept, ()
+    told = f"{len(gone):,} of {len(samples):,} images listed in {listed_in} are not in {root}"
+    if missing == "stop" or not kept:
+        hint = "" if not kept else " Add the option missing=skip to use only those that exist."
+        raise DataError(f"{told}: {few(gone)}.{hint}")
+    return kept, (f"{told} and were skipped: {few(gone)}.",)
+
+
+def _names(folder: Path) -> frozenset[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries)
+    except OSError:
+        return frozenset()
+
+
+def text_lines(file: Path) -> list[tuple[int, list[str]]]:
+    """Read a list file: line number and words of every line that is not blank.
+
+    Raises:
+        DataError: When the file cannot be read.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read: {error}.") from error
+    lines = enumerate(text.splitlines(), start=1)
+    return [(number, words) for number, line in lines if (words := line.split())]
+
+
+def empty_notes(samples: Iterable[Sample], splits: Iterable[str]) -> tuple[str, ...]:
+    """Say which of the splits have no image."""
+    filled = {sample.split for sample in samples}
+    return tuple(f"Split {split!r} has no image." for split in splits if split not in filled)

@@ -1,0 +1,99 @@
+"""The layout of Market-1501, which many person and vehicle sets copy.
+
+Three flat folders; identity and camera stand at the start of each file name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.protocol import fixed_protocol
+from promptreid.data.readers.layout import empty_notes, find_root, has_all, image_names
+from promptreid.errors import DataError
+
+FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+JUNK = "-1"
+"""Identity of boxes that show nobody; published code leaves them out everywhere."""
+
+_NAME = re.compile(r"(-?\d+)_c(\d+)(?:s\d+)?[_.].*", re.IGNORECASE)
+
+
+def parse_name(name: str, folder: Path) -> tuple[str, int]:
+    """Read identity and 0-based camera from a file name such as `0002_c1s1_000451_03.jpg`.
+
+    Args:
+        name: File name without folder.
+        folder: Where it lies, for the message.
+
+    Raises:
+        DataError: When the name does not start that way.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None or int(match[2]) < 1:
+        raise DataError(
+            f"{folder / name} does not start with identity and camera, as 0002_c1s1_000451_03.jpg "
+            "does. Move files that do not belong to the data set out of this folder."
+        )
+    return str(int(match[1])), int(match[2]) - 1
+
+
+def list_samples(root: Path, folders: Mapping[str, str]) -> list[Sample]:
+    """List all images of a Market-like data set, junk left out, distractors (identity 0) kept.
+
+    Args:
+        root: The folder with the split folders.
+        folders: Split to folder name.
+
+    Raises:
+        DataError: When a file name cannot be read.
+    """
+    samples = []
+    for split, folder in folders.items():
+        for name in image_names(root / folder):
+            identity, camera = parse_name(name, root / folder)
+            if identity != JUNK:
+                samples.append(Sample(f"{folder}/{name}", identity, split, camera))
+    return samples
+
+
+def read_market_layout(
+    root: Path,
+    *,
+    name: str,
+    same_camera: str,
+    nested: Sequence[str] = (),
+    folders: Mapping[str, str] = FOLDERS,
+) -> DataSet:
+    """Read a data set in the layout of Market-1501.
+
+    Args:
+        root: Its folder, or the folder above or below.
+        name: Name of the data set.
+        same_camera: "exclude" (published) or "keep".
+        nested: Where archives put the data below `root`.
+        folders: Split to folder name.
+
+    Returns:
+        One repeat, query against gallery, AP by steps.
+
+    Raises:
+        DataError: When the folders are not there or hold no image.
+    """
+    wanted = f"the folders {', '.join(folders.values())}"
+    home, notes = find_root(root, has_all(*folders.values()), wanted=wanted, nested=nested)
+    samples = list_samples(home, folders)
+    if not samples:
+        raise DataError(f"{home} has {wanted}, but no image in them.")
+    manifest = Manifest.of(name, home, samples)
+    protocol = fixed_protocol(
+        manifest,
+        name=name,
+        same_camera=same_camera,
+        note="One query set against one gallery."
+        + (" Same identity and camera ignored." if same_camera == "exclude" else ""),
+    )
+    return DataSet(f"{name}:{root}", manifest, protocol, (*notes, *empty_notes(samples, folders)))

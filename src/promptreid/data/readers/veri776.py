@@ -1,0 +1,95 @@
+"""VeRi-776 (Liu et al., ICME 2016).
+
+`VeRi/{image_train,image_query,image_test}/0001_c001_00016450_0.jpg`: vehicle 0001, camera 1.
+Viewpoints (0 to 7) come with the keypoint labels of Wang et al. (ICCV 2017):
+`keypoint_train.txt` and `keypoint_test.txt`, one image a line, the view in the last column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from pydantic import Field
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.manifest import Manifest
+from promptreid.data.protocol import fixed_protocol
+from promptreid.data.readers.layout import empty_notes, few, find_root, has_all, text_lines
+from promptreid.data.readers.market_layout import list_samples
+from promptreid.data.readers.options import CameraOptions
+from promptreid.errors import DataError
+
+FOLDERS = {"train": "image_train", "query": "image_query", "gallery": "image_test"}
+KEYPOINTS = ("keypoint_train.txt", "keypoint_test.txt")
+
+
+class Options(CameraOptions):
+    """Options of `veri776`."""
+
+    views: Literal["keep", "drop", "ignore"] = Field(
+        "keep",
+        description="images without a viewpoint label: keep them with an unknown view, drop them "
+        "(as published CLIP-ReID and TransReID do), or ignore all viewpoint labels",
+    )
+
+
+def read(root: Path, options: Options) -> DataSet:
+    """Read VeRi-776.
+
+    Args:
+        root: The folder with image_train, image_query and image_test, or one around it.
+        options: Checked options.
+
+    Raises:
+        DataError: When the layout is not found, a name or a label line cannot be read, or
+            `views=drop` is asked for without keypoint files.
+    """
+    home, notes = find_root(
+        root,
+        has_all(*FOLDERS.values()),
+        wanted=f"the folders {', '.join(FOLDERS.values())}",
+        nested=("VeRi",),
+    )
+    samples = list_samples(home, FOLDERS)
+    if not samples:
+        raise DataError(f"The folders {', '.join(FOLDERS.values())} of {home} hold no image.")
+    labels = {} if options.views == "ignore" else _read_views(home)
+    if labels:
+        samples = [
+            replace(sample, view=labels.get(PurePosixPath(sample.path).name)) for sample in samples
+        ]
+        blank = [sample.path for sample in samples if sample.view is None]
+        if blank:
+            told = "left out" if options.views == "drop" else "kept with an unknown view"
+            notes += (
+                f"{len(blank):,} images have no viewpoint label and were {told}: {few(blank)}.",
+            )
+        if options.views == "drop":
+            samples = [sample for sample in samples if sample.view is not None]
+    elif options.views == "drop":
+        raise DataError(
+            f"views=drop needs viewpoint labels, but {home} has no {' or '.join(KEYPOINTS)}."
+        )
+    manifest = Manifest.of("veri776", home, samples)
+    protocol = fixed_protocol(
+        manifest,
+        name="veri776",
+        same_camera=options.same_camera,
+        note="One query set against one gallery.",
+    )
+    return DataSet(f"veri776:{root}", manifest, protocol, (*notes, *empty_notes(samples, FOLDERS)))
+
+
+def _read_views(home: Path) -> dict[str, int]:
+    views: dict[str, int] = {}
+    for file in (home / name for name in KEYPOINTS):
+        for line, words in text_lines(file) if file.is_file() else []:
+            if len(words) < 2 or not words[-1].isdecimal():
+                raise DataError(
+                    f"{file}, line {line}: the last column must be the viewpoint, a whole number "
+                    f"from 0, but it is {words[-1]!r}."
+                )
+            views[PurePosixPath(words[0]).name] = int(words[-1])
+    return views

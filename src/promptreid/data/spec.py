@@ -1,0 +1,70 @@
+"""Data is named `NAME:ROOT[?key=value&…]`; this file takes such a name apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from promptreid.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_EXAMPLE = "Write NAME:ROOT[?key=value&…], for example market1501:/data/Market-1501-v15.09.15"
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A parsed data name.
+
+    Attributes:
+        name: Name of the data set, which selects the reader.
+        root: Folder or file, as written.
+        options: The reader's options, as written.
+    """
+
+    name: str
+    root: str
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __str__(self) -> str:
+        """Write the spec so that `parse_spec` gives it back."""
+        options = "&".join(
+            f"{key}={quote(value, safe='/:,. ~')}" for key, value in self.options.items()
+        )
+        return f"{self.name}:{self.root}" + (f"?{options}" if options else "")
+
+
+def parse_spec(text: str) -> DataSpec:
+    """Take a data name apart.
+
+    Args:
+        text: `NAME:ROOT[?key=value&…]`. The root ends at the first `?`. In values `%XX` stands for
+            a byte, so `%26` writes an ampersand.
+
+    Returns:
+        Name, root and options; nothing is looked up.
+
+    Raises:
+        ConfigError: When a part is missing or an option is given twice.
+    """
+    name, colon, rest = text.strip().partition(":")
+    root, _, query = rest.partition("?")
+    name, root = name.strip(), root.strip()
+    if not colon or not name or "/" in name or "\\" in name:
+        hint = " (a table is csv:FILE, a folder with one folder per identity is folder:DIR)"
+        raise ConfigError(f"{text!r} does not start with the name of a data set. {_EXAMPLE}{hint}.")
+    if not root:
+        raise ConfigError(f"{text!r} does not say where {name!r} lies. {_EXAMPLE}.")
+    options: dict[str, str] = {}
+    for part in query.split("&") if query else []:
+        key, equals, value = part.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise ConfigError(f"In {text!r}, {part!r} is no option of the form key=value.")
+        if key in options:
+            raise ConfigError(f"In {text!r}, the option {key!r} is given twice.")
+        options[key] = unquote(value.strip())
+    return DataSpec(name, root, options)
