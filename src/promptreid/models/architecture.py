@@ -28,8 +28,12 @@ class Architecture:
     name: str
     config: dict[str, Any]
 
-    def build(self, *, seed: int = 0) -> CLIP | CustomTextCLIP:
+    def build(self, *, seed: int = 0, empty: bool = False) -> CLIP | CustomTextCLIP:
         """Build the model with random weights, leaving the global random state as it was.
+
+        Args:
+            seed: Seed of the weights.
+            empty: Build without values where possible, for weights that will be assigned.
 
         Raises:
             ModelError: OpenCLIP cannot build this configuration.
@@ -39,7 +43,9 @@ class Architecture:
         config = deepcopy(self.config)
         kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
         try:
-            with torch.random.fork_rng(devices=[]):
+            # timm computes some buffers from values, so its models cannot be built without any.
+            device = "meta" if empty and "timm_model_name" not in config["vision_cfg"] else "cpu"
+            with torch.random.fork_rng(devices=[]), torch.device(device):
                 torch.manual_seed(seed)
                 return kind(**config).eval()
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:

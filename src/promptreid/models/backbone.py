@@ -18,9 +18,14 @@ from promptreid.models.architecture import Architecture, find_architecture
 from promptreid.models.positions import resize_positions
 from promptreid.models.pretrained import find_weights
 from promptreid.models.resnet import ResNetTower
-from promptreid.models.text import TextTower
+from promptreid.models.text import NO_VOCABULARY, AbsentText, TextTower
 from promptreid.models.timm_tower import TimmTower
-from promptreid.models.tokenizers import Tokenizer, find_tokenizer
+from promptreid.models.tokenizers import (
+    Tokenizer,
+    describe_tokenizer,
+    find_tokenizer,
+    restore_tokenizer,
+)
 from promptreid.models.tower import ImageTower
 from promptreid.models.vision import ViTTower
 from promptreid.models.weights import Weights, load_strictly, to_backbone_names
@@ -79,8 +84,8 @@ class Backbone(nn.Module):
             "config": self.architecture.config,
             "image_size": list(self.image.image_size),
             "stride": self.image.stride,
-            "vocabulary": self.text.has_vocabulary,
-            "tokenizer": self.tokenizer.describe() if hasattr(self.tokenizer, "describe") else None,
+            "text": self.text.kind,
+            "tokenizer": describe_tokenizer(self.tokenizer),
             "native": self.native.to_dict(),
             "pretrained": self.pretrained,
         }
@@ -134,6 +139,33 @@ def build_backbone(
         load_pretrained(backbone, source.weights, source=source.origin)
     backbone.image.fit(image_size or source.native.image_size, stride)
     return backbone.to(device).eval()
+
+
+def restore_backbone(description: dict[str, Any], tokenizer: str | None = None) -> Backbone:
+    """Build a backbone of a description without its weights, which must then be assigned.
+
+    Args:
+        description: What `Backbone.describe` gave.
+        tokenizer: Text of its `tokenizer.json`, when it has one.
+
+    Raises:
+        ModelError: The installed OpenCLIP cannot build it.
+    """
+    architecture = Architecture(description["name"], description["config"])
+    backbone = Backbone(
+        architecture.build(empty=True),
+        architecture=architecture,
+        tokenizer=restore_tokenizer(architecture, description["tokenizer"], tokenizer),
+        native=Preprocess.from_dict(description["native"]),
+        pretrained=description["pretrained"],
+    )
+    if description["text"] == AbsentText.kind:
+        backbone.text = AbsentText()
+    elif description["text"] == NO_VOCABULARY:
+        backbone.text.drop_vocabulary()
+    height, width = description["image_size"]
+    backbone.image.fit((height, width), description["stride"])
+    return backbone
 
 
 def load_pretrained(backbone: Backbone, weights: Weights, *, source: str) -> None:

@@ -23,7 +23,7 @@ class BNNeckHead(nn.Module):
 
     def __init__(
         self,
-        widths: Mapping[str, int],
+        widths: Mapping[str, int] | tuple[int, int],
         identities: int,
         *,
         generator: torch.Generator | None = None,
@@ -31,7 +31,8 @@ class BNNeckHead(nn.Module):
         """Build one neck and one classifier per feature.
 
         Args:
-            widths: Feature name to its size, in the order of the logits.
+            widths: Feature name to its size, in the order of the logits. Two numbers are the sizes of
+                `final` and `projected`, the features that CLIP-ReID classifies.
             identities: Number of classes, at least one.
             generator: Source of the initial classifiers; None for a generator with seed 0.
 
@@ -39,6 +40,8 @@ class BNNeckHead(nn.Module):
             ConfigError: There is no identity or no feature.
         """
         super().__init__()
+        if not isinstance(widths, Mapping):
+            widths = dict(zip(("final", "projected"), widths, strict=True))
         if identities < 1 or not widths:
             raise ConfigError(
                 f"A classifier needs at least one identity and one feature, got {identities} identities "

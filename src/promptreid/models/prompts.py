@@ -215,6 +215,7 @@ def encode_sentences(
         ConfigError: A sentence does not fit into the context.
         WeightsError: The weights came without word embeddings.
     """
+    text.require_vocabulary()
     if not sentences:
         return text.positional_embedding.new_zeros(0, text.embed_dim)
     tokens = tokenize(tokenizer, sentences).to(text.positional_embedding.device)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from promptreid.errors import ModelError, WeightsError
 from promptreid.models.blocks import can_share, run_block, run_block_after, run_block_at
 
+FULL, NO_VOCABULARY, ABSENT = "full", "no vocabulary", "absent"
+
 
 class TextTower(nn.Module):
     """Text encoder: embeddings, transformer, norm, projection. Outputs are not normalised.
@@ -22,7 +24,6 @@ class TextTower(nn.Module):
         context_length: Number of positions.
         embed_dim: Size of the text feature, the joint image-text space.
         causal: Whether a position sees only earlier ones.
-        has_vocabulary: Whether words can be embedded; published CLIP-ReID files leave that table out.
     """
 
     def __init__(self, source: CLIP | TextTransformer) -> None:
@@ -61,7 +62,13 @@ class TextTower(nn.Module):
 
     @property
     def has_vocabulary(self) -> bool:
+        """Whether words can be embedded; published CLIP-ReID files leave that table out."""
         return self.token_embedding is not None
+
+    @property
+    def kind(self) -> str:
+        """How much of a text tower this is, as checkpoints record it."""
+        return FULL if self.has_vocabulary else NO_VOCABULARY
 
     def drop_vocabulary(self) -> None:
         """Remove the word table, for weights that were saved without one."""
@@ -82,12 +89,17 @@ class TextTower(nn.Module):
         Raises:
             WeightsError: The weights came without a word table.
         """
+        self.require_vocabulary()
+        return self.token_embedding(tokens)
+
+    def require_vocabulary(self) -> None:
+        """Raise `WeightsError` unless sentences can be encoded."""
         if self.token_embedding is None:
             raise WeightsError(
                 "These weights hold no word embeddings (published CLIP-ReID files leave them out), so new "
-                "sentences cannot be encoded. Use the stored identity prompts, or train with promptreid."
+                "sentences cannot be encoded. Use the stored identity prompts (`model.prompt.bank()`), or a "
+                "checkpoint trained with promptreid, which holds the whole text tower."
             )
-        return self.token_embedding(tokens)
 
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Encode sentences.
@@ -158,3 +170,28 @@ class TextTower(nn.Module):
         if isinstance(self.text_projection, nn.Linear):
             return self.text_projection(rows)
         return rows @ self.text_projection
+
+
+class AbsentText(TextTower):
+    """Stands in for the text tower of weights that came without one. It refuses to encode."""
+
+    kind = ABSENT
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.width = self.embed_dim = self.context_length = 0
+        self.causal = True
+        self.token_embedding = None
+
+    def encode_embeddings(
+        self, embeddings: Tensor, eot: int | Tensor, *, shared: Tensor | None = None
+    ) -> Tensor:
+        """Refuse.
+
+        Raises:
+            WeightsError: Always.
+        """
+        raise WeightsError(
+            "These weights hold an image tower only (a baseline without prompts), so there are no text "
+            "features. Compare images with images, or load weights with a text tower."
+        )

@@ -75,6 +75,26 @@ def find_tokenizer(architecture: Architecture, source: str | Path | None = None)
     return SimpleTokenizer(context_length=context_length, **options)
 
 
+def describe_tokenizer(tokenizer: Tokenizer) -> dict[str, Any] | None:
+    """Return what `restore_tokenizer` needs beside the tokenizer's text, JSON-ready."""
+    return tokenizer.describe() if isinstance(tokenizer, JsonTokenizer) else None
+
+
+def restore_tokenizer(
+    architecture: Architecture, description: dict[str, Any] | None, content: str | None
+) -> Tokenizer:
+    """Build the tokenizer of a checkpoint.
+
+    Args:
+        architecture: Which model.
+        description: What `describe_tokenizer` gave.
+        content: Text of its `tokenizer.json`; None when OpenCLIP contains the tokenizer.
+    """
+    if description is None or content is None:
+        return find_tokenizer(architecture)
+    return JsonTokenizer(content, **description)
+
+
 def tokenize(tokenizer: Tokenizer, sentences: list[str]) -> Tensor:
     """Tokenize sentences, refusing those that would be cut.
 

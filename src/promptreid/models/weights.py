@@ -61,14 +61,14 @@ def read_weights(path: Path) -> Weights:
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{path} holds more than weights and is not read, because a pickle can run code. Save its "
-            f"state dict alone, or convert it to safetensors. ({_first_line(error)})"
+            f"state dict alone, or convert it to safetensors. ({first_line(error)})"
         ) from error
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, SafetensorError) as error:
         raise WeightsError(
-            f"{path} is not a readable weights file: {_first_line(error)}."
+            f"{path} is not a readable weights file: {first_line(error)}."
         ) from error
     except zipfile.BadZipFile as error:
-        raise WeightsError(f"{path} is damaged: {_first_line(error)}.") from error
+        raise WeightsError(f"{path} is damaged: {first_line(error)}.") from error
     return _unwrap(tensors, path, openai=openai)
 
 
@@ -108,13 +108,16 @@ def to_backbone_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
-    """Copy weights into a module, all of them and nothing else.
+def load_strictly(
+    module: nn.Module, tensors: Mapping[str, Tensor], *, source: str, assign: bool = False
+) -> None:
+    """Put weights into a module, all of them and nothing else.
 
     Args:
         module: What the weights are for.
         tensors: Weights by the module's own names.
         source: Where they come from, for the message.
+        assign: Take the tensors themselves instead of copying them into the module's own.
 
     Raises:
         WeightsError: A weight is missing, unknown or has another shape; the message lists which.
@@ -138,12 +141,13 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], *, source: s
     ]
     if problems:
         raise WeightsError(f"The weights of {source} do not fit the model. {'; '.join(problems)}.")
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(dict(tensors), assign=assign)
 
 
 def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "scalar"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its kind where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,160 @@
+"""Checkpoints: one safetensors file that holds a model, how to rebuild it and how it was trained."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from promptreid.errors import RunError, WeightsError
+from promptreid.files import replacing
+from promptreid.models.backbone import restore_backbone
+from promptreid.models.heads import BNNeckHead
+from promptreid.models.prompts import IdentityPrompt
+from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.sie import SideInformation
+from promptreid.models.tokenizer_json import JsonTokenizer
+from promptreid.models.weights import first_line, load_strictly
+
+FORMAT = 1
+TRAINING = "training/"
+"""Tensors whose name starts so belong to the trainer and are not weights."""
+
+_KEY = "promptreid"
+_TOKENIZER = "tokenizer/json"
+
+
+def save_model(
+    path: Path,
+    model: ReIDModel,
+    metadata: Mapping[str, Any],
+    *,
+    extra_tensors: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write a checkpoint in one step: a crash leaves the old file or the new one.
+
+    Args:
+        path: Where; its folder is made.
+        model: What to save.
+        metadata: JSON-ready values. `preprocess` should be among them, since evaluation needs it; the keys
+            `format` and `model` are set here.
+        extra_tensors: Tensors of the trainer, their names starting with `training/`.
+
+    Raises:
+        RunError: The file cannot be written (disk full, no permission).
+    """
+    extra = dict(extra_tensors or {})
+    if not all(name.startswith(TRAINING) for name in extra):
+        raise ValueError(f"names of extra tensors must start with {TRAINING!r}")
+    tensors = {
+        name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+    }
+    tokenizer = model.backbone.tokenizer
+    if isinstance(tokenizer, JsonTokenizer):
+        packed = bytearray(zlib.compress(tokenizer.content.encode(), 9))
+        tensors[_TOKENIZER] = torch.frombuffer(packed, dtype=torch.uint8)
+    record = {**metadata, "format": FORMAT, "model": model.describe()}
+    try:
+        with replacing(path) as temporary:
+            save_file({**tensors, **extra}, temporary, metadata={_KEY: json.dumps(record)})
+    except (OSError, SafetensorError) as error:
+        raise RunError(
+            f"The checkpoint {path} cannot be written: {first_line(error)}. An earlier checkpoint there "
+            "is untouched."
+        ) from error
+
+
+def load_model(path: Path) -> tuple[ReIDModel, dict[str, Any]]:
+    """Rebuild a model from a checkpoint, on the CPU, in eval mode, with nothing downloaded.
+
+    Returns:
+        The model and the whole metadata record.
+
+    Raises:
+        WeightsError: The file is missing, damaged, no promptreid checkpoint, of a later format, or its
+            weights do not fit the model it describes.
+    """
+    metadata = read_metadata(path)
+    tensors = _read(path, skip=TRAINING)
+    packed = tensors.pop(_TOKENIZER, None)
+    tokenizer = None if packed is None else zlib.decompress(packed.numpy().tobytes()).decode()
+    try:
+        model = _rebuild(metadata["model"], tokenizer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"The description of the model in {path} is damaged ({type(error).__name__}: {error})."
+        ) from error
+    load_strictly(model, tensors, source=str(path), assign=True)
+    return model.eval(), metadata
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Read a checkpoint's metadata without its weights.
+
+    Raises:
+        WeightsError: The file is missing, damaged, no promptreid checkpoint, or of a later format.
+    """
+    if not path.is_file():
+        raise WeightsError(f"There is no checkpoint at {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_KEY)
+        record = None if text is None else json.loads(text)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path} is not a readable checkpoint: {first_line(error)}.") from error
+    if not isinstance(record, dict) or "model" not in record:
+        raise WeightsError(
+            f"{path} is not a promptreid checkpoint: it holds weights without a description of the model. To "
+            "start from such weights, give the file as `backbone.pretrained`."
+        )
+    if record.get("format") != FORMAT:
+        raise WeightsError(
+            f"{path} has checkpoint format {record.get('format')}; this version reads format {FORMAT}. Update "
+            "promptreid."
+        )
+    return record
+
+
+def load_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what the trainer saved beside the weights.
+
+    Returns:
+        Tensors by full name, and the metadata's `training` record.
+
+    Raises:
+        RunError: The checkpoint was saved without a training state.
+        WeightsError: The file is not a readable checkpoint.
+    """
+    metadata = read_metadata(path)
+    if "training" not in metadata:
+        raise RunError(f"{path} holds no training state, so training cannot go on from it.")
+    return _read(path, only=TRAINING), metadata["training"]
+
+
+def _rebuild(description: dict[str, Any], tokenizer: str | None) -> ReIDModel:
+    backbone = restore_backbone(description["backbone"], tokenizer)
+    prompt, head, sie = (description[part] for part in ("prompt", "head", "sie"))
+    embedding = description["embedding"]
+    return ReIDModel(
+        backbone,
+        prompt=None if prompt is None else IdentityPrompt.restore(backbone.text, prompt),
+        head=None if head is None else BNNeckHead.restore(head),
+        sie=None if sie is None else SideInformation.restore(sie),
+        embedding=EmbeddingSpec(tuple(embedding["features"]), embedding["neck"]),
+    )
+
+
+def _read(path: Path, *, skip: str | None = None, only: str = "") -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(only)]  # noqa: SIM118
+            return {n: file.get_tensor(n) for n in names if skip is None or not n.startswith(skip)}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} is not a readable checkpoint: {first_line(error)}.") from error
