@@ -155,6 +155,9 @@ def _read(path: Path, *, skip: str | None = None, only: str = "") -> dict[str, T
     try:
         with safe_open(path, framework="pt") as file:
             names = [name for name in file.keys() if name.startswith(only)]  # noqa: SIM118
-            return {n: file.get_tensor(n) for n in names if skip is None or not n.startswith(skip)}
+            wanted = [name for name in names if skip is None or not name.startswith(skip)]
+            # The clone gives each tensor memory of its own, aligned as PyTorch aligns it. Results of matrix
+            # products depend on that in the last bit, and a resumed run must not.
+            return {name: file.get_tensor(name).clone() for name in wanted}
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} is not a readable checkpoint: {first_line(error)}.") from error
