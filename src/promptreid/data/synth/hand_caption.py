@@ -22,6 +22,13 @@ _STARTS = (
     "a cropped photo of",
 )
 _MAX_WORDS = 30
+_TATTOOS = {
+    "cross": "a cross tattoo",
+    "star": "a star tattoo",
+    "heart": "a heart tattoo",
+    "dots": "a tattoo of three dots",
+    "line": "a tattoo of two lines",
+}
 
 
 def caption(identity: HandIdentity, picture: HandPicture, rng: np.random.Generator) -> str:
@@ -125,7 +132,7 @@ def _proportions(identity: HandIdentity) -> list[str]:
     width = _grade(identity.finger_width, (0.93, 1.07), ("thin", "", "thick"))
     words = f"{length} {width}".strip()
     parts = [f"{words} fingers"] * 2 if words else ["medium fingers"]
-    palm = _grade(identity.palm_width, (0.95, 1.05), ("a narrow palm", "", "a wide palm"))
+    palm = _grade(identity.palm_width, (0.95, 1.05), ("a narrow hand", "", "a wide hand"))
     if palm:
         parts.append(palm)
     index, ring = sum(identity.bones[1]), sum(identity.bones[3])
@@ -152,16 +159,13 @@ def _marks(identity: HandIdentity, seen: dict[str, str], rng: np.random.Generato
     if len(moles) > 1:
         parts.append(f"{('two', 'three')[len(moles) - 2]} moles")
     for mole in moles:
-        big = "big " if mole.size > 0.027 and rng.random() < 0.6 else ""
+        big = "big " if mole.size > 0.023 and rng.random() < 0.6 else ""
         parts.extend([f"a {big}mole {mole.where}"] * 2)
     for mark in surface.marks:
         if mark.kind == "scar":
             parts.append(f"a scar {mark.where}")
         elif mark.kind == "tattoo":
-            what = {"dots": "dots tattoo", "line": "line tattoo"}.get(
-                mark.figure, f"{mark.figure} tattoo"
-            )
-            parts.extend([f"a {what} {mark.where}"] * 2)
+            parts.extend([f"{_TATTOOS[mark.figure]} {mark.where}"] * 2)
     if identity.freckles > 0.3:
         parts.append("freckles")
     return parts

@@ -91,7 +91,7 @@ def paint_nails(
     tint = skin_tint(identity, palmar=True)
     bed = tint * np.array([0.62, 0.5, 0.5], np.float32) + np.array([0.38, 0.36, 0.36], np.float32)
     free = np.array([0.93, 0.91, 0.86], dtype=np.float32)
-    for finger, box in enumerate(shape.boxes):
+    for finger, box in enumerate(shape.tips):
         if cover[box].size == 0:
             continue
         mine = shape.finger[box] == finger
@@ -117,7 +117,7 @@ def paint_nails(
             colour[box] *= 1 - 0.22 * rim[..., None]
         paint = np.where(beyond[..., None], free, bed)
         if wear.polish:
-            paint = np.broadcast_to(np.float32(POLISHES[wear.polish]), paint.shape)
+            paint = np.broadcast_to(np.asarray(POLISHES[wear.polish], np.float32), paint.shape)
         shine = np.exp(-((t + 0.25) ** 2) * 14) * np.float32(0.2 if wear.polish else 0.07)
         paint = paint + shine[..., None]
         colour[box] += (paint - colour[box]) * mask[..., None]
@@ -135,12 +135,14 @@ def add_rings(colour: Array, identity: HandIdentity, wear: Wear, shape: Shape) -
     s, t = shape.along[box], shape.across[box]
     band = (np.abs(s - np.float32(at)) < half) & (shape.finger[box] == finger)
     glint = 0.7 + 0.5 * np.exp(-((t + 0.3) ** 2) * 9)
-    metal = np.float32(METALS[identity.ring.metal]) * glint[..., None]
+    metal = np.asarray(METALS[identity.ring.metal], np.float32) * glint[..., None]
     colour[box] = np.where(band[..., None], metal, colour[box])
     if identity.ring.stone:
         stone = ((s - np.float32(at)) / (2.1 * half)) ** 2 + (t / 0.42) ** 2 < 1
         stone &= shape.finger[box] == finger
-        colour[box] = np.where(stone[..., None], np.float32([0.92, 0.95, 0.98]), colour[box])
+        colour[box] = np.where(
+            stone[..., None], np.asarray([0.92, 0.95, 0.98], np.float32), colour[box]
+        )
 
 
 def paint_wrist(
@@ -150,18 +152,18 @@ def paint_wrist(
     x, y = place.x, place.y
     if wear.sleeve:
         edge = y + np.float32(wear.sleeve_at) + 0.02 * np.sin(9 * x)
-        half = np.float32(0.36 * identity.palm_width) - 0.04 * y
+        half = np.float32(0.39 * identity.palm_width) - 0.04 * y
         sleeve = (edge < 0) & (np.abs(x) < half)
         folds = 0.85 + 0.15 * np.sin(14 * y + 5 * x) - 0.35 * (np.abs(x) / half) ** 4
-        cloth = np.float32(SLEEVES[wear.sleeve]) * folds[..., None]
+        cloth = np.asarray(SLEEVES[wear.sleeve], np.float32) * folds[..., None]
         lit[:] = np.where(sleeve[..., None], cloth, lit)
         np.maximum(cover, sleeve, out=cover)
     if wear.wristwear:
-        half = np.float32(0.28 * identity.palm_width)
+        half = np.float32(0.31 * identity.palm_width)
         across = x / half
         bowed = y + 0.12 + 0.05 * across**2
         band = (np.abs(bowed) < 0.05) & (np.abs(across) < 1)
-        tint = np.float32(wear.tint)
+        tint = np.asarray(wear.tint, np.float32)
         if wear.wristwear == "bracelet":
             beads = 0.75 + 0.35 * np.sin(40 * x) * np.cos(30 * bowed)
         else:
@@ -171,7 +173,7 @@ def paint_wrist(
         if wear.wristwear == "watch" and not palmar:
             dial = x**2 + (y + 0.12) ** 2
             lit[dial < 0.0256] = tint * 0.8
-            lit[dial < 0.0169] = np.float32([0.93, 0.93, 0.9])
+            lit[dial < 0.0169] = np.asarray([0.93, 0.93, 0.9], np.float32)
             hand = (dial < 0.011) & ((np.abs(x) < 0.012) | ((np.abs(y + 0.12) < 0.012) & (x > 0)))
             lit[hand] = 0.1
             np.maximum(cover, dial < 0.0256, out=cover)

@@ -44,7 +44,7 @@ _BONES = (
     (0.44, 0.28, 0.20),
     (0.35, 0.20, 0.18),
 )
-_RADII = (0.112, 0.102, 0.104, 0.098, 0.086)
+_RADII = (0.122, 0.109, 0.111, 0.105, 0.092)
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ def _line(
 def _mark(rng: np.random.Generator, kind: str) -> Mark:
     """Place a mark on the palm or the back of the hand, sometimes on a finger."""
     size = {
-        "mole": rng.uniform(0.014, 0.034),
+        "mole": rng.uniform(0.012, 0.028),
         "scar": rng.uniform(0.07, 0.14),
         "tattoo": rng.uniform(0.05, 0.10),
     }[kind]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptreid.data.synth.hand_identity import HandIdentity, Mark, Surface
 from promptreid.data.synth.raster import Array, Canvas
@@ -19,12 +21,22 @@ _SHEETS = ("crease", "vein", "tendon", "red", "spot", "scar", "ink")
 _BLUR = {"vein": 1.6, "tendon": 3.2, "red": 7.0, "crease": 0.5, "spot": 0.45, "scar": 0.5}
 
 
-def palm_pixel(x, y):
+@overload
+def palm_pixel(x: float, y: float) -> tuple[float, float]: ...
+@overload
+def palm_pixel(x: Array, y: Array) -> tuple[Array, Array]: ...
+def palm_pixel(x: float | Array, y: float | Array) -> tuple[float | Array, float | Array]:
     """Turn a place in the hand frame into (column, row) on the palm sheet."""
     return (x - PALM_LEFT) * PALM_UNIT, (PALM_TOP - y) * PALM_UNIT
 
 
-def finger_pixel(finger, s, t):
+@overload
+def finger_pixel(finger: float, s: float, t: float) -> tuple[float, float]: ...
+@overload
+def finger_pixel(finger: float | Array, s: Array, t: Array) -> tuple[Array, Array]: ...
+def finger_pixel(
+    finger: float | Array, s: float | Array, t: float | Array
+) -> tuple[float | Array, float | Array]:
     """Turn a place on a finger into (column, row) on the finger sheet."""
     return (finger + 0.5) * FINGER_COLUMN + t * FINGER_T, (s + 0.08) * FINGER_S
 
@@ -144,9 +156,12 @@ def _figure(name: str) -> list[tuple[Array, bool]]:
         y = -(13 * np.cos(turn) - 5 * np.cos(2 * turn) - 2 * np.cos(3 * turn)) / 16
         return [(np.stack([x, y], axis=1).astype(np.float32), True)]
     if name == "dots":
-        return [(_ring(turn, 0.3) + np.float32([shift, 0]), True) for shift in (-0.85, 0, 0.85)]
+        return [
+            (_ring(turn, 0.3) + np.array([shift, 0], np.float32), True)
+            for shift in (-0.85, 0, 0.85)
+        ]
     return [(np.array([(-1, y), (1, y)], dtype=np.float32), False) for y in (-0.3, 0.3)]
 
 
-def _ring(angle: Array, reach: Array | float) -> Array:
+def _ring(angle: NDArray[np.floating], reach: NDArray[np.floating] | float) -> Array:
     return np.stack([np.cos(angle) * reach, np.sin(angle) * reach], axis=1).astype(np.float32)

@@ -15,10 +15,10 @@ from promptreid.data.synth.hand_shape import Frame, Shape, build_shape, frame
 from promptreid.data.synth.hand_skin import Skin, paint_skin
 from promptreid.data.synth.raster import (
     Array,
-    blur_mask,
     develop,
     fractal_noise,
     sample_bilinear,
+    soft_shadow,
 )
 from promptreid.errors import RunError, unknown_name
 
@@ -122,7 +122,8 @@ def _dress(skin: Skin, shape: Shape, place: Frame) -> tuple[Array, Array]:
     on = np.flatnonzero(weight > 0)
     at = flat[on]
     across = np.clip(shape.across.ravel()[at], -1.04, 1.04)
-    columns, rows = finger_pixel(shape.finger.ravel()[at], shape.along.ravel()[at], across)
+    owner = shape.finger.ravel()[at].astype(np.float32)
+    columns, rows = finger_pixel(owner, shape.along.ravel()[at], across)
     fingers = sample_bilinear(skin.fingers, rows, columns)
     found[on] += (fingers - found[on]) * weight[on][:, None]
     sheet = np.zeros((height * width, 4), dtype=np.float32)
@@ -134,7 +135,7 @@ def _dress(skin: Skin, shape: Shape, place: Frame) -> tuple[Array, Array]:
 def _shade(shape: Shape, relief: Array, light: Light, place: Frame) -> Array:
     """Light the dome that the distance field stands for, with its edges in soft shade."""
     depth = np.clip(-shape.distance, 0.0, 0.11) * np.float32(1 / 0.11)
-    rise = np.sqrt(depth * (np.float32(2) - depth)) * np.float32(0.085) + relief
+    rise = np.sqrt(depth * (np.float32(2) - depth)) * np.float32(0.07) + relief
     slope_y, slope_x = np.zeros_like(rise), np.zeros_like(rise)
     half = np.float32(0.5 * place.unit)
     slope_x[:, 1:-1] = (rise[:, 2:] - rise[:, :-2]) * half
@@ -144,12 +145,12 @@ def _shade(shape: Shape, relief: Array, light: Light, place: Frame) -> Array:
     lx, ly, lz = (np.float32(v) for v in light.toward)
     facing = (lz - lx * slope_x - ly * slope_y) / np.sqrt(1 + slope_x**2 + slope_y**2)
     direct = np.maximum(facing, 0) * np.float32((1 - light.ambient) / max(light.toward[2], 0.6))
-    edge = np.float32(0.74) + np.float32(0.26) * np.minimum(depth * np.float32(2.2), 1)
+    edge = np.float32(0.80) + np.float32(0.20) * np.minimum(depth * np.float32(2.5), 1)
     return (direct + np.float32(light.ambient)) * edge
 
 
 _PAPERS = {
-    "white": ((0.97, 0.97, 0.97), 0.02),
+    "white": ((0.99, 0.99, 0.99), 0.015),
     "grey": ((0.66, 0.67, 0.68), 0.05),
     "blue": ((0.45, 0.58, 0.74), 0.05),
     "green": ((0.48, 0.62, 0.50), 0.05),
@@ -160,9 +161,9 @@ _PAPERS = {
 
 def _background(size: tuple[int, int], rng: np.random.Generator) -> tuple[Array, str]:
     """Draw the surface the hand lies on and name it; mostly white, as in 11k Hands."""
-    word = str(rng.choice(list(_PAPERS), p=[0.72, 0.1, 0.05, 0.04, 0.05, 0.04]))
+    word = str(rng.choice(list(_PAPERS), p=[0.8, 0.08, 0.04, 0.03, 0.03, 0.02]))
     base, strength = _PAPERS[word]
-    tint = np.asarray(base, dtype=np.float32) * rng.normal(1, 0.03, 3).astype(np.float32)
+    tint = np.asarray(base, dtype=np.float32) * rng.normal(1, 0.02, 3).astype(np.float32)
     field = fractal_noise(rng, size, (2, 2), octaves=2 if word == "white" else 4)
     y = np.linspace(-1, 1, size[0], dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, size[1], dtype=np.float32)[None, :]
@@ -173,8 +174,7 @@ def _background(size: tuple[int, int], rng: np.random.Generator) -> tuple[Array,
 
 def _cast_shadow(scene: Array, cover: Array, light: Light, place: Frame) -> None:
     """Darken the surface beside the hand, away from the light."""
-    shadow = blur_mask(cover, 0.05 * place.unit)
     reach = 0.10 * place.unit / max(light.toward[2], 0.5)
-    right, down = round(-light.toward[0] * reach), round(light.toward[1] * reach)
-    shadow = np.roll(shadow, (down, right), axis=(0, 1))
+    fall = (-light.toward[0] * reach, light.toward[1] * reach)
+    shadow = soft_shadow(cover, 0.05 * place.unit, fall)
     scene *= 1 - shadow[..., None] * np.array([1.05, 1.0, 0.95], np.float32) * light.shadow

@@ -10,7 +10,7 @@ from promptreid.data.synth.hand_identity import HandIdentity
 from promptreid.data.synth.hand_marks import finger_bones
 from promptreid.data.synth.raster import Look, Point
 
-_FAN = (0.0, -0.10, 0.0, 0.11, 0.25)  # radians away from straight up at a spread of 1
+_FAN = (0.0, -0.13, -0.01, 0.13, 0.30)  # radians away from straight up at a spread of 1
 _CLOSED = (0.0, 0.03, 0.0, -0.02, -0.03)
 
 
@@ -149,11 +149,11 @@ class Light:
 
 
 _LIGHTS = {
-    "even": (1.0, (1.0, 1.0, 1.0)),
+    "even": (1.05, (1.0, 1.0, 1.0)),
     "bright": (1.16, (1.0, 1.0, 1.0)),
-    "dim": (0.76, (1.0, 0.99, 0.98)),
-    "warm": (1.0, (1.07, 1.0, 0.87)),
-    "cool": (0.99, (0.91, 1.0, 1.09)),
+    "dim": (0.8, (1.0, 0.99, 0.98)),
+    "warm": (1.02, (1.05, 1.0, 0.90)),
+    "cool": (1.0, (0.94, 1.0, 1.06)),
 }
 
 
@@ -163,11 +163,11 @@ def sample_light(rng: np.random.Generator) -> Light:
     exposure, gains = _LIGHTS[word]
     around, up = rng.uniform(0, 2 * np.pi), rng.uniform(0.55, 1.25)
     toward = (np.cos(around) * np.cos(up), np.sin(around) * np.cos(up), np.sin(up))
-    red, green, blue = (float(g * rng.normal(1, 0.03)) for g in gains)
+    red, green, blue = (float(g * rng.normal(1, 0.02)) for g in gains)
     look = Look(
         gains=(red, green, blue),
         exposure=float(exposure * rng.normal(1, 0.07)),
-        contrast=float(rng.uniform(0.95, 1.3)),
+        contrast=float(rng.uniform(1.0, 1.35)),
         vignette=float(rng.uniform(0, 0.22)),
         softness=float(max(0.0, rng.normal(0.25, 0.35))),
         grain=float(abs(rng.normal(0, 0.012))),

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -159,13 +159,17 @@ def _plan(
 
 def _work(jobs: list[_Job], folder: Path, workers: int) -> Iterator[list[dict[str, str]]]:
     """Render the jobs in order, here or in other processes."""
-    jobs = [_Job(**{**job.__dict__, "folder": folder}) for job in jobs]
+    jobs = [replace(job, folder=folder) for job in jobs]
     if workers == 1:
         yield from map(_render_person, jobs)
         return
     # Not forked: the caller may hold threads (torch's, for one), which a fork would break.
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_render_person, jobs)
+        try:
+            yield from pool.map(_render_person, jobs)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def person(seed: int, index: int) -> HandIdentity:

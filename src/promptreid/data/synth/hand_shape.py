@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptreid.data.synth.hand_identity import HandIdentity
 from promptreid.data.synth.hand_marks import finger_bones
@@ -72,14 +73,16 @@ class Shape:
         weight: (height, width) share of finger skin over palm skin, 0..1.
         along, across: (height, width) place on that finger.
         boxes: Per finger where it can be.
+        tips: Per finger where its nail can be.
     """
 
     distance: Array
-    finger: Array
+    finger: NDArray[np.int32]
     weight: Array
     along: Array
     across: Array
     boxes: tuple[Box, ...]
+    tips: tuple[Box, ...]
 
 
 def build_shape(identity: HandIdentity, pose: Pose, place: Frame, *, palmar: bool) -> Shape:
@@ -89,11 +92,12 @@ def build_shape(identity: HandIdentity, pose: Pose, place: Frame, *, palmar: boo
     along, across = np.zeros_like(distance), np.zeros_like(distance)
     owner = np.zeros(distance.shape, dtype=np.int32)
     nearest = np.full_like(distance, _FAR)
-    boxes = []
+    boxes, tips = [], []
     for finger, chain in enumerate(pose.chains):
         margin = max(chain.radii) * 1.2 + 0.03 + identity.nail_length
         box = place.box(list(chain.points), margin)
         boxes.append(box)
+        tips.append(place.box(list(chain.points[-2:]), margin))
         if distance[box].size == 0:
             continue
         depth, s, t = _finger(chain, finger_bones(identity, finger), place.x[box], place.y[box])
@@ -106,7 +110,7 @@ def build_shape(identity: HandIdentity, pose: Pose, place: Frame, *, palmar: boo
         along[box] = np.where(mine, s, along[box])
         across[box] = np.where(mine, t, across[box])
         distance[box] = smooth_min(distance[box], depth, 0.06 if finger == 0 else 0.035)
-    return Shape(distance, owner, weight, along, across, tuple(boxes))
+    return Shape(distance, owner, weight, along, across, tuple(boxes), tuple(tips))
 
 
 def _finger(
@@ -122,7 +126,9 @@ def _finger(
         low = -1.0 if bone == 0 else 0.0
         share = np.clip(field.along, low, 2.0 if bone == last else 1.0)
         closer = field.distance < depth
-        s = np.where(closer, (np.float32(before) + share * np.float32(length)) / total, s)
+        s = np.where(
+            closer, (np.float32(before) + share * np.float32(length)) * np.float32(1 / total), s
+        )
         t = np.where(closer, field.across, t)
         depth = np.minimum(depth, field.distance)
         before += length
@@ -138,7 +144,7 @@ def _palm(identity: HandIdentity, pose: Pose, place: Frame, *, palmar: bool) -> 
         parts.append(((0.5 * x * wide, 0.12), (x * wide, y * top), (0.17, radius * 1.2)))
     parts.append(((0.2 * wide, 0.2), (0.29 * wide, 0.55), (0.16, 0.13)))
     parts.append((pose.thumb_root, pose.chains[0].points[0], (0.16, identity.radii[0] * 1.22)))
-    parts.append(((0.0, 0.1), (0.02, -1.6), (0.255 * wide, 0.34 * wide)))
+    parts.append(((0.0, 0.12), (0.02, -1.6), (0.285 * wide, 0.37 * wide)))
     distance = np.full_like(place.x, _FAR)
     for start, end, radii in parts:
         box = place.box([start, end], max(radii) + 0.16)

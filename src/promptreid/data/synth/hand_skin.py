@@ -95,5 +95,5 @@ def _mix(
     ink = layers["ink"][..., None]
     colour += (tint * 0.15 + np.array([0.02, 0.05, 0.09], dtype=np.float32) - colour) * ink * 0.9
     relief = 0.022 * layers["vein"] + 0.05 * layers["tendon"] - 0.016 * layers["crease"]
-    relief += np.float32(0.0016) * grain + np.float32(0.002) * blotches
+    relief += np.float32(0.0005) * grain + np.float32(0.0012) * blotches
     return np.concatenate([colour, relief[..., None]], axis=2).astype(np.float32)

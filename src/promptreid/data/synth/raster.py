@@ -136,6 +136,8 @@ class Canvas:
 
     def __init__(self, height: int, width: int) -> None:
         fine = self.FINENESS
+        self._size = (height, width)
+        self._blank = True
         self._image = Image.new("L", (width * fine, height * fine), 0)
         self._draw = ImageDraw.Draw(self._image)
 
@@ -148,6 +150,7 @@ class Canvas:
             strength: Darkness in the middle, from 0 to 1.
             taper: Share of width and strength that is lost at the very ends.
         """
+        self._blank = False
         fine, count = self.FINENESS, len(points)
         scaled = [(float(x) * fine, float(y) * fine) for x, y in points]
         for index in range(count - 1):
@@ -161,6 +164,7 @@ class Canvas:
 
     def dot(self, x: float, y: float, radius: float, strength: float, *, flat: float = 1.0) -> None:
         """Fill an ellipse of the given horizontal radius; `flat` scales the vertical one."""
+        self._blank = False
         fine = self.FINENESS
         box = [
             (x - radius) * fine,
@@ -172,6 +176,7 @@ class Canvas:
 
     def polygon(self, points: Array, strength: float) -> None:
         """Fill the polygon of (n, 2) points."""
+        self._blank = False
         fine = self.FINENESS
         self._draw.polygon(
             [(float(x) * fine, float(y) * fine) for x, y in points], _level(strength)
@@ -179,6 +184,8 @@ class Canvas:
 
     def finish(self, *, blur: float = 0.0) -> Array:
         """Give the drawing as (height, width) in 0..1, blurred by `blur` pixels."""
+        if self._blank:
+            return np.zeros(self._size, dtype=np.float32)
         image = self._image.reduce(self.FINENESS)
         if blur > 0:
             image = image.filter(ImageFilter.GaussianBlur(blur))
@@ -189,11 +196,23 @@ def _level(strength: float) -> int:
     return int(min(max(strength, 0.0), 1.0) * 255)
 
 
-def blur_mask(mask: Array, radius: float, *, shrink: int = 4) -> Array:
-    """Blur a (height, width) mask in 0..1 by `radius` pixels, on a grid `shrink` times coarser."""
+def soft_shadow(mask: Array, radius: float, shift: Point, *, shrink: int = 4) -> Array:
+    """Blur a mask and move it, on a coarser grid.
+
+    Args:
+        mask: (height, width) in 0..1.
+        radius: Of the blur, in pixels.
+        shift: How far the shadow falls (right, down), in pixels. What comes in from beyond the
+            frame repeats the frame's edge.
+        shrink: How much coarser the grid is.
+    """
     height, width = mask.shape
     image = Image.fromarray((np.clip(mask, 0, 1) * 255).astype(np.uint8))
-    small = image.reduce(shrink).filter(ImageFilter.GaussianBlur(radius / shrink))
+    coarse = np.asarray(image.reduce(shrink))
+    rows = np.arange(coarse.shape[0]) - round(shift[1] / shrink)
+    columns = np.arange(coarse.shape[1]) - round(shift[0] / shrink)
+    coarse = coarse.take(rows, axis=0, mode="clip").take(columns, axis=1, mode="clip")
+    small = Image.fromarray(coarse).filter(ImageFilter.GaussianBlur(radius / shrink))
     return np.asarray(
         small.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32
     ) * np.float32(1 / 255)
