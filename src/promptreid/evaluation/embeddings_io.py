@@ -1,0 +1,78 @@
+"""Embeddings as one safetensors file; nothing in such a file is executed when it is read."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.embeddings import Embeddings
+
+FORMAT = "promptreid-embeddings"
+VERSION = "1"
+
+
+def write_embeddings(embeddings: Embeddings, path: Path) -> Path:
+    """Write embeddings, completely or not at all; see `Embeddings.save`."""
+    columns = {
+        "identities": embeddings.identities,
+        "cameras": embeddings.cameras,
+        "paths": embeddings.paths,
+    }
+    text = bytearray(json.dumps(columns).encode())
+    tensors = {
+        "vectors": embeddings.vectors.cpu().contiguous(),
+        # The header of a safetensors file is limited to 100 MB, a tensor is not.
+        "columns": torch.frombuffer(text, dtype=torch.uint8),
+    }
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "normalized": json.dumps(embeddings.normalized),
+    }
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        save_file(tensors, part, metadata=header)
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise EvaluationError(
+            f"Embeddings cannot be written to {path}: {error}. The folder must exist, be writable "
+            "and have room."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def read_embeddings(path: Path) -> Embeddings:
+    """Read embeddings onto the CPU; see `Embeddings.load`."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            header = file.metadata() or {}
+            if header.get("format") != FORMAT or header.get("version") != VERSION:
+                raise EvaluationError(
+                    f"{path} is not a file of embeddings that this version reads: its header says "
+                    f"format {header.get('format')!r}, version {header.get('version')!r}; expected "
+                    f"{FORMAT!r}, version {VERSION!r}."
+                )
+            vectors = file.get_tensor("vectors")
+            columns: dict[str, Any] = json.loads(file.get_tensor("columns").numpy().tobytes())
+        cameras = columns["cameras"]
+        return Embeddings(
+            vectors=vectors,
+            identities=tuple(columns["identities"]),
+            cameras=None if cameras is None else tuple(cameras),
+            paths=tuple(columns["paths"]),
+            normalized=bool(json.loads(header["normalized"])),
+        )
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(
+            f"Embeddings cannot be read from {path}: {error}. The file must be one that "
+            "Embeddings.save has written."
+        ) from error

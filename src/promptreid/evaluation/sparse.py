@@ -1,0 +1,60 @@
+"""Sparse rows: for each row the columns that are not zero, and their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SparseRows:
+    """A sparse matrix stored row by row.
+
+    Attributes:
+        offset: (R + 1,) int64; row r holds entries `offset[r]` to `offset[r + 1]`.
+        column: (E,) int32.
+        value: (E,) float32.
+    """
+
+    offset: Tensor
+    column: Tensor
+    value: Tensor
+
+    @classmethod
+    def join(cls, parts: list[tuple[Tensor, Tensor, Tensor]]) -> SparseRows:
+        """Join (entries per row, columns, values) of consecutive rows."""
+        counts, columns, values = (torch.cat(list(part)) for part in zip(*parts, strict=True))
+        return cls(offset=_offsets(counts), column=columns, value=values)
+
+    def entries(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """List the entries of some rows, which may repeat.
+
+        Args:
+            rows: (S,) row numbers.
+
+        Returns:
+            (T,) for each entry the position in `rows` it belongs to, and (T,) its place in
+            `column` and `value`.
+        """
+        start = self.offset[rows]
+        count = self.offset[rows + 1] - start
+        owner = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), count)
+        # Entry t of all is entry t - (first of its owner) of its owner.
+        shift = start - (count.cumsum(0) - count)
+        return owner, torch.arange(len(owner), device=rows.device) + shift[owner]
+
+    def transposed(self, columns: int) -> SparseRows:
+        """Exchange rows and columns of a matrix that has `columns` columns."""
+        rows = len(self.offset) - 1
+        row = torch.repeat_interleave(
+            torch.arange(rows, dtype=torch.int32, device=self.column.device), self.offset.diff()
+        )
+        order = self.column.argsort(stable=True)
+        counts = torch.bincount(self.column, minlength=columns)
+        return SparseRows(offset=_offsets(counts), column=row[order], value=self.value[order])
+
+
+def _offsets(counts: Tensor) -> Tensor:
+    return torch.nn.functional.pad(counts.cumsum(0), (1, 0))
