@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from promptreid.data.synth.hand_pose import sample_pose
 from promptreid.data.synth.hand_set import COLUMNS, person
+from promptreid.data.synth.hand_shape import frame
 from promptreid.data.synth.hand_skin import skin_tint
 from promptreid.data.synth.hands import (
     ASPECTS,
@@ -269,6 +271,20 @@ def test_hands_of_one_person_share_skin_but_not_lines() -> None:
     assert tints.std(axis=0).max() > 0.08
     bones = np.array([identity.bones for identity in people]).reshape(12, -1)
     assert (bones.std(axis=0) / bones.mean(axis=0)).min() > 0.03
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("size", [(96, 96), (96, 128)])
+def test_fingertips_stay_in_the_picture(mirrored: bool, size: tuple[int, int]) -> None:
+    inside = []
+    for k in range(40):
+        ratio = size[1] / size[0]
+        pose = sample_pose(person(6, k), rng(k), mirrored=mirrored, ratio=ratio)
+        place = frame(pose, size, mirrored=mirrored)
+        for chain in pose.chains:
+            x, y = chain.points[-1]
+            inside.append(np.hypot(place.x - x, place.y - y).min() < 1.5 / place.unit)
+    assert np.mean(inside) > 0.98
 
 
 def test_skin_belongs_to_the_person_and_aspect() -> None:

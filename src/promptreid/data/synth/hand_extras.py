@@ -88,6 +88,8 @@ def paint_nails(
 
     From the palm's side only what stands out beyond the tip is seen.
     """
+    if palmar and identity.nail_length < 0.03:
+        return
     tint = skin_tint(identity, palmar=True)
     bed = tint * np.array([0.62, 0.5, 0.5], np.float32) + np.array([0.38, 0.36, 0.36], np.float32)
     free = np.array([0.93, 0.91, 0.86], dtype=np.float32)
@@ -124,8 +126,10 @@ def paint_nails(
         cover[box] = np.maximum(cover[box], mask)
 
 
-def add_rings(colour: Array, identity: HandIdentity, wear: Wear, shape: Shape) -> None:
-    """Paint the ring, if it is worn, into `colour` in place."""
+def add_rings(
+    colour: Array, identity: HandIdentity, wear: Wear, shape: Shape, *, palmar: bool
+) -> None:
+    """Paint the ring, if it is worn, into `colour` in place; its stone shows on the back."""
     if not wear.ring or identity.ring is None:
         return
     finger = identity.ring.finger
@@ -137,8 +141,8 @@ def add_rings(colour: Array, identity: HandIdentity, wear: Wear, shape: Shape) -
     glint = 0.7 + 0.5 * np.exp(-((t + 0.3) ** 2) * 9)
     metal = np.asarray(METALS[identity.ring.metal], np.float32) * glint[..., None]
     colour[box] = np.where(band[..., None], metal, colour[box])
-    if identity.ring.stone:
-        stone = ((s - np.float32(at)) / (2.1 * half)) ** 2 + (t / 0.42) ** 2 < 1
+    if identity.ring.stone and not palmar:
+        stone = ((s - np.float32(at)) / (1.9 * half)) ** 2 + (t / 0.34) ** 2 < 1
         stone &= shape.finger[box] == finger
         colour[box] = np.where(
             stone[..., None], np.asarray([0.92, 0.95, 0.98], np.float32), colour[box]

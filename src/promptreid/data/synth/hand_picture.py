@@ -68,17 +68,19 @@ def render_hand(
     if min(height, width) < 16:
         raise RunError(f"Pictures need at least 16 pixels a side; got {height} x {width}.")
     palmar = aspect.startswith("palmar")
-    pose, light = sample_pose(identity, rng), sample_light(rng)
+    # The thumb of a right hand points left when its back is seen, and right when its palm is.
+    mirrored = aspect in ("dorsal left", "palmar right")
+    pose = sample_pose(identity, rng, mirrored=mirrored, ratio=width / height)
+    light = sample_light(rng)
     wear = sample_wear(identity, aspect, rng, accessories=accessories)
     fine = (round(height * FINENESS), round(width * FINENESS))
-    # The thumb of a right hand points left when its back is seen, and right when its palm is.
-    place = frame(pose, fine, mirrored=aspect in ("dorsal left", "palmar right"))
+    place = frame(pose, fine, mirrored=mirrored)
     shape = build_shape(identity, pose, place, palmar=palmar)
     skin = paint_skin(identity, aspect) if skin is None else skin
     colour, relief = _dress(skin, shape, place)
     cover = np.clip(0.5 - shape.distance * np.float32(place.unit), 0.0, 1.0)
     paint_nails(colour, cover, identity, wear, shape, place, palmar=palmar)
-    add_rings(colour, identity, wear, shape)
+    add_rings(colour, identity, wear, shape, palmar=palmar)
     lit = colour * _shade(shape, relief, light, place)[..., None]
     paint_wrist(lit, cover, identity, wear, place, palmar=palmar)
     scene, background = _background(fine, rng)

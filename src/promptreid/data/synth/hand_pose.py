@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from promptreid.data.synth.hand_identity import HandIdentity
 from promptreid.data.synth.hand_marks import finger_bones
@@ -54,10 +55,19 @@ class Pose:
         return "fingers slightly apart" if self.spread < 0.9 else "fingers spread"
 
 
-def sample_pose(identity: HandIdentity, rng: np.random.Generator) -> Pose:
-    """Draw a pose around a person's bones."""
+def sample_pose(
+    identity: HandIdentity, rng: np.random.Generator, *, mirrored: bool = False, ratio: float = 1.0
+) -> Pose:
+    """Draw a pose around a person's bones.
+
+    Args:
+        identity: Whose hand.
+        rng: Draws the pose and the framing.
+        mirrored: Whether the picture shows the hand frame mirrored.
+        ratio: Width of the picture over its height.
+    """
     spread = float(np.clip(rng.choice([0.1, 0.6, 1.15]) + rng.normal(0, 0.15), 0, 1.5))
-    thumb = float(np.clip(0.25 + 0.45 * spread + rng.normal(0, 0.22), 0, 1.1))
+    thumb = float(np.clip(0.25 + 0.45 * spread + rng.normal(0, 0.22), 0.12, 1.1))
     root = (-0.17 * identity.palm_width, 0.2)
     chains = [_thumb_chain(identity, root, thumb, rng)]
     chains += [_finger_chain(identity, finger, spread, rng) for finger in range(1, 5)]
@@ -70,6 +80,9 @@ def sample_pose(identity: HandIdentity, rng: np.random.Generator) -> Pose:
         float(np.clip(0.5 + rng.normal(0, 0.05 + 0.5 * slack), 0.3, 0.7)),
         float(0.52 + rng.uniform(-0.02, 0.02) + slack * rng.uniform(-0.6, 1.0)),
     )
+    squash = float(rng.uniform(0.76, 0.95))
+    tips = np.array([chain.points[-1] for chain in chains])
+    reach = max(identity.radii) + identity.nail_length
     return Pose(
         spread=spread,
         thumb=thumb,
@@ -77,9 +90,32 @@ def sample_pose(identity: HandIdentity, rng: np.random.Generator) -> Pose:
         thumb_root=root,
         rotation=turn,
         scale=scale,
-        squash=float(rng.uniform(0.76, 0.95)),
-        centre=centre,
+        squash=squash,
+        centre=_fit(centre, tips, turn, scale, (squash, ratio), reach, mirrored=mirrored),
     )
+
+
+def _fit(
+    centre: Point,
+    tips: NDArray[np.floating],
+    turn: float,
+    scale: float,
+    widths: tuple[float, float],
+    reach: float,
+    *,
+    mirrored: bool,
+) -> Point:
+    """Move a framing just so far that no fingertip leaves the picture, if all can stay."""
+    x, y = (-tips[:, 0] if mirrored else tips[:, 0]), tips[:, 1] - 0.95
+    c, s = np.cos(turn), np.sin(turn)
+    across = (c * x - s * y) * scale * widths[0] / widths[1]
+    down = -(s * x + c * y) * scale
+    margin = reach * scale
+    moved = []
+    for place, offsets in zip(centre, (across, down), strict=True):
+        low, high = margin - offsets.min(), 1 - margin - offsets.max()
+        moved.append(float(np.clip(place, low, high)) if low <= high else (low + high) / 2)
+    return moved[0], moved[1]
 
 
 def _finger_chain(
@@ -103,7 +139,7 @@ def _thumb_chain(
     angle = -(0.42 + 0.38 * thumb) + identity.rest[0] * 0.5
     length = identity.bones[0][0]
     knuckle = (root[0] + length * float(np.sin(angle)), root[1] + length * float(np.cos(angle)))
-    free = -(0.05 + 0.85 * thumb) + identity.rest[0] + float(rng.normal(0, 0.05))
+    free = -(0.08 + 0.85 * thumb) + identity.rest[0] + float(rng.normal(0, 0.05))
     bends = [0.0, identity.curve[0][0] * 2 + float(rng.normal(0.08, 0.08))]
     width = identity.radii[0]
     radii = (width, width * (0.96 + identity.knobs), width * (0.15 + 0.85 * identity.taper))
