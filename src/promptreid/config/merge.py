@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -12,7 +12,7 @@ from promptreid.errors import ConfigError
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def is_named_list(value: Any) -> bool:
+def is_named_list(value: Any) -> TypeGuard[list[dict[str, Any]]]:
     """Tell whether a value is a non-empty list of mappings that all have a `name`."""
     return (
         isinstance(value, list)

@@ -218,9 +218,9 @@ class Recipe(Strict):
         if len(set(names)) != len(names):
             raise ValueError(f"two stages share a name: {', '.join(names)}")
         for stage in self.stages:
-            needed = set(stage.learns)
+            needed: set[str] = set(stage.learns)
             for loss in stage.losses.active().values():
-                needed |= set(loss.needs)
+                needed.update(loss.needs)
             for part, kind in (("prompt", self.prompt.kind), ("head", self.head.kind)):
                 if part in needed and kind == "none":
                     raise ValueError(

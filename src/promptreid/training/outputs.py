@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from promptreid.models.features import ImageFeatures
     from promptreid.models.reid import ReIDModel
+    from promptreid.models.tower import ImageFeatures
 
 
 @dataclass

@@ -1,0 +1,5 @@
+"""`python -m promptreid`."""
+
+from promptreid.cli.main import main
+
+main()

@@ -1,0 +1,135 @@
+"""The `promptreid` command. Commands are imported when they are called, so help is immediate."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+import traceback
+from types import MappingProxyType
+
+import click
+
+from promptreid import __version__
+from promptreid.errors import PromptReIDError
+
+COMMANDS = MappingProxyType(
+    {
+        "demo": ("promptreid.cli.demo:demo", "Train and score on rendered hands, in minutes."),
+        "train": ("promptreid.cli.train:train", "Train a recipe on data sets into a run folder."),
+        "evaluate": ("promptreid.cli.evaluate:evaluate", "Score a run or a checkpoint on data."),
+        "recipes": ("promptreid.cli.recipes:recipes", "List, show and copy recipes."),
+        "data": ("promptreid.cli.data:data", "Inspect data sets; render synthetic ones."),
+        "pretrain": ("promptreid.cli.pretrain:pretrain", "Make the weights of `tiny` anew."),
+    }
+)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when one is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command, or return None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the closest command for an unknown one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from promptreid.errors import unknown_name
+
+            raise click.UsageError(unknown_name("command", args[0], COMMANDS), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="promptreid")
+def cli() -> None:
+    """CLIP-based re-identification of people, vehicles and hands.
+
+    Add --debug to any command to see the full traceback of an error.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 the user's mistake, 1 ours, 130 stopped."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    try:
+        code = cli.main(args=given, prog_name="promptreid", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        _say("stopped")
+        code = 130
+    except Exception as error:  # the last line of defence: every failure becomes a sentence
+        if debug:
+            traceback.print_exc()
+        code = _explain(error, debug=debug)
+    _leave(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception, *, debug: bool) -> int:
+    if isinstance(error, PromptReIDError):
+        _say(f"error: {error}")
+        return 2
+    if isinstance(error, BrokenPipeError):
+        return 0
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f" {error.filename}" if error.filename else ""
+        _say(f"error: {_os_sentence(error)}{where}.{_remedy(error)}")
+        return 2
+    if "No space left on device" in str(error):
+        _say(f"error: the disk is full.{_DISK_FULL}")
+        return 2
+    hint = "" if debug else " Run the command again with --debug for the traceback."
+    _say(f"internal error: {type(error).__name__}: {error}.{hint}")
+    return 1
+
+
+_DISK_FULL = " Nothing half-written was left; free some space and run the command again."
+
+
+def _os_sentence(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full:"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "no permission for"
+    return f"{(error.strerror or str(error)).lower()}:"
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _DISK_FULL
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return " Choose another place, or change the permissions."
+    return ""
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _leave(code: int) -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (`head`, say) has gone; do not let the interpreter complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

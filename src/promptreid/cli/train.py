@@ -1,0 +1,119 @@
+"""`promptreid train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.argument("recipe", required=False)
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--data",
+    "specs",
+    multiple=True,
+    metavar="NAME:ROOT[?key=value&...]",
+    help="Data set; several give several domains.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/...]")
+@click.option(
+    "--seed", type=click.IntRange(0), default=None, help="Of every random choice.  [default: 0]"
+)
+@click.option(
+    "--resume", is_flag=True, help="Continue the run in --out, or start it if there is none."
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier run in --out.")
+@click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
+@click.option(
+    "--unreadable",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do with images that cannot be decoded; they are named and counted either way.",
+)
+def train(
+    recipe: str | None,
+    overrides: tuple[str, ...],
+    specs: tuple[str, ...],
+    out: Path | None,
+    seed: int | None,
+    resume: bool,
+    overwrite: bool,
+    device: str | None,
+    unreadable: str,
+) -> None:
+    r"""Train RECIPE on data sets, score it by their protocol, and leave a run folder.
+
+    Overrides are dotted keys of the recipe, such as stages.image.epochs=2 or backbone.name=RN50.
+
+    \b
+    promptreid train clip-reid --data market1501:/data/Market-1501-v15.09.15
+    promptreid train clip-reid/hand backbone.name=tiny --data hands11k:/data/11k?aspect=dorsal_right
+    promptreid train --resume --out runs/my-run
+    """
+    if recipe is not None and "=" in recipe:
+        overrides, recipe = (recipe, *overrides), None
+    _check(recipe, specs, out, resume=resume, overwrite=overwrite, overrides=overrides)
+    from promptreid.cli.output import print_run_scores
+    from promptreid.progress import Lines
+    from promptreid.training.train import TrainRequest
+    from promptreid.training.train import train as run_training
+    from promptreid.training.trainer import Interrupted
+
+    request = TrainRequest(
+        recipe=recipe,
+        overrides=overrides,
+        data=specs,
+        out=out,
+        seed=seed,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        unreadable=unreadable,
+    )
+    try:
+        run = run_training(request, progress=Lines())
+    except Interrupted as stopped:
+        click.echo(
+            f"stopped; the state is saved. Go on with: promptreid train --resume --out {stopped}",
+            err=True,
+        )
+        raise click.Abort from None
+    print_run_scores(run)
+
+
+def _check(
+    recipe: str | None,
+    specs: tuple[str, ...],
+    out: Path | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    """Find wrong recipes, overrides and data names before anything slow is imported."""
+    if resume and overwrite:
+        raise click.UsageError("--resume and --overwrite exclude each other.")
+    if resume and out is None:
+        raise click.UsageError("--resume needs --out, the run folder to continue.")
+    continues = resume and out is not None and (out / "recipe.yaml").is_file()
+    if not continues:
+        if recipe is None:
+            raise click.UsageError("Give a RECIPE; `promptreid recipes` lists them.")
+        if not specs:
+            raise click.UsageError("Give --data NAME:ROOT, the data set to train on.")
+    if recipe is not None:
+        from promptreid.config.recipes import load_recipe
+
+        load_recipe(recipe, overrides)
+    if specs:
+        from promptreid.data.spec import parse_spec
+
+        for spec in specs:
+            parse_spec(spec)
+    if out is not None and not resume:
+        from promptreid.training.run_folder import check_free
+
+        check_free(out, overwrite=overwrite)

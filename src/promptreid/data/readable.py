@@ -1,0 +1,88 @@
+"""Check every image of a data set before work starts, and name those that cannot be decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol as Interface
+
+import numpy as np
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.images import UnreadableImage
+from promptreid.data.protocol import Protocol, Repeat
+from promptreid.data.store import readable_indices
+from promptreid.errors import DataError
+
+_SHOWN = 8
+
+
+class Speaker(Interface):
+    """The part of a progress reporter that the check uses."""
+
+    def message(self, text: str) -> None:
+        """Say one thing."""
+
+
+def only_readable(dataset: DataSet, *, policy: str, progress: Speaker) -> DataSet:
+    """Decode every image once; stop at bad ones, or leave them out.
+
+    Args:
+        dataset: Rows to check.
+        policy: "stop" refuses a data set with bad images; "skip" drops them from the manifest and
+            from every repeat of the protocol.
+        progress: Hears the names and the count of what is skipped.
+
+    Returns:
+        The same data set, or one without the bad rows.
+
+    Raises:
+        DataError: Images cannot be decoded and the policy is "stop", or nothing is left.
+    """
+    manifest = dataset.manifest
+    good, bad = readable_indices([manifest.path(row) for row in range(len(manifest))])
+    if not bad:
+        return dataset
+    listing = _listing(bad)
+    if policy == "stop":
+        raise DataError(
+            f"{len(bad)} of {len(manifest)} images of {dataset.spec} cannot be read:\n{listing}\n"
+            "Mend or remove them, or leave them out with --unreadable skip."
+        )
+    if not good:
+        raise DataError(
+            f"None of the {len(manifest)} images of {dataset.spec} can be read:\n{listing}"
+        )
+    progress.message(
+        f"skipping {len(bad)} of {len(manifest)} images that cannot be read:\n{listing}"
+    )
+    kept = np.asarray(good, dtype=np.int64)
+    note = f"{len(bad)} unreadable images were left out"
+    return replace(
+        dataset,
+        manifest=manifest.select(kept),
+        protocol=_without(dataset.protocol, kept, len(manifest)),
+        notes=(*dataset.notes, note),
+    )
+
+
+def _listing(bad: Sequence[UnreadableImage]) -> str:
+    lines = [f"  {error.path}: {error.reason}" for error in bad[:_SHOWN]]
+    if len(bad) > _SHOWN:
+        lines.append(f"  and {len(bad) - _SHOWN} more")
+    return "\n".join(lines)
+
+
+def _without(protocol: Protocol | None, kept: np.ndarray, count: int) -> Protocol | None:
+    """Renumber a protocol's rows after rows were dropped."""
+    if protocol is None:
+        return None
+    position = np.full(count, -1, dtype=np.int64)
+    position[kept] = np.arange(len(kept))
+    repeats = []
+    for repeat in protocol.repeats:
+        query, gallery = position[repeat.query], position[repeat.gallery]
+        query, gallery = query[query >= 0], gallery[gallery >= 0]
+        if len(query) and len(gallery):
+            repeats.append(Repeat(query=query, gallery=gallery))
+    return replace(protocol, repeats=tuple(repeats)) if repeats else None

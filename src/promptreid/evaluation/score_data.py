@@ -1,0 +1,93 @@
+"""Score a model on a data set by the data set's own protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.preprocess import Preprocess
+from promptreid.data.protocol import Protocol, Repeat
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.embed import Counter, embed_manifest
+from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.rerank import Rerank
+from promptreid.evaluation.scores import Scores
+from promptreid.evaluation.scoring import evaluate_protocol
+from promptreid.models.reid import ReIDModel
+
+
+def score_data(
+    model: ReIDModel,
+    dataset: DataSet,
+    preprocess: Preprocess,
+    *,
+    metadata: Mapping[str, Any],
+    device: torch.device,
+    same_camera: str | None = None,
+    rerank: Rerank | None = None,
+    batch_size: int = 64,
+    progress: Counter | None = None,
+) -> tuple[Scores, Embeddings]:
+    """Embed the test rows of a data set once and score every repeat of its protocol.
+
+    Args:
+        model: Any model; it is put in eval mode.
+        dataset: Must have something to test on.
+        preprocess: That of the weights.
+        metadata: Of the weights.
+        device: Where the model is.
+        same_camera: "exclude", "keep" or "auto" in place of the protocol's rule; None for its own.
+        rerank: k-reciprocal re-ranking, if wanted.
+        batch_size: Images per forward pass.
+        progress: Where to report.
+
+    Returns:
+        The scores, and the embeddings of the test rows in manifest order.
+
+    Raises:
+        EvaluationError: The data set has no query or no gallery images, or no query has a match.
+    """
+    protocol = dataset.protocol
+    if protocol is None:
+        raise EvaluationError(
+            f"{dataset.spec} has nothing to test on: no query and gallery images. It holds "
+            f"{_splits(dataset)}. Give a data set with test images."
+        )
+    rows, compact = _compact(protocol)
+    if same_camera is not None:
+        compact = replace(compact, same_camera=same_camera)
+    embeddings = embed_manifest(
+        model,
+        dataset.manifest.select(rows),
+        preprocess,
+        metadata=metadata,
+        device=device,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    return evaluate_protocol(embeddings, compact, rerank=rerank), embeddings
+
+
+def _compact(protocol: Protocol) -> tuple[np.ndarray, Protocol]:
+    """Return the manifest rows that any repeat uses, and the protocol over those rows alone."""
+    used = [part for repeat in protocol.repeats for part in (repeat.query, repeat.gallery)]
+    rows = np.unique(np.concatenate(used))
+    repeats = tuple(
+        Repeat(
+            query=np.searchsorted(rows, repeat.query), gallery=np.searchsorted(rows, repeat.gallery)
+        )
+        for repeat in protocol.repeats
+    )
+    return rows, replace(protocol, repeats=repeats)
+
+
+def _splits(dataset: DataSet) -> str:
+    counts: dict[str, int] = {}
+    for split in dataset.manifest.splits:
+        counts[split] = counts.get(split, 0) + 1
+    return ", ".join(f"{count} {split} images" for split, count in counts.items()) or "no images"

@@ -1,0 +1,106 @@
+"""Build a model and its preprocessing from a recipe."""
+
+from __future__ import annotations
+
+import torch
+
+from promptreid.config.schema import NormalizeConfig, Recipe
+from promptreid.data.preprocess import HALF, IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from promptreid.data.samplers import derive_seed
+from promptreid.errors import ConfigError
+from promptreid.models.backbone import Backbone, build_backbone
+from promptreid.models.heads import BNNeckHead
+from promptreid.models.prompts import IdentityPrompt
+from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.resnet import ResNetTower
+from promptreid.models.sie import SideInformation
+from promptreid.training.data import TrainingData
+
+
+def build_model(
+    recipe: Recipe, data: TrainingData | None, *, seed: int
+) -> tuple[ReIDModel, Preprocess]:
+    """Build the model a recipe names, with pretrained weights and fresh trained parts.
+
+    Args:
+        recipe: Resolved recipe.
+        data: Gives the number of identities, cameras and views; None for a recipe without stages.
+        seed: Seed of the fresh parts.
+
+    Raises:
+        ModelError: The backbone is unknown, or does not take the image size or stride.
+        WeightsError: The pretrained weights cannot be had or do not fit.
+        ConfigError: The recipe asks for side information that the data does not have.
+    """
+    config = recipe.backbone
+    backbone = build_backbone(
+        config.name,
+        pretrained=config.pretrained,
+        image_size=config.image_size,
+        stride=config.stride,
+        tokenizer=config.tokenizer,
+    )
+    generator = torch.Generator().manual_seed(derive_seed(seed, 0))
+    classes = len(data.classes) if data is not None else 0
+    prompt = head = sie = None
+    if classes and recipe.prompt.kind == "identity":
+        prompt = IdentityPrompt(
+            backbone.text,
+            backbone.tokenizer,
+            classes,
+            template=recipe.prompt.template,
+            context_tokens=recipe.prompt.context_tokens,
+            generator=generator,
+        )
+    if classes and recipe.head.kind == "bnneck":
+        _, final, projected = backbone.image.widths
+        widths = {"final": final, "projected": projected}
+        head = BNNeckHead(widths, classes, generator=generator)
+    if data is not None and (recipe.sie.camera or recipe.sie.view):
+        sie = _side_information(recipe, data, backbone, generator)
+    spec = EmbeddingSpec(features=recipe.embedding.features, neck=recipe.embedding.neck)
+    model = ReIDModel(backbone, prompt=prompt, head=head, sie=sie, embedding=spec)
+    return model, preprocess_of(recipe, backbone)
+
+
+def preprocess_of(recipe: Recipe, backbone: Backbone) -> Preprocess:
+    """Return size, pixel statistics and filters; see `PreprocessConfig.normalize`."""
+    choice = recipe.preprocess.normalize
+    if isinstance(choice, NormalizeConfig):
+        mean, std = choice.mean, choice.std
+    elif choice == "native":
+        mean, std = backbone.native.mean, backbone.native.std
+    elif choice == "imagenet" or (
+        choice == "clip-reid" and isinstance(backbone.image, ResNetTower)
+    ):
+        mean, std = IMAGENET_MEAN, IMAGENET_STD
+    else:
+        mean, std = HALF, HALF
+    return Preprocess(
+        image_size=recipe.backbone.image_size,
+        mean=mean,
+        std=std,
+        train_interpolation=recipe.preprocess.train_interpolation,
+        test_interpolation=recipe.preprocess.test_interpolation,
+    )
+
+
+def _side_information(
+    recipe: Recipe, data: TrainingData, backbone: Backbone, generator: torch.Generator
+) -> SideInformation:
+    for wanted, values, word in (
+        (recipe.sie.camera, data.camera_values, "camera"),
+        (recipe.sie.view, data.view_values, "view"),
+    ):
+        if wanted and not values:
+            raise ConfigError(
+                f"The recipe embeds the {word} (sie.{word}: true), but no training image has a "
+                f"{word}. Set sie.{word}=false, or give {word}s in the data."
+            )
+    return SideInformation(
+        cameras=len(data.camera_values) if recipe.sie.camera else 0,
+        views=len(data.view_values) if recipe.sie.view else 0,
+        width=backbone.image.widths[1],
+        coefficient=recipe.sie.coefficient,
+        generator=generator,
+    )

@@ -1,0 +1,83 @@
+"""Features of the frozen image tower, taken once and kept in the run folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from promptreid.data.loading import TestLoader
+from promptreid.data.preprocess import Preprocess
+from promptreid.data.store import ImageStore
+from promptreid.files import replacing
+from promptreid.models.reid import ReIDModel
+from promptreid.progress import Progress
+from promptreid.training.device import forward_precision
+
+_BATCH = 64
+
+
+def cached_projections(
+    model: ReIDModel,
+    store: ImageStore,
+    preprocess: Preprocess,
+    *,
+    folder: Path,
+    fingerprint: str,
+    precision: str,
+    device: torch.device,
+    progress: Progress,
+) -> Tensor:
+    """Return the joint-space feature of every training image, (N, d) float32 on `device`.
+
+    Taken in eval mode, without augmentation and without side information, as stage 1 of CLIP-ReID
+    does. The file's name is a hash of everything the features depend on (image tower weights, rows,
+    preprocessing, precision), so that a stale file is never read.
+
+    Args:
+        model: Its image tower is used.
+        store: Images resized with the test filter.
+        preprocess: Size and pixel statistics.
+        folder: Where to keep the file.
+        fingerprint: Of the training rows.
+        precision: "fp32" or "bf16".
+        device: Where to compute.
+        progress: Where to report.
+    """
+    key = _key(model, preprocess, fingerprint, precision, device)
+    path = folder / f"projected-{key}.safetensors"
+    if path.is_file():
+        return load_file(path)["projected"].to(device)
+    model.eval()
+    features = torch.empty(len(store), model.backbone.image.widths[2])
+    progress.start("image features", len(store), "images")
+    with torch.no_grad():
+        for rows, images in TestLoader(store, preprocess, _BATCH, device=device).batches():
+            with forward_precision(precision, device):
+                projected = model.features(images, use_sie=False).projected
+            features[torch.as_tensor(rows)] = projected.float().cpu()
+            progress.advance(len(rows))
+    progress.finish()
+    with replacing(path) as temporary:
+        save_file({"projected": features}, temporary)
+    return features.to(device)
+
+
+def _key(
+    model: ReIDModel,
+    preprocess: Preprocess,
+    fingerprint: str,
+    precision: str,
+    device: torch.device,
+) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(model.backbone.image.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    record = [preprocess.to_dict(), fingerprint, precision, device.type]
+    digest.update(json.dumps(record, sort_keys=True).encode())
+    return digest.hexdigest()

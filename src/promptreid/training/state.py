@@ -1,0 +1,130 @@
+"""Everything a run needs to go on exactly where it stopped.
+
+Randomness needs no state of its own: each batch, each augmentation and each step draws from a
+generator made from (seed, stage, epoch, batch number), so those numbers are the random state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from promptreid.errors import RunError
+
+PREFIX = "training/"
+"""Tensors of this prefix in a checkpoint are not weights."""
+
+
+@dataclass
+class TrainingState:
+    """Position in the recipe and what was measured so far.
+
+    Attributes:
+        stage: Index of the stage to run next.
+        epoch: Epoch to run next, from 1.
+        step: Batches of that epoch already done.
+        rows: Rows of the metrics table of finished epochs.
+        best: Score of the best checkpoint so far; None before the first validation.
+        best_at: Stage and epoch of the best checkpoint, in words.
+        seconds: Training time of all sessions, in seconds.
+        optimizer: State tensors by parameter name.
+        sums: Sums over the batches of the unfinished epoch; None at an epoch's start.
+        images: Images seen in the unfinished epoch.
+        epoch_seconds: Time spent in the unfinished epoch.
+    """
+
+    stage: int = 0
+    epoch: int = 1
+    step: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    best: float | None = None
+    best_at: str = ""
+    seconds: float = 0.0
+    optimizer: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    sums: Tensor | None = None
+    images: int = 0
+    epoch_seconds: float = 0.0
+
+    def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Split into tensors and JSON values for a checkpoint file."""
+        tensors = {
+            f"{PREFIX}optimizer/{name}/{key}": value.detach().cpu().contiguous()
+            for name, values in self.optimizer.items()
+            for key, value in values.items()
+        }
+        if self.sums is not None:
+            tensors[f"{PREFIX}sums"] = self.sums.detach().cpu().contiguous()
+        plain = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in ("optimizer", "sums")
+        }
+        return tensors, plain
+
+    @classmethod
+    def unpack(cls, tensors: dict[str, Tensor], plain: dict[str, Any]) -> TrainingState:
+        """Rebuild from what `pack` gave.
+
+        Raises:
+            RunError: The values are not a training state.
+        """
+        try:
+            state = cls(**plain)
+        except TypeError as error:
+            raise RunError(f"The checkpoint holds no usable training state: {error}.") from error
+        for full, value in tensors.items():
+            name = full.removeprefix(PREFIX)
+            if name == "sums":
+                state.sums = value
+            elif name.startswith("optimizer/"):
+                parameter, _, key = name.removeprefix("optimizer/").rpartition("/")
+                state.optimizer.setdefault(parameter, {})[key] = value
+        return state
+
+
+def optimizer_tensors(
+    optimizer: torch.optim.Optimizer, names: dict[int, str]
+) -> dict[str, dict[str, Tensor]]:
+    """Return the optimizer's state by parameter name.
+
+    Args:
+        optimizer: Any optimizer whose state is tensors and numbers.
+        names: Parameter name by `id(parameter)`.
+    """
+    return {
+        names[id(parameter)]: {
+            key: value if isinstance(value, Tensor) else torch.tensor(value)
+            for key, value in values.items()
+            if value is not None
+        }
+        for parameter, values in optimizer.state.items()
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer,
+    names: dict[int, str],
+    saved: dict[str, dict[str, Tensor]],
+) -> None:
+    """Put saved state back, each tensor on its parameter's device.
+
+    Raises:
+        RunError: The state belongs to other parameters.
+    """
+    parameters = {names[id(p)]: p for group in optimizer.param_groups for p in group["params"]}
+    strangers = sorted(set(saved) - set(parameters))
+    if strangers:
+        raise RunError(
+            f"The checkpoint's optimizer knows {len(strangers)} parameters that this stage does "
+            f"not train, such as {strangers[0]}. The recipe was changed; start a new run."
+        )
+    for name, values in saved.items():
+        parameter = parameters[name]
+        optimizer.state[parameter] = {
+            # Adam keeps its step count on the CPU unless it is capturable or fused.
+            key: value.clone() if key == "step" else value.to(parameter.device, copy=True)
+            for key, value in values.items()
+        }

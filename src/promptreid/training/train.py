@@ -1,0 +1,311 @@
+"""Put a run together: recipe, data, model, folder; train; score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from promptreid.config.recipes import load_recipe
+from promptreid.config.schema import Recipe
+from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.preprocess import Preprocess
+from promptreid.data.readable import only_readable
+from promptreid.errors import RunError
+from promptreid.evaluation.score_data import score_data
+from promptreid.models.checkpoint import load_model, load_training
+from promptreid.models.reid import ReIDModel
+from promptreid.progress import Progress, clock
+from promptreid.training.build import build_model
+from promptreid.training.data import TrainingData, training_data
+from promptreid.training.device import pick_device, resolve_precision
+from promptreid.training.environment import environment
+from promptreid.training.run_folder import (
+    DATA,
+    ENVIRONMENT,
+    RECIPE,
+    SCORES,
+    STATUS,
+    RunFolder,
+    check_free,
+)
+from promptreid.training.state import TrainingState
+from promptreid.training.trainer import Interrupted, Trainer, clean_cache
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What `promptreid train` was asked for; see its options."""
+
+    recipe: str | None = None
+    overrides: Sequence[str] = ()
+    data: Sequence[str] = ()
+    out: Path | None = None
+    seed: int | None = None
+    resume: bool = False
+    overwrite: bool = False
+    device: str | None = None
+    unreadable: str = "stop"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A request with everything decided."""
+
+    recipe: Recipe
+    specs: tuple[str, ...]
+    out: Path
+    seed: int
+    unreadable: str
+    precision: str
+    device: torch.device
+
+
+def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
+    """Train, validate and score one recipe on one or several data sets.
+
+    A stopped or killed run goes on from its last checkpoint when `resume` is set and ends with the
+    same weights, to the bit on the CPU.
+
+    Args:
+        request: Recipe, data and options.
+        progress: Where to report.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        Interrupted: A signal asked for a stop; the state is saved.
+        PromptReIDError: Anything the user can mend, with what to do.
+    """
+    plan, run = _plan(request)
+    if run is not None and run.read(STATUS).get("status") == "complete":
+        progress.message(f"{run.path} is complete; nothing is left to train")
+        return run
+    datasets = [_load(spec, plan.unreadable, progress) for spec in plan.specs]
+    data = _training_rows(plan, datasets)
+    if run is None:
+        model, preprocess = build_model(plan.recipe, data, seed=plan.seed)
+        run = _create(plan, request, datasets, data)
+    else:
+        _check_same_data(run, datasets)
+        model, preprocess = None, None
+    with run.locked():
+        state = TrainingState()
+        if run.last.is_file():
+            model, metadata = load_model(run.last)
+            preprocess = Preprocess.from_dict(metadata["preprocess"])
+            state = TrainingState.unpack(*load_training(run.last))
+            progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
+        if model is None or preprocess is None:  # stopped before the first checkpoint
+            model, preprocess = build_model(plan.recipe, data, seed=plan.seed)
+        _fit(run, plan, model, preprocess, data, state, progress)
+        _score(run, plan, datasets, progress)
+        _finish(run, state)
+    return run
+
+
+def _plan(request: TrainRequest) -> tuple[_Plan, RunFolder | None]:
+    device = pick_device(request.device)
+    out = request.out
+    if request.resume and out is not None and (out / RECIPE).is_file():
+        run = RunFolder.open(out)
+        return _plan_again(request, run, out, device), run
+    if request.recipe is None:
+        raise RunError(
+            f"There is no run to resume in {out}; give a recipe and --data to start one."
+        )
+    recipe = load_recipe(request.recipe, request.overrides)
+    seed = request.seed or 0
+    names = "+".join(spec.partition(":")[0] for spec in request.data)
+    out = out or Path("runs") / f"{recipe.name.replace('/', '-')}-{names}-seed{seed}"
+    check_free(out, overwrite=request.overwrite)
+    precision = resolve_precision(recipe.precision, device)
+    plan = _Plan(recipe, tuple(request.data), out, seed, request.unreadable, precision, device)
+    return plan, None
+
+
+def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.device) -> _Plan:
+    """Take the plan from the folder, and refuse a request that differs from it."""
+    recipe, before = run.recipe(), run.read(ENVIRONMENT)
+    specs = tuple(record["spec"] for record in run.read(DATA))
+    if request.recipe is not None:
+        asked = load_recipe(request.recipe, request.overrides)
+        if asked.model_copy(update={"name": recipe.name}) != recipe:
+            raise RunError(
+                f"{out} was started with another recipe (see {out / RECIPE}): "
+                f"{_difference(recipe, asked)}. Resume with the same recipe and overrides or with "
+                "none, or give another --out."
+            )
+    if request.data and tuple(request.data) != specs:
+        raise RunError(
+            f"{out} was started with --data {' --data '.join(specs)}, "
+            f"not {' '.join(request.data)}. Resume with the same data or with none, or give "
+            "another --out."
+        )
+    if request.seed is not None and request.seed != before["seed"]:
+        raise RunError(
+            f"{out} was started with --seed {before['seed']}, not {request.seed}. "
+            "Resume with the same seed or with none, or give another --out."
+        )
+    return _Plan(
+        recipe, specs, out, before["seed"], before["unreadable"], before["precision"], device
+    )
+
+
+def _difference(before: Recipe, asked: Recipe) -> str:
+    """Name the first few keys in which two recipes differ."""
+
+    def flat(value: Any, path: str = "") -> dict[str, Any]:
+        if isinstance(value, dict):
+            items = value.items()
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            items = ((item.get("name", number), item) for number, item in enumerate(value))
+        else:
+            return {path: value}
+        parts = [flat(item, f"{path}.{key}" if path else str(key)) for key, item in items]
+        return {key: found for part in parts for key, found in part.items()}
+
+    old, new = flat(before.model_dump(mode="json")), flat(asked.model_dump(mode="json"))
+    skip = {"name", "description", "source"}
+    keys = [k for k in {**old, **new} if old.get(k) != new.get(k) and k not in skip]
+    shown = [f"{key} was {old.get(key)!r} and is now {new.get(key)!r}" for key in keys[:4]]
+    return "; ".join(shown) or "its description differs"
+
+
+def _load(spec: str, unreadable: str, progress: Progress) -> DataSet:
+    dataset = load_data(spec)
+    for note in dataset.notes:
+        progress.message(f"{dataset.manifest.name}: {note}")
+    return only_readable(dataset, policy=unreadable, progress=progress)
+
+
+def _training_rows(plan: _Plan, datasets: Sequence[DataSet]) -> TrainingData | None:
+    if not plan.recipe.stages:
+        return None
+    validation = plan.recipe.validation
+    return training_data(
+        datasets, validation=validation.kind, fraction=validation.fraction, seed=plan.seed
+    )
+
+
+def _create(
+    plan: _Plan, request: TrainRequest, datasets: Sequence[DataSet], data: TrainingData | None
+) -> RunFolder:
+    record = environment(seed=plan.seed, device=plan.device, precision=plan.precision)
+    record["unreadable"] = plan.unreadable
+    return RunFolder.create(
+        plan.out,
+        recipe=plan.recipe,
+        environment=record,
+        data=[_data_record(dataset) for dataset in datasets],
+        overwrite=request.overwrite,
+    )
+
+
+def _data_record(dataset: DataSet) -> dict[str, Any]:
+    manifest, protocol = dataset.manifest, dataset.protocol
+    counts: dict[str, dict[str, int]] = {}
+    for split in dict.fromkeys(manifest.splits):
+        rows = manifest.indices(split)
+        identities = {(manifest.domains[row], manifest.identities[row]) for row in rows}
+        counts[split] = {"images": len(rows), "identities": len(identities)}
+    return {
+        "spec": dataset.spec,
+        "name": manifest.name,
+        "fingerprint": manifest.fingerprint(),
+        "splits": counts,
+        "protocol": protocol.name if protocol is not None else None,
+        "repeats": len(protocol.repeats) if protocol is not None else 0,
+        "notes": list(dataset.notes),
+    }
+
+
+def _check_same_data(run: RunFolder, datasets: Sequence[DataSet]) -> None:
+    for record, dataset in zip(run.read(DATA), datasets, strict=True):
+        if record["fingerprint"] != dataset.manifest.fingerprint():
+            raise RunError(
+                f"The data behind {dataset.spec} has changed since {run.path} was started: it had "
+                f"{record['splits']}, and now has {_data_record(dataset)['splits']}. "
+                "Restore it, or start a new run."
+            )
+
+
+def _fit(
+    run: RunFolder,
+    plan: _Plan,
+    model: ReIDModel,
+    preprocess: Preprocess,
+    data: TrainingData | None,
+    state: TrainingState,
+    progress: Progress,
+) -> None:
+    """Train what is left, and make sure that `last` and `best` exist."""
+    run.write(STATUS, {"status": "training"})
+    metadata = {
+        "recipe": plan.recipe.model_dump(mode="json"),
+        "preprocess": preprocess.to_dict(),
+        "classes": list(data.classes) if data is not None else [],
+        "camera_values": list(data.camera_values) if data is not None else [],
+        "view_values": list(data.view_values) if data is not None else [],
+        "seed": plan.seed,
+        "data": [record["fingerprint"] for record in run.read(DATA)],
+    }
+    trainer = Trainer(
+        run,
+        plan.recipe,
+        model,
+        preprocess,
+        data,
+        state=state,
+        metadata=metadata,
+        seed=plan.seed,
+        device=plan.device,
+        precision=plan.precision,
+        progress=progress,
+    )
+    try:
+        trainer.fit()
+    except Interrupted:
+        run.write(STATUS, {"status": "stopped", "at": _where(state, plan.recipe)})
+        raise
+
+
+def _score(run: RunFolder, plan: _Plan, datasets: Sequence[DataSet], progress: Progress) -> None:
+    """Score the best checkpoint on every data set that has something to test on."""
+    testable = [dataset for dataset in datasets if dataset.protocol is not None]
+    if not testable:
+        progress.message("no query and gallery images, so there is nothing to score")
+        return
+    model, metadata = load_model(run.best)
+    model.to(plan.device)
+    preprocess = Preprocess.from_dict(metadata["preprocess"])
+    results = []
+    for dataset in testable:
+        scores, _ = score_data(
+            model, dataset, preprocess, metadata=metadata, device=plan.device, progress=progress
+        )
+        results.append({**scores.to_dict(), "data": dataset.spec})
+    run.write(SCORES, results[0] if len(results) == 1 else {"results": results})
+
+
+def _finish(run: RunFolder, state: TrainingState) -> None:
+    clean_cache(run)
+    run.write(
+        STATUS,
+        {
+            "status": "complete",
+            "training_seconds": round(state.seconds, 1),
+            "best": {"score": state.best, "chosen_at": state.best_at},
+        },
+    )
+
+
+def _where(state: TrainingState, recipe: Recipe) -> str:
+    if state.stage >= len(recipe.stages):
+        return f"after the last stage, {clock(state.seconds)} trained"
+    name = recipe.stages[state.stage].name
+    return f"in stage {name}, epoch {state.epoch}, batch {state.step}"

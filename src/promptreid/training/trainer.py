@@ -1,0 +1,273 @@
+"""Run a recipe: its stages in order, checkpoints on the way, the best one at the end."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from promptreid.config.schema import Recipe, StageConfig
+from promptreid.data.augment import Augment
+from promptreid.data.loading import TrainLoader
+from promptreid.data.preprocess import Preprocess
+from promptreid.data.samplers import IdentityBalanced, Uniform, derive_seed
+from promptreid.data.store import ImageStore
+from promptreid.evaluation.embed import embed_manifest
+from promptreid.evaluation.scoring import evaluate_protocol
+from promptreid.models.checkpoint import save_model
+from promptreid.models.reid import ReIDModel
+from promptreid.progress import Progress, epoch_line
+from promptreid.training.batches import AugmentedImages, BatchSource, CachedFeatures
+from promptreid.training.data import TrainingData
+from promptreid.training.feature_cache import cached_projections
+from promptreid.training.parts import set_learning, set_modes
+from promptreid.training.run_folder import RunFolder
+from promptreid.training.stage import StageRunner
+from promptreid.training.state import TrainingState
+
+# A checkpoint is due when this many times its own writing time has passed since the last one, so
+# that saving costs a few percent at most; and never later than this many seconds.
+_SAVE_SHARE, _SAVE_SECONDS = 20.0, 300.0
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
+    """Training was stopped by a signal after a checkpoint was written."""
+
+
+class Trainer:
+    """Trains one model by one recipe into one run folder."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        recipe: Recipe,
+        model: ReIDModel,
+        preprocess: Preprocess,
+        data: TrainingData,
+        *,
+        state: TrainingState,
+        metadata: dict[str, Any],
+        seed: int,
+        device: torch.device,
+        precision: str,
+        progress: Progress,
+    ) -> None:
+        """Take everything ready-made; see `promptreid.training.train` for putting it together.
+
+        Args:
+            run: Where checkpoints and metrics go.
+            recipe: Stages to run.
+            model: On the CPU or on `device`.
+            preprocess: Saved with the weights.
+            data: Training rows and validation.
+            state: Where to start.
+            metadata: Saved with the weights.
+            seed: Of every random choice.
+            device: Where to train.
+            precision: "fp32" or "bf16".
+            progress: Where to report.
+        """
+        self.run, self.recipe, self.preprocess, self.data = run, recipe, preprocess, data
+        self.model, self.state, self.metadata = model.to(device), state, metadata
+        self.seed, self.device, self.precision, self.progress = seed, device, precision, progress
+        self._runner: StageRunner | None = None
+        self._stop = threading.Event()
+        self._saved_at, self._save_cost = time.monotonic(), 0.0
+        self._stores: dict[str, ImageStore] = {}
+
+    def fit(self) -> None:
+        """Run all stages that are not done yet.
+
+        Raises:
+            Interrupted: A signal asked for a stop; the state is saved.
+            DataError: A stage's batches cannot be made from the data.
+            RunError: A loss is not finite.
+        """
+        with _signals(self._stop):
+            for index in range(self.state.stage, len(self.recipe.stages)):
+                self._run_stage(index)
+            if self.state.best is None:
+                self._save_best(None, "the last epoch; there are no validation images")
+            if not self.run.last.is_file():
+                self._save_last()
+
+    def _run_stage(self, index: int) -> None:
+        stage = self.recipe.stages[index]
+        seed = derive_seed(self.seed, index)
+        parameters = set_learning(self.model, stage.learns)
+        self._runner = StageRunner(
+            config=stage,
+            model=self.model,
+            parameters=parameters,
+            source=self._source(stage, seed),
+            bank=self._bank(stage),
+            state=self.state,
+            precision=self.precision,
+            device=self.device,
+            seed=seed,
+            progress=self.progress,
+            after_step=self._after_step,
+            after_epoch=self._after_epoch,
+        )
+        self._runner.run()
+        self._runner = None
+        self.state.stage, self.state.epoch, self.state.step = index + 1, 1, 0
+        self._save_last()
+        self._stop_if_asked()
+
+    def _source(self, stage: StageConfig, seed: int) -> BatchSource:
+        if stage.images == "cached":
+            features = cached_projections(
+                self.model,
+                self._store(self.preprocess.test_interpolation),
+                self.preprocess,
+                folder=self.run.cache,
+                fingerprint=self.data.fingerprint,
+                precision=self.precision,
+                device=self.device,
+                progress=self.progress,
+            )
+            labels = torch.from_numpy(self.data.labels).to(self.device)
+            assert stage.batch.size is not None
+            return CachedFeatures(features, labels, size=stage.batch.size, seed=seed)
+        batch = stage.batch
+        if batch.size is not None:
+            sampler: Uniform | IdentityBalanced = Uniform(len(self.data), batch.size, seed)
+        else:
+            assert batch.identities is not None
+            assert batch.images is not None
+            sampler = IdentityBalanced(
+                self.data.labels,
+                batch.identities,
+                batch.images,
+                seed,
+                setting=f"stages.{stage.name}.batch",
+            )
+        loader = TrainLoader(
+            self._store(self.preprocess.train_interpolation),
+            labels=self.data.labels,
+            cameras=self.data.cameras,
+            views=self.data.views,
+            sampler=sampler,
+            augment=Augment(**stage.augment.model_dump()),
+            preprocess=self.preprocess,
+            seed=seed,
+            device=self.device,
+        )
+        return AugmentedImages(self.model, loader, precision=self.precision, device=self.device)
+
+    def _store(self, interpolation: str) -> ImageStore:
+        if interpolation not in self._stores:
+            self._stores = {  # one at a time: two copies of a data set may not fit
+                interpolation: ImageStore(
+                    self.data.paths, self.preprocess.image_size, interpolation
+                )
+            }
+        return self._stores[interpolation]
+
+    def _bank(self, stage: StageConfig) -> Tensor | None:
+        reads = any("prompt" in term.needs for term in stage.losses.active().values())
+        if not reads or "prompt" in stage.learns or self.model.prompt is None:
+            return None
+        with torch.no_grad():
+            return self.model.prompt.bank()
+
+    def _after_step(self) -> None:
+        if self._stop.is_set() or self._due():
+            self._save_last()
+        self._stop_if_asked()
+
+    def _after_epoch(self, row: dict[str, Any]) -> None:
+        stage = next(stage for stage in self.recipe.stages if stage.name == row["stage"])
+        row |= self._validate(stage, row["epoch"])
+        self.state.rows.append(row)
+        self.progress.message(epoch_line(row, stage.epochs))
+        self.run.write_metrics(self.state.rows)
+        if row["epoch"] < stage.epochs and (self._stop.is_set() or self._due()):
+            self._save_last()
+            self._stop_if_asked()
+
+    def _validate(self, stage: StageConfig, epoch: int) -> dict[str, Any]:
+        """Score the validation images when the embedding has changed and it is time to."""
+        last = epoch == stage.epochs
+        wanted = epoch % self.recipe.validation.every == 0 or last
+        if not self.data.validations or "image" not in stage.learns or not wanted:
+            return {}
+        self.model.eval()
+        found: list[dict[str, float]] = []
+        for validation in self.data.validations:
+            embeddings = embed_manifest(
+                self.model,
+                validation.manifest,
+                self.preprocess,
+                metadata=self.metadata,
+                device=self.device,
+                progress=None,
+            )
+            scores = evaluate_protocol(embeddings, validation.protocol)
+            found.append({"mAP": scores.mAP, "mINP": scores.mINP, "rank1": scores.cmc[1]})
+        set_modes(self.model, stage.learns)
+        mean = {key: sum(row[key] for row in found) / len(found) for key in found[0]}
+        score = mean[self.recipe.validation.metric]
+        if self.state.best is None or score > self.state.best:
+            self._save_best(score, f"stage {stage.name}, epoch {epoch}")
+        return {f"val_{key}": value for key, value in mean.items()}
+
+    def _due(self) -> bool:
+        waited = time.monotonic() - self._saved_at
+        return waited >= min(_SAVE_SHARE * self._save_cost, _SAVE_SECONDS)
+
+    def _stop_if_asked(self) -> None:
+        if self._stop.is_set():
+            raise Interrupted(str(self.run.path))
+
+    def _save_last(self) -> None:
+        begun = time.monotonic()
+        if self._runner is not None:
+            self._runner.capture()
+        tensors, plain = self.state.pack()
+        save_model(
+            self.run.last, self.model, {**self.metadata, "training": plain}, extra_tensors=tensors
+        )
+        self.run.write_metrics(self.state.rows)
+        self._saved_at = time.monotonic()
+        self._save_cost = self._saved_at - begun
+
+    def _save_best(self, score: float | None, chosen_at: str) -> None:
+        self.state.best, self.state.best_at = score, chosen_at
+        note = {"score": score, "metric": self.recipe.validation.metric, "chosen_at": chosen_at}
+        save_model(self.run.best, self.model, {**self.metadata, "best": note})
+
+
+class _signals:  # noqa: N801 - used like a function
+    """Turn Ctrl-C and a termination request into a flag; a second one ends at once."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._before: list[tuple[int, Any]] = []
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before.append((number, signal.signal(number, self._handle)))
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._stop.is_set():
+            raise KeyboardInterrupt
+        self._stop.set()
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before:
+            signal.signal(number, handler)
+
+
+def clean_cache(run: RunFolder) -> None:
+    """Remove features that a finished run no longer needs."""
+    shutil.rmtree(run.cache, ignore_errors=True)
