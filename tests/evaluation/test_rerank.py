@@ -23,17 +23,17 @@ def plain_rerank(query, gallery, k1, k2, lam):
     distance = distance / np.where(farthest > 0, farthest, 1)
     rank = np.argsort(-cosine, axis=1, kind="stable")
 
-    def mutual(i, k):
-        return {j for j in rank[i, : k + 1] if i in rank[j, : k + 1]}
+    def mutual(k):
+        near = [set(row[: k + 1].tolist()) for row in rank]
+        return [{j for j in near[i] if i in near[j]} for i in range(n)]
 
+    wide, narrow = mutual(k1), mutual(int(np.around(k1 / 2)))
     weight = np.zeros((n, n))
     for i in range(n):
-        own = mutual(i, k1)
-        members = set(own)
-        for j in own:
-            brought = mutual(j, int(np.around(k1 / 2)))
-            if len(brought & own) > 2 / 3 * len(brought):
-                members |= brought
+        members = set(wide[i])
+        for j in wide[i]:
+            if len(narrow[j] & wide[i]) > 2 / 3 * len(narrow[j]):
+                members |= narrow[j]
         members = sorted(members)
         weight[i, members] = np.exp(-distance[i, members])
         weight[i] /= weight[i].sum()

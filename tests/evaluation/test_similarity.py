@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from promptreid.evaluation.neighbours import nearest_neighbours
+from promptreid.evaluation.similarity import block_rows, similarity_blocks
+
+
+def units(count, dim, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.nn.functional.normalize(torch.randn(count, dim, generator=generator), dim=1)
+
+
+@pytest.mark.parametrize("block", [None, 1, 16, 40, 64])
+def test_blocks_cover_every_query_once(block):
+    query, gallery = units(75, 33, 0), units(210, 33, 1)
+    whole = query.double() @ gallery.double().T
+    after = 0
+    for rows, values in similarity_blocks(query, gallery, block=block):
+        assert rows.start == after
+        assert values.shape == (rows.stop - rows.start, 210)
+        assert torch.allclose(values.double(), whole[rows], atol=1e-6)
+        after = rows.stop
+    assert after == 75
+
+
+def test_a_block_stays_small_whatever_the_gallery():
+    for gallery in (1, 100, 15_913, 1_000_000):
+        rows = block_rows(gallery)
+        assert rows % 16 == 0
+        assert 16 <= rows <= 1024
+        assert rows == 16 or rows * gallery <= 2**22
+    assert block_rows(500, 50) == 48
+    assert block_rows(500, 3) == 16
+
+
+@pytest.mark.parametrize("count", [1, 5, 21, 200])
+def test_neighbours_equal_a_stable_sort(count):
+    vectors = units(90, 7, 2)
+    vectors[40:60] = vectors[7]
+    vectors[60:63] = vectors[0:3]
+    near = nearest_neighbours(vectors, count, block=32)
+    cosine = (vectors.double() @ vectors.double().T).numpy().round(12)
+    expected = (-torch.from_numpy(cosine)).argsort(dim=1, stable=True)[:, :count]
+    assert torch.equal(near.index, expected)
+    farthest = 2 - 2 * torch.from_numpy(cosine).amin(1)
+    assert torch.allclose(near.farthest.double(), farthest, atol=1e-6)
