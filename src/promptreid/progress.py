@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn
 
 _PLAIN_SECONDS = 15.0
-_LIVE_SECONDS = 0.25
 
 
 class Progress(Protocol):
@@ -44,46 +47,89 @@ class Silent:
 
 
 class Lines:
-    """Report to a stream: a line that renews itself on a terminal, lines now and then elsewhere."""
+    """Report to a stream: a live bar on a terminal, lines now and then elsewhere."""
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
-        self._live = self._stream.isatty()
+        self._bar: Bar | None = None
         self._title, self._unit, self._total = "", "", 0
         self._done, self._begun, self._shown = 0, 0.0, 0.0
 
     def message(self, text: str) -> None:
-        """Print one line above the live one."""
-        self._clear()
-        print(text, file=self._stream, flush=True)
+        """Print one line above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, file=self._stream, flush=True)
 
     def start(self, title: str, total: int, unit: str) -> None:
         """Begin a counted task of `total` units."""
+        self.finish()
         self._title, self._unit, self._total, self._done = title, unit, total, 0
         self._begun = self._shown = time.monotonic()
+        if self._stream.isatty():
+            self._bar = _bar(self._stream, unit)
+            self._bar.add_task(title, total=total)
+            self._bar.start()
 
     def advance(self, count: int) -> None:
-        """Count on and show the rate and the time left when it is time to."""
+        """Count on; show the rate and the time left when it is time to."""
         self._done += count
+        if self._bar is not None:
+            self._bar.advance(self._bar.task_ids[0], count)
+            return
         now = time.monotonic()
-        if now - self._shown < (_LIVE_SECONDS if self._live else _PLAIN_SECONDS):
+        if now - self._shown < _PLAIN_SECONDS:
             return
         self._shown = now
         rate = self._done / max(now - self._begun, 1e-9)
         left = clock((self._total - self._done) / rate) if rate > 0 else "?"
-        text = f"{self._title}  {self._done}/{self._total} {self._unit}  {rate:.1f}/s  {left} left"
-        if self._live:
-            print(f"\r\x1b[2K{text}", end="", file=self._stream, flush=True)
-        else:
-            print(text, file=self._stream, flush=True)
+        self.message(
+            f"{self._title}  {self._done}/{self._total} {self._unit}  {rate:.1f}/s  {left} left"
+        )
 
     def finish(self) -> None:
-        """End the counted task and clear the live line."""
-        self._clear()
+        """End the counted task and take its bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
-    def _clear(self) -> None:
-        if self._live:
-            print("\r\x1b[2K", end="", file=self._stream, flush=True)
+
+def _bar(stream: IO[str], unit: str) -> Bar:
+    # Imported here: rich takes longer to import than most commands take to run.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        _speed_column(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+        console=Console(file=stream),
+        transient=True,
+    )
+
+
+def _speed_column() -> ProgressColumn:
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        """Units per second, once there is something to divide."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+    return Speed()
 
 
 def clock(seconds: float) -> str:

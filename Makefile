@@ -1,0 +1,55 @@
+# Two commands need only python3 and make:
+#   make demo    set up .venv and run the main job on rendered hands
+#   make test    the same set-up with the test tools, and all tests
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?=
+TEST ?=
+
+BIN = $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+.PHONY: demo test lint bench clean help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/.installed
+	$(BIN)/promptreid demo $(DEMO)
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest $(TEST)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check
+
+# uv where there is one, else the environment's own pip; both take the pinned versions.
+ifneq ($(UV),)
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt
+$(BIN)/python:
+	$(UV) venv --quiet --python $(PYTHON) $(VENV)
+else
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "python3 cannot make a virtual environment; on Debian: apt install python3-venv"; exit 2; }
+endif
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing promptreid and torch into $(VENV) (a few GB, some minutes the first time)"
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing promptreid, torch and the test tools into $(VENV) (a few GB, some minutes the first time)"
+	$(INSTALL) --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
