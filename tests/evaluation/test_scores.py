@@ -96,11 +96,14 @@ def test_text_says_the_rules(one_repeat):
     text = render_scores(one_repeat, "toy model")
     lines = text.splitlines()
     assert lines[0] == "toy model"
-    assert lines[1].split() == ["mAP", "mINP", "R1", "R5", "R10", "R20"]
-    assert lines[2].split()[0] == f"{100 * one_repeat.mAP:.2f}"
+    columns = ["mAP(step)", "mAP(trapezoid)", "mINP", "R1", "R5", "R10", "R20"]
+    assert lines[1].split() == columns
+    values = [one_repeat.mAP, one_repeat.mean_ap("trapezoid"), one_repeat.mINP]
+    values += one_repeat.cmc.values()
+    assert lines[2].split() == [f"{100 * value:.2f}" for value in values]
     assert "Protocol toy: 8 queries against 26 gallery images." in text
     assert "identity and camera are ignored" in text
-    assert f"by the trapezoid definition it is {100 * one_repeat.mean_ap('trapezoid'):.2f}" in text
+    assert "The protocol's mAP is of the step definition." in text
     assert (
         "3 queries without a match, left out of all means: 2 identity not in the gallery; "
         "1 only in the query's own camera." in text
@@ -110,6 +113,7 @@ def test_text_says_the_rules(one_repeat):
 def test_text_of_repeats_shows_their_spread(four_repeats):
     text = render_scores(four_repeats, "drawn")
     assert f"{100 * four_repeats.mAP:.2f} ±{100 * four_repeats.std['mAP']:.2f}" in text
+    assert text.index("mAP(trapezoid)") < text.index("mAP(step)")
     assert "mean ± standard deviation of 4" in text
     assert "Every query has a match." in text
     assert "A note." in text
@@ -124,4 +128,4 @@ def test_comparison_says_shared_rules_once(four_repeats):
     assert len(rows) == 2
     mixed = render_comparison({"plain": four_repeats, "ranked": ranked}, "both")
     assert "ranked: Re-ranked by k-reciprocal neighbours (k1 5, k2 2, lambda 0.3)." in mixed
-    assert "plain: mAP is of the trapezoid definition" in mixed
+    assert "plain: The protocol's mAP is of the trapezoid definition." in mixed

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from promptreid.evaluation.scores import REPORTED_RANKS, Scores
-
-_COLUMNS = ("mAP", "mINP", *(f"R{rank}" for rank in REPORTED_RANKS))
+from promptreid.evaluation.scores import AP_DEFINITIONS, REPORTED_RANKS, Scores
 
 
 def render_scores(scores: Scores, title: str) -> str:
@@ -46,7 +44,12 @@ def render_comparison(rows: Mapping[str, Scores], title: str) -> str:
 
 
 def _table(rows: list[tuple[str, Scores]]) -> list[str]:
-    cells = [("", *_COLUMNS)] + [(name, *_values(scores)) for name, scores in rows]
+    # Both definitions of average precision are shown, that of the protocol first.
+    first = rows[0][1].ap
+    definitions = sorted(AP_DEFINITIONS, key=lambda definition: definition != first)
+    header = [f"mAP({definition})" for definition in definitions]
+    header += ["mINP", *(f"R{rank}" for rank in REPORTED_RANKS)]
+    cells = [["", *header]] + [[name, *_values(scores, definitions)] for name, scores in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     return [
         "  ".join(
@@ -57,9 +60,10 @@ def _table(rows: list[tuple[str, Scores]]) -> list[str]:
     ]
 
 
-def _values(scores: Scores) -> list[str]:
+def _values(scores: Scores, definitions: list[str]) -> list[str]:
     spread = scores.std
-    pairs = [(scores.mAP, spread["mAP"]), (scores.mINP, spread["mINP"])]
+    pairs = [(scores.mean_ap(name), scores.mean_ap_std(name)) for name in definitions]
+    pairs += [(scores.mINP, spread["mINP"])]
     pairs += [(scores.cmc[rank], spread["cmc"][str(rank)]) for rank in REPORTED_RANKS]
     if scores.repeats == 1:
         return [f"{100 * value:.2f}" for value, _ in pairs]
@@ -72,7 +76,7 @@ def _explanation(scores: Scores) -> list[str]:
         f"Percent. Protocol {scores.protocol}{repeats}: {_count(scores.queries, 'query')} against "
         f"{_count(scores.gallery, 'gallery image')}.",
         _camera_sentence(scores.same_camera),
-        _ap_sentence(scores),
+        f"The protocol's mAP is of the {scores.ap} definition.",
     ]
     if scores.rerank is not None:
         rerank = scores.rerank
@@ -98,14 +102,6 @@ def _camera_sentence(rule: str) -> str:
     if rule == "exclude":
         return "Gallery images of the query's identity and camera are ignored."
     return "All gallery images are ranked, those of the query's camera too."
-
-
-def _ap_sentence(scores: Scores) -> str:
-    other = "step" if scores.ap == "trapezoid" else "trapezoid"
-    return (
-        f"mAP is of the {scores.ap} definition; by the {other} definition it is "
-        f"{100 * scores.mean_ap(other):.2f}."
-    )
 
 
 def _count(number: int, noun: str) -> str:

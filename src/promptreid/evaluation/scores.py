@@ -147,7 +147,7 @@ class Scores:
     def std(self) -> dict[str, Any]:
         """Sample standard deviation (n - 1) over the repeats, zeros for a single repeat."""
         return {
-            "mAP": self._spread(lambda repeat: repeat.mean_ap(self.ap)),
+            "mAP": self.mean_ap_std(self.ap),
             "mINP": self._spread(lambda repeat: repeat.mINP),
             "cmc": {
                 str(rank): self._spread(lambda repeat, rank=rank: repeat.curve[rank - 1])
@@ -180,6 +180,10 @@ class Scores:
     def mean_ap(self, definition: str) -> float:
         """Give mAP by one of `AP_DEFINITIONS`, whichever is called mAP here."""
         return self._mean(lambda repeat: repeat.mean_ap(definition))
+
+    def mean_ap_std(self, definition: str) -> float:
+        """Give the sample standard deviation over the repeats of `mean_ap`."""
+        return self._spread(lambda repeat: repeat.mean_ap(definition))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the scores as they stand in `scores.json`."""
