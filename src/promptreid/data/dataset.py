@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptreid.data.manifest import Manifest
 from promptreid.data.protocol import Protocol
 from promptreid.data.registry import reader_entry
 from promptreid.data.spec import parse_spec
+
+if TYPE_CHECKING:
+    from promptreid.data.readers.options import OptionHelp
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,20 @@ def load_data(spec: str) -> DataSet:
     options = parse_options(entry.name, module.Options, parsed.options)
     root = Path(parsed.root).expanduser().absolute()
     return replace(module.read(root, options), spec=spec)
+
+
+def data_options(name: str) -> tuple[OptionHelp, ...]:
+    """List the options that a data set takes in its spec.
+
+    Args:
+        name: Name of the data set.
+
+    Returns:
+        Key, allowed values, default and description of each.
+
+    Raises:
+        ConfigError: When there is no such data set.
+    """
+    from promptreid.data.readers.options import describe_options
+
+    return describe_options(importlib.import_module(reader_entry(name).module).Options)

@@ -2,153 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
-import warnings
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import SPLITS, TRAINING_SPLITS, Manifest
+from promptreid.data.inspect_files import check_files
+from promptreid.data.inspect_text import render_text
+from promptreid.data.inspection import (
+    Duplicate,
+    Inspection,
+    ProtocolSummary,
+    SplitSummary,
+    Unreadable,
+)
+from promptreid.data.manifest import SPLITS, Manifest
 from promptreid.data.protocol import Protocol
 
+__all__ = ["Inspection", "inspect_data", "render_text"]
+
 HISTOGRAM = ((1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 64), (65, None))
-
-
-@dataclass(frozen=True)
-class SplitSummary:
-    """Counts of one split.
-
-    Attributes:
-        split: Its name.
-        images: Number of images.
-        identities: Number of (domain, identity).
-        domains: Number of domains.
-        cameras: Number of distinct cameras; 0 when unknown.
-        views: Number of distinct views; 0 when unknown.
-        per_identity: Fewest, median and most images of an identity.
-        histogram: Range of images per identity ("3-4") to number of identities.
-    """
-
-    split: str
-    images: int
-    identities: int
-    domains: int
-    cameras: int
-    views: int
-    per_identity: tuple[int, float, int]
-    histogram: dict[str, int]
-
-
-@dataclass(frozen=True)
-class ProtocolSummary:
-    """How the data are tested, and which queries cannot be answered.
-
-    Attributes:
-        name: Name of the protocol.
-        repeats: Number of repeats.
-        queries: Fewest and most queries of a repeat.
-        gallery: Fewest and most gallery images of a repeat.
-        gallery_identities: Fewest and most gallery identities of a repeat.
-        same_camera: The camera rule.
-        ap: Primary AP definition.
-        note: The protocol's own sentence.
-        total_queries: Queries over all repeats.
-        absent: Queries, over all repeats, whose identity is not in the gallery.
-        same_camera_only: Queries, over all repeats, whose identity is in the gallery, but only in
-            the query's own camera, which the rule ignores.
-        examples: First paths of queries that cannot be answered.
-    """
-
-    name: str
-    repeats: int
-    queries: tuple[int, int]
-    gallery: tuple[int, int]
-    gallery_identities: tuple[int, int]
-    same_camera: str
-    ap: str
-    note: str
-    total_queries: int
-    absent: int
-    same_camera_only: int
-    examples: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """An image that cannot be decoded, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Duplicate:
-    """Files with the same bytes.
-
-    Attributes:
-        paths: The files.
-        splits: Their splits.
-        identities: Their distinct identities; more than one is a labelling mistake.
-        leak: One is a training and one a test file.
-    """
-
-    paths: tuple[str, ...]
-    splits: tuple[str, ...]
-    identities: tuple[str, ...]
-    leak: bool
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """All findings.
-
-    Attributes:
-        spec: Name of the data.
-        name: Name of the manifest.
-        root: Where the images lie.
-        fingerprint: SHA-256 of the manifest's rows.
-        images: Number of rows.
-        splits: Counts per split that has images.
-        protocol: How it is tested, or None.
-        images_checked: Whether images were opened.
-        unreadable: Images that cannot be decoded.
-        duplicates: Files with equal bytes.
-        notes: What the reader said.
-        warnings: What deserves a look.
-        problems: What makes the data unusable.
-    """
-
-    spec: str
-    name: str
-    root: str
-    fingerprint: str
-    images: int
-    splits: tuple[SplitSummary, ...]
-    protocol: ProtocolSummary | None
-    images_checked: bool
-    unreadable: tuple[Unreadable, ...]
-    duplicates: tuple[Duplicate, ...]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...]
-    problems: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """True when nothing makes the data unusable; the command line exits with 0, else with 2."""
-        return not self.problems
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain dicts, lists, strings and numbers, with `ok`."""
-        return {"ok": self.ok, **_plain(asdict(self))}
 
 
 def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
@@ -163,7 +38,7 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         on, and equal files in training and test are problems; the rest are warnings.
     """
     manifest = dataset.manifest
-    unreadable, duplicates = _check_files(manifest) if check_images else ((), ())
+    unreadable, duplicates = check_files(manifest) if check_images else ((), ())
     splits = tuple(_summarise(manifest, split) for split in SPLITS if split in manifest.splits)
     protocol = _protocol_summary(manifest, dataset.protocol) if dataset.protocol else None
     return Inspection(
@@ -181,14 +56,6 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         warnings=tuple(_warnings(manifest, protocol, duplicates)),
         problems=tuple(_problems(manifest, protocol, unreadable, duplicates)),
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _summarise(manifest: Manifest, split: str) -> SplitSummary:
@@ -262,64 +129,19 @@ def _match_counts(
     return known, np.where(cameras[query] >= 0, same, 0)
 
 
-def _check_files(manifest: Manifest) -> tuple[tuple[Unreadable, ...], tuple[Duplicate, ...]]:
-    first: dict[str, int] = {}
-    for row, path in enumerate(manifest.paths):
-        first.setdefault(path, row)
-    rows = list(first.values())
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        results = list(pool.map(_check_file, (manifest.path(row) for row in rows), chunksize=16))
-    unreadable = [
-        Unreadable(manifest.paths[row], reason)
-        for row, (reason, _) in zip(rows, results, strict=True)
-        if reason
-    ]
-    groups: dict[str, list[int]] = {}
-    for row, (_, digest) in zip(rows, results, strict=True):
-        if digest:
-            groups.setdefault(digest, []).append(row)
-    duplicates = [_duplicate(manifest, group) for group in groups.values() if len(group) > 1]
-    return tuple(unreadable), tuple(duplicates)
-
-
-def _check_file(path: Path) -> tuple[str, str]:
-    """Return why a file cannot be decoded (empty when it can) and the SHA-256 of its bytes."""
-    from PIL import Image
-
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        return error.strerror or str(error), ""
-    digest = hashlib.sha256(content).hexdigest()
-    if not content:
-        return "the file is empty", ""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as image:
-                image.verify()
-            with Image.open(io.BytesIO(content)) as image:
-                image.load()
-    except Exception as error:  # Pillow's decoders raise many kinds on broken files
-        return f"{type(error).__name__}: {error}".replace(str(io.BytesIO), "file"), digest
-    return "", digest
-
-
-def _duplicate(manifest: Manifest, rows: Sequence[int]) -> Duplicate:
-    splits = [manifest.splits[row] for row in rows]
-    training = [split in TRAINING_SPLITS for split in splits]
-    return Duplicate(
-        paths=tuple(manifest.paths[row] for row in rows),
-        splits=tuple(splits),
-        identities=tuple(sorted({manifest.identities[row] for row in rows})),
-        leak=any(training) and not all(training),
-    )
-
-
 def _warnings(
     manifest: Manifest, protocol: ProtocolSummary | None, duplicates: Sequence[Duplicate]
 ) -> list[str]:
     found = []
+    places: dict[str, set[str]] = {}
+    for path, split in zip(manifest.paths, manifest.splits, strict=True):
+        places.setdefault(path, set()).add(split)
+    both = [path for path, splits in places.items() if {"query", "gallery"} <= splits]
+    if both:
+        found.append(
+            f"{len(both):,} files are both query and gallery, e.g. {both[0]}; where the "
+            "same-camera rule does not remove them, they find themselves."
+        )
     inside = [group for group in duplicates if not group.leak]
     if inside:
         found.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptreid.data.inspect import Inspection, ProtocolSummary
+from promptreid.data.inspection import Inspection, ProtocolSummary
 
 SHOWN = 10
 

@@ -114,8 +114,8 @@ class Protocol:
                 if wrong.size:
                     raise DataError(
                         f"Repeat {number} of protocol {self.name!r} uses "
-                        f"{manifest.paths[wrong[0]]} of split {splits[wrong[0]]!r} as {role}; "
-                        f"allowed are {', '.join(allowed)}."
+                        f"{manifest.paths[wrong[0]]} of split {manifest.splits[wrong[0]]!r} "
+                        f"as {role}; allowed are {', '.join(allowed)}."
                     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from promptreid.errors import ConfigError, unknown_name
 
@@ -14,13 +16,13 @@ class ReaderEntry:
     Attributes:
         name: Name in a data spec.
         module: Module with `read(root, options) -> DataSet` and the pydantic model `Options`.
-        summary: One line for people.
+        description: One line for people.
         source: Paper and place to ask for the images; empty for one's own data.
     """
 
     name: str
     module: str
-    summary: str
+    description: str
     source: str = ""
 
     @property
@@ -36,7 +38,7 @@ class ReaderEntry:
 
 _HERE = "promptreid.data.readers"
 
-READERS: tuple[ReaderEntry, ...] = (
+_ENTRIES = (
     ReaderEntry(
         "market1501",
         f"{_HERE}.market1501",
@@ -113,10 +115,8 @@ READERS: tuple[ReaderEntry, ...] = (
     ),
 )
 
-
-def reader_names() -> tuple[str, ...]:
-    """Return the names of all data sets, in the order of the table."""
-    return tuple(entry.name for entry in READERS)
+READERS: Mapping[str, ReaderEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+"""Name to entry, in the order in which they are listed for people; cannot be changed."""
 
 
 def reader_entry(name: str) -> ReaderEntry:
@@ -128,7 +128,6 @@ def reader_entry(name: str) -> ReaderEntry:
     Raises:
         ConfigError: When there is none; the closest names are said.
     """
-    for entry in READERS:
-        if entry.name == name:
-            return entry
-    raise ConfigError(unknown_name("data set", name, reader_names()))
+    if name not in READERS:
+        raise ConfigError(unknown_name("data set", name, READERS))
+    return READERS[name]

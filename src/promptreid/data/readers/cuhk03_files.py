@@ -86,6 +86,7 @@ def _read_json(file: Path) -> list[tuple[str, str]]:
 def _read_mat(file: Path) -> list[tuple[str, str]]:
     try:
         from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
     except ImportError as error:
         raise DataError(
             f"Reading {file.name} needs scipy: {EXTRA}, or give the split as "
@@ -99,7 +100,15 @@ def _read_mat(file: Path) -> list[tuple[str, str]]:
             for role in ROLES
             for index in content[f"{role}_idx"].flatten()
         ]
-    except (OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        NotImplementedError,
+        MatReadError,
+    ) as error:
         raise DataError(
             f"{file} is not the new-protocol split (filelist, train_idx, query_idx, gallery_idx): "
             f"{type(error).__name__}: {error}."

@@ -106,7 +106,7 @@ def read(root: Path, options: Options) -> DataSet:
     samples = [_sample(hand, roles[hand.image], options) for hand in wanted]
     samples, skipped = present(samples, home, missing=options.missing, listed_in="HandInfo.csv")
     manifest = _hold_out(Manifest.of(f"hands11k-{options.aspect}", home, samples), options.seed)
-    _check_halves(manifest, limits)
+    _check_halves(manifest, max(limits[aspect] for aspect in _own(options)))
     protocol = Protocol(
         name="hands11k/gallery_all" if options.gallery == "all" else "hands11k/gallery",
         repeats=tuple(_repeats(manifest, options)),
@@ -121,6 +121,11 @@ def read(root: Path, options: Options) -> DataSet:
         *_single_notes(manifest),
     )
     return DataSet(f"hands11k:{root}", manifest, protocol, told)
+
+
+def _own(options: Options) -> tuple[str, ...]:
+    """Return the aspects that train and are searched for."""
+    return ASPECTS if options.aspect == "all" else (options.aspect,)
 
 
 def _thresholds(hands: Iterable[Hand], options: Options) -> Mapping[str, int]:
@@ -164,13 +169,14 @@ def _hold_out(manifest: Manifest, seed: int) -> Manifest:
     return manifest.with_splits(splits)
 
 
-def _check_halves(manifest: Manifest, limits: Mapping[str, int]) -> None:
+def _check_halves(manifest: Manifest, last: int) -> None:
+    """Make sure that there is somebody to train on, up to number `last`, and to search for."""
     for split, role in (("train", "train on"), ("test", "test on")):
         if split not in manifest.splits:
             people = sorted({int(number) for number in manifest.attributes["id"]})
             raise DataError(
                 f"No person is left to {role}: the people here are numbered {people[0]} to "
-                f"{people[-1]} and those up to {max(limits.values())} train. The option "
+                f"{people[-1]} and those up to {last} train. The option "
                 "thresholds=half trains on the first half of the people."
             )
     groups = rows_by_identity(manifest, manifest.indices("test")).values()
@@ -180,7 +186,7 @@ def _check_halves(manifest: Manifest, limits: Mapping[str, int]) -> None:
 
 def _repeats(manifest: Manifest, options: Options) -> Iterable[Repeat]:
     """Draw the repeats; an aspect's draw does not depend on what else is read."""
-    own = ASPECTS if options.aspect == "all" else (options.aspect,)
+    own = _own(options)
     domains = np.array(manifest.domains)
     rows = manifest.indices("test", "distractor")
     for number in range(options.repeats):

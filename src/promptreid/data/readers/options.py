@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from promptreid.errors import ConfigError, unknown_name
+
+
+@dataclass(frozen=True)
+class OptionHelp:
+    """One option of a data set, for people.
+
+    Attributes:
+        name: Key in the data spec.
+        allowed: What may stand behind it ("stop|skip", "int", "text").
+        default: Value when not given; empty for none.
+        description: What it does.
+    """
+
+    name: str
+    allowed: str
+    default: str
+    description: str
 
 
 class ReaderOptions(BaseModel):
@@ -64,6 +82,19 @@ def parse_options(name: str, model: type[Model], given: Mapping[str, str]) -> Mo
             ]
         )
     )
+
+
+def describe_options(model: type[ReaderOptions]) -> tuple[OptionHelp, ...]:
+    """List the options of a reader, in the order of the model."""
+    kinds = {int: "int", float: "number", str: "text"}
+    found = []
+    for name, field in model.model_fields.items():
+        choices = [value for value in get_args(field.annotation) if isinstance(value, str | int)]
+        kind = next((word for of, word in kinds.items() if field.annotation is of), "path")
+        allowed = "|".join(str(value) for value in choices) or kind
+        default = "" if field.default is None else str(field.default)
+        found.append(OptionHelp(name, allowed, default, field.description or ""))
+    return tuple(found)
 
 
 def _sentence(name: str, model: type[BaseModel], problem: Any) -> str:

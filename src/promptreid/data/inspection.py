@@ -1,0 +1,142 @@
+"""Findings about a data set, as values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """Counts of one split.
+
+    Attributes:
+        split: Its name.
+        images: Number of images.
+        identities: Number of (domain, identity).
+        domains: Number of domains.
+        cameras: Number of distinct cameras; 0 when unknown.
+        views: Number of distinct views; 0 when unknown.
+        per_identity: Fewest, median and most images of an identity.
+        histogram: Range of images per identity ("3-4") to number of identities.
+    """
+
+    split: str
+    images: int
+    identities: int
+    domains: int
+    cameras: int
+    views: int
+    per_identity: tuple[int, float, int]
+    histogram: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ProtocolSummary:
+    """How the data are tested, and which queries cannot be answered.
+
+    Attributes:
+        name: Name of the protocol.
+        repeats: Number of repeats.
+        queries: Fewest and most queries of a repeat.
+        gallery: Fewest and most gallery images of a repeat.
+        gallery_identities: Fewest and most gallery identities of a repeat.
+        same_camera: The camera rule.
+        ap: Primary AP definition.
+        note: The protocol's own sentence.
+        total_queries: Queries over all repeats.
+        absent: Queries, over all repeats, whose identity is not in the gallery.
+        same_camera_only: Queries, over all repeats, whose identity is in the gallery, but only in
+            the query's own camera, which the rule ignores.
+        examples: First paths of queries that cannot be answered.
+    """
+
+    name: str
+    repeats: int
+    queries: tuple[int, int]
+    gallery: tuple[int, int]
+    gallery_identities: tuple[int, int]
+    same_camera: str
+    ap: str
+    note: str
+    total_queries: int
+    absent: int
+    same_camera_only: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An image that cannot be decoded, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Files with the same bytes.
+
+    Attributes:
+        paths: The files.
+        splits: Their splits.
+        identities: Their distinct identities; more than one is a labelling mistake.
+        leak: One is a training and one a test file.
+    """
+
+    paths: tuple[str, ...]
+    splits: tuple[str, ...]
+    identities: tuple[str, ...]
+    leak: bool
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All findings.
+
+    Attributes:
+        spec: Name of the data.
+        name: Name of the manifest.
+        root: Where the images lie.
+        fingerprint: SHA-256 of the manifest's rows.
+        images: Number of rows.
+        splits: Counts per split that has images.
+        protocol: How it is tested, or None.
+        images_checked: Whether images were opened.
+        unreadable: Images that cannot be decoded.
+        duplicates: Files with equal bytes.
+        notes: What the reader said.
+        warnings: What deserves a look.
+        problems: What makes the data unusable.
+    """
+
+    spec: str
+    name: str
+    root: str
+    fingerprint: str
+    images: int
+    splits: tuple[SplitSummary, ...]
+    protocol: ProtocolSummary | None
+    images_checked: bool
+    unreadable: tuple[Unreadable, ...]
+    duplicates: tuple[Duplicate, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing makes the data unusable; the command line exits with 0, else with 2."""
+        return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain dicts, lists, strings and numbers, with `ok`."""
+        return {"ok": self.ok, **_plain(asdict(self))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

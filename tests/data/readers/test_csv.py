@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptreid.data.dataset import load_data
+from promptreid.errors import DataError
+
+
+def write(root: Path, text: str) -> Path:
+    """Write the table and an empty file for every path in it."""
+    file = root / "cows.csv"
+    file.write_text(text)
+    for line in text.splitlines()[1:]:
+        name = line.split(",")[0].strip().replace("\\", "/")
+        if name:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).touch()
+    return file
+
+
+def test_all_columns(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        "path,identity,camera,view,domain,split,breed,age\n"
+        "i/1.jpg,7,0,2,north,train,jersey,3\n"
+        "i/2.jpg, 8 ,1,,north,train,,4\n"
+        "i/3.jpg,9,0,0,south,query,angus,\n"
+        "i/4.jpg,9,1,0,south,gallery,angus,5\n"
+        "i/5.jpg,0,1,0,south,distractor,,\n",
+    )
+    data = load_data(f"csv:{file}")
+    m = data.manifest
+    assert m.name == "cows"
+    assert m.identities == ("7", "8", "9", "9", "0")
+    assert m.cameras == (0, 1, 0, 1, 1)
+    assert m.views == (2, None, 0, 0, 0)
+    assert m.domains == ("north", "north", "south", "south", "south")
+    assert m.attributes["breed"] == ("jersey", "", "angus", "angus", "")
+    assert m.attributes["age"] == ("3", "4", "", "5", "")
+    assert data.protocol is not None
+    assert data.protocol.same_camera == "exclude"
+    assert data.protocol.repeats[0].query.tolist() == [2]
+    assert data.protocol.repeats[0].gallery.tolist() == [3, 4]
+    assert data.notes == ()
+
+
+def flat(people: str, images: int, cameras: int = 0) -> str:
+    lines = ["path,identity" + (",camera" if cameras else "")]
+    for who in people:
+        for n in range(images):
+            lines.append(f"{who}{n}.jpg,{who}" + (f",{n % cameras}" if cameras else ""))
+    return "\n".join(lines) + "\n"
+
+
+def test_path_and_identity_are_enough(tmp_path: Path) -> None:
+    data = load_data(f"csv:{write(tmp_path, flat('abcd', 3))}")
+    assert set(data.manifest.splits) == {"train", "test"}
+    assert set(data.manifest.domains) == {"cows"}
+    assert data.protocol is not None
+    assert data.protocol.name == "cows/gallery"
+    assert data.protocol.same_camera == "keep"
+    assert len(data.protocol.repeats) == 10
+
+
+def test_cameras_bring_the_camera_rule(tmp_path: Path) -> None:
+    data = load_data(f"csv:{write(tmp_path, flat('abcd', 4, cameras=2))}")
+    m, protocol = data.manifest, data.protocol
+    assert protocol is not None
+    assert (protocol.name, protocol.same_camera) == ("cows/cameras", "exclude")
+    for repeat in protocol.repeats:
+        seen = [(m.identities[row], m.cameras[row]) for row in repeat.query]
+        assert len(seen) == len(set(seen)) == 4
+    kept = load_data(f"csv:{tmp_path}/cows.csv?same_camera=keep").protocol
+    assert kept is not None
+    assert (kept.name, kept.same_camera) == ("cows/gallery", "keep")
+
+
+def test_one_camera_or_unknown_ones_switch_the_rule_off(tmp_path: Path) -> None:
+    data = load_data(f"csv:{write(tmp_path, flat('abcd', 3, cameras=1))}")
+    assert data.protocol is not None
+    assert data.protocol.same_camera == "keep"
+    assert any("one camera, so the same-camera rule is off" in note for note in data.notes)
+    text = flat("abcd", 4, cameras=2).replace(",0\n", ",\n")
+    data = load_data(f"csv:{write(tmp_path, text)}")
+    assert data.protocol is not None
+    assert data.protocol.same_camera == "keep"
+    assert any("Some test images have no camera" in note for note in data.notes)
+
+
+def test_camera_names_are_numbered(tmp_path: Path) -> None:
+    text = (
+        "path,identity,camera,split\n1.jpg,a,gate,query\n2.jpg,a,barn,gallery\n3.jpg,b,,gallery\n"
+    )
+    data = load_data(f"csv:{write(tmp_path, text)}")
+    assert data.manifest.cameras == (1, 0, None)
+    assert data.notes[0] == (
+        "Column camera holds names; they are numbered in sorted order: barn is 0, gate is 1."
+    )
+
+
+def test_test_rows_are_drawn(tmp_path: Path) -> None:
+    rows = "".join(f"{w}{n}.jpg,{w},test\n" for w in "ab" for n in range(3))
+    file = write(tmp_path, "path,identity,split\nt.jpg,z,train\n" + rows)
+    data = load_data(f"csv:{file}")
+    assert data.protocol is not None
+    assert {(len(r.query), len(r.gallery)) for r in data.protocol.repeats} == {(4, 2)}
+
+
+def test_mixed_test_roles_stop(tmp_path: Path) -> None:
+    file = write(tmp_path, "path,identity,split\n1.jpg,a,test\n2.jpg,a,query\n3.jpg,a,gallery\n")
+    with pytest.raises(DataError, match=r"1 of the first and 2 of the second kind"):
+        load_data(f"csv:{file}")
+
+
+def test_queries_without_gallery(tmp_path: Path) -> None:
+    file = write(tmp_path, "path,identity,split\n1.jpg,a,query\n2.jpg,b,train\n")
+    data = load_data(f"csv:{file}")
+    assert data.protocol is None
+    assert any("query or gallery images but not both" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("file,identity\n1.jpg,a\n", "needs the columns path and identity. There is no column"),
+        ("path,id\n1.jpg,a\n", "no column named 'identity'. Known: id, path"),
+        ("path,identity\n1.jpg,a\n2.jpg, \n", "line 3: identity is empty"),
+        ("path,identity\n,a\n", "line 2: path is empty"),
+        ("path,identity\n", "has a header but no rows"),
+        ("path,identity,split\n1.jpg,a,training\n", "line 2: .*split named 'training'.*'train'"),
+        ("path,identity,split\n1.jpg,a,\n", "line 2: .*no split named ''"),
+        ("path,identity\n1.jpg,a,b\n", "line 2: 3 cells"),
+        ("path,identity\n1.jpg,a\n1.jpg,a\n2.jpg,b\n", "1.jpg is listed twice"),
+        ("path,identity,split\n1.jpg,a,train\n2.jpg,a,query\n", "both train and query"),
+        ("path,identity\n../1.jpg,a\n2.jpg,b\n", "climbs out"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        load_data(f"csv:{write(tmp_path, text)}")
+
+
+def test_missing_images(tmp_path: Path) -> None:
+    file = write(tmp_path, flat("abcd", 3))
+    for name in ("a0.jpg", "a1.jpg", "b0.jpg", "b1.jpg"):
+        (tmp_path / name).unlink()
+    with pytest.raises(
+        DataError, match=r"4 of 12 images listed in cows.csv .*a0.jpg, a1.jpg, b0.j"
+    ):
+        load_data(f"csv:{file}")
+    data = load_data(f"csv:{file}?missing=skip")
+    assert len(data.manifest) == 8
+    assert any("4 of 12" in note and "skipped" in note for note in data.notes)
+    with pytest.raises(DataError, match=r"12 of 12"):
+        load_data(f"csv:{file}?missing=skip&root={tmp_path / 'elsewhere'}")
+
+
+def test_windows_and_absolute_paths(tmp_path: Path) -> None:
+    write(tmp_path, "path,identity\ni\\1.jpg,a\ni\\2.jpg,b\n")
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/3.jpg").touch()
+    with (tmp_path / "cows.csv").open("a") as stream:
+        stream.write(f"{tmp_path / 'far/3.jpg'},b\n")
+    m = load_data(f"csv:{tmp_path / 'cows.csv'}").manifest
+    assert m.paths == ("i/1.jpg", "i/2.jpg", f"{tmp_path}/far/3.jpg")
+    assert m.path(2) == tmp_path / "far/3.jpg"
+
+
+def test_not_a_file(tmp_path: Path) -> None:
+    (tmp_path / "herd.csv").touch()
+    with pytest.raises(DataError, match=r"cow.csv is not a file.*holds herd.csv"):
+        load_data(f"csv:{tmp_path / 'cow.csv'}")
+    with pytest.raises(DataError, match=r"is not a file"):
+        load_data(f"csv:{tmp_path}")

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from promptreid.data.dataset import load_data
+from promptreid.data.inspect import inspect_data
+from promptreid.errors import ConfigError, DataError
+
+NAMES = (
+    "bounding_box_train/0007_c3s3_077419_03.jpg",
+    "bounding_box_train/0002_c1s1_000451_03.jpg",
+    "bounding_box_train/0002_c6s1_000551_01.jpg",
+    "bounding_box_train/-1_c1s1_000001_01.jpg",
+    "query/0001_c1s1_001051_00.jpg",
+    "query/0001_c2s1_000301_00.jpg",
+    "bounding_box_test/-1_c1s1_000401_03.jpg",
+    "bounding_box_test/0000_c4s6_000810_01.jpg",
+    "bounding_box_test/0001_c1s1_002401_02.jpg",
+    "bounding_box_test/0001_c3s1_008801_01.JPG",
+    "bounding_box_test/1501_c6s4_001877_07.jpg",
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path, make_images) -> Path:
+    # A camera-like parent folder must not be taken for a file's identity.
+    root = tmp_path / "x9_c9" / "Market-1501-v15.09.15"
+    make_images(root, NAMES)
+    (root / "query" / "Thumbs.db").touch()
+    (root / "bounding_box_test" / "._0001_c1s1_002401_02.jpg").touch()
+    (root / "readme.txt").touch()
+    return root
+
+
+def test_published_layout(root: Path) -> None:
+    data = load_data(f"market1501:{root}")
+    m = data.manifest
+    assert m.name == "market1501"
+    assert m.paths == (
+        "bounding_box_train/0002_c1s1_000451_03.jpg",
+        "bounding_box_train/0002_c6s1_000551_01.jpg",
+        "bounding_box_train/0007_c3s3_077419_03.jpg",
+        "query/0001_c1s1_001051_00.jpg",
+        "query/0001_c2s1_000301_00.jpg",
+        "bounding_box_test/0000_c4s6_000810_01.jpg",
+        "bounding_box_test/0001_c1s1_002401_02.jpg",
+        "bounding_box_test/0001_c3s1_008801_01.JPG",
+        "bounding_box_test/1501_c6s4_001877_07.jpg",
+    )
+    assert m.identities == ("2", "2", "7", "1", "1", "0", "1", "1", "1501")
+    assert m.cameras == (0, 5, 2, 0, 1, 3, 0, 2, 5)
+    assert Counter(m.splits) == {"train": 3, "query": 2, "gallery": 4}
+    assert set(m.views) == {None}
+    assert data.notes == ()
+
+
+def test_protocol(root: Path) -> None:
+    protocol = load_data(f"market1501:{root}").protocol
+    assert protocol is not None
+    assert (protocol.name, protocol.same_camera, protocol.ap) == ("market1501", "exclude", "step")
+    (repeat,) = protocol.repeats
+    assert repeat.query.tolist() == [3, 4]
+    assert repeat.gallery.tolist() == [5, 6, 7, 8]
+    kept = load_data(f"market1501:{root}?same_camera=keep").protocol
+    assert kept is not None
+    assert kept.same_camera == "keep"
+
+
+@pytest.mark.parametrize("where", ["..", "query", "../.."])
+def test_root_may_be_near(root: Path, where: str) -> None:
+    near = (root / where).resolve()
+    if where == "../..":
+        with pytest.raises(DataError, match=r"holds x9_c9/"):
+            load_data(f"market1501:{near}")
+        return
+    data = load_data(f"market1501:{near}")
+    assert data.manifest.fingerprint() == load_data(f"market1501:{root}").manifest.fingerprint()
+    assert data.notes == (f"Read from {root}.",)
+
+
+def test_wrong_root_lists_what_was_wanted_and_what_is_there(root: Path) -> None:
+    (root / "query").rename(root / "queries")
+    with pytest.raises(DataError) as caught:
+        load_data(f"market1501:{root}")
+    assert str(caught.value) == (
+        f"Looked in {root} for the folders bounding_box_train, query, bounding_box_test, but it "
+        "holds bounding_box_test/, bounding_box_train/, queries/, readme.txt."
+    )
+
+
+def test_two_candidates_below(root: Path, make_images) -> None:
+    make_images(root.parent / "copy", NAMES)
+    root.rename(root.parent / "other")
+    with pytest.raises(DataError, match=r"several such data sets \(copy, other\)"):
+        load_data(f"market1501:{root.parent}")
+
+
+@pytest.mark.parametrize("name", ["holiday.jpg", "0001_c0s1_1_1.jpg", "x0001_c1s1_1_1.jpg"])
+def test_foreign_names_stop(root: Path, name: str) -> None:
+    (root / "query" / name).touch()
+    with pytest.raises(DataError, match=f"{name} does not start with identity and camera"):
+        load_data(f"market1501:{root}")
+
+
+def test_empty_split_is_said(root: Path) -> None:
+    for file in (root / "query").iterdir():
+        file.unlink()
+    data = load_data(f"market1501:{root}")
+    assert data.protocol is None
+    assert data.notes == ("Split 'query' has no image.",)
+    for folder in ("bounding_box_train", "bounding_box_test"):
+        for file in (root / folder).iterdir():
+            file.unlink()
+    with pytest.raises(DataError, match=r"but no image in them"):
+        load_data(f"market1501:{root}")
+
+
+def test_identity_shared_by_train_and_test_stops(root: Path, make_images) -> None:
+    make_images(root, ["query/0007_c1s1_000001_00.jpg"])
+    with pytest.raises(DataError, match=r"both train and query, for example '7'"):
+        load_data(f"market1501:{root}")
+
+
+def test_options_are_checked(root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"same_camera=drop .* 'exclude' or 'keep'"):
+        load_data(f"market1501:{root}?same_camera=drop")
+
+
+def test_inspection(root: Path) -> None:
+    found = inspect_data(load_data(f"market1501:{root}"))
+    assert found.ok
+    assert found.protocol is not None
+    assert (found.protocol.absent, found.protocol.same_camera_only) == (0, 0)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from promptreid.data import readers
+from promptreid.data.dataset import data_options, load_data
+from promptreid.data.readers.options import ReaderOptions
+from promptreid.data.registry import READERS, reader_entry
+from promptreid.errors import ConfigError, DataError
+
+
+def test_every_reader_is_in_the_table() -> None:
+    modules = [
+        importlib.import_module(m.name)
+        for m in pkgutil.iter_modules(readers.__path__, "promptreid.data.readers.")
+    ]
+    with_read = {m.__name__ for m in modules if hasattr(m, "read") and hasattr(m, "Options")}
+    assert with_read == {entry.module for entry in READERS.values()}
+    assert len(READERS) == 12
+
+
+@pytest.mark.parametrize("name", list(READERS))
+def test_every_entry_leads_somewhere(name: str) -> None:
+    entry = READERS[name]
+    assert entry.name == name
+    for where in (entry.reader, entry.options):
+        module, _, attribute = where.partition(":")
+        assert hasattr(importlib.import_module(module), attribute)
+    assert issubclass(importlib.import_module(entry.module).Options, ReaderOptions)
+    assert entry.description
+    options = data_options(name)
+    assert options
+    assert all(option.description and option.allowed for option in options)
+
+
+def test_the_table_cannot_change() -> None:
+    with pytest.raises(TypeError):
+        cast(dict, READERS)["mine"] = READERS["csv"]
+
+
+def test_unknown_names_are_answered_with_close_ones() -> None:
+    with pytest.raises(ConfigError, match=r"no data set named 'market'.*Did you mean 'market1501'"):
+        load_data("market:/data")
+    with pytest.raises(ConfigError, match=r"Known: csv, cuhk01"):
+        reader_entry("zzz")
+
+
+def test_all_wrong_options_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_data("hands11k:/d?aspct=all&repeats=ten&gallery=some&seed=-1&thresholds=x")
+    text = str(caught.value)
+    assert text.startswith("5 options of 'hands11k' are wrong:")
+    for words in (
+        "no option of data set 'hands11k' named 'aspct'. Did you mean 'aspect'",
+        "repeats=ten of data set 'hands11k' is not allowed: it must be a whole number",
+        "gallery=some of data set 'hands11k' is not allowed: it must be 'same' or 'all'",
+        "seed=-1 of data set 'hands11k' is not allowed: it must be at least 0",
+        "thresholds=x of data set 'hands11k' is not allowed: it must be auto, mba, common, half",
+    ):
+        assert words in text
+
+
+def test_one_wrong_option_is_one_sentence() -> None:
+    with pytest.raises(ConfigError, match=r"^Option train=1.5 of .*'folder'.*at most 1"):
+        load_data("folder:/d?train=1.5")
+
+
+@pytest.mark.parametrize("name", [name for name in READERS if name != "csv"])
+def test_a_wrong_root_says_what_is_there(name: str, tmp_path: Path) -> None:
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "readme.txt").touch()
+    with pytest.raises(DataError, match=r"holiday/, readme\.txt"):
+        load_data(f"{name}:{tmp_path}")
+    with pytest.raises(DataError, match=r"(does not exist|is not a folder)"):
+        load_data(f"{name}:{tmp_path / 'absent'}")
+    with pytest.raises(DataError, match=r"(is a file|is not a folder)"):
+        load_data(f"{name}:{tmp_path / 'readme.txt'}")
+
+
+def test_reading_does_not_import_torch(tmp_path: Path) -> None:
+    for name in ("1/a.jpg", "1/b.jpg", "2/a.jpg", "2/b.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    code = (
+        "import sys; from promptreid.data.dataset import load_data;"
+        "from promptreid.data.inspect import inspect_data;"
+        "import promptreid.data.validation;"
+        f"inspect_data(load_data('folder:{tmp_path}'), check_images=False);"
+        "print('torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+
+
+def test_home_is_expanded_and_the_spec_kept(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("d/1/a.jpg", "d/2/a.jpg", "d/2/b.jpg", "d/1/b.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    data = load_data("folder:~/d?seed=1")
+    assert data.spec == "folder:~/d?seed=1"
+    assert data.manifest.root == tmp_path / "d"
+    monkeypatch.chdir(tmp_path)
+    assert load_data("folder:d").manifest.root == tmp_path / "d"

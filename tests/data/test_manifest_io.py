@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from promptreid.data.dataset import load_data
+from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.manifest_io import read_table
+from promptreid.errors import DataError
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    odd = {"note": 'comma, "quote"\nline', "köln": "é "}
+    return Manifest.of(
+        "odd",
+        tmp_path,
+        [
+            Sample("x/a 1.jpg", "007", "train", camera=3, view=None, attributes=odd),
+            Sample("x/b,c.jpg", "wörk", "query", camera=None, view=0, domain="site/2"),
+            Sample("x/d.jpg", "-5", "gallery", attributes={"note": ""}),
+        ],
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_round_trip(manifest: Manifest, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / f"odd.{kind}"
+    getattr(manifest, f"to_{kind}")(file)
+    again = getattr(Manifest, f"from_{kind}")(file)
+    assert again == manifest
+    assert again.fingerprint() == manifest.fingerprint()
+    other = getattr(Manifest, f"from_{kind}")(file, name="n", root=Path("/r"))
+    assert (other.name, other.root) == ("n", Path("/r"))
+    getattr(manifest, f"to_{kind}")(file, absolute=True)
+    assert getattr(Manifest, f"from_{kind}")(file).paths[0] == str(tmp_path / "x/a 1.jpg")
+
+
+def test_csv_has_the_agreed_columns(manifest: Manifest, tmp_path: Path) -> None:
+    manifest.to_csv(tmp_path / "m.csv")
+    lines = (tmp_path / "m.csv").read_text(encoding="utf-8").split("\n")
+    assert lines[0] == "path,identity,camera,view,domain,split,note,köln"
+    assert lines[-2] == "x/d.jpg,-5,,,odd,gallery,,"
+
+
+def test_a_saved_manifest_is_a_csv_data_set(tmp_path: Path) -> None:
+    names = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    for name in names:
+        (tmp_path / "images" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "images" / name).touch()
+    splits = ("train", "train", "query", "gallery")
+    identities = ("1", "2", "3", "3")
+    manifest = Manifest.of(
+        "saved",
+        tmp_path / "images",
+        (
+            Sample(name, identity, split, camera, attributes={"age": "4"})
+            for name, identity, split, camera in zip(
+                names, identities, splits, (0, 1, 0, 1), strict=True
+            )
+        ),
+    )
+    manifest.to_csv(tmp_path / "saved.csv")
+    data = load_data(f"csv:{tmp_path / 'saved.csv'}?root={tmp_path / 'images'}")
+    assert data.manifest == manifest
+    manifest.to_csv(tmp_path / "moved.csv", absolute=True)
+    moved = load_data(f"csv:{tmp_path / 'moved.csv'}").manifest
+    assert moved.path(2) == tmp_path / "images/c.jpg"
+    assert moved.identities == manifest.identities
+
+
+def test_nothing_half_written(manifest: Manifest, tmp_path: Path, monkeypatch) -> None:
+    file = tmp_path / "m.csv"
+    manifest.to_csv(file)
+    before = file.read_bytes()
+
+    def full(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(DataError, match=r"m.csv cannot be written: No space left on device"):
+        manifest.select([0]).to_csv(file)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]
+
+
+def test_no_folder_to_write_to(manifest: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot be written: No such file"):
+        manifest.to_csv(tmp_path / "absent/m.csv")
+
+
+def test_parquet_without_pyarrow(manifest: Manifest, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match=r"pip install 'promptreid\[parquet\]', or use CSV"):
+        manifest.to_parquet(tmp_path / "m.parquet")
+
+
+def test_parquet_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "m.parquet").write_text("no")
+    with pytest.raises(DataError, match=r"cannot be read as Parquet"):
+        Manifest.from_parquet(tmp_path / "m.parquet")
+    with pytest.raises(DataError, match=r"cannot be read as Parquet"):
+        Manifest.from_parquet(tmp_path / "absent.parquet")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"a,b,a\n", "names the column 'a' more than once"),
+        (b"path;identity\nx;y\n", "semicolons or tabs; use commas"),
+        (b"a,b\n1,2\n\n3\n", "line 4: 1 cells, but the header names 2"),
+        (b"a,b\n1,2,3\n", "line 2: 3 cells"),
+        (b"a,b\n\xff\xfe,2\n", "not UTF-8"),
+    ],
+)
+def test_broken_tables(tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read_table(file)
+
+
+def test_table_knows_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(b'\xef\xbb\xbfa, b \n1,"x\ny"\n\n2,z\n')
+    table = read_table(file)
+    assert table.columns == {"a": ["1", "2"], "b": ["x\ny", "z"]}
+    assert table.lines == [3, 5]
+
+
+def test_strict_reading_names_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("path,identity\na,1\n")
+    with pytest.raises(DataError, match=r"lacks the columns camera, view, domain, split"):
+        Manifest.from_csv(file)
+    file.write_text("path,identity,camera,view,domain,split\na,1,x,,d,train\n")
+    with pytest.raises(DataError, match=r"line 2: camera is 'x', not a whole number"):
+        Manifest.from_csv(file)
+    with pytest.raises(DataError, match=r"cannot be read: No such file"):
+        Manifest.from_csv(tmp_path / "absent.csv")

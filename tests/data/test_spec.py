@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptreid.data.spec import DataSpec, parse_spec
+from promptreid.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "root", "options"),
+    [
+        ("market1501:/data/Market-1501-v15.09.15", "market1501", "/data/Market-1501-v15.09.15", {}),
+        ("hands11k:/d?aspect=all&seed=3", "hands11k", "/d", {"aspect": "all", "seed": "3"}),
+        ("csv:C:\\cows.csv", "csv", "C:\\cows.csv", {}),
+        ("folder:~/my crops", "folder", "~/my crops", {}),
+        ("csv:a.csv?", "csv", "a.csv", {}),
+        ("csv:a.csv?root=/x%26y=z", "csv", "a.csv", {"root": "/x&y=z"}),
+        (" csv: a.csv ?missing = skip", "csv", "a.csv", {"missing": "skip"}),
+    ],
+)
+def test_parts(text: str, name: str, root: str, options: dict[str, str]) -> None:
+    assert parse_spec(text) == DataSpec(name, root, options)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("/data/Market", "does not start with the name of a data set.*market1501:/data"),
+        ("", "does not start"),
+        (":/data", "does not start"),
+        ("/a:b", "does not start"),
+        ("market1501:", "does not say where 'market1501' lies"),
+        ("market1501:?a=b", "does not say where"),
+        ("m:/d?aspect", "'aspect' is no option of the form key=value"),
+        ("m:/d?a=1&&b=2", "'' is no option"),
+        ("m:/d?=1", "'=1' is no option"),
+        ("m:/d?a=1&a=2", "'a' is given twice"),
+    ],
+)
+def test_wrong_specs_are_explained(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse_spec(text)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z_]+", fullmatch=True), st.text().map(str.strip)))
+def test_written_specs_read_back(options: dict[str, str]) -> None:
+    spec = DataSpec("csv", "/a b/c.csv", options)
+    assert parse_spec(str(spec)) == spec
+
+
+def test_parsing_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; import promptreid.data.spec, promptreid.data.registry;"
+        "print([m for m in ('numpy', 'torch', 'pydantic') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
