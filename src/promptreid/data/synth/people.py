@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from promptreid.data.synth.people_output import fresh_folder
 from promptreid.data.synth.people_render import PersonPicture, render_background, render_person
 from promptreid.data.synth.person_caption import caption
 from promptreid.data.synth.person_identity import PersonIdentity, sample_identity
-from promptreid.errors import ConfigError
+from promptreid.errors import ConfigError, RunError
 
 __all__ = [
     "PersonDomain",
@@ -39,15 +40,42 @@ _FRAMES = 39_999
 class _Plan:
     """Everything a worker needs to render any subject on its own."""
 
-    out: Path
     seed: int
     domain_index: int
     cameras: int
     images: tuple[int, int]
     size: tuple[int, int]
-    training: frozenset[int]
     identities: int
     distractors: int
+    workers: int
+
+    def check(self) -> None:
+        """Raise a `ConfigError` when a number is out of range."""
+        limits = (
+            ("identities", self.identities, 1, 9_999),
+            ("seed", self.seed, 0, 2**63 - 1),
+            ("cameras", self.cameras, 1, 9),
+            ("domain_index", self.domain_index, 0, 9_999),
+            ("the fewest images per camera", self.images[0], 1, 1_000),
+            ("the most images per camera", self.images[1], self.images[0], 1_000),
+            ("the height", self.size[0], 16, 4_096),
+            ("the width", self.size[1], 8, 4_096),
+            ("distractors", self.distractors, 0, 1_000_000),
+            ("workers", self.workers, 1, 1_024),
+        )
+        for name, value, low, high in limits:
+            if not low <= value <= high:
+                raise ConfigError(
+                    f"Synthetic people: {name} must be between {low} and {high}, but got {value}."
+                )
+
+    @cached_property
+    def training(self) -> frozenset[int]:
+        """The identities that train: the larger half."""
+        order = np.random.default_rng([23, self.seed, self.domain_index]).permutation(
+            self.identities
+        )
+        return frozenset(order[: (self.identities + 1) // 2].tolist())
 
 
 def write_people(
@@ -93,63 +121,27 @@ def write_people(
 
     Raises:
         ConfigError: A number is out of range.
-        RunError: `out` is a file or not empty, or cannot be written.
+        RunError: `out` is a file or not empty, or cannot be written; a process died.
     """
-    plan = _plan(
-        out, identities, seed, cameras, domain_index, images_per_camera, size, distractors, workers
-    )
-    with fresh_folder(Path(out)) as folder:
-        for name in FOLDERS:
-            (folder / name).mkdir()
-        _render_all(plan, folder, workers, progress)
-    return Path(out)
-
-
-def _plan(
-    out: Path,
-    identities: int,
-    seed: int,
-    cameras: int,
-    domain_index: int,
-    images: tuple[int, int],
-    size: tuple[int, int],
-    distractors: int | None,
-    workers: int,
-) -> _Plan:
-    limits = (
-        ("identities", identities, 1, 9_999),
-        ("seed", seed, 0, 2**63 - 1),
-        ("cameras", cameras, 1, 9),
-        ("domain_index", domain_index, 0, 9_999),
-        ("the fewest images per camera", images[0], 1, 1_000),
-        ("the most images per camera", images[1], images[0], 1_000),
-        ("the height", size[0], 16, 4_096),
-        ("the width", size[1], 8, 4_096),
-        ("distractors", distractors or 0, 0, 1_000_000),
-        ("workers", workers, 1, 1_024),
-    )
-    for name, value, low, high in limits:
-        if not low <= value <= high:
-            raise ConfigError(
-                f"Synthetic people: {name} must be between {low} and {high}, but got {value}."
-            )
-    order = np.random.default_rng([23, seed, domain_index]).permutation(identities)
-    return _Plan(
-        out=Path(out),
+    plan = _Plan(
         seed=seed,
         domain_index=domain_index,
         cameras=cameras,
-        images=images,
+        images=images_per_camera,
         size=size,
-        training=frozenset(int(one) for one in order[: (identities + 1) // 2]),
         identities=identities,
         distractors=identities if distractors is None else distractors,
+        workers=workers,
     )
+    plan.check()
+    with fresh_folder(Path(out)) as folder:
+        for name in FOLDERS:
+            (folder / name).mkdir()
+        _render_all(plan, folder, progress)
+    return Path(out)
 
 
-def _render_all(
-    plan: _Plan, folder: Path, workers: int, progress: Callable[[int, int], None] | None
-) -> None:
+def _render_all(plan: _Plan, folder: Path, progress: Callable[[int, int], None] | None) -> None:
     """Render identities, distractors and junk into `folder`, in as many processes as asked."""
     junk = -(-plan.distractors // 4)
     subjects = plan.identities + plan.distractors + junk
@@ -158,25 +150,34 @@ def _render_all(
     jobs = [range(start, min(start + chunk, subjects)) for start in starts]
     work = partial(_render_subjects, plan, folder)
     done = 0
-    if workers == 1:
-        site = domain(plan.domain_index, seed=plan.seed, cameras=plan.cameras)
+    if plan.workers == 1:
         for job in jobs:
-            done += _render_subjects(plan, folder, job, site=site)
+            done += work(job)
             if progress:
                 progress(done, subjects)
         return
     # Fresh processes: a fork would copy the locks of threads that torch may have started.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for count in pool.map(work, jobs):
-            done += count
-            if progress:
-                progress(done, subjects)
+    try:
+        with ProcessPoolExecutor(plan.workers, mp_context=get_context("spawn")) as pool:
+            for count in pool.map(work, jobs):
+                done += count
+                if progress:
+                    progress(done, subjects)
+    except BrokenProcessPool as error:
+        raise RunError(
+            "A rendering process died: memory ran out, or the calling script starts work at import "
+            '(put it under `if __name__ == "__main__":`). Or use workers=1.'
+        ) from error
 
 
-def _render_subjects(
-    plan: _Plan, folder: Path, subjects: range, *, site: PersonDomain | None = None
-) -> int:
-    site = site or domain(plan.domain_index, seed=plan.seed, cameras=plan.cameras)
+@lru_cache(maxsize=1)
+def _site(index: int, seed: int, cameras: int) -> PersonDomain:
+    """A site, kept by a process from one batch of subjects to the next."""
+    return domain(index, seed=seed, cameras=cameras)
+
+
+def _render_subjects(plan: _Plan, folder: Path, subjects: range) -> int:
+    site = _site(plan.domain_index, plan.seed, plan.cameras)
     for subject in subjects:
         if subject < plan.identities:
             _write_identity(plan, folder, site, subject)

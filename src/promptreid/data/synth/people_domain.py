@@ -71,10 +71,10 @@ class PersonDomain:
 SITES = (
     Site(
         "sunny campus", "on a sunny campus", "summer",
-        (("paving", (158, 156, 152)), ("asphalt", (128, 128, 130)), ("paving", (172, 150, 136))),
-        (("trees", (96, 124, 70)), ("doorways", (110, 110, 112)), ("wall", (150, 150, 148))),
+        (("paving", (134, 132, 128)), ("asphalt", (104, 104, 106)), ("paving", (142, 124, 114))),
+        (("trees", (70, 92, 52)), ("doorways", (110, 110, 112)), ("wall", (150, 150, 148))),
         ("bikes", "grass", "kerb", "bushes", "poles"),
-        1.08, 1.05, (1.03, 1.0, 0.95), 1.05, 0.5, 3.0, 0.5,
+        1.02, 1.05, (1.03, 1.0, 0.95), 0.85, 0.45, 1.8, 0.5,
     ),
     Site(
         "indoor mall", "in an indoor mall", "any",
@@ -88,7 +88,7 @@ SITES = (
         (("asphalt", (66, 62, 64)), ("paving", (78, 72, 68))),
         (("lights", (34, 34, 46)), ("shops", (58, 50, 48))),
         ("cars", "poles"),
-        0.58, 1.1, (1.16, 0.94, 0.72), 0.8, 0.42, 11.0, 0.3,
+        0.8, 1.1, (1.14, 0.95, 0.76), 0.8, 0.42, 11.0, 0.3,
     ),
     Site(
         "snowy square", "on a snowy square", "winter",
@@ -176,14 +176,16 @@ def _camera(rng: np.random.Generator, site: Site, shift: np.ndarray) -> PersonCa
         # A camera that looks down sees more ground.
         horizon=float(0.5 - 0.8 * pitch + rng.uniform(-0.05, 0.05)),
     )
-    cast = np.asarray(site.tint) * shift * np.exp(rng.normal(0, 0.13, 3))
-    red, green, blue = (cast / cast.mean()).tolist()
+    # White balance errs mostly between blue and orange, less between green and purple.
+    warm, green = rng.normal(0, 0.075), rng.normal(0, 0.025)
+    cast = np.asarray(site.tint) * shift * np.exp((warm, green, -warm))
+    gains: Rgb = tuple((cast / cast.mean()).tolist())
     return PersonCamera(
         scene=scene,
-        tint=(red, green, blue),
-        exposure=float(site.exposure * np.exp(rng.normal(0, 0.18))),
-        gamma=float(np.exp(rng.normal(0, 0.2))),
-        saturation=float(np.clip(site.saturation * rng.uniform(0.6, 1.2), 0.2, 1.4)),
+        tint=gains,
+        exposure=float(site.exposure * np.exp(rng.normal(0, 0.12))),
+        gamma=float(np.exp(rng.normal(0.05, 0.13))),
+        saturation=float(np.clip(site.saturation * rng.uniform(0.7, 1.15), 0.2, 1.4)),
         lift=float(rng.uniform(0, 34)) + 26.0 * max(0.0, 1.0 - site.contrast),
         pitch=pitch,
         blur=float(rng.uniform(0.45, 1.0)),

@@ -7,16 +7,16 @@ import numpy as np
 from promptreid.data.synth.people_pose import Joint
 from promptreid.data.synth.people_raster import Array, Patch, band, paint
 from promptreid.data.synth.people_stage import Stage
-from promptreid.data.synth.person_identity import PALETTE, PersonIdentity
+from promptreid.data.synth.person_identity import PALETTE
 
 
 def draw_head(stage: Stage, head: Joint, yaw: float) -> None:
     """Draw the head itself: face, cap of hair, hat. `yaw` is that of the head."""
     person = stage.identity
     tall = person.height * person.head_ratio
-    wide = 0.047 * tall * (0.5 + 0.5 * person.width**0.5)
-    half = float(np.hypot(wide * np.cos(yaw), 0.056 * tall * np.sin(yaw)))
-    radii = (half, 0.068 * tall)
+    wide = 0.052 * tall * (0.5 + 0.5 * person.width**0.5)
+    half = float(np.hypot(wide * np.cos(yaw), 0.061 * tall * np.sin(yaw)))
+    radii = (half, 0.072 * tall)
     face = stage.ball(head, radii)
     if face is None:
         return
@@ -60,9 +60,10 @@ def _draw_hair_cap(stage: Stage, head: Joint, radii: tuple[float, float], yaw: f
         )
     else:
         fringe = 0.58 + 0.12 * (person.hair_length - 1.0) + 0.12 * np.sign(left)
+        cover = 0.32 if person.hair in ("bob", "long") else 0.12
         mask = np.maximum(
             band(up, fringe if person.hair != "bob" else fringe - 0.2, 0.15),
-            band(0.12 + 0.4 * up - forward, 0.0, 0.2) * band(up, nape, 0.2),
+            band(cover + 0.4 * up - forward, 0.0, 0.2) * band(up, nape, 0.2),
         )
     paint(stage.canvas, patch, person.hair_rgb, shade=stage.shade(patch, 0.14), mask=mask)
 
@@ -102,11 +103,11 @@ def draw_loose_hair(stage: Stage, head: Joint, neck: Joint, yaw: float) -> None:
     colour, length = person.hair_rgb, person.hair_length
     if person.hair == "long":
         fall = behind(neck[1] - 0.085 * tall * length, 0.075)
-        widths = [(0.0, 0.05 * tall), (0.5, 0.054 * tall), (1.0, 0.036 * tall)]
+        widths = [(0.0, 0.056 * tall), (0.5, 0.06 * tall), (1.0, 0.038 * tall)]
         stage.fill(stage.tube(behind(head[1], 0.03), fall, widths), colour, rough=0.16)
     elif person.hair == "bob":
         fall = behind(neck[1] + 0.022 * tall, 0.01)
-        widths = [(0.0, 0.052 * tall), (1.0, 0.06 * tall)]
+        widths = [(0.0, 0.06 * tall), (1.0, 0.066 * tall)]
         stage.fill(
             stage.tube(behind(head[1], 0.0), fall, widths, caps=(1.0, 0.3)), colour, rough=0.14
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from promptreid.errors import RunError
 
 
 @contextmanager
-def fresh_folder(out: Path) -> Iterator[Path]:
+def fresh_folder(out: Path) -> Generator[Path]:
     """Fill a temporary folder beside `out`, and rename it to `out` when all went well.
 
     Args:

@@ -99,7 +99,7 @@ def skeleton(identity: PersonIdentity, pose: Pose) -> dict[str, Joint]:
     top = tall * 0.825
     joints["neck"] = (0.0, top, (top - leg) * np.sin(pose.lean))
     joints["pelvis"] = (0.0, leg + 0.03 * tall, 0.0)
-    joints["head"] = (0.0, tall * 0.927, joints["neck"][2] + 0.02 * tall)
+    joints["head"] = (0.0, tall * 0.924, joints["neck"][2] + 0.02 * tall)
     for side, sign, action in (("_r", -1.0, pose.arms[0]), ("_l", 1.0, pose.arms[1])):
         joints |= _arm(identity, pose, joints["neck"], side, sign, action)
     lift = min(min(joints[name][1] for name in ("ankle_r", "ankle_l")) - 0.045 * tall,
@@ -117,7 +117,7 @@ def _arm(
     identity: PersonIdentity, pose: Pose, neck: Joint, side: str, sign: float, action: str
 ) -> dict[str, Joint]:
     tall = identity.height
-    shoulder = (sign * 0.1 * tall * identity.width, neck[1] - 0.025 * tall, neck[2])
+    shoulder = (sign * 0.092 * tall * identity.width, neck[1] - 0.04 * tall, neck[2])
     swing = sign * 0.9 * pose.stride * np.sin(pose.phase)
     upper, fore, inwards, bend = swing, swing + pose.elbow, 0.02 * tall, 0.0
     if action == "phone":

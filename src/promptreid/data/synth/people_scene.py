@@ -52,10 +52,10 @@ def draw_scene(
     _draw_ground(pen, rng, edge, ground, ground_rgb)
     for name in props:
         _PROPS[name](pen, rng, edge, ground_rgb)
-    picture = picture.filter(ImageFilter.GaussianBlur(1.3))
+    picture = picture.filter(ImageFilter.GaussianBlur(0.7))
     pixels = np.asarray(picture, np.float32)
-    grain = 0.05 * smooth_noise(rng, (HEIGHT, WIDTH), (90, 200))
-    patches = 0.06 * smooth_noise(rng, (HEIGHT, WIDTH), (8, 12))
+    grain = 0.022 * smooth_noise(rng, (HEIGHT, WIDTH), (160, 360))
+    patches = 0.05 * smooth_noise(rng, (HEIGHT, WIDTH), (8, 12))
     return np.clip(pixels * (1.0 + grain + patches)[..., None], 0, 255).astype(np.uint8)
 
 
@@ -65,7 +65,7 @@ def _rgb(colour: Sequence[float], factor: float = 1.0) -> tuple[int, int, int]:
 
 
 def _vivid(rng: np.random.Generator) -> tuple[int, int, int]:
-    return _rgb(rng.uniform(20, 235, 3))
+    return _rgb(rng.uniform(20, 235, 3).tolist())
 
 
 def _draw_ground(
@@ -109,13 +109,23 @@ def _brick(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, colour
 
 
 def _trees(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, colour: Rgb) -> None:
-    for _ in range(420):
-        x, y, size = rng.uniform(0, WIDTH), rng.uniform(-10, edge), rng.uniform(5, 22)
-        leaf = _rgb(colour, rng.uniform(0.45, 1.35))
-        pen.ellipse((x - size, y - size * 0.7, x + size, y + size * 0.7), fill=leaf)
-    for _ in range(7):
+    pen.rectangle((0, 0, WIDTH, edge), fill=_rgb(colour, 0.4))
+    for _ in range(9):
         x, thick = rng.uniform(0, WIDTH), rng.uniform(3, 9)
-        pen.rectangle((x - thick, edge * 0.3, x + thick, edge + 6), fill=(60, 48, 40))
+        pen.rectangle(
+            (x - thick, edge * 0.2, x + thick, edge + 6),
+            fill=_rgb((70, 58, 50), rng.uniform(0.5, 1.3)),
+        )
+    # Clumps of leaves, lit from above.
+    for _ in range(70):
+        x, y, spread = rng.uniform(0, WIDTH), rng.uniform(-10, edge), rng.uniform(10, 30)
+        glow = rng.uniform(0.5, 1.25)
+        for dx, dy in rng.normal(0, 0.5, (24, 2)) * spread:
+            size = rng.uniform(2, 6)
+            leaf = _rgb(colour, glow * (1.0 - 0.4 * dy / spread) * rng.uniform(0.7, 1.3))
+            pen.ellipse(
+                (x + dx - size, y + 0.7 * dy - size, x + dx + size, y + 0.7 * dy + size), fill=leaf
+            )
 
 
 def _shops(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, colour: Rgb) -> None:
@@ -167,9 +177,9 @@ def _panels(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, colou
     pen.rectangle((0, edge * 0.5, WIDTH, edge * 0.58), fill=_vivid(rng))
 
 
-def _bikes(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb) -> None:
-    for _ in range(16):
-        x, y, size = rng.uniform(0, WIDTH), edge + rng.uniform(0, 40), rng.uniform(22, 32)
+def _bikes(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _tone: Rgb) -> None:
+    for _ in range(26):
+        x, y, size = rng.uniform(0, WIDTH), edge + rng.uniform(-4, 46), rng.uniform(22, 34)
         ink = _rgb((34, 34, 38), rng.uniform(0.6, 1.8))
         frame = _vivid(rng) if rng.random() < 0.5 else ink
         for hub in (x, x + 2.1 * size):
@@ -182,14 +192,14 @@ def _bikes(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb
         pen.rectangle((bar[0], bar[1], bar[0] + 16, bar[1] + 12), outline=ink, width=2)
 
 
-def _bushes(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb) -> None:
-    for _ in range(220):
-        x, y, size = rng.uniform(0, WIDTH), edge + rng.normal(-6, 12), rng.uniform(4, 12)
-        leaf = _rgb((66, 104, 52), rng.uniform(0.5, 1.4))
+def _bushes(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _tone: Rgb) -> None:
+    for _ in range(900):
+        x, y, size = rng.uniform(0, WIDTH), edge + rng.normal(-4, 12), rng.uniform(2, 5)
+        leaf = _rgb((58, 84, 50), rng.uniform(0.4, 1.5))
         pen.ellipse((x - size, y - size, x + size, y + size), fill=leaf)
 
 
-def _cars(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb) -> None:
+def _cars(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _tone: Rgb) -> None:
     for _ in range(3):
         x, y = rng.uniform(-60, WIDTH), edge + rng.uniform(6, 24)
         paint = ((214, 214, 216), (30, 32, 36), (120, 124, 130), (150, 30, 34))[
@@ -207,14 +217,14 @@ def _cars(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb)
             pen.ellipse((hub - 20, y - 20, hub + 20, y + 20), fill=(24, 24, 26))
 
 
-def _poles(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb) -> None:
+def _poles(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _tone: Rgb) -> None:
     for _ in range(5):
         x, thick = rng.uniform(0, WIDTH), rng.uniform(2, 5)
         grey = _rgb((130, 132, 136), rng.uniform(0.4, 1.4))
         pen.rectangle((x - thick, 0, x + thick, edge + rng.uniform(4, 60)), fill=grey)
 
 
-def _crowd(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb) -> None:
+def _crowd(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _tone: Rgb) -> None:
     for _ in range(8):
         x, y, tall = rng.uniform(0, WIDTH), edge + rng.uniform(4, 50), rng.uniform(110, 170)
         wide = 0.13 * tall
@@ -228,13 +238,13 @@ def _crowd(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb
         pen.ellipse((x - head, y - tall, x + head, y - tall + 2.4 * head), fill=(60, 48, 42))
 
 
-def _posters(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb) -> None:
+def _posters(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _tone: Rgb) -> None:
     for _ in range(7):
         x, y = rng.uniform(0, WIDTH), rng.uniform(0, edge * 0.5)
         pen.rectangle((x, y, x + rng.uniform(30, 80), y + rng.uniform(30, 70)), fill=_vivid(rng))
 
 
-def _benches(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb) -> None:
+def _benches(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _tone: Rgb) -> None:
     for _ in range(4):
         x, y = rng.uniform(0, WIDTH), edge + rng.uniform(10, 40)
         for up in (0, 12, 24):
@@ -252,7 +262,7 @@ def _heaps(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, ground
         )
 
 
-def _grass(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _: Rgb) -> None:
+def _grass(pen: ImageDraw.ImageDraw, rng: np.random.Generator, edge: int, _tone: Rgb) -> None:
     deep = rng.uniform(10, 50)
     pen.rectangle((0, edge - 4, WIDTH, edge + deep), fill=(96, 134, 62))
     for _ in range(500):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promptreid.data.synth.people_fabric import fabric
 from promptreid.data.synth.people_pose import Joint, Projection
 from promptreid.data.synth.people_raster import Array, Light, Patch, ball, paint, tube
-from promptreid.data.synth.person_identity import PersonIdentity
+from promptreid.data.synth.person_identity import Garment, PersonIdentity
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,31 @@ class Stage:
         """Paint a patch in light and shade."""
         if patch is not None:
             paint(self.canvas, patch, colour, shade=self.shade(patch, rough) * np.float32(dim))
+
+    def cloth(self, garment: Garment, patch: Patch, *, radius: float, length: float) -> Array:
+        """Colours (h, w, 3) of a garment on a tube of `radius` and `length` metres."""
+        around = self.angle(patch) * np.float32(radius)
+        return fabric(garment, around, patch.t * np.float32(length))
+
+    def angle(self, patch: Patch) -> Array:
+        """Radians (h, w) around the body, 0 in front, positive to the person's left."""
+        angle = np.arcsin(patch.u) - np.float32(self.view.yaw)
+        return (angle + np.pi) % (2 * np.pi) - np.pi
+
+    def half_width(self, wide: float, deep: float) -> float:
+        """Half width in metres of an elliptic trunk as seen here; sizes as shares of the height."""
+        across = wide * self.identity.width * np.cos(self.view.yaw)
+        through = deep * self.identity.depth * np.sin(self.view.yaw)
+        return float(self.identity.height * np.hypot(across, through))
+
+    def contact_shadow(self, start: Joint, end: Joint, radius: float) -> None:
+        """Darken what lies close behind a limb of `radius` metres that is drawn next."""
+        halo = tube(
+            self.canvas.shape,
+            self.view.point(start),
+            self.view.point(end),
+            [(0.0, 1.9 * radius * self.view.scale)],
+            soft=2.0 * radius * self.view.scale,
+        )
+        if halo is not None:
+            paint(self.canvas, halo, (8, 8, 12), mask=np.full_like(halo.alpha, 0.38))

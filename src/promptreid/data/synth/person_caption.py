@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from promptreid.data.synth.people_domain import SITES
 from promptreid.data.synth.people_render import PersonPicture
 from promptreid.data.synth.person_identity import PersonIdentity
+
+Wanted = Callable[[float], bool]
+"""Decides whether an attribute is named, more often for a larger bonus."""
 
 _OPENINGS = (
     "a photo of {}",
@@ -34,7 +37,7 @@ def caption(identity: PersonIdentity, picture: PersonPicture, rng: np.random.Gen
     """Describe a picture.
 
     Args:
-        identity: Who is in it: build, and socks or straps too small for the attributes.
+        identity: Who is in it; gives the build, which no attribute holds.
         picture: What can be seen; nothing else is claimed.
         rng: Chooses which attributes to name, and the wording.
 
@@ -44,7 +47,7 @@ def caption(identity: PersonIdentity, picture: PersonPicture, rng: np.random.Gen
     seen = picture.attributes
     detail = float(rng.choice((0.0, 0.35, 0.65, 0.9), p=(0.06, 0.24, 0.4, 0.3)))
 
-    def wanted(bonus: float = 0.0) -> bool:
+    def wanted(bonus: float) -> bool:
         return detail > 0 and bool(rng.random() < detail + bonus)
 
     subject = _subject(identity, seen, rng)
@@ -55,7 +58,7 @@ def caption(identity: PersonIdentity, picture: PersonPicture, rng: np.random.Gen
         words += " with " + _join(with_parts)
     if worn:
         words += (" wearing " if rng.random() < 0.4 else " in ") + _join(worn)
-    if seen["bag"] and wanted():
+    if seen["bag"] and wanted(0.0):
         verb = "carrying" if rng.random() < 0.7 else "with"
         words += f" {verb} {_article(seen['bag_colour'] + ' ' + seen['bag'])}"
     tail = ""
@@ -78,7 +81,7 @@ def _subject(identity: PersonIdentity, seen: Mapping[str, str], rng: np.random.G
     return _article(f"{build} {noun}") if build and rng.random() < 0.3 else _article(noun)
 
 
-def _with_parts(seen: Mapping[str, str], wanted) -> list[str]:  # noqa: ANN001
+def _with_parts(seen: Mapping[str, str], wanted: Wanted) -> list[str]:
     parts = []
     if seen["hair"] == "bald":
         if wanted(-0.1):
@@ -91,11 +94,11 @@ def _with_parts(seen: Mapping[str, str], wanted) -> list[str]:  # noqa: ANN001
     return parts
 
 
-def _worn(seen: Mapping[str, str], wanted, rng: np.random.Generator) -> list[str]:  # noqa: ANN001
+def _worn(seen: Mapping[str, str], wanted: Wanted, rng: np.random.Generator) -> list[str]:
     parts = []
     if wanted(0.2):
         upper = _garment(seen["upper_colour"], seen["upper_texture"], seen["upper_type"], wanted)
-        if seen["logo"] and wanted():
+        if seen["logo"] and wanted(0.0):
             colour, shape = seen["logo"].split()
             logo = _LOGO_WORDS.get(shape, f"a {{}} {shape}").format(colour)
             upper += " with " + _fix_article(logo)
@@ -111,8 +114,8 @@ def _worn(seen: Mapping[str, str], wanted, rng: np.random.Generator) -> list[str
     return parts
 
 
-def _garment(colour: str, texture: str, kind: str, wanted) -> str:  # noqa: ANN001
-    words = [colour, kind] if texture == "plain" or not wanted() else [colour, texture, kind]
+def _garment(colour: str, texture: str, kind: str, wanted: Wanted) -> str:
+    words = [colour, kind] if texture == "plain" or not wanted(0.0) else [colour, texture, kind]
     phrase = " ".join(words)
     return phrase if kind in _PAIRS else _article(phrase)
 
