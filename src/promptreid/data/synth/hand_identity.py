@@ -181,16 +181,16 @@ def sample_identity(rng: np.random.Generator) -> HandIdentity:
     age = int(np.clip(18 + rng.gamma(1.6, 7.0), 18, 75))
     # Tones cluster, so that many people share one and it cannot tell them apart.
     tone = rng.choice([0.06, 0.25, 0.5, 0.62, 0.85], p=[0.06, 0.32, 0.34, 0.14, 0.14])
-    length = float(np.clip(rng.normal(1.0, 0.075), 0.84, 1.18))
-    width = float(np.clip(rng.normal(1.06 if male else 0.95, 0.085), 0.76, 1.25))
+    length = float(np.clip(rng.normal(1.0, 0.085), 0.82, 1.2))
+    width = float(np.clip(rng.normal(1.06 if male else 0.95, 0.10), 0.74, 1.28))
     polish = str(rng.choice(list(POLISHES))) if not male and rng.random() < 0.3 else ""
     return HandIdentity(
         age=age,
         gender=gender,
-        tone=float(np.clip(tone + rng.normal(0, 0.035), 0, 1)),
-        undertone=float(np.clip(rng.normal(0, 0.4), -1, 1)),
+        tone=float(np.clip(tone + rng.normal(0, 0.045), 0, 1)),
+        undertone=float(np.clip(rng.normal(0, 0.6), -1, 1)),
         redness=float(rng.uniform(0, 1)),
-        palm_width=float(np.clip(rng.normal(1.03 if male else 0.97, 0.06), 0.82, 1.2)),
+        palm_width=float(np.clip(rng.normal(1.03 if male else 0.97, 0.075), 0.8, 1.22)),
         finger_length=length,
         finger_width=width,
         bones=_bones(rng, length),
@@ -219,8 +219,8 @@ def _bones(rng: np.random.Generator, length: float) -> tuple[tuple[float, float,
     """Scale the usual bones: the person's factor, the finger's, and each bone's own."""
     bones = []
     for finger in _BONES:
-        own = length * rng.normal(1, 0.04)
-        a, b, c = (float(bone * own * rng.normal(1, 0.04)) for bone in finger)
+        own = length * rng.normal(1, 0.05)
+        a, b, c = (float(bone * own * rng.normal(1, 0.05)) for bone in finger)
         bones.append((a, b, c))
     return tuple(bones)
 
@@ -253,7 +253,7 @@ def _ring(rng: np.random.Generator) -> Jewel | None:
 
 def _surface(rng: np.random.Generator, *, palmar: bool) -> Surface:
     """Draw one side of one hand."""
-    marks = [_mark(rng, "mole") for _ in range(rng.choice(4, p=[0.35, 0.33, 0.2, 0.12]))]
+    marks = [_mark(rng, "mole") for _ in range(rng.choice(4, p=[0.25, 0.35, 0.25, 0.15]))]
     if rng.random() < 0.12:
         marks.append(_mark(rng, "scar"))
     if rng.random() < (0.03 if palmar else 0.1):
@@ -298,6 +298,6 @@ def _mark(rng: np.random.Generator, kind: str) -> Mark:
     else:
         where = str(rng.choice(list(PLACES)))
         x, y = PLACES[where]
-        finger, at = -1, (x + float(rng.normal(0, 0.035)), y + float(rng.normal(0, 0.035)))
+        finger, at = -1, (x + float(rng.normal(0, 0.045)), y + float(rng.normal(0, 0.045)))
     figure = str(rng.choice(TATTOOS)) if kind == "tattoo" else ""
     return Mark(kind, finger, at, float(size), float(rng.uniform(0, np.pi)), figure, where)

@@ -163,7 +163,7 @@ _PAPERS = {
 
 def _background(size: tuple[int, int], rng: np.random.Generator) -> tuple[Array, str]:
     """Draw the surface the hand lies on and name it; mostly white, as in 11k Hands."""
-    word = str(rng.choice(list(_PAPERS), p=[0.8, 0.08, 0.04, 0.03, 0.03, 0.02]))
+    word = str(rng.choice(list(_PAPERS), p=[0.84, 0.06, 0.03, 0.03, 0.02, 0.02]))
     base, strength = _PAPERS[word]
     tint = np.asarray(base, dtype=np.float32) * rng.normal(1, 0.02, 3).astype(np.float32)
     field = fractal_noise(rng, size, (2, 2), octaves=2 if word == "white" else 4)

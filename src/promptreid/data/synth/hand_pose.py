@@ -71,16 +71,16 @@ def sample_pose(
     root = (-0.17 * identity.palm_width, 0.2)
     chains = [_thumb_chain(identity, root, thumb, rng)]
     chains += [_finger_chain(identity, finger, spread, rng) for finger in range(1, 5)]
-    turn = float(np.clip(rng.normal(0, 0.2), -0.55, 0.55))
-    if rng.random() < 0.06:
+    turn = float(np.clip(rng.normal(0, 0.13), -0.45, 0.45))
+    if rng.random() < 0.03:
         turn = float(rng.choice([-1, 1]) * rng.uniform(0.6, 1.6))
-    scale = float(rng.uniform(0.31, 0.455))
-    slack = 0.455 - scale
+    scale = float(rng.uniform(0.36, 0.465))
+    slack = 0.465 - scale
     centre = (
         float(np.clip(0.5 + rng.normal(0, 0.05 + 0.5 * slack), 0.3, 0.7)),
         float(0.52 + rng.uniform(-0.02, 0.02) + slack * rng.uniform(-0.6, 1.0)),
     )
-    squash = float(rng.uniform(0.76, 0.95))
+    squash = float(rng.uniform(0.82, 1.0))
     tips = np.array([chain.points[-1] for chain in chains])
     reach = max(identity.radii) + identity.nail_length
     return Pose(
@@ -195,20 +195,20 @@ _LIGHTS = {
 
 def sample_light(rng: np.random.Generator) -> Light:
     """Draw light and camera."""
-    word = str(rng.choice(list(_LIGHTS), p=[0.4, 0.2, 0.12, 0.14, 0.14]))
+    word = str(rng.choice(list(_LIGHTS), p=[0.52, 0.18, 0.08, 0.11, 0.11]))
     exposure, gains = _LIGHTS[word]
     around, up = rng.uniform(0, 2 * np.pi), rng.uniform(0.55, 1.25)
     toward = (np.cos(around) * np.cos(up), np.sin(around) * np.cos(up), np.sin(up))
     red, green, blue = (float(g * rng.normal(1, 0.02)) for g in gains)
     look = Look(
         gains=(red, green, blue),
-        exposure=float(exposure * rng.normal(1, 0.07)),
-        contrast=float(rng.uniform(1.0, 1.35)),
-        vignette=float(rng.uniform(0, 0.22)),
-        softness=float(max(0.0, rng.normal(0.25, 0.35))),
-        grain=float(abs(rng.normal(0, 0.012))),
-        quality=int(rng.integers(62, 100)),
+        exposure=float(exposure * rng.normal(1, 0.05)),
+        contrast=float(rng.uniform(1.05, 1.25)),
+        vignette=float(rng.uniform(0, 0.15)),
+        softness=float(max(0.0, rng.normal(0.1, 0.3))),
+        grain=float(abs(rng.normal(0, 0.008))),
+        quality=int(rng.integers(72, 100)),
     )
     x, y, z = (float(v) for v in toward)
-    ambient, shadow = float(rng.uniform(0.3, 0.6)), float(rng.uniform(0.05, 0.4))
+    ambient, shadow = float(rng.uniform(0.4, 0.7)), float(rng.uniform(0.05, 0.4))
     return Light((x, y, z), ambient, shadow, look, word)
