@@ -1,11 +1,11 @@
 """Exact ranks of the matches of a query, and the scores that follow from them.
 
 The rank of a match is one plus the number of kept gallery images that are closer to the query.
-Counting them needs only the sorted *values* of a row of similarities, never the order of the
-gallery, and average precision, CMC and mINP follow from the ranks alone.
+Counting them needs only the sorted *values* of a row of similarities, not the order of the gallery,
+and average precision, CMC and mINP follow from the ranks alone.
 
 Ties: among equally similar images the one with the lower gallery row counts as closer, as in a
-stable sort by falling similarity. The result is therefore the same on every run and device.
+stable sort by falling similarity. The ranks therefore depend on nothing but the similarities.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+
+# Rows in which a match is as close as another image are sorted with their indices, few at a time.
+TIED_ROWS = 64
 
 
 def match_ranks(similarity: Tensor, index: Tensor, match: Tensor) -> Tensor:
@@ -33,8 +36,8 @@ def match_ranks(similarity: Tensor, index: Tensor, match: Tensor) -> Tensor:
     equal = not_closer - torch.searchsorted(ordered, values)
     ranks = similarity.shape[1] - not_closer + 1
     tied = match & (equal > 1)
-    if tied.any():
-        ranks[tied] += _equal_before(similarity, values[tied], index[tied], tied.nonzero()[:, 0])
+    for rows in tied.any(1).nonzero()[:, 0].split(TIED_ROWS):
+        ranks[rows] = _places(similarity[rows]).gather(1, index[rows])
     beyond = similarity.shape[1] + 1
     ranks = ranks.masked_fill(~match, beyond).sort(dim=1).values
     return ranks.masked_fill(ranks == beyond, 0)
@@ -110,16 +113,8 @@ def _sorted_rows(similarity: Tensor) -> Tensor:
     return torch.from_numpy(np.sort(similarity.numpy(), axis=1))
 
 
-def _equal_before(similarity: Tensor, values: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """Count entries equal to `values` in lower columns of their row, for T (row, column) pairs."""
-    position = torch.arange(similarity.shape[1], device=similarity.device)
-    counts = [
-        ((similarity[r] == v[:, None]) & (position < c[:, None])).sum(1)
-        for r, v, c in zip(
-            rows.split(len(similarity)),
-            values.split(len(similarity)),
-            columns.split(len(similarity)),
-            strict=True,
-        )
-    ]
-    return torch.cat(counts)
+def _places(similarity: Tensor) -> Tensor:
+    """Give every entry its place from 1 in a stable sort of its row by falling value."""
+    order = similarity.sort(dim=1, descending=True, stable=True).indices
+    place = torch.arange(1, similarity.shape[1] + 1, device=similarity.device)
+    return torch.empty_like(order).scatter_(1, order, place.expand_as(order))
