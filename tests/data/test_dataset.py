@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import subprocess
 import sys
@@ -109,3 +110,32 @@ def test_home_is_expanded_and_the_spec_kept(tmp_path: Path, monkeypatch) -> None
     assert data.manifest.root == tmp_path / "d"
     monkeypatch.chdir(tmp_path)
     assert load_data("folder:d").manifest.root == tmp_path / "d"
+
+
+def test_forbidden_folders_are_a_sentence(tmp_path: Path, monkeypatch) -> None:
+    def forbidden(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    with pytest.raises(DataError, match=f"{tmp_path} cannot be read: Permission denied"):
+        load_data(f"market1501:{tmp_path}")
+
+
+def test_a_forbidden_neighbour_does_not_matter(tmp_path: Path, monkeypatch) -> None:
+    for name in (
+        "bounding_box_train/0001_c1.jpg",
+        "query/0002_c1.jpg",
+        "bounding_box_test/0002_c2.jpg",
+    ):
+        (tmp_path / "b" / name).parent.mkdir(parents=True)
+        (tmp_path / "b" / name).touch()
+    (tmp_path / "a").mkdir()
+    exists = Path.exists
+
+    def guarded(path: Path) -> bool:
+        if path.is_relative_to(tmp_path / "a"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", guarded)
+    assert len(load_data(f"market1501:{tmp_path}").manifest) == 3

@@ -11,6 +11,7 @@ from promptreid.data.manifest import Manifest
 from promptreid.data.protocol import Protocol
 from promptreid.data.registry import reader_entry
 from promptreid.data.spec import parse_spec
+from promptreid.errors import DataError
 
 if TYPE_CHECKING:
     from promptreid.data.readers.options import OptionHelp
@@ -62,7 +63,11 @@ def load_data(spec: str) -> DataSet:
     module = importlib.import_module(entry.module)
     options = parse_options(entry.name, module.Options, parsed.options)
     root = Path(parsed.root).expanduser().absolute()
-    return replace(module.read(root, options), spec=spec)
+    try:
+        return replace(module.read(root, options), spec=spec)
+    except OSError as error:
+        place = error.filename or root
+        raise DataError(f"{place} cannot be read: {error.strerror or error}.") from error
 
 
 def data_options(name: str) -> tuple[OptionHelp, ...]:

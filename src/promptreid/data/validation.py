@@ -19,7 +19,7 @@ from promptreid.data.draws import (
     pick,
     rows_by_identity,
 )
-from promptreid.data.manifest import Manifest, TrainingManifest
+from promptreid.data.manifest import TRAINING_SPLITS, Manifest, TrainingManifest
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import ConfigError, DataError, unknown_name
 
@@ -36,6 +36,7 @@ class Validation:
         protocol: Rows of that manifest.
 
     Raises:
+        TypeError: When the manifest is of a type that could hold test images.
         DataError: When the protocol names a row that is not there.
     """
 
@@ -43,9 +44,9 @@ class Validation:
     protocol: Protocol
 
     def __post_init__(self) -> None:
-        rows = ("train", "val")
-        TrainingManifest.__post_init__(self.manifest)
-        self.protocol.check(self.manifest, query=rows, gallery=rows)
+        if not isinstance(self.manifest, TrainingManifest):
+            raise TypeError(f"Validation takes a TrainingManifest, not {type(self.manifest)}.")
+        self.protocol.check(self.manifest, query=TRAINING_SPLITS, gallery=TRAINING_SPLITS)
 
 
 def make_validation(
@@ -74,7 +75,7 @@ def make_validation(
         raise ConfigError(unknown_name("kind of validation", kind, KINDS))
     if not 0 < fraction < 1:
         raise ConfigError(f"The validation fraction is {fraction}; it must lie between 0 and 1.")
-    if not dataset.manifest.indices("train", "val").size:
+    if not dataset.manifest.indices(*TRAINING_SPLITS).size:
         raise DataError(f"Data set {dataset.manifest.name!r} has no training images.")
     rows = dataset.manifest.training()
     if kind == "images":

@@ -89,6 +89,18 @@ def test_one_camera_or_unknown_ones_switch_the_rule_off(tmp_path: Path) -> None:
     assert any("Some test images have no camera" in note for note in data.notes)
 
 
+def test_each_identity_in_one_camera_switches_the_rule_off(tmp_path: Path) -> None:
+    lines = [f"{who}{n}.jpg,{who},{camera}" for camera, who in enumerate("abcd") for n in range(3)]
+    file = write(tmp_path, "\n".join(["path,identity,camera", *lines]) + "\n")
+    data = load_data(f"csv:{file}")
+    assert data.protocol is not None
+    assert (data.protocol.name, data.protocol.same_camera) == ("cows/gallery", "keep")
+    assert any("No test identity was seen by two cameras" in note for note in data.notes)
+    asked = load_data(f"csv:{file}?same_camera=exclude").protocol
+    assert asked is not None
+    assert asked.same_camera == "exclude"
+
+
 def test_camera_names_are_numbered(tmp_path: Path) -> None:
     text = (
         "path,identity,camera,split\n1.jpg,a,gate,query\n2.jpg,a,barn,gallery\n3.jpg,b,,gallery\n"

@@ -111,6 +111,9 @@ def own_protocol(
     if not drawn.size:
         return None, (*notes, "There is no test image, so nothing can be scored.")
     protocol = _across_cameras(manifest, options) if rule == "exclude" else None
+    if protocol is None and rule == "exclude" and options.same_camera == "auto":
+        rule = "keep"
+        notes += ("No test identity was seen by two cameras, so the same-camera rule is off.",)
     protocol = protocol or _repeated(manifest, options, rule)
     if protocol is None:
         notes += ("No test identity has two images, so nothing can be scored.",)

@@ -40,19 +40,27 @@ def find_root(
         there = f" {above} holds {contents(above)}." if above is not None else ""
         raise DataError(f"{root} {what}; looked there for {wanted}.{there}")
     known = [root, *(root / name for name in nested)]
-    found = next((folder for folder in known if folder.is_dir() and fits(folder)), None)
+    found = next((folder for folder in known if _has(folder, fits)), None)
     if found is None:
-        children = [folder for folder in subfolders(root) if fits(folder)]
+        children = [folder for folder in subfolders(root) if _has(folder, fits)]
         if len(children) > 1:
             raise DataError(
                 f"{root} holds several such data sets ({', '.join(c.name for c in children)}); "
                 "name one of them."
             )
-        above = [root.parent] if fits(root.parent) else []
+        above = [root.parent] if _has(root.parent, fits) else []
         found = next(iter([*children, *above]), None)
     if found is None:
         raise DataError(f"Looked in {root} for {wanted}, but it holds {contents(root)}.")
     return found, () if found == root else (f"Read from {found}.",)
+
+
+def _has(folder: Path, fits: Callable[[Path], bool]) -> bool:
+    """Test a folder that may not exist; one that may not be opened has nothing to offer."""
+    try:
+        return folder.is_dir() and fits(folder)
+    except (PermissionError, DataError):
+        return False
 
 
 def subfolders(folder: Path) -> list[Path]:
