@@ -10,6 +10,9 @@ stable sort by falling similarity. The ranks therefore depend on nothing but the
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -109,8 +112,13 @@ def _sorted_rows(similarity: Tensor) -> Tensor:
     if similarity.device.type != "cpu":
         return similarity.sort(dim=1).values
     # NumPy sorts float32 values with vector instructions, an order of magnitude faster than
-    # torch, which carries the indices along.
-    return torch.from_numpy(np.sort(similarity.numpy(), axis=1))
+    # torch, which carries the indices along; and it lets other threads run meanwhile.
+    values = similarity.numpy().copy()
+    workers = torch.get_num_threads()
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(partial(np.ndarray.sort, axis=1), np.array_split(values, workers)):
+            pass
+    return torch.from_numpy(values)
 
 
 def _places(similarity: Tensor) -> Tensor:
