@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from promptreid.errors import ModelError, unknown_name
 from promptreid.models.tiny import build_tiny
 
 TINY = "tiny"
+_COMMON = (TINY, "RN50", "ViT-B-16", "ViT-B-32", "ViT-L-14", "ViT-B-16-SigLIP")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,11 @@ def find_architecture(name: str) -> Architecture:
     known = [TINY, *open_clip.list_models()]
     name = name.replace("/", "-")
     if name not in known:
-        raise ModelError(unknown_name("backbone", name, known))
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+        raise ModelError(
+            unknown_name("backbone", name, near or _COMMON)
+            + " These are not all: every dual encoder of `open_clip.list_models()` is taken."
+        )
     if name == TINY:
         return Architecture(TINY, {})
     config = open_clip.get_model_config(name)

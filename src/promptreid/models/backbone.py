@@ -136,7 +136,7 @@ def build_backbone(
         pretrained=source.origin,
     )
     if source.weights is not None:
-        load_pretrained(backbone, source.weights, source=source.origin)
+        _load_pretrained(backbone, source.weights, source=source.origin)
     backbone.image.fit(image_size or source.native.image_size, stride)
     return backbone.to(device).eval()
 
@@ -168,7 +168,7 @@ def restore_backbone(description: dict[str, Any], tokenizer: str | None = None) 
     return backbone
 
 
-def load_pretrained(backbone: Backbone, weights: Weights, *, source: str) -> None:
+def _load_pretrained(backbone: Backbone, weights: Weights, *, source: str) -> None:
     """Copy OpenAI or OpenCLIP weights into a backbone of their own image size.
 
     A position embedding of another square grid is resized; a scalar stored with one dimension is taken.

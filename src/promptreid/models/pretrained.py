@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.constants import ENDPOINT
+from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from open_clip.pretrained import (
     download_pretrained,
     get_pretrained_cfg,
@@ -17,7 +23,7 @@ from promptreid.data.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
 from promptreid.errors import ModelError, WeightsError, unknown_name
 from promptreid.models import tiny
 from promptreid.models.architecture import TINY, Architecture
-from promptreid.models.weights import Weights, read_weights
+from promptreid.models.weights import Weights, first_line, read_weights
 
 NONE, AUTO, OPENAI = "none", "auto", "openai"
 _FILE_ENDINGS = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
@@ -83,15 +89,34 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> Source:
 
 
 def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:
+    hub, url = config.get("hf_hub"), config.get("url")
+    cached = _cached(hub) if hub else None
+    if cached is not None:
+        return cached
     try:
+        host = urlsplit(ENDPOINT if hub else url).hostname or ""
+        if not getproxies():  # behind a proxy, names need not resolve here
+            socket.getaddrinfo(host, 443)
         return Path(download_pretrained(dict(config)))
     except Exception as error:  # the hub client raises many kinds, none of them documented
-        where = config.get("hf_hub") or config.get("url")
         raise ModelError(
-            f"The weights {tag!r} of {name} could not be fetched from {where}: {type(error).__name__}. Without "
-            "a network, copy the weights file here and give its path as `pretrained`, or use the backbone "
-            "'tiny', which needs no download."
+            f"The weights {tag!r} of {name} could not be fetched from {hub or url} "
+            f"({type(error).__name__}: {first_line(error)}). Without a network, copy the weights file "
+            "here and give its path as `pretrained`, or use the backbone 'tiny', which needs no download."
         ) from error
+
+
+def _cached(hub: str) -> Path | None:
+    """Find a file that an earlier download left, without asking the network."""
+    repository, name = hub.rsplit("/", 1)
+    names = (name,) if name else (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)
+    if name.endswith((".bin", ".pth")):
+        names = (name[:-4] + ".safetensors", name)
+    for candidate in names:
+        found = try_to_load_from_cache(repository, candidate)
+        if isinstance(found, str):
+            return Path(found)
+    return None
 
 
 def _any_tag(name: str) -> Mapping[str, Any]:
