@@ -257,7 +257,7 @@ def test_protocol_averages_its_repeats():
 
 def test_rows_beyond_the_embeddings_are_told():
     protocol = Protocol("p", (Repeat(query=np.array([0]), gallery=np.array([7])),), "keep", "step")
-    with pytest.raises(EvaluationError, match="Rows 7 to 7 are asked of 5 embeddings"):
+    with pytest.raises(EvaluationError, match="Rows 0 to 7 are asked of 5 embeddings"):
         evaluate_protocol(random_set(5, 1), protocol)
 
 

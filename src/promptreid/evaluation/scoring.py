@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -98,15 +99,20 @@ def evaluate_protocol(
     same_camera = protocol.same_camera if same_camera is None else same_camera
     ap = protocol.ap if ap is None else ap
     _check_options(same_camera, ap)
-    pairs = [
-        (embeddings.select(repeat.query), embeddings.select(repeat.gallery))
-        for repeat in protocol.repeats
-    ]
+    # Decided once for all repeats, over the images that any of them uses.
+    used = [rows for repeat in protocol.repeats for rows in (repeat.query, repeat.gallery)]
     rule, note = _camera_rule(
-        same_camera, [camera for pair in pairs for part in pair for camera in _cameras(part)]
+        same_camera, _cameras(embeddings.select(np.unique(np.concatenate(used))))
     )
     results = [
-        _score(query, gallery, rule=rule, block=block, rerank=rerank) for query, gallery in pairs
+        _score(
+            embeddings.select(repeat.query),
+            embeddings.select(repeat.gallery),
+            rule=rule,
+            block=block,
+            rerank=rerank,
+        )
+        for repeat in protocol.repeats
     ]
     note = " ".join(filter(None, (protocol.note, note)))
     return _scores(results, protocol=protocol.name, ap=ap, rule=rule, note=note, rerank=rerank)
