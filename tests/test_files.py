@@ -6,7 +6,7 @@ from promptreid.files import replacing, write_json, write_text
 def test_failure_leaves_the_old_file_and_no_rubbish(tmp_path):
     path = tmp_path / "a.txt"
     write_text(path, "old")
-    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
+    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise ZeroDivisionError
     assert path.read_text() == "old"

@@ -1,0 +1,158 @@
+"""The command line: speed of start, exit codes, messages."""
+
+import errno
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+import promptreid
+from promptreid.cli import main as entry
+from promptreid.cli.main import COMMANDS, cli, main
+from promptreid.errors import DataError
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return caught.value.code, captured.out, captured.err
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from promptreid.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'torchvision', 'open_clip', 'numpy', 'pydantic', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    for name in COMMANDS:
+        assert name in done.stdout
+
+
+def test_recipes_and_wrong_train_arguments_need_no_torch():
+    code = (
+        "import sys\n"
+        "from promptreid.cli.main import main\n"
+        "for arguments in (['recipes'], ['train', 'clip-reid', 'x.y=1', '--data', 'folder:/nowhere']):\n"
+        "    try:\n        main(arguments)\n    except SystemExit as done:\n"
+        "        print(done.code, file=sys.stderr)\n"
+        "print('torch' in sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[0] == "0"
+    assert done.stderr.splitlines()[-2:] == ["2", "False"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_there_and_explains_itself(capsys, name):
+    code, out, _ = run(capsys, name, "--help")
+    assert code == 0
+    assert out.startswith("Usage: promptreid")
+    assert len(out.splitlines()) > 5
+    assert isinstance(cli.get_command(click.Context(cli), name), click.Command)
+
+
+def test_version(capsys):
+    code, out, _ = run(capsys, "--version")
+    assert code == 0
+    assert promptreid.__version__ in out
+
+
+def test_unknown_command_names_the_closest(capsys):
+    code, _, err = run(capsys, "trian")
+    assert code == 2
+    assert "Did you mean 'train'" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train"], "Give a RECIPE"),
+        (["train", "clip-reid"], "Give --data NAME:ROOT"),
+        (["train", "clip-ried", "--data", "folder:/x"], "Did you mean 'clip-reid'"),
+        (["train", "clip-reid", "--data", "/just/a/path"], "NAME:ROOT"),
+        (["train", "clip-reid", "--data", "folder:/nowhere/at/all"], "/nowhere/at/all"),
+        (["train", "--resume"], "--resume needs --out"),
+        (["train", "clip-reid", "--resume", "--overwrite", "--out", "x"], "exclude each other"),
+        (["train", "clip-reid", "--dta", "x"], "'--data'"),
+        (["data", "inspect", "markt1501:/x"], "Did you mean 'market1501'"),
+        (["recipes", "show", "nothing-like-it"], "There is no recipe named"),
+        (["evaluate", "/no/such/run", "--data", "folder:/x"], "There is no run or checkpoint"),
+    ],
+)
+def test_mistakes_are_a_sentence_and_exit_code_2(capsys, arguments, words):
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert words in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (DataError("The data is wrong."), 2, "error: The data is wrong."),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/runs/x"),
+            2,
+            "the disk is full: /runs/x",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/root/x"),
+            2,
+            "no permission for /root/x",
+        ),
+        (RuntimeError("boom"), 1, "internal error: RuntimeError: boom"),
+        (KeyboardInterrupt(), 130, "stopped"),
+    ],
+)
+def test_every_failure_has_its_exit_code(capsys, monkeypatch, error, code, words):
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(entry.cli, "main", fail)
+    got, _, err = run(capsys, "recipes")
+    assert got == code
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_debug_shows_the_traceback(capsys, monkeypatch):
+    def fail(**_):
+        raise DataError("wrong")
+
+    monkeypatch.setattr(entry.cli, "main", fail)
+    code, _, err = run(capsys, "recipes", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+
+
+def test_recipes_list_show_copy(capsys, tmp_path):
+    code, out, _ = run(capsys, "recipes", "--json")
+    assert code == 0
+    names = [recipe["name"] for recipe in json.loads(out)]
+    assert {"zero-shot", "clip-reid", "clip-reid-sie-olp"} <= set(names)
+    code, out, _ = run(capsys, "recipes", "show", "clip-reid", "stages.image.epochs=7")
+    assert code == 0
+    assert "epochs: 7" in out
+    file = tmp_path / "mine.yaml"
+    assert run(capsys, "recipes", "copy", "clip-reid", file)[0] == 0
+    assert "identity prompts" in file.read_text()
+    code, _, err = run(capsys, "recipes", "copy", "clip-reid", file)
+    assert code == 2
+    assert "not overwritten" in err
+
+
+def test_module_is_runnable():
+    done = subprocess.run(
+        [sys.executable, "-m", "promptreid", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert promptreid.__version__ in done.stdout

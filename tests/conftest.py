@@ -1,0 +1,48 @@
+"""Small data sets and runs that many tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+# A tiny model, small images and short stages: seconds, not minutes.
+QUICK = (
+    "backbone.name=tiny",
+    "backbone.pretrained=none",
+    "backbone.image_size=[32, 32]",
+    "stages.prompts.epochs=2",
+    "stages.prompts.batch.size=8",
+    "stages.image.epochs=2",
+    "stages.image.batch={identities: 3, images: 2}",
+    "stages.image.optimizer.lr=1e-4",
+    "stages.image.augment.pad=2",
+)
+
+
+def paint_identities(root: Path, *, identities: int, images: int, size: int = 40) -> Path:
+    """Write `root/<id>/<n>.png`: each identity a fixed coarse pattern, each image its own noise."""
+    for identity in range(identities):
+        rng = np.random.default_rng([7, identity])
+        pattern = rng.integers(0, 255, (4, 4, 3)).repeat(size // 4, 0).repeat(size // 4, 1)
+        folder = root / f"{identity:03d}"
+        folder.mkdir(parents=True)
+        for number in range(images):
+            noise = np.random.default_rng([8, identity, number]).normal(0, 30, pattern.shape)
+            pixels = np.clip(pattern + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve identities with five images each, one folder per identity."""
+    return paint_identities(tmp_path_factory.mktemp("crops") / "set", identities=12, images=5)
+
+
+@pytest.fixture(scope="session")
+def quick() -> tuple[str, ...]:
+    """Overrides that make CLIP-ReID run in a second or two."""
+    return QUICK
