@@ -60,6 +60,8 @@ def test_dictionary_has_the_documented_keys(one_repeat):
     assert list(found["cmc"]) == ["1", "5", "10", "20"]
     assert found["std"] == {
         "mAP": 0.0,
+        "mAP_step": 0.0,
+        "mAP_trapezoid": 0.0,
         "mINP": 0.0,
         "cmc": {"1": 0.0, "5": 0.0, "10": 0.0, "20": 0.0},
     }
@@ -94,6 +96,7 @@ def test_outcome_of_each_query_is_kept(one_repeat):
 
 def test_text_says_the_rules(one_repeat):
     text = render_scores(one_repeat, "toy model")
+    assert text == render_scores(json.loads(json.dumps(one_repeat.to_dict())), "toy model")
     lines = text.splitlines()
     assert lines[0] == "toy model"
     columns = ["mAP(step)", "mAP(trapezoid)", "mINP", "R1", "R5", "R10", "R20"]

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from promptreid.evaluation.scores import AP_DEFINITIONS, REPORTED_RANKS, Scores
 
+Values = Mapping[str, Any]
 
-def render_scores(scores: Scores, title: str) -> str:
+
+def render_scores(scores: Scores | Values, title: str) -> str:
     """Lay out scores in percent, and say by which rules they were made.
 
     Args:
-        scores: The scores.
+        scores: The scores, or what a `scores.json` holds for one data set.
         title: What was scored.
 
     Returns:
         Several lines without a line break at the end.
     """
-    return "\n".join([title, *_table([("", scores)]), *_explanation(scores)])
+    values = _as_values(scores)
+    return "\n".join([title, *_table([("", values)]), *_explanation(values)])
 
 
-def render_comparison(rows: Mapping[str, Scores], title: str) -> str:
+def render_comparison(rows: Mapping[str, Scores] | Mapping[str, Values], title: str) -> str:
     """Lay out several scores below each other.
 
     Rules that all rows share are said once, below the table; where rows differ, each row's rules
     are listed under its name.
 
     Args:
-        rows: The scores by name, at least one.
+        rows: The scores by name, at least one, as for `render_scores`.
         title: What is compared.
 
     Returns:
         Several lines without a line break at the end.
     """
-    lines = [title, *_table(list(rows.items()))]
-    explanations = {name: _explanation(scores) for name, scores in rows.items()}
+    read = {name: _as_values(scores) for name, scores in rows.items()}
+    lines = [title, *_table(list(read.items()))]
+    explanations = {name: _explanation(values) for name, values in read.items()}
     shared = next(iter(explanations.values()))
     common = [line for line in shared if all(line in other for other in explanations.values())]
     lines += common
@@ -43,13 +48,17 @@ def render_comparison(rows: Mapping[str, Scores], title: str) -> str:
     return "\n".join(lines)
 
 
-def _table(rows: list[tuple[str, Scores]]) -> list[str]:
+def _as_values(scores: Scores | Values) -> Values:
+    return scores.to_dict() if isinstance(scores, Scores) else scores
+
+
+def _table(rows: list[tuple[str, Values]]) -> list[str]:
     # Both definitions of average precision are shown, that of the protocol first.
-    first = rows[0][1].ap
+    first = rows[0][1]["ap"]
     definitions = sorted(AP_DEFINITIONS, key=lambda definition: definition != first)
     header = [f"mAP({definition})" for definition in definitions]
     header += ["mINP", *(f"R{rank}" for rank in REPORTED_RANKS)]
-    cells = [["", *header]] + [[name, *_values(scores, definitions)] for name, scores in rows]
+    cells = [["", *header]] + [[name, *_cells(values, definitions)] for name, values in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     return [
         "  ".join(
@@ -60,42 +69,43 @@ def _table(rows: list[tuple[str, Scores]]) -> list[str]:
     ]
 
 
-def _values(scores: Scores, definitions: list[str]) -> list[str]:
-    spread = scores.std
-    pairs = [(scores.mean_ap(name), scores.mean_ap_std(name)) for name in definitions]
-    pairs += [(scores.mINP, spread["mINP"])]
-    pairs += [(scores.cmc[rank], spread["cmc"][str(rank)]) for rank in REPORTED_RANKS]
-    if scores.repeats == 1:
+def _cells(values: Values, definitions: list[str]) -> list[str]:
+    keys = [f"mAP_{name}" for name in definitions] + ["mINP"]
+    spread, cmc = values["std"], values["cmc"]
+    pairs = [(values[key], spread[key]) for key in keys]
+    pairs += [(cmc[str(rank)], spread["cmc"][str(rank)]) for rank in REPORTED_RANKS]
+    if values["repeats"] == 1:
         return [f"{100 * value:.2f}" for value, _ in pairs]
     return [f"{100 * value:.2f} ±{100 * std:.2f}" for value, std in pairs]
 
 
-def _explanation(scores: Scores) -> list[str]:
-    repeats = "" if scores.repeats == 1 else f", mean ± standard deviation of {scores.repeats}"
+def _explanation(values: Values) -> list[str]:
+    several = values["repeats"] > 1
+    repeats = f", mean ± standard deviation of {values['repeats']}" if several else ""
     lines = [
-        f"Percent. Protocol {scores.protocol}{repeats}: {_count(scores.queries, 'query')} against "
-        f"{_count(scores.gallery, 'gallery image')}.",
-        _camera_sentence(scores.same_camera),
-        f"The protocol's mAP is of the {scores.ap} definition.",
+        f"Percent. Protocol {values['protocol']}{repeats}: {_count(values['queries'], 'query')} "
+        f"against {_count(values['gallery'], 'gallery image')}.",
+        _camera_sentence(values["same_camera"]),
+        f"The protocol's mAP is of the {values['ap']} definition.",
     ]
-    if scores.rerank is not None:
-        rerank = scores.rerank
+    if values["rerank"] is not None:
+        rerank = values["rerank"]
         lines.append(
             "Re-ranked by k-reciprocal neighbours "
-            f"(k1 {rerank.k1}, k2 {rerank.k2}, lambda {rerank.lam:g})."
+            f"(k1 {rerank['k1']}, k2 {rerank['k2']}, lambda {rerank['lam']:g})."
         )
-    if scores.queries_without_match:
+    if values["queries_without_match"]:
         reasons = "; ".join(
-            f"{count} {reason}" for reason, count in scores.without_match_reasons.items()
+            f"{count} {reason}" for reason, count in values["without_match_reasons"].items()
         )
-        where = " in the repeat with most of them" if scores.repeats > 1 else ""
+        where = " in the repeat with most of them" if several else ""
         lines.append(
-            f"{_count(scores.queries_without_match, 'query')} without a match{where}, left out of "
-            f"all means: {reasons}."
+            f"{_count(values['queries_without_match'], 'query')} without a match{where}, left out "
+            f"of all means: {reasons}."
         )
     else:
         lines.append("Every query has a match.")
-    return lines + [scores.note] * bool(scores.note)
+    return lines + [values["note"]] * bool(values["note"])
 
 
 def _camera_sentence(rule: str) -> str:

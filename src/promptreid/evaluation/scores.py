@@ -148,6 +148,7 @@ class Scores:
         """Sample standard deviation (n - 1) over the repeats, zeros for a single repeat."""
         return {
             "mAP": self.mean_ap_std(self.ap),
+            **{f"mAP_{name}": self.mean_ap_std(name) for name in AP_DEFINITIONS},
             "mINP": self._spread(lambda repeat: repeat.mINP),
             "cmc": {
                 str(rank): self._spread(lambda repeat, rank=rank: repeat.curve[rank - 1])

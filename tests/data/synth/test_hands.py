@@ -426,3 +426,16 @@ def test_attributes_follow_the_person() -> None:
         assert (seen["irregularities"] == "1") == odd
         told["polish" if seen["polish"] else "bare"] += 1
     assert min(told.values()) > 3
+
+
+def test_one_aspect_only(tmp_path):
+    from promptreid.data.synth.hands import write_hands
+    from promptreid.errors import RunError
+
+    write_hands(tmp_path / "one", identities=2, seed=4, size=48, aspects=("palmar left",))
+    rows = (tmp_path / "one" / "HandInfo.csv").read_text().splitlines()[1:]
+    assert rows
+    assert all('"palmar left"' in row for row in rows)
+    assert len(list((tmp_path / "one" / "Hands").iterdir())) == len(rows)
+    with pytest.raises(RunError, match="aspect named 'left'"):
+        write_hands(tmp_path / "two", identities=2, seed=4, aspects=("left",))

@@ -6,7 +6,7 @@ import csv
 import io
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -18,7 +18,7 @@ from PIL import Image
 from promptreid.data.synth.hand_identity import ASPECTS, HandIdentity, sample_identity
 from promptreid.data.synth.hand_picture import render_hand
 from promptreid.data.synth.hand_skin import paint_skin
-from promptreid.errors import RunError
+from promptreid.errors import RunError, unknown_name
 
 COLUMNS = (
     "id",
@@ -56,6 +56,7 @@ def write_hands(
     seed: int,
     images_per_aspect: tuple[int, int] = (6, 10),
     size: int = 224,
+    aspects: Sequence[str] = ASPECTS,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -72,6 +73,7 @@ def write_hands(
         seed: Non-negative; the same seed gives the same bytes.
         images_per_aspect: Fewest and most pictures per person and aspect.
         size: Side of the pictures in pixels.
+        aspects: Sides of the hand to render; leaving some out changes no other picture's pixels.
         workers: Processes that render.
         progress: Called with (people done, people in all) after each person.
 
@@ -82,7 +84,10 @@ def write_hands(
         RunError: `out` is not empty or cannot be written, or a number is out of range.
     """
     _check(out, identities, seed, images_per_aspect, size, workers)
-    jobs, ids = _plan(identities, seed, images_per_aspect, size)
+    for aspect in aspects:
+        if aspect not in ASPECTS:
+            raise RunError(unknown_name("aspect", aspect, ASPECTS))
+    jobs, ids = _plan(identities, seed, images_per_aspect, size, frozenset(aspects))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         build = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -137,7 +142,7 @@ def _random(*key: int) -> np.random.Generator:
 
 
 def _plan(
-    identities: int, seed: int, counts: tuple[int, int], size: int
+    identities: int, seed: int, counts: tuple[int, int], size: int, aspects: frozenset[str]
 ) -> tuple[list[_Job], list[str]]:
     """Draw ids, numbers of pictures and file names before anything is rendered."""
     rng = _random(seed, 0, _NUMBERS, 1)
@@ -149,6 +154,7 @@ def _plan(
     jobs, number = [], 1
     for index in range(identities):
         each = rng.integers(counts[0], counts[1] + 1, len(ASPECTS))
+        each *= np.array([aspect in aspects for aspect in ASPECTS])
         # Numbers have gaps, as in a collection from which bad pictures were removed.
         numbers = number + np.cumsum(rng.integers(1, 4, int(each.sum())))
         number = int(numbers[-1])
@@ -182,6 +188,8 @@ def _render_person(job: _Job) -> list[dict[str, str]]:
     identity = person(job.seed, job.index)
     rows, names = [], iter(job.names)
     for number, aspect in enumerate(ASPECTS):
+        if not job.counts[number]:
+            continue
         skin = paint_skin(identity, aspect)
         for k in range(job.counts[number]):
             name = next(names)
