@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
+from torchvision.io import decode_image
 
+from promptreid.data import images
 from promptreid.data.images import UnreadableImage, read_image, to_uint8
 from promptreid.errors import DataError, PromptReIDError
 
@@ -112,8 +114,8 @@ def test_sixteen_bit_colour_png_is_scaled(tmp_path, alpha):
     channels = 4 if alpha else 3
     values = np.random.default_rng(2).integers(0, 65536, (5, 4, channels), dtype=np.uint16)
     (tmp_path / "a.png").write_bytes(_png16(values))
-    expected = np.round(values[:, :, :3] / 257).astype(np.uint8)
-    assert np.array_equal(read_image(tmp_path / "a.png").permute(1, 2, 0).numpy(), expected)
+    pixels = read_image(tmp_path / "a.png").permute(1, 2, 0).numpy()
+    assert np.array_equal(pixels, (values[:, :, :3] >> 8).astype(np.uint8))
 
 
 def _png16(values):
@@ -192,15 +194,65 @@ def test_pixels_without_a_brightness_range_are_refused(tmp_path, dtype):
         read_image(tmp_path / "a.tiff")
 
 
-def test_decompression_bomb_is_refused_before_decoding(tmp_path):
-    side = 30000
-    body = _png16(np.zeros((1, 1, 3), dtype=np.uint16))
-    header_end = 8 + 25
-    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    bomb = body[:8] + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
-    (tmp_path / "bomb.png").write_bytes(bomb + body[header_end:] + bytes(1 << 20))
+def test_absurd_sizes_are_refused_before_decoding(tmp_path):
+    small = _png16(np.zeros((1, 1, 3), dtype=np.uint16))
+    header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    bomb = small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
+    (tmp_path / "bomb.png").write_bytes(bomb)
     with pytest.raises(UnreadableImage, match="too many pixels"):
         read_image(tmp_path / "bomb.png")
+
+
+def test_absurd_jpeg_sizes_are_refused_before_decoding(tmp_path):
+    picture().save(tmp_path / "a.jpg")
+    data = bytearray((tmp_path / "a.jpg").read_bytes())
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 60_000, 60_000)
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(UnreadableImage, match="too many pixels"):
+        read_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "tiff", "gif"])
+def test_damaged_files_never_end_the_process(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    picture(60, 40).save(path)
+    whole = path.read_bytes()
+    refused = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        data = bytearray(whole)
+        for place in rng.integers(2, len(data), 4):
+            data[place] = rng.integers(256)
+        path.write_bytes(data[: rng.integers(2, len(data) + 1)] if seed % 2 else data)
+        try:
+            pixels = read_image(path)
+        except UnreadableImage:
+            refused += 1
+        else:
+            assert pixels.shape[0] == 3
+            assert pixels.dtype == torch.uint8
+    assert refused > 15
+
+
+def test_fast_decoder_is_used_for_ordinary_jpegs_only(tmp_path, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        images,
+        "decode_image",
+        lambda data, *args, **options: (decoded.append(1), decode_image(data, *args, **options))[1],
+    )
+    for mode, suffix, calls in (
+        ("RGB", "jpg", 1),
+        ("L", "jpg", 1),
+        ("CMYK", "jpg", 0),
+        ("RGB", "png", 0),
+    ):
+        decoded.clear()
+        picture().convert(mode).save(tmp_path / f"a.{suffix}", comment=b"a note before the frame")
+        read_image(tmp_path / f"a.{suffix}")
+        assert len(decoded) == calls
 
 
 def test_error_is_one_of_ours_and_survives_pickling(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,9 @@ from torchvision.io import ImageReadMode, decode_image
 
 from promptreid.errors import DataError
 
-# A file above this size is measured before it is decoded; a smaller one cannot expand to more
-# than about a gigabyte.
-_LARGE_FILE = 1 << 20
-
-_JPEG = bytes((0xFF, 0xD8, 0xFF))
-_PNG = bytes((0x89, 0x50, 0x4E, 0x47))
+# The fast decoder allocates what the header asks for, so larger pictures are left to Pillow, which
+# refuses absurd sizes.
+_LARGEST_FAST = 1 << 26  # pixels
 
 
 class UnreadableImage(DataError):  # noqa: N818 - it names a thing, of which callers make lists
@@ -41,13 +39,14 @@ class UnreadableImage(DataError):  # noqa: N818 - it names a thing, of which cal
 def read_image(path: Path) -> Tensor:
     """Read a photograph as it is meant to be seen, upright and in RGB.
 
-    JPEG and PNG take the fast decoder; everything else, and CMYK, goes through Pillow. Both give
-    the same pixels.
+    Grey and RGB JPEGs take torchvision's fast decoder, everything else goes through Pillow. Both
+    give the same pixels.
 
     - The EXIF orientation is applied.
     - Grey is repeated over the three channels. CMYK is converted as Pillow does.
     - Alpha is dropped, not composited, as Pillow's ``convert("RGB")`` does in published code.
-    - 16-bit values are scaled to 8 bits, ``round(value / 257)``, not clipped.
+    - 16-bit grey is scaled to 8 bits, ``round(value / 257)``, not clipped. Of 16-bit colour Pillow
+      keeps the upper byte, which is at most 1 less.
     - Of an animation or a multi-page file the first frame is read.
 
     Args:
@@ -62,10 +61,7 @@ def read_image(path: Path) -> Tensor:
     """
     data = _read_bytes(Path(path))
     try:
-        if len(data) > _LARGE_FILE:
-            # Pillow only reads the header here, and refuses sizes that would exhaust the memory.
-            Image.open(io.BytesIO(data)).close()
-        pixels = _decode_fast(data)
+        pixels = _decode_jpeg(data)
         if pixels is None:
             with Image.open(io.BytesIO(data)) as image:
                 pixels = _from_pillow(image)
@@ -109,22 +105,37 @@ def _read_bytes(path: Path) -> bytes:
     return data
 
 
-def _decode_fast(data: bytes) -> Tensor | None:
-    """Decode an ordinary JPEG or PNG; None asks for Pillow, which also names what is wrong."""
-    if not data.startswith((_JPEG, _PNG)):
+def _decode_jpeg(data: bytes) -> Tensor | None:
+    """Decode an ordinary JPEG; None asks for Pillow, which also names what is wrong.
+
+    Only JPEG is decoded like this: torchvision's PNG decoder crashes the process on damaged files.
+    """
+    pixels, channels = _jpeg_header(data)
+    if channels not in (1, 3) or pixels > _LARGEST_FAST:
         return None
-    # A JPEG shows its own channels, so that CMYK is noticed. A PNG must be asked for RGB: its
-    # palette would otherwise come back as numbers of colours.
-    mode = ImageReadMode.UNCHANGED if data.startswith(_JPEG) else ImageReadMode.RGB
     try:
         # A copy, because torch does not wrap read-only bytes without a warning.
         buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        pixels = decode_image(buffer, mode, apply_exif_orientation=True)
+        return decode_image(buffer, ImageReadMode.RGB, apply_exif_orientation=True)
     except RuntimeError:
         return None
-    if pixels.dtype == torch.uint16:
-        pixels = _eight_bits(pixels)
-    return _three_channels(pixels) if pixels.shape[0] in (1, 3) else None
+
+
+def _jpeg_header(data: bytes) -> tuple[int, int]:
+    """Pixels and channels of a JPEG's first frame (ITU-T T.81, B.2.2); zeros for anything else."""
+    if not data.startswith(b"\xff\xd8\xff"):
+        return 0, 0
+    at = 2
+    while at + 10 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # a fill byte
+            at += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width, channels = struct.unpack_from(">HHB", data, at + 5)
+            return height * width, channels
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return 0, 0
 
 
 def _from_pillow(image: Image.Image) -> Tensor:
