@@ -18,11 +18,16 @@ def data() -> None:
 @data.command("list")
 def list_command() -> None:
     """List the data sets that can be read, and the options of each."""
+    from promptreid.data.dataset import data_options
     from promptreid.data.registry import READERS
 
     for name, entry in READERS.items():
         click.secho(name, bold=True)
-        click.echo(f"    {entry.description}\n    {entry.source}")
+        click.echo(f"    {entry.description}")
+        if entry.source:
+            click.echo(f"    {entry.source}")
+        for option in data_options(name):
+            click.echo(f"    ?{option.name}={option.allowed}  {option.description}")
 
 
 @data.command()

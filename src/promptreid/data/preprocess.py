@@ -40,7 +40,8 @@ class Preprocess:
     def __post_init__(self) -> None:
         if len(self.image_size) != 2 or min(self.image_size) < 1:
             raise ConfigError(
-                f"image_size is {self.image_size}; it must be two positive integers, (height, width)."
+                f"image_size is {self.image_size}; it must be two positive integers, "
+                "(height, width)."
             )
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ConfigError(
@@ -63,7 +64,10 @@ class Preprocess:
         Raises:
             ConfigError: A value is missing or out of range.
         """
+        read: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
         try:
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            return cls(**read)
         except TypeError as error:
             raise ConfigError(f"The stored preprocessing is not readable: {error}.") from error

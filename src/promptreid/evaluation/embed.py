@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
@@ -10,6 +10,7 @@ import torch
 from promptreid.data.loading import TestLoader
 from promptreid.data.manifest import Manifest
 from promptreid.data.preprocess import Preprocess
+from promptreid.data.side import table_rows
 from promptreid.data.store import ImageStore
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.models.reid import ReIDModel
@@ -28,12 +29,6 @@ class Counter(Protocol):
 
     def finish(self) -> None:
         """End the counted task."""
-
-
-def side_rows(values: Sequence[int | None], table: Sequence[int]) -> torch.Tensor:
-    """Map camera or view numbers to rows of a trained table, -1 for unknown ones, (N,)."""
-    rows = {value: row for row, value in enumerate(table)}
-    return torch.tensor([rows.get(v, -1) if v is not None else -1 for v in values])
 
 
 def embed_manifest(
@@ -68,8 +63,8 @@ def embed_manifest(
         UnreadableImage: An image cannot be decoded.
     """
     model.eval()
-    cameras = side_rows(manifest.cameras, metadata.get("camera_values", ()))
-    views = side_rows(manifest.views, metadata.get("view_values", ()))
+    cameras = torch.from_numpy(table_rows(manifest.cameras, metadata.get("camera_values", ())))
+    views = torch.from_numpy(table_rows(manifest.views, metadata.get("view_values", ())))
     paths = [manifest.path(row) for row in range(len(manifest))]
     store = ImageStore(paths, preprocess.image_size, preprocess.test_interpolation, cache=False)
     vectors: torch.Tensor | None = None

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Manifest, sort_identities
+from promptreid.data.side import table_rows
 from promptreid.data.validation import Kind, Validation, make_validation
 from promptreid.errors import DataError
 
@@ -45,12 +46,6 @@ class TrainingData:
 
     def __len__(self) -> int:
         return len(self.paths)
-
-
-def table_rows(values: Sequence[int | None], table: Sequence[int]) -> Ints:
-    """Map camera or view numbers to rows of a table; -1 for None and for numbers not in it."""
-    rows = {value: row for row, value in enumerate(table)}
-    return np.array([rows.get(v, -1) if v is not None else -1 for v in values], dtype=np.int64)
 
 
 def training_data(

@@ -16,7 +16,7 @@ from promptreid.data.preprocess import Preprocess
 from promptreid.data.readable import only_readable
 from promptreid.errors import RunError
 from promptreid.evaluation.score_data import score_data
-from promptreid.models.checkpoint import load_model, load_training
+from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, clock
 from promptreid.training.build import build_model
@@ -254,6 +254,11 @@ def _fit(
         "seed": plan.seed,
         "data": [record["fingerprint"] for record in run.read(DATA)],
     }
+    if data is None:  # nothing learns, so the first checkpoint is the last and the best
+        tensors, plain = state.pack()
+        save_model(run.last, model, {**metadata, "training": plain}, extra_tensors=tensors)
+        save_model(run.best, model, {**metadata, "best": {"chosen_at": "nothing was trained"}})
+        return
     trainer = Trainer(
         run,
         plan.recipe,
