@@ -27,7 +27,8 @@ def load(
     Args:
         path: A run folder, a promptreid checkpoint, or a published CLIP-ReID `.pth`.
         device: Where it computes; None picks CUDA, MPS or the CPU.
-        image_size: Height and width a published `.pth` was trained with, where the file leaves it open.
+        image_size: Height and width a published `.pth` was trained with, where the file leaves it
+            open.
         views: Number of views in a published `.pth`'s side-information table.
 
     Returns:

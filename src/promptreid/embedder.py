@@ -20,6 +20,7 @@ from promptreid.interop.clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model
 from promptreid.models.prompts import encode_sentences
 from promptreid.models.reid import ReIDModel
+from promptreid.training.device import pick_device
 
 ImageLike = str | Path | Image.Image | np.ndarray
 Numbers = Sequence[int | None] | Tensor
@@ -67,10 +68,10 @@ class Embedder:
         """Turn images into retrieval vectors.
 
         Args:
-            images: Paths, Pillow images or (H, W, 3) arrays; one or many. Or a tensor (N, 3, H, W) of the
-                model's size, taken as already normalised.
-            cameras: Camera number of each image, in the numbering of the training data; None where unknown.
-                Only models with camera embeddings read it.
+            images: Paths, Pillow images or (H, W, 3) arrays; one or many. Or a tensor (N, 3, H, W)
+                of the model's size, taken as already normalised.
+            cameras: Camera number of each image, in the numbering of the training data; None where
+                unknown. Only models with camera embeddings read it.
             views: View number of each image, likewise.
             batch_size: Images per forward pass.
 
@@ -100,8 +101,8 @@ class Embedder:
     def embed_text(self, sentences: str | Sequence[str], *, batch_size: int = 256) -> Tensor:
         """Turn sentences into vectors of the joint image-text space.
 
-        They compare with an image's `projected` feature, so with `embed` only for models whose embedding is
-        that feature alone, such as zero-shot ones.
+        They compare with an image's `projected` feature, so with `embed` only for models whose
+        embedding is that feature alone, such as zero-shot ones.
 
         Args:
             sentences: One or many.
@@ -127,12 +128,14 @@ class Embedder:
         return normalize(pixels, self.preprocess)
 
     def _rows(self, numbers: Numbers | None, word: str, count: int) -> Tensor | None:
-        """Translate camera or view numbers to rows of the side-information table, -1 for unknown."""
+        """Translate camera or view numbers to rows of the trained table, -1 for unknown."""
         if numbers is None or self.model.sie is None:
             return None
         values = numbers.tolist() if isinstance(numbers, Tensor) else list(numbers)
         if len(values) != count:
-            raise DataError(f"There are {count} images but {len(values)} {word} numbers; give one each.")
+            raise DataError(
+                f"There are {count} images but {len(values)} {word} numbers; give one each."
+            )
         table = self.metadata.get(f"{word}_values") or []
         rows = {value: row for row, value in enumerate(table)}
         return torch.tensor([rows.get(value, -1) for value in values], device=self.device)
@@ -148,10 +151,11 @@ def load(
     """Load a trained model for inference.
 
     Args:
-        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, or a published
-            CLIP-ReID `.pth`.
+        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, or a
+            published CLIP-ReID `.pth`.
         device: Where it computes; None for CUDA or MPS where there is one, else the CPU.
-        image_size: Height and width a published `.pth` was trained with, where the file leaves it open.
+        image_size: Height and width a published `.pth` was trained with, where the file leaves it
+            open.
         views: Number of views in a published `.pth`'s side-information table.
 
     Returns:
@@ -168,9 +172,12 @@ def load(
     else:
         model, metadata = load_model(path)
     if "preprocess" not in metadata:
-        raise WeightsError(f"{path} does not say how its images are prepared, so it cannot embed any.")
+        raise WeightsError(
+            f"{path} does not say how its images are prepared, so it cannot embed any."
+        )
     preprocess = Preprocess.from_dict(metadata["preprocess"])
-    return Embedder(model, preprocess, metadata, device=device or _best_device())
+    place = pick_device(None if device is None else str(device))
+    return Embedder(model, preprocess, metadata, device=place)
 
 
 def _checkpoint_of(folder: Path) -> Path:
@@ -181,12 +188,6 @@ def _checkpoint_of(folder: Path) -> Path:
     raise WeightsError(
         f"{folder} is not a run folder: it has no {' or '.join(_CHECKPOINTS)}. It holds {there}."
     )
-
-
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _pixels(image: ImageLike) -> Tensor:

@@ -64,7 +64,8 @@ def build(case: Case, folder: Path) -> ReIDModel:
     weights = folder / "openai.pt"
     numbers = {"input_resolution": 224, "context_length": 77, "vocab_size": 49408}
     torch.save(
-        openai_weights(case.architecture) | {k: torch.tensor(v) for k, v in numbers.items()}, weights
+        openai_weights(case.architecture) | {k: torch.tensor(v) for k, v in numbers.items()},
+        weights,
     )
     backbone = build_backbone(
         case.architecture, pretrained=weights, image_size=(256, 128), stride=case.stride
@@ -139,6 +140,12 @@ def stage_two(case: Case, model: ReIDModel, images: torch.Tensor, results: Resul
     model.eval()
 
 
+@torch.no_grad()
+def evaluate(model: ReIDModel, images: torch.Tensor, cameras: torch.Tensor | None) -> np.ndarray:
+    features = model.features(images, cameras)
+    return torch.cat([features.final, features.projected], dim=1).numpy()
+
+
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
 def results(request, tmp_path_factory):
     case: Case = request.param
@@ -149,13 +156,7 @@ def results(request, tmp_path_factory):
     model = build(case, tmp_path_factory.mktemp(case.name))
     images = trained(prefix[:-1] + ".images", (8, 3, 256, 128))
     cameras = CAMERA_ROWS if case.sie else None
-
-    def evaluate() -> np.ndarray:
-        with torch.no_grad():
-            features = model.features(images, cameras)
-        return torch.cat([features.final, features.projected], dim=1).numpy()
-
-    found.ours["eval_feature"] = evaluate()
+    found.ours["eval_feature"] = evaluate(model, images, cameras)
     with torch.no_grad():
         # The first stage sees images without side information.
         image = torch.from_numpy(found.ours["eval_feature"])[:, model.backbone.image.widths[1] :]
@@ -165,7 +166,7 @@ def results(request, tmp_path_factory):
         found.ours["text_all"] = model.prompt.bank().numpy()
     stage_one(model, image, found.ours)
     stage_two(case, model, images, found)
-    found.ours["eval_feature_after"] = evaluate()
+    found.ours["eval_feature_after"] = evaluate(model, images, cameras)
     del model
     gc.collect()
     return found

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from promptreid.data.preprocess import CLIP_MEAN, CLIP_STD, HALF, IMAGENET_MEAN, IMAGENET_STD
-from promptreid.data.preprocess import Preprocess
+from promptreid.data.preprocess import (
+    CLIP_MEAN,
+    CLIP_STD,
+    HALF,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Preprocess,
+)
 from promptreid.errors import WeightsError
 from promptreid.models.backbone import restore_backbone
+from promptreid.models.positions import patch_grid
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.resnet import feature_map
-from promptreid.models.positions import patch_grid
 from promptreid.models.sie import SideInformation
 from promptreid.models.text import ABSENT, NO_VOCABULARY
 from promptreid.models.weights import load_strictly, read_weights
@@ -42,35 +50,39 @@ def read_clip_reid(
 ) -> tuple[ReIDModel, dict[str, Any]]:
     """Rebuild a published CLIP-ReID model.
 
-    Architecture, identities, grid and stride are read off the shapes. The classifiers and batch-norm necks
-    are ignored: the published recipe retrieves with the features before them. Files of the baseline, without
-    text, are read too; without the table of word embeddings, which no published file holds, the stored
-    prompts work but new sentences do not.
+    Architecture, identities, grid and stride are read off the shapes. The classifiers and
+    batch-norm necks are ignored: the published recipe retrieves with the features before them.
+    Files of the baseline, without text, are read too; without the table of word embeddings, which
+    no published file holds, the stored prompts work but new sentences do not.
 
     Args:
         path: A `.pth` state dict, with or without `module.` prefixes.
         image_size: Height and width it was trained with; None to find it among 256x128 and 256x256.
-        views: How many views the side-information table distinguishes, beside cameras; the file only holds
-            their product.
-        coefficient: Factor on the side information (`SIE_COE`), which the file does not hold; 1 in the
-            published configurations.
+        views: How many views the side-information table distinguishes, beside cameras; the file
+            only holds their product.
+        coefficient: Factor on the side information (`SIE_COE`), which the file does not hold; 1 in
+            the published configurations.
 
     Returns:
         The model in eval mode, and metadata as a promptreid checkpoint has it.
 
     Raises:
-        WeightsError: The file is unreadable, is no CLIP-ReID checkpoint, or its image size cannot be told.
+        WeightsError: The file is unreadable, is no CLIP-ReID checkpoint, or its image size cannot
+            be told.
     """
     tensors = {name: t.float() for name, t in read_weights(path).tensors.items()}
     if not is_clip_reid(tensors):
         raise WeightsError(
-            f"{path} is not a published CLIP-ReID checkpoint: none of its {len(tensors)} tensors is named "
-            f"`{_IMAGE}…`. To start training from CLIP weights, give the file as `backbone.pretrained`."
+            f"{path} is not a published CLIP-ReID checkpoint: none of its {len(tensors)} tensors "
+            f"is named `{_IMAGE}…`. To start training from CLIP weights, give the file as "
+            "`backbone.pretrained`."
         )
     try:
         description = _describe_backbone(tensors, image_size, source=path)
     except KeyError as error:
-        raise WeightsError(f"{path} is an incomplete CLIP-ReID checkpoint: {error} is missing.") from None
+        raise WeightsError(
+            f"{path} is an incomplete CLIP-ReID checkpoint: {error} is missing."
+        ) from None
     model = _assemble(tensors, description, views=views, coefficient=coefficient)
     load_strictly(model, _rename(tensors, model), source=str(path), assign=True)
     return model.eval(), _metadata(tensors, description, model)
@@ -142,7 +154,9 @@ def _count_blocks(tower: Mapping[str, Tensor]) -> int:
 
 def _name(vision: Mapping[str, Any]) -> str:
     if "patch_size" not in vision:
-        return "RN50" if vision["layers"] == [3, 4, 6, 3] and vision["width"] == 64 else "CLIP-ResNet"
+        return (
+            "RN50" if vision["layers"] == [3, 4, 6, 3] and vision["width"] == 64 else "CLIP-ResNet"
+        )
     size = {768: "B", 1024: "L"}.get(vision["width"])
     return f"ViT-{size}-{vision['patch_size']}" if size else "CLIP-ViT"
 
@@ -153,7 +167,9 @@ def _find_size(
     """Find image size and stride whose grid has as many cells as the position embedding."""
     sizes = _IMAGE_SIZES if image_size is None else (image_size,)
     if patch is None:
-        candidates = [(size, stride, feature_map(size, stride)) for size in sizes for stride in (16, 32)]
+        candidates = [
+            (size, stride, feature_map(size, stride)) for size in sizes for stride in (16, 32)
+        ]
     else:
         every = range(patch, 0, -1)
         strides = [s for s in (*_STRIDES, patch) if s <= patch] if image_size is None else every
@@ -167,8 +183,8 @@ def _find_size(
             return size, stride
     tried = ", ".join(f"{height}x{width}" for height, width in sizes)
     raise WeightsError(
-        f"The position embedding of {source} has {cells} cells, which no stride gives for images of {tried}. "
-        "Give the image_size (height, width) these weights were trained with."
+        f"The position embedding of {source} has {cells} cells, which no stride gives for images "
+        f"of {tried}. Give the image_size (height, width) these weights were trained with."
     )
 
 
@@ -187,7 +203,12 @@ def _assemble(
             {
                 "identities": identities,
                 "template": "A photo of a {context} (person or vehicle).",
-                "slot": [start, length, start + length + _WORDS_AFTER_CONTEXT, start + length + rest],
+                "slot": [
+                    start,
+                    length,
+                    start + length + _WORDS_AFTER_CONTEXT,
+                    start + length + rest,
+                ],
             },
         )
     table = tensors.get("cv_embed")
@@ -196,8 +217,8 @@ def _assemble(
         rows = table.shape[0]
         if views and rows % views:
             raise WeightsError(
-                f"The side-information table has {rows} rows, which {views} views do not divide. Leave `views` "
-                "out, or give the number of views in the training data."
+                f"The side-information table has {rows} rows, which {views} views do not divide. "
+                "Leave `views` out, or give the number of views in the training data."
             )
         sie = SideInformation(
             cameras=rows // (views or 1), views=views, width=table.shape[1], coefficient=coefficient
@@ -207,7 +228,9 @@ def _assemble(
 
 def _rename(tensors: Mapping[str, Tensor], model: ReIDModel) -> dict[str, Tensor]:
     """Translate published names; heads, and the table a ResNet never used, are left out."""
-    renamed = {"backbone.logit_scale": model.backbone.logit_scale.new_zeros((), device="cpu")}
+    # The method never scales its logits, so the file leaves the scale out: CLIP's initial one is
+    # set.
+    renamed = {"backbone.logit_scale": torch.tensor(math.log(1 / 0.07))}
     for name, tensor in tensors.items():
         if name.startswith(_HEADS) or (name == "cv_embed" and model.sie is None):
             continue

@@ -52,8 +52,8 @@ class Architecture:
                 return kind(**config).eval()
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:
             raise ModelError(
-                f"OpenCLIP {open_clip.__version__} cannot build {self.name}: {error}. A newer open_clip_torch "
-                "or timm may know it."
+                f"OpenCLIP {open_clip.__version__} cannot build {self.name}: {error}. A newer "
+                "open_clip_torch or timm may know it."
             ) from error
 
     def with_quick_gelu(self, quick_gelu: bool) -> Architecture:
@@ -85,13 +85,13 @@ def find_architecture(name: str) -> Architecture:
     config = open_clip.get_model_config(name)
     if "multimodal_cfg" in config:
         raise ModelError(
-            f"{name} is a captioning model (CoCa) whose features are pooled by a separate attention layer. "
-            "Choose a CLIP, EVA or SigLIP backbone."
+            f"{name} is a captioning model (CoCa) whose features are pooled by a separate "
+            "attention layer. Choose a CLIP, EVA or SigLIP backbone."
         )
     if "hf_model_name" in config["text_cfg"]:
         raise ModelError(
-            f"The text tower of {name} is a Hugging Face model; learned prompts need one of OpenCLIP's own. "
-            "Choose another backbone, for example ViT-B-16."
+            f"The text tower of {name} is a Hugging Face model; learned prompts need one of "
+            "OpenCLIP's own. Choose another backbone, for example ViT-B-16."
         )
     if "timm_model_name" in config["vision_cfg"]:
         config["vision_cfg"]["timm_model_pretrained"] = False

@@ -75,6 +75,7 @@ class Backbone(nn.Module):
 
     @property
     def name(self) -> str:
+        """Name of the architecture."""
         return self.architecture.name
 
     def describe(self) -> dict[str, Any]:
@@ -105,14 +106,18 @@ def build_backbone(
     """Build a dual encoder for re-ID.
 
     Args:
-        name: "tiny" or an OpenCLIP architecture ("ViT-B-16", "ViT-B/16", "RN50", "ViT-B-16-SigLIP", ...).
-        pretrained: "auto" (the shipped weights of `tiny`; elsewhere OpenAI's weights, or the first OpenCLIP
-            knows), an OpenCLIP tag, "none" for random weights, or a file: OpenAI's `.pt` archive, an OpenCLIP
-            checkpoint, any state dict in `.pt`, `.pth`, `.bin` or `.safetensors`.
+        name: "tiny" or an OpenCLIP architecture ("ViT-B-16", "ViT-B/16", "RN50", "ViT-B-16-SigLIP",
+            ...).
+        pretrained: "auto" (the shipped weights of `tiny`; elsewhere OpenAI's weights, or the first
+            OpenCLIP knows), an OpenCLIP tag, "none" for random weights, or a file: OpenAI's `.pt`
+            archive, an OpenCLIP checkpoint, any state dict in `.pt`, `.pth`, `.bin` or
+            `.safetensors`.
         image_size: Height and width in pixels; None for the size the weights were trained with.
         stride: Step between patches; None for the patch size (ViT) or 16 (ResNet, layer4 stride 1).
-        tokenizer: Folder or `tokenizer.json` for architectures whose tokenizer OpenCLIP does not contain.
-        quick_gelu: Force OpenAI's activation on or off; None to take what the weights were trained with.
+        tokenizer: Folder or `tokenizer.json` for architectures whose tokenizer OpenCLIP does not
+            contain.
+        quick_gelu: Force OpenAI's activation on or off; None to take what the weights were trained
+            with.
         seed: Seed of random weights.
         device: Where the model goes.
 
@@ -171,7 +176,8 @@ def restore_backbone(description: dict[str, Any], tokenizer: str | None = None) 
 def _load_pretrained(backbone: Backbone, weights: Weights, *, source: str) -> None:
     """Copy OpenAI or OpenCLIP weights into a backbone of their own image size.
 
-    A position embedding of another square grid is resized; a scalar stored with one dimension is taken.
+    A position embedding of another square grid is resized; a scalar stored with one dimension is
+    taken.
 
     Raises:
         WeightsError: A weight is missing, unknown or has another shape.

@@ -1,11 +1,13 @@
 """Transformer blocks of OpenCLIP, run only where their output is read.
 
 The functions compute what `ResidualAttentionBlock.forward` computes, with the same parameters, but
-let a caller ask for some rows only: in the last block nobody reads the other rows, and a prefix that
-all sequences share needs to be encoded once. Both are exact.
+let a caller ask for some rows only: in the last block nobody reads the other rows, and a prefix
+that all sequences share needs to be encoded once. Both are exact.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from open_clip.transformer import ResidualAttentionBlock
@@ -24,11 +26,12 @@ def run_block(block: nn.Module, x: Tensor, *, causal: bool = False) -> Tensor:
     Returns:
         (B, L, w).
     """
-    if not _is_plain(block):
+    plain = _as_plain(block)
+    if plain is None:
         mask = _additive_causal_mask(x) if causal else None
         return block(x, attn_mask=mask)
-    normed = block.ln_1(x)
-    return _after_attention(block, x, _attend(block.attn, normed, normed, causal=causal))
+    normed = plain.ln_1(x)
+    return _after_attention(plain, x, _attend(plain.attn, normed, normed, causal=causal))
 
 
 def run_block_at(
@@ -45,17 +48,13 @@ def run_block_at(
     Returns:
         (B, w) the row after the block.
     """
-    if not _is_plain(block):
-        mask = None
-        if visible is not None:
-            mask = torch.zeros(visible.shape, dtype=x.dtype, device=x.device)
-            mask = mask.masked_fill(~visible, float("-inf"))[:, None, :]
-            mask = mask.expand(-1, x.shape[1], -1).repeat_interleave(block.attn.num_heads, 0)
-        return pick(block(x, attn_mask=mask), rows)
-    normed = block.ln_1(x)
+    plain = _as_plain(block)
+    if plain is None:
+        return pick(block(x, attn_mask=_additive_mask(block, x, visible)), rows)
+    normed = plain.ln_1(x)
     mask = None if visible is None else visible[:, None, None, :]
-    attended = _attend(block.attn, pick(normed, rows).unsqueeze(1), normed, mask=mask)
-    return _after_attention(block, pick(x, rows), attended.squeeze(1))
+    attended = _attend(plain.attn, pick(normed, rows).unsqueeze(1), normed, mask=mask)
+    return _after_attention(plain, pick(x, rows), attended.squeeze(1))
 
 
 def pick(x: Tensor, rows: Tensor | int) -> Tensor:
@@ -69,35 +68,41 @@ def run_block_after(block: nn.Module, shared: Tensor, x: Tensor) -> tuple[Tensor
     """Run a causal block on sequences that begin alike, the common beginning once.
 
     Args:
-        block: An OpenCLIP residual attention block; `can_share` must hold for it.
+        block: A plain OpenCLIP block, as `can_share` tells.
         shared: (1, P, w) tokens that every sequence begins with.
         x: (B, L, w) the tokens after them.
 
     Returns:
         `shared` and `x` after the block.
     """
-    normed_shared, normed = block.ln_1(shared), block.ln_1(x)
+    plain = _as_plain(block)
+    if plain is None:
+        raise TypeError(f"{type(block).__name__} cannot run on a shared beginning")
+    normed_shared, normed = plain.ln_1(shared), plain.ln_1(x)
     source = torch.cat([normed_shared.expand(x.shape[0], -1, -1), normed], dim=1)
     rows, keys = x.shape[1], source.shape[1]
     mask = torch.ones(rows, keys, dtype=torch.bool, device=x.device).tril(keys - rows)
-    attended = _attend(block.attn, normed, source, mask=mask)
-    attended_shared = _attend(block.attn, normed_shared, normed_shared, causal=True)
+    attended = _attend(plain.attn, normed, source, mask=mask)
+    attended_shared = _attend(plain.attn, normed_shared, normed_shared, causal=True)
     return (
-        _after_attention(block, shared, attended_shared),
-        _after_attention(block, x, attended),
+        _after_attention(plain, shared, attended_shared),
+        _after_attention(plain, x, attended),
     )
 
 
 def can_share(blocks: nn.ModuleList) -> bool:
     """Tell whether `run_block_after` knows all these blocks."""
-    return all(_is_plain(block) for block in blocks)
+    return all(_as_plain(block) is not None for block in blocks)
 
 
-def _is_plain(block: nn.Module) -> bool:
-    return type(block) is ResidualAttentionBlock and not hasattr(block, "ln_1_kv")
+def _as_plain(block: nn.Module) -> ResidualAttentionBlock | None:
+    """Return the block if its forward is known here: plain self-attention and MLP."""
+    if type(block) is ResidualAttentionBlock and not hasattr(block, "ln_1_kv"):
+        return block
+    return None
 
 
-def _after_attention(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
+def _after_attention(block: ResidualAttentionBlock, x: Tensor, attended: Tensor) -> Tensor:
     x = x + block.ls_1(attended)
     return x + block.ls_2(block.mlp(block.ln_2(x)))
 
@@ -126,3 +131,13 @@ def _additive_causal_mask(x: Tensor) -> Tensor:
     length = x.shape[1]
     mask = torch.full((length, length), float("-inf"), dtype=x.dtype, device=x.device)
     return mask.triu(1)
+
+
+def _additive_mask(block: nn.Module, x: Tensor, visible: Tensor | None) -> Tensor | None:
+    """Turn (B, L) visibility into the (B * heads, L, L) mask that custom blocks take."""
+    if visible is None:
+        return None
+    mask = torch.zeros(visible.shape, dtype=x.dtype, device=x.device)
+    mask = mask.masked_fill(~visible, float("-inf"))[:, None, :].expand(-1, x.shape[1], -1)
+    heads: Any = block.get_submodule("attn")
+    return mask.repeat_interleave(heads.num_heads, 0)

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file that holds a model, how to rebuild it and how it was trained."""
+"""Checkpoints: one safetensors file that holds a model and how to rebuild it."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def save_model(
     Args:
         path: Where; its folder is made.
         model: What to save.
-        metadata: JSON-ready values. `preprocess` should be among them, since evaluation needs it; the keys
-            `format` and `model` are set here.
+        metadata: JSON-ready values. `preprocess` should be among them, since evaluation needs it;
+            the keys `format` and `model` are set here.
         extra_tensors: Tensors of the trainer, their names starting with `training/`.
 
     Raises:
@@ -66,8 +66,8 @@ def save_model(
             save_file({**tensors, **extra}, temporary, metadata={_KEY: json.dumps(record)})
     except (OSError, SafetensorError) as error:
         raise RunError(
-            f"The checkpoint {path} cannot be written: {first_line(error)}. An earlier checkpoint there "
-            "is untouched."
+            f"The checkpoint {path} cannot be written: {first_line(error)}. An earlier checkpoint "
+            "there is untouched."
         ) from error
 
 
@@ -78,8 +78,8 @@ def load_model(path: Path) -> tuple[ReIDModel, dict[str, Any]]:
         The model and the whole metadata record.
 
     Raises:
-        WeightsError: The file is missing, damaged, no promptreid checkpoint, of a later format, or its
-            weights do not fit the model it describes.
+        WeightsError: The file is missing, damaged, no promptreid checkpoint, of a later format, or
+            its weights do not fit the model it describes.
     """
     metadata = read_metadata(path)
     tensors = _read(path, skip=TRAINING)
@@ -111,13 +111,13 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{path} is not a readable checkpoint: {first_line(error)}.") from error
     if not isinstance(record, dict) or "model" not in record:
         raise WeightsError(
-            f"{path} is not a promptreid checkpoint: it holds weights without a description of the model. To "
-            "start from such weights, give the file as `backbone.pretrained`."
+            f"{path} is not a promptreid checkpoint: it holds weights without a description of the "
+            "model. To start from such weights, give the file as `backbone.pretrained`."
         )
     if record.get("format") != FORMAT:
         raise WeightsError(
-            f"{path} has checkpoint format {record.get('format')}; this version reads format {FORMAT}. Update "
-            "promptreid."
+            f"{path} has checkpoint format {record.get('format')}; this version reads format "
+            f"{FORMAT}. Update promptreid."
         )
     return record
 
@@ -156,8 +156,8 @@ def _read(path: Path, *, skip: str | None = None, only: str = "") -> dict[str, T
         with safe_open(path, framework="pt") as file:
             names = [name for name in file.keys() if name.startswith(only)]  # noqa: SIM118
             wanted = [name for name in names if skip is None or not name.startswith(skip)]
-            # The clone gives each tensor memory of its own, aligned as PyTorch aligns it. Results of matrix
-            # products depend on that in the last bit, and a resumed run must not.
+            # The clone gives each tensor memory of its own, aligned as PyTorch aligns it. Results
+            # of matrix products depend on that in the last bit, and a resumed run must not.
             return {name: file.get_tensor(name).clone() for name in wanted}
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} is not a readable checkpoint: {first_line(error)}.") from error

@@ -17,8 +17,8 @@ _CLASSIFIER_STD = 0.001
 class BNNeckHead(nn.Module):
     """Batch-norm neck and linear classifier for each of some features (BNNeck, CLIP-ReID).
 
-    The neck's shift stays at zero and the classifier has no bias, so that the classes are separated by
-    directions through the origin. Classifiers start from N(0, 0.001).
+    The neck's shift stays at zero and the classifier has no bias, so that the classes are separated
+    by directions through the origin. Classifiers start from N(0, 0.001).
     """
 
     def __init__(
@@ -31,8 +31,8 @@ class BNNeckHead(nn.Module):
         """Build one neck and one classifier per feature.
 
         Args:
-            widths: Feature name to its size, in the order of the logits. Two numbers are the sizes of
-                `final` and `projected`, the features that CLIP-ReID classifies.
+            widths: Feature name to its size, in the order of the logits. Two numbers are the sizes
+                of `final` and `projected`, the features that CLIP-ReID classifies.
             identities: Number of classes, at least one.
             generator: Source of the initial classifiers; None for a generator with seed 0.
 
@@ -44,8 +44,8 @@ class BNNeckHead(nn.Module):
             widths = dict(zip(("final", "projected"), widths, strict=True))
         if identities < 1 or not widths:
             raise ConfigError(
-                f"A classifier needs at least one identity and one feature, got {identities} identities "
-                f"and features {list(widths)}."
+                f"A classifier needs at least one identity and one feature, got {identities} "
+                f"identities and features {list(widths)}."
             )
         generator = generator or torch.Generator().manual_seed(0)
         self.identities = identities

@@ -67,8 +67,8 @@ def resize_positions(
         side = math.isqrt(cells)
         if side * side != cells:
             raise WeightsError(
-                f"A position embedding of {cells} cells is not a square grid, so its rows and columns "
-                "are not known. Give the image_size that these weights were trained with."
+                f"A position embedding of {cells} cells is not a square grid, so its rows and "
+                "columns are not known. Give the image_size that these weights were trained with."
             )
         old_grid = (side, side)
     if old_grid == grid:

@@ -59,16 +59,16 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> Source:
     if architecture.name == TINY and given == AUTO:
         if not tiny.WEIGHTS.is_file():
             raise WeightsError(
-                f"The weights of `tiny` are not installed ({tiny.WEIGHTS} is missing). Reinstall promptreid, "
-                "make them with `promptreid pretrain`, or choose pretrained=none."
+                f"The weights of `tiny` are not installed ({tiny.WEIGHTS} is missing). Reinstall "
+                "promptreid, make them with `promptreid pretrain`, or choose pretrained=none."
             )
         return Source(read_weights(tiny.WEIGHTS), TINY, tiny.NATIVE)
     tags = list_pretrained_tags_by_model(architecture.name)
     if given == AUTO:
         if not tags:
             raise ModelError(
-                f"OpenCLIP lists no weights for {architecture.name}. Give a weights file as `pretrained`, or "
-                "'none' for random weights."
+                f"OpenCLIP lists no weights for {architecture.name}. Give a weights file as "
+                "`pretrained`, or 'none' for random weights."
             )
         given = OPENAI if OPENAI in tags else tags[0]
     config = get_pretrained_cfg(architecture.name, given)
@@ -101,8 +101,9 @@ def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:
     except Exception as error:  # the hub client raises many kinds, none of them documented
         raise ModelError(
             f"The weights {tag!r} of {name} could not be fetched from {hub or url} "
-            f"({type(error).__name__}: {first_line(error)}). Without a network, copy the weights file "
-            "here and give its path as `pretrained`, or use the backbone 'tiny', which needs no download."
+            f"({type(error).__name__}: {first_line(error)}). Without a network, copy the weights "
+            "file here and give its path as `pretrained`, or use the backbone 'tiny', which needs "
+            "no download."
         ) from error
 
 

@@ -37,9 +37,9 @@ class Slot:
 class IdentityPrompt(nn.Module):
     """A sentence with learned tokens of its own for each identity (CLIP-ReID).
 
-    "A photo of a X X X X person.": the Xs are `context_tokens` word embeddings per identity, drawn from
-    N(0, 0.02) and learned; the other words stay as they are. The text tower is used, not owned, so its
-    weights are not part of this module's state.
+    "A photo of a X X X X person.": the Xs are `context_tokens` word embeddings per identity, drawn
+    from N(0, 0.02) and learned; the other words stay as they are. The text tower is used, not
+    owned, so its weights are not part of this module's state.
 
     Attributes:
         tokens: (identities, context_tokens, width) learned word embeddings.
@@ -69,8 +69,8 @@ class IdentityPrompt(nn.Module):
             template: Sentence with `{context}` once.
             context_tokens: Learned tokens per identity, at least one.
             generator: Source of the initial tokens; None for a generator with seed 0.
-            slot: Where the tokens stand, when a checkpoint says so. The fixed words are then left at
-                zero for its weights to fill.
+            slot: Where the tokens stand, when a checkpoint says so. The fixed words are then left
+                at zero for its weights to fill.
 
         Raises:
             ConfigError: The template or a count cannot be used, or the sentence is too long.
@@ -79,8 +79,8 @@ class IdentityPrompt(nn.Module):
         super().__init__()
         if identities < 1 or context_tokens < 1:
             raise ConfigError(
-                f"An identity prompt needs at least one identity and one context token, got {identities} "
-                f"identities and {context_tokens} context tokens."
+                "An identity prompt needs at least one identity and one context token, got "
+                f"{identities} identities and {context_tokens} context tokens."
             )
         self._text = (text,)  # in a tuple, so that the tower is not registered a second time
         self.template = template
@@ -101,10 +101,12 @@ class IdentityPrompt(nn.Module):
 
     @property
     def text(self) -> TextTower:
+        """The text tower that encodes the sentences."""
         return self._text[0]
 
     @property
     def identities(self) -> int:
+        """Number of identities."""
         return self.tokens.shape[0]
 
     def forward(self, labels: Tensor) -> Tensor:
@@ -168,8 +170,8 @@ def place_context(
 ) -> tuple[Tensor, Slot]:
     """Tokenize a template and find where its learned tokens stand.
 
-    The sentence is tokenized with two different one-token fillers; the positions that differ are the
-    slot. This holds for every tokenizer and wherever the template puts `{context}`.
+    The sentence is tokenized with two different one-token fillers; the positions that differ are
+    the slot. This holds for every tokenizer and wherever the template puts `{context}`.
 
     Returns:
         (1, context_length) token ids with the filler in the slot, and the slot.
@@ -188,8 +190,8 @@ def place_context(
     start = differing[0] if differing else 0
     if differing != list(range(start, start + context_tokens)):
         raise ConfigError(
-            f"In {template!r} the tokenizer does not keep {CONTEXT} apart from the words around it. Put "
-            "spaces around it."
+            f"In {template!r} the tokenizer does not keep {CONTEXT} apart from the words around "
+            "it. Put spaces around it."
         )
     tokens = rows[:1].to(text.positional_embedding.device)
     eot = int(text.read_position(tokens))
@@ -215,7 +217,7 @@ def encode_sentences(
         ConfigError: A sentence does not fit into the context.
         WeightsError: The weights came without word embeddings.
     """
-    text.require_vocabulary()
+    text.vocabulary()
     if not sentences:
         return text.positional_embedding.new_zeros(0, text.embed_dim)
     tokens = tokenize(tokenizer, sentences).to(text.positional_embedding.device)

@@ -26,9 +26,10 @@ class EmbeddingSpec:
     """Which features make the retrieval vector.
 
     Attributes:
-        features: Names of image features, concatenated in this order. Published CLIP-ReID retrieves with
-            ("final", "projected"); zero-shot CLIP with ("projected",).
-        neck: "before" takes them as they leave the tower, "after" as they leave the head's batch norm.
+        features: Names of image features, concatenated in this order. Published CLIP-ReID retrieves
+            with ("final", "projected"); zero-shot CLIP with ("projected",).
+        neck: "before" takes them as they leave the tower, "after" as they leave the head's batch
+            norm.
     """
 
     features: tuple[str, ...] = ("final", "projected")
@@ -87,8 +88,8 @@ class ReIDModel(nn.Module):
         image = backbone.image
         if sie is not None and not (image.has_class_token and sie.width == image.widths[1]):
             raise ModelError(
-                f"Camera and view embeddings of width {sie.width} need a vision transformer with a class "
-                f"token of that width; backbone {backbone.name} has "
+                f"Camera and view embeddings of width {sie.width} need a vision transformer with a "
+                f"class token of that width; backbone {backbone.name} has "
                 + (f"width {image.widths[1]}." if image.has_class_token else "none.")
             )
         if self.embedding.neck == "after":
@@ -96,8 +97,8 @@ class ReIDModel(nn.Module):
             missing = [name for name in self.embedding.features if name not in necks]
             if missing:
                 raise ConfigError(
-                    f"The embedding is to be taken after the neck, but there is no neck for {missing}. Take it "
-                    "'before' the neck, or add a head with these features."
+                    "The embedding is to be taken after the neck, but there is no neck for "
+                    f"{missing}. Take it 'before' the neck, or add a head with these features."
                 )
         self._fixed = frozenset(n for n, p in self.named_parameters() if not p.requires_grad)
 
@@ -121,8 +122,8 @@ class ReIDModel(nn.Module):
             images: (B, 3, H, W) normalised pixels.
             cameras: (B,) camera numbers, -1 where unknown; None when all are.
             views: (B,) view numbers, -1 where unknown; None when all are.
-            use_sie: Whether side information is added; the cached features of CLIP-ReID's first stage are
-                taken without.
+            use_sie: Whether side information is added; the cached features of CLIP-ReID's first
+                stage are taken without.
 
         Returns:
             The three image features, not normalised.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
-from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
+from open_clip.modified_resnet import AttentionPool2d, Bottleneck, ModifiedResNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,6 +23,22 @@ class ResNetTower(ImageTower):
     CLIP-ReID; 32 gives the network that CLIP was trained with.
     """
 
+    conv1: nn.Conv2d
+    bn1: nn.BatchNorm2d
+    act1: nn.ReLU
+    conv2: nn.Conv2d
+    bn2: nn.BatchNorm2d
+    act2: nn.ReLU
+    conv3: nn.Conv2d
+    bn3: nn.BatchNorm2d
+    act3: nn.ReLU
+    avgpool: nn.AvgPool2d
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+    attnpool: AttentionPool2d
+
     def __init__(self, source: ModifiedResNet) -> None:
         """Take over the parts of an OpenCLIP ResNet, at its own size and stride 32."""
         super().__init__()
@@ -30,8 +48,8 @@ class ResNetTower(ImageTower):
         side = source.image_size
         self.image_size = (side, side) if isinstance(side, int) else (side[0], side[1])
         self.grid = feature_map(self.image_size, self.stride)
-        layer3, layer4 = self.layer3[-1].conv3, self.layer4[-1].conv3
-        self.widths = (layer3.out_channels, layer4.out_channels, self.attnpool.c_proj.out_features)
+        channels = self.attnpool.c_proj.in_features  # each layer doubles them
+        self.widths = (channels // 2, channels, self.attnpool.c_proj.out_features)
 
     def fit(self, image_size: tuple[int, int], stride: int | None) -> None:
         """Change input size and stride; see `ImageTower.fit`. The default stride is 16."""
@@ -50,10 +68,10 @@ class ResNetTower(ImageTower):
         pool.positional_embedding = nn.Parameter(
             resized.detach().clone(), requires_grad=pool.positional_embedding.requires_grad
         )
-        first = self.layer4[0]
+        first = cast(Bottleneck, self.layer4[0])
         step = stride // 16
         first.avgpool = nn.AvgPool2d(step)
-        first.downsample[0] = nn.AvgPool2d(step)
+        cast(nn.Sequential, first.downsample)[0] = nn.AvgPool2d(step)
         self.image_size, self.stride, self.grid = image_size, stride, grid
 
     def forward(
@@ -78,7 +96,7 @@ class ResNetTower(ImageTower):
 
 
 def feature_map(image_size: tuple[int, int], stride: int) -> tuple[int, int]:
-    """Return rows and columns of the last map: the stem halves twice, the layers as they are set."""
+    """Return rows and columns of the last map, at stride 16 or 32."""
     rows, columns = ((size + 1) // 2 // 2 // 2 // 2 // (stride // 16) for size in image_size)
     return rows, columns
 

@@ -13,9 +13,10 @@ from promptreid.errors import ConfigError
 class SideInformation(nn.Module):
     """A learned vector per camera, per view, or per pair of both, added to the class token.
 
-    The row of camera c and view v is `c * views + v`, as in CLIP-ReID. An unknown camera or view (-1, or a
-    number outside the table) gets the mean of the rows it could be: the mean over all cameras of that view,
-    over all views of that camera, or over everything. So an unseen camera is handled, not a crash.
+    The row of camera c and view v is `c * views + v`, as in CLIP-ReID. An unknown camera or view
+    (-1, or a number outside the table) gets the mean of the rows it could be: the mean over all
+    cameras of that view, over all views of that camera, or over everything. So an unseen camera is
+    handled, not a crash.
 
     Attributes:
         embed: (rows, width) the table, from a normal of deviation 0.02 cut at 2.
@@ -45,8 +46,8 @@ class SideInformation(nn.Module):
         super().__init__()
         if min(cameras, views) < 0 or max(cameras, views) < 1:
             raise ConfigError(
-                f"Side information needs cameras or views, got {cameras} cameras and {views} views. The data "
-                "may not name any; switch side information off then."
+                f"Side information needs cameras or views, got {cameras} cameras and {views} "
+                "views. The data may not name any; switch side information off then."
             )
         self.cameras, self.views, self.width = cameras, views, width
         self.coefficient = coefficient

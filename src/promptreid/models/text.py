@@ -16,8 +16,8 @@ FULL, NO_VOCABULARY, ABSENT = "full", "no vocabulary", "absent"
 class TextTower(nn.Module):
     """Text encoder: embeddings, transformer, norm, projection. Outputs are not normalised.
 
-    In a causal tower nothing after the token that is read (EOT) can matter, so those positions are not
-    run; a beginning that all sequences share is encoded once. Both leave the result as it is.
+    In a causal tower nothing after the token that is read (EOT) can matter, so those positions are
+    not run; a beginning that all sequences share is encoded once. Both leave the result as it is.
 
     Attributes:
         width: Size of a word embedding.
@@ -30,14 +30,15 @@ class TextTower(nn.Module):
         """Take over the text parts of an OpenCLIP model.
 
         Raises:
-            ModelError: The text tower appends a class token or pools in a way that has no single row.
+            ModelError: The text tower appends a class token or pools in a way that has no single
+                row.
         """
         super().__init__()
         inside = isinstance(source, CLIP)
         if getattr(source, "cls_emb", None) is not None or getattr(source, "use_pad_mask", False):
             raise ModelError(
-                "This text tower appends a class token to each sentence (CoCa), which learned prompts "
-                "cannot stand for. Choose a CLIP, EVA or SigLIP backbone."
+                "This text tower appends a class token to each sentence (CoCa), which learned "
+                "prompts cannot stand for. Choose a CLIP, EVA or SigLIP backbone."
             )
         self.pool = source.text_pool_type if inside else source.pool_type
         self.eos_id = source.text_eos_id if inside else source.eos_id
@@ -45,7 +46,7 @@ class TextTower(nn.Module):
             raise ModelError(f"Text pooling {self.pool!r} gives no single feature per sentence.")
         self.causal = source.attn_mask is not None
         self.context_length = source.context_length
-        self.token_embedding = source.token_embedding
+        self.token_embedding: nn.Embedding | None = source.token_embedding
         self.positional_embedding = source.positional_embedding
         self.transformer = source.transformer
         self.ln_final = source.ln_final
@@ -89,17 +90,22 @@ class TextTower(nn.Module):
         Raises:
             WeightsError: The weights came without a word table.
         """
-        self.require_vocabulary()
-        return self.token_embedding(tokens)
+        return self.vocabulary()(tokens)
 
-    def require_vocabulary(self) -> None:
-        """Raise `WeightsError` unless sentences can be encoded."""
+    def vocabulary(self) -> nn.Embedding:
+        """Return the word table.
+
+        Raises:
+            WeightsError: The weights came without one.
+        """
         if self.token_embedding is None:
             raise WeightsError(
-                "These weights hold no word embeddings (published CLIP-ReID files leave them out), so new "
-                "sentences cannot be encoded. Use the stored identity prompts (`model.prompt.bank()`), or a "
-                "checkpoint trained with promptreid, which holds the whole text tower."
+                "These weights hold no word embeddings (published CLIP-ReID files leave them out), "
+                "so new sentences cannot be encoded. Use the stored identity prompts "
+                "(`model.prompt.bank()`), or a checkpoint trained with promptreid, which holds the "
+                "whole text tower."
             )
+        return self.token_embedding
 
     def encode_tokens(self, tokens: Tensor) -> Tensor:
         """Encode sentences.
@@ -119,10 +125,10 @@ class TextTower(nn.Module):
 
         Args:
             embeddings: (B, L, width) word embeddings without positions.
-            eot: Index of the position that is read, counted from the start of the whole sequence; one
-                for all, or (B,).
-            shared: (P, width) embeddings that every sequence begins with; `embeddings` then holds what
-                comes after them.
+            eot: Index of the position that is read, counted from the start of the whole sequence;
+                one for all, or (B,).
+            shared: (P, width) embeddings that every sequence begins with; `embeddings` then holds
+                what comes after them.
 
         Returns:
             (B, embed_dim) text features.
@@ -192,6 +198,6 @@ class AbsentText(TextTower):
             WeightsError: Always.
         """
         raise WeightsError(
-            "These weights hold an image tower only (a baseline without prompts), so there are no text "
-            "features. Compare images with images, or load weights with a text tower."
+            "These weights hold an image tower only (a baseline without prompts), so there are no "
+            "text features. Compare images with images, or load weights with a text tower."
         )

@@ -1,6 +1,8 @@
-"""Image tower of OpenCLIP models whose image encoder comes from timm (SigLIP, EVA, ConvNeXt, ...)."""
+"""Image tower of OpenCLIP models whose image encoder comes from timm (SigLIP, EVA, ...)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from open_clip.timm_model import TimmModel
@@ -18,10 +20,14 @@ _STAGE_STRIDE = 32
 class TimmTower(ImageTower):
     """A timm encoder with features in the manner of CLIP-ReID.
 
-    `penultimate` is what enters the last block (or stage), `final` what leaves it after the last norm: the
-    class token where the encoder retrieves with one, else the mean of the tokens or cells. `projected` is the
-    encoder's own pooled and projected output, for SigLIP the attention-pooled one.
+    `penultimate` is what enters the last block (or stage), `final` what leaves it after the last
+    norm: the class token where the encoder retrieves with one, else the mean of the tokens or
+    cells. `projected` is the encoder's own pooled and projected output, for SigLIP the
+    attention-pooled one.
     """
+
+    trunk: Any  # timm's models share methods, not a type
+    head: nn.Sequential
 
     def __init__(self, source: TimmModel) -> None:
         """Take over an OpenCLIP timm model; `fit` must follow before it is used."""
@@ -41,8 +47,8 @@ class TimmTower(ImageTower):
         stride = stride or self.patch or _STAGE_STRIDE
         if stride != self.stride and not self._is_plain():
             raise ModelError(
-                f"stride {stride} is not possible: only plain vision transformers can overlap their patches. "
-                f"This encoder has stride {self.stride}; leave `stride` out."
+                f"stride {stride} is not possible: only plain vision transformers can overlap "
+                f"their patches. This encoder has stride {self.stride}; leave `stride` out."
             )
         try:
             if self._is_plain():
@@ -53,8 +59,8 @@ class TimmTower(ImageTower):
             self._measure()
         except (RuntimeError, AssertionError, ValueError, TypeError, AttributeError) as error:
             raise ModelError(
-                f"This encoder does not take {image_size[0]}x{image_size[1]} images: {error}. Take its own "
-                "square size, or another backbone."
+                f"This encoder does not take {image_size[0]}x{image_size[1]} images: {error}. Take "
+                "its own square size, or another backbone."
             ) from error
 
     def forward(
@@ -108,11 +114,9 @@ class TimmTower(ImageTower):
         self._resize(self.trunk.pos_embed, old_grid, grid)
 
     def _refit_trunk(self, image_size: tuple[int, int]) -> None:
-        patches = getattr(self.trunk, "patch_embed", None)
-        positions, old_grid = (
-            getattr(self.trunk, "pos_embed", None),
-            getattr(patches, "grid_size", None),
-        )
+        patches: Any = getattr(self.trunk, "patch_embed", None)
+        old_grid = getattr(patches, "grid_size", None)
+        positions = getattr(self.trunk, "pos_embed", None)
         self.trunk.set_input_size(img_size=image_size)
         if isinstance(positions, nn.Parameter) and old_grid is not None:
             self._resize(positions, old_grid, patches.grid_size)
@@ -127,7 +131,7 @@ class TimmTower(ImageTower):
 
     @torch.no_grad()
     def _measure(self) -> None:
-        """Set widths and grid from one forward pass, which also proves that the size is possible."""
+        """Set widths and grid from one forward pass, which also proves the size possible."""
         training = self.training
         self.eval()
         parameter = next(self.parameters())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class JsonTokenizer:
             ModelError: The `tokenizers` package is missing or cannot read the text.
         """
         try:
-            from tokenizers import Tokenizer
+            tokenizers = importlib.import_module("tokenizers")
         except ImportError as error:
             raise ModelError(
                 "Reading a tokenizer.json needs the package `tokenizers`: pip install tokenizers."
@@ -44,7 +45,7 @@ class JsonTokenizer:
         self.context_length = context_length
         self.clean, self.pad, self.strip_separator = clean, pad, strip_separator
         try:
-            self._inner = Tokenizer.from_str(content)
+            self._inner = tokenizers.Tokenizer.from_str(content)
         except Exception as error:  # the Rust binding raises plain Exception
             raise ModelError(f"This tokenizer.json cannot be read: {error}.") from error
         self._inner.no_padding()

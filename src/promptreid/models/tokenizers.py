@@ -38,8 +38,9 @@ class AbsentTokenizer:
     def encode(self, text: str) -> list[int]:
         """Refuse, saying what to give."""
         raise ModelError(
-            f"The tokenizer of {self.name} is not part of OpenCLIP, so {text!r} cannot be read. Give the "
-            "folder with its tokenizer.json (from the model's page) as the backbone's `tokenizer`."
+            f"The tokenizer of {self.name} is not part of OpenCLIP, so {text!r} cannot be read. "
+            "Give the folder with its tokenizer.json (from the model's page) as the backbone's "
+            "`tokenizer`."
         )
 
     def __call__(self, texts: list[str]) -> Tensor:
@@ -115,7 +116,7 @@ def tokenize(tokenizer: Tokenizer, sentences: list[str]) -> Tensor:
         count = len(tokenizer.encode(sentence)) + special
         if count > limit:
             raise ConfigError(
-                f"The sentence {sentence!r} takes {count} tokens; this text tower has room for {limit}. "
-                "Shorten it or use fewer context tokens."
+                f"The sentence {sentence!r} takes {count} tokens; this text tower has room for "
+                f"{limit}. Shorten it or use fewer context tokens."
             )
     return tokenizer(sentences)

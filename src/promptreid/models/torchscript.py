@@ -1,8 +1,8 @@
 """Tensors of a TorchScript archive, read without running the code inside.
 
-OpenAI published CLIP as TorchScript archives. `torch.jit.load` compiles and may run the program in such a
-file; here only the pickled attributes are parsed, by an unpickler that knows tensors and plain containers
-and refuses every other class.
+OpenAI published CLIP as TorchScript archives. `torch.jit.load` compiles and may run the program in
+such a file; here only the pickled attributes are parsed, by an unpickler that knows tensors and
+plain containers and refuses every other class.
 """
 
 from __future__ import annotations

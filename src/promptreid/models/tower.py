@@ -17,8 +17,8 @@ class ImageFeatures:
     """Features of one image-tower forward pass, none of them normalised.
 
     Attributes:
-        penultimate: (B, Dp) class token entering the last block (ViT), pooled layer3 (ResNet), pooled
-            tokens or map entering the last block or stage (timm).
+        penultimate: (B, Dp) class token entering the last block (ViT), pooled layer3 (ResNet),
+            pooled tokens or map entering the last block or stage (timm).
         final: (B, D) class token after the last block and its norm (ViT), pooled layer4 (ResNet).
         projected: (B, d) the feature in the space shared with text.
         tokens: (B, N, D) all tokens after the last block, before the final norm, class token first
@@ -78,15 +78,17 @@ class ImageTower(nn.Module, ABC):
             tokens: Also return all tokens of the last block.
 
         Raises:
-            ModelError: The images have another size, or `sie` is given to a tower without a class token.
+            ModelError: The images have another size, or `sie` is given to a tower without a class
+                token.
         """
 
     def check_images(self, images: Tensor) -> None:
         """Raise `ModelError` unless `images` is (B, 3, H, W) of this tower's size."""
         if images.ndim != 4 or images.shape[1] != 3 or tuple(images.shape[2:]) != self.image_size:
             raise ModelError(
-                f"The image tower takes (batch, 3, {self.image_size[0]}, {self.image_size[1]}) tensors, "
-                f"got {tuple(images.shape)}. Resize the images, or build the backbone with this image_size."
+                f"The image tower takes (batch, 3, {self.image_size[0]}, {self.image_size[1]}) "
+                f"tensors, got {tuple(images.shape)}. Resize the images, or build the backbone "
+                "with this image_size."
             )
 
     def refuse_side_information(self, sie: Tensor | None) -> None:

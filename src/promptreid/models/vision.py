@@ -15,21 +15,27 @@ from promptreid.models.tower import ImageFeatures, ImageTower
 class ViTTower(ImageTower):
     """Vision transformer with the three class-token features of CLIP-ReID.
 
-    Sub-modules keep OpenAI's names (`conv1`, `transformer.resblocks.0.attn.in_proj_weight`, ...). With
-    average-pooled architectures the class token's place is taken by the mean of the patch tokens.
+    Sub-modules keep OpenAI's names (`conv1`, `transformer.resblocks.0.attn.in_proj_weight`, ...).
+    With average-pooled architectures the class token's place is taken by the mean of the patch
+    tokens.
     """
 
     def __init__(self, source: VisionTransformer) -> None:
         """Take over the parts of an OpenCLIP vision transformer.
 
         Raises:
-            ModelError: The architecture pools with attention (CoCa), which re-ID features do not know.
+            ModelError: The architecture pools with attention (CoCa), which re-ID features do not
+                know.
         """
         super().__init__()
-        if source.attn_pool is not None or source.pool_type not in ("tok", "avg"):
+        if (
+            source.proj is None
+            or source.attn_pool is not None
+            or source.pool_type not in ("tok", "avg")
+        ):
             raise ModelError(
-                "This vision transformer pools with a separate attention layer (CoCa), so it has no "
-                "class feature to retrieve with. Choose a CLIP, EVA or SigLIP backbone."
+                "This vision transformer pools with a separate attention layer (CoCa), so it has "
+                "no class feature to retrieve with. Choose a CLIP, EVA or SigLIP backbone."
             )
         self.conv1 = source.conv1
         self.class_embedding = source.class_embedding
@@ -37,7 +43,7 @@ class ViTTower(ImageTower):
         self.ln_pre = source.ln_pre
         self.transformer = source.transformer
         self.ln_post = source.ln_post
-        self.proj = source.proj
+        self.proj: nn.Parameter = source.proj
 
         self.pool = source.pool_type
         self.norm_after_pool = source.final_ln_after_pool
@@ -50,7 +56,7 @@ class ViTTower(ImageTower):
         self.widths = (width, width, self.proj.shape[1])
 
     def fit(self, image_size: tuple[int, int], stride: int | None) -> None:
-        """Change input size and stride; see `ImageTower.fit`. The default stride is the patch size."""
+        """Change input size and stride; see `ImageTower.fit`. By default patches do not overlap."""
         stride = stride or self.patch
         grid = patch_grid(image_size, patch=self.patch, stride=stride)
         with torch.no_grad():
@@ -66,8 +72,8 @@ class ViTTower(ImageTower):
     ) -> ImageFeatures:
         """Encode images; see `ImageTower.forward`.
 
-        Unless `tokens` are wanted, the last block, the final norm and the projection are computed for
-        the class token alone: same values, less work.
+        Unless `tokens` are wanted, the last block, the final norm and the projection are computed
+        for the class token alone: same values, less work.
         """
         self.check_images(images)
         *blocks, last = self.transformer.resblocks

@@ -33,7 +33,8 @@ class Weights:
 
     Attributes:
         tensors: Name to tensor, on the CPU.
-        openai: Whether the file bears the marks of OpenAI's own release, whose models use QuickGELU.
+        openai: Whether the file bears the marks of OpenAI's own release, whose models use
+            QuickGELU.
     """
 
     tensors: dict[str, Tensor]
@@ -43,8 +44,9 @@ class Weights:
 def read_weights(path: Path) -> Weights:
     """Read a weights file: safetensors, a PyTorch state dict or a TorchScript archive.
 
-    Wrappers (`state_dict`, `model`, a `module.` prefix) are taken off. Nothing in the file is executed:
-    pickles go through PyTorch's weights-only reader, TorchScript archives are parsed for their tensors.
+    Wrappers (`state_dict`, `model`, a `module.` prefix) are taken off. Nothing in the file is
+    executed: pickles go through PyTorch's weights-only reader, TorchScript archives are parsed for
+    their tensors.
 
     Raises:
         WeightsError: The file is missing, unreadable, or holds more than tensors.
@@ -60,8 +62,8 @@ def read_weights(path: Path) -> Weights:
             tensors, openai = torch.load(path, map_location="cpu", weights_only=True), False
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"{path} holds more than weights and is not read, because a pickle can run code. Save its "
-            f"state dict alone, or convert it to safetensors. ({first_line(error)})"
+            f"{path} holds more than weights and is not read, because a pickle can run code. Save "
+            f"its state dict alone, or convert it to safetensors. ({first_line(error)})"
         ) from error
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, SafetensorError) as error:
         raise WeightsError(
@@ -94,7 +96,8 @@ def _unwrap(content: object, path: Path, *, openai: bool) -> Weights:
 def to_backbone_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename OpenAI or OpenCLIP weights to the names of `Backbone`, in float32.
 
-    `visual.*` becomes `image.*`; the text tower's parts, at the top or below `text.`, become `text.*`.
+    `visual.*` becomes `image.*`; the text tower's parts, at the top or below `text.`, become
+    `text.*`.
     """
     renamed: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
