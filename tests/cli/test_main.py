@@ -39,7 +39,8 @@ def test_recipes_and_wrong_train_arguments_need_no_torch():
     code = (
         "import sys\n"
         "from promptreid.cli.main import main\n"
-        "for arguments in (['recipes'], ['train', 'clip-reid', 'x.y=1', '--data', 'folder:/nowhere']):\n"
+        "wrong = ['train', 'clip-reid', 'x.y=1', '--data', 'folder:/nowhere']\n"
+        "for arguments in (['recipes'], wrong):\n"
         "    try:\n        main(arguments)\n    except SystemExit as done:\n"
         "        print(done.code, file=sys.stderr)\n"
         "print('torch' in sys.modules, file=sys.stderr)\n"

@@ -8,10 +8,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from promptreid.config.schema import StageConfig
 from promptreid.data.loading import TrainLoader
-from promptreid.data.samplers import Uniform, derive_seed
+from promptreid.data.samplers import IdentityBalanced, Sampler, Uniform, derive_seed
 from promptreid.models.reid import ReIDModel
 from promptreid.models.tower import ImageFeatures
 from promptreid.training.device import forward_precision
@@ -24,6 +26,21 @@ class Step:
     labels: Tensor
     projected: Tensor
     features: ImageFeatures | None
+
+
+def stage_sampler(stage: StageConfig, labels: NDArray[np.int64], seed: int) -> Sampler:
+    """Return what decides a stage's batches.
+
+    Raises:
+        DataError: A batch asks for more identities than there are; the sentence names the setting.
+    """
+    batch = stage.batch
+    if batch.size is not None:
+        return Uniform(len(labels), batch.size, seed)
+    assert batch.identities is not None
+    assert batch.images is not None
+    setting = f"stages.{stage.name}.batch"
+    return IdentityBalanced(labels, batch.identities, batch.images, seed, setting=setting)
 
 
 class BatchSource(Protocol):

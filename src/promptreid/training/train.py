@@ -19,6 +19,7 @@ from promptreid.evaluation.score_data import score_data
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, clock
+from promptreid.training.batches import stage_sampler
 from promptreid.training.build import build_model
 from promptreid.training.data import TrainingData, training_data
 from promptreid.training.device import pick_device, resolve_precision
@@ -187,9 +188,12 @@ def _training_rows(plan: _Plan, datasets: Sequence[DataSet]) -> TrainingData | N
     if not plan.recipe.stages:
         return None
     validation = plan.recipe.validation
-    return training_data(
+    data = training_data(
         datasets, validation=validation.kind, fraction=validation.fraction, seed=plan.seed
     )
+    for stage in plan.recipe.stages:  # a stage that cannot run must not wait for the one before
+        stage_sampler(stage, data.labels, plan.seed)
+    return data
 
 
 def _create(

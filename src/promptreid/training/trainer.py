@@ -16,14 +16,19 @@ from promptreid.config.schema import Recipe, StageConfig
 from promptreid.data.augment import Augment
 from promptreid.data.loading import TrainLoader
 from promptreid.data.preprocess import Preprocess
-from promptreid.data.samplers import IdentityBalanced, Uniform, derive_seed
+from promptreid.data.samplers import derive_seed
 from promptreid.data.store import ImageStore
 from promptreid.evaluation.embed import embed_manifest
 from promptreid.evaluation.scoring import evaluate_protocol
 from promptreid.models.checkpoint import save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, epoch_line
-from promptreid.training.batches import AugmentedImages, BatchSource, CachedFeatures
+from promptreid.training.batches import (
+    AugmentedImages,
+    BatchSource,
+    CachedFeatures,
+    stage_sampler,
+)
 from promptreid.training.data import TrainingData
 from promptreid.training.feature_cache import cached_projections
 from promptreid.training.parts import set_learning, set_modes
@@ -136,25 +141,12 @@ class Trainer:
             labels = torch.from_numpy(self.data.labels).to(self.device)
             assert stage.batch.size is not None
             return CachedFeatures(features, labels, size=stage.batch.size, seed=seed)
-        batch = stage.batch
-        if batch.size is not None:
-            sampler: Uniform | IdentityBalanced = Uniform(len(self.data), batch.size, seed)
-        else:
-            assert batch.identities is not None
-            assert batch.images is not None
-            sampler = IdentityBalanced(
-                self.data.labels,
-                batch.identities,
-                batch.images,
-                seed,
-                setting=f"stages.{stage.name}.batch",
-            )
         loader = TrainLoader(
             self._store(self.preprocess.train_interpolation),
             labels=self.data.labels,
             cameras=self.data.cameras,
             views=self.data.views,
-            sampler=sampler,
+            sampler=stage_sampler(stage, self.data.labels, seed),
             augment=Augment(**stage.augment.model_dump()),
             preprocess=self.preprocess,
             seed=seed,
