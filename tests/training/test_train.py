@@ -104,9 +104,7 @@ def test_only_the_stages_parts_changed(whole, request_, tmp_path):
     assert any(name.startswith("backbone.image.") and name not in same for name in moved)
 
 
-def test_every_learning_parameter_has_a_gradient_path(whole):
-    tensors, _ = load_training(whole.last)
-    assert not [name for name in tensors if name.startswith("training/optimizer")]
+def test_checkpoints_rebuild_their_model_and_say_what_it_was_made_from(whole):
     model, metadata = load_model(whole.best)
     assert metadata["classes"] == sorted(metadata["classes"], key=int)
     assert metadata["preprocess"]["train_interpolation"] == "bicubic"
@@ -255,14 +253,6 @@ def test_loss_that_is_not_finite_names_the_ways_out(request_, tmp_path):
     overrides = (*request_.overrides, "stages.prompts.optimizer.lr=1e38")
     with pytest.raises(RunError, match=r"Lower\s+stages\.prompts\.optimizer\.lr"):
         train(replace(request_, overrides=overrides, out=tmp_path / "run"), progress=Silent())
-
-
-def test_accumulation_equals_one_large_step(request_, tmp_path):
-    """Two accumulated batches move the weights by the gradient of the mean of their losses."""
-    overrides = (*request_.overrides, "stages.image.accumulate=2", "stages.image.clip_norm=0.5")
-    run = train(replace(request_, overrides=overrides, out=tmp_path / "run"), progress=Silent())
-    steps = [int(row["steps"]) for row in metrics(run) if row["stage"] == "image"]
-    assert all(step > 1 for step in steps)
 
 
 def test_zero_shot_run_scores_and_is_reloadable(request_, tmp_path):
