@@ -22,7 +22,7 @@ ROLES = {
     "2_001_2_07.png": "query",
     "2_001_1_01.png": "gallery",
     "2_001_2_10.png": "gallery",
-    "5_003_1_01.png": "gallery",
+    "5_003_1_05.png": "gallery",
 }
 SPLITS = ("train", "train", "train", "query", "query", "gallery", "gallery", "gallery")
 
@@ -96,7 +96,7 @@ def test_extracted_images(tmp_path: Path, make_images, kind: str, form: str) -> 
         p.split("/")[1]: (i, c) for p, i, c in zip(m.paths, m.identities, m.cameras, strict=True)
     }
     assert found["1_001_2_06.png"] == ("1001", 1)
-    assert found["5_003_1_01.png"] == ("5003", 0)
+    assert found["5_003_1_05.png"] == ("5003", 0)
     assert m.identity_list("train") == ["1001", "1002"]
     assert data.protocol is not None
     assert (data.protocol.name, data.protocol.same_camera) == (f"cuhk03/{kind}", "exclude")
