@@ -1,8 +1,8 @@
 """`tiny`: a small dual encoder whose weights ship in the package.
 
-It is an ordinary OpenCLIP model (vision transformer, causal text transformer, QuickGELU-free) made
-small enough to train and search on a laptop without a download. Its weights come from
-`promptreid pretrain` (image-caption contrastive training on rendered pictures).
+It is an ordinary OpenCLIP model (vision transformer, causal text transformer), made small enough to
+train and search on a laptop without a download. Its weights come from `promptreid pretrain`
+(image-caption contrastive training on rendered pictures).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _SPECIAL = ("<start_of_text>", "<end_of_text>")
 class TinyTokenizer(SimpleTokenizer):
     """CLIP's byte-pair tokenizer with only its most frequent merges.
 
-    Byte-pair merges are ordered by frequency, so keeping the first ones gives a valid tokenizer with
-    a small vocabulary that still encodes any text.
+    Byte-pair merges are ordered by frequency, so keeping the first ones gives a valid tokenizer
+    with a small vocabulary that still encodes any text.
     """
 
     def __init__(self) -> None:

@@ -1,0 +1,46 @@
+import json
+
+import pytest
+
+from promptreid.cli.main import main
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return caught.value.code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo") / "demo"
+
+
+def test_demo_leaves_both_runs_and_trained_beats_zero_shot(capsys, out):
+    code, text, _ = run(capsys, "demo", "--out", out, "--identities", "36", "--device", "cpu")
+    assert code == 0
+    before = json.loads((out / "zero-shot" / "scores.json").read_text())
+    after = json.loads((out / "clip-reid" / "scores.json").read_text())
+    assert before["repeats"] == after["repeats"] == 10
+    assert before["queries"] == after["queries"] > 50
+    assert after["mAP"] > before["mAP"] + 0.05
+    for words in ("zero-shot", "CLIP-ReID", str(out / "clip-reid")):
+        assert words in text
+
+
+def test_again_it_reads_what_is_there(capsys, out):
+    weights = (out / "clip-reid" / "checkpoints" / "best.safetensors").stat().st_mtime_ns
+    code, text, err = run(capsys, "demo", "--out", out, "--identities", "36", "--device", "cpu")
+    assert code == 0
+    assert "is complete" in err
+    assert "CLIP-ReID" in text
+    assert (out / "clip-reid" / "checkpoints" / "best.safetensors").stat().st_mtime_ns == weights
+
+
+def test_folder_of_something_else_is_refused(capsys, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    code, _, err = run(capsys, "demo", "--out", tmp_path)
+    assert code == 2
+    assert "not an earlier demo" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
