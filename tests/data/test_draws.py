@@ -44,6 +44,7 @@ def test_draws_are_pinned() -> None:
     assert pick(list(range(100)), 4, generator(0, "x")) == [62, 87, 57, 32]
 
 
+@settings(deadline=None)
 @given(people, st.integers(1, 3), st.integers(0, 5))
 def test_gallery_draw(rows: list, count: int, seed: int) -> None:
     manifest = table(rows)
@@ -56,6 +57,7 @@ def test_gallery_draw(rows: list, count: int, seed: int) -> None:
     assert drawn == {who: min(count, number) for who, number in images.items()}
 
 
+@settings(deadline=None)
 @given(people, st.randoms())
 def test_draws_do_not_depend_on_listing_order(rows: list, random) -> None:
     manifest = table(rows)
@@ -74,6 +76,7 @@ def test_draws_do_not_depend_on_listing_order(rows: list, random) -> None:
     assert spared(manifest) == spared(shuffled)
 
 
+@settings(deadline=None)
 @given(people)
 def test_one_each_spares_lonely_images(rows: list) -> None:
     manifest = table(rows)
@@ -91,7 +94,7 @@ def test_every_image_gets_its_turn() -> None:
     assert seen == set(range(5))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(people, st.integers(0, 3))
 def test_across_cameras_every_query_has_a_match(rows: list, seed: int) -> None:
     manifest = table(rows)

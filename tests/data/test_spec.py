@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptreid.data.spec import DataSpec, parse_spec
@@ -47,6 +47,7 @@ def test_wrong_specs_are_explained(text: str, words: str) -> None:
         parse_spec(text)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[a-z_]+", fullmatch=True), st.text().map(str.strip)))
 def test_written_specs_read_back(options: dict[str, str]) -> None:
     spec = DataSpec("csv", "/a b/c.csv", options)

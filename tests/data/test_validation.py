@@ -179,7 +179,7 @@ identities = st.lists(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(identities, st.sampled_from(["auto", "images", "identities", "none"]), st.integers(0, 5))
 def test_validation_and_training_never_meet_the_test_set(drawn: list, kind, seed: int) -> None:
     data = dataset(*((f"{n}", split, i, c) for n, (i, c, split) in enumerate(drawn)))

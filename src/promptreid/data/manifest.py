@@ -5,26 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from promptreid.data.manifest_rules import (
+    CORE_COLUMNS,
+    PLURALS,
+    SPLITS,
+    TEST_SPLITS,
+    TRAINING_SPLITS,
+    check_manifest,
+)
 from promptreid.errors import DataError, unknown_name
 
-SPLITS = ("train", "val", "query", "gallery", "test", "distractor")
-"""Roles of a sample.
-
-`train` learns. `val` selects (its identities are those of train, or held out of train).
-`query` and `gallery` are fixed test roles. `test` images get their role from the protocol, per
-repeat. `distractor` images are gallery-only images of other subjects.
-"""
-
-TRAINING_SPLITS = ("train", "val")
-TEST_SPLITS = ("query", "gallery", "test")
-CORE_COLUMNS = ("path", "identity", "camera", "view", "domain", "split")
+__all__ = [
+    "CORE_COLUMNS",
+    "SPLITS",
+    "TEST_SPLITS",
+    "TRAINING_SPLITS",
+    "Manifest",
+    "Sample",
+    "TrainingManifest",
+    "sort_identities",
+]
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 
@@ -98,10 +105,7 @@ class Manifest:
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_lengths(self)
-        _check_values(self)
-        _check_paths(self)
-        _check_leaks(self)
+        check_manifest(self)
 
     @classmethod
     def of(cls, name: str, root: Path, samples: Iterable[Sample]) -> Self:
@@ -235,7 +239,7 @@ class Manifest:
         """Return a SHA-256 in hex over all rows in order; `name` and `root` do not count."""
         digest = hashlib.sha256()
         for column in CORE_COLUMNS:
-            digest.update(json.dumps([column, getattr(self, _PLURALS[column])]).encode())
+            digest.update(json.dumps([column, getattr(self, PLURALS[column])]).encode())
         for key in sorted(self.attributes):
             digest.update(json.dumps([key, self.attributes[key]]).encode())
         return digest.hexdigest()
@@ -287,117 +291,3 @@ class TrainingManifest(Manifest):
                 raise DataError(
                     f"A training table holds only the splits train and val, but {path} is {split}."
                 )
-
-
-_PLURALS = {
-    "path": "paths",
-    "identity": "identities",
-    "camera": "cameras",
-    "view": "views",
-    "domain": "domains",
-    "split": "splits",
-}
-
-
-def _check_lengths(manifest: Manifest) -> None:
-    count = len(manifest.paths)
-    if count == 0:
-        raise DataError(f"Data set {manifest.name!r} has no samples.")
-    lengths = {name: len(getattr(manifest, name)) for name in _PLURALS.values()}
-    lengths |= {f"attribute {key!r}": len(column) for key, column in manifest.attributes.items()}
-    wrong = [f"{name} has {length}" for name, length in lengths.items() if length != count]
-    if wrong:
-        raise DataError(
-            f"All columns need {count} values, one for each path, but {', '.join(wrong)}."
-        )
-    clash = [key for key in manifest.attributes if key in CORE_COLUMNS or not key.strip()]
-    if clash:
-        raise DataError(
-            f"An attribute cannot be named {clash[0]!r}; empty names and "
-            f"{', '.join(CORE_COLUMNS)} are taken."
-        )
-
-
-def _check_values(manifest: Manifest) -> None:
-    def first_bad(values: Sequence[object], good: Callable[[object], bool]) -> int | None:
-        return next((i for i, value in enumerate(values) if not good(value)), None)
-
-    def is_name(value: object) -> bool:
-        return isinstance(value, str) and value != "" and value == value.strip()
-
-    def is_number(value: object) -> bool:
-        return value is None or (type(value) is int and value >= 0)
-
-    rules: tuple[tuple[str, Callable[[object], bool], str], ...] = (
-        ("identities", is_name, "a non-empty name without space around it"),
-        ("domains", is_name, "a non-empty name without space around it"),
-        ("cameras", is_number, "a whole number from 0, or unknown"),
-        ("views", is_number, "a whole number from 0, or unknown"),
-        ("splits", lambda value: value in SPLITS, f"one of {', '.join(SPLITS)}"),
-    )
-    for column, good, allowed in rules:
-        values = getattr(manifest, column)
-        row = first_bad(values, good)
-        if row is not None:
-            raise DataError(
-                f"In {column} of {manifest.name!r}, row {row} ({manifest.paths[row]}) is "
-                f"{values[row]!r}; it must be {allowed}."
-            )
-
-
-def _check_paths(manifest: Manifest) -> None:
-    seen: dict[tuple[str, str], int] = {}
-    for row, (path, split) in enumerate(zip(manifest.paths, manifest.splits, strict=True)):
-        parts = path.removeprefix("/").split("/")
-        if not all(parts) or "." in parts:
-            raise DataError(
-                f"Row {row} has the path {path!r}; write it as a plain POSIX path such as "
-                "'images/a.jpg'."
-            )
-        if ".." in parts:
-            raise DataError(f"The path {path!r} of row {row} climbs out of its folder with '..'.")
-        first = seen.setdefault((path, split), row)
-        if first != row:
-            raise DataError(f"{path} is listed twice in split {split!r} (rows {first} and {row}).")
-
-
-def _check_leaks(manifest: Manifest) -> None:
-    paths: dict[str, set[str]] = {split: set() for split in SPLITS}
-    people: dict[str, set[tuple[str, str]]] = {split: set() for split in SPLITS}
-    for path, key, split in zip(
-        manifest.paths, manifest.identity_keys(), manifest.splits, strict=True
-    ):
-        paths[split].add(path)
-        people[split].add(key)
-    for mine, theirs in (
-        *((a, b) for a in TRAINING_SPLITS for b in (*TEST_SPLITS, "distractor")),
-        ("train", "val"),
-    ):
-        if shared := paths[mine] & paths[theirs]:
-            raise DataError(
-                f"{len(shared)} images are in both {mine} and {theirs}, for example {min(shared)}."
-            )
-    for mine, theirs, why in (
-        *((a, b, "test identities must be new") for a in TRAINING_SPLITS for b in TEST_SPLITS),
-        ("distractor", "query", "a distractor would count as a right answer"),
-        ("distractor", "test", "a distractor would count as a right answer"),
-    ):
-        if shared := people[mine] & people[theirs]:
-            domain, identity = min(shared)
-            raise DataError(
-                f"{len(shared)} identities are in both {mine} and {theirs}, for example "
-                f"{identity!r} of {domain!r}; {why}."
-            )
-    _check_validation_kind(people["train"], people["val"])
-
-
-def _check_validation_kind(train: set[tuple[str, str]], val: set[tuple[str, str]]) -> None:
-    for domain in sorted({domain for domain, _ in val}):
-        mine = {key for key in val if key[0] == domain}
-        known = mine & train
-        if known and known != mine:
-            raise DataError(
-                f"Of the {len(mine)} validation identities of {domain!r}, {len(known)} are also in "
-                f"train and {len(mine - known)} are not, for example {min(mine - known)[1]!r}. "
-                "Either all or none may be."
-            )
