@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -61,3 +62,13 @@ def test_kinds():
     ):
         built = build_optimizer(model().named_parameters(), OptimizerConfig(name=name))
         assert type(built) is kind
+
+
+def test_part_factors_multiply_with_the_bias_factor():
+    net = nn.ModuleDict({"head": nn.Linear(2, 2), "backbone": nn.Linear(2, 2)})
+    config = OptimizerConfig(lr=1e-3, bias_lr_factor=2, part_lr_factors={"head": 10})
+    groups = parameter_groups(net.named_parameters(), config)
+    rates = {name: group["lr"] for group in groups for name in group["names"]}
+    assert rates == pytest.approx(
+        {"head.weight": 1e-2, "head.bias": 2e-2, "backbone.weight": 1e-3, "backbone.bias": 2e-3}
+    )

@@ -138,6 +138,8 @@ class OptimizerConfig(Strict):
     """L2 penalty for adam and sgd, decoupled for adamw."""
     bias_lr_factor: PositiveFloat = 1.0
     """Multiplies the learning rate of every parameter whose name contains `bias`."""
+    part_lr_factors: dict[Part, PositiveFloat] = Field(default_factory=dict)
+    """Multiplies the learning rate of whole parts, such as `{head: 10}` for new classifiers."""
     momentum: Fraction = 0.9
     """Of sgd."""
 

@@ -27,7 +27,7 @@ class TrainingData:
         labels: (N,) class index of each image.
         cameras: (N,) row of the camera table, -1 where unknown.
         views: (N,) row of the view table, -1 where unknown.
-        classes: Identity of each class, `domain/identity` when there are several data sets.
+        classes: Identity of each class, after its data set and domain when there are several.
         camera_values: Camera number of each row of the camera table.
         view_values: View number of each row of the view table.
         validations: Validation images of each data set that has some.
@@ -77,8 +77,8 @@ def training_data(
         manifest, held = make_validation(dataset, kind=validation, fraction=fraction, seed=seed)
         validations += [held] if held is not None else []
         prefix = f"{dataset.manifest.name}/" if several else ""
-        classes += [prefix + name for name in sort_identities(set(manifest.identities))]
-        names += [prefix + name for name in manifest.identities]
+        classes += _in_order(manifest, prefix)
+        names += _class_names(manifest, prefix)
         paths += [manifest.path(row) for row in range(len(manifest))]
         # Camera 1 of one site is not camera 1 of another.
         cameras += _apart(manifest, manifest.cameras, len(prints), several=several)
@@ -105,6 +105,26 @@ def training_data(
         validations=tuple(validations),
         fingerprint="+".join(prints),
     )
+
+
+def _class_names(manifest: Manifest, prefix: str) -> list[str]:
+    """Name each row's class; the domain is part of it where a manifest holds several."""
+    if len(set(manifest.domains)) == 1:
+        return [prefix + identity for identity in manifest.identities]
+    return [f"{prefix}{domain}/{identity}" for domain, identity in manifest.identity_keys()]
+
+
+def _in_order(manifest: Manifest, prefix: str) -> list[str]:
+    """Return the classes by domain, then by ascending identity."""
+    members: dict[str, set[str]] = {}
+    for domain, identity in manifest.identity_keys():
+        members.setdefault(domain, set()).add(identity)
+    several = len(members) > 1
+    return [
+        f"{prefix}{domain}/{identity}" if several else prefix + identity
+        for domain in sorted(members)
+        for identity in sort_identities(members[domain])
+    ]
 
 
 _CAMERAS_PER_DOMAIN = 100_000

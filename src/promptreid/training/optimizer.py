@@ -13,33 +13,42 @@ NamedParameters = Iterable[tuple[str, nn.Parameter]]
 
 
 def parameter_groups(named: NamedParameters, config: OptimizerConfig) -> list[dict[str, object]]:
-    """Split parameters into a plain group and a bias group.
+    """Group parameters by their learning rate.
 
-    Every parameter whose name contains `bias` learns at `bias_lr_factor` times the rate. Weight
-    decay is the same for all, norms and embeddings included, as in CLIP-ReID.
+    Every parameter whose name contains `bias` learns at `bias_lr_factor` times the rate, every
+    parameter of a part at that part's factor times it. Weight decay is the same for all, norms and
+    embeddings included, as in CLIP-ReID.
 
     Args:
         named: Names and parameters that learn.
-        config: Learning rate, decay and bias factor.
+        config: Learning rate, decay and factors.
 
     Returns:
-        Up to two groups with keys `params`, `names`, `lr_factor` and `weight_decay`.
+        Groups with keys `params`, `names`, `lr_factor`, `lr` and `weight_decay`; each parameter
+        that requires a gradient is in exactly one.
     """
-    groups: list[dict[str, object]] = []
-    pairs = [(name, parameter) for name, parameter in named if parameter.requires_grad]
-    for is_bias, factor in ((False, 1.0), (True, config.bias_lr_factor)):
-        chosen = [(name, parameter) for name, parameter in pairs if ("bias" in name) is is_bias]
-        if chosen:
-            groups.append(
-                {
-                    "params": [parameter for _, parameter in chosen],
-                    "names": [name for name, _ in chosen],
-                    "lr_factor": factor,
-                    "lr": config.lr * factor,
-                    "weight_decay": config.weight_decay,
-                }
-            )
-    return groups
+    members: dict[float, list[tuple[str, nn.Parameter]]] = {}
+    for name, parameter in named:
+        if parameter.requires_grad:
+            members.setdefault(_factor(name, config), []).append((name, parameter))
+    return [
+        {
+            "params": [parameter for _, parameter in pairs],
+            "names": [name for name, _ in pairs],
+            "lr_factor": factor,
+            "lr": config.lr * factor,
+            "weight_decay": config.weight_decay,
+        }
+        for factor, pairs in members.items()
+    ]
+
+
+def _factor(name: str, config: OptimizerConfig) -> float:
+    factor = config.bias_lr_factor if "bias" in name else 1.0
+    # The first word of a name is its part; everything else that learns is the image tower.
+    first = name.partition(".")[0]
+    part = first if first in ("prompt", "head") else "image"
+    return factor * config.part_lr_factors.get(part, 1.0)
 
 
 def build_optimizer(named: NamedParameters, config: OptimizerConfig) -> torch.optim.Optimizer:

@@ -103,8 +103,12 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
             progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
         if model is None or preprocess is None:  # stopped before the first checkpoint
             model, preprocess = build_model(plan.recipe, data, seed=plan.seed)
-        _fit(run, plan, model, preprocess, data, state, progress)
-        _score(run, plan, datasets, progress)
+        try:
+            _fit(run, plan, model, preprocess, data, state, progress)
+            _score(run, plan, datasets, progress)
+        except (Interrupted, KeyboardInterrupt):
+            run.write(STATUS, {"status": "stopped", "at": _where(state, plan.recipe)})
+            raise Interrupted(str(run.path)) from None
         _finish(run, state)
     return run
 
@@ -276,11 +280,7 @@ def _fit(
         precision=plan.precision,
         progress=progress,
     )
-    try:
-        trainer.fit()
-    except Interrupted:
-        run.write(STATUS, {"status": "stopped", "at": _where(state, plan.recipe)})
-        raise
+    trainer.fit()
 
 
 def _score(run: RunFolder, plan: _Plan, datasets: Sequence[DataSet], progress: Progress) -> None:

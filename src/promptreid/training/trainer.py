@@ -6,6 +6,7 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -94,7 +95,7 @@ class Trainer:
             DataError: A stage's batches cannot be made from the data.
             RunError: A loss is not finite.
         """
-        with _signals(self._stop):
+        with _Signals(self._stop, waits=lambda: self._runner is not None):
             for index in range(self.state.stage, len(self.recipe.stages)):
                 self._run_stage(index)
             if self.state.best is None:
@@ -237,11 +238,15 @@ class Trainer:
         save_model(self.run.best, self.model, {**self.metadata, "best": note})
 
 
-class _signals:  # noqa: N801 - used like a function
-    """Turn Ctrl-C and a termination request into a flag; a second one ends at once."""
+class _Signals:
+    """Turn Ctrl-C and a termination request into a flag that is read after the current step.
 
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
+    Where no step is running (loading, caching features), and at the second request, the
+    interruption is immediate.
+    """
+
+    def __init__(self, stop: threading.Event, *, waits: Callable[[], bool]) -> None:
+        self._stop, self._waits = stop, waits
         self._before: list[tuple[int, Any]] = []
 
     def __enter__(self) -> None:
@@ -251,7 +256,7 @@ class _signals:  # noqa: N801 - used like a function
             self._before.append((number, signal.signal(number, self._handle)))
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._stop.is_set():
+        if self._stop.is_set() or not self._waits():
             raise KeyboardInterrupt
         self._stop.set()
 

@@ -1,0 +1,85 @@
+"""Every command that README and docs show exists; its recipes, overrides and specs are valid."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from promptreid.cli.main import cli, main
+from promptreid.config.recipes import load_recipe
+from promptreid.data.registry import READERS
+from promptreid.data.spec import parse_spec
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands():
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.M | re.S):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.startswith("promptreid "):
+                    found.append(pytest.param(line, id=f"{page.name}: {line}"))
+    return found
+
+
+def leaf(words):
+    """Follow command names; return the command and the words behind them."""
+    node = cli
+    while isinstance(node, click.Group) and words and not words[0].startswith("-"):
+        found = node.get_command(click.Context(node), words[0])
+        assert found is not None, words[0]
+        node, words = found, words[1:]
+    return node, words
+
+
+def test_pages_show_commands():
+    assert len(commands()) > 15
+
+
+@pytest.mark.parametrize("line", commands())
+def test_command_is_valid(line):
+    line = re.sub(
+        r"\[[^\]]*\.\.\.\]|\[--?\w[^\]]*\]|\s{2,}.*$", "", line
+    )  # optional parts, remarks
+    command, words = leaf(shlex.split(line)[1:])
+    options = {name for option in command.params for name in option.opts}
+    for word in words:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in options, word
+    data = [words[i + 1] for i, word in enumerate(words) if word == "--data"]
+    for spec in data:
+        if spec != "SPEC":
+            assert parse_spec(spec).name in READERS
+    names = [word for word in words if "=" in word and not word.startswith("--")]
+    overrides = [word for word in names if word not in data and ":" not in word.partition("=")[0]]
+    if command.name == "train" and words and not words[0].startswith("-"):
+        load_recipe(words[0], overrides)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_offline_tour_of_the_readme_runs(tmp_path, capsys, monkeypatch):
+    text = (ROOT / "README.md").read_text()
+    tour = text[text.index("Nothing at hand?") :]
+    block = re.search(r"^```\n(.*?)^```", tour, re.M | re.S).group(1)
+    monkeypatch.chdir(tmp_path)
+    batch = "stages.image.batch={identities: 2, images: 2}"
+    short = {
+        "data": ["--workers", "1"],
+        "train": ["stages.prompts.epochs=1", "stages.image.epochs=1", batch, "--device", "cpu"],
+    }
+    for line in block.splitlines():
+        words = shlex.split(line.replace("/tmp/", f"{tmp_path}/").replace(" 64", " 6"))[1:]
+        with pytest.raises(SystemExit) as done:
+            main([*words, *short[words[0]]])
+        assert done.value.code == 0, capsys.readouterr().err
+    assert "Protocol market1501" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "clip-reid-market1501-seed0" / "scores.json").is_file()
