@@ -15,6 +15,7 @@ from promptreid.models.tokenizers import Tokenizer, tokenize
 CONTEXT = "{context}"
 TEMPLATE = "A photo of a {context} person."
 _INIT_STD = 0.02
+_FILLERS = ("X", "Y")
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,8 @@ def place_context(
     """Tokenize a template and find where its learned tokens stand.
 
     The sentence is tokenized with two different one-token fillers; the positions that differ are
-    the slot. This holds for every tokenizer and wherever the template puts `{context}`.
+    the slot. This holds for every tokenizer and wherever the template puts `{context}`, unless it
+    is glued to a word.
 
     Returns:
         (1, context_length) token ids with the filler in the slot, and the slot.
@@ -184,11 +186,14 @@ def place_context(
             f"The prompt template {template!r} must contain {CONTEXT} exactly once, for example "
             f"{TEMPLATE!r}."
         )
-    fillers = (" ".join([word] * context_tokens) for word in ("X", "Y"))
+    fillers = (" ".join([word] * context_tokens) for word in _FILLERS)
     rows = tokenize(tokenizer, [template.replace(CONTEXT, filler) for filler in fillers])
     differing = (rows[0] != rows[1]).nonzero().flatten().tolist()
     start = differing[0] if differing else 0
-    if differing != list(range(start, start + context_tokens)):
+    expected = [token for filler in _FILLERS for token in tokenizer.encode(filler) * context_tokens]
+    if differing != list(range(start, start + context_tokens)) or (
+        rows[:, differing].flatten().tolist() != expected
+    ):
         raise ConfigError(
             f"In {template!r} the tokenizer does not keep {CONTEXT} apart from the words around "
             "it. Put spaces around it."

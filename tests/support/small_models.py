@@ -1,0 +1,37 @@
+"""Dual encoders of OpenCLIP's kinds, small enough for unit tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from promptreid.data.preprocess import Preprocess
+from promptreid.models.architecture import Architecture
+from promptreid.models.backbone import Backbone
+from promptreid.models.tokenizers import find_tokenizer
+
+VIT = {"layers": 3, "width": 128, "head_width": 64, "patch_size": 16, "image_size": 64}
+RESNET = {"layers": [1, 2, 1, 2], "width": 16, "head_width": 64, "image_size": 64}
+TEXT = {"width": 128, "heads": 2, "layers": 3}
+
+
+def small_architecture(vision: dict[str, Any] = VIT, **options: Any) -> Architecture:
+    """Return an architecture; `text_cfg` entries go into `text`, the rest is CLIP's own."""
+    text = TEXT | options.pop("text", {})
+    config = {"embed_dim": 64, "quick_gelu": True, "vision_cfg": vision, "text_cfg": text}
+    return Architecture("small", config | options)
+
+
+def take_over(architecture: Architecture, model: Any) -> Backbone:
+    """Wrap an OpenCLIP model of an architecture, at its own size."""
+    return Backbone(
+        model,
+        architecture=architecture,
+        tokenizer=find_tokenizer(architecture),
+        native=Preprocess(image_size=(64, 64)),
+    ).eval()
+
+
+def small_backbone(vision: dict[str, Any] = VIT, **options: Any) -> Backbone:
+    """Return a small backbone with random weights, the same every time."""
+    architecture = small_architecture(vision, **options)
+    return take_over(architecture, architecture.build(seed=1))
