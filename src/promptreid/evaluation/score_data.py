@@ -59,8 +59,6 @@ def score_data(
             f"{_splits(dataset)}. Give a data set with test images."
         )
     rows, compact = _compact(protocol)
-    if same_camera is not None:
-        compact = replace(compact, same_camera=same_camera)
     embeddings = embed_manifest(
         model,
         dataset.manifest.select(rows),
@@ -70,7 +68,8 @@ def score_data(
         batch_size=batch_size,
         progress=progress,
     )
-    return evaluate_protocol(embeddings, compact, rerank=rerank), embeddings
+    scores = evaluate_protocol(embeddings, compact, same_camera=same_camera, rerank=rerank)
+    return scores, embeddings
 
 
 def _compact(protocol: Protocol) -> tuple[np.ndarray, Protocol]:
