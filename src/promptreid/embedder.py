@@ -163,7 +163,9 @@ def load(
 
     Raises:
         WeightsError: There is no such file, or it is none of the three.
+        ConfigError: The device is not there.
     """
+    place = pick_device(None if device is None else str(device))
     path = Path(path)
     if path.is_dir():
         path = _checkpoint_of(path)
@@ -176,7 +178,6 @@ def load(
             f"{path} does not say how its images are prepared, so it cannot embed any."
         )
     preprocess = Preprocess.from_dict(metadata["preprocess"])
-    place = pick_device(None if device is None else str(device))
     return Embedder(model, preprocess, metadata, device=place)
 
 

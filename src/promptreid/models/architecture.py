@@ -10,6 +10,7 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.model import CLIP, CustomTextCLIP
+from torch import nn
 
 from promptreid.errors import ModelError, unknown_name
 from promptreid.models.tiny import build_tiny
@@ -45,9 +46,12 @@ class Architecture:
         config = deepcopy(self.config)
         kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
         try:
-            # timm computes some buffers from values, so its models cannot be built without any.
-            device = "meta" if empty and "timm_model_name" not in config["vision_cfg"] else "cpu"
-            with torch.random.fork_rng(devices=[]), torch.device(device):
+            if empty:
+                with torch.device("meta"):
+                    model = kind(**deepcopy(config)).eval()
+                if _is_all_in_state(model):
+                    return model
+            with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 return kind(**config).eval()
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:
@@ -61,6 +65,15 @@ class Architecture:
         if self.name == TINY:
             return self
         return Architecture(self.name, {**self.config, "quick_gelu": quick_gelu})
+
+
+def _is_all_in_state(model: nn.Module) -> bool:
+    """Tell whether a state dict fills the whole model.
+
+    Rotary towers keep tables outside their state; OpenCLIP's text mask is not used here.
+    """
+    state = model.state_dict()
+    return all(name in state or name.endswith("attn_mask") for name, _ in model.named_buffers())
 
 
 def find_architecture(name: str) -> Architecture:

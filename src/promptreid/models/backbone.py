@@ -134,7 +134,7 @@ def build_backbone(
     if activation is not None:
         architecture = architecture.with_quick_gelu(activation)
     backbone = Backbone(
-        architecture.build(seed=seed),
+        architecture.build(seed=seed, empty=source.weights is not None),
         architecture=architecture,
         tokenizer=find_tokenizer(architecture, tokenizer),
         native=source.native,
@@ -174,7 +174,7 @@ def restore_backbone(description: dict[str, Any], tokenizer: str | None = None) 
 
 
 def _load_pretrained(backbone: Backbone, weights: Weights, *, source: str) -> None:
-    """Copy OpenAI or OpenCLIP weights into a backbone of their own image size.
+    """Put OpenAI or OpenCLIP weights into a backbone of their own image size.
 
     A position embedding of another square grid is resized; a scalar stored with one dimension is
     taken.
@@ -192,8 +192,8 @@ def _load_pretrained(backbone: Backbone, weights: Weights, *, source: str) -> No
         elif name in _POSITIONS and tensor.shape[1:] == own[name].shape[1:]:
             tensors[name] = resize_positions(tensor, backbone.image.grid)
     if "logit_bias" in own and "logit_bias" not in tensors:
-        tensors["logit_bias"] = torch.zeros_like(own["logit_bias"])
-    load_strictly(backbone, tensors, source=source)
+        tensors["logit_bias"] = torch.zeros(own["logit_bias"].shape)
+    load_strictly(backbone, tensors, source=source, assign=True)
 
 
 def _image_tower(visual: nn.Module) -> ImageTower:

@@ -63,7 +63,10 @@ def save_model(
     record = {**metadata, "format": FORMAT, "model": model.describe()}
     try:
         with replacing(path) as temporary:
+            temporary.touch()
+            mode = temporary.stat().st_mode
             save_file({**tensors, **extra}, temporary, metadata={_KEY: json.dumps(record)})
+            temporary.chmod(mode)  # safetensors makes files that only their owner can read
     except (OSError, SafetensorError) as error:
         raise RunError(
             f"The checkpoint {path} cannot be written: {first_line(error)}. An earlier checkpoint "

@@ -94,7 +94,7 @@ def _unwrap(content: object, path: Path, *, openai: bool) -> Weights:
 
 
 def to_backbone_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename OpenAI or OpenCLIP weights to the names of `Backbone`, in float32.
+    """Copy OpenAI or OpenCLIP weights to the names of `Backbone`, in float32.
 
     `visual.*` becomes `image.*`; the text tower's parts, at the top or below `text.`, become
     `text.*`.
@@ -107,7 +107,8 @@ def to_backbone_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             name = "image." + name.removeprefix("visual.")
         elif name.startswith(_TEXT_PARTS):
             name = "text." + name
-        renamed[name] = tensor.float() if tensor.is_floating_point() else tensor
+        kind = torch.float32 if tensor.is_floating_point() else tensor.dtype
+        renamed[name] = tensor.to(kind, copy=True)
     return renamed
 
 

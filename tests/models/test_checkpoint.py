@@ -1,0 +1,220 @@
+import json
+import stat
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from small_models import RESNET, VIT, small_architecture, small_backbone, take_over
+from small_tokenizer import write_tokenizer
+
+from promptreid.errors import RunError, WeightsError
+from promptreid.models import backbone as backbone_module
+from promptreid.models.backbone import build_backbone
+from promptreid.models.checkpoint import load_model, load_training, read_metadata, save_model
+from promptreid.models.heads import BNNeckHead
+from promptreid.models.prompts import IdentityPrompt, encode_sentences
+from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.sie import SideInformation
+from promptreid.models.tokenizers import find_tokenizer
+
+
+def build(vision=VIT, **options):
+    backbone = small_backbone(vision)
+    backbone.image.fit((96, 48), None if vision is RESNET else 12)
+    width = backbone.image.widths[1]
+    return ReIDModel(
+        backbone,
+        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 4, template="a {context} hand"),
+        head=BNNeckHead((width, 64), 4),
+        sie=None if vision is RESNET else SideInformation(cameras=2, views=3, width=width),
+        embedding=EmbeddingSpec(("final",), neck="after"),
+        **options,
+    ).eval()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build()
+
+
+@pytest.fixture
+def saved(model, tmp_path):
+    path = tmp_path / "a folder" / "last.safetensors"
+    extra = {"training/optimizer/x/step": torch.tensor(3.0)}
+    save_model(path, model, {"note": "é", "training": {"epoch": 7}}, extra_tensors=extra)
+    return path
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("vision", [VIT, RESNET], ids=["vit", "resnet"])
+def test_a_loaded_model_computes_the_same_bits(vision, tmp_path, monkeypatch):
+    model = build(vision).train()
+    model(torch.randn(4, 3, 96, 48), torch.tensor([0, 1, 0, 1]))  # moves running statistics
+    model.eval()
+    path = tmp_path / "model.safetensors"
+    save_model(path, model, {})
+    monkeypatch.setattr(backbone_module, "find_weights", None)  # nothing is fetched
+    other, _ = load_model(path)
+    assert not other.training
+    assert {n: p.requires_grad for n, p in other.named_parameters()} == {
+        n: p.requires_grad for n, p in model.named_parameters()
+    }
+    images, cameras = torch.randn(3, 3, 96, 48), torch.tensor([0, 1, -1])
+    assert torch.equal(other.embed(images, cameras), model.embed(images, cameras))
+    assert torch.equal(other.prompt.bank(), model.prompt.bank())
+    for each in (model, other):
+        each.sentence = encode_sentences(each.backbone.text, each.backbone.tokenizer, ["a hand"])
+    assert torch.equal(other.sentence, model.sentence)
+    assert other.describe() == model.describe()
+
+
+def test_loaded_tensors_are_aligned(saved):
+    # Unaligned weights give other last bits, and a resumed run would leave its path.
+    model, _ = load_model(saved)
+    tensors = [*model.state_dict().values(), *load_training(saved)[0].values()]
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in tensors)
+
+
+def test_the_file_is_one_plain_safetensors(saved, model):
+    assert [entry.name for entry in saved.parent.iterdir()] == [saved.name]
+    assert set(load_file(saved)) == set(model.state_dict()) | {"training/optimizer/x/step"}
+
+
+def test_metadata_and_training_state_come_back(saved):
+    metadata = read_metadata(saved)
+    assert metadata["note"] == "é"
+    assert metadata["format"] == 1
+    assert metadata["model"]["backbone"]["image_size"] == [96, 48]
+    tensors, plain = load_training(saved)
+    assert plain == {"epoch": 7}
+    assert {name: t.item() for name, t in tensors.items()} == {"training/optimizer/x/step": 3.0}
+
+
+def test_a_model_without_training_state_says_so(model, tmp_path):
+    path = tmp_path / "best.safetensors"
+    save_model(path, model, {})
+    with pytest.raises(RunError, match="no training state"):
+        load_training(path)
+
+
+def test_tiny_and_timm_backbones_come_back(tmp_path):
+    timm = small_architecture(
+        {
+            "timm_model_name": "test_vit3",
+            "timm_pool": "map",
+            "timm_proj": "none",
+            "image_size": 160,
+        },
+        embed_dim=96,
+        custom_text=True,
+        init_logit_bias=-10,
+    )
+    for backbone in (build_backbone("tiny", pretrained="none"), take_over(timm, timm.build())):
+        backbone.image.fit((96, 48), 12)
+        model = ReIDModel(backbone).eval()
+        save_model(tmp_path / "model.safetensors", model, {})
+        other, _ = load_model(tmp_path / "model.safetensors")
+        images = torch.randn(2, 3, 96, 48)
+        with torch.no_grad():
+            assert torch.equal(other.embed(images), model.embed(images))
+
+
+def test_a_tokenizer_travels_in_the_file(tmp_path):
+    pytest.importorskip("tokenizers")
+    backbone = small_backbone()
+    text = {"context_length": 77, "tokenizer_kwargs": {"clean": "canonicalize"}}
+    architecture = small_architecture(text=text)
+    folder = write_tokenizer(tmp_path / "tokenizer")
+    backbone.tokenizer = find_tokenizer(architecture, folder)
+    path = tmp_path / "model.safetensors"
+    save_model(path, ReIDModel(backbone), {})
+    (folder / "tokenizer.json").unlink()
+    tokenizer = load_model(path)[0].backbone.tokenizer
+    assert tokenizer(["A left hand."])[0, :5].tolist() == [2, 9, 6, 1, 1]
+
+
+def rewrite(path, change):
+    with safe_open(path, framework="pt") as file:
+        metadata = json.loads(file.metadata()["promptreid"])
+    tensors = load_file(path)
+    change(tensors, metadata)
+    save_file(tensors, path, metadata={"promptreid": json.dumps(metadata)})
+
+
+def test_weights_that_do_not_fit_are_listed(saved):
+    def change(tensors, metadata):
+        del tensors["sie.embed"]
+        tensors["stranger"] = torch.zeros(1)
+        tensors["prompt.tokens"] = torch.zeros(4, 4, 3)
+
+    rewrite(saved, change)
+    with pytest.raises(WeightsError) as caught:
+        load_model(saved)
+    assert "1 missing: sie.embed" in str(caught.value)
+    assert "1 not part of the model: stranger" in str(caught.value)
+    assert "prompt.tokens (4x4x3 in the file, 4x4x128 in the model)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda tensors, metadata: metadata.update(format=2), "format 2"),
+        (lambda tensors, metadata: metadata.pop("model"), "without a description"),
+        (lambda tensors, metadata: metadata["model"].pop("sie"), "description of the model"),
+        (lambda tensors, metadata: metadata["model"]["head"].pop("widths"), "description of the"),
+    ],
+)
+def test_damaged_descriptions_are_refused(saved, change, words):
+    rewrite(saved, change)
+    with pytest.raises(WeightsError, match=words):
+        load_model(saved)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(WeightsError, match="no checkpoint at"):
+        load_model(path)
+    path.write_bytes(b"nonsense")
+    with pytest.raises(WeightsError, match="not a readable checkpoint"):
+        load_model(path)
+    save_file({"a": torch.zeros(2)}, path)
+    with pytest.raises(WeightsError, match=r"`backbone\.pretrained`"):
+        load_model(path)
+
+
+def test_a_cut_file_is_refused(saved):
+    saved.write_bytes(saved.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="not a readable checkpoint"):
+        load_model(saved)
+
+
+def test_a_failed_write_leaves_the_old_file(saved, model, monkeypatch):
+    before = saved.read_bytes()
+
+    def full(*arguments, **options):
+        Path(arguments[1]).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("promptreid.models.checkpoint.save_file", full)
+    with pytest.raises(RunError, match="No space left"):
+        save_model(saved, model, {})
+    assert saved.read_bytes() == before
+    assert [entry.name for entry in saved.parent.iterdir()] == [saved.name]
+
+
+def test_a_file_in_the_way_of_the_folder_is_said(model, tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        save_model(tmp_path / "run" / "last.safetensors", model, {})
+
+
+def test_new_files_are_readable_by_others(saved, tmp_path):
+    (tmp_path / "plain").write_text("")
+    assert stat.S_IMODE(saved.stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_extra_tensors_must_be_marked(model, tmp_path):
+    with pytest.raises(ValueError, match="training/"):
+        save_model(tmp_path / "x.safetensors", model, {}, extra_tensors={"a": torch.zeros(1)})
