@@ -109,6 +109,7 @@ def test_files_give_the_weights_back(kind, small, tmp_path):
     ]
 
 
+@pytest.mark.skipif(not hasattr(torch.jit, "trace_module"), reason="PyTorch has left TorchScript")
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::FutureWarning")
 def test_openai_archive_equals_open_clip(small, tmp_path):
     """A TorchScript archive, half of it in half precision, as OpenAI published them."""
@@ -219,6 +220,22 @@ def test_without_a_network_the_sentence_says_what_to_do(monkeypatch):
     with pytest.raises(ModelError, match="'openai' of ViT-B-16 could not be fetched") as caught:
         build_backbone("ViT-B-16")
     assert "give its path as `pretrained`" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "weights.bin"])
+def test_an_earlier_download_is_used_without_asking_the_network(monkeypatch, tmp_path, name):
+    asked = []
+
+    def look(repository, file):
+        asked.append((repository, file))
+        return str(tmp_path / file) if file.endswith(".bin") else None
+
+    monkeypatch.setattr(pretrained, "try_to_load_from_cache", look)
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    found = pretrained._download("ViT-B-16", "openai", {"hf_hub": f"timm/clip/{name}"})
+    assert found == tmp_path / (name or "open_clip_pytorch_model.bin")
+    assert asked[0][0] == "timm/clip"
+    assert asked[0][1].endswith(".safetensors")
 
 
 def test_native_statistics():

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from small_models import RESNET, VIT, small_backbone
@@ -101,6 +103,17 @@ def test_every_parameter_belongs_to_one_part():
     names = [name for part in PARTS for name in model.part_parameters(part)]
     assert len(names) == len(set(names))
     assert set(names) == {name for name, _ in model.named_parameters()} - FIXED
+
+
+@torch.no_grad()
+def test_a_copy_uses_its_own_text_tower():
+    model = build()
+    other = copy.deepcopy(model)
+    before = model.prompt.bank()
+    other.backbone.text.ln_final.weight.fill_(0)
+    assert other.prompt.text is other.backbone.text
+    assert torch.equal(model.prompt.bank(), before)
+    assert not torch.equal(other.prompt.bank(), before)
 
 
 def test_wrong_compositions_are_refused():

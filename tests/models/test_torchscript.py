@@ -9,6 +9,11 @@ from promptreid.errors import WeightsError
 from promptreid.models.torchscript import is_torchscript, read_torchscript
 from promptreid.models.weights import read_weights
 
+pytestmark = [
+    pytest.mark.skipif(not hasattr(torch.jit, "script"), reason="PyTorch has left TorchScript"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
 
 class Inner(nn.Module):
     def __init__(self):

@@ -1,0 +1,1 @@
+"""Backbones, prompts, heads, and the model that composes them."""
