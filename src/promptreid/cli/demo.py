@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from promptreid.progress import Lines
 
-IDENTITIES, IMAGE_SIZE = 96, 160
+IDENTITIES, IMAGE_SIZE, NUISANCE = 160, 128, 0.35
 
 
 @click.command()
@@ -92,6 +92,7 @@ def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
         seed=seed,
         size=IMAGE_SIZE,
         aspects=("dorsal right",),
+        nuisance=NUISANCE,
         workers=os.cpu_count() or 1,
         progress=Counted(lines, "rendering", "people"),
     )

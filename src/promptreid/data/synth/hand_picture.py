@@ -48,6 +48,7 @@ def render_hand(
     size: int | tuple[int, int] = 224,
     skin: Skin | None = None,
     accessories: bool | None = None,
+    nuisance: float = 1.0,
 ) -> HandPicture:
     """Photograph one side of one hand.
 
@@ -58,6 +59,7 @@ def render_hand(
         size: Side, or (height, width), in pixels.
         skin: What `paint_skin(identity, aspect)` gave, to save painting it again.
         accessories: Force rings and wristwear on or off; by default the person's habit decides.
+        nuisance: Share of the usual variation of pose, framing, light and camera, 0 to 1.
 
     Raises:
         RunError: The aspect is unknown or the size is below 16 pixels.
@@ -70,8 +72,8 @@ def render_hand(
     palmar = aspect.startswith("palmar")
     # The thumb of a right hand points left when its back is seen, and right when its palm is.
     mirrored = aspect in ("dorsal left", "palmar right")
-    pose = sample_pose(identity, rng, mirrored=mirrored, ratio=width / height)
-    light = sample_light(rng)
+    pose = sample_pose(identity, rng, mirrored=mirrored, ratio=width / height, nuisance=nuisance)
+    light = sample_light(rng, nuisance=nuisance)
     wear = sample_wear(identity, aspect, rng, accessories=accessories)
     fine = (round(height * FINENESS), round(width * FINENESS))
     place = frame(pose, fine, mirrored=mirrored)
@@ -83,7 +85,7 @@ def render_hand(
     add_rings(colour, identity, wear, shape, palmar=palmar)
     lit = colour * _shade(shape, relief, light, place)[..., None]
     paint_wrist(lit, cover, identity, wear, place, palmar=palmar)
-    scene, background = _background(fine, rng)
+    scene, background = _background(fine, rng, nuisance)
     _cast_shadow(scene, cover, light, place)
     scene += (lit - scene) * cover[..., None]
     pixels = develop(scene, light.look, rng, size=(height, width))
@@ -161,9 +163,13 @@ _PAPERS = {
 }
 
 
-def _background(size: tuple[int, int], rng: np.random.Generator) -> tuple[Array, str]:
+def _background(
+    size: tuple[int, int], rng: np.random.Generator, nuisance: float
+) -> tuple[Array, str]:
     """Draw the surface the hand lies on and name it; mostly white, as in 11k Hands."""
     word = str(rng.choice(list(_PAPERS), p=[0.84, 0.06, 0.03, 0.03, 0.02, 0.02]))
+    if nuisance < 1 and rng.random() >= nuisance:
+        word = "white"
     base, strength = _PAPERS[word]
     tint = np.asarray(base, dtype=np.float32) * rng.normal(1, 0.02, 3).astype(np.float32)
     field = fractal_noise(rng, size, (2, 2), octaves=2 if word == "white" else 4)

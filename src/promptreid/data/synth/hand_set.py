@@ -47,6 +47,7 @@ class _Job:
     names: tuple[str, ...]
     size: int
     folder: Path
+    nuisance: float = 1.0
 
 
 def write_hands(
@@ -57,6 +58,7 @@ def write_hands(
     images_per_aspect: tuple[int, int] = (6, 10),
     size: int = 224,
     aspects: Sequence[str] = ASPECTS,
+    nuisance: float = 1.0,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -74,6 +76,7 @@ def write_hands(
         images_per_aspect: Fewest and most pictures per person and aspect.
         size: Side of the pictures in pixels.
         aspects: Sides of the hand to render; leaving some out changes no other picture's pixels.
+        nuisance: Share of the usual variation of pose, framing, light and camera, 0 to 1.
         workers: Processes that render.
         progress: Called with (people done, people in all) after each person.
 
@@ -87,7 +90,10 @@ def write_hands(
     for aspect in aspects:
         if aspect not in ASPECTS:
             raise RunError(unknown_name("aspect", aspect, ASPECTS))
+    if not 0 <= nuisance <= 1:
+        raise RunError(f"nuisance is {nuisance}; it is a share and must lie between 0 and 1.")
     jobs, ids = _plan(identities, seed, images_per_aspect, size, frozenset(aspects))
+    jobs = [replace(job, nuisance=nuisance) for job in jobs]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         build = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -200,6 +206,7 @@ def _render_person(job: _Job) -> list[dict[str, str]]:
                 size=job.size,
                 skin=skin,
                 accessories=False if k < 2 else None,
+                nuisance=job.nuisance,
             )
             Image.fromarray(picture.pixels).save(job.folder / name, "JPEG", quality=92)
             row = picture.attributes | {"imageName": name}
