@@ -82,4 +82,4 @@ def test_the_offline_tour_of_the_readme_runs(tmp_path, capsys, monkeypatch):
             main([*words, *short[words[0]]])
         assert done.value.code == 0, capsys.readouterr().err
     assert "Protocol market1501" in capsys.readouterr().out
-    assert (tmp_path / "runs" / "clip-reid-market1501-seed0" / "scores.json").is_file()
+    assert (tmp_path / "runs" / "clip-reid-tiny-market1501-seed0" / "scores.json").is_file()
