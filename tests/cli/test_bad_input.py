@@ -9,6 +9,7 @@ from PIL import Image
 from promptreid.cli.main import main
 
 TINY = ["backbone.name=tiny", "backbone.pretrained=none", "backbone.image_size=32"]
+SMALL = "stages.image.batch={identities: 3, images: 2}"
 
 
 def run(capsys, *arguments):
@@ -97,7 +98,7 @@ def test_weights_that_do_not_fit(capsys, crops, tmp_path):
     save_file({"visual.proj": torch.zeros(3, 3)}, tmp_path / "w.safetensors")
     out = tmp_path / "run"
     outcome = run(
-        capsys, "train", "clip-reid", "backbone.name=tiny", "backbone.image_size=32",
+        capsys, "train", "clip-reid", "backbone.name=tiny", "backbone.image_size=32", SMALL,
         f"backbone.pretrained={tmp_path / 'w.safetensors'}",
         "--data", f"folder:{crops}", "--out", out,
     )  # fmt: skip
@@ -107,7 +108,7 @@ def test_weights_that_do_not_fit(capsys, crops, tmp_path):
 def test_unknown_backbone_names_the_closest(capsys, crops, tmp_path):
     out = tmp_path / "run"
     outcome = run(
-        capsys, "train", "clip-reid", "backbone.name=ViT-B-61",
+        capsys, "train", "clip-reid", "backbone.name=ViT-B-61", SMALL,
         "--data", f"folder:{crops}", "--out", out,
     )  # fmt: skip
     check(outcome, out, "ViT-B-61", "ViT-B-16")
@@ -116,7 +117,7 @@ def test_unknown_backbone_names_the_closest(capsys, crops, tmp_path):
 def test_place_that_cannot_be_written(capsys, crops, tmp_path):
     (tmp_path / "file").write_text("")
     out = tmp_path / "file" / "run"
-    code, _, err = train(capsys, f"folder:{crops}", out)
+    code, _, err = train(capsys, f"folder:{crops}", out, SMALL)
     assert code == 2
     assert str(tmp_path / "file") in err
 
