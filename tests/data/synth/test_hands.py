@@ -249,7 +249,7 @@ def _handedness(aspect: str, seed: int) -> float:
 def test_thumbs_are_on_the_right_side(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "promptreid.data.synth.hand_picture._background",
-        lambda size, _: (np.ones((*size, 3), np.float32), "white"),
+        lambda size, *_: (np.ones((*size, 3), np.float32), "white"),
     )
     # Fingers up, the back of a right hand has its thumb at the left: clockwise to the little one.
     turns = {aspect: _handedness(aspect, seed) for aspect in ASPECTS}
