@@ -121,8 +121,9 @@ def test_saved_and_loaded_without_cameras_and_paths(tmp_path):
 
 
 def test_writing_where_one_cannot_is_told(tmp_path):
+    (tmp_path / "file").touch()
     with pytest.raises(EvaluationError, match="cannot be written"):
-        some().save(tmp_path / "missing" / "e.safetensors")
+        some().save(tmp_path / "file" / "e.safetensors")
 
 
 def test_reading_something_else_is_told(tmp_path):

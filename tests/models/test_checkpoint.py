@@ -197,7 +197,7 @@ def test_a_failed_write_leaves_the_old_file(saved, model, monkeypatch):
         Path(arguments[1]).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("promptreid.models.checkpoint.save_file", full)
+    monkeypatch.setattr("promptreid.tensors.save_file", full)
     with pytest.raises(RunError, match="No space left"):
         save_model(saved, model, {})
     assert saved.read_bytes() == before

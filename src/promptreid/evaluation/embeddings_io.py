@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings import Embeddings
+from promptreid.tensors import write_tensors
 
 FORMAT = "promptreid-embeddings"
 VERSION = "1"
@@ -36,17 +35,13 @@ def write_embeddings(embeddings: Embeddings, path: Path) -> Path:
         "version": VERSION,
         "normalized": json.dumps(embeddings.normalized),
     }
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, part, metadata=header)
-        part.replace(path)
+        write_tensors(path, tensors, header)
     except (OSError, SafetensorError) as error:
         raise EvaluationError(
-            f"Embeddings cannot be written to {path}: {error}. The folder must exist, be writable "
+            f"Embeddings cannot be written to {path}: {error}. The folder must be writable "
             "and have room."
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

@@ -10,11 +10,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from promptreid.errors import RunError, WeightsError
-from promptreid.files import replacing
 from promptreid.models.backbone import restore_backbone
 from promptreid.models.heads import BNNeckHead
 from promptreid.models.prompts import IdentityPrompt
@@ -22,6 +20,7 @@ from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tokenizer_json import JsonTokenizer
 from promptreid.models.weights import first_line, load_strictly
+from promptreid.tensors import write_tensors
 
 FORMAT = 1
 TRAINING = "training/"
@@ -62,11 +61,7 @@ def save_model(
         tensors[_TOKENIZER] = torch.frombuffer(packed, dtype=torch.uint8)
     record = {**metadata, "format": FORMAT, "model": model.describe()}
     try:
-        with replacing(path) as temporary:
-            temporary.touch()
-            mode = temporary.stat().st_mode
-            save_file({**tensors, **extra}, temporary, metadata={_KEY: json.dumps(record)})
-            temporary.chmod(mode)  # safetensors makes files that only their owner can read
+        write_tensors(path, {**tensors, **extra}, {_KEY: json.dumps(record)})
     except (OSError, SafetensorError) as error:
         raise RunError(
             f"The checkpoint {path} cannot be written: {first_line(error)}. An earlier checkpoint "

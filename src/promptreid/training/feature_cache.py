@@ -7,15 +7,15 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from promptreid.data.loading import TestLoader
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.store import ImageStore
-from promptreid.files import replacing
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
+from promptreid.tensors import write_tensors
 from promptreid.training.device import forward_precision
 
 _BATCH = 64
@@ -62,8 +62,7 @@ def cached_projections(
             features[torch.as_tensor(rows)] = projected.float().cpu()
             progress.advance(len(rows))
     progress.finish()
-    with replacing(path) as temporary:
-        save_file({"projected": features}, temporary)
+    write_tensors(path, {"projected": features}, {})
     return features.to(device)
 
 

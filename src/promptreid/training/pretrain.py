@@ -11,17 +11,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
-from safetensors.torch import save_file
 from torch import Tensor
 
 from promptreid.data.augment import Augment, apply
 from promptreid.data.samplers import Uniform, derive_seed
 from promptreid.data.synth.corpus import CAPTIONS, Corpus
-from promptreid.files import replacing
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.models.text import TextTower
 from promptreid.models.tiny import NATIVE, TinyTokenizer, build_tiny
 from promptreid.progress import Progress
+from promptreid.tensors import write_tensors
 from promptreid.training.device import forward_precision
 
 _LARGEST_SCALE = 100.0
@@ -201,6 +200,5 @@ def _write(model: CLIP, out: Path, settings: PretrainSettings) -> None:
         name: value.detach().half().cpu().contiguous() if value.is_floating_point() else value
         for name, value in model.state_dict().items()
     }
-    with replacing(out) as temporary:
-        metadata = {key: str(value) for key, value in asdict(settings).items()}
-        save_file(tensors, temporary, metadata={"made_by": "promptreid pretrain", **metadata})
+    metadata = {key: str(value) for key, value in asdict(settings).items()}
+    write_tensors(out, tensors, {"made_by": "promptreid pretrain", **metadata})
