@@ -178,7 +178,7 @@ def test_own_file_extends_a_recipe_and_a_file_beside_it(tmp_path):
     assert recipe.name == "mine"
     assert recipe.backbone.image_size == (96, 96)
     assert [stage.epochs for stage in recipe.stages] == [60, 3]
-    assert "hand" in recipe.prompt.template
+    assert "hand" in recipe.prompt.template[0]
 
 
 def test_circle_of_recipes(tmp_path):

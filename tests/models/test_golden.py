@@ -20,7 +20,7 @@ from golden_weights import (
 from published import published_name
 from torch.nn import functional as F
 
-from promptreid.config.schema import OptimizerConfig
+from promptreid.config.optimize import OptimizerConfig
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.triplet import batch_hard_triplet
 from promptreid.models.backbone import build_backbone

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from promptreid.config.schema import OptimizerConfig
+from promptreid.config.optimize import OptimizerConfig
 from promptreid.training.optimizer import build_optimizer, parameter_groups, set_learning_rate
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from promptreid.config.optimize import ScheduleConfig
 from promptreid.config.recipes import load_recipe
-from promptreid.config.schema import ScheduleConfig
 from promptreid.errors import ConfigError
 from promptreid.training.schedule import learning_rate
 

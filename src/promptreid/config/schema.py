@@ -6,156 +6,34 @@ CLIP-ReID settings for people with ViT-B/16 where the paper and its code state o
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
     model_validator,
 )
 
+from promptreid.config.augment import AugmentConfig
+from promptreid.config.base import (
+    CLASSIFIERS,
+    TOWER_FEATURES,
+    Part,
+    Strict,
+    Templates,
+)
 from promptreid.config.losses import LossTerms
-
-
-class Strict(BaseModel):
-    """Frozen model that refuses unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _pair(value: object) -> object:
-    """Read one integer as a square."""
-    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-ImageSize = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_pair)]
-Triple = tuple[float, float, float]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Part = Literal["prompt", "image", "head"]
-
-
-class BackboneConfig(Strict):
-    """Which dual encoder, with which weights, at which size."""
-
-    name: str = "ViT-B-16"
-    pretrained: str = "auto"
-    """A tag of OpenCLIP, a weights file, `none` for random weights, or `auto`."""
-    image_size: ImageSize = (256, 128)
-    stride: PositiveInt | None = None
-    """Patch stride of a ViT; None for the patch size. 12 with 16-pixel patches is OLP."""
-    tokenizer: str | None = None
-    """Folder or file of a Hugging Face tokenizer, for backbones whose own must be downloaded."""
-
-
-class NormalizeConfig(Strict):
-    """Explicit pixel statistics."""
-
-    mean: Triple
-    std: Triple
-
-
-class PreprocessConfig(Strict):
-    """Pixel statistics and resize filters."""
-
-    normalize: Literal["clip-reid", "native", "imagenet", "half"] | NormalizeConfig = "clip-reid"
-    """`clip-reid`: one half for a ViT, ImageNet's for a ResNet, as published; `native`: what the
-    pretrained weights were trained with."""
-    train_interpolation: Literal["bicubic", "bilinear"] = "bicubic"
-    test_interpolation: Literal["bicubic", "bilinear"] = "bilinear"
-
-
-class SieConfig(Strict):
-    """Side information embedding (TransReID), on the class token as CLIP-ReID does."""
-
-    camera: bool = False
-    view: bool = False
-    coefficient: float = 1.0
-
-
-class PromptConfig(Strict):
-    """What the text tower reads."""
-
-    kind: Literal["identity", "none"] = "identity"
-    template: str = "A photo of a {context} person."
-    context_tokens: PositiveInt = 4
-
-
-class HeadConfig(Strict):
-    """Neck and classifier."""
-
-    kind: Literal["bnneck", "none"] = "bnneck"
-    classifier: Literal["linear"] = "linear"
-
-
-class EmbeddingConfig(Strict):
-    """Which features make the retrieval vector; they are joined, then L2-normalised together."""
-
-    features: tuple[Literal["penultimate", "final", "projected"], ...] = Field(
-        default=("final", "projected"), min_length=1
-    )
-    neck: Literal["before", "after"] = "before"
-
-
-class AugmentConfig(Strict):
-    """Training augmentation, in order: flip, pad and crop, normalise, erase."""
-
-    flip: Fraction = 0.5
-    pad: int = Field(default=10, ge=0)
-    erase: Fraction = 0.5
-
-
-class BatchConfig(Strict):
-    """Either `size` random images, or `identities` times `images` of each."""
-
-    size: PositiveInt | None = None
-    identities: Annotated[int, Field(ge=2)] | None = None
-    images: Annotated[int, Field(ge=2)] | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> BatchConfig:
-        if (self.size is None) == (self.identities is None):
-            raise ValueError("give either size, or identities and images")
-        if (self.identities is None) != (self.images is None):
-            raise ValueError("identities and images belong together; give both or neither")
-        return self
-
-    @property
-    def total(self) -> int:
-        """Images in a full batch."""
-        return self.size or (self.identities or 0) * (self.images or 0)
-
-
-class OptimizerConfig(Strict):
-    """Optimizer of one stage."""
-
-    name: Literal["adam", "adamw", "sgd"] = "adam"
-    lr: PositiveFloat = 3.5e-4
-    weight_decay: float = Field(default=1e-4, ge=0)
-    """L2 penalty for adam and sgd, decoupled for adamw."""
-    bias_lr_factor: PositiveFloat = 1.0
-    """Multiplies the learning rate of every parameter whose name contains `bias`."""
-    part_lr_factors: dict[Part, PositiveFloat] = Field(default_factory=dict)
-    """Multiplies the learning rate of whole parts, such as `{head: 10}` for new classifiers."""
-    momentum: Fraction = 0.9
-    """Of sgd."""
-
-
-class ScheduleConfig(Strict):
-    """Learning rate per epoch, epochs counted from 1 (see `promptreid.training.schedule`)."""
-
-    name: Literal["cosine", "multistep", "constant"] = "constant"
-    warmup_epochs: int = Field(default=0, ge=0)
-    warmup_lr: float | None = Field(default=None, ge=0)
-    """Cosine: the rate the linear warm-up starts from."""
-    warmup_factor: float | None = Field(default=None, gt=0, le=1)
-    """Multistep and constant: the factor the linear warm-up starts from."""
-    lr_min: float = Field(default=0.0, ge=0)
-    milestones: tuple[PositiveInt, ...] = ()
-    gamma: float = Field(default=0.1, gt=0)
+from promptreid.config.model import (
+    BackboneConfig,
+    EmbeddingConfig,
+    HeadConfig,
+    PreprocessConfig,
+    PromptConfig,
+    SieConfig,
+    TuningConfig,
+)
+from promptreid.config.optimize import BatchConfig, OptimizerConfig, ScheduleConfig
 
 
 class StageConfig(Strict):
@@ -175,13 +53,50 @@ class StageConfig(Strict):
     """Micro-batches per optimizer step; each term is averaged over them."""
     clip_norm: PositiveFloat | None = None
     """Largest gradient norm, applied before the step; None for no clipping."""
+    blocks: PositiveInt | None = None
+    """Last blocks (ViT) or layers (ResNet) of the image tower that learn, with what comes after
+    them; None for the whole tower."""
+    text: Literal["step", "epoch"] = "step"
+    """How often the text features of all identities are computed anew while prompts or the text
+    tower learn; frozen ones are computed once."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of an average of the weights, which is what is validated and saved; None for none."""
+    views: Literal[1, 2] = 1
+    """Differently augmented copies of each image in a batch."""
+    labels: Literal["identity", "instance"] = "identity"
+    """`instance`: each image is its own class, as for pictures nobody has labelled."""
+    hardest: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Learn from this share of the images only, those the model confuses most when the stage
+    begins; None for all."""
+
+    @property
+    def moves_embedding(self) -> bool:
+        """Whether retrieval vectors change while this stage runs."""
+        return bool(set(self.learns) & {"image", "visual_prompt", "lora", "head"})
+
+    @model_validator(mode="after")
+    def _two_views_for_moco(self) -> StageConfig:
+        if self.losses.moco is not None and self.losses.moco.weight > 0 and self.views != 2:
+            raise ValueError("the moco loss compares two views of each image; set views: 2")
+        if self.labels == "instance" and any(
+            set(term.needs) & {"prompt"} or term.classifier
+            for term in self.losses.active().values()
+        ):
+            raise ValueError(
+                "labels: instance has no identities, so no loss may read prompts or classifiers"
+            )
+        if self.labels == "instance" and self.batch.size is None:
+            raise ValueError("labels: instance takes random images; give batch.size")
+        return self
 
     @model_validator(mode="after")
     def _cached_means_frozen(self) -> StageConfig:
-        if self.images == "cached" and set(self.learns) & {"image", "head"}:
+        if self.images == "cached" and set(self.learns) - {"prompt", "text"}:
             raise ValueError(
-                "images: cached needs a frozen image tower; take image and head out of learns"
+                "images: cached needs a frozen image tower; only prompt and text can be in learns"
             )
+        if self.images == "cached" and self.views == 2:
+            raise ValueError("images: cached has no augmentation, so it has no second view")
         if self.images == "cached" and self.batch.size is None:
             raise ValueError("images: cached takes random images; give batch.size")
         return self
@@ -198,6 +113,37 @@ class ValidationConfig(Strict):
     metric: Literal["mAP", "mINP", "rank1"] = "mAP"
 
 
+class StartConfig(Strict):
+    """Weights of an earlier run to start from; what it lacks starts fresh."""
+
+    checkpoint: str | None = None
+    """A run folder or a checkpoint file."""
+    parts: tuple[Part, ...] | None = None
+    """What to take; None for everything that fits. Prompts and classifiers are taken identity by
+    identity, by name."""
+
+
+class ZeroShotConfig(Strict):
+    """Attributes to read off the images with hand-written sentences."""
+
+    attributes: dict[str, Templates] = Field(default_factory=dict)
+    """Attribute to sentences with its name as a field, such as
+    `{aspect: "a photo of a {aspect} hand"}`; several sentences are averaged."""
+
+
+class EvaluationConfig(Strict):
+    """How a run scores itself; `promptreid evaluate` can say otherwise."""
+
+    flip: bool = False
+    """Average each embedding with that of the mirrored image."""
+    query_expansion: int = Field(default=0, ge=0)
+    """Neighbours averaged into each query (and gallery image); 0 for none."""
+    expansion_power: float = Field(default=3.0, ge=0)
+    """Weights are similarities to this power; 0 for plain averages."""
+    rerank: bool = False
+    """k-reciprocal re-ranking, k1 20, k2 6, lambda 0.3."""
+
+
 class Recipe(Strict):
     """A named list of stages over one model."""
 
@@ -206,29 +152,92 @@ class Recipe(Strict):
     source: str = ""
     backbone: BackboneConfig = BackboneConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
+    tuning: TuningConfig = TuningConfig()
     sie: SieConfig = SieConfig()
     prompt: PromptConfig = PromptConfig()
     head: HeadConfig = HeadConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
+    start: StartConfig = StartConfig()
+    stage_mode: Literal["prompts_only", "image_only", "prompts_then_image"] = "prompts_then_image"
+    """Which stages run: those that learn prompts alone, the others, or all."""
     stages: tuple[StageConfig, ...] = ()
     validation: ValidationConfig = ValidationConfig()
+    zero_shot: ZeroShotConfig = ZeroShotConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stages_of_the_mode(cls, values: Any) -> Any:
+        """Leave out the stages that `stage_mode` does not run."""
+        if not isinstance(values, dict) or not isinstance(values.get("stages"), (list, tuple)):
+            return values
+        mode = values.get("stage_mode", "prompts_then_image")
+        if mode not in ("prompts_only", "image_only"):
+            return values
+        kept = [
+            stage
+            for stage in values["stages"]
+            if not isinstance(stage, dict)
+            or (list(stage.get("learns") or ()) == ["prompt"]) == (mode == "prompts_only")
+        ]
+        return {**values, "stages": kept}
+
+    @property
+    def classifiers(self) -> tuple[str, ...]:
+        """Kinds of classifiers that some stage trains, in a fixed order."""
+        wanted = {
+            term.classifier for stage in self.stages for term in stage.losses.active().values()
+        }
+        return tuple(kind for kind in CLASSIFIERS if kind in wanted)
 
     @model_validator(mode="after")
     def _parts_exist(self) -> Recipe:
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise ValueError(f"two stages share a name: {', '.join(names)}")
+        there = {
+            "prompt": (self.prompt.kind != "none", "prompt.kind"),
+            "head": (self.head.kind != "none", "head.kind"),
+            "visual_prompt": (self.tuning.visual_prompt is not None, "tuning.visual_prompt"),
+            "lora": (self.tuning.lora is not None, "tuning.lora"),
+        }
         for stage in self.stages:
             needed: set[str] = set(stage.learns)
             for loss in stage.losses.active().values():
                 needed.update(loss.needs)
-            for part, kind in (("prompt", self.prompt.kind), ("head", self.head.kind)):
-                if part in needed and kind == "none":
+            for part, (present, key) in there.items():
+                if part in needed and not present:
                     raise ValueError(
-                        f"stage {stage.name} needs a {part}, but {part}.kind is none; "
-                        f"set {part}.kind or change learns and losses"
+                        f"stage {stage.name} needs a {part}, but {key} is none; "
+                        f"set {key} or change learns and losses"
                     )
-        if self.embedding.neck == "after" and self.head.kind == "none":
-            raise ValueError("embedding.neck: after needs a head; set head.kind or neck: before")
+        return self
+
+    @model_validator(mode="after")
+    def _features_exist(self) -> Recipe:
+        known = self.head.names if self.head.kind != "none" else TOWER_FEATURES
+        asked = [("head.features", self.head.features)] if self.head.kind != "none" else []
+        asked += [("embedding.features", self.embedding.features)]
+        asked += [
+            (f"stages.{stage.name}.losses.{name}.features", term.reads)
+            for stage in self.stages
+            for name, term in stage.losses.active().items()
+        ]
+        for key, wanted in asked:
+            for name in wanted:
+                if name not in known:
+                    raise ValueError(
+                        f"{key} names {name!r}, which this model does not have; it has "
+                        f"{', '.join(known)} (head.mlp, head.reduction and head.parts make more)"
+                    )
+            if len(set(wanted)) < len(wanted):
+                raise ValueError(f"{key} names a feature twice: {', '.join(wanted)}")
+        if self.embedding.neck == "after":
+            missing = [name for name in self.embedding.features if name not in self.head.features]
+            if self.head.kind == "none" or missing:
+                raise ValueError(
+                    "embedding.neck: after needs a head with a neck for each embedding feature; "
+                    "set head.kind and head.features, or neck: before"
+                )
         return self

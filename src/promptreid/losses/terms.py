@@ -14,7 +14,7 @@ from promptreid.config.losses import (
     ImageToTextTerm,
     LossTerm,
     LossTerms,
-    SupConTerm,
+    SupConTextTerm,
     TripletTerm,
 )
 from promptreid.losses.classification import identity_cross_entropy
@@ -39,7 +39,7 @@ class Outputs(Protocol):
     def text_logits(self) -> Tensor: ...  # noqa: D102
 
 
-def supcon_i2t(outputs: Outputs, term: SupConTerm) -> Tensor:
+def supcon_i2t(outputs: Outputs, term: SupConTextTerm) -> Tensor:
     """Contrast each image with the texts of the batch."""
     return supcon_cross_modal(
         outputs.projected,
@@ -51,7 +51,7 @@ def supcon_i2t(outputs: Outputs, term: SupConTerm) -> Tensor:
     )
 
 
-def supcon_t2i(outputs: Outputs, term: SupConTerm) -> Tensor:
+def supcon_t2i(outputs: Outputs, term: SupConTextTerm) -> Tensor:
     """Contrast each text with the images of the batch."""
     return supcon_cross_modal(
         outputs.text,

@@ -90,9 +90,10 @@ class ResNetTower(ImageTower):
         x4 = self.layer4(x3)
         cells = x4.flatten(2).transpose(1, 2)
         final = cells.mean(dim=1)
-        return ImageFeatures(
-            x3.mean(dim=(2, 3)), final, _pool(self.attnpool, cells), cells if tokens else None
-        )
+        penultimate, projected = x3.mean(dim=(2, 3)), _pool(self.attnpool, cells)
+        if not tokens:
+            return ImageFeatures(penultimate, final, projected)
+        return ImageFeatures(penultimate, final, projected, tokens=cells, before=x3)
 
 
 def feature_map(image_size: tuple[int, int], stride: int) -> tuple[int, int]:

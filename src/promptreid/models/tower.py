@@ -23,12 +23,16 @@ class ImageFeatures:
         projected: (B, d) the feature in the space shared with text.
         tokens: (B, N, D) all tokens after the last block, before the final norm, class token first
             where there is one; only when asked for.
+        before: What enters the last block, (B, N, D) tokens (ViT), or the last layer, a
+            (B, C, rows, columns) map (ResNet); only when tokens are asked for, and None for towers
+            of timm.
     """
 
     penultimate: Tensor
     final: Tensor
     projected: Tensor
     tokens: Tensor | None = None
+    before: Tensor | None = None
 
     def __getitem__(self, name: str) -> Tensor:
         """Return a feature by its name, one of `FEATURES`."""
@@ -75,7 +79,7 @@ class ImageTower(nn.Module, ABC):
         Args:
             images: (B, 3, H, W) normalised pixels of size `image_size`.
             sie: (B, width) side information added to the class token; see `SideInformation`.
-            tokens: Also return all tokens of the last block.
+            tokens: Also return `tokens` and `before`.
 
         Raises:
             ModelError: The images have another size, or `sie` is given to a tower without a class

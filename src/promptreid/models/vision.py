@@ -85,7 +85,10 @@ class ViTTower(ImageTower):
             return ImageFeatures(x[:, 0], final, final @ self.proj)
         after = run_block(last, x)
         final = self.pool_tokens(after)
-        return ImageFeatures(self._pool(x), final, final @ self.proj, after if tokens else None)
+        projected = final @ self.proj
+        if not tokens:
+            return ImageFeatures(self._pool(x), final, projected)
+        return ImageFeatures(self._pool(x), final, projected, tokens=after, before=x)
 
     def embed(self, images: Tensor, sie: Tensor | None = None) -> Tensor:
         """Turn images into the tokens that enter the first block.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from promptreid.config.schema import NormalizeConfig, Recipe
+from promptreid.config.model import NormalizeConfig
+from promptreid.config.schema import Recipe
 from promptreid.data.preprocess import HALF, IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from promptreid.data.samplers import derive_seed
 from promptreid.errors import ConfigError
@@ -48,7 +49,7 @@ def build_model(
             backbone.text,
             backbone.tokenizer,
             classes,
-            template=recipe.prompt.template,
+            template=recipe.prompt.template[0],
             context_tokens=recipe.prompt.context_tokens,
             generator=generator,
         )

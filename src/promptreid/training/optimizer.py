@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from promptreid.config.schema import OptimizerConfig
+from promptreid.config.optimize import OptimizerConfig
 
 NamedParameters = Iterable[tuple[str, nn.Parameter]]
 

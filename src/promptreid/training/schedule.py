@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from promptreid.config.schema import ScheduleConfig
+from promptreid.config.optimize import ScheduleConfig
 from promptreid.errors import ConfigError
 
 

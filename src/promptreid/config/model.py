@@ -1,0 +1,174 @@
+"""The model of a recipe: backbone, preprocessing, additions to the image tower, prompt, head."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+)
+
+from promptreid.config.base import (
+    TOWER_FEATURES,
+    ImageSize,
+    Strict,
+    Templates,
+    Triple,
+)
+from promptreid.config.losses import Features
+
+
+class BackboneConfig(Strict):
+    """Which dual encoder, with which weights, at which size."""
+
+    name: str = "ViT-B-16"
+    pretrained: str = "auto"
+    """A tag of OpenCLIP, a weights file, `none` for random weights, or `auto`."""
+    image_size: ImageSize = (256, 128)
+    stride: PositiveInt | None = None
+    """Patch stride of a ViT; None for the patch size. 12 with 16-pixel patches is OLP."""
+    tokenizer: str | None = None
+    """Folder or file of a Hugging Face tokenizer, for backbones whose own must be downloaded."""
+
+
+class NormalizeConfig(Strict):
+    """Explicit pixel statistics."""
+
+    mean: Triple
+    std: Triple
+
+
+class PreprocessConfig(Strict):
+    """Pixel statistics and resize filters."""
+
+    normalize: Literal["clip-reid", "native", "imagenet", "half"] | NormalizeConfig = "clip-reid"
+    """`clip-reid`: one half for a ViT, ImageNet's for a ResNet, as published; `native`: what the
+    pretrained weights were trained with."""
+    train_interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    test_interpolation: Literal["bicubic", "bilinear"] = "bilinear"
+
+
+class VisualPromptConfig(Strict):
+    """Learned tokens on the image side (Jia et al., ECCV 2022); the part `visual_prompt`."""
+
+    tokens: PositiveInt = 5
+    deep: bool = False
+    """Fresh tokens at every block instead of the first only."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class LoraConfig(Strict):
+    """Low-rank updates of the image tower's matrices (Hu et al., ICLR 2022); the part `lora`."""
+
+    rank: PositiveInt = 8
+    alpha: PositiveFloat = 16.0
+    """The update is multiplied by alpha / rank."""
+    targets: Annotated[tuple[Literal["attention", "mlp"], ...], Field(min_length=1)] = (
+        "attention",
+    )
+
+
+class TuningConfig(Strict):
+    """Small additions to a frozen image tower."""
+
+    visual_prompt: VisualPromptConfig | None = None
+    lora: LoraConfig | None = None
+
+
+class SieConfig(Strict):
+    """Side information embedding (TransReID), on the class token as CLIP-ReID does."""
+
+    camera: bool = False
+    view: bool = False
+    attribute: str | None = None
+    """An attribute of the data, such as `aspect`, in place of the view."""
+    coefficient: float = 1.0
+
+
+class PromptConfig(Strict):
+    """What the text tower reads."""
+
+    kind: Literal["identity", "none"] = "identity"
+    template: Templates = ("A photo of a {context} person.",)
+    """`{context}` is where the learned tokens stand; any other field, such as `{aspect}`, is
+    filled from the attribute of that name. Several templates are given to the prompts of an
+    ensemble in turn."""
+    context_tokens: PositiveInt = 4
+    context: Literal["identity", "shared"] = "identity"
+    """Tokens of each identity's own, or one set for all; the template must then tell identities
+    apart by attributes."""
+    ensemble: PositiveInt = 1
+    """Prompts per identity, whose text features are averaged."""
+    init: str | None = None
+    """Words the learned tokens start from, with fields as in the template; None for random."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of the learned tokens, while they learn."""
+
+
+class MlpConfig(Strict):
+    """Two-layer projection (Chen et al., ICML 2020); gives the feature `mlp`."""
+
+    of: str = "final"
+    hidden: PositiveInt | None = None
+    """Width between the layers; None for that of the input."""
+    width: PositiveInt = 128
+
+
+class ReductionConfig(Strict):
+    """Linear reduction; gives the feature `reduced`."""
+
+    of: str = "projected"
+    width: PositiveInt = 256
+
+
+class PartsConfig(Strict):
+    """Branches that look at stripes of the image.
+
+    `pcb` (Sun et al., ECCV 2018) gives `part1`, `part2`, ...; `mgn` (Wang et al., ACM MM 2018)
+    gives `global1` to `global3` and `part1` to `part5`, from its own copies of the last layer.
+    """
+
+    kind: Literal["pcb", "mgn"] = "pcb"
+    stripes: Annotated[int, Field(ge=2)] = 6
+    """Of pcb; mgn has two and three."""
+    width: PositiveInt = 256
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features these branches give, in order."""
+        if self.kind == "pcb":
+            return tuple(f"part{number}" for number in range(1, self.stripes + 1))
+        return tuple(f"global{n}" for n in (1, 2, 3)) + tuple(f"part{n}" for n in range(1, 6))
+
+
+class HeadConfig(Strict):
+    """Neck, further features and classifiers.
+
+    Which classifiers there are follows from the losses: `id` trains linear ones, `arcface`,
+    `cosface` and `circle_id` their own, each for every feature of `features`.
+    """
+
+    kind: Literal["bnneck", "linear", "none"] = "bnneck"
+    """`linear`: classifiers read the features as they are, without a neck."""
+    features: Features = ("final", "projected")
+    """What is classified."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Before the classifiers."""
+    mlp: MlpConfig | None = None
+    reduction: ReductionConfig | None = None
+    parts: PartsConfig | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all image features: the tower's three and those made here."""
+        made = ("mlp",) * (self.mlp is not None) + ("reduced",) * (self.reduction is not None)
+        return (*TOWER_FEATURES, *made, *(self.parts.names if self.parts is not None else ()))
+
+
+class EmbeddingConfig(Strict):
+    """Which features make the retrieval vector; they are joined, then L2-normalised together."""
+
+    features: Features = ("final", "projected")
+    neck: Literal["before", "after"] = "before"
