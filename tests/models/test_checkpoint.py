@@ -26,7 +26,7 @@ def build(vision=VIT, **options):
     width = backbone.image.widths[1]
     return ReIDModel(
         backbone,
-        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 4, template="a {context} hand"),
+        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 4, templates="a {context} hand"),
         head=BNNeckHead((width, 64), 4),
         sie=None if vision is RESNET else SideInformation(cameras=2, views=3, width=width),
         embedding=EmbeddingSpec(("final",), neck="after"),

@@ -74,7 +74,7 @@ def build(case: Case, folder: Path) -> ReIDModel:
     _, final, projected = backbone.image.widths
     model = ReIDModel(
         backbone,
-        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, IDENTITIES, template=TEMPLATE),
+        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, IDENTITIES, templates=TEMPLATE),
         head=BNNeckHead((final, projected), IDENTITIES),
         sie=SideInformation(cameras=CAMERAS, width=final) if case.sie else None,
     )
@@ -104,7 +104,7 @@ def stage_one(model: ReIDModel, image: torch.Tensor, ours: dict[str, np.ndarray]
 
 
 def stage_two(case: Case, model: ReIDModel, images: torch.Tensor, results: Results) -> None:
-    bank = model.prompt.bank()
+    bank = model.prompt.bank()[0]
     optimizer = build_optimizer(
         list(model.learn(["image", "head", "sie"]).items()),
         OptimizerConfig(lr=case.lr, weight_decay=case.weight_decay, bias_lr_factor=2),
@@ -163,7 +163,7 @@ def results(request, tmp_path_factory):
         if case.sie:
             image = model.features(images, use_sie=False).projected
         found.ours["image_proj"] = image.numpy()
-        found.ours["text_all"] = model.prompt.bank().numpy()
+        found.ours["text_all"] = model.prompt.bank()[0].numpy()
     stage_one(model, image, found.ours)
     stage_two(case, model, images, found)
     found.ours["eval_feature_after"] = evaluate(model, images, cameras)

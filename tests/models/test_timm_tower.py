@@ -110,8 +110,8 @@ def test_prompts_of_a_siglip(tmp_path):
     architecture.config["text_cfg"]["tokenizer_kwargs"] = {"clean": "canonicalize"}
     tokenizer = find_tokenizer(architecture, write_tokenizer(tmp_path))
     template = "a photo of a {context} hand"
-    prompt = IdentityPrompt(text, tokenizer, 3, template=template, context_tokens=2)
-    assert (prompt.slot.start, prompt.slot.eot) == (4, 15)
+    prompt = IdentityPrompt(text, tokenizer, 3, templates=template, context_tokens=2)
+    assert (prompt.slots[0].start, prompt.slots[0].eot) == (4, 15)
     tokens = tokenizer([template.replace("{context}", "x x")])
     with torch.no_grad():
         filler = text.embed_tokens(tokens)[:, 4:6]

@@ -52,8 +52,8 @@ def test_variant(name):
     assert (vectors[0] - vectors[1]).abs().max() > 1e-4
     if "SigLIP" not in name:  # its tokenizer is not part of OpenCLIP
         prompt = IdentityPrompt(backbone.text, backbone.tokenizer, 2)
-        assert (prompt.slot.start, prompt.slot.eot) == (5, 11)
-        bank = prompt.bank()
+        assert (prompt.slots[0].start, prompt.slots[0].eot) == (5, 11)
+        bank = prompt.bank()[0]
         assert bank.shape == (2, widths[2])
         assert (bank[0] - bank[1]).abs().max() > 1e-4
     del model, backbone, reid

@@ -26,7 +26,7 @@ def model():
         backbone.text,
         backbone.tokenizer,
         4,
-        template="A photo of a {context} person.",
+        templates="A photo of a {context} person.",
         context_tokens=2,
         generator=torch.Generator().manual_seed(1),
     )
