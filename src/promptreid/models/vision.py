@@ -10,6 +10,7 @@ from promptreid.errors import ModelError
 from promptreid.models.blocks import run_block, run_block_at
 from promptreid.models.positions import patch_grid, resize_positions
 from promptreid.models.tower import ImageFeatures, ImageTower
+from promptreid.models.visual_prompt import VisualPrompt
 
 
 class ViTTower(ImageTower):
@@ -18,7 +19,13 @@ class ViTTower(ImageTower):
     Sub-modules keep OpenAI's names (`conv1`, `transformer.resblocks.0.attn.in_proj_weight`, ...).
     With average-pooled architectures the class token's place is taken by the mean of the patch
     tokens.
+
+    Attributes:
+        visual_prompt: Learned tokens that run along with those of the image, and that no feature
+            is read from; None without.
     """
+
+    visual_prompt: VisualPrompt | None
 
     def __init__(self, source: VisionTransformer) -> None:
         """Take over the parts of an OpenCLIP vision transformer.
@@ -44,6 +51,7 @@ class ViTTower(ImageTower):
         self.transformer = source.transformer
         self.ln_post = source.ln_post
         self.proj: nn.Parameter = source.proj
+        self.visual_prompt = None
 
         self.pool = source.pool_type
         self.norm_after_pool = source.final_ln_after_pool
@@ -73,17 +81,20 @@ class ViTTower(ImageTower):
         """Encode images; see `ImageTower.forward`.
 
         Unless `tokens` are wanted, the last block, the final norm and the projection are computed
-        for the class token alone: same values, less work.
+        for the class token alone: same values, less work. `tokens` and `before` are without the
+        tokens of a visual prompt.
         """
         self.check_images(images)
         *blocks, last = self.transformer.resblocks
-        x = self.embed(images, sie)
-        for block in blocks:
-            x = run_block(block, x)
+        x = self._enter(self.embed(images, sie), 0)
+        for number, block in enumerate(blocks, start=1):
+            x = self._enter(run_block(block, x), number)
         if self.pool == "tok" and not tokens:
             final = self.ln_post(run_block_at(last, x, 0))
             return ImageFeatures(x[:, 0], final, final @ self.proj)
         after = run_block(last, x)
+        if self.visual_prompt is not None:
+            x, after = self.visual_prompt.leave(x), self.visual_prompt.leave(after)
         final = self.pool_tokens(after)
         projected = final @ self.proj
         if not tokens:
@@ -114,6 +125,10 @@ class ViTTower(ImageTower):
         return (
             self._pool(self.ln_post(tokens)) if self.pool == "avg" else self.ln_post(tokens[:, 0])
         )
+
+    def _enter(self, x: Tensor, block: int) -> Tensor:
+        """Put prompt tokens among those that enter a block, where there are any."""
+        return x if self.visual_prompt is None else self.visual_prompt.enter(x, block)
 
     def _pool(self, tokens: Tensor) -> Tensor:
         return tokens[:, 0] if self.pool == "tok" else tokens[:, 1:].mean(dim=1)
