@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from promptreid.data.dataset import load_data
+from promptreid.data.side import table_rows, table_values
 from promptreid.errors import DataError
 from promptreid.training.data import training_data
 
@@ -60,3 +61,93 @@ def test_validation_identities_leave_the_training_rows(tmp_path):
     data = gather(table(tmp_path / "a.csv", rows("x", list("abcdef"))), validation="identities")
     (held,) = data.validations
     assert not set(held.manifest.identities) & set(data.classes)
+
+
+HANDS = [
+    # identity 1 is one person's two sides; "tone" and "sex" hold for a person, "side" does not
+    "h/1-0.jpg,1,0,,h,train,dorsal_right,dark,female",
+    "h/1-1.jpg,1,0,,h,train,palmar_right,dark,female",
+    "h/2-0.jpg,2,0,,h,train,palmar_right,fair,male",
+    "h/2-1.jpg,2,0,,h,train,dorsal_left,fair,male",
+    "h/3-0.jpg,3,0,,h,train,dorsal_right,fair,",
+]
+
+
+def hands(path, rows=HANDS):
+    for row in rows:
+        image = path.parent / row.partition(",")[0]
+        image.parent.mkdir(exist_ok=True)
+        image.touch()
+    head = "path,identity,camera,view,domain,split,side,tone,sex"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return load_data(f"csv:{path}")
+
+
+def attributes(*datasets, **options):
+    return training_data(datasets, validation="none", fraction=0.5, seed=0, **options)
+
+
+def test_fields_that_hold_for_an_identity_are_told_from_those_of_the_sample(tmp_path):
+    data = attributes(hands(tmp_path / "a.csv"), fields=("tone", "side"))
+    assert data.fields.identity == {"tone": ("dark", "fair", "fair")}
+    assert data.fields.variants == (
+        {"side": "dorsal_left"},
+        {"side": "dorsal_right"},
+        {"side": "palmar_right"},
+    )
+    assert data.variants.dtype == np.int64
+    assert data.variants.tolist() == [1, 2, 2, 0, 1]
+
+
+def test_without_fields_there_is_one_variant(tmp_path):
+    data = attributes(hands(tmp_path / "a.csv"))
+    assert data.fields.identity == {}
+    assert data.fields.variants == ({},)
+    assert data.variants.tolist() == [0] * 5
+
+
+def test_fields_of_several_data_sets_are_read_together(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one = hands(tmp_path / "one" / "one.csv")
+    two = hands(tmp_path / "two" / "two.csv", [row.replace("dark", "pale") for row in HANDS[:4]])
+    data = attributes(one, two, fields=("tone",))
+    assert data.fields.identity["tone"] == ("dark", "fair", "fair", "pale", "fair")
+
+
+def test_a_field_the_data_lack_is_refused_with_what_there_is(tmp_path):
+    with pytest.raises(DataError, match=r"named 'sid'.*'side'.*Known: sex, side, tone.*A prompt"):
+        attributes(hands(tmp_path / "a.csv"), fields=("sid",))
+    with pytest.raises(DataError, match=r"named 'aspect'.*Known: sex, side, tone.*sie.attribute"):
+        attributes(hands(tmp_path / "a.csv"), side_attribute="aspect")
+
+
+def test_missing_values_of_a_field_are_counted(tmp_path):
+    with pytest.raises(DataError, match=r"'sex', but 1 of 5 training images.*h/3-0\.jpg"):
+        attributes(hands(tmp_path / "a.csv"), fields=("sex",))
+    attributes(hands(tmp_path / "a.csv", HANDS[:4]), fields=("sex",))
+
+
+def test_an_attribute_stands_for_the_view(tmp_path):
+    data = attributes(hands(tmp_path / "a.csv"), side_attribute="sex")
+    assert data.view_values == ("female", "male")
+    assert data.views.tolist() == [0, 0, 1, 1, -1]
+    plain = attributes(hands(tmp_path / "a.csv"))
+    assert plain.view_values == ()
+    assert plain.views.tolist() == [-1] * 5
+
+
+def test_validation_rows_name_cameras_as_training_rows_do(tmp_path):
+    one = table(tmp_path / "one.csv", rows("x", ["1", "2"], camera=0))
+    two = table(tmp_path / "two.csv", rows("x", ["1", "2"], camera=0))
+    data = gather(one, two, validation="images")
+    for position, held in enumerate(data.validations):
+        found = table_rows(held.manifest.cameras, data.camera_values)
+        assert found.tolist() == [position] * 4
+
+
+def test_side_rows_of_numbers_and_of_words():
+    assert table_values([3, None, 0, 3]) == (0, 3)
+    assert table_values(["b", "", "a"]) == ("a", "b")
+    assert table_rows([0, 3, None, 7], (0, 3)).tolist() == [0, 1, -1, -1]
+    assert table_rows(["a", "", "c", "b"], ["a", "b"]).tolist() == [0, -1, -1, 1]

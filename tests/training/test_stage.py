@@ -136,7 +136,7 @@ def test_only_the_named_part_learns_and_everything_else_is_frozen(model):
 
 
 def test_prompt_features_of_two_identities_differ_and_the_tokens_get_gradients(model):
-    bank = model.prompt.bank()
+    (bank,) = model.prompt.bank()
     assert (bank[0] - bank[1]).norm() > 1e-3
     set_learning(model, ["prompt"])
     model.prompt(torch.tensor([0, 2])).square().sum().backward()

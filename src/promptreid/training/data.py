@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Manifest, sort_identities
-from promptreid.data.side import table_rows
+from promptreid.data.side import Side, table_rows, table_values
 from promptreid.data.validation import Kind, Validation, make_validation
-from promptreid.errors import DataError
+from promptreid.errors import DataError, unknown_name
+from promptreid.models.sentences import SentenceFields, split_fields
 
 Ints = npt.NDArray[np.int64]
 
@@ -27,9 +28,12 @@ class TrainingData:
         labels: (N,) class index of each image.
         cameras: (N,) row of the camera table, -1 where unknown.
         views: (N,) row of the view table, -1 where unknown.
+        variants: (N,) which of `fields.variants` each image's sentence takes.
         classes: Identity of each class, after its data set and domain when there are several.
         camera_values: Camera number of each row of the camera table.
-        view_values: View number of each row of the view table.
+        view_values: View number of each row of the view table, or the attribute's value where an
+            attribute stands for the view.
+        fields: What fills the fields of prompts, for each class and each variant.
         validations: Validation images of each data set that has some.
         fingerprint: One hash over the training rows of all data sets.
     """
@@ -38,9 +42,11 @@ class TrainingData:
     labels: Ints
     cameras: Ints
     views: Ints
+    variants: Ints
     classes: tuple[str, ...]
-    camera_values: tuple[int, ...]
-    view_values: tuple[int, ...]
+    camera_values: tuple[Side, ...]
+    view_values: tuple[Side, ...]
+    fields: SentenceFields
     validations: tuple[Validation, ...]
     fingerprint: str
 
@@ -49,7 +55,13 @@ class TrainingData:
 
 
 def training_data(
-    datasets: Sequence[DataSet], *, validation: Kind, fraction: float, seed: int
+    datasets: Sequence[DataSet],
+    *,
+    validation: Kind,
+    fraction: float,
+    seed: int,
+    fields: Sequence[str] = (),
+    side_attribute: str | None = None,
 ) -> TrainingData:
     """Gather the training rows of all data sets; identities of different data sets never collide.
 
@@ -61,50 +73,105 @@ def training_data(
         validation: "auto", "images", "identities" or "none".
         fraction: Part of the identities to hold out for "identities".
         seed: Seed of the drawing of validation images.
+        fields: Attributes that prompts name. Those that are constant within every class fill its
+            sentences; combinations of the others are the sentence's variants.
+        side_attribute: Attribute whose values stand for views; None for the views of the data.
 
     Raises:
-        DataError: There is no training image, or fewer than two identities.
+        DataError: There is no training image, or fewer than two identities; or a data set lacks an
+            attribute that is asked for, or a value that a sentence needs.
     """
-    paths: list[Path] = []
-    names: list[str] = []
-    classes: list[str] = []
-    cameras: list[int | None] = []
-    views: list[int | None] = []
-    validations: list[Validation] = []
-    prints: list[str] = []
+    rows = _Rows()
     several = len(datasets) > 1
-    for dataset in datasets:
+    for position, dataset in enumerate(datasets):
         manifest, held = make_validation(dataset, kind=validation, fraction=fraction, seed=seed)
-        validations += [held] if held is not None else []
-        prefix = f"{dataset.manifest.name}/" if several else ""
-        classes += _in_order(manifest, prefix)
-        names += _class_names(manifest, prefix)
-        paths += [manifest.path(row) for row in range(len(manifest))]
+        _check_attributes(dataset, manifest, fields, side_attribute)
         # Camera 1 of one site is not camera 1 of another.
-        cameras += _apart(manifest, manifest.cameras, len(prints), several=several)
-        views += manifest.views
-        prints.append(manifest.fingerprint())
+        shift = _CAMERAS_PER_SITE * position if several else 0
+        prefix = f"{dataset.manifest.name}/" if several else ""
+        rows.add(manifest, prefix=prefix, shift=shift, fields=fields, side=side_attribute)
+        if held is not None:
+            cameras = tuple(_shifted(held.manifest, shift))
+            rows.validations.append(replace(held, manifest=replace(held.manifest, cameras=cameras)))
+    classes = rows.classes
     if len(classes) < 2:
         raise DataError(
             f"Training needs at least two identities; {_names(datasets)} has {len(classes)} "
-            f"with {len(paths)} training images. Run `promptreid data inspect` on it."
+            f"with {len(rows.paths)} training images. Run `promptreid data inspect` on it."
         )
     if len(set(classes)) < len(classes):
         raise DataError(f"One data set is given twice: {_names(datasets)}.")
     index = {name: row for row, name in enumerate(classes)}
-    camera_values = tuple(sorted({value for value in cameras if value is not None}))
-    view_values = tuple(sorted({value for value in views if value is not None}))
+    labels = [index[name] for name in rows.names]
+    sentence_fields, variants = split_fields(rows.columns, labels, len(classes))
+    camera_values, view_values = table_values(rows.cameras), table_values(rows.views)
     return TrainingData(
-        paths=tuple(paths),
-        labels=np.array([index[name] for name in names], dtype=np.int64),
-        cameras=table_rows(cameras, camera_values),
-        views=table_rows(views, view_values),
+        paths=tuple(rows.paths),
+        labels=np.array(labels, dtype=np.int64),
+        cameras=table_rows(rows.cameras, camera_values),
+        views=table_rows(rows.views, view_values),
+        variants=np.array(variants, dtype=np.int64),
         classes=tuple(classes),
         camera_values=camera_values,
         view_values=view_values,
-        validations=tuple(validations),
-        fingerprint="+".join(prints),
+        fields=sentence_fields,
+        validations=tuple(rows.validations),
+        fingerprint="+".join(rows.prints),
     )
+
+
+@dataclass
+class _Rows:
+    """Training rows of the data sets so far."""
+
+    paths: list[Path] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    cameras: list[int | None] = field(default_factory=list)
+    views: list[Side | None] = field(default_factory=list)
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    validations: list[Validation] = field(default_factory=list)
+    prints: list[str] = field(default_factory=list)
+
+    def add(
+        self,
+        manifest: Manifest,
+        *,
+        prefix: str,
+        shift: int,
+        fields: Sequence[str],
+        side: str | None,
+    ) -> None:
+        """Take in the rows of one data set."""
+        self.classes += _in_order(manifest, prefix)
+        self.names += _class_names(manifest, prefix)
+        self.paths += [manifest.path(row) for row in range(len(manifest))]
+        self.cameras += _shifted(manifest, shift)
+        self.views += manifest.views if side is None else manifest.attributes[side]
+        for name in fields:
+            self.columns.setdefault(name, []).extend(manifest.attributes[name])
+        self.prints.append(manifest.fingerprint())
+
+
+def _check_attributes(
+    dataset: DataSet, manifest: Manifest, fields: Sequence[str], side: str | None
+) -> None:
+    """Refuse attributes that the data lack, and values that are missing in a sentence."""
+    asked = dict.fromkeys(fields, "A prompt names it.")
+    if side is not None:
+        asked[side] = "The recipe's sie.attribute names it."
+    for name, by in asked.items():
+        if name not in manifest.attributes:
+            known = unknown_name(f"attribute of {dataset.spec}", name, manifest.attributes)
+            raise DataError(f"{known} {by}")
+    for name in fields:
+        missing = [row for row, value in enumerate(manifest.attributes[name]) if not value.strip()]
+        if missing:
+            raise DataError(
+                f"A prompt names the attribute {name!r}, but {len(missing)} of {len(manifest)} "
+                f"training images of {dataset.spec} have no value for it, among them "
+                f"{manifest.paths[missing[0]]}. Fill them in, or leave the field out."
+            )
 
 
 def _class_names(manifest: Manifest, prefix: str) -> list[str]:
@@ -127,16 +194,11 @@ def _in_order(manifest: Manifest, prefix: str) -> list[str]:
     ]
 
 
-_CAMERAS_PER_DOMAIN = 100_000
+_CAMERAS_PER_SITE = 100_000
 
 
-def _apart(
-    manifest: Manifest, cameras: Sequence[int | None], position: int, *, several: bool
-) -> list[int | None]:
-    if not several:
-        return list(cameras)
-    offset = _CAMERAS_PER_DOMAIN * position
-    return [None if camera is None else camera + offset for camera in cameras]
+def _shifted(manifest: Manifest, shift: int) -> list[int | None]:
+    return [None if camera is None else camera + shift for camera in manifest.cameras]
 
 
 def _names(datasets: Sequence[DataSet]) -> str:
