@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -78,7 +78,7 @@ def merge_lora(tower: ImageTower) -> None:
     tower.tuning = {name: value for name, value in tower.tuning.items() if name != "lora"}
 
 
-def part_of(name: str) -> str:
+def part_of(name: str) -> Literal["visual_prompt", "lora", "image"]:
     """Return the part that a parameter of an image tower belongs to.
 
     Args:

@@ -6,37 +6,115 @@ from collections.abc import Iterable
 
 from torch import nn
 
+from promptreid.errors import ConfigError
+from promptreid.models.depth import depths
+from promptreid.models.lora import LowRank
 from promptreid.models.reid import ReIDModel
+from promptreid.models.tower import ImageTower
+from promptreid.models.tuning import part_of
+from promptreid.models.visual_prompt import VisualPrompt
+
+_IMAGE = "backbone.image."
+_IN_TOWER = frozenset({"image", "visual_prompt", "lora"})
 
 
-def set_learning(model: ReIDModel, parts: Iterable[str]) -> list[tuple[str, nn.Parameter]]:
-    """Let the named parts learn, freeze everything else, and set modes.
+def set_learning(
+    model: ReIDModel, parts: Iterable[str], *, blocks: int | None = None
+) -> list[tuple[str, nn.Parameter]]:
+    """Let the named parts learn, freeze everything else, and set modes; see `set_modes`.
 
-    The side-information table learns with the image tower, whose input it is part of. Modules that
-    learn are in train mode (a ResNet's batch norm then uses and updates batch statistics, as
-    published); all others are in eval mode.
+    The side-information table learns whenever something in the image tower does, whose input it is
+    part of: it starts random, so frozen it would only be noise.
 
     Args:
         model: Changed in place.
-        parts: "prompt", "image", "head".
+        parts: "prompt", "image", "visual_prompt", "lora", "text", "head".
+        blocks: Of "image", let only the last blocks (ViT) or layers (ResNet and other hierarchical
+            encoders) learn, with the norm, pooling and projection after them; None for the whole
+            tower.
 
     Returns:
         Names and parameters that learn now.
+
+    Raises:
+        ConfigError: A part is unknown, the tower has fewer blocks, or "image" does not learn at
+            all.
+        ModelError: `blocks` is given and the tower's blocks are not known.
     """
     wanted = list(parts)
-    learning = model.learn([*wanted, "sie"] if "image" in wanted else wanted)
-    set_modes(model, wanted)
+    frozen = _frozen_depth(model.backbone.image, wanted, blocks)
+    learning = model.learn([*wanted, "sie"] if _IN_TOWER & set(wanted) else wanted)
+    if frozen >= 0:
+        for name, depth in depths(model.backbone.image).of.items():
+            if depth <= frozen and part_of(name) == "image" and _IMAGE + name in learning:
+                learning.pop(_IMAGE + name).requires_grad_(False)
+    set_modes(model, wanted, blocks=blocks)
     return list(learning.items())
 
 
-def set_modes(model: ReIDModel, parts: Iterable[str]) -> None:
-    """Put the learning parts in train mode and everything else in eval mode."""
+def set_modes(model: ReIDModel, parts: Iterable[str], *, blocks: int | None = None) -> None:
+    """Put the learning parts in train mode and everything else in eval mode.
+
+    A tower that learns uses and updates the batch statistics of its batch norms, as published;
+    blocks that `blocks` freezes keep theirs, and so does the whole tower when only additions to it
+    learn. Dropout acts on what learns.
+
+    Args:
+        model: Changed in place.
+        parts: As in `set_learning`.
+        blocks: As in `set_learning`.
+
+    Raises:
+        ConfigError: As `set_learning`.
+        ModelError: As `set_learning`.
+    """
     wanted = set(parts)
+    tower = model.backbone.image
+    frozen = _frozen_depth(tower, wanted, blocks)
     model.eval()
     if "image" in wanted:
-        model.backbone.image.train()
+        _train_above(tower, frozen)
+    for module in tower.modules():
+        if isinstance(module, VisualPrompt):
+            module.train("visual_prompt" in wanted)
+        elif isinstance(module, LowRank):
+            module.train("lora" in wanted)
     if "head" in wanted and model.head is not None:
         model.head.train()
     if "prompt" in wanted and model.prompt is not None:
         model.prompt.train()
-        model.backbone.text.eval()
+    model.backbone.text.train("text" in wanted)
+
+
+def _frozen_depth(tower: ImageTower, parts: Iterable[str], blocks: int | None) -> int:
+    """Return the greatest depth of the tower's own parameters that is frozen; -1 for none."""
+    if blocks is None:
+        return -1
+    if "image" not in parts:
+        raise ConfigError(
+            f"blocks is {blocks}, which says how much of the image tower learns, but learns does "
+            "not name `image`. Add it, or leave blocks out."
+        )
+    there = depths(tower).blocks
+    if not 1 <= blocks <= there:
+        raise ConfigError(
+            f"blocks is {blocks}, but this image tower has {there} blocks or layers. Take 1 to "
+            f"{there}, or leave blocks out to let the whole tower learn."
+        )
+    return there - blocks
+
+
+def _train_above(tower: ImageTower, frozen: int) -> None:
+    """Put modules whose parameters all lie deeper than `frozen` in train mode."""
+    if frozen < 0:
+        tower.train()
+        return
+    found = depths(tower).of
+    learns: dict[str, bool] = {}
+    for path, module in tower.named_modules():
+        prefix = f"{path}." if path else ""
+        inside = [depth for name, depth in found.items() if name.startswith(prefix)]
+        # A module without parameters, such as dropout, goes with what encloses it.
+        parent = learns.get(path.rpartition(".")[0], False)
+        learns[path] = min(inside) > frozen if inside else parent
+        module.train(learns[path])
