@@ -152,9 +152,7 @@ def fill_init(init: str, fields: SentenceFields, *, identities: int, shared: boo
     names = _fields(init)
     wrong = [name for name in names if name in fields.variants[0]]
     if wrong or CONTEXT in names:
-        reason = (
-            f"{{{wrong[0]}}} varies within an identity" if wrong else "{context} is what starts"
-        )
+        reason = f"{wrong[0]!r} varies within an identity" if wrong else "{context} is what starts"
         raise ConfigError(
             f"The learned tokens cannot start from {init!r} (prompt.init): {reason}. Leave it out."
         )
