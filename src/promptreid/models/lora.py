@@ -134,23 +134,19 @@ def attach_lora(
         factors = LowRank(
             matrix.value, rank=rank, alpha=alpha, pieces=matrix.pieces, generator=generator
         )
-        parametrize.register_parametrization(matrix.module, matrix.name, factors)
+        # unsafe: a tower that waits for its weights has no values to check the map with.
+        parametrize.register_parametrization(matrix.module, matrix.name, factors, unsafe=True)
 
 
 def fold_lora(tower: ImageTower) -> None:
     """Put all updates into their matrices, which get their old names back."""
     for module in list(tower.modules()):
-        for name in updated(module):
+        for name in _updated(module):
+            # Copies of a module share the class that PyTorch made for it and would lose the matrix
+            # with this one.
+            kind = type(module)
+            module.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))
             parametrize.remove_parametrizations(module, name, leave_parametrized=True)
-
-
-def updated(module: nn.Module) -> list[str]:
-    """Return the names of a module's own matrices that have a low-rank update."""
-    if not parametrize.is_parametrized(module):
-        return []
-    maps = module.parametrizations
-    assert isinstance(maps, nn.ModuleDict)
-    return [name for name, chain in maps.items() if isinstance(next(chain.children()), LowRank)]
 
 
 def matrices(tower: ImageTower) -> Iterator[Matrix]:
@@ -187,3 +183,12 @@ def _target(path: str) -> str | None:
         if word in _OWNERS:
             return _OWNERS[word]
     return None
+
+
+def _updated(module: nn.Module) -> list[str]:
+    """Return the names of a module's own matrices that have a low-rank update."""
+    if not parametrize.is_parametrized(module):
+        return []
+    maps = module.parametrizations
+    assert isinstance(maps, nn.ModuleDict)
+    return [name for name, chain in maps.items() if isinstance(next(chain.children()), LowRank)]

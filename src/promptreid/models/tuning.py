@@ -110,4 +110,4 @@ def _attach_visual_prompt(
         dropout=config.dropout,
         generator=generator,
     )
-    tower.visual_prompt = prompt.to(tower.conv1.weight.device)
+    tower.visual_prompt = prompt.to(tower.conv1.weight.device).train(tower.training)
