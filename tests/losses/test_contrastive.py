@@ -2,8 +2,12 @@ import math
 
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from loss_batches import batches, few, mean, unit
+from pytorch_metric_learning.losses import SupConLoss
 
-from promptreid.losses.contrastive import supcon_cross_modal
+from promptreid.losses.contrastive import clip_contrast, supcon, supcon_cross_modal
 
 
 def naive(a, o, ya, yo, t):
@@ -45,3 +49,50 @@ def test_normalize_uses_cosines():
     a, o, y = torch.randn(5, 4, generator=g), torch.randn(5, 4, generator=g), torch.arange(5)
     scaled = supcon_cross_modal(7 * a, 3 * o, y, y, normalize=True)
     assert scaled.item() == pytest.approx(supcon_cross_modal(a, o, y, y, normalize=True).item())
+
+
+def naive_supcon(f, y, t):
+    u, losses, rows = unit(f), [], range(len(f))
+    for i in rows:
+        total = sum(math.exp(float(u[i] @ u[a]) / t) for a in rows if a != i)
+        logs = [float(u[i] @ u[p]) / t - math.log(total) for p in rows if p != i and y[p] == y[i]]
+        if logs:
+            losses.append(-mean(logs))
+    return mean(losses)
+
+
+@few
+@given(batches, st.sampled_from([0.05, 0.1, 1.0]))
+def test_supcon_equals_loops(batch, temperature):
+    got = supcon(*batch, temperature=temperature).item()
+    assert got == pytest.approx(naive_supcon(*batch, temperature), rel=1e-4, abs=1e-5)
+
+
+@few
+@given(batches)
+def test_supcon_agrees_with_pytorch_metric_learning(batch):
+    features, labels = batch
+    assume(len(labels.unique()) > 1)  # it returns zero for one identity
+    theirs = SupConLoss(temperature=0.1)(features, labels).item()
+    assert supcon(features, labels, temperature=0.1).item() == pytest.approx(theirs, rel=1e-4)
+
+
+def test_images_alone_in_their_identity_are_negatives_but_not_anchors():
+    f = torch.eye(4)[[0, 0, 1]]
+    y = torch.tensor([0, 0, 1])
+    expected = -math.log(math.exp(10) / (math.exp(10) + 1))
+    assert supcon(f, y, temperature=0.1).item() == pytest.approx(expected, rel=1e-2)
+    assert supcon(f, torch.arange(3)).item() == 0
+
+
+@few
+@given(st.integers(1, 7), st.integers(0, 1000))
+def test_clip_equals_loops(count, seed):
+    g = torch.Generator().manual_seed(seed)
+    a, b = torch.randn(count, 4, generator=g), torch.randn(count, 4, generator=g)
+    scores = (unit(a) @ unit(b).T / 0.07).tolist()
+    losses = []
+    for i in range(count):
+        for line in (scores[i], [row[i] for row in scores]):
+            losses.append(math.log(sum(math.exp(s) for s in line)) - scores[i][i])
+    assert clip_contrast(a, b).item() == pytest.approx(mean(losses), rel=1e-4, abs=1e-5)

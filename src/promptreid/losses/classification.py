@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from promptreid.losses.outputs import Mix
 
 
 def identity_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float = 0.1) -> Tensor:
@@ -22,3 +26,60 @@ def identity_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float =
     """
     with torch.autocast(logits.device.type, enabled=False):
         return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+
+
+def mixed_cross_entropy(
+    logits_for: Callable[[Tensor], Tensor],
+    labels: Tensor,
+    *,
+    mix: Mix | None,
+    smoothing: float = 0.1,
+) -> Tensor:
+    """Cross-entropy of images that may be mixed from two.
+
+    `mean_i( w_i L(x_i, y_i) + (1 - w_i) L(x_i, y'_i) )` (Zhang et al., ICLR 2018). Logits with a
+    margin depend on the label they are trained for, so they are made once for each of the two.
+
+    Args:
+        logits_for: Gives the (N, C) logits for (N,) labels.
+        labels: (N,) class indices.
+        mix: The other images' labels and the weights of the own ones; None when nothing is mixed.
+        smoothing: As in `identity_cross_entropy`.
+
+    Returns:
+        The scalar mean over the batch.
+    """
+    logits = logits_for(labels)
+    if mix is None:
+        return identity_cross_entropy(logits, labels, smoothing=smoothing)
+
+    def each(logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
+
+    with torch.autocast(logits.device.type, enabled=False):
+        weight = mix.weight.float()
+        partner = each(logits_for(mix.partner), mix.partner)
+        return (weight * each(logits, labels) + (1 - weight) * partner).mean()
+
+
+def image_text_logits(
+    images: Tensor, texts: Tensor, *, temperature: float = 1.0, normalize: bool = False
+) -> Tensor:
+    """Similarities of images and the texts of all identities, in float32.
+
+    Args:
+        images: (N, D) image features.
+        texts: (C, D) text features; (N, C, D) where each image has its own.
+        temperature: Divides the similarities; above zero.
+        normalize: Use cosines instead of raw dot products.
+
+    Returns:
+        (N, C) logits.
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        images, texts = images.float(), texts.float()
+        if normalize:
+            images, texts = F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
+        if texts.ndim == 2:
+            return images @ texts.T / temperature
+        return torch.einsum("nd,ncd->nc", images, texts) / temperature

@@ -1,10 +1,12 @@
-"""Cross-modal supervised contrastive loss: images against texts of the same identities."""
+"""Softmax contrast: images against texts, and images against images."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from promptreid.losses.distances import cosines, masked_mean, same_identity
 
 
 def supcon_cross_modal(
@@ -41,3 +43,62 @@ def supcon_cross_modal(
         log_p = F.log_softmax(a @ o.T / temperature, dim=1)
         positive = (anchor_labels[:, None] == other_labels[None, :]).to(log_p.dtype)
         return -((log_p * positive).sum(1) / positive.sum(1)).mean()
+
+
+def clip_contrast(images: Tensor, texts: Tensor, *, temperature: float = 0.07) -> Tensor:
+    """Contrast of image and text pairs (Radford et al., ICML 2021).
+
+    The mean of the cross-entropies of each image among all texts and of each text among all images,
+    over cosines divided by the temperature. Pair i is the only positive of row i: two images of one
+    identity are negatives of each other, which `supcon_cross_modal` mends.
+
+    Args:
+        images: (N, D), any floating type; the loss is computed in float32.
+        texts: (N, D), row i belonging to image i.
+        temperature: Above zero.
+
+    Returns:
+        The scalar loss.
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        logits = cosines(images, texts) / temperature
+        own = torch.arange(len(logits), device=logits.device)
+        return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def supcon(features: Tensor, labels: Tensor, *, temperature: float = 0.1) -> Tensor:
+    """Supervised contrastive loss among images (Khosla et al., NeurIPS 2020).
+
+    `L = -mean_i( mean_{p: y_p = y_i, p != i} log( e^(c_ip/t) / sum_{a != i} e^(c_ia/t) ) )` with
+    cosines c. An image is left out of its own sums, and an image without a positive is no anchor.
+
+    Args:
+        features: (N, D), any floating type; the loss is computed in float32.
+        labels: (N,) identities.
+        temperature: t, above zero.
+
+    Returns:
+        The scalar loss; zero when no image has a positive.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        positive, _ = same_identity(labels)
+        itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+        return contrast(cosines(features) / temperature, positive, ~itself)
+
+
+def contrast(logits: Tensor, positive: Tensor, candidates: Tensor) -> Tensor:
+    """Mean negative log-softmax of each anchor's positives.
+
+    Args:
+        logits: (N, M) similarities over the temperature.
+        positive: (N, M) bool; a part of `candidates`.
+        candidates: (N, M) bool, what the softmax runs over.
+
+    Returns:
+        The scalar mean over the anchors that have a positive; zero without any.
+    """
+    # A finite number in place of -inf: rows without candidates would be not-a-number.
+    masked = logits.masked_fill(~candidates, torch.finfo(logits.dtype).min / 4)
+    log_p = torch.where(positive, masked.log_softmax(1), 0.0)
+    count = positive.sum(1)
+    return masked_mean(-log_p.sum(1) / count.clamp(min=1), count > 0)

@@ -1,4 +1,4 @@
-"""Batch-hard triplet loss."""
+"""Triplet loss with three ways of choosing the triplets."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-def euclidean_distances(features: Tensor) -> Tensor:
-    """Return all pairwise Euclidean distances, (N, N), from the expanded square.
-
-    The square is clamped at 1e-12 before the root, so that the gradient is finite on the diagonal.
-    """
-    squares = features.pow(2).sum(1)
-    squared = squares[:, None] + squares[None, :]
-    squared = torch.addmm(squared, features, features.T, beta=1, alpha=-2)
-    return squared.clamp(min=1e-12).sqrt()
+from promptreid.losses.distances import (
+    euclidean_distances,
+    masked_mean,
+    pairwise_distances,
+    same_identity,
+)
 
 
 def batch_hard_triplet(features: Tensor, labels: Tensor, *, margin: float | None = 0.3) -> Tensor:
@@ -36,12 +32,72 @@ def batch_hard_triplet(features: Tensor, labels: Tensor, *, margin: float | None
     """
     with torch.autocast(features.device.type, enabled=False):
         distances = euclidean_distances(features.float())
-        same = labels[:, None] == labels[None, :]
-        hardest_positive = distances.masked_fill(~same, float("-inf")).amax(1)
-        hardest_negative = distances.masked_fill(same, float("inf")).amin(1)
-        violation = hardest_positive - hardest_negative
-        losses = F.softplus(violation) if margin is None else F.relu(violation + margin)
-        # An anchor without a negative has violation -inf, hence loss and gradient 0; it must not
-        # pull the mean down either.
-        with_negative = (~same).any(1)
-        return losses[with_negative].sum() / with_negative.sum().clamp(min=1)
+        _, same = same_identity(labels)
+        return hardest_triplets(distances, same, ~same, margin=margin)
+
+
+def triplet_loss(
+    features: Tensor,
+    labels: Tensor,
+    *,
+    margin: float | None = 0.3,
+    mining: str = "hard",
+    distance: str = "euclidean",
+) -> Tensor:
+    """Triplet loss, `max(0, d(a, p) - d(a, n) + margin)` averaged over the chosen triplets.
+
+    Args:
+        features: (N, D), any floating type; the loss is computed in float32.
+        labels: (N,) identities.
+        margin: Margin in the units of the distance; None for the soft margin `log(1 + e^x)`.
+        mining: "hard", one triplet an anchor, see `batch_hard_triplet`; "semihard", every triplet
+            whose negative is farther than the positive, but by less than the margin (Schroff et
+            al., CVPR 2015), or by any distance with the soft margin; "all", every triplet that
+            violates the margin (Hermans et al.), or every one with the soft margin.
+        distance: "euclidean", of the features as they are; "cosine", one minus the cosine.
+
+    Returns:
+        The scalar loss; zero when no triplet is left.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        distances = pairwise_distances(features, kind=distance)
+        positive, same = same_identity(labels)
+        if mining == "hard":
+            return hardest_triplets(distances, same, ~same, margin=margin)
+        # Triplets are listed by positive pair: (pairs, N) instead of (N, N, N).
+        anchors, positives = positive.nonzero(as_tuple=True)
+        violation = distances[anchors, positives][:, None] - distances[anchors]
+        losses = _penalty(violation, margin)
+        chosen = ~same[anchors]
+        if mining == "semihard":
+            chosen &= violation < 0
+        if margin is not None:
+            chosen &= losses > 0
+        return masked_mean(losses, chosen)
+
+
+def hardest_triplets(
+    distances: Tensor, positive: Tensor, negative: Tensor, *, margin: float | None
+) -> Tensor:
+    """Mean triplet loss of the anchors' farthest positives and nearest negatives.
+
+    Args:
+        distances: (N, M) from anchors to candidates.
+        positive: (N, M) bool, candidates of the anchor's identity.
+        negative: (N, M) bool, candidates of another one.
+        margin: Margin; None for the soft margin.
+
+    Returns:
+        The scalar mean over the anchors that have a positive and a negative; zero without any.
+    """
+    farthest = distances.masked_fill(~positive, float("-inf")).amax(1)
+    nearest = distances.masked_fill(~negative, float("inf")).amin(1)
+    losses = _penalty(farthest - nearest, margin)
+    # An anchor that lacks one of them has violation -inf, hence loss and gradient 0; it must not
+    # pull the mean down either.
+    complete = positive.any(1) & negative.any(1)
+    return losses[complete].sum() / complete.sum().clamp(min=1)
+
+
+def _penalty(violation: Tensor, margin: float | None) -> Tensor:
+    return F.softplus(violation) if margin is None else F.relu(violation + margin)

@@ -1,0 +1,111 @@
+"""Center loss with centers that learn on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from promptreid.losses.loss_state import LossState
+
+if TYPE_CHECKING:
+    from promptreid.models.reid import ReIDModel
+
+
+def center_loss(features: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
+    """`mean_i |f_i - c_{y_i}|^2 / 2` (Wen et al., ECCV 2016), a mean where the paper has a sum.
+
+    Args:
+        features: (N, D), any floating type; the loss is computed in float32.
+        labels: (N,) identities.
+        centers: (C, D), which get no gradient.
+
+    Returns:
+        The scalar loss.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        return (features.float() - centers.detach()[labels]).pow(2).sum(1).mean() / 2
+
+
+class CenterState(LossState):
+    """One center per identity for each of some features.
+
+    After each optimizer step the centers of the identities that were seen move by the published
+    rule, `c_j <- c_j - lr * sum_{i: y_i = j} (c_j - f_i) / (1 + n_j)`, with the features as they
+    were in the step's forward passes. That is gradient descent with the gradient of the sum over
+    an identity's `n_j` images, damped by their number; the loss's weight plays no part in it. They
+    belong to no optimizer.
+
+    Attributes:
+        centers: (C, D) by feature name.
+    """
+
+    def __init__(
+        self,
+        widths: Mapping[str, int],
+        classes: int,
+        *,
+        lr: float,
+        generator: torch.Generator,
+    ) -> None:
+        """Draw centers from N(0, 1).
+
+        Args:
+            widths: Size of each feature, by name.
+            classes: Number of identities.
+            lr: In (0, 1] a share of the way to the mean; alpha in the paper.
+            generator: Source of the first centers, on the CPU.
+        """
+        super().__init__()
+        self.lr = lr
+        self.centers = nn.ParameterDict(
+            {
+                name: nn.Parameter(
+                    torch.randn(classes, width, generator=generator), requires_grad=False
+                )
+                for name, width in widths.items()
+            }
+        )
+        self._seen: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in widths}
+
+    def loss(self, name: str, features: Tensor, labels: Tensor) -> Tensor:
+        """Return the center loss of a feature, and note what its centers are to follow.
+
+        Args:
+            name: Which feature.
+            features: (N, D).
+            labels: (N,) identities.
+        """
+        if self.training:
+            self._seen[name].append((features.detach().float(), labels))
+        return center_loss(features, labels, self.centers[name])
+
+    @torch.no_grad()
+    def after_step(self, model: ReIDModel) -> None:
+        """Move the centers towards the features of this step."""
+        for name, seen in self._seen.items():
+            if seen:
+                features = torch.cat([batch for batch, _ in seen])
+                labels = torch.cat([batch for _, batch in seen])
+                move_centers(self.centers[name], features, labels, lr=self.lr)
+                seen.clear()
+
+
+@torch.no_grad()
+def move_centers(centers: Tensor, features: Tensor, labels: Tensor, *, lr: float) -> None:
+    """Move the centers of the identities that occur; see `CenterState` for the rule.
+
+    Args:
+        centers: (C, D) float32, changed in place.
+        features: (N, D) float32.
+        labels: (N,) identities.
+        lr: Above zero.
+    """
+    distinct, counts = labels.unique(return_counts=True)
+    # A product instead of a scatter, which is not repeatable on every device.
+    members = (distinct[:, None] == labels[None, :]).to(features.dtype)
+    old = centers[distinct]
+    difference = counts[:, None] * old - members @ features
+    centers[distinct] = old - lr * difference / (1 + counts)[:, None]

@@ -1,0 +1,37 @@
+"""Regularisation by the identity centers of the batch."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from promptreid.losses.distances import euclidean_distances, masked_mean
+
+
+def compactness(features: Tensor, labels: Tensor, *, margin: float = 0.3) -> Tensor:
+    """Keep features close to their identity's center, and the centers of identities apart.
+
+    `mean_i |u_i - c_{y_i}|^2 + mean_{j<k} [m - |c_j - c_k|]+^2` with features u of length 1 and
+    c the means of the batch's identities. The first mean is over images that are not alone in
+    their identity, the second over pairs of centers closer than the margin.
+
+    Args:
+        features: (N, D), any floating type; the loss is computed in float32.
+        labels: (N,) identities.
+        margin: m, the smallest distance of two centers; 0 for pulling only.
+
+    Returns:
+        The scalar loss.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        unit = F.normalize(features.float(), dim=1)
+        distinct, rows, counts = labels.unique(return_inverse=True, return_counts=True)
+        # A product instead of a scatter, which is not repeatable on every device.
+        members = (distinct[:, None] == labels[None, :]).to(unit.dtype)
+        centers = members @ unit / counts[:, None]
+        squared = (unit - centers[rows]).pow(2).sum(1)
+        pull = masked_mean(squared, counts[rows] > 1)
+        distances = euclidean_distances(centers)
+        close = (distances < margin).triu(diagonal=1)
+        return pull + masked_mean((margin - distances).pow(2), close)
