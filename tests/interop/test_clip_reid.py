@@ -1,12 +1,12 @@
 import pytest
 import torch
 from published_files import save_published
-from small_models import RESNET, VIT, small_backbone
+from small_models import RESNET, VIT, small_backbone, tower_widths
 
 from promptreid.data.preprocess import HALF, IMAGENET_MEAN
 from promptreid.errors import WeightsError
 from promptreid.interop.clip_reid import read_clip_reid
-from promptreid.models.heads import BNNeckHead
+from promptreid.models.heads import Head
 from promptreid.models.prompts import IdentityPrompt, encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
@@ -20,7 +20,7 @@ def build(vision=VIT, size=(256, 128), stride=None, *, cameras=0, views=0):
     return ReIDModel(
         backbone,
         prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 7),
-        head=BNNeckHead((width, 64), 7),
+        head=Head(tower_widths(backbone.image), 7),
         sie=sie,
     ).eval()
 

@@ -6,18 +6,22 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from small_models import RESNET, VIT, small_architecture, small_backbone, take_over
+from small_models import RESNET, VIT, small_architecture, small_backbone, take_over, tower_widths
 from small_tokenizer import write_tokenizer
 
+from promptreid.config.model import LoraConfig
 from promptreid.errors import RunError, WeightsError
 from promptreid.models import backbone as backbone_module
 from promptreid.models.backbone import build_backbone
 from promptreid.models.checkpoint import load_model, load_training, read_metadata, save_model
-from promptreid.models.heads import BNNeckHead
+from promptreid.models.heads import Head
+from promptreid.models.parts import build_parts
+from promptreid.models.projection import Mlp, Reduction
 from promptreid.models.prompts import IdentityPrompt, encode_sentences
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tokenizers import find_tokenizer
+from promptreid.models.tuning import attach_tuning
 
 
 def build(vision=VIT, **options):
@@ -27,7 +31,7 @@ def build(vision=VIT, **options):
     return ReIDModel(
         backbone,
         prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 4, templates="a {context} hand"),
-        head=BNNeckHead((width, 64), 4),
+        head=Head(tower_widths(backbone.image), 4),
         sie=None if vision is RESNET else SideInformation(cameras=2, views=3, width=width),
         embedding=EmbeddingSpec(("final",), neck="after"),
         **options,
@@ -51,7 +55,8 @@ def saved(model, tmp_path):
 @pytest.mark.parametrize("vision", [VIT, RESNET], ids=["vit", "resnet"])
 def test_a_loaded_model_computes_the_same_bits(vision, tmp_path, monkeypatch):
     model = build(vision).train()
-    model(torch.randn(4, 3, 96, 48), torch.tensor([0, 1, 0, 1]))  # moves running statistics
+    features = model.features(torch.randn(4, 3, 96, 48), torch.tensor([0, 1, 0, 1]))
+    model.head.neck(model.derived(features))  # moves running statistics
     model.eval()
     path = tmp_path / "model.safetensors"
     save_model(path, model, {})
@@ -67,6 +72,34 @@ def test_a_loaded_model_computes_the_same_bits(vision, tmp_path, monkeypatch):
     for each in (model, other):
         each.sentence = encode_sentences(each.backbone.text, each.backbone.tokenizer, ["a hand"])
     assert torch.equal(other.sentence, model.sentence)
+    assert other.describe() == model.describe()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["pcb", "mgn"])
+@pytest.mark.parametrize("vision", [VIT, RESNET], ids=["vit", "resnet"])
+def test_branches_and_small_additions_come_back(vision, kind, tmp_path):
+    backbone = small_backbone(vision)
+    backbone.image.fit((96, 48), None)
+    widths = tower_widths(backbone.image)
+    attach_tuning(backbone.image, lora=LoraConfig(rank=2))
+    head = Head(
+        widths,
+        4,
+        features=("reduced", "part2"),
+        classifiers=("linear", "arcface"),
+        mlp=Mlp(widths),
+        reduction=Reduction(widths),
+        parts=build_parts(backbone.image, kind=kind, stripes=3, width=8),
+    )
+    features = ("mlp", "reduced", "part1", "part3")
+    model = ReIDModel(backbone, head=head, embedding=EmbeddingSpec(features)).eval()
+    for parameter in model.parameters():
+        parameter.add_(0.01 * torch.randn_like(parameter))
+    save_model(tmp_path / "model.safetensors", model, {})
+    other, _ = load_model(tmp_path / "model.safetensors")
+    images = torch.randn(2, 3, 96, 48)
+    assert torch.equal(other.embed(images), model.embed(images))
     assert other.describe() == model.describe()
 
 

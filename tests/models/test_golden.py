@@ -18,13 +18,15 @@ from golden_weights import (
     trained,
 )
 from published import published_name
+from small_models import tower_widths
 from torch.nn import functional as F
 
+from promptreid.config.base import TOWER_FEATURES
 from promptreid.config.optimize import OptimizerConfig
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.triplet import batch_hard_triplet
 from promptreid.models.backbone import build_backbone
-from promptreid.models.heads import BNNeckHead
+from promptreid.models.heads import Head
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
@@ -71,18 +73,17 @@ def build(case: Case, folder: Path) -> ReIDModel:
         case.architecture, pretrained=weights, image_size=(256, 128), stride=case.stride
     )
     weights.unlink()
-    _, final, projected = backbone.image.widths
     model = ReIDModel(
         backbone,
         prompt=IdentityPrompt(backbone.text, backbone.tokenizer, IDENTITIES, templates=TEMPLATE),
-        head=BNNeckHead((final, projected), IDENTITIES),
-        sie=SideInformation(cameras=CAMERAS, width=final) if case.sie else None,
+        head=Head(tower_widths(backbone.image), IDENTITIES),
+        sie=SideInformation(cameras=CAMERAS, width=backbone.image.widths[1]) if case.sie else None,
     )
     parameters = dict(model.named_parameters())
     scales = {
         "prompt.tokens": 0.02,
-        "head.classifiers.final.weight": 0.05,
-        "head.classifiers.projected.weight": 0.05,
+        "head.classifiers.linear.final.weight": 0.05,
+        "head.classifiers.linear.projected.weight": 0.05,
         "sie.embed": 0.1,
     }
     with torch.no_grad():
@@ -112,23 +113,23 @@ def stage_two(case: Case, model: ReIDModel, images: torch.Tensor, results: Resul
     model.train()
     losses = []
     for step in range(case.steps):
-        output = model(images, CAMERA_ROWS if case.sie else None)
-        features = output.features
-        scores = features.projected @ bank.T
+        features = model.derived(model.features(images, CAMERA_ROWS if case.sie else None))
+        all_logits = model.head.scores(features, "linear")
+        scores = features["projected"] @ bank.T
         loss = F.cross_entropy(scores, LABELS, label_smoothing=0.1)
-        for logits in output.logits:
+        for logits in all_logits:
             loss = loss + case.id_weight * F.cross_entropy(logits, LABELS, label_smoothing=0.1)
-        for feature in (features.penultimate, features.final, features.projected):
-            loss = loss + batch_hard_triplet(feature, LABELS, margin=0.3)
+        for name in TOWER_FEATURES:
+            loss = loss + batch_hard_triplet(features[name], LABELS, margin=0.3)
         optimizer.zero_grad()
         loss.backward()
         losses.append(loss.item())
         if step == 0:
             ours = results.ours
             ours["stage2_logits"] = scores.detach().numpy()
-            for index, logits in enumerate(output.logits):
+            for index, logits in enumerate(all_logits):
                 ours[f"train_scores{index}"] = logits.detach().numpy()
-            for index, name in enumerate(("penultimate", "final", "projected")):
+            for index, name in enumerate(TOWER_FEATURES):
                 ours[f"train_feat{index}"] = features[name].detach().numpy()
             results.gradients = {
                 published_name(name): parameter.grad.norm().item()

@@ -2,10 +2,12 @@ import copy
 
 import pytest
 import torch
-from small_models import RESNET, VIT, small_backbone
+from small_models import RESNET, VIT, small_backbone, tower_widths
 
 from promptreid.errors import ConfigError, ModelError
-from promptreid.models.heads import BNNeckHead
+from promptreid.models.heads import Head
+from promptreid.models.parts import PCBParts
+from promptreid.models.projection import Mlp
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import PARTS, EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
@@ -19,7 +21,7 @@ def build(vision=VIT, *, sie=True, **options):
     return ReIDModel(
         backbone,
         prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 4),
-        head=BNNeckHead((width, 64), 4),
+        head=Head(tower_widths(backbone.image), 4),
         sie=SideInformation(cameras=3, width=width) if sie else None,
         **options,
     ).eval()
@@ -51,7 +53,7 @@ def test_other_embeddings(images):
     assert torch.allclose(zero_shot.embed(images), expected, atol=1e-6)
     after = build(sie=False, embedding=EmbeddingSpec(("projected", "final"), neck="after"))
     after.head.necks["final"].weight.fill_(5)
-    neck = after.head.neck(after.features(images))
+    neck = after.head.neck(after.derived(after.features(images)))
     joined = torch.cat([neck["projected"], neck["final"]], dim=1)
     assert torch.allclose(
         after.embed(images), torch.nn.functional.normalize(joined, dim=1), atol=1e-6
@@ -68,11 +70,30 @@ def test_cameras_matter_only_through_side_information(images):
     assert torch.equal(model.embed(images), model.embed(images, torch.tensor([-1, 7, -3])))
 
 
-def test_a_training_pass_gives_features_and_logits(images):
-    output = build().train()(images, torch.tensor([0, 1, 2]))
-    assert [tuple(logits.shape) for logits in output.logits] == [(3, 4), (3, 4)]
-    assert output.features["penultimate"].shape == (3, 128)
-    assert ReIDModel(small_backbone())(images).logits == ()
+def test_without_a_head_there_are_the_three_features(images):
+    for model in (build().train(), ReIDModel(small_backbone())):
+        features = model.features(images)
+        derived = model.derived(features)
+        assert {name: value.shape[1] for name, value in derived.items()} == model.widths
+        assert all(value is features[name] for name, value in derived.items())
+
+
+@torch.no_grad()
+def test_features_of_the_head_can_be_retrieved_with(images):
+    backbone = small_backbone()
+    widths = tower_widths(backbone.image)
+    head = Head(
+        widths,
+        0,
+        features=("mlp", "part1"),
+        mlp=Mlp(widths, width=5),
+        parts=PCBParts(backbone.image, 2, 7),
+    )
+    model = ReIDModel(backbone, head=head, embedding=EmbeddingSpec(("part2", "mlp"))).eval()
+    derived = model.derived(model.features(images))
+    joined = torch.cat([derived["part2"], derived["mlp"]], dim=1)
+    assert model.embed(images).shape == (3, model.embedding_width) == (3, 12)
+    assert torch.allclose(model.embed(images), torch.nn.functional.normalize(joined, dim=1))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +146,9 @@ def test_wrong_compositions_are_refused():
         ReIDModel(small_backbone(), sie=SideInformation(cameras=3, width=64))
     with pytest.raises(ConfigError, match="'prompt'"):
         build().learn(["promt"])
-    for features, neck in ((("finl",), "before"), ((), "before"), (("final",), "behind")):
+    with pytest.raises(ConfigError, match="'final'"):
+        ReIDModel(small_backbone(), embedding=EmbeddingSpec(("finl",)))
+    for features, neck in (((), "before"), (("final",), "behind")):
         with pytest.raises(ConfigError):
             EmbeddingSpec(features, neck)
     with pytest.raises(ConfigError, match="distinct"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 _PREFIXES = {
     "backbone.image.": "image_encoder.",
-    "head.classifiers.final.": "classifier.",
-    "head.classifiers.projected.": "classifier_proj.",
+    "head.classifiers.linear.final.": "classifier.",
+    "head.classifiers.linear.projected.": "classifier_proj.",
     "head.necks.final.": "bottleneck.",
     "head.necks.projected.": "bottleneck_proj.",
 }

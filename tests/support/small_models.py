@@ -8,6 +8,7 @@ from promptreid.data.preprocess import Preprocess
 from promptreid.models.architecture import Architecture
 from promptreid.models.backbone import Backbone
 from promptreid.models.tokenizers import find_tokenizer
+from promptreid.models.tower import FEATURES, ImageTower
 
 VIT = {"layers": 3, "width": 128, "head_width": 64, "patch_size": 16, "image_size": 64}
 RESNET = {"layers": [1, 2, 1, 2], "width": 16, "head_width": 64, "image_size": 64}
@@ -35,3 +36,8 @@ def small_backbone(vision: dict[str, Any] = VIT, **options: Any) -> Backbone:
     """Return a small backbone with random weights, the same every time."""
     architecture = small_architecture(vision, **options)
     return take_over(architecture, architecture.build(seed=1))
+
+
+def tower_widths(tower: ImageTower) -> dict[str, int]:
+    """Return the sizes of a tower's three features by name."""
+    return dict(zip(FEATURES, tower.widths, strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -124,9 +124,20 @@ def _fold(part: nn.Module) -> None:
     A copy shares the class that its original was given for its parametrizations, so PyTorch's own
     removal, which edits that class, would break the original.
     """
-    with torch.no_grad():
-        values = {name: entry().clone() for name, entry in part.parametrizations.items()}  # ty: ignore
+    chains = cast(nn.ModuleDict, part.parametrizations)
+    values = {name: _value(cast(parametrize.ParametrizationList, c)) for name, c in chains.items()}
     del part.parametrizations
     part.__class__ = parametrize.type_before_parametrizations(part)
-    for name, value in values.items():
+    # Weights stand before biases, as they did: the order of parameters decides last bits of a norm.
+    biases = dict(part.named_parameters(recurse=False))
+    for name in biases:
+        delattr(part, name)
+    for name, value in (values | biases).items():
         part.register_parameter(name, nn.Parameter(value))
+
+
+@torch.no_grad()
+def _value(chain: parametrize.ParametrizationList) -> Tensor:
+    """Return what a parametrized tensor is; of a tower that waits for its weights, the shape."""
+    original = chain.original
+    return torch.empty_like(original) if original.is_meta else chain().clone()

@@ -139,7 +139,8 @@ class MGNParts(Parts):
     to `global3`; the stripes of the second branch give `part1` and `part2`, those of the third
     `part3` to `part5`; each is reduced on its own. Against the publication, features are averaged
     instead of max-pooled and the first branch keeps the tower's stride, so that every branch starts
-    as the pretrained tower.
+    as the pretrained tower. Tokens of a visual prompt stay in the tower and do not enter the
+    branches.
     """
 
     kind = "mgn"
