@@ -1,9 +1,24 @@
+import math
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_models import RESNET, VIT, small_backbone, tower_widths
 from torch import nn
 
+from promptreid.config.model import LoraConfig, VisualPromptConfig
 from promptreid.config.optimize import OptimizerConfig
+from promptreid.models.heads import Head
+from promptreid.models.prompts import IdentityPrompt
+from promptreid.models.reid import ReIDModel, part_of
+from promptreid.models.sie import SideInformation
+from promptreid.models.tuning import attach_tuning
 from promptreid.training.optimizer import build_optimizer, parameter_groups, set_learning_rate
+from promptreid.training.parts import set_learning
+
+PARTS = ("prompt", "image", "visual_prompt", "lora", "text", "head")
+LAST = {"vit": 4, "resnet": 5}
 
 
 def model():
@@ -72,3 +87,87 @@ def test_part_factors_multiply_with_the_bias_factor():
     assert rates == pytest.approx(
         {"head.weight": 1e-2, "head.bias": 2e-2, "backbone.weight": 1e-3, "backbone.bias": 2e-3}
     )
+
+
+def whole_model(vision):
+    backbone = small_backbone(vision)
+    prompt = VisualPromptConfig(tokens=2) if vision is VIT else None
+    attach_tuning(backbone.image, visual_prompt=prompt, lora=LoraConfig(rank=2))
+    return ReIDModel(
+        backbone,
+        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 3),
+        head=Head(tower_widths(backbone.image), 3),
+        sie=SideInformation(cameras=2, width=128) if vision is VIT else None,
+    )
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {"vit": whole_model(VIT), "resnet": whole_model(RESNET)}
+
+
+def depth(kind, name):
+    """Depth of a parameter of the tower itself, from its name."""
+    words = name.removeprefix("backbone.image.").split(".")
+    if kind == "resnet":
+        return int(words[0][-1]) if "layer" in words[0] else 5 if words[0] == "attnpool" else 0
+    if words[0] == "transformer":
+        return 1 + int(words[2])
+    return 4 if words[0] in ("ln_post", "proj") else 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(["vit", "resnet"]),
+    parts=st.sets(st.sampled_from(PARTS), min_size=1),
+    blocks=st.none() | st.integers(1, 3),
+    layer_decay=st.sampled_from([1.0, 0.65, 0.9]),
+    bias=st.sampled_from([1.0, 2.0]),
+    factors=st.dictionaries(st.sampled_from(PARTS), st.sampled_from([0.1, 5.0, 10.0])),
+)
+def test_every_learning_parameter_has_one_group_and_the_rate_of_the_formula(
+    models, kind, parts, blocks, layer_decay, bias, factors
+):
+    model = models[kind]
+    named = set_learning(model, parts, blocks=blocks if "image" in parts else None)
+    config = OptimizerConfig(
+        lr=1e-3, layer_decay=layer_decay, bias_lr_factor=bias, part_lr_factors=factors
+    )
+    groups = parameter_groups(named, config, tower=model.backbone.image)
+    seen = [id(parameter) for group in groups for parameter in group["params"]]
+    assert sorted(seen) == sorted(id(p) for p in model.parameters() if p.requires_grad)
+    assert len(set(seen)) == len(seen)
+    for group in groups:
+        for name in group["names"]:
+            part = "image" if part_of(name) == "sie" else part_of(name)
+            expected = factors.get(part, 1.0) * (bias if "bias" in name else 1.0)
+            if part_of(name) == "image":
+                expected *= layer_decay ** (LAST[kind] - depth(kind, name))
+            assert math.isclose(group["lr_factor"], expected), name
+            assert math.isclose(group["lr"], 1e-3 * expected), name
+
+
+def test_each_block_learns_at_the_decay_times_the_rate_of_the_next(models):
+    model = models["vit"]
+    named = set_learning(model, ["image", "lora", "head"])
+    config = OptimizerConfig(lr=1.0, layer_decay=0.5)
+    optimizer = build_optimizer(named, config, tower=model.backbone.image)
+    set_learning_rate(optimizer, 8.0)
+    rates = {name: group["lr"] for group in optimizer.param_groups for name in group["names"]}
+    image = "backbone.image."
+    block = image + "transformer.resblocks."
+    assert rates[image + "proj"] == rates[image + "ln_post.weight"] == 8.0
+    assert [rates[f"{block}{i}.mlp.c_fc.weight"] for i in range(3)] == [1.0, 2.0, 4.0]
+    assert [
+        rates[f"{block}{i}.attn.parametrizations.in_proj_weight.original"] for i in range(3)
+    ] == [1.0, 2.0, 4.0]
+    assert rates[image + "conv1.weight"] == rates[image + "class_embedding"] == 0.5
+    # What has no pretrained values to keep learns at the full rate.
+    assert rates[f"{block}0.attn.parametrizations.in_proj_weight.0.up"] == 8.0
+    assert rates["sie.embed"] == rates["head.classifiers.linear.final.weight"] == 8.0
+
+
+def test_layer_decay_needs_the_tower(models):
+    named = set_learning(models["vit"], ["image"])
+    with pytest.raises(ValueError, match="give `tower`"):
+        parameter_groups(named, OptimizerConfig(layer_decay=0.9))

@@ -15,6 +15,7 @@ from promptreid.models.tuning import part_of
 from promptreid.models.visual_prompt import VisualPrompt
 
 _IMAGE = "backbone.image."
+_VOCABULARY = "backbone.text.token_embedding."
 _IN_TOWER = frozenset({"image", "visual_prompt", "lora"})
 
 
@@ -24,7 +25,8 @@ def set_learning(
     """Let the named parts learn, freeze everything else, and set modes; see `set_modes`.
 
     The side-information table learns whenever something in the image tower does, whose input it is
-    part of: it starts random, so frozen it would only be noise.
+    part of: it starts random, so frozen it would only be noise. The vocabulary of the text tower
+    never learns: prompts hold the embedded words of their sentences since they were built.
 
     Args:
         model: Changed in place.
@@ -44,10 +46,13 @@ def set_learning(
     wanted = list(parts)
     frozen = _frozen_depth(model.backbone.image, wanted, blocks)
     learning = model.learn([*wanted, "sie"] if _IN_TOWER & set(wanted) else wanted)
+    still = [name for name in learning if name.startswith(_VOCABULARY)]
     if frozen >= 0:
         for name, depth in depths(model.backbone.image).of.items():
             if depth <= frozen and part_of(name) == "image" and _IMAGE + name in learning:
-                learning.pop(_IMAGE + name).requires_grad_(False)
+                still.append(_IMAGE + name)
+    for name in still:
+        learning.pop(name).requires_grad_(False)
     set_modes(model, wanted, blocks=blocks)
     return list(learning.items())
 
