@@ -150,6 +150,8 @@ def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
     ]
     if row.get("accuracy") not in (None, ""):
         parts.append(f"accuracy {row['accuracy']:.1%}")
+    if "positives" in row:
+        parts.append(f"positives {row['positives']:.2f}")
     if row.get("val_mAP") not in (None, ""):
         parts.append(f"val mAP {row['val_mAP']:.1%} rank-1 {row['val_rank1']:.1%}")
     parts.append(f"lr {row['lr']:.2e}")

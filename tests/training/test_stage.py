@@ -6,13 +6,15 @@ import torch
 from promptreid.config.schema import StageConfig
 from promptreid.losses.terms import total_loss
 from promptreid.models.backbone import build_backbone
-from promptreid.models.heads import BNNeckHead
+from promptreid.models.heads import Head
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Silent
 from promptreid.training.batches import CachedFeatures
+from promptreid.training.ema import WeightAverage
 from promptreid.training.outputs import StepOutputs
 from promptreid.training.parts import set_learning
+from promptreid.training.schedule import learning_rate
 from promptreid.training.stage import StageRunner
 from promptreid.training.state import TrainingState
 
@@ -30,7 +32,7 @@ def model():
         context_tokens=2,
         generator=torch.Generator().manual_seed(1),
     )
-    head = BNNeckHead({"final": 192, "projected": 128}, 4)
+    head = Head({"penultimate": 192, "final": 192, "projected": 128}, 4)
     return ReIDModel(backbone, prompt=prompt, head=head)
 
 
@@ -53,23 +55,26 @@ def stage(**changes):
     return StageConfig.model_validate(values | changes)
 
 
-def runner(model, cached, config, events=None):
+def runner(model, cached, config, events=None, **changes):
     features, labels = cached
     events = [] if events is None else events
-    return StageRunner(
-        config=config,
-        model=model,
-        parameters=set_learning(model, config.learns),
-        source=CachedFeatures(features, labels, size=4, seed=3),
-        bank=None,
-        state=TrainingState(),
-        precision="fp32",
-        device=CPU,
-        seed=3,
-        progress=Silent(),
-        after_step=lambda: events.append("step"),
-        after_epoch=events.append,
-    )
+    parts = {
+        "config": config,
+        "model": model,
+        "parameters": set_learning(model, config.learns),
+        "source": CachedFeatures(features, labels, size=4, seed=3),
+        "text_bank": model.prompt.bank,
+        "states": torch.nn.ModuleDict(),
+        "average": None,
+        "state": TrainingState(),
+        "precision": "fp32",
+        "device": CPU,
+        "seed": 3,
+        "progress": Silent(),
+        "after_step": lambda: events.append("step"),
+        "after_epoch": events.append,
+    }
+    return StageRunner(**parts | changes)
 
 
 def gradients(model, cached, config):
@@ -77,7 +82,7 @@ def gradients(model, cached, config):
     found = []
     for step in CachedFeatures(*cached, size=4, seed=3).epoch(1, start=0):
         model.prompt.tokens.grad = None
-        outputs = StepOutputs(model, step.labels, step.projected, None, None)
+        outputs = StepOutputs(model, step)
         total_loss(outputs, config.losses)[0].backward()
         found.append(model.prompt.tokens.grad.clone())
     model.prompt.tokens.grad = None
@@ -106,7 +111,7 @@ def test_row_holds_means_over_images(model, cached):
     config = stage(optimizer={"name": "sgd", "lr": 1e-12, "weight_decay": 0})
     expected = []
     for step in CachedFeatures(*cached, size=4, seed=3).epoch(1, start=0):
-        outputs = StepOutputs(model, step.labels, step.projected, None, None)
+        outputs = StepOutputs(model, step)
         expected.append(total_loss(outputs, config.losses))
     runner(model, cached, config, events).run()
     (row,) = [event for event in events if event != "step"]
@@ -142,3 +147,109 @@ def test_prompt_features_of_two_identities_differ_and_the_tokens_get_gradients(m
     model.prompt(torch.tensor([0, 2])).square().sum().backward()
     touched = model.prompt.tokens.grad.flatten(1).norm(dim=1) > 0
     assert touched.tolist() == [True, False, True, False]
+
+
+def test_row_counts_texts_that_each_image_is_positive_with(model, cached):
+    events = []
+    runner(model, cached, stage(), events).run()
+    (row,) = [event for event in events if event != "step"]
+    pairs = sum(
+        (step.labels[:, None] == step.labels[None, :]).sum().item()
+        for step in CachedFeatures(*cached, size=4, seed=3).epoch(1, start=0)
+    )
+    assert row["positives"] == pytest.approx(pairs / 8)
+
+
+def test_rate_of_every_step_is_that_of_the_schedule(model, cached, monkeypatch):
+    seen = []
+    config = stage(epochs=3, schedule={"name": "onecycle", "per": "step", "rise": 0.4})
+    built = runner(model, cached, config)
+    apply = built._apply
+    monkeypatch.setattr(
+        built, "_apply", lambda: (seen.append(built._optimizer.param_groups[0]["lr"]), apply())
+    )
+    built.run()
+    wanted = [
+        learning_rate(config.schedule, 0.1, epoch=epoch, epochs=3, step=step, steps=2)
+        for epoch in (1, 2, 3)
+        for step in (0, 1)
+    ]
+    assert seen == wanted
+    assert len(set(seen)) == 6
+
+
+def test_the_model_ends_with_the_average_of_its_weights(model, cached):
+    config = stage(epochs=2, ema=0.5)
+    path = []
+    average = None
+
+    def remember():
+        path.append(model.prompt.tokens.detach().clone())
+
+    set_learning(model, config.learns)
+    start = model.prompt.tokens.detach().clone()
+    average = WeightAverage(model, 0.5)
+    built = runner(model, cached, config, average=average)
+    step = built._optimizer.step
+
+    def stepped():
+        step()
+        remember()
+
+    built._optimizer.step = stepped
+    built.run()
+    expected = start
+    for number, weights in enumerate(path):
+        decay = min(0.5, (1 + number) / (10 + number))
+        expected = decay * expected + (1 - decay) * weights
+    torch.testing.assert_close(model.prompt.tokens.detach(), expected)
+    assert not torch.equal(model.prompt.tokens.detach(), path[-1])
+
+
+@pytest.mark.parametrize(("text", "times"), [("epoch", 3), ("step", 0)])
+def test_texts_of_all_identities_are_taken_once_an_epoch_or_at_every_step(
+    model, cached, text, times
+):
+    calls = []
+    bank = model.prompt.bank
+
+    def counted():
+        calls.append(1)
+        return bank()
+
+    config = stage(epochs=3, losses={"i2t": 1, "supcon_i2t": 1}, text=text)
+    before = model.prompt.tokens.detach().clone()
+    runner(model, cached, config, text_bank=counted).run()
+    assert not torch.equal(model.prompt.tokens, before)
+    assert len(calls) == times
+
+
+def test_frozen_texts_are_taken_once(model, cached):
+    calls = []
+    bank = model.prompt.bank
+
+    def counted():
+        calls.append(1)
+        return bank()
+
+    config = stage(epochs=3, learns=["text"], losses={"i2t": 1})
+    runner(model, cached, config, text_bank=counted).run()
+    assert not calls  # the text tower learns, so its texts are never old
+    config = stage(epochs=3, learns=["head"], images="augmented", losses={"i2t": 1})
+    built = runner(model, cached, config, text_bank=counted)
+    for _ in range(3):
+        built._refresh_texts()
+    assert len(calls) == 1
+
+
+def test_all_identities_texts_carry_gradients_while_prompts_learn(model, cached):
+    config = stage(losses={"i2t": 1})
+    set_learning(model, config.learns)
+    step = next(CachedFeatures(*cached, size=2, seed=3).epoch(1, start=0))
+    outputs = StepOutputs(model, step)
+    total_loss(outputs, config.losses)[0].backward()
+    # Every identity is a wrong answer for some image, so every prompt hears of it.
+    assert (model.prompt.tokens.grad.flatten(1).norm(dim=1) > 0).all()
+    frozen = StepOutputs(model, step, bank=model.prompt.bank(), text_learns=False)
+    torch.testing.assert_close(frozen.identity_texts, outputs.identity_texts.detach())
+    torch.testing.assert_close(frozen.text, outputs.text.detach())

@@ -109,6 +109,11 @@ _ENTRIES = (
         "folder", f"{_HERE}.folder", "Your own images: one folder per identity, splits optional"
     ),
     ReaderEntry(
+        "images",
+        f"{_HERE}.images",
+        "Pictures nobody has labelled, in any folders, for self-supervised training",
+    ),
+    ReaderEntry(
         "csv",
         f"{_HERE}.csv",
         "Your own table: path and identity, optionally camera, view, domain, split and more",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from promptreid.data.loading import TestLoader
 from promptreid.data.manifest import Manifest
@@ -31,6 +33,33 @@ class Counter(Protocol):
         """End the counted task."""
 
 
+def embed_images(
+    model: ReIDModel,
+    images: torch.Tensor,
+    cameras: torch.Tensor | None = None,
+    views: torch.Tensor | None = None,
+    *,
+    flip: bool = False,
+) -> torch.Tensor:
+    """Encode a batch, averaged over each image and its mirror image if wanted.
+
+    Args:
+        model: In eval mode.
+        images: (B, 3, H, W) normalised pixels.
+        cameras: (B,) rows of the camera table, as in `ReIDModel.features`.
+        views: (B,) rows of the view table, likewise.
+        flip: Give normalise(e(image) + e(mirror image)), both of unit length, in place of e(image).
+
+    Returns:
+        (B, width) float32 rows of length 1.
+    """
+    found = model.embed(images, cameras, views).float()
+    if not flip:
+        return found
+    mirrored = model.embed(images.flip(3), cameras, views).float()
+    return torch.nn.functional.normalize(found + mirrored, dim=1)
+
+
 def embed_manifest(
     model: ReIDModel,
     manifest: Manifest,
@@ -39,6 +68,7 @@ def embed_manifest(
     metadata: Mapping[str, Any],
     device: torch.device,
     batch_size: int = _BATCH,
+    flip: bool = False,
     progress: Counter | None = None,
 ) -> Embeddings:
     """Embed every row of a manifest with the test transform, in float32.
@@ -51,9 +81,11 @@ def embed_manifest(
         manifest: Rows to embed.
         preprocess: That of the weights.
         metadata: Of the weights; `camera_values` and `view_values` give the rows of the side
-            information tables.
+            information tables, and the recipe says whether views are values of an attribute.
         device: Where the model is.
         batch_size: Images per forward pass.
+        flip: Also encode the mirror image of each, and give the direction of the sum of the two
+            unit vectors.
         progress: Where to report; None for silence.
 
     Returns:
@@ -62,28 +94,22 @@ def embed_manifest(
     Raises:
         UnreadableImage: An image cannot be decoded.
     """
-    model.eval()
-    cameras = torch.from_numpy(table_rows(manifest.cameras, metadata.get("camera_values", ())))
-    views = torch.from_numpy(table_rows(manifest.views, metadata.get("view_values", ())))
     paths = [manifest.path(row) for row in range(len(manifest))]
     store = ImageStore(paths, preprocess.image_size, preprocess.test_interpolation, cache=False)
-    vectors: torch.Tensor | None = None
-    if progress is not None:
-        progress.start(f"embedding {manifest.name}", len(paths), "images")
-    # no_grad, not inference_mode: reduced precision is several times slower under the latter.
-    with torch.no_grad():
-        for rows, images in TestLoader(store, preprocess, batch_size, device=device).batches():
-            picked = torch.as_tensor(rows)
-            found = model.embed(images, cameras[picked].to(device), views[picked].to(device))
-            if vectors is None:
-                vectors = torch.empty(len(paths), found.shape[1])
-            vectors[picked] = found.float().cpu()
-            if progress is not None:
-                progress.advance(len(picked))
-    if progress is not None:
-        progress.finish()
+    vectors = embed_store(
+        model,
+        store,
+        preprocess,
+        cameras=table_rows(manifest.cameras, metadata.get("camera_values", ())),
+        views=_view_rows(manifest, metadata),
+        device=device,
+        batch_size=batch_size,
+        flip=flip,
+        title=f"embedding {manifest.name}",
+        progress=progress,
+    )
     return Embeddings(
-        vectors=vectors if vectors is not None else torch.empty(0, 1),
+        vectors=vectors,
         identities=tuple(
             f"{domain}/{identity}"
             for domain, identity in zip(manifest.domains, manifest.identities, strict=True)
@@ -91,3 +117,64 @@ def embed_manifest(
         cameras=tuple(manifest.cameras),
         paths=tuple(manifest.paths),
     )
+
+
+def embed_store(
+    model: ReIDModel,
+    store: ImageStore,
+    preprocess: Preprocess,
+    *,
+    cameras: NDArray[np.int64],
+    views: NDArray[np.int64],
+    device: torch.device,
+    title: str,
+    batch_size: int = _BATCH,
+    flip: bool = False,
+    progress: Counter | None = None,
+) -> torch.Tensor:
+    """Embed the images of a store, in float32.
+
+    Args:
+        model: In eval mode afterwards.
+        store: Images resized with the test filter.
+        preprocess: That of the weights.
+        cameras: (N,) rows of the camera table, -1 where unknown.
+        views: (N,) rows of the view table, likewise.
+        device: Where the model is.
+        title: What is reported.
+        batch_size: Images per forward pass.
+        flip: As in `embed_images`.
+        progress: Where to report; None for silence.
+
+    Returns:
+        (N, width) rows of length 1, on the CPU.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+    """
+    model.eval()
+    vectors = torch.empty(len(store), model.embedding_width)
+    numbers = torch.from_numpy(cameras), torch.from_numpy(views)
+    if progress is not None:
+        progress.start(title, len(store), "images")
+    # no_grad, not inference_mode: reduced precision is several times slower under the latter.
+    with torch.no_grad():
+        for rows, images in TestLoader(store, preprocess, batch_size, device=device).batches():
+            picked = torch.as_tensor(rows)
+            sides = (side[picked].to(device) for side in numbers)
+            vectors[picked] = embed_images(model, images, *sides, flip=flip).cpu()
+            if progress is not None:
+                progress.advance(len(picked))
+    if progress is not None:
+        progress.finish()
+    return vectors
+
+
+def _view_rows(manifest: Manifest, metadata: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Give each image's row of the view table, which may stand for values of an attribute."""
+    table = metadata.get("view_values", ())
+    attribute = metadata.get("recipe", {}).get("sie", {}).get("attribute")
+    if attribute is None:
+        return table_rows(manifest.views, table)
+    # An attribute the data lack is unknown for all images, as a view that they lack is.
+    return table_rows(manifest.attributes.get(attribute, (None,) * len(manifest)), table)

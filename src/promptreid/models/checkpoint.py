@@ -14,15 +14,16 @@ from torch import Tensor
 
 from promptreid.errors import RunError, WeightsError
 from promptreid.models.backbone import restore_backbone
-from promptreid.models.heads import BNNeckHead
+from promptreid.models.heads import Head
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tokenizer_json import JsonTokenizer
+from promptreid.models.tuning import restore_tuning
 from promptreid.models.weights import first_line, load_strictly
 from promptreid.tensors import write_tensors
 
-FORMAT = 1
+FORMAT = 2
 TRAINING = "training/"
 """Tensors whose name starts so belong to the trainer and are not weights."""
 
@@ -115,7 +116,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if record.get("format") != FORMAT:
         raise WeightsError(
             f"{path} has checkpoint format {record.get('format')}; this version reads format "
-            f"{FORMAT}. Update promptreid."
+            f"{FORMAT}. Read it with the version of promptreid that wrote it."
         )
     return record
 
@@ -138,12 +139,13 @@ def load_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _rebuild(description: dict[str, Any], tokenizer: str | None) -> ReIDModel:
     backbone = restore_backbone(description["backbone"], tokenizer)
+    restore_tuning(backbone.image, description["tuning"])
     prompt, head, sie = (description[part] for part in ("prompt", "head", "sie"))
     embedding = description["embedding"]
     return ReIDModel(
         backbone,
         prompt=None if prompt is None else IdentityPrompt.restore(backbone.text, prompt),
-        head=None if head is None else BNNeckHead.restore(head),
+        head=None if head is None else Head.restore(head, backbone.image),
         sie=None if sie is None else SideInformation.restore(sie),
         embedding=EmbeddingSpec(tuple(embedding["features"]), embedding["neck"]),
     )

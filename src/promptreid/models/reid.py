@@ -12,13 +12,16 @@ from torch.nn import functional as F
 
 from promptreid.errors import ConfigError, ModelError, unknown_name
 from promptreid.models.backbone import Backbone
-from promptreid.models.heads import BNNeckHead
+from promptreid.models.heads import Head
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.sie import SideInformation
 from promptreid.models.tower import FEATURES, ImageFeatures
+from promptreid.models.tuning import part_of as tuning_part
 
 NECKS = ("before", "after")
-PARTS = ("image", "text", "logit_scale", "prompt", "head", "sie")
+PARTS = (
+    "image", "visual_prompt", "lora", "text", "logit_scale", "prompt", "head", "sie"
+)
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,9 @@ class EmbeddingSpec:
     """Which features make the retrieval vector.
 
     Attributes:
-        features: Names of image features, concatenated in this order. Published CLIP-ReID retrieves
-            with ("final", "projected"); zero-shot CLIP with ("projected",).
+        features: Names of image features, the tower's or those the head makes, concatenated in this
+            order. Published CLIP-ReID retrieves with ("final", "projected"); zero-shot CLIP with
+            ("projected",).
         neck: "before" takes them as they leave the tower, "after" as they leave the head's batch
             norm.
     """
@@ -36,26 +40,10 @@ class EmbeddingSpec:
     neck: str = "before"
 
     def __post_init__(self) -> None:
-        for name in self.features:
-            if name not in FEATURES:
-                raise ConfigError(unknown_name("image feature", name, FEATURES))
         if not self.features or len(set(self.features)) != len(self.features):
             raise ConfigError(f"The embedding needs distinct features, got {list(self.features)}.")
         if self.neck not in NECKS:
             raise ConfigError(unknown_name("neck position", self.neck, NECKS))
-
-
-@dataclass(frozen=True)
-class ModelOutput:
-    """What one training forward pass gives the losses.
-
-    Attributes:
-        features: Image features.
-        logits: (B, identities) logits of each head; empty without a head.
-    """
-
-    features: ImageFeatures
-    logits: tuple[Tensor, ...]
 
 
 class ReIDModel(nn.Module):
@@ -69,7 +57,7 @@ class ReIDModel(nn.Module):
         backbone: Backbone,
         *,
         prompt: IdentityPrompt | None = None,
-        head: BNNeckHead | None = None,
+        head: Head | None = None,
         sie: SideInformation | None = None,
         embedding: EmbeddingSpec | None = None,
     ) -> None:
@@ -92,8 +80,11 @@ class ReIDModel(nn.Module):
                 f"class token of that width; backbone {backbone.name} has "
                 + (f"width {image.widths[1]}." if image.has_class_token else "none.")
             )
+        for name in self.embedding.features:
+            if name not in self.widths:
+                raise ConfigError(unknown_name("image feature", name, list(self.widths)))
         if self.embedding.neck == "after":
-            necks = head.widths if head is not None else {}
+            necks = head.features if head is not None else ()
             missing = [name for name in self.embedding.features if name not in necks]
             if missing:
                 raise ConfigError(
@@ -105,8 +96,14 @@ class ReIDModel(nn.Module):
     @property
     def embedding_width(self) -> int:
         """Length of the retrieval vector."""
-        widths = dict(zip(FEATURES, self.backbone.image.widths, strict=True))
-        return sum(widths[name] for name in self.embedding.features)
+        return sum(self.widths[name] for name in self.embedding.features)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Sizes of all named image features: the tower's three and those the head makes."""
+        if self.head is not None:
+            return dict(self.head.widths)
+        return dict(zip(FEATURES, self.backbone.image.widths, strict=True))
 
     def features(
         self,
@@ -131,15 +128,14 @@ class ReIDModel(nn.Module):
         side = None
         if self.sie is not None and use_sie:
             side = self.sie(images.shape[0], cameras, views)
-        return self.backbone.image(images, sie=side)
+        tokens = self.head is not None and self.head.needs_tokens
+        return self.backbone.image(images, sie=side, tokens=tokens)
 
-    def forward(
-        self, images: Tensor, cameras: Tensor | None = None, views: Tensor | None = None
-    ) -> ModelOutput:
-        """Encode and classify images; arguments as in `features`."""
-        features = self.features(images, cameras, views)
-        logits = () if self.head is None else tuple(self.head(features))
-        return ModelOutput(features, logits)
+    def derived(self, features: ImageFeatures) -> dict[str, Tensor]:
+        """Return all named features, (B, width) each: the tower's and those the head makes."""
+        if self.head is not None:
+            return self.head.derive(features)
+        return {name: features[name] for name in FEATURES}
 
     def embed(
         self, images: Tensor, cameras: Tensor | None = None, views: Tensor | None = None
@@ -151,13 +147,11 @@ class ReIDModel(nn.Module):
         Returns:
             (B, embedding_width) float32 rows of length 1.
         """
-        features = self.features(images, cameras, views)
+        found = self.derived(self.features(images, cameras, views))
         if self.embedding.neck == "after" and self.head is not None:
-            after = self.head.neck(features)
-            parts = [after[name] for name in self.embedding.features]
-        else:
-            parts = [features[name] for name in self.embedding.features]
-        return F.normalize(torch.cat([part.float() for part in parts], dim=1), dim=1)
+            found = self.head.neck(found)
+        parts = [found[name].float() for name in self.embedding.features]
+        return F.normalize(torch.cat(parts, dim=1), dim=1)
 
     def part_parameters(self, part: str) -> dict[str, nn.Parameter]:
         """Return the parameters of a part by full name, without those that never learn.
@@ -168,18 +162,12 @@ class ReIDModel(nn.Module):
         Raises:
             ConfigError: There is no such part.
         """
-        prefixes = {
-            "image": "backbone.image.",
-            "text": "backbone.text.",
-            "logit_scale": "backbone.logit_",
-        }
         if part not in PARTS:
             raise ConfigError(unknown_name("part of the model", part, PARTS))
-        prefix = prefixes.get(part, part + ".")
         return {
             name: parameter
             for name, parameter in self.named_parameters()
-            if name.startswith(prefix) and name not in self._fixed
+            if name not in self._fixed and part_of(name) == part
         }
 
     def learn(self, parts: Iterable[str]) -> dict[str, nn.Parameter]:
@@ -205,6 +193,7 @@ class ReIDModel(nn.Module):
         """Return all that is needed to rebuild the model without its weights, JSON-ready."""
         return {
             "backbone": self.backbone.describe(),
+            "tuning": dict(self.backbone.image.tuning),
             "prompt": None if self.prompt is None else self.prompt.describe(),
             "head": None if self.head is None else self.head.describe(),
             "sie": None if self.sie is None else self.sie.describe(),
@@ -213,3 +202,15 @@ class ReIDModel(nn.Module):
                 "neck": self.embedding.neck,
             },
         }
+
+
+_IMAGE = "backbone.image."
+
+
+def part_of(name: str) -> str:
+    """Return the part, one of `PARTS`, that a parameter of a model belongs to, by its full name."""
+    if name.startswith(_IMAGE):
+        return tuning_part(name.removeprefix(_IMAGE))
+    if name.startswith("backbone.text."):
+        return "text"
+    return "logit_scale" if name.startswith("backbone.logit_") else name.partition(".")[0]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -50,6 +53,7 @@ class ImageTower(nn.Module, ABC):
         stride: Pixels from one patch, or one cell of the last map, to the next.
         grid: Rows and columns of patches or of the last map.
         has_class_token: Whether side information can be added to a class token.
+        tuning: What `promptreid.models.tuning` added, JSON-ready.
     """
 
     widths: tuple[int, int, int]
@@ -57,6 +61,7 @@ class ImageTower(nn.Module, ABC):
     stride: int
     grid: tuple[int, int]
     has_class_token: bool = False
+    tuning: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
     def fit(self, image_size: tuple[int, int], stride: int | None) -> None:

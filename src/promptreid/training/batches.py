@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,27 +13,61 @@ from torch import Tensor
 
 from promptreid.config.schema import StageConfig
 from promptreid.data.loading import TrainLoader
-from promptreid.data.samplers import IdentityBalanced, Sampler, Uniform, derive_seed
+from promptreid.data.mix import Mix
+from promptreid.data.samplers import IdentityBalanced, Indices, Sampler, Uniform, derive_seed
 from promptreid.models.reid import ReIDModel
-from promptreid.models.tower import ImageFeatures
 from promptreid.training.device import forward_precision
 
 
 @dataclass(frozen=True)
 class Step:
-    """Labels and image features of one batch."""
+    """One batch and its image features.
+
+    Attributes:
+        labels: (B,) class indices.
+        projected: (B, d) features in the space shared with text.
+        features: All image features by name, (B, D) each; None when they come from a cache.
+        variants: (B,) which of the data's sentence variants each image goes with.
+        images: (B, 3, H, W) what the features were computed from; None when cached.
+        mix: Which images were mixed with others; None when none was.
+    """
 
     labels: Tensor
     projected: Tensor
-    features: ImageFeatures | None
+    features: Mapping[str, Tensor] | None
+    variants: Tensor
+    images: Tensor | None = None
+    mix: Mix | None = None
 
 
-def stage_sampler(stage: StageConfig, labels: NDArray[np.int64], seed: int) -> Sampler:
+@dataclass(frozen=True)
+class Chosen:
+    """Batches over some of the rows, as row numbers among all."""
+
+    sampler: Sampler
+    rows: Indices
+
+    def batches(self, epoch: int) -> list[Indices]:
+        """Return the sample indices of each batch, in order."""
+        return [self.rows[batch] for batch in self.sampler.batches(epoch)]
+
+
+def stage_sampler(
+    stage: StageConfig, labels: NDArray[np.int64], seed: int, *, rows: Indices | None = None
+) -> Sampler:
     """Return what decides a stage's batches.
+
+    Args:
+        stage: Its `batch` is read.
+        labels: (N,) class index of every training image.
+        seed: Of the stage.
+        rows: Learn from these images only.
 
     Raises:
         DataError: A batch asks for more identities than there are; the sentence names the setting.
     """
+    if rows is not None:
+        return Chosen(stage_sampler(stage, labels[rows], seed), rows)
     batch = stage.batch
     if batch.size is not None:
         return Uniform(len(labels), batch.size, seed)
@@ -59,9 +93,16 @@ class AugmentedImages:
     """Load, augment and run the image tower on each batch."""
 
     def __init__(
-        self, model: ReIDModel, loader: TrainLoader, *, precision: str, device: torch.device
+        self,
+        model: ReIDModel,
+        loader: TrainLoader,
+        *,
+        variants: NDArray[np.int64],
+        precision: str,
+        device: torch.device,
     ) -> None:
         self._model, self._loader = model, loader
+        self._variants = torch.from_numpy(variants)
         self._precision, self._device = precision, device
 
     def count(self, epoch: int) -> int:
@@ -73,15 +114,34 @@ class AugmentedImages:
         for batch in self._loader.epoch(epoch, start=start):
             with forward_precision(self._precision, self._device):
                 features = self._model.features(batch.images, batch.cameras, batch.views)
-            yield Step(batch.labels, features.projected, features)
+                derived = self._model.derived(features)
+            yield Step(
+                labels=batch.labels,
+                projected=features.projected,
+                features=derived,
+                variants=self._variants[batch.indices].to(self._device),
+                images=batch.images,
+                mix=batch.mix,
+            )
 
 
 class CachedFeatures:
     """Random batches over features that were taken once; the tail batch may be smaller."""
 
-    def __init__(self, projected: Tensor, labels: Tensor, *, size: int, seed: int) -> None:
+    def __init__(
+        self,
+        projected: Tensor,
+        labels: Tensor,
+        *,
+        variants: Tensor | None = None,
+        size: int,
+        seed: int,
+        rows: Indices | None = None,
+    ) -> None:
         self._projected, self._labels = projected, labels
-        self._sampler = Uniform(len(labels), size, derive_seed(seed, 1))
+        self._variants = torch.zeros_like(labels) if variants is None else variants
+        sampler = Uniform(len(labels) if rows is None else len(rows), size, derive_seed(seed, 1))
+        self._sampler: Sampler = sampler if rows is None else Chosen(sampler, rows)
 
     def count(self, epoch: int) -> int:
         """Return the number of batches of the epoch."""
@@ -91,4 +151,4 @@ class CachedFeatures:
         """Yield the batches from number `start` on."""
         for rows in self._sampler.batches(epoch)[start:]:
             picked = torch.from_numpy(np.asarray(rows)).to(self._labels.device)
-            yield Step(self._labels[picked], self._projected[picked], None)
+            yield Step(self._labels[picked], self._projected[picked], None, self._variants[picked])

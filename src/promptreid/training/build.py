@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import torch
 
+from promptreid.config.base import TOWER_FEATURES
 from promptreid.config.model import NormalizeConfig
 from promptreid.config.schema import Recipe
 from promptreid.data.preprocess import HALF, IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from promptreid.data.samplers import derive_seed
 from promptreid.errors import ConfigError
 from promptreid.models.backbone import Backbone, build_backbone
-from promptreid.models.heads import BNNeckHead
+from promptreid.models.heads import Head
+from promptreid.models.parts import build_parts
+from promptreid.models.projection import Mlp, Reduction
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.resnet import ResNetTower
 from promptreid.models.sie import SideInformation
+from promptreid.models.tuning import attach_tuning
 from promptreid.training.data import TrainingData
 
 
@@ -44,24 +48,57 @@ def build_model(
     generator = torch.Generator().manual_seed(derive_seed(seed, 0))
     classes = len(data.classes) if data is not None else 0
     prompt = head = sie = None
-    if classes and recipe.prompt.kind == "identity":
+    if data is not None and recipe.prompt.kind == "identity":
         prompt = IdentityPrompt(
             backbone.text,
             backbone.tokenizer,
             classes,
-            template=recipe.prompt.template[0],
+            templates=recipe.prompt.template,
             context_tokens=recipe.prompt.context_tokens,
+            context=recipe.prompt.context,
+            ensemble=recipe.prompt.ensemble,
+            init=recipe.prompt.init,
+            dropout=recipe.prompt.dropout,
+            fields=data.fields,
             generator=generator,
         )
-    if classes and recipe.head.kind == "bnneck":
-        _, final, projected = backbone.image.widths
-        widths = {"final": final, "projected": projected}
-        head = BNNeckHead(widths, classes, generator=generator)
-    if data is not None and (recipe.sie.camera or recipe.sie.view):
+    if data is not None and recipe.head.kind != "none":
+        head = _head(recipe, classes, backbone, generator)
+    if data is not None and (recipe.sie.camera or recipe.sie.view or recipe.sie.attribute):
         sie = _side_information(recipe, data, backbone, generator)
+    if data is not None:
+        attach_tuning(
+            backbone.image,
+            visual_prompt=recipe.tuning.visual_prompt,
+            lora=recipe.tuning.lora,
+            generator=generator,
+        )
     spec = EmbeddingSpec(features=recipe.embedding.features, neck=recipe.embedding.neck)
     model = ReIDModel(backbone, prompt=prompt, head=head, sie=sie, embedding=spec)
     return model, preprocess_of(recipe, backbone)
+
+
+def _head(recipe: Recipe, classes: int, backbone: Backbone, generator: torch.Generator) -> Head:
+    config = recipe.head
+    tower = backbone.image
+    widths = dict(zip(TOWER_FEATURES, tower.widths, strict=True))
+    mlp, reduction, parts = config.mlp, config.reduction, config.parts
+    return Head(
+        widths,
+        classes if recipe.classifiers else 0,
+        features=config.features,
+        neck=config.kind == "bnneck" and bool(recipe.classifiers),
+        classifiers=recipe.classifiers,
+        dropout=config.dropout,
+        mlp=Mlp(widths, **mlp.model_dump(), generator=generator) if mlp is not None else None,
+        reduction=Reduction(widths, **reduction.model_dump(), generator=generator)
+        if reduction is not None
+        else None,
+        parts=build_parts(tower, **parts.model_dump(), generator=generator)
+        if parts is not None
+        else None,
+        generator=generator,
+    )
 
 
 def preprocess_of(recipe: Recipe, backbone: Backbone) -> Preprocess:
@@ -91,7 +128,7 @@ def _side_information(
 ) -> SideInformation:
     for wanted, values, word in (
         (recipe.sie.camera, data.camera_values, "camera"),
-        (recipe.sie.view, data.view_values, "view"),
+        (recipe.sie.view or recipe.sie.attribute is not None, data.view_values, "view"),
     ):
         if wanted and not values:
             raise ConfigError(
@@ -100,7 +137,7 @@ def _side_information(
             )
     return SideInformation(
         cameras=len(data.camera_values) if recipe.sie.camera else 0,
-        views=len(data.view_values) if recipe.sie.view else 0,
+        views=len(data.view_values) if recipe.sie.view or recipe.sie.attribute else 0,
         width=backbone.image.widths[1],
         coefficient=recipe.sie.coefficient,
         generator=generator,

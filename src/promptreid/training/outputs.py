@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,11 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from promptreid.data.mix import Mix
+    from promptreid.losses.states import LossState
+    from promptreid.models.prompts import IdentityPrompt
     from promptreid.models.reid import ReIDModel
-    from promptreid.models.tower import ImageFeatures
+    from promptreid.training.batches import Step
 
 
 @dataclass
@@ -20,45 +24,95 @@ class StepOutputs:
 
     Attributes:
         model: The model that ran.
-        labels: (B,) class indices.
-        projected: (B, d) image features in the joint space.
-        features: All image features; None when they come from a cache.
-        bank: (C, d) text features of all identities when the prompts are frozen, else None.
+        step: The batch and its image features.
+        bank: (V, C, d) text features of all identities in all sentence variants, when they are not
+            computed anew at every step, else None.
+        text_learns: Whether prompts or the text tower learn, so that texts carry gradients.
+        states: What the terms remember between steps, by term name.
+        epoch: Epoch of the stage, from 1.
+        views: Augmented copies of each image in the batch.
     """
 
     model: ReIDModel
-    labels: Tensor
-    projected: Tensor
-    features: ImageFeatures | None
-    bank: Tensor | None
+    step: Step
+    bank: Tensor | None = None
+    text_learns: bool = True
+    states: Mapping[str, LossState] = field(default_factory=dict)
+    epoch: int = 1
+    views: int = 1
+    _scores: dict[str, list[Tensor]] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def labels(self) -> Tensor:
+        """Class indices, (B,)."""
+        return self.step.labels
+
+    @property
+    def projected(self) -> Tensor:
+        """Image features in the joint space, (B, d)."""
+        return self.step.projected
+
+    @property
+    def features(self) -> Mapping[str, Tensor] | None:
+        """All image features by name; None when they come from a cache."""
+        return self.step.features
+
+    @property
+    def images(self) -> Tensor | None:
+        """The augmented images; None when features come from a cache."""
+        return self.step.images
+
+    @property
+    def mix(self) -> Mix | None:
+        """Which images were mixed with others; None when none was."""
+        return self.step.mix
+
+    @property
+    def clean(self) -> Tensor | None:
+        """Which images were not mixed, (B,) bool; None when none was mixed."""
+        return None if self.step.mix is None else self.step.mix.clean
 
     @cached_property
-    def logits(self) -> list[Tensor]:
-        """Scores of each classifier, (B, C) each."""
+    def _after_neck(self) -> dict[str, Tensor]:
         if self.features is None or self.model.head is None:
             raise RuntimeError("Classifier scores need image features and a head.")
-        return self.model.head(self.features)
+        return self.model.head.neck(self.features)
+
+    def scores(self, kind: str) -> list[Tensor]:
+        """Scores of each classifier of a kind, (B, C) each, computed once."""
+        if kind not in self._scores:
+            after = self._after_neck
+            assert self.model.head is not None
+            self._scores[kind] = self.model.head.classify(after, kind)
+        return self._scores[kind]
+
+    @property
+    def _prompt(self) -> IdentityPrompt:
+        if self.model.prompt is None:
+            raise RuntimeError("Prompt features need a prompt.")
+        return self.model.prompt
+
+    @property
+    def prompt_tokens(self) -> Tensor:
+        """The learned tokens of the prompt."""
+        return self._prompt.tokens
 
     @cached_property
     def text(self) -> Tensor:
         """Prompt feature of each sample's identity, (B, d)."""
-        if self.bank is not None:
-            return self.bank[self.labels]
-        if self.model.prompt is None:
-            raise RuntimeError("Prompt features need a prompt.")
-        return self.model.prompt(self.labels)
+        if self.text_learns or self.bank is None:
+            return self._prompt(self.labels, self.step.variants)
+        return self.bank[self.step.variants, self.labels]
 
     @cached_property
     def identity_texts(self) -> Tensor:
-        """Prompt features of all identities, (C, d)."""
-        if self.bank is not None:
-            return self.bank
-        if self.model.prompt is None:
-            raise RuntimeError("Prompt features need a prompt.")
-        return self.model.prompt.bank()
+        """Prompt features of all identities.
 
-    @cached_property
-    def text_logits(self) -> Tensor:
-        """Raw dot products of images and identity texts, (B, C), in float32."""
-        with torch.autocast(self.projected.device.type, enabled=False):
-            return self.projected.float() @ self.identity_texts.float().T
+        (C, d); or (B, C, d) where the sentence depends on the sample, each sample's own kind.
+        """
+        if self.bank is not None:
+            return self.bank[0] if len(self.bank) == 1 else self.bank[self.step.variants]
+        everyone = torch.arange(self._prompt.identities, device=self.labels.device)
+        distinct, where = self.step.variants.unique(return_inverse=True)
+        rows = [self._prompt(everyone, torch.full_like(everyone, int(v))) for v in distinct]
+        return rows[0] if len(rows) == 1 else torch.stack(rows)[where]

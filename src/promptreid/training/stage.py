@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from promptreid.config.schema import StageConfig
 from promptreid.data.samplers import derive_seed
 from promptreid.errors import RunError
+from promptreid.losses.states import LossState
 from promptreid.losses.terms import total_loss
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
 from promptreid.training.batches import BatchSource, Step
 from promptreid.training.device import forward_precision
+from promptreid.training.ema import WeightAverage
 from promptreid.training.optimizer import build_optimizer, set_learning_rate
 from promptreid.training.outputs import StepOutputs
 from promptreid.training.schedule import learning_rate
@@ -33,7 +36,9 @@ class StageRunner:
         model: The model, on its device.
         parameters: Names and parameters that learn.
         source: Batches.
-        bank: (C, d) text features of all identities when prompts are frozen and read, else None.
+        text_bank: Encodes the texts of all identities, (V, C, d), without gradients.
+        states: What loss terms remember between steps, by term name.
+        average: Average of the weights that learn; None when none is wanted.
         state: Where to start; kept up to date, so that a checkpoint of it is always valid.
         precision: "fp32" or "bf16".
         device: Where the model is.
@@ -47,7 +52,9 @@ class StageRunner:
     model: ReIDModel
     parameters: list[tuple[str, nn.Parameter]]
     source: BatchSource
-    bank: Tensor | None
+    text_bank: Callable[[], Tensor]
+    states: nn.ModuleDict
+    average: WeightAverage | None
     state: TrainingState
     precision: str
     device: torch.device
@@ -61,26 +68,39 @@ class StageRunner:
         self._terms = list(self.config.losses.active())
         self._optimizer = build_optimizer(self.parameters, self.config.optimizer)
         restore_optimizer(self._optimizer, self._names, self.state.optimizer)
+        if self.state.losses:
+            self.states.load_state_dict(self.state.losses)
+        if self.average is not None and self.state.average:
+            self.average.restore(self.state.average)
+        reads = {part for term in self.config.losses.active().values() for part in term.needs}
+        self._reads_text = "prompt" in reads
+        self._text_learns = bool({"prompt", "text"} & set(self.config.learns))
+        self._bank: Tensor | None = None
 
     def run(self) -> None:
-        """Run the stage from the state's epoch and step to its end."""
+        """Run the stage from the state's epoch and step to its end.
+
+        With an average of the weights, the model ends with the average.
+        """
         while self.state.epoch <= self.config.epochs:
             self._epoch(self.state.epoch)
-        self.state.optimizer = {}
+        if self.average is not None:
+            self.average.keep()
+        state = self.state
+        state.optimizer, state.losses, state.average, state.rows = {}, {}, {}, None
 
     def capture(self) -> None:
-        """Put the optimizer's tensors into the state, for a checkpoint."""
+        """Put the tensors of optimizer, losses and average into the state, for a checkpoint."""
         self.state.optimizer = optimizer_tensors(self._optimizer, self._names)
+        self.state.losses = dict(self.states.state_dict())
+        self.state.average = self.average.tensors() if self.average is not None else {}
 
     def _epoch(self, epoch: int) -> None:
         config, state = self.config, self.state
-        rate = learning_rate(
-            config.schedule, config.optimizer.lr, epoch=epoch, epochs=config.epochs
-        )
-        set_learning_rate(self._optimizer, rate)
         count = self.source.count(epoch)
-        sums = state.sums if state.sums is not None else torch.zeros(len(self._terms) + 2)
+        sums = state.sums if state.sums is not None else torch.zeros(len(self._terms) + 4)
         state.sums = sums.to(self.device)
+        self._refresh_texts()
         self.progress.start(
             f"{config.name} {epoch}/{config.epochs}",
             (count - state.step) * config.batch.total,
@@ -88,7 +108,10 @@ class StageRunner:
         )
         begun, earlier = time.monotonic(), state.epoch_seconds
         batches = self.source.epoch(epoch, start=state.step)
+        rate = self._rate(epoch, min(state.step, count - 1), count)
         while state.step < count:
+            rate = self._rate(epoch, state.step, count)
+            set_learning_rate(self._optimizer, rate)
             group = min(config.accumulate, count - state.step)
             self._optimizer.zero_grad(set_to_none=True)
             for number in range(state.step, state.step + group):
@@ -101,33 +124,96 @@ class StageRunner:
         self.progress.finish()
         self._close_epoch(epoch, rate)
 
+    def _rate(self, epoch: int, step: int, steps: int) -> float:
+        config = self.config
+        return learning_rate(
+            config.schedule,
+            config.optimizer.lr,
+            epoch=epoch,
+            epochs=config.epochs,
+            step=step,
+            steps=steps,
+        )
+
+    def _refresh_texts(self) -> None:
+        """Encode the texts of all identities once a stage if frozen, once an epoch if asked for."""
+        if not self._reads_text:
+            return
+        if not self._text_learns:
+            self._bank = self.text_bank() if self._bank is None else self._bank
+        elif self.config.text == "epoch":
+            # A resumed epoch must see the texts of its own beginning.
+            if self.state.step == 0 or self.state.bank is None:
+                self.state.bank = self.text_bank()
+            self._bank = self.state.bank.to(self.device)
+
     def _forward_backward(
         self, epoch: int, number: int, next_batch: Callable[[], Step], group: int
     ) -> None:
         # Anything that draws from the global generator (dropout) repeats after a resume.
         torch.manual_seed(derive_seed(self.seed, 2, epoch, number))
         batch = next_batch()
-        outputs = StepOutputs(self.model, batch.labels, batch.projected, batch.features, self.bank)
+        outputs = StepOutputs(
+            self.model,
+            batch,
+            bank=self._bank,
+            text_learns=self._text_learns,
+            states=cast(Mapping[str, LossState], dict(self.states.items())),
+            epoch=epoch,
+            views=self.config.views,
+        )
         with forward_precision(self.precision, self.device):
             loss, terms = total_loss(outputs, self.config.losses)
         (loss / group).backward()
         size = len(batch.labels)
-        correct = _correct(outputs)
         values = torch.stack([loss.detach(), *terms.values()]) * size
+        counts = torch.stack(self._counts(outputs)).to(values.dtype)
         assert self.state.sums is not None
-        self.state.sums += torch.cat([values, correct[None].to(values.dtype)])
+        self.state.sums += torch.cat([values, counts])
         self.state.images += size
         self.progress.advance(size)
+
+    @torch.no_grad()
+    def _counts(self, outputs: StepOutputs) -> list[Tensor]:
+        """Return images classified right, images classified, and pairs of image and own text."""
+        labels = outputs.labels
+        zero = torch.zeros((), device=labels.device)
+        pairs = zero
+        if {"supcon_i2t", "supcon_t2i"} & set(self._terms):
+            pairs = (labels[:, None] == labels[None, :]).sum()
+        scores = self._class_scores(outputs)
+        if scores is None:
+            return [zero, zero, pairs]
+        right = scores.argmax(1) == labels
+        if outputs.clean is None:
+            return [right.sum(), zero + len(labels), pairs]
+        return [(right & outputs.clean).sum(), outputs.clean.sum(), pairs]
+
+    def _class_scores(self, outputs: StepOutputs) -> Tensor | None:
+        """Return (B, C) scores, by text where all texts are read, else by the first classifier."""
+        terms = self.config.losses.active()
+        if "i2t" in terms:
+            texts = outputs.identity_texts.float()
+            images = outputs.projected.float()
+            if self.config.losses.i2t is not None and self.config.losses.i2t.normalize:
+                texts, images = F.normalize(texts, dim=-1), F.normalize(images, dim=-1)
+            return torch.einsum("bd,bcd->bc" if texts.ndim == 3 else "bd,cd->bc", images, texts)
+        kinds = [term.classifier for term in terms.values() if term.classifier is not None]
+        return outputs.scores(kinds[0])[0] if kinds else None
 
     def _apply(self) -> None:
         if self.config.clip_norm is not None:
             nn.utils.clip_grad_norm_((p for _, p in self.parameters), self.config.clip_norm)
         self._optimizer.step()
+        for state in self.states.children():
+            cast(LossState, state).after_step(self.model)
+        if self.average is not None:
+            self.average.update()
 
     def _close_epoch(self, epoch: int, rate: float) -> None:
         state = self.state
         assert state.sums is not None
-        loss, *terms, correct = (state.sums / max(state.images, 1)).tolist()
+        loss, *terms, correct, judged, pairs = (state.sums / max(state.images, 1)).tolist()
         if not torch.isfinite(state.sums).all():
             raise RunError(
                 f"The loss of stage {self.config.name} is {loss} in epoch {epoch}. Lower "
@@ -143,24 +229,11 @@ class StageRunner:
             "lr": rate,
             "loss": loss,
             **{f"loss_{name}": value for name, value in zip(self._terms, terms, strict=True)},
-            "accuracy": correct if correct >= 0 else "",
+            "accuracy": correct / judged if judged > 0 else "",
         }
+        if {"supcon_i2t", "supcon_t2i"} & set(self._terms):
+            row["positives"] = pairs
         state.seconds += state.epoch_seconds
-        state.epoch, state.step, state.sums = epoch + 1, 0, None
+        state.epoch, state.step, state.sums, state.bank = epoch + 1, 0, None, None
         state.images, state.epoch_seconds = 0, 0.0
         self.after_epoch(row)
-
-
-@torch.no_grad()
-def _correct(outputs: StepOutputs) -> Tensor:
-    """Count images whose own identity scores highest, by text where it is read, else by classifier.
-
-    Minus one per image where there are no scores over identities.
-    """
-    scores = outputs.__dict__.get("text_logits")
-    if scores is None:
-        logits = outputs.__dict__.get("logits")
-        scores = logits[0] if logits else None
-    if scores is None:
-        return torch.tensor(-float(len(outputs.labels)), device=outputs.labels.device)
-    return (scores.argmax(1) == outputs.labels).sum()

@@ -17,6 +17,9 @@ from promptreid.errors import RunError
 PREFIX = "training/"
 """Tensors of this prefix in a checkpoint are not weights."""
 
+_SINGLE = ("rows", "bank", "sums")
+_TENSORS = ("optimizer", "losses", "average", *_SINGLE)
+
 
 @dataclass
 class TrainingState:
@@ -26,11 +29,15 @@ class TrainingState:
         stage: Index of the stage to run next.
         epoch: Epoch to run next, from 1.
         step: Batches of that epoch already done.
-        rows: Rows of the metrics table of finished epochs.
+        table: Rows of the metrics table of finished epochs.
         best: Score of the best checkpoint so far; None before the first validation.
         best_at: Stage and epoch of the best checkpoint, in words.
         seconds: Training time of all sessions, in seconds.
         optimizer: State tensors by parameter name.
+        losses: What loss terms remember, by name in the stage's states.
+        average: Averaged weights of the running stage, by name.
+        rows: Training images the running stage learns from; None for all.
+        bank: Text features of all identities in the unfinished epoch, when taken once an epoch.
         sums: Sums over the batches of the unfinished epoch; None at an epoch's start.
         images: Images seen in the unfinished epoch.
         epoch_seconds: Time spent in the unfinished epoch.
@@ -39,11 +46,15 @@ class TrainingState:
     stage: int = 0
     epoch: int = 1
     step: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    table: list[dict[str, Any]] = field(default_factory=list)
     best: float | None = None
     best_at: str = ""
     seconds: float = 0.0
     optimizer: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    losses: dict[str, Tensor] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
+    rows: Tensor | None = None
+    bank: Tensor | None = None
     sums: Tensor | None = None
     images: int = 0
     epoch_seconds: float = 0.0
@@ -55,12 +66,17 @@ class TrainingState:
             for name, values in self.optimizer.items()
             for key, value in values.items()
         }
-        if self.sums is not None:
-            tensors[f"{PREFIX}sums"] = self.sums.detach().cpu().contiguous()
+        for group in ("losses", "average"):
+            for name, value in getattr(self, group).items():
+                tensors[f"{PREFIX}{group}/{name}"] = value.detach().cpu().contiguous()
+        for name in _SINGLE:
+            value = getattr(self, name)
+            if value is not None:
+                tensors[f"{PREFIX}{name}"] = value.detach().cpu().contiguous()
         plain = {
             field.name: getattr(self, field.name)
             for field in fields(self)
-            if field.name not in ("optimizer", "sums")
+            if field.name not in _TENSORS
         }
         return tensors, plain
 
@@ -77,8 +93,11 @@ class TrainingState:
             raise RunError(f"The checkpoint holds no usable training state: {error}.") from error
         for full, value in tensors.items():
             name = full.removeprefix(PREFIX)
-            if name == "sums":
-                state.sums = value
+            group, _, rest = name.partition("/")
+            if name in _SINGLE:
+                setattr(state, name, value)
+            elif group in ("losses", "average"):
+                getattr(state, group)[rest] = value
             elif name.startswith("optimizer/"):
                 parameter, _, key = name.removeprefix("optimizer/").rpartition("/")
                 state.optimizer.setdefault(parameter, {})[key] = value

@@ -14,10 +14,11 @@ from promptreid.config.schema import Recipe
 from promptreid.data.dataset import DataSet, load_data
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.readable import only_readable
-from promptreid.errors import RunError
+from promptreid.errors import ConfigError, RunError
 from promptreid.evaluation.score_data import score_data
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
+from promptreid.models.sentences import template_fields
 from promptreid.progress import Progress, clock
 from promptreid.training.batches import stage_sampler
 from promptreid.training.build import build_model
@@ -33,6 +34,7 @@ from promptreid.training.run_folder import (
     RunFolder,
     check_free,
 )
+from promptreid.training.start import start_from
 from promptreid.training.state import TrainingState
 from promptreid.training.trainer import Interrupted, Trainer, clean_cache
 
@@ -89,7 +91,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     datasets = [_load(spec, plan.unreadable, progress) for spec in plan.specs]
     data = _training_rows(plan, datasets)
     if run is None:
-        model, preprocess = build_model(plan.recipe, data, seed=plan.seed)
+        model, preprocess = _build(plan, data, progress)
         run = _create(plan, request, datasets, data)
     else:
         _check_same_data(run, datasets)
@@ -102,7 +104,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
             state = TrainingState.unpack(*load_training(run.last))
             progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
         if model is None or preprocess is None:  # stopped before the first checkpoint
-            model, preprocess = build_model(plan.recipe, data, seed=plan.seed)
+            model, preprocess = _build(plan, data, progress)
         try:
             _fit(run, plan, model, preprocess, data, state, progress)
             _score(run, plan, datasets, progress)
@@ -124,6 +126,7 @@ def _plan(request: TrainRequest) -> tuple[_Plan, RunFolder | None]:
             f"There is no run to resume in {out}; give a recipe and --data to start one."
         )
     recipe = load_recipe(request.recipe, request.overrides)
+    _check_prompts_are_taught(recipe)
     seed = request.seed or 0
     names = "+".join(spec.partition(":")[0] for spec in request.data)
     out = out or Path("runs") / f"{recipe.name.replace('/', '-')}-{names}-seed{seed}"
@@ -131,6 +134,22 @@ def _plan(request: TrainRequest) -> tuple[_Plan, RunFolder | None]:
     precision = resolve_precision(recipe.precision, device)
     plan = _Plan(recipe, tuple(request.data), out, seed, request.unreadable, precision, device)
     return plan, None
+
+
+def _check_prompts_are_taught(recipe: Recipe) -> None:
+    """Refuse to teach images with the texts of prompts that nothing has taught."""
+    if recipe.start.checkpoint is not None or recipe.prompt.init is not None:
+        return
+    for stage in recipe.stages:
+        if "prompt" in stage.learns:
+            return
+        if any("prompt" in term.needs for term in stage.losses.active().values()):
+            raise ConfigError(
+                f"Stage {stage.name} compares images with prompts that are still random: no stage "
+                "before it learns them. Set start.checkpoint to a run that learned them (the "
+                "recipe prompt-learning does), or stage_mode=prompts_then_image where the recipe "
+                "has a prompt stage."
+            )
 
 
 def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.device) -> _Plan:
@@ -193,11 +212,32 @@ def _training_rows(plan: _Plan, datasets: Sequence[DataSet]) -> TrainingData | N
         return None
     validation = plan.recipe.validation
     data = training_data(
-        datasets, validation=validation.kind, fraction=validation.fraction, seed=plan.seed
+        datasets,
+        validation=validation.kind,
+        fraction=validation.fraction,
+        seed=plan.seed,
+        fields=prompt_fields(plan.recipe),
+        side_attribute=plan.recipe.sie.attribute,
     )
     for stage in plan.recipe.stages:  # a stage that cannot run must not wait for the one before
         stage_sampler(stage, data.labels, plan.seed)
     return data
+
+
+def _build(
+    plan: _Plan, data: TrainingData | None, progress: Progress
+) -> tuple[ReIDModel, Preprocess]:
+    model, preprocess = build_model(plan.recipe, data, seed=plan.seed)
+    classes = data.classes if data is not None else ()
+    start_from(model, plan.recipe.start, classes, progress=progress)
+    return model, preprocess
+
+
+def prompt_fields(recipe: Recipe) -> tuple[str, ...]:
+    """Return the attributes that the recipe's prompts name."""
+    if recipe.prompt.kind == "none":
+        return ()
+    return template_fields([*recipe.prompt.template, recipe.prompt.init or ""])
 
 
 def _create(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,10 +19,12 @@ from promptreid.config.schema import Recipe, StageConfig
 from promptreid.data.augment import Augment
 from promptreid.data.loading import TrainLoader
 from promptreid.data.preprocess import Preprocess
-from promptreid.data.samplers import derive_seed
+from promptreid.data.samplers import Indices, derive_seed
 from promptreid.data.store import ImageStore
-from promptreid.evaluation.embed import embed_manifest
+from promptreid.data.validation import Validation
+from promptreid.evaluation.embed import embed_manifest, embed_store
 from promptreid.evaluation.scoring import evaluate_protocol
+from promptreid.losses.states import build_states
 from promptreid.models.checkpoint import save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, epoch_line
@@ -31,7 +35,9 @@ from promptreid.training.batches import (
     stage_sampler,
 )
 from promptreid.training.data import TrainingData
+from promptreid.training.ema import WeightAverage
 from promptreid.training.feature_cache import cached_projections
+from promptreid.training.hardest import hardest_rows
 from promptreid.training.parts import set_learning, set_modes
 from promptreid.training.run_folder import RunFolder
 from promptreid.training.stage import StageRunner
@@ -106,13 +112,23 @@ class Trainer:
     def _run_stage(self, index: int) -> None:
         stage = self.recipe.stages[index]
         seed = derive_seed(self.seed, index)
-        parameters = set_learning(self.model, stage.learns)
+        rows = self._rows(stage)
+        parameters = set_learning(self.model, stage.learns, blocks=stage.blocks)
+        states = build_states(
+            stage.losses,
+            widths=self.model.widths,
+            classes=len(self.data.classes),
+            model=self.model,
+            generator=torch.Generator().manual_seed(derive_seed(seed, 3)),
+        )
         self._runner = StageRunner(
             config=stage,
             model=self.model,
             parameters=parameters,
-            source=self._source(stage, seed),
-            bank=self._bank(stage),
+            source=self._source(stage, seed, rows),
+            text_bank=self._text_bank,
+            states=states.to(self.device),
+            average=WeightAverage(self.model, stage.ema) if stage.ema is not None else None,
             state=self.state,
             precision=self.precision,
             device=self.device,
@@ -127,7 +143,35 @@ class Trainer:
         self._save_last()
         self._stop_if_asked()
 
-    def _source(self, stage: StageConfig, seed: int) -> BatchSource:
+    def _rows(self, stage: StageConfig) -> Indices | None:
+        """Return the training images a stage learns from; None for all."""
+        if stage.hardest is None:
+            return None
+        if self.state.rows is None:
+            vectors = embed_store(
+                self.model,
+                self._store(self.preprocess.test_interpolation),
+                self.preprocess,
+                cameras=self.data.cameras,
+                views=self.data.views,
+                device=self.device,
+                title="embedding training images",
+                progress=self.progress,
+            )
+            labels = torch.from_numpy(self.data.labels)
+            rows = hardest_rows(vectors, labels, stage.hardest)
+            self.state.rows = torch.from_numpy(rows)
+            self.progress.message(
+                f"stage {stage.name} learns from the {len(rows)} hardest of {len(labels)} images"
+            )
+        return self.state.rows.numpy()
+
+    def _text_bank(self) -> Tensor:
+        assert self.model.prompt is not None
+        return self.model.prompt.bank()
+
+    def _source(self, stage: StageConfig, seed: int, rows: Indices | None) -> BatchSource:
+        variants = self.data.variants
         if stage.images == "cached":
             features = cached_projections(
                 self.model,
@@ -141,19 +185,34 @@ class Trainer:
             )
             labels = torch.from_numpy(self.data.labels).to(self.device)
             assert stage.batch.size is not None
-            return CachedFeatures(features, labels, size=stage.batch.size, seed=seed)
+            return CachedFeatures(
+                features,
+                labels,
+                variants=torch.from_numpy(variants).to(self.device),
+                size=stage.batch.size,
+                seed=seed,
+                rows=rows,
+            )
+        instances = np.arange(len(self.data), dtype=np.int64)
         loader = TrainLoader(
             self._store(self.preprocess.train_interpolation),
-            labels=self.data.labels,
+            labels=self.data.labels if stage.labels == "identity" else instances,
             cameras=self.data.cameras,
             views=self.data.views,
-            sampler=stage_sampler(stage, self.data.labels, seed),
-            augment=Augment(**stage.augment.model_dump()),
+            sampler=stage_sampler(stage, self.data.labels, seed, rows=rows),
+            augment=Augment.of(stage.augment),
             preprocess=self.preprocess,
             seed=seed,
             device=self.device,
+            copies=stage.views,
         )
-        return AugmentedImages(self.model, loader, precision=self.precision, device=self.device)
+        return AugmentedImages(
+            self.model,
+            loader,
+            variants=variants,
+            precision=self.precision,
+            device=self.device,
+        )
 
     def _store(self, interpolation: str) -> ImageStore:
         if interpolation not in self._stores:
@@ -164,13 +223,6 @@ class Trainer:
             }
         return self._stores[interpolation]
 
-    def _bank(self, stage: StageConfig) -> Tensor | None:
-        reads = any("prompt" in term.needs for term in stage.losses.active().values())
-        if not reads or "prompt" in stage.learns or self.model.prompt is None:
-            return None
-        with torch.no_grad():
-            return self.model.prompt.bank()
-
     def _after_step(self) -> None:
         if self._stop.is_set() or self._due():
             self._save_last()
@@ -179,9 +231,9 @@ class Trainer:
     def _after_epoch(self, row: dict[str, Any]) -> None:
         stage = next(stage for stage in self.recipe.stages if stage.name == row["stage"])
         row |= self._validate(stage, row["epoch"])
-        self.state.rows.append(row)
+        self.state.table.append(row)
         self.progress.message(epoch_line(row, stage.epochs))
-        self.run.write_metrics(self.state.rows)
+        self.run.write_metrics(self.state.table)
         if row["epoch"] < stage.epochs and (self._stop.is_set() or self._due()):
             self._save_last()
             self._stop_if_asked()
@@ -190,27 +242,29 @@ class Trainer:
         """Score the validation images when the embedding has changed and it is time to."""
         last = epoch == stage.epochs
         wanted = epoch % self.recipe.validation.every == 0 or last
-        if not self.data.validations or "image" not in stage.learns or not wanted:
+        if not self.data.validations or not stage.moves_embedding or not wanted:
             return {}
-        self.model.eval()
-        found: list[dict[str, float]] = []
-        for validation in self.data.validations:
-            embeddings = embed_manifest(
-                self.model,
-                validation.manifest,
-                self.preprocess,
-                metadata=self.metadata,
-                device=self.device,
-                progress=None,
-            )
-            scores = evaluate_protocol(embeddings, validation.protocol)
-            found.append({"mAP": scores.mAP, "mINP": scores.mINP, "rank1": scores.cmc[1]})
-        set_modes(self.model, stage.learns)
-        mean = {key: sum(row[key] for row in found) / len(found) for key in found[0]}
-        score = mean[self.recipe.validation.metric]
-        if self.state.best is None or score > self.state.best:
-            self._save_best(score, f"stage {stage.name}, epoch {epoch}")
+        average = self._runner.average if self._runner is not None else None
+        with average.applied() if average is not None else contextlib.nullcontext():
+            found = [self._validation_scores(validation) for validation in self.data.validations]
+            mean = {key: sum(row[key] for row in found) / len(found) for key in found[0]}
+            score = mean[self.recipe.validation.metric]
+            if self.state.best is None or score > self.state.best:
+                self._save_best(score, f"stage {stage.name}, epoch {epoch}")
+        set_modes(self.model, stage.learns, blocks=stage.blocks)
         return {f"val_{key}": value for key, value in mean.items()}
+
+    def _validation_scores(self, validation: Validation) -> dict[str, float]:
+        embeddings = embed_manifest(
+            self.model,
+            validation.manifest,
+            self.preprocess,
+            metadata=self.metadata,
+            device=self.device,
+            progress=None,
+        )
+        scores = evaluate_protocol(embeddings, validation.protocol)
+        return {"mAP": scores.mAP, "mINP": scores.mINP, "rank1": scores.cmc[1]}
 
     def _due(self) -> bool:
         waited = time.monotonic() - self._saved_at
@@ -228,7 +282,7 @@ class Trainer:
         save_model(
             self.run.last, self.model, {**self.metadata, "training": plain}, extra_tensors=tensors
         )
-        self.run.write_metrics(self.state.rows)
+        self.run.write_metrics(self.state.table)
         self._saved_at = time.monotonic()
         self._save_cost = self._saved_at - begun
 

@@ -216,7 +216,7 @@ def test_ids_are_stripped_and_plain(tmp_path: Path) -> None:
     assert m.identity_list("train", "val") == ["0", "2", "4"]
     assert Counter(m.where(split="test").identities) == {"1200000": 3, "1300000": 2, "1400000": 1}
     assert m.attributes["id"][0] == "0000000"
-    assert set(m.attributes) == set(COLUMNS)
+    assert set(m.attributes) == {*COLUMNS, "aspect", "skin"}
 
 
 def test_accessories_are_dropped_unless_kept(tmp_path: Path) -> None:

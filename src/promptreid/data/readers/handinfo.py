@@ -21,7 +21,8 @@ class Hand:
         person: The subject's number; the file writes it in seven digits.
         aspect: One of `ASPECTS`.
         image: File name.
-        attributes: All columns as written, without surrounding space.
+        attributes: All columns as written, without surrounding space; and `aspect` and, where the
+            file has skinColor, `skin`, the words that sentences use.
     """
 
     person: int
@@ -58,5 +59,6 @@ def read_hand_info(file: Path) -> list[Hand]:
             raise DataError(f"{file}, line {line}: id {cells['id']!r} is not a whole number.")
         if aspect not in ASPECTS:
             raise DataError(f"{file}, line {line}: {unknown_name('hand aspect', aspect, ASPECTS)}")
-        hands.append(Hand(int(cells["id"]), aspect, cells["imageName"], cells))
+        words = {"aspect": aspect} | ({"skin": cells["skinColor"]} if "skinColor" in cells else {})
+        hands.append(Hand(int(cells["id"]), aspect, cells["imageName"], cells | words))
     return sorted(hands, key=lambda hand: hand.image)

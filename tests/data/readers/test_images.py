@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptreid.data.dataset import load_data
+from promptreid.errors import DataError
+
+
+def test_every_image_below_is_its_own_identity(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, ["b.jpg", "deep/er/a.png", "deep/c.jpg"])
+    (tmp_path / ".hidden").mkdir()
+    make_images(tmp_path / ".hidden", ["d.jpg"])
+    (tmp_path / "notes.txt").touch()
+    data = load_data(f"images:{tmp_path}")
+    assert data.manifest.paths == data.manifest.identities == ("b.jpg", "deep/c.jpg", "deep/er/a.png")
+    assert set(data.manifest.splits) == {"train"}
+    assert data.protocol is None
+    assert "3 images without identities" in data.notes[0]
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_nothing_there_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="for images"):
+        load_data(f"images:{tmp_path / name}")
