@@ -147,6 +147,16 @@ def test_the_projection_of_a_timm_encoder_is_no_perceptron_of_a_block():
     assert any(matrix.path.startswith("trunk.attn_pool.") for matrix in matrices(build(SIGLIP)))
 
 
+def test_maps_of_relative_positions_are_no_targets():
+    vision = timm("vit_relpos_medium_patch16_cls_224", "token", "linear") | {"image_size": 224}
+    architecture = small_architecture(vision, custom_text=True)
+    tower = take_over(architecture, architecture.build(empty=True)).image
+    assert any("rel_pos.mlp" in name for name, _ in tower.named_parameters())
+    names = [matrix.path.rsplit(".", 3)[1:] for matrix in matrices(tower)]
+    block = [["attn", "qkv"], ["attn", "proj"], ["mlp", "fc1"], ["mlp", "fc2"]]
+    assert names == [[*words, "weight"] for words in block] * 12
+
+
 def test_initial_factors_follow_the_generator():
     one, same, other = (build(VIT) for _ in range(3))
     for tower, seed in ((one, 1), (same, 1), (other, 2)):

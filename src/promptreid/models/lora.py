@@ -179,10 +179,10 @@ def plain_name(name: str) -> str:
 
 def _target(path: str) -> str | None:
     """Return what the nearest enclosing module of a known name stands for."""
-    for word in reversed(path.split(".")):
-        if word in _OWNERS:
-            return _OWNERS[word]
-    return None
+    words = path.split(".")
+    if "rel_pos" in words:  # a map of two coordinates, not of tokens
+        return None
+    return next((_OWNERS[word] for word in reversed(words) if word in _OWNERS), None)
 
 
 def _updated(module: nn.Module) -> list[str]:
