@@ -66,7 +66,9 @@ class StageRunner:
     def __post_init__(self) -> None:
         self._names = {id(parameter): name for name, parameter in self.parameters}
         self._terms = list(self.config.losses.active())
-        self._optimizer = build_optimizer(self.parameters, self.config.optimizer)
+        self._optimizer = build_optimizer(
+            self.parameters, self.config.optimizer, tower=self.model.backbone.image
+        )
         restore_optimizer(self._optimizer, self._names, self.state.optimizer)
         if self.state.losses:
             self.states.load_state_dict(self.state.losses)

@@ -52,6 +52,8 @@ def start_from(
         wanted = tuple(part for part in wanted if part != "lora")
     for part in wanted:
         names = [name for name in own if part_of(name) == part]
+        if part == "prompt":  # the fixed words belong to the recipe and its data
+            names = [name for name in names if name == "prompt.tokens"]
         taken = [name for name in names if _take(own[name], given.get(name), rows, name)]
         if names and (taken or start.parts is not None):
             _report(part, names, taken, rows, classes, start, progress)
@@ -72,7 +74,7 @@ def start_from(
 def _file(checkpoint: str) -> Path:
     path = Path(checkpoint)
     if path.is_dir():
-        path = path / "best.safetensors"
+        path = path / "checkpoints" / "best.safetensors"
     if not path.is_file():
         raise WeightsError(
             f"start.checkpoint is {checkpoint!r}, where there is no finished run and no checkpoint "
