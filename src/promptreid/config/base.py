@@ -38,7 +38,7 @@ Triple = tuple[float, float, float]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-Part = Literal["prompt", "image", "visual_prompt", "lora", "text", "head"]
+Part = Literal["prompt", "image", "visual_prompt", "lora", "adapter", "text", "interaction", "head"]
 
 
 Interval = tuple[float, float]

@@ -70,6 +70,12 @@ class PromptPenaltyTerm(LossTerm):
     needs: ClassVar[tuple[str, ...]] = ("prompt",)
 
 
+class PromptOrthogonalTerm(LossTerm):
+    """Squared cosines of shared and domain tokens: what is shared is not said again."""
+
+    needs: ClassVar[tuple[str, ...]] = ("prompt",)
+
+
 # --- classifiers of the head
 
 
@@ -94,6 +100,7 @@ class ArcFaceTerm(MarginTerm):
     """Additive angular margin, in radians (Deng et al., CVPR 2019)."""
 
     classifier: ClassVar[str | None] = "arcface"
+    margin: float = Field(default=0.5, ge=0, lt=1.5708)
 
 
 class CosFaceTerm(MarginTerm):
@@ -215,6 +222,7 @@ class LossTerms(BaseModel):
     memory: Annotated[MemoryTerm | None, _Shorthand] = None
     moco: Annotated[MoCoTerm | None, _Shorthand] = None
     i2t: Annotated[ImageToTextTerm | None, _Shorthand] = None
+    prompt_orthogonal: Annotated[PromptOrthogonalTerm | None, _Shorthand] = None
     prompt_l2: Annotated[PromptPenaltyTerm | None, _Shorthand] = None
 
     @model_validator(mode="after")

@@ -70,11 +70,29 @@ class LoraConfig(Strict):
     )
 
 
+class AdapterConfig(Strict):
+    """Semantic Grouping Adapter on the last tokens (MTA-CLIP); the part `adapter`."""
+
+    groups: PositiveInt = 32
+    """Groups of channels; they must divide the tower's width."""
+    ratio: PositiveInt = 16
+    """Width over the hidden width of the global branch."""
+    gate: Literal["mean", "spatial", "constant"] = "mean"
+    """How a group is weighted: by its mean over the tokens, token by token, or by a learned
+    number."""
+    fusion: Literal["global", "group"] = "global"
+    """One pair of softmax weights for the two branches, or one per group."""
+    class_token: Literal["mean", "all", "before", "pooled"] = "mean"
+    """How a ViT's class token hears of it: it gets the mean change of the patches; it passes the
+    adapter itself; the adapter stands before the last block; or it is averaged with the patches."""
+
+
 class TuningConfig(Strict):
     """Small additions to a frozen image tower."""
 
     visual_prompt: VisualPromptConfig | None = None
     lora: LoraConfig | None = None
+    adapter: AdapterConfig | None = None
 
 
 class SieConfig(Strict):
@@ -90,7 +108,9 @@ class SieConfig(Strict):
 class PromptConfig(Strict):
     """What the text tower reads."""
 
-    kind: Literal["identity", "none"] = "identity"
+    kind: Literal["identity", "image", "none"] = "identity"
+    """`identity`: learned tokens per identity; `image`: a word computed from each image
+    (PromptSG)."""
     template: Templates = ("A photo of a {context} person.",)
     """`{context}` is where the learned tokens stand; any other field, such as `{aspect}`, is
     filled from the attribute of that name. Several templates are given to the prompts of an
@@ -105,6 +125,16 @@ class PromptConfig(Strict):
     """Words the learned tokens start from, with fields as in the template; None for random."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of the learned tokens, while they learn."""
+    shared_tokens: int = Field(default=0, ge=0)
+    """Learned tokens that all identities share, before the others (MTA-CLIP)."""
+    domain_tokens: int = Field(default=0, ge=0)
+    """Learned tokens of each data set or domain, after the shared ones."""
+    shared_init: str | None = None
+    """Words the shared tokens start from; None for random."""
+    domain_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability of the mean domain's tokens in place of an identity's own domain's."""
+    hidden: PositiveInt = 512
+    """Hidden width of the network that computes the word of kind `image`."""
 
 
 class MlpConfig(Strict):
@@ -165,6 +195,22 @@ class HeadConfig(Strict):
         """Names of all image features: the tower's three and those made here."""
         made = ("mlp",) * (self.mlp is not None) + ("reduced",) * (self.reduction is not None)
         return (*TOWER_FEATURES, *made, *(self.parts.names if self.parts is not None else ()))
+
+
+class InteractionConfig(Strict):
+    """Sentence and image patches together (PromptSG); gives the features `fused` and `text`."""
+
+    mode: Literal["value", "weight", "single", "none"] = "value"
+    """`value` and `weight` are the re-weighted sequence, with or without value projections;
+    `single` is one attended token; `none` leaves the interaction out (the sentence still learns
+    by contrast)."""
+    blocks: int = Field(default=2, ge=0)
+    """Transformer blocks after the cross-attention."""
+    heads: PositiveInt | None = None
+    """None for one head per 64 channels."""
+    inference: Literal["composed", "constant"] = "composed"
+    """Retrieve with each image's own sentence, or with the one without a word."""
+    training: Literal["composed", "constant"] = "composed"
 
 
 class EmbeddingConfig(Strict):

@@ -28,6 +28,7 @@ from promptreid.config.model import (
     BackboneConfig,
     EmbeddingConfig,
     HeadConfig,
+    InteractionConfig,
     PreprocessConfig,
     PromptConfig,
     SieConfig,
@@ -63,6 +64,9 @@ class StageConfig(Strict):
     """Decay of an average of the weights, which is what is validated and saved; None for none."""
     views: Literal[1, 2] = 1
     """Differently augmented copies of each image in a batch."""
+    domains: Literal["joint", "mean", "sum"] = "joint"
+    """How several data sets learn together: `joint` as one set with one label space; `mean` or
+    `sum` over losses computed within each, in batches that hold `batch` of every one."""
     labels: Literal["identity", "instance"] = "identity"
     """`instance`: each image is its own class, as for pictures nobody has labelled."""
     hardest: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -72,18 +76,21 @@ class StageConfig(Strict):
     @property
     def moves_embedding(self) -> bool:
         """Whether retrieval vectors change while this stage runs."""
-        return bool(set(self.learns) & {"image", "visual_prompt", "lora", "head"})
+        return bool(
+            set(self.learns) & {"image", "visual_prompt", "lora", "adapter", "interaction", "head"}
+        )
 
     @model_validator(mode="after")
     def _two_views_for_moco(self) -> StageConfig:
         if self.losses.moco is not None and self.losses.moco.weight > 0 and self.views != 2:
             raise ValueError("the moco loss compares two views of each image; set views: 2")
         if self.labels == "instance" and any(
-            set(term.needs) & {"prompt"} or term.classifier
-            for term in self.losses.active().values()
+            set(term.needs) & {"prompt"} or term.classifier or name == "center"
+            for name, term in self.losses.active().items()
         ):
             raise ValueError(
-                "labels: instance has no identities, so no loss may read prompts or classifiers"
+                "labels: instance has no identities, so no loss may read prompts, classifiers or "
+                "centers"
             )
         if self.labels == "instance" and self.batch.size is None:
             raise ValueError("labels: instance takes random images; give batch.size")
@@ -94,6 +101,12 @@ class StageConfig(Strict):
         if self.images == "cached" and set(self.learns) - {"prompt", "text"}:
             raise ValueError(
                 "images: cached needs a frozen image tower; only prompt and text can be in learns"
+            )
+        reads = [name for name, term in self.losses.active().items() if term.reads]
+        if self.images == "cached" and reads:
+            raise ValueError(
+                f"images: cached has only frozen features, so the losses {', '.join(reads)} teach "
+                "nothing; take images: augmented or leave them out"
             )
         if self.images == "cached" and self.views == 2:
             raise ValueError("images: cached has no augmentation, so it has no second view")
@@ -155,6 +168,7 @@ class Recipe(Strict):
     tuning: TuningConfig = TuningConfig()
     sie: SieConfig = SieConfig()
     prompt: PromptConfig = PromptConfig()
+    interaction: InteractionConfig = InteractionConfig(mode="none")
     head: HeadConfig = HeadConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
     start: StartConfig = StartConfig()
@@ -201,6 +215,8 @@ class Recipe(Strict):
             "head": (self.head.kind != "none", "head.kind"),
             "visual_prompt": (self.tuning.visual_prompt is not None, "tuning.visual_prompt"),
             "lora": (self.tuning.lora is not None, "tuning.lora"),
+            "adapter": (self.tuning.adapter is not None, "tuning.adapter"),
+            "interaction": (self.interaction.mode != "none", "interaction.mode"),
         }
         for stage in self.stages:
             needed: set[str] = set(stage.learns)
@@ -217,6 +233,10 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _features_exist(self) -> Recipe:
         known = self.head.names if self.head.kind != "none" else TOWER_FEATURES
+        if self.prompt.kind == "image":
+            known = (*known, "text")
+        if self.interaction.mode != "none":
+            known = (*known, "fused")
         asked = [("head.features", self.head.features)] if self.head.kind != "none" else []
         asked += [("embedding.features", self.embedding.features)]
         asked += [
