@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -79,7 +79,7 @@ class WeightAverage:
             average.copy_(torch.where(value == average, average, average.lerp(value, 1 - decay)))
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
+    def applied(self) -> Generator[None]:
         """Put the averages into the model; when the context ends, the weights come back unchanged.
 
         Raises:

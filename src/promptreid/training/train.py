@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from promptreid.config.schema import Recipe
 from promptreid.data.dataset import DataSet, load_data
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.readable import only_readable
-from promptreid.errors import ConfigError, RunError
-from promptreid.evaluation.score_data import score_data
+from promptreid.errors import ConfigError, DataError, RunError
+from promptreid.evaluation.attributes import classify_attributes
+from promptreid.evaluation.score_data import score_data, tested_rows
+from promptreid.evaluation.settings import RetrievalSettings
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sentences import template_fields
@@ -52,6 +54,8 @@ class TrainRequest:
     overwrite: bool = False
     device: str | None = None
     unreadable: str = "stop"
+    test: Sequence[str] = ()
+    """Data sets that are scored at the end and never learned from."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class _Plan:
 
     recipe: Recipe
     specs: tuple[str, ...]
+    test: tuple[str, ...]
     out: Path
     seed: int
     unreadable: str
@@ -89,12 +94,13 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         progress.message(f"{run.path} is complete; nothing is left to train")
         return run
     datasets = [_load(spec, plan.unreadable, progress) for spec in plan.specs]
+    tests = [_load(spec, plan.unreadable, progress) for spec in plan.test]
     data = _training_rows(plan, datasets)
     if run is None:
         model, preprocess = _build(plan, data, progress)
-        run = _create(plan, request, datasets, data)
+        run = _create(plan, request, datasets, tests)
     else:
-        _check_same_data(run, datasets)
+        _check_same_data(run, [*datasets, *tests])
         model, preprocess = None, None
     with run.locked():
         state = TrainingState()
@@ -107,7 +113,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
             model, preprocess = _build(plan, data, progress)
         try:
             _fit(run, plan, model, preprocess, data, state, progress)
-            _score(run, plan, datasets, progress)
+            _score(run, plan, [*datasets, *tests], progress)
         except (Interrupted, KeyboardInterrupt):
             run.write(STATUS, {"status": "stopped", "at": _where(state, plan.recipe)})
             raise Interrupted(str(run.path)) from None
@@ -132,7 +138,10 @@ def _plan(request: TrainRequest) -> tuple[_Plan, RunFolder | None]:
     out = out or Path("runs") / f"{recipe.name.replace('/', '-')}-{names}-seed{seed}"
     check_free(out, overwrite=request.overwrite)
     precision = resolve_precision(recipe.precision, device)
-    plan = _Plan(recipe, tuple(request.data), out, seed, request.unreadable, precision, device)
+    test = tuple(request.test)
+    plan = _Plan(
+        recipe, tuple(request.data), test, out, seed, request.unreadable, precision, device
+    )
     return plan, None
 
 
@@ -155,7 +164,9 @@ def _check_prompts_are_taught(recipe: Recipe) -> None:
 def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.device) -> _Plan:
     """Take the plan from the folder, and refuse a request that differs from it."""
     recipe, before = run.recipe(), run.read(ENVIRONMENT)
-    specs = tuple(record["spec"] for record in run.read(DATA))
+    records = run.read(DATA)
+    specs = tuple(record["spec"] for record in records if record["role"] == "train")
+    test = tuple(record["spec"] for record in records if record["role"] == "test")
     if request.recipe is not None:
         asked = load_recipe(request.recipe, request.overrides)
         if asked.model_copy(update={"name": recipe.name}) != recipe:
@@ -164,19 +175,20 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
                 f"{_difference(recipe, asked)}. Resume with the same recipe and overrides or with "
                 "none, or give another --out."
             )
-    if request.data and tuple(request.data) != specs:
-        raise RunError(
-            f"{out} was started with --data {' --data '.join(specs)}, "
-            f"not {' '.join(request.data)}. Resume with the same data or with none, or give "
-            "another --out."
-        )
+    for option, asked, earlier in (("data", request.data, specs), ("test", request.test, test)):
+        if asked and tuple(asked) != earlier:
+            started = f" --{option} ".join(["", *earlier]).strip() or f"no --{option}"
+            raise RunError(
+                f"{out} was started with {started}, not {' '.join(asked)}. Resume with the same "
+                "data or with none, or give another --out."
+            )
     if request.seed is not None and request.seed != before["seed"]:
         raise RunError(
             f"{out} was started with --seed {before['seed']}, not {request.seed}. "
             "Resume with the same seed or with none, or give another --out."
         )
     return _Plan(
-        recipe, specs, out, before["seed"], before["unreadable"], before["precision"], device
+        recipe, specs, test, out, before["seed"], before["unreadable"], before["precision"], device
     )
 
 
@@ -241,7 +253,7 @@ def prompt_fields(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _create(
-    plan: _Plan, request: TrainRequest, datasets: Sequence[DataSet], data: TrainingData | None
+    plan: _Plan, request: TrainRequest, datasets: Sequence[DataSet], tests: Sequence[DataSet]
 ) -> RunFolder:
     record = environment(seed=plan.seed, device=plan.device, precision=plan.precision)
     record["unreadable"] = plan.unreadable
@@ -249,12 +261,13 @@ def _create(
         plan.out,
         recipe=plan.recipe,
         environment=record,
-        data=[_data_record(dataset) for dataset in datasets],
+        data=[_data_record(dataset, "train") for dataset in datasets]
+        + [_data_record(dataset, "test") for dataset in tests],
         overwrite=request.overwrite,
     )
 
 
-def _data_record(dataset: DataSet) -> dict[str, Any]:
+def _data_record(dataset: DataSet, role: str) -> dict[str, Any]:
     manifest, protocol = dataset.manifest, dataset.protocol
     counts: dict[str, dict[str, int]] = {}
     for split in dict.fromkeys(manifest.splits):
@@ -263,6 +276,7 @@ def _data_record(dataset: DataSet) -> dict[str, Any]:
         counts[split] = {"images": len(rows), "identities": len(identities)}
     return {
         "spec": dataset.spec,
+        "role": role,
         "name": manifest.name,
         "fingerprint": manifest.fingerprint(),
         "splits": counts,
@@ -275,9 +289,10 @@ def _data_record(dataset: DataSet) -> dict[str, Any]:
 def _check_same_data(run: RunFolder, datasets: Sequence[DataSet]) -> None:
     for record, dataset in zip(run.read(DATA), datasets, strict=True):
         if record["fingerprint"] != dataset.manifest.fingerprint():
+            now = _data_record(dataset, record["role"])
             raise RunError(
                 f"The data behind {dataset.spec} has changed since {run.path} was started: it had "
-                f"{record['splits']}, and now has {_data_record(dataset)['splits']}. "
+                f"{record['splits']}, and now has {now['splits']}. "
                 "Restore it, or start a new run."
             )
 
@@ -300,7 +315,7 @@ def _fit(
         "camera_values": list(data.camera_values) if data is not None else [],
         "view_values": list(data.view_values) if data is not None else [],
         "seed": plan.seed,
-        "data": [record["fingerprint"] for record in run.read(DATA)],
+        "data": [record["fingerprint"] for record in run.read(DATA) if record["role"] == "train"],
     }
     if data is None:  # nothing learns, so the first checkpoint is the last and the best
         tensors, plain = state.pack()
@@ -332,13 +347,59 @@ def _score(run: RunFolder, plan: _Plan, datasets: Sequence[DataSet], progress: P
     model, metadata = load_model(run.best)
     model.to(plan.device)
     preprocess = Preprocess.from_dict(metadata["preprocess"])
+    settings = RetrievalSettings.of(plan.recipe.evaluation)
     results = []
     for dataset in testable:
         scores, _ = score_data(
-            model, dataset, preprocess, metadata=metadata, device=plan.device, progress=progress
+            model,
+            dataset,
+            preprocess,
+            metadata=metadata,
+            device=plan.device,
+            flip=settings.flip,
+            expansion=settings.expansion,
+            rerank=settings.rerank,
+            progress=progress,
         )
-        results.append({**scores.to_dict(), "data": dataset.spec})
+        result = {**scores.to_dict(), "data": dataset.spec}
+        if plan.recipe.zero_shot.attributes:
+            result["attributes"] = _read_attributes(
+                model, dataset, preprocess, plan, metadata, progress
+            )
+        results.append(result)
     run.write(SCORES, results[0] if len(results) == 1 else {"results": results})
+
+
+def _read_attributes(
+    model: ReIDModel,
+    dataset: DataSet,
+    preprocess: Preprocess,
+    plan: _Plan,
+    metadata: Mapping[str, Any],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Read each attribute off the test images; one that cannot be told apart is said, not fatal."""
+    found: dict[str, Any] = {}
+    for name, sentences in plan.recipe.zero_shot.attributes.items():
+        try:
+            scores = classify_attributes(
+                model,
+                tested_rows(dataset),
+                preprocess,
+                {name: sentences},
+                metadata=metadata,
+                device=plan.device,
+                progress=progress,
+            )
+        except DataError as error:
+            progress.message(f"the attribute {name} is not read: {error}")
+            continue
+        found[name] = scores[name].to_dict()
+        progress.message(
+            f"{name} read by sentences alone: balanced accuracy "
+            f"{scores[name].balanced_accuracy:.1%}, chance {scores[name].chance:.1%}"
+        )
+    return found
 
 
 def _finish(run: RunFolder, state: TrainingState) -> None:
