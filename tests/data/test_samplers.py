@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptreid.data.samplers import IdentityBalanced, Sequential, Uniform, derive_seed
+from promptreid.data.samplers import (
+    DomainBalanced,
+    DomainUniform,
+    IdentityBalanced,
+    Sequential,
+    Uniform,
+    derive_seed,
+)
 from promptreid.errors import ConfigError, DataError
 
 # Images per identity, at least as many identities as a batch takes.
@@ -125,6 +132,157 @@ class TestIdentityBalanced:
     def test_batches_without_pairs_are_refused(self, p, k, word):
         with pytest.raises(ConfigError, match=word):
             IdentityBalanced([0, 0, 1, 1], p, k, 0)
+
+
+def domains_of(*sizes, seed=0):
+    """Labels and domains of domains whose identities have these numbers of images, shuffled."""
+    labels = np.concatenate([labels_of(own) + 1000 * k for k, own in enumerate(sizes)])
+    domains = np.repeat(np.arange(len(sizes)), [sum(own) for own in sizes])
+    order = np.random.default_rng(seed).permutation(len(labels))
+    return labels[order], domains[order]
+
+
+class TestDomainBalanced:
+    @given(
+        st.lists(group_sizes, min_size=1, max_size=4),
+        st.integers(2, 3),
+        st.integers(2, 4),
+        st.integers(0, 9),
+        st.integers(0, 9),
+    )
+    @settings(max_examples=100, deadline=None)
+    def test_every_batch_has_p_identities_with_k_images_of_every_domain(
+        self, sizes, p, k, seed, epoch
+    ):
+        labels, domains = domains_of(*sizes, seed=seed)
+        batches = DomainBalanced(labels, domains, p, k, seed).batches(epoch)
+        alone = [
+            len(IdentityBalanced(labels[domains == d], p, k, s).batches(epoch))
+            for d, s in enumerate([seed, *(derive_seed(seed, n) for n in range(1, len(sizes)))])
+        ]
+        assert len(batches) == max(alone)
+        for batch in batches:
+            own = domains[batch].reshape(len(sizes), p * k)
+            assert (own == np.arange(len(sizes))[:, None]).all()
+            rows = labels[batch].reshape(len(sizes), p, k)
+            assert (rows == rows[:, :, :1]).all()
+            assert all(len(set(domain[:, 0])) == p for domain in rows)
+
+    @given(group_sizes, st.integers(2, 3), st.integers(2, 4), st.integers(0, 99))
+    @settings(max_examples=50, deadline=None)
+    def test_one_domain_changes_nothing(self, sizes, p, k, seed):
+        labels = labels_of(sizes)
+        several = DomainBalanced(labels, np.full(len(labels), 5), p, k, seed)
+        alone = IdentityBalanced(labels, p, k, seed)
+        assert all(same(several.batches(epoch), alone.batches(epoch)) for epoch in range(4))
+
+    def test_small_domain_begins_again_reshuffled(self):
+        labels, domains = domains_of([8] * 12, [8] * 3)
+        batches = DomainBalanced(labels, domains, 3, 4, 0).batches(1)
+        small = np.array([batch[domains[batch] == 1] for batch in batches])
+        assert len(batches) >= 7
+        # Three identities with two chunks of four each: two batches show every image once.
+        for start in (0, 2, 4):
+            assert len(set(small[start : start + 2].ravel())) == 24
+        assert len({row.tobytes() for row in small[:6]}) == 6
+
+    def test_every_image_of_a_small_domain_comes_equally_often(self):
+        labels, domains = domains_of([8] * 20, [10] * 4)
+        sampler = DomainBalanced(labels, domains, 4, 4, 3)
+        seen = Counter(
+            image
+            for epoch in range(100)
+            for batch in sampler.batches(epoch)
+            for image in batch.tolist()
+        )
+        counts = np.array([seen[image] for image in np.flatnonzero(domains == 1)])
+        assert counts.min() > 0.85 * counts.mean()
+        assert counts.max() < 1.15 * counts.mean()
+
+    def test_seeds_and_epochs_differ_and_repeat(self):
+        labels, domains = domains_of([8] * 6, [8] * 4)
+        made = {
+            np.concatenate(DomainBalanced(labels, domains, 2, 2, seed).batches(epoch)).tobytes()
+            for _ in range(2)
+            for seed in range(3)
+            for epoch in range(3)
+        }
+        assert len(made) == 9
+
+    def test_domains_draw_apart_from_each_other(self):
+        labels, domains = domains_of([8] * 6, [8] * 6)
+        order = np.lexsort((labels, domains))
+        labels, domains = labels[order], domains[order]
+        batches = DomainBalanced(labels, domains, 2, 2, 0).batches(0)
+        halves = [batch.reshape(2, -1) for batch in batches]
+        assert any((first != second - 48).any() for first, second in halves)
+
+    def test_domain_with_too_few_identities_is_named(self):
+        labels, domains = domains_of([4] * 9, [4] * 3)
+        with pytest.raises(DataError) as caught:
+            DomainBalanced(
+                labels, domains, 4, 2, 0, setting="stages.image.batch", names=("a", "market")
+            )
+        assert "market shows 3 identities" in str(caught.value)
+        assert "stages.image.batch.identities to at most 3" in str(caught.value)
+
+    def test_identity_of_two_domains_is_refused(self):
+        with pytest.raises(DataError, match="Label 1 is in domain 0 and in domain 1"):
+            DomainBalanced([0, 0, 1, 1, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1, 1, 1], 2, 2, 0)
+
+    @pytest.mark.parametrize(("p", "k", "word"), [(1, 4, "identities is 1"), (4, 1, "images is 1")])
+    def test_batches_without_pairs_are_refused(self, p, k, word):
+        with pytest.raises(ConfigError, match=word):
+            DomainBalanced([0, 0, 1, 1], [0, 0, 0, 0], p, k, 0)
+
+    def test_columns_that_do_not_fit(self):
+        with pytest.raises(DataError, match="4 images need 4 domains"):
+            DomainBalanced([0, 0, 1, 1], [0, 0], 2, 2, 0)
+        with pytest.raises(DataError, match="no images"):
+            DomainBalanced([], [], 2, 2, 0)
+
+
+class TestDomainUniform:
+    @given(
+        st.lists(st.integers(1, 30), min_size=1, max_size=4),
+        st.integers(1, 12),
+        st.integers(0, 99),
+        st.integers(0, 9),
+    )
+    @settings(max_examples=100, deadline=None)
+    def test_same_number_of_every_domain(self, sizes, size, seed, epoch):
+        domains = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+        batches = DomainUniform(domains, size, seed).batches(epoch)
+        largest = max(sizes)
+        assert len(batches) == -(-largest // size)
+        counts = [size] * (largest // size) + [largest % size] * bool(largest % size)
+        for batch, each in zip(batches, counts, strict=True):
+            assert domains[batch].tolist() == np.repeat(np.arange(len(sizes)), each).tolist()
+        drawn = Counter(np.concatenate(batches).tolist())
+        for domain, own in enumerate(sizes):
+            times = [drawn[image] for image in np.flatnonzero(domains == domain)]
+            assert sum(times) == largest
+            assert max(times) - min(times) <= 1
+            assert min(times) == largest // own
+
+    @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 99), st.integers(0, 9))
+    @settings(max_examples=50, deadline=None)
+    def test_one_domain_changes_nothing(self, count, size, seed, epoch):
+        several = DomainUniform(np.full(count, 3), size, seed).batches(epoch)
+        assert same(several, Uniform(count, size, seed).batches(epoch))
+
+    def test_seeds_epochs_and_domains_differ(self):
+        domains = np.repeat([0, 1], 20)
+        made = [DomainUniform(domains, 8, seed).batches(e) for seed in range(3) for e in range(3)]
+        assert len({np.concatenate(batches).tobytes() for batches in made}) == 9
+        first, second = made[0][0].reshape(2, 8)
+        assert (first != second - 20).any()
+
+    def test_bad_sizes(self):
+        with pytest.raises(DataError, match="no images"):
+            DomainUniform([], 4, 0)
+        with pytest.raises(ConfigError, match="batch size is 0"):
+            DomainUniform([0, 1], 0, 0)
 
 
 class TestUniform:
