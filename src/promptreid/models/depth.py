@@ -19,7 +19,8 @@ class Depths:
     0 is all that comes before the first block (patches, positions, prompt tokens), 1 the first
     block, and one more than the number of blocks all that comes after the last (norm, pooling,
     projection). A "block" is a block of a vision transformer, and a layer (stage) of a ResNet or
-    another hierarchical encoder. Low-rank updates lie where their matrices do.
+    another hierarchical encoder. Low-rank updates lie where their matrices do, an adapter after the
+    last block, wherever it stands.
 
     Attributes:
         of: Depth by the parameter's name in the tower.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptreid.errors import ModelError
+from promptreid.models.adapter import SemanticGroupingAdapter
 from promptreid.models.positions import resize_positions
 from promptreid.models.tower import ImageFeatures, ImageTower
 
@@ -21,6 +22,9 @@ class ResNetTower(ImageTower):
 
     Sub-modules keep OpenAI's names. The default stride is 16: layer4 does not halve the map, as in
     CLIP-ReID; 32 gives the network that CLIP was trained with.
+
+    Attributes:
+        adapter: Changes the cells of the last map, before they are pooled; None without.
     """
 
     conv1: nn.Conv2d
@@ -38,12 +42,14 @@ class ResNetTower(ImageTower):
     layer3: nn.Sequential
     layer4: nn.Sequential
     attnpool: AttentionPool2d
+    adapter: SemanticGroupingAdapter | None
 
     def __init__(self, source: ModifiedResNet) -> None:
         """Take over the parts of an OpenCLIP ResNet, at its own size and stride 32."""
         super().__init__()
         for name, child in source.named_children():
             self.add_module(name, child)
+        self.adapter = None
         self.stride = 32
         side = source.image_size
         self.image_size = (side, side) if isinstance(side, int) else (side[0], side[1])
@@ -79,7 +85,8 @@ class ResNetTower(ImageTower):
     ) -> ImageFeatures:
         """Encode images; see `ImageTower.forward`.
 
-        `tokens` are the cells of the last map in reading order, (B, rows*columns, channels).
+        `tokens` are the cells of the last map in reading order, (B, rows*columns, channels), as an
+        adapter leaves them.
         """
         self.check_images(images)
         self.refuse_side_information(sie)
@@ -89,6 +96,8 @@ class ResNetTower(ImageTower):
         x3 = self.layer3(self.layer2(self.layer1(self.avgpool(x))))
         x4 = self.layer4(x3)
         cells = x4.flatten(2).transpose(1, 2)
+        if self.adapter is not None:
+            cells = self.adapter(cells)
         final = cells.mean(dim=1)
         penultimate, projected = x3.mean(dim=(2, 3)), _pool(self.attnpool, cells)
         if not tokens:

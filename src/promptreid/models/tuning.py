@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 import torch
 
-from promptreid.config.model import LoraConfig, VisualPromptConfig
+from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.errors import ModelError
+from promptreid.models.adapter import SemanticGroupingAdapter
 from promptreid.models.depth import depth_count, depth_of, depths
 from promptreid.models.lora import attach_lora, fold_lora, is_factor
+from promptreid.models.resnet import ResNetTower
 from promptreid.models.tower import ImageTower
 from promptreid.models.vision import ViTTower
 from promptreid.models.visual_prompt import VisualPrompt
@@ -31,21 +33,26 @@ def attach_tuning(
     *,
     visual_prompt: VisualPromptConfig | None = None,
     lora: LoraConfig | None = None,
+    adapter: AdapterConfig | None = None,
     generator: torch.Generator | None = None,
 ) -> None:
-    """Add visual prompt tokens and low-rank updates to a tower, and note them in `tower.tuning`.
+    """Add prompt tokens, low-rank updates and an adapter to a tower; note them in `tower.tuning`.
 
-    The initial features are changed by prompt tokens and unchanged, to the bit, by LoRA.
+    The initial features are changed by prompt tokens and unchanged, to the bit, by LoRA and by the
+    adapter (but for its class-token rule "pooled").
 
     Args:
         tower: Changed in place; it has no additions yet and its weights are in place.
         visual_prompt: Options of the tokens; None for none.
         lora: Options of the updates; None for none.
-        generator: Source of the initial values, prompt first; None for a generator with seed 0.
+        adapter: Options of the adapter; None for none.
+        generator: Source of the initial values, prompt first, adapter last; None for a generator
+            with seed 0.
 
     Raises:
-        ModelError: The tower is no vision transformer and is to have prompt tokens, or it has no
-            matrices that LoRA could update, or none of so high a rank.
+        ModelError: The tower is no vision transformer and is to have prompt tokens; it has no
+            matrices that LoRA could update, or none of so high a rank; or it cannot have the
+            adapter.
     """
     if tower.tuning:
         raise ValueError("this tower has additions already; merge or rebuild it first")
@@ -59,16 +66,21 @@ def attach_tuning(
             tower, rank=lora.rank, alpha=lora.alpha, targets=lora.targets, generator=generator
         )
         noted["lora"] = lora.model_dump(mode="json")
+    if adapter is not None:
+        _attach_adapter(tower, adapter, generator)
+        noted["adapter"] = adapter.model_dump(mode="json")
     tower.tuning = noted
 
 
 def restore_tuning(tower: ImageTower, description: Mapping[str, Any]) -> None:
     """Add what `tower.tuning` described to a fresh tower, ready for its weights."""
-    prompt, lora = (description.get(name) for name in ("visual_prompt", "lora"))
+    names = ("visual_prompt", "lora", "adapter")
+    prompt, lora, adapter = (description.get(name) for name in names)
     attach_tuning(
         tower,
         visual_prompt=None if prompt is None else VisualPromptConfig(**prompt),
         lora=None if lora is None else LoraConfig(**lora),
+        adapter=None if adapter is None else AdapterConfig(**adapter),
     )
 
 
@@ -78,17 +90,19 @@ def merge_lora(tower: ImageTower) -> None:
     tower.tuning = {name: value for name, value in tower.tuning.items() if name != "lora"}
 
 
-def part_of(name: str) -> Literal["visual_prompt", "lora", "image"]:
+def part_of(name: str) -> Literal["visual_prompt", "lora", "adapter", "image"]:
     """Return the part that a parameter of an image tower belongs to.
 
     Args:
         name: Its name in the tower.
 
     Returns:
-        "visual_prompt", "lora" or "image".
+        "visual_prompt", "lora", "adapter" or "image".
     """
     if name.startswith("visual_prompt."):
         return "visual_prompt"
+    if name.startswith("adapter."):
+        return "adapter"
     return "lora" if is_factor(name) else "image"
 
 
@@ -111,3 +125,19 @@ def _attach_visual_prompt(
         generator=generator,
     )
     tower.visual_prompt = prompt.to(tower.conv1.weight.device).train(tower.training)
+
+
+def _attach_adapter(tower: ImageTower, config: AdapterConfig, generator: torch.Generator) -> None:
+    if not isinstance(tower, ViTTower | ResNetTower):
+        raise ModelError(
+            "The adapter changes the last tokens of CLIP's vision transformers and ResNets; "
+            f"{type(tower).__name__} takes its encoder from timm. Leave tuning.adapter out, use "
+            "tuning.lora, or take a backbone such as ViT-B-16."
+        )
+    if isinstance(tower, ResNetTower) and config.class_token != "mean":
+        raise ModelError(
+            f"tuning.adapter.class_token is {config.class_token}, but a ResNet has no class token: "
+            "its pooling reads every cell that the adapter changes. Leave class_token out."
+        )
+    adapter = SemanticGroupingAdapter(tower.widths[1], **config.model_dump(), generator=generator)
+    tower.adapter = adapter.to(tower.conv1.weight.device).train(tower.training)

@@ -7,6 +7,7 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from promptreid.errors import ModelError
+from promptreid.models.adapter import SemanticGroupingAdapter
 from promptreid.models.blocks import run_block, run_block_at
 from promptreid.models.positions import patch_grid, resize_positions
 from promptreid.models.tower import ImageFeatures, ImageTower
@@ -23,9 +24,11 @@ class ViTTower(ImageTower):
     Attributes:
         visual_prompt: Learned tokens that run along with those of the image, and that no feature
             is read from; None without.
+        adapter: Changes the tokens that leave the last block, or those that enter it; None without.
     """
 
     visual_prompt: VisualPrompt | None
+    adapter: SemanticGroupingAdapter | None
 
     def __init__(self, source: VisionTransformer) -> None:
         """Take over the parts of an OpenCLIP vision transformer.
@@ -52,6 +55,7 @@ class ViTTower(ImageTower):
         self.ln_post = source.ln_post
         self.proj: nn.Parameter = source.proj
         self.visual_prompt = None
+        self.adapter = None
 
         self.pool = source.pool_type
         self.norm_after_pool = source.final_ln_after_pool
@@ -81,20 +85,28 @@ class ViTTower(ImageTower):
         """Encode images; see `ImageTower.forward`.
 
         Unless `tokens` are wanted, the last block, the final norm and the projection are computed
-        for the class token alone: same values, less work. `tokens` and `before` are without the
-        tokens of a visual prompt.
+        for the class token alone where nothing reads the patches after that block: same values,
+        less work. `tokens` and `before` are without the tokens of a visual prompt, and as an
+        adapter leaves them.
         """
         self.check_images(images)
         *blocks, last = self.transformer.resblocks
         x = self._enter(self.embed(images, sie), 0)
         for number, block in enumerate(blocks, start=1):
             x = self._enter(run_block(block, x), number)
-        if self.pool == "tok" and not tokens:
-            final = self.ln_post(run_block_at(last, x, 0))
+        adapter = self.adapter
+        if adapter is not None and adapter.class_token == "before":
+            x, adapter = adapter(x, leading=x.shape[1] - self.grid[0] * self.grid[1]), None
+        short = self.pool == "tok" and not tokens
+        first = run_block_at(last, x, 0) if short else None
+        if first is not None and adapter is None:
+            final = self.ln_post(first)
             return ImageFeatures(x[:, 0], final, final @ self.proj)
         after = run_block(last, x)
         if self.visual_prompt is not None:
             x, after = self.visual_prompt.leave(x), self.visual_prompt.leave(after)
+        if adapter is not None:
+            after = adapter(_with_first(after, first), leading=1)
         final = self.pool_tokens(after)
         projected = final @ self.proj
         if not tokens:
@@ -132,3 +144,12 @@ class ViTTower(ImageTower):
 
     def _pool(self, tokens: Tensor) -> Tensor:
         return tokens[:, 0] if self.pool == "tok" else tokens[:, 1:].mean(dim=1)
+
+
+def _with_first(tokens: Tensor, first: Tensor | None) -> Tensor:
+    """Put another class token, (B, width), in the place of that of (B, N, width) tokens.
+
+    The short cut for the class token rounds differently in the last bit. An adapter that has
+    learned nothing is to leave the features as the short cut gives them.
+    """
+    return tokens if first is None else torch.cat([first.unsqueeze(1), tokens[:, 1:]], dim=1)

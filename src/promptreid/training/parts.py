@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from torch import nn
 
 from promptreid.errors import ConfigError
+from promptreid.models.adapter import SemanticGroupingAdapter
 from promptreid.models.depth import depths
 from promptreid.models.lora import LowRank
 from promptreid.models.reid import ReIDModel
@@ -16,7 +17,7 @@ from promptreid.models.visual_prompt import VisualPrompt
 
 _IMAGE = "backbone.image."
 _VOCABULARY = "backbone.text.token_embedding."
-_IN_TOWER = frozenset({"image", "visual_prompt", "lora"})
+_IN_TOWER = frozenset({"image", "visual_prompt", "lora", "adapter"})
 
 
 def set_learning(
@@ -30,7 +31,7 @@ def set_learning(
 
     Args:
         model: Changed in place.
-        parts: "prompt", "image", "visual_prompt", "lora", "text", "head".
+        parts: "prompt", "image", "visual_prompt", "lora", "adapter", "text", "head".
         blocks: Of "image", let only the last blocks (ViT) or layers (ResNet and other hierarchical
             encoders) learn, with the norm, pooling and projection after them; None for the whole
             tower.
@@ -84,6 +85,8 @@ def set_modes(model: ReIDModel, parts: Iterable[str], *, blocks: int | None = No
             module.train("visual_prompt" in wanted)
         elif isinstance(module, LowRank):
             module.train("lora" in wanted)
+        elif isinstance(module, SemanticGroupingAdapter):
+            module.train("adapter" in wanted)
     if "head" in wanted and model.head is not None:
         model.head.train()
     if "prompt" in wanted and model.prompt is not None:
