@@ -26,6 +26,8 @@ class DataSet:
         manifest: All samples.
         protocol: How it is tested; None when there is nothing to test on.
         notes: Sentences for people: choices made, images left out, things to beware of.
+        background: Names in the identity column that stand for no one identity, such as the boxes
+            on other people in a gallery; they are tested against and never learned.
 
     Raises:
         DataError: When the protocol uses a training image or a row that does not exist.
@@ -35,6 +37,7 @@ class DataSet:
     manifest: Manifest
     protocol: Protocol | None
     notes: tuple[str, ...] = ()
+    background: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.protocol is not None:
@@ -57,6 +60,7 @@ def load_data(spec: str) -> DataSet:
         DataError: When the data are not there or cannot be used.
     """
     from promptreid.data.readers.options import parse_options
+    from promptreid.data.use import train_on_all
 
     parsed = parse_spec(spec)
     entry = reader_entry(parsed.name)
@@ -64,10 +68,11 @@ def load_data(spec: str) -> DataSet:
     options = parse_options(entry.name, module.Options, parsed.options)
     root = Path(parsed.root).expanduser().absolute()
     try:
-        return replace(module.read(root, options), spec=spec)
+        dataset = replace(module.read(root, options), spec=spec)
     except OSError as error:
         place = error.filename or root
         raise DataError(f"{place} cannot be read: {error.strerror or error}.") from error
+    return train_on_all(dataset) if options.use == "all" else dataset
 
 
 def data_options(name: str) -> tuple[OptionHelp, ...]:

@@ -12,7 +12,7 @@ from promptreid.errors import DataError
 
 
 class Options(ReaderOptions):
-    """Options of `images`: none."""
+    """Options of `images`: none of its own."""
 
 
 def read(root: Path, options: Options) -> DataSet:

@@ -18,6 +18,8 @@ from promptreid.errors import DataError
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 JUNK = "-1"
 """Identity of boxes that show nobody; published code leaves them out everywhere."""
+BACKGROUND = "0"
+"""Identity of gallery boxes on people who are not searched for."""
 
 _NAME = re.compile(r"(-?\d+)_c(\d+)(?:s\d+)?[_.].*", re.IGNORECASE)
 
@@ -96,4 +98,5 @@ def read_market_layout(
         note="One query set against one gallery."
         + (" Same identity and camera ignored." if same_camera == "exclude" else ""),
     )
-    return DataSet(f"{name}:{root}", manifest, protocol, (*notes, *empty_notes(samples, folders)))
+    told = (*notes, *empty_notes(samples, folders))
+    return DataSet(f"{name}:{root}", manifest, protocol, told, frozenset({BACKGROUND}))

@@ -29,9 +29,15 @@ class OptionHelp:
 
 
 class ReaderOptions(BaseModel):
-    """Base of all readers' options: no unknown key passes."""
+    """Base of all readers' options: no unknown key passes; `load_data` itself heeds `use`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    use: Literal["train", "all"] = Field(
+        "train",
+        description="what may train: the training images, or the test images too, so that "
+        "nothing is left to test on",
+    )
 
 
 class MissingOptions(ReaderOptions):
@@ -85,10 +91,11 @@ def parse_options(name: str, model: type[Model], given: Mapping[str, str]) -> Mo
 
 
 def describe_options(model: type[ReaderOptions]) -> tuple[OptionHelp, ...]:
-    """List the options of a reader, in the order of the model."""
+    """List the options of a reader, its own first, then those of all readers."""
     kinds = {int: "int", float: "number", str: "text"}
     found = []
-    for name, field in model.model_fields.items():
+    shared = ReaderOptions.model_fields
+    for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] in shared):
         choices = [value for value in get_args(field.annotation) if isinstance(value, str | int)]
         kind = next((word for of, word in kinds.items() if field.annotation is of), "path")
         allowed = "|".join(str(value) for value in choices) or kind
