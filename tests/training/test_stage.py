@@ -4,13 +4,16 @@ import pytest
 import torch
 
 from promptreid.config.schema import StageConfig
+from promptreid.data.samplers import Uniform
+from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.terms import total_loss
 from promptreid.models.backbone import build_backbone
 from promptreid.models.heads import Head
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Silent
-from promptreid.training.batches import CachedFeatures
+from promptreid.training.batches import CachedFeatures, Step
+from promptreid.training.domains import Domains
 from promptreid.training.ema import WeightAverage
 from promptreid.training.outputs import StepOutputs
 from promptreid.training.parts import set_learning
@@ -42,6 +45,10 @@ def cached():
     return torch.randn(8, 128, generator=generator), torch.arange(8) % 4
 
 
+def batches(features, labels, size=4):
+    return CachedFeatures(features, labels, sampler=Uniform(len(labels), size, 3))
+
+
 def stage(**changes):
     values = {
         "name": "prompts",
@@ -62,10 +69,11 @@ def runner(model, cached, config, events=None, **changes):
         "config": config,
         "model": model,
         "parameters": set_learning(model, config.learns),
-        "source": CachedFeatures(features, labels, size=4, seed=3),
+        "source": batches(features, labels),
         "text_bank": model.prompt.bank,
         "states": torch.nn.ModuleDict(),
         "average": None,
+        "domains": None,
         "state": TrainingState(),
         "precision": "fp32",
         "device": CPU,
@@ -80,7 +88,7 @@ def runner(model, cached, config, events=None, **changes):
 def gradients(model, cached, config):
     """Gradient of each batch's loss at the present prompts."""
     found = []
-    for step in CachedFeatures(*cached, size=4, seed=3).epoch(1, start=0):
+    for step in batches(*cached).epoch(1, start=0):
         model.prompt.tokens.grad = None
         outputs = StepOutputs(model, step)
         total_loss(outputs, config.losses)[0].backward()
@@ -110,7 +118,7 @@ def test_row_holds_means_over_images(model, cached):
     events = []
     config = stage(optimizer={"name": "sgd", "lr": 1e-12, "weight_decay": 0})
     expected = []
-    for step in CachedFeatures(*cached, size=4, seed=3).epoch(1, start=0):
+    for step in batches(*cached).epoch(1, start=0):
         outputs = StepOutputs(model, step)
         expected.append(total_loss(outputs, config.losses))
     runner(model, cached, config, events).run()
@@ -155,7 +163,7 @@ def test_row_counts_texts_that_each_image_is_positive_with(model, cached):
     (row,) = [event for event in events if event != "step"]
     pairs = sum(
         (step.labels[:, None] == step.labels[None, :]).sum().item()
-        for step in CachedFeatures(*cached, size=4, seed=3).epoch(1, start=0)
+        for step in batches(*cached).epoch(1, start=0)
     )
     assert row["positives"] == pytest.approx(pairs / 8)
 
@@ -245,7 +253,7 @@ def test_frozen_texts_are_taken_once(model, cached):
 def test_all_identities_texts_carry_gradients_while_prompts_learn(model, cached):
     config = stage(losses={"i2t": 1})
     set_learning(model, config.learns)
-    step = next(CachedFeatures(*cached, size=2, seed=3).epoch(1, start=0))
+    step = next(batches(*cached, size=2).epoch(1, start=0))
     outputs = StepOutputs(model, step)
     total_loss(outputs, config.losses)[0].backward()
     # Every identity is a wrong answer for some image, so every prompt hears of it.
@@ -253,3 +261,58 @@ def test_all_identities_texts_carry_gradients_while_prompts_learn(model, cached)
     frozen = StepOutputs(model, step, bank=model.prompt.bank(), text_learns=False)
     torch.testing.assert_close(frozen.identity_texts, outputs.identity_texts.detach())
     torch.testing.assert_close(frozen.text, outputs.text.detach())
+
+
+def in_domains(model, cached, config, reduce):
+    domains = Domains(("a", "b"), torch.tensor([0, 0, 1, 1]), reduce)
+    events = []
+    built = runner(model, cached, config, events, domains=domains)
+    return domains, built, events
+
+
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+def test_losses_within_domains_equal_those_of_each_domain_alone(model, cached, reduce):
+    config = stage(losses={"supcon_i2t": 1, "supcon_t2i": 0.5, "i2t": 2})
+    _, built, _ = in_domains(model, cached, config, reduce)
+    features, labels = cached
+    step = Step(labels, features, None, torch.zeros_like(labels))
+    loss, terms, each = built._losses(StepOutputs(model, step))
+    alone = []
+    for low in (0, 2):
+        rows = (labels == low) | (labels == low + 1)
+        texts = model.prompt(labels[rows])
+        everyone = model.prompt(torch.tensor([low, low + 1]))
+        own = labels[rows] - low
+        i2t = torch.nn.functional.cross_entropy(
+            features[rows] @ everyone.T, own, label_smoothing=0.1
+        )
+        one = supcon_cross_modal(features[rows], texts, own, own)
+        other = supcon_cross_modal(texts, features[rows], own, own)
+        alone.append(one + 0.5 * other + 2 * i2t)
+    expected = torch.stack(alone).sum() / (2 if reduce == "mean" else 1)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(torch.stack(each), torch.stack(alone).detach() * len(labels))
+    assert set(terms) == {"supcon_i2t", "supcon_t2i", "i2t"}
+
+
+def test_rows_name_the_loss_of_each_domain(model, cached):
+    _, built, events = in_domains(model, cached, stage(), "mean")
+    built.run()
+    (row,) = [event for event in events if event != "step"]
+    assert row["domain_a"] > 0
+    assert row["domain_b"] > 0
+    assert row["loss"] == pytest.approx((row["domain_a"] + row["domain_b"]) / 2, rel=0.5)
+
+
+def test_a_domains_classifier_never_sees_other_domains(model, cached):
+    features, labels = cached
+    named = {name: torch.randn(8, width) for name, width in model.widths.items()}
+    step = Step(labels, features, named, torch.zeros_like(labels))
+    domains = Domains(("a", "b"), torch.tensor([0, 0, 1, 1]), "mean")
+    set_learning(model, ["head"])
+    (_, first), (_, second) = domains.split(StepOutputs(model, step))
+    assert [scores.shape for scores in first.scores("linear")] == [(4, 2), (4, 2)]
+    torch.nn.functional.cross_entropy(first.scores("linear")[0], first.labels).backward()
+    moved = model.head.classifiers["linear"]["final"].weight.grad.norm(dim=1) > 0
+    assert moved.tolist() == [True, True, False, False]
+    assert second.labels.min() == 0

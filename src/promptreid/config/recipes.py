@@ -30,9 +30,8 @@ class RecipeInfo:
 
 def recipe_names() -> list[str]:
     """Return the names of all recipes in the package, sorted."""
-    return sorted(
-        path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yaml")
-    )
+    names = (path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yaml"))
+    return sorted(name for name in names if not name.startswith("sweeps/"))
 
 
 def list_recipes() -> list[RecipeInfo]:

@@ -92,6 +92,12 @@ class StageConfig(Strict):
                 "labels: instance has no identities, so no loss may read prompts, classifiers or "
                 "centers"
             )
+        kept = [name for name in ("center", "memory", "moco") if name in self.losses.active()]
+        if self.domains != "joint" and (kept or self.augment.mix is not None):
+            raise ValueError(
+                f"{', '.join([*kept, *['augment.mix'] * (self.augment.mix is not None)])} spans "
+                "all identities at once; set domains: joint or leave it out"
+            )
         if self.labels == "instance" and self.batch.size is None:
             raise ValueError("labels: instance takes random images; give batch.size")
         return self

@@ -14,8 +14,16 @@ from torch import Tensor
 from promptreid.config.schema import StageConfig
 from promptreid.data.loading import TrainLoader
 from promptreid.data.mix import Mix
-from promptreid.data.samplers import IdentityBalanced, Indices, Sampler, Uniform, derive_seed
+from promptreid.data.samplers import (
+    DomainBalanced,
+    DomainUniform,
+    IdentityBalanced,
+    Indices,
+    Sampler,
+    Uniform,
+)
 from promptreid.models.reid import ReIDModel
+from promptreid.training.data import TrainingData
 from promptreid.training.device import forward_precision
 
 
@@ -53,28 +61,46 @@ class Chosen:
 
 
 def stage_sampler(
-    stage: StageConfig, labels: NDArray[np.int64], seed: int, *, rows: Indices | None = None
+    stage: StageConfig, data: TrainingData, seed: int, *, rows: Indices | None = None
 ) -> Sampler:
     """Return what decides a stage's batches.
 
     Args:
-        stage: Its `batch` is read.
-        labels: (N,) class index of every training image.
+        stage: Its `batch` and `domains` are read.
+        data: Training images.
         seed: Of the stage.
         rows: Learn from these images only.
 
     Raises:
         DataError: A batch asks for more identities than there are; the sentence names the setting.
     """
-    if rows is not None:
-        return Chosen(stage_sampler(stage, labels[rows], seed), rows)
-    batch = stage.batch
+    labels = data.labels if rows is None else data.labels[rows]
+    sampler = _sampler(stage, data, labels, seed)
+    return sampler if rows is None else Chosen(sampler, rows)
+
+
+def _sampler(stage: StageConfig, data: TrainingData, labels: Indices, seed: int) -> Sampler:
+    batch, setting = stage.batch, f"stages.{stage.name}.batch"
+    if stage.domains == "joint":
+        if batch.size is not None:
+            return Uniform(len(labels), batch.size, seed)
+        assert batch.identities is not None
+        assert batch.images is not None
+        return IdentityBalanced(labels, batch.identities, batch.images, seed, setting=setting)
+    domains = data.class_domains[labels]
     if batch.size is not None:
-        return Uniform(len(labels), batch.size, seed)
+        return DomainUniform(domains, batch.size, seed)
     assert batch.identities is not None
     assert batch.images is not None
-    setting = f"stages.{stage.name}.batch"
-    return IdentityBalanced(labels, batch.identities, batch.images, seed, setting=setting)
+    return DomainBalanced(
+        labels,
+        domains,
+        batch.identities,
+        batch.images,
+        seed,
+        setting=setting,
+        names=data.domains,
+    )
 
 
 class BatchSource(Protocol):
@@ -134,14 +160,10 @@ class CachedFeatures:
         labels: Tensor,
         *,
         variants: Tensor | None = None,
-        size: int,
-        seed: int,
-        rows: Indices | None = None,
+        sampler: Sampler,
     ) -> None:
-        self._projected, self._labels = projected, labels
+        self._projected, self._labels, self._sampler = projected, labels, sampler
         self._variants = torch.zeros_like(labels) if variants is None else variants
-        sampler = Uniform(len(labels) if rows is None else len(rows), size, derive_seed(seed, 1))
-        self._sampler: Sampler = sampler if rows is None else Chosen(sampler, rows)
 
     def count(self, epoch: int) -> int:
         """Return the number of batches of the epoch."""

@@ -30,6 +30,8 @@ class TrainingData:
         views: (N,) row of the view table, -1 where unknown.
         variants: (N,) which of `fields.variants` each image's sentence takes.
         classes: Identity of each class, after its data set and domain when there are several.
+        class_domains: (C,) number of the domain each class belongs to.
+        domains: Names of the domains: data sets, and the parts of one that holds several.
         camera_values: Camera number of each row of the camera table.
         view_values: View number of each row of the view table, or the attribute's value where an
             attribute stands for the view.
@@ -44,6 +46,8 @@ class TrainingData:
     views: Ints
     variants: Ints
     classes: tuple[str, ...]
+    class_domains: Ints
+    domains: tuple[str, ...]
     camera_values: tuple[Side, ...]
     view_values: tuple[Side, ...]
     fields: SentenceFields
@@ -112,6 +116,8 @@ def training_data(
         views=table_rows(rows.views, view_values),
         variants=np.array(variants, dtype=np.int64),
         classes=tuple(classes),
+        class_domains=np.array(rows.class_domains, dtype=np.int64),
+        domains=tuple(rows.domains),
         camera_values=camera_values,
         view_values=view_values,
         fields=sentence_fields,
@@ -127,6 +133,8 @@ class _Rows:
     paths: list[Path] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
+    class_domains: list[int] = field(default_factory=list)
+    domains: list[str] = field(default_factory=list)
     cameras: list[int | None] = field(default_factory=list)
     views: list[Side | None] = field(default_factory=list)
     columns: dict[str, list[str]] = field(default_factory=dict)
@@ -143,7 +151,10 @@ class _Rows:
         side: str | None,
     ) -> None:
         """Take in the rows of one data set."""
-        self.classes += _in_order(manifest, prefix)
+        for domain, classes in _in_order(manifest, prefix).items():
+            self.classes += classes
+            self.class_domains += [len(self.domains)] * len(classes)
+            self.domains.append(domain)
         self.names += _class_names(manifest, prefix)
         self.paths += [manifest.path(row) for row in range(len(manifest))]
         self.cameras += _shifted(manifest, shift)
@@ -181,17 +192,18 @@ def _class_names(manifest: Manifest, prefix: str) -> list[str]:
     return [f"{prefix}{domain}/{identity}" for domain, identity in manifest.identity_keys()]
 
 
-def _in_order(manifest: Manifest, prefix: str) -> list[str]:
-    """Return the classes by domain, then by ascending identity."""
+def _in_order(manifest: Manifest, prefix: str) -> dict[str, list[str]]:
+    """Return the classes of each domain by ascending identity."""
     members: dict[str, set[str]] = {}
     for domain, identity in manifest.identity_keys():
         members.setdefault(domain, set()).add(identity)
     several = len(members) > 1
-    return [
-        f"{prefix}{domain}/{identity}" if several else prefix + identity
-        for domain in sorted(members)
-        for identity in sort_identities(members[domain])
-    ]
+    found: dict[str, list[str]] = {}
+    for domain in sorted(members):
+        start = f"{prefix}{domain}/" if several else prefix
+        name = start.removesuffix("/") if several or prefix else manifest.name
+        found[name] = [start + identity for identity in sort_identities(members[domain])]
+    return found
 
 
 _CAMERAS_PER_SITE = 100_000

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from promptreid.config.schema import StageConfig
 from promptreid.data.samplers import derive_seed
 from promptreid.errors import RunError
+from promptreid.losses.classification import image_text_logits
 from promptreid.losses.states import LossState
 from promptreid.losses.terms import total_loss
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
 from promptreid.training.batches import BatchSource, Step
 from promptreid.training.device import forward_precision
+from promptreid.training.domains import DomainOutputs, Domains
 from promptreid.training.ema import WeightAverage
 from promptreid.training.optimizer import build_optimizer, set_learning_rate
 from promptreid.training.outputs import StepOutputs
@@ -39,6 +40,7 @@ class StageRunner:
         text_bank: Encodes the texts of all identities, (V, C, d), without gradients.
         states: What loss terms remember between steps, by term name.
         average: Average of the weights that learn; None when none is wanted.
+        domains: How losses are taken within domains; None for all classes together.
         state: Where to start; kept up to date, so that a checkpoint of it is always valid.
         precision: "fp32" or "bf16".
         device: Where the model is.
@@ -55,6 +57,7 @@ class StageRunner:
     text_bank: Callable[[], Tensor]
     states: nn.ModuleDict
     average: WeightAverage | None
+    domains: Domains | None
     state: TrainingState
     precision: str
     device: torch.device
@@ -78,6 +81,7 @@ class StageRunner:
         self._reads_text = "prompt" in reads
         self._text_learns = bool({"prompt", "text"} & set(self.config.learns))
         self._bank: Tensor | None = None
+        self._domain_count = 0 if self.domains is None else len(self.domains.names)
 
     def run(self) -> None:
         """Run the stage from the state's epoch and step to its end.
@@ -100,7 +104,11 @@ class StageRunner:
     def _epoch(self, epoch: int) -> None:
         config, state = self.config, self.state
         count = self.source.count(epoch)
-        sums = state.sums if state.sums is not None else torch.zeros(len(self._terms) + 4)
+        sums = (
+            state.sums
+            if state.sums is not None
+            else torch.zeros(len(self._terms) + 4 + self._domain_count)
+        )
         state.sums = sums.to(self.device)
         self._refresh_texts()
         self.progress.start(
@@ -165,41 +173,64 @@ class StageRunner:
             views=self.config.views,
         )
         with forward_precision(self.precision, self.device):
-            loss, terms = total_loss(outputs, self.config.losses)
+            loss, terms, each = self._losses(outputs)
         (loss / group).backward()
         size = len(batch.labels)
         values = torch.stack([loss.detach(), *terms.values()]) * size
-        counts = torch.stack(self._counts(outputs)).to(values.dtype)
+        counts = torch.stack([*self._counts(outputs), *each]).to(values.dtype)
         assert self.state.sums is not None
         self.state.sums += torch.cat([values, counts])
         self.state.images += size
         self.progress.advance(size)
 
+    def _losses(self, outputs: StepOutputs) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
+        """Return the loss, each term, and each domain's loss times the images of the batch."""
+        if self.domains is None:
+            return *total_loss(outputs, self.config.losses), []
+        found = {
+            number: total_loss(part, self.config.losses)
+            for number, part in self.domains.split(outputs)
+        }
+        share = 1 / len(found) if self.domains.reduce == "mean" else 1.0
+        loss = torch.stack([one for one, _ in found.values()]).sum() * share
+        terms = {
+            name: torch.stack([terms[name] for _, terms in found.values()]).sum() * share
+            for name in self._terms
+        }
+        none = torch.zeros((), device=loss.device)
+        numbers = range(len(self.domains.names))
+        each = [found[n][0].detach() if n in found else none for n in numbers]
+        return loss, terms, [value * len(outputs.labels) for value in each]
+
     @torch.no_grad()
     def _counts(self, outputs: StepOutputs) -> list[Tensor]:
         """Return images classified right, images classified, and pairs of image and own text."""
+        parts: list[StepOutputs | DomainOutputs] = [outputs]
+        if self.domains is not None:
+            parts = [part for _, part in self.domains.split(outputs)]
+        rows = [torch.stack(self._counts_of(part)) for part in parts]
+        return list(torch.stack(rows).sum(0))
+
+    def _counts_of(self, outputs: StepOutputs | DomainOutputs) -> list[Tensor]:
         labels = outputs.labels
         zero = torch.zeros((), device=labels.device)
         pairs = zero
         if {"supcon_i2t", "supcon_t2i"} & set(self._terms):
-            pairs = (labels[:, None] == labels[None, :]).sum()
+            pairs = zero + (labels[:, None] == labels[None, :]).sum()
         scores = self._class_scores(outputs)
         if scores is None:
             return [zero, zero, pairs]
         right = scores.argmax(1) == labels
         if outputs.clean is None:
-            return [right.sum(), zero + len(labels), pairs]
-        return [(right & outputs.clean).sum(), outputs.clean.sum(), pairs]
+            return [zero + right.sum(), zero + len(labels), pairs]
+        return [zero + (right & outputs.clean).sum(), zero + outputs.clean.sum(), pairs]
 
-    def _class_scores(self, outputs: StepOutputs) -> Tensor | None:
+    def _class_scores(self, outputs: StepOutputs | DomainOutputs) -> Tensor | None:
         """Return (B, C) scores, by text where all texts are read, else by the first classifier."""
         terms = self.config.losses.active()
         if "i2t" in terms:
-            texts = outputs.identity_texts.float()
-            images = outputs.projected.float()
-            if self.config.losses.i2t is not None and self.config.losses.i2t.normalize:
-                texts, images = F.normalize(texts, dim=-1), F.normalize(images, dim=-1)
-            return torch.einsum("bd,bcd->bc" if texts.ndim == 3 else "bd,cd->bc", images, texts)
+            normalize = self.config.losses.i2t is not None and self.config.losses.i2t.normalize
+            return image_text_logits(outputs.projected, outputs.identity_texts, normalize=normalize)
         kinds = [term.classifier for term in terms.values() if term.classifier is not None]
         return outputs.scores(kinds[0])[0] if kinds else None
 
@@ -215,7 +246,9 @@ class StageRunner:
     def _close_epoch(self, epoch: int, rate: float) -> None:
         state = self.state
         assert state.sums is not None
-        loss, *terms, correct, judged, pairs = (state.sums / max(state.images, 1)).tolist()
+        means = (state.sums / max(state.images, 1)).tolist()
+        loss, terms = means[0], means[1 : 1 + len(self._terms)]
+        correct, judged, pairs, *each = means[1 + len(self._terms) :]
         if not torch.isfinite(state.sums).all():
             raise RunError(
                 f"The loss of stage {self.config.name} is {loss} in epoch {epoch}. Lower "
@@ -235,6 +268,8 @@ class StageRunner:
         }
         if {"supcon_i2t", "supcon_t2i"} & set(self._terms):
             row["positives"] = pairs
+        if self.domains is not None:
+            row |= {f"domain_{n}": v for n, v in zip(self.domains.names, each, strict=True)}
         state.seconds += state.epoch_seconds
         state.epoch, state.step, state.sums, state.bank = epoch + 1, 0, None, None
         state.images, state.epoch_seconds = 0, 0.0

@@ -232,7 +232,7 @@ def _training_rows(plan: _Plan, datasets: Sequence[DataSet]) -> TrainingData | N
         side_attribute=plan.recipe.sie.attribute,
     )
     for stage in plan.recipe.stages:  # a stage that cannot run must not wait for the one before
-        stage_sampler(stage, data.labels, plan.seed)
+        stage_sampler(stage, data, plan.seed)
     return data
 
 

@@ -35,6 +35,7 @@ from promptreid.training.batches import (
     stage_sampler,
 )
 from promptreid.training.data import TrainingData
+from promptreid.training.domains import Domains
 from promptreid.training.ema import WeightAverage
 from promptreid.training.feature_cache import cached_projections
 from promptreid.training.hardest import hardest_rows
@@ -128,6 +129,7 @@ class Trainer:
             source=self._source(stage, seed, rows),
             text_bank=self._text_bank,
             states=states.to(self.device),
+            domains=_domains(stage, self.data, self.device),
             average=WeightAverage(self.model, stage.ema) if stage.ema is not None else None,
             state=self.state,
             precision=self.precision,
@@ -184,14 +186,11 @@ class Trainer:
                 progress=self.progress,
             )
             labels = torch.from_numpy(self.data.labels).to(self.device)
-            assert stage.batch.size is not None
             return CachedFeatures(
                 features,
                 labels,
                 variants=torch.from_numpy(variants).to(self.device),
-                size=stage.batch.size,
-                seed=seed,
-                rows=rows,
+                sampler=stage_sampler(stage, self.data, derive_seed(seed, 1), rows=rows),
             )
         instances = np.arange(len(self.data), dtype=np.int64)
         loader = TrainLoader(
@@ -199,7 +198,7 @@ class Trainer:
             labels=self.data.labels if stage.labels == "identity" else instances,
             cameras=self.data.cameras,
             views=self.data.views,
-            sampler=stage_sampler(stage, self.data.labels, seed, rows=rows),
+            sampler=stage_sampler(stage, self.data, seed, rows=rows),
             augment=Augment.of(stage.augment),
             preprocess=self.preprocess,
             seed=seed,
@@ -290,6 +289,12 @@ class Trainer:
         self.state.best, self.state.best_at = score, chosen_at
         note = {"score": score, "metric": self.recipe.validation.metric, "chosen_at": chosen_at}
         save_model(self.run.best, self.model, {**self.metadata, "best": note})
+
+
+def _domains(stage: StageConfig, data: TrainingData, device: torch.device) -> Domains | None:
+    if stage.domains == "joint":
+        return None
+    return Domains(data.domains, torch.from_numpy(data.class_domains).to(device), stage.domains)
 
 
 class _Signals:
