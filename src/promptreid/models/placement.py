@@ -133,7 +133,12 @@ def place_sentences(
 
 @torch.no_grad()
 def starting_words(
-    text: TextTower, tokenizer: Tokenizer, sentences: Iterable[str], *, context_tokens: int
+    text: TextTower,
+    tokenizer: Tokenizer,
+    sentences: Iterable[str],
+    *,
+    context_tokens: int,
+    keys: tuple[str, str] = ("init", "context_tokens"),
 ) -> dict[str, Tensor]:
     """Embed the words that learned tokens start from.
 
@@ -142,6 +147,7 @@ def starting_words(
         tokenizer: Its tokenizer.
         sentences: All fields filled, repeats allowed.
         context_tokens: Learned tokens there are.
+        keys: Names of the words and of that number in a recipe's `prompt`, for messages.
 
     Returns:
         Sentence to the (K, width) embeddings of its K tokens.
@@ -155,9 +161,9 @@ def starting_words(
         ids = tokenizer.encode(sentence)
         if not 1 <= len(ids) <= context_tokens:
             raise ConfigError(
-                f"The learned tokens are to start from {sentence!r} (prompt.init), which takes "
-                f"{len(ids)} tokens; there are {context_tokens} learned ones. "
-                + (f"Set prompt.context_tokens to {len(ids)}, or shorten it." if ids else "")
+                f"The learned tokens are to start from {sentence!r} (prompt.{keys[0]}), which "
+                f"takes {len(ids)} tokens; there are {context_tokens} learned ones. "
+                + (f"Set prompt.{keys[1]} to {len(ids)}, or shorten it." if ids else "")
                 + ("" if ids else "Give it words, or leave it out for random tokens.")
             )
         tokens = torch.tensor([ids], device=text.positional_embedding.device)

@@ -19,6 +19,7 @@ from promptreid.models.placement import (
     place_sentences,
     starting_words,
 )
+from promptreid.models.prompt_tokens import domain_numbers, draw_tokens, start_from
 from promptreid.models.sentences import SentenceFields, fill_init, fill_prompts
 from promptreid.models.text import TextTower
 from promptreid.models.tokenizers import Tokenizer
@@ -33,7 +34,6 @@ __all__ = [
 ]
 
 CONTEXTS = ("identity", "shared")
-_INIT_STD = 0.02
 
 
 class IdentityPrompt(nn.Module):
@@ -47,20 +47,35 @@ class IdentityPrompt(nn.Module):
     identity, whose features are averaged. The text tower is used, not owned, so its weights are not
     part of this module's state.
 
+    Before the tokens of an identity can stand some that all identities share and some of its domain
+    (MTA-CLIP): `[shared][domain][identity]`, so that in a causal tower the specific ones see the
+    general ones. What is said of all domains can then be learned apart from what is said of one.
+    MTA-CLIP names the first two only; without the third, a domain's identities would all have one
+    text, so they stay. The members of an ensemble have the first two in common.
+
     Attributes:
         tokens: Learned word embeddings, (C, context_tokens, width); of an ensemble or shared ones
             (C or 1, E, context_tokens, width).
-        slots: Where they stand in each distinct sentence.
+        shared: Those of all identities, (shared_tokens, width); None without.
+        domain: Those of K domains, (K, domain_tokens, width); None without.
+        domains: Domain of each identity, (C,); None without domain tokens.
+        slots: Where all of them stand in each distinct sentence.
         templates: Sentences with fields; the prompts of an ensemble take them in turn.
         context: "identity" or "shared".
         dropout: Probability with which an entry of the tokens is dropped while they learn.
         init: Words the tokens started from.
+        domain_dropout: Probability with which an identity reads the mean of all domains' tokens
+            instead of its own domain's while they learn.
+        shared_init: Words the shared tokens started from.
         variants: V combinations of the fields that depend on the sample.
     """
 
     prefix: Tensor
     suffix: Tensor
     sentences: Tensor
+    shared: nn.Parameter | None
+    domain: nn.Parameter | None
+    domains: Tensor | None
     _places: Tensor
     _ends: Tensor
 
@@ -77,6 +92,11 @@ class IdentityPrompt(nn.Module):
         init: str | None = None,
         dropout: float = 0.0,
         fields: SentenceFields | None = None,
+        shared_tokens: int = 0,
+        domain_tokens: int = 0,
+        domains: Sequence[int] | Tensor | None = None,
+        domain_dropout: float = 0.0,
+        shared_init: str | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         """Place the learned tokens in the sentences.
@@ -96,18 +116,28 @@ class IdentityPrompt(nn.Module):
             dropout: Probability with which an entry of the tokens is dropped (and the others scaled
                 up) in training mode while they learn; never in `bank`.
             fields: What fills the templates; None when they name nothing but `{context}`.
-            generator: Source of the random tokens; None for a generator with seed 0.
+            shared_tokens: Learned tokens Ms of all identities, before the others.
+            domain_tokens: Learned tokens Md of each domain, after the shared ones.
+            domains: Domain of each identity, numbered from 0; needed with domain tokens.
+            domain_dropout: Probability with which an identity reads the mean of all domains' tokens
+                in training mode while they learn; drawn once for each forward pass and identity
+                (each domain, where all identities share their tokens).
+            shared_init: Plain words whose embeddings the first shared tokens start from; further
+                ones start random, and so do all with None.
+            generator: Source of the random tokens, those of identities first; None for a generator
+                with seed 0.
 
         Raises:
             ConfigError: An option cannot be used, a field is not given, a sentence is too long,
-                `init` has more words than there are tokens, or shared tokens stand in sentences
-                that are the same for all identities.
+                `init` or `shared_init` has more words than there are tokens, shared context tokens
+                stand in sentences that are the same for all identities, or domains do not fit.
             WeightsError: The text tower came without word embeddings.
         """
         super().__init__()
         templates = (templates,) if isinstance(templates, str) else tuple(templates)
         fields = fields or SentenceFields()
         _check_counts(identities, context_tokens, ensemble, templates)
+        _check_general(shared_tokens, domain_tokens, domain_dropout)
         _check_choices(context, dropout, identities, fields)
         sentences, found = fill_prompts(templates, fields, identities=identities, ensemble=ensemble)
         numbers = torch.tensor(found)
@@ -118,18 +148,31 @@ class IdentityPrompt(nn.Module):
                 "one text feature. Name attributes that are constant within an identity, or set "
                 "prompt.context to identity."
             )
-        words = place_sentences(text, tokenizer, sentences, context_tokens=context_tokens)
+        length = shared_tokens + domain_tokens + context_tokens
+        words = place_sentences(text, tokenizer, sentences, context_tokens=length)
         generator = generator or torch.Generator().manual_seed(0)
+        device = words.prefix.device
         shape = (identities if context == "identity" else 1, ensemble, context_tokens, text.width)
-        tokens = torch.randn(shape, generator=generator).mul_(_INIT_STD).to(words.prefix.device)
+        tokens = draw_tokens(*shape, generator=generator, device=device)
         if init is not None:
             starts = fill_init(init, fields, identities=identities, shared=context == "shared")
             found = starting_words(text, tokenizer, starts, context_tokens=context_tokens)
-            _start_from(tokens, [found[start] for start in starts], fresh=len(templates))
-        self._assemble(text, words, tokens, numbers.to(tokens.device), context)
+            start_from(tokens, [found[start] for start in starts], fresh=len(templates))
+        shared = domain = numbered = None
+        if shared_tokens:
+            shared = draw_tokens(shared_tokens, text.width, generator=generator, device=device)
+            _start_shared(shared, text, tokenizer, shared_init)
+        if domain_tokens:
+            numbered = domain_numbers(domains, identities=identities).to(device)
+            shape = (int(numbered.max()) + 1, domain_tokens, text.width)
+            domain = draw_tokens(*shape, generator=generator, device=device)
+        self._assemble(text, words, tokens, numbers.to(device), context)
+        self._add_general(shared, domain, numbered)
         self.templates = templates
         self.dropout = dropout
         self.init = init
+        self.domain_dropout = domain_dropout
+        self.shared_init = shared_init
         self.variants = tuple(dict(variant) for variant in fields.variants)
 
     def _assemble(
@@ -151,6 +194,14 @@ class IdentityPrompt(nn.Module):
         self.register_buffer("_places", places.to(tokens.device), persistent=False)
         ends = torch.tensor([slot.eot for slot in words.slots])
         self.register_buffer("_ends", ends.to(tokens.device), persistent=False)
+
+    def _add_general(
+        self, shared: Tensor | None, domain: Tensor | None, domains: Tensor | None
+    ) -> None:
+        """Register shared tokens (Ms, width), domain tokens (K, Md, width) and domains (C,)."""
+        self.shared = None if shared is None else nn.Parameter(shared)
+        self.domain = None if domain is None else nn.Parameter(domain)
+        self.register_buffer("domains", domains)
 
     @property
     def text(self) -> TextTower:
@@ -178,10 +229,8 @@ class IdentityPrompt(nn.Module):
             (B, embed_dim) text features, not normalised; see `average_texts` for an ensemble.
         """
         distinct, where = self._keys(labels, variants).unique(return_inverse=True)
-        context, sentences = self._prompts(distinct)
-        if self.training and self.tokens.requires_grad:
-            context = F.dropout(context, self.dropout) if self.dropout else context
-        return average_texts(self.encode(context, sentences)[where])
+        learning = self.training and self.tokens.requires_grad
+        return average_texts(self._encode(distinct, learning=learning)[where])
 
     @torch.no_grad()
     def bank(self, *, chunk: int = 64) -> Tensor:
@@ -193,13 +242,43 @@ class IdentityPrompt(nn.Module):
         Returns:
             (V, C, embed_dim) text features, not normalised.
         """
+        return self._bank(chunk)
+
+    @torch.no_grad()
+    def neutral(self, *, chunk: int = 64) -> Tensor:
+        """Encode all identities with the mean of all domains' tokens in the place of their own's.
+
+        What a text says of an identity wherever it is seen: for diagnostics, and to compare with
+        images of a domain that has no tokens. Without domain tokens it is the plain text. Variants
+        of the sentence are averaged as the prompts of an ensemble are.
+
+        Args:
+            chunk: Sentences encoded at a time.
+
+        Returns:
+            (C, embed_dim) text features, not normalised, without gradients.
+        """
+        return average_texts(self._bank(chunk, neutral=True).transpose(0, 1))
+
+    def _bank(self, chunk: int, *, neutral: bool = False) -> Tensor:
         variants, identities, _ = self.sentences.shape
         everyone = torch.arange(identities, device=self.tokens.device)
         kinds = torch.arange(variants, device=self.tokens.device)
         keys = self._keys(everyone.repeat(variants), kinds.repeat_interleave(identities))
         distinct, where = keys.unique(return_inverse=True)
-        texts = torch.cat([self.encode(*self._prompts(part)) for part in distinct.split(chunk)])
+        parts = distinct.split(chunk)
+        texts = torch.cat([self._encode(part, neutral=neutral) for part in parts])
         return average_texts(texts[where]).unflatten(0, (variants, identities))
+
+    def _encode(self, keys: Tensor, *, learning: bool = False, neutral: bool = False) -> Tensor:
+        """Encode prompts by numbers of `_keys`, (N,) to (N, embed_dim)."""
+        context, sentences = self._prompts(keys, self._away(learning, neutral))
+        if learning and self.dropout:
+            return self.encode(F.dropout(context, self.dropout), sentences)
+        if self.shared is None or len(self.slots) > 1:
+            return self.encode(context, sentences)
+        beginning = torch.cat([self.prefix, self.shared])  # encoded once for all
+        return self._encode_after(beginning, context[:, len(self.shared) :])
 
     def encode(self, context: Tensor, sentences: Tensor | None = None) -> Tensor:
         """Encode sentences around given tokens.
@@ -211,20 +290,24 @@ class IdentityPrompt(nn.Module):
         Returns:
             (N, embed_dim) text features, not normalised.
         """
-        first = self.slots[0]
         if len(self.slots) == 1:
-            end = first.eot + 1 if self.text.causal else first.total
-            suffix = self.suffix[: end - first.start - first.length]
-            rest = torch.cat([context, suffix.expand(context.shape[0], -1, -1)], dim=1)
-            return self.text.encode_embeddings(rest, first.eot, shared=self.prefix)
+            return self._encode_after(self.prefix, context)
         if sentences is None:
             raise ValueError("sentences must be given, since there are several")
         rest = self.suffix[sentences].to(context.dtype)
         rows = torch.arange(context.shape[0], device=context.device)[:, None]
         rest[rows, self._places[sentences]] = context
-        alike = all(slot.eot == first.eot for slot in self.slots)
-        eot = first.eot if alike else self._ends[sentences]
+        ends = {slot.eot for slot in self.slots}
+        eot = ends.pop() if len(ends) == 1 else self._ends[sentences]
         return self.text.encode_embeddings(rest, eot, shared=self.prefix)
+
+    def _encode_after(self, beginning: Tensor, context: Tensor) -> Tensor:
+        """Encode the one sentence there is around (N, n, width) tokens after a common beginning."""
+        slot = self.slots[0]
+        end = slot.eot + 1 if self.text.causal else slot.total
+        suffix = self.suffix[: end - slot.start - slot.length]
+        rest = torch.cat([context, suffix.expand(context.shape[0], -1, -1)], dim=1)
+        return self.text.encode_embeddings(rest, slot.eot, shared=beginning)
 
     def _keys(self, labels: Tensor, variants: Tensor | None) -> Tensor:
         """Number what is encoded: tokens and sentence of each prompt, (B, E)."""
@@ -235,13 +318,41 @@ class IdentityPrompt(nn.Module):
             variants = torch.zeros_like(labels)
         sentences = self.sentences[variants.to(labels.device), labels]
         rows = labels if self.context == "identity" else torch.zeros_like(labels)
+        if self.domains is not None and self.context == "shared":
+            rows = self.domains[labels]
         members = torch.arange(self.ensemble, device=labels.device)
         return (rows[:, None] * self.ensemble + members) * len(self.slots) + sentences
 
-    def _prompts(self, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Return tokens (N, n, width) and sentence (N,) behind numbers of `_keys`."""
+    def _prompts(self, keys: Tensor, away: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return tokens (N, n, width) and sentence (N,) behind numbers of `_keys`.
+
+        Args:
+            keys: (N,) numbers.
+            away: Which rows of `_keys` read the mean of the domains; None for none.
+        """
+        prompts, sentences = keys // len(self.slots), keys % len(self.slots)
         tokens = self.tokens.flatten(0, 1) if self.tokens.ndim == 4 else self.tokens
-        return tokens[keys // len(self.slots)], keys % len(self.slots)
+        found = [tokens[prompts if self.context == "identity" else prompts % self.ensemble]]
+        if self.domain is not None and self.domains is not None:
+            rows = prompts // self.ensemble
+            domain = self.domain[self.domains[rows] if self.context == "identity" else rows]
+            if away is not None:
+                domain = torch.where(away[rows, None, None], self.domain.mean(dim=0), domain)
+            found.insert(0, domain)
+        if self.shared is not None:
+            found.insert(0, self.shared.expand(len(keys), -1, -1))
+        return found[0] if len(found) == 1 else torch.cat(found, dim=1), sentences
+
+    def _away(self, learning: bool, neutral: bool) -> Tensor | None:
+        """Choose which rows of `_keys` read the mean of the domains; None for none."""
+        dropped = learning and self.domain_dropout > 0
+        if self.domain is None or not (neutral or dropped):
+            return None
+        rows = self.identities if self.context == "identity" else len(self.domain)
+        drawn = (
+            torch.rand(rows, device=self.tokens.device) if dropped else self.tokens.new_zeros(rows)
+        )
+        return drawn < (1.0 if neutral else self.domain_dropout)
 
     def describe(self) -> dict[str, Any]:
         """Return what `restore` needs, JSON-ready."""
@@ -253,6 +364,11 @@ class IdentityPrompt(nn.Module):
             "ensemble": self.ensemble,
             "init": self.init,
             "dropout": self.dropout,
+            "shared_tokens": 0 if self.shared is None else len(self.shared),
+            "domain_tokens": 0 if self.domain is None else self.domain.shape[1],
+            "domains": 0 if self.domain is None else len(self.domain),
+            "domain_dropout": self.domain_dropout,
+            "shared_init": self.shared_init,
             "variants": [dict(variant) for variant in self.variants],
             "prefix": len(self.prefix),
             "slots": [[s.start, s.length, s.eot, s.total] for s in self.slots],
@@ -262,7 +378,8 @@ class IdentityPrompt(nn.Module):
     def restore(cls, text: TextTower, description: Mapping[str, Any]) -> IdentityPrompt:
         """Build an empty prompt of a description, ready for its weights.
 
-        Descriptions of a single sentence need only `identities`, `template` and `slot`.
+        Descriptions of a single sentence need only `identities`, `template` and `slot`; no tokens
+        but those of identities are there unless it names them.
         """
         slots = [Slot(*slot) for slot in description.get("slots") or [description["slot"]]]
         identities, ensemble = description["identities"], description.get("ensemble", 1)
@@ -272,16 +389,25 @@ class IdentityPrompt(nn.Module):
         prompt = cls.__new__(cls)
         nn.Module.__init__(prompt)
         rows = identities if context == "identity" else 1
+        names = ("shared_tokens", "domain_tokens", "domains")
+        shared, own, domains = (description.get(name, 0) for name in names)
         prompt._assemble(
             text,
             Words.empty(slots, prefix=prefix, width=text.width),
-            torch.zeros(rows, ensemble, slots[0].length, text.width),
+            torch.zeros(rows, ensemble, slots[0].length - shared - own, text.width),
             torch.zeros(len(variants), identities, ensemble, dtype=torch.long),
             context,
+        )
+        prompt._add_general(
+            torch.zeros(shared, text.width) if shared else None,
+            torch.zeros(domains, own, text.width) if own else None,
+            torch.zeros(identities, dtype=torch.long) if own else None,
         )
         prompt.templates = tuple(description.get("templates") or [description["template"]])
         prompt.dropout = description.get("dropout", 0.0)
         prompt.init = description.get("init")
+        prompt.domain_dropout = description.get("domain_dropout", 0.0)
+        prompt.shared_init = description.get("shared_init")
         prompt.variants = tuple(variants)
         return prompt
 
@@ -335,8 +461,28 @@ def _check_choices(context: str, dropout: float, identities: int, fields: Senten
             )
 
 
-def _start_from(tokens: Tensor, words: Sequence[Tensor], *, fresh: int) -> None:
-    """Put words into the first tokens of each row; members from `fresh` on keep their noise."""
-    for row, found in zip(tokens, words, strict=True):
-        row[:fresh, : len(found)] = found
-        row[fresh:, : len(found)] += found
+def _check_general(shared_tokens: int, domain_tokens: int, domain_dropout: float) -> None:
+    if min(shared_tokens, domain_tokens) < 0:
+        raise ConfigError(
+            f"A prompt has {shared_tokens} shared and {domain_tokens} domain tokens; neither can "
+            "be below 0."
+        )
+    if not 0 <= domain_dropout < 1:
+        raise ConfigError(
+            f"The prompt's domain dropout is {domain_dropout}; it must be at least 0 and below 1."
+        )
+
+
+@torch.no_grad()
+def _start_shared(shared: Tensor, text: TextTower, tokenizer: Tokenizer, words: str | None) -> None:
+    """Put words into the first of (Ms, width) shared tokens."""
+    if words is None:
+        return
+    if "{" in words or "}" in words:
+        raise ConfigError(
+            f"The shared tokens cannot start from {words!r} (prompt.shared_init): all identities "
+            "share them, so they start from plain words without fields."
+        )
+    keys = ("shared_init", "shared_tokens")
+    found = starting_words(text, tokenizer, [words], context_tokens=len(shared), keys=keys)[words]
+    shared[: len(found)] = found
