@@ -16,6 +16,7 @@ from promptreid.data.images import read_image, to_uint8
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.transforms import normalize, resize
 from promptreid.errors import DataError, WeightsError
+from promptreid.evaluation.embed import embed_images
 from promptreid.interop.clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model
 from promptreid.models.prompts import encode_sentences
@@ -24,6 +25,7 @@ from promptreid.training.device import pick_device
 
 ImageLike = str | Path | Image.Image | np.ndarray
 Numbers = Sequence[int | None] | Tensor
+Views = Sequence[int | str | None] | Tensor
 
 _CHECKPOINTS = ("checkpoints/best.safetensors", "checkpoints/last.safetensors")
 _PUBLISHED = (".pth", ".pt", ".bin")
@@ -61,8 +63,9 @@ class Embedder:
         self,
         images: ImageLike | Iterable[ImageLike] | Tensor,
         cameras: Numbers | None = None,
-        views: Numbers | None = None,
+        views: Views | None = None,
         *,
+        flip: bool = False,
         batch_size: int = 64,
     ) -> Tensor:
         """Turn images into retrieval vectors.
@@ -72,7 +75,9 @@ class Embedder:
                 of the model's size, taken as already normalised.
             cameras: Camera number of each image, in the numbering of the training data; None where
                 unknown. Only models with camera embeddings read it.
-            views: View number of each image, likewise.
+            views: View number of each image, likewise; or the value of the attribute, such as
+                "palmar right", for a model trained with `sie.attribute`.
+            flip: Average each vector with that of the mirrored image. Costs a second pass.
             batch_size: Images per forward pass.
 
         Returns:
@@ -95,7 +100,7 @@ class Embedder:
                 part = slice(start, start + batch_size)
                 batch = self._batch(items[part]).to(self.device)
                 sides = [None if rows is None else rows[part] for rows in (camera_rows, view_rows)]
-                vectors[part] = self.model.embed(batch, *sides).float().cpu()
+                vectors[part] = embed_images(self.model, batch, *sides, flip=flip).cpu()
         return vectors
 
     def embed_text(self, sentences: str | Sequence[str], *, batch_size: int = 256) -> Tensor:
@@ -127,8 +132,8 @@ class Embedder:
         pixels = torch.stack([resize(_pixels(image), size, filter_name) for image in images])
         return normalize(pixels, self.preprocess)
 
-    def _rows(self, numbers: Numbers | None, word: str, count: int) -> Tensor | None:
-        """Translate camera or view numbers to rows of the trained table, -1 for unknown."""
+    def _rows(self, numbers: Views | None, word: str, count: int) -> Tensor | None:
+        """Translate cameras or views to rows of the trained table, -1 for unknown."""
         if numbers is None or self.model.sie is None:
             return None
         values = numbers.tolist() if isinstance(numbers, Tensor) else list(numbers)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from promptreid.config.schema import EvaluationConfig
+    from promptreid.data.dataset import DataSet
+    from promptreid.embedder import Embedder
+    from promptreid.evaluation.attributes import AttributeScores
+    from promptreid.evaluation.settings import RetrievalSettings
+    from promptreid.progress import Lines
+
+Templates = Mapping[str, tuple[str, ...]]
 
 
 @click.command()
@@ -30,7 +42,37 @@ import click
     "[default: the data set's rule]",
 )
 @click.option(
-    "--rerank", is_flag=True, help="Re-rank by k-reciprocal neighbours (k1 20, k2 6, lambda 0.3)."
+    "--flip/--no-flip",
+    default=None,
+    help="Average each embedding with that of the mirrored image.  [default: as in the recipe]",
+)
+@click.option(
+    "--query-expansion",
+    type=click.IntRange(0),
+    default=None,
+    metavar="N",
+    help="Average each query, and each gallery image, with its N nearest gallery images; 0 for "
+    "none.  [default: as in the recipe]",
+)
+@click.option(
+    "--expansion-power",
+    type=click.FloatRange(0),
+    default=None,
+    metavar="P",
+    help="Neighbours weigh their similarity to the power P; 0 weighs them alike.  "
+    "[default: as in the recipe]",
+)
+@click.option(
+    "--rerank/--no-rerank",
+    default=None,
+    help="Re-rank by k-reciprocal neighbours (k1 20, k2 6, lambda 0.3).  "
+    "[default: as in the recipe]",
+)
+@click.option(
+    "--attributes",
+    is_flag=True,
+    help="Also read the recipe's attributes off the test images by sentences alone "
+    "(zero_shot.attributes).",
 )
 @click.option(
     "--image-size",
@@ -53,13 +95,23 @@ def evaluate(
     specs: tuple[str, ...],
     json_file: Path | None,
     same_camera: str | None,
-    rerank: bool,
+    flip: bool | None,
+    query_expansion: int | None,
+    expansion_power: float | None,
+    rerank: bool | None,
+    attributes: bool,
     image_size: tuple[int, int] | None,
     batch_size: int,
     device: str | None,
     unreadable: str,
 ) -> None:
-    """Score a run, a checkpoint or a published CLIP-ReID .pth by the data set's protocol."""
+    """Score a run, a checkpoint or a published CLIP-ReID .pth by the data set's protocol.
+
+    \b
+    promptreid evaluate runs/my-run
+    promptreid evaluate runs/my-run --flip --query-expansion 5 --rerank
+    promptreid evaluate runs/my-run --data market1501:/data/Market-1501-v15.09.15
+    """  # noqa: D301 - click reads the \b itself
     from promptreid.data.spec import parse_spec
     from promptreid.errors import RunError
 
@@ -72,35 +124,35 @@ def evaluate(
     from promptreid.data.dataset import load_data
     from promptreid.data.readable import only_readable
     from promptreid.embedder import load
-    from promptreid.evaluation.rerank import Rerank
-    from promptreid.evaluation.score_data import score_data
+    from promptreid.evaluation.settings import RetrievalSettings
     from promptreid.files import write_json
     from promptreid.progress import Lines
-    from promptreid.training.device import pick_device
 
     progress = Lines()
-    where = pick_device(device)
-    embedder = load(model, device=where, image_size=image_size)
+    embedder = load(model, device=device, image_size=image_size)
+    settings = RetrievalSettings.of(
+        _recipe_defaults(embedder.metadata),
+        flip=flip,
+        query_expansion=query_expansion,
+        expansion_power=expansion_power,
+        rerank=rerank,
+    )
+    if expansion_power is not None and settings.expansion is None:
+        raise click.UsageError("--expansion-power needs --query-expansion N, which is 0 or absent.")
+    templates = _templates(model, embedder.metadata) if attributes else {}
     results = []
     for spec in specs:
         dataset = load_data(spec)
         for note in dataset.notes:
             progress.message(f"{dataset.manifest.name}: {note}")
         dataset = only_readable(dataset, policy=unreadable, progress=progress)
-        scores, _ = score_data(
-            embedder.model,
-            dataset,
-            embedder.preprocess,
-            metadata=embedder.metadata,
-            device=where,
-            same_camera=same_camera,
-            rerank=Rerank() if rerank else None,
-            batch_size=batch_size,
-            progress=progress,
-        )
-        result = {**scores.to_dict(), "data": spec}
-        results.append(result)
+        result = _score(embedder, dataset, settings, same_camera, batch_size, progress)
         click.echo(score_text(result, title=spec))
+        if templates:
+            found = _read_attributes(embedder, dataset, templates, batch_size, progress)
+            result["attributes"] = {name: scores.to_dict() for name, scores in found.items()}
+            click.echo(_attribute_text(found))
+        results.append(result)
     if json_file is not None:
         write_json(json_file, results[0] if len(results) == 1 else {"results": results})
         click.echo(f"wrote {json_file}")
@@ -113,3 +165,93 @@ def _own_data(model: Path) -> tuple[str, ...]:
     import json
 
     return tuple(record["spec"] for record in json.loads((model / "data.json").read_text()))
+
+
+def _recipe_defaults(metadata: Mapping[str, Any]) -> EvaluationConfig:
+    """Return what the recipe of the weights asks for; published weights come without one."""
+    from promptreid.config.schema import EvaluationConfig
+
+    return EvaluationConfig.model_validate(metadata.get("recipe", {}).get("evaluation", {}))
+
+
+def _templates(model: Path, metadata: Mapping[str, Any]) -> Templates:
+    from promptreid.config.schema import ZeroShotConfig
+    from promptreid.errors import ConfigError
+
+    recipe = metadata.get("recipe", {})
+    found = ZeroShotConfig.model_validate(recipe.get("zero_shot", {})).attributes
+    if not found:
+        raise ConfigError(
+            f"--attributes reads the sentences of zero_shot.attributes, but the recipe of {model} "
+            "has none. Make a run with some, such as: promptreid train zero-shot --data SPEC "
+            "'zero_shot.attributes={aspect: \"a photo of a {aspect} hand\"}'"
+        )
+    return found
+
+
+def _score(
+    embedder: Embedder,
+    dataset: DataSet,
+    settings: RetrievalSettings,
+    same_camera: str | None,
+    batch_size: int,
+    progress: Lines,
+) -> dict[str, Any]:
+    from promptreid.evaluation.score_data import score_data
+
+    scores, _ = score_data(
+        embedder.model,
+        dataset,
+        embedder.preprocess,
+        metadata=embedder.metadata,
+        device=embedder.device,
+        same_camera=same_camera,
+        flip=settings.flip,
+        expansion=settings.expansion,
+        rerank=settings.rerank,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    return {**scores.to_dict(), "data": dataset.spec}
+
+
+def _read_attributes(
+    embedder: Embedder,
+    dataset: DataSet,
+    templates: Templates,
+    batch_size: int,
+    progress: Lines,
+) -> dict[str, AttributeScores]:
+    from promptreid.evaluation.attributes import classify_attributes
+    from promptreid.evaluation.score_data import tested_rows
+
+    return classify_attributes(
+        embedder.model,
+        tested_rows(dataset),
+        embedder.preprocess,
+        templates,
+        metadata=embedder.metadata,
+        device=embedder.device,
+        batch_size=batch_size,
+        progress=progress,
+    )
+
+
+def _attribute_text(found: Mapping[str, AttributeScores]) -> str:
+    """Lay out attribute scores in percent, the recall of each value below."""
+    from promptreid.tables import plain_table
+
+    rows = [["attribute", "images", "accuracy", "balanced", "chance", "recall of each value"]]
+    for name, scores in found.items():
+        numbers = (scores.accuracy, scores.balanced_accuracy, scores.chance)
+        recalls = zip(scores.values, scores.recalls, strict=True)
+        told = ", ".join(f"{value} {100 * recall:.1f}" for value, recall in recalls)
+        rows.append([name, str(sum(scores.counts)), *(f"{100 * n:.2f}" for n in numbers), told])
+    lines = ["Attributes read by sentences alone, percent of the test images that have one:"]
+    lines += plain_table(rows, right=[False, True, True, True, True, False])
+    lines += [
+        f"{name}: {scores.missing} images without a value are left out."
+        for name, scores in found.items()
+        if scores.missing
+    ]
+    return "\n".join(lines)

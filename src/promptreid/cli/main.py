@@ -19,6 +19,8 @@ COMMANDS = MappingProxyType(
         "demo": ("promptreid.cli.demo:demo", "Train and score on rendered hands, in minutes."),
         "train": ("promptreid.cli.train:train", "Train a recipe on data sets into a run folder."),
         "evaluate": ("promptreid.cli.evaluate:evaluate", "Score a run or a checkpoint on data."),
+        "sweep": ("promptreid.cli.sweep:sweep", "Train a grid or list of settings from one file."),
+        "compare": ("promptreid.cli.compare:compare", "Set the scores of runs side by side."),
         "recipes": ("promptreid.cli.recipes:recipes", "List, show and copy recipes."),
         "data": ("promptreid.cli.data:data", "Inspect data sets; render synthetic ones."),
         "pretrain": ("promptreid.cli.pretrain:pretrain", "Make the weights of `tiny` anew."),

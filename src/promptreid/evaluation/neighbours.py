@@ -39,14 +39,22 @@ def nearest_neighbours(vectors: Tensor, count: int, *, block: int | None = None)
     index = torch.empty(len(vectors), count, dtype=torch.int64, device=vectors.device)
     farthest = torch.empty(len(vectors), device=vectors.device)
     for rows, similarity in similarity_blocks(vectors, vectors, block=block):
-        index[rows] = _largest(similarity, count)
+        index[rows] = nearest_columns(similarity, count)
         # Unit vectors: |a - b|^2 = 2 - 2 a.b; rounding can make it a little less than nothing.
         farthest[rows] = (2 - 2 * similarity.amin(1)).clamp_(min=0)
     return Neighbours(index=index, farthest=farthest)
 
 
-def _largest(similarity: Tensor, count: int) -> Tensor:
-    """Give the columns of the `count` largest entries of each row, the lower column first."""
+def nearest_columns(similarity: Tensor, count: int) -> Tensor:
+    """Give the columns of the largest entries of each row, ties in the order of the columns.
+
+    Args:
+        similarity: (B, G), larger is closer.
+        count: Columns K wanted per row, at most G.
+
+    Returns:
+        (B, K) int64, the largest first.
+    """
     values, columns = similarity.topk(count, dim=1)
     # topk leaves open which of equal entries it takes: rows in which an entry equal to the last
     # one taken was left out are sorted in full. Only duplicate images make such rows.

@@ -88,12 +88,7 @@ def _explanation(values: Values) -> list[str]:
         _camera_sentence(values["same_camera"]),
         f"The protocol's mAP is of the {values['ap']} definition.",
     ]
-    if values["rerank"] is not None:
-        rerank = values["rerank"]
-        lines.append(
-            "Re-ranked by k-reciprocal neighbours "
-            f"(k1 {rerank['k1']}, k2 {rerank['k2']}, lambda {rerank['lam']:g})."
-        )
+    lines += _applied(values)
     if values["queries_without_match"]:
         reasons = "; ".join(
             f"{count} {reason}" for reason, count in values["without_match_reasons"].items()
@@ -106,6 +101,25 @@ def _explanation(values: Values) -> list[str]:
     else:
         lines.append("Every query has a match.")
     return lines + [values["note"]] * bool(values["note"])
+
+
+def _applied(values: Values) -> list[str]:
+    """Say what was done to the embeddings; files of earlier versions lack some of the keys."""
+    lines = []
+    if values.get("flip"):
+        lines.append("Embeddings are averages over each image and its mirror image.")
+    expansion, rerank = values.get("query_expansion"), values.get("rerank")
+    if expansion is not None:
+        lines.append(
+            "Queries and gallery are averaged with their nearest gallery images "
+            f"({expansion['neighbours']} neighbours, power {expansion['power']:g})."
+        )
+    if rerank is not None:
+        lines.append(
+            "Re-ranked by k-reciprocal neighbours "
+            f"(k1 {rerank['k1']}, k2 {rerank['k2']}, lambda {rerank['lam']:g})."
+        )
+    return lines
 
 
 def _camera_sentence(rule: str) -> str:

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from promptreid.data.dataset import DataSet
+from promptreid.data.manifest import Manifest
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embed import Counter, embed_manifest
 from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.expansion import Expansion
 from promptreid.evaluation.rerank import Rerank
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.scoring import evaluate_protocol
@@ -29,6 +31,8 @@ def score_data(
     metadata: Mapping[str, Any],
     device: torch.device,
     same_camera: str | None = None,
+    flip: bool = False,
+    expansion: Expansion | None = None,
     rerank: Rerank | None = None,
     batch_size: int = 64,
     progress: Counter | None = None,
@@ -42,23 +46,20 @@ def score_data(
         metadata: Of the weights.
         device: Where the model is.
         same_camera: "exclude", "keep" or "auto" in place of the protocol's rule; None for its own.
-        rerank: k-reciprocal re-ranking, if wanted.
+        flip: Average each embedding with that of the mirrored image.
+        expansion: Query expansion, if wanted.
+        rerank: k-reciprocal re-ranking, if wanted; after the expansion.
         batch_size: Images per forward pass.
         progress: Where to report.
 
     Returns:
-        The scores, and the embeddings of the test rows in manifest order.
+        The scores, and the embeddings of the test rows in manifest order. The embeddings are those
+        of `flip`, not yet expanded.
 
     Raises:
         EvaluationError: The data set has no query or no gallery images, or no query has a match.
     """
-    protocol = dataset.protocol
-    if protocol is None:
-        raise EvaluationError(
-            f"{dataset.spec} has nothing to test on: no query and gallery images. It holds "
-            f"{_splits(dataset)}. Give a data set with test images."
-        )
-    rows, compact = _compact(protocol)
+    rows, compact = _compact(_protocol(dataset))
     embeddings = embed_manifest(
         model,
         dataset.manifest.select(rows),
@@ -66,10 +67,31 @@ def score_data(
         metadata=metadata,
         device=device,
         batch_size=batch_size,
+        flip=flip,
         progress=progress,
     )
-    scores = evaluate_protocol(embeddings, compact, same_camera=same_camera, rerank=rerank)
-    return scores, embeddings
+    scores = evaluate_protocol(
+        embeddings, compact, same_camera=same_camera, rerank=rerank, expansion=expansion
+    )
+    return replace(scores, flip=flip), embeddings
+
+
+def tested_rows(dataset: DataSet) -> Manifest:
+    """Give the rows that any repeat of the protocol uses as query or gallery.
+
+    Raises:
+        EvaluationError: The data set has no query or no gallery images.
+    """
+    return dataset.manifest.select(_compact(_protocol(dataset))[0])
+
+
+def _protocol(dataset: DataSet) -> Protocol:
+    if dataset.protocol is None:
+        raise EvaluationError(
+            f"{dataset.spec} has nothing to test on: no query and gallery images. It holds "
+            f"{_splits(dataset)}. Give a data set with test images."
+        )
+    return dataset.protocol
 
 
 def _compact(protocol: Protocol) -> tuple[np.ndarray, Protocol]:

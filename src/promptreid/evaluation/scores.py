@@ -14,6 +14,7 @@ from promptreid.evaluation.matching import REASONS
 from promptreid.evaluation.ranking import cumulative_matches
 
 if TYPE_CHECKING:
+    from promptreid.evaluation.expansion import Expansion
     from promptreid.evaluation.rerank import Rerank
 
 AP_DEFINITIONS = ("step", "trapezoid")
@@ -106,6 +107,8 @@ class Scores:
         per_repeat: Scores of each repeat.
         note: What a reader of the scores should know, in a sentence; may be empty.
         rerank: Parameters of the re-ranking, None without one.
+        expansion: Parameters of the query expansion, None without one.
+        flip: Whether embeddings are averages over an image and its mirror image.
         results: Outcome of each query, one per repeat.
     """
 
@@ -115,6 +118,8 @@ class Scores:
     per_repeat: tuple[RepeatScores, ...]
     note: str = ""
     rerank: Rerank | None = None
+    expansion: Expansion | None = None
+    flip: bool = False
     results: tuple[QueryResult, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -206,6 +211,8 @@ class Scores:
             "without_match_reasons": self.without_match_reasons,
             "same_camera": self.same_camera,
             "note": self.note,
+            "flip": self.flip,
+            "query_expansion": None if self.expansion is None else self.expansion.to_dict(),
             "rerank": None if self.rerank is None else self.rerank.to_dict(),
             "per_repeat": [self._repeat_dict(repeat) for repeat in self.per_repeat],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from promptreid.errors import EvaluationError, unknown_name
 from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.expansion import Expansion, expand
 from promptreid.evaluation.matching import Matches, MatchTable
 from promptreid.evaluation.ranking import (
     average_precision,
@@ -36,6 +38,7 @@ def evaluate(
     protocol: str = "custom",
     block: int | None = None,
     rerank: Rerank | None = None,
+    expansion: Expansion | None = None,
 ) -> Scores:
     """Score queries against a gallery: CMC, mAP and mINP.
 
@@ -56,6 +59,7 @@ def evaluate(
         block: Queries per block; None picks a block of about 16 MiB. The scores do not depend on
             it.
         rerank: Re-rank by k-reciprocal neighbours first.
+        expansion: Average queries and gallery with their neighbours before all else.
 
     Returns:
         The scores of one repeat.
@@ -66,8 +70,8 @@ def evaluate(
     """
     _check_options(same_camera, ap)
     rule, note = _camera_rule(same_camera, _cameras(query) + _cameras(gallery))
-    result = _score(query, gallery, rule=rule, block=block, rerank=rerank)
-    return _scores([result], protocol=protocol, ap=ap, rule=rule, note=note, rerank=rerank)
+    how = _How(rule=rule, block=block, rerank=rerank, expansion=expansion)
+    return _scores([_score(query, gallery, how)], how, protocol=protocol, ap=ap, note=note)
 
 
 def evaluate_protocol(
@@ -78,6 +82,7 @@ def evaluate_protocol(
     ap: str | None = None,
     block: int | None = None,
     rerank: Rerank | None = None,
+    expansion: Expansion | None = None,
 ) -> Scores:
     """Score a data set by its protocol; all repeats share the one set of embeddings.
 
@@ -88,6 +93,7 @@ def evaluate_protocol(
         ap: As in `evaluate`, instead of the protocol's definition.
         block: As in `evaluate`.
         rerank: As in `evaluate`.
+        expansion: As in `evaluate`.
 
     Returns:
         Means over the repeats, with their spread.
@@ -104,18 +110,23 @@ def evaluate_protocol(
     rule, note = _camera_rule(
         same_camera, _cameras(embeddings.select(np.unique(np.concatenate(used))))
     )
+    how = _How(rule=rule, block=block, rerank=rerank, expansion=expansion)
     results = [
-        _score(
-            embeddings.select(repeat.query),
-            embeddings.select(repeat.gallery),
-            rule=rule,
-            block=block,
-            rerank=rerank,
-        )
+        _score(embeddings.select(repeat.query), embeddings.select(repeat.gallery), how)
         for repeat in protocol.repeats
     ]
     note = " ".join(filter(None, (protocol.note, note)))
-    return _scores(results, protocol=protocol.name, ap=ap, rule=rule, note=note, rerank=rerank)
+    return _scores(results, how, protocol=protocol.name, ap=ap, note=note)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How every repeat is ranked."""
+
+    rule: str
+    block: int | None
+    rerank: Rerank | None
+    expansion: Expansion | None
 
 
 def _check_options(same_camera: str, ap: str) -> None:
@@ -142,14 +153,7 @@ def _camera_rule(same_camera: str, cameras: list[int | None]) -> tuple[str, str]
     return "exclude", some + "the same-camera rule does not apply to them."
 
 
-def _score(
-    query: Embeddings,
-    gallery: Embeddings,
-    *,
-    rule: str,
-    block: int | None,
-    rerank: Rerank | None,
-) -> QueryResult:
+def _score(query: Embeddings, gallery: Embeddings, how: _How) -> QueryResult:
     _check_comparable(query, gallery)
     leave_one_out = query is gallery
     device = query.vectors.device
@@ -158,12 +162,12 @@ def _score(
     query = query.to(device)
     gallery = query if leave_one_out else gallery.to(device)
     table = MatchTable(
-        query, gallery, exclude_camera=rule == "exclude", leave_one_out=leave_one_out
+        query, gallery, exclude_camera=how.rule == "exclude", leave_one_out=leave_one_out
     )
     result = join_results(
         [
             _score_block(similarity, table.block(queries))
-            for queries, similarity in _blocks(query, gallery, block, rerank)
+            for queries, similarity in _blocks(query, gallery, how)
         ]
     )
     if not bool((result.matches > 0).any()):
@@ -184,16 +188,16 @@ def _check_comparable(query: Embeddings, gallery: Embeddings) -> None:
         )
 
 
-def _blocks(
-    query: Embeddings, gallery: Embeddings, block: int | None, rerank: Rerank | None
-) -> Iterator[tuple[slice, Tensor]]:
+def _blocks(query: Embeddings, gallery: Embeddings, how: _How) -> Iterator[tuple[slice, Tensor]]:
     """Stream (queries, similarity to the gallery) where larger is closer."""
     left = query.unit_vectors()
     right = left if query is gallery else gallery.unit_vectors()
-    if rerank is None:
-        yield from similarity_blocks(left, right, block=block)
+    if how.expansion is not None:
+        left, right = expand(left, right, how.expansion, block=how.block)
+    if how.rerank is None:
+        yield from similarity_blocks(left, right, block=how.block)
         return
-    for queries, distance in rerank_blocks(left, right, rerank, block=block):
+    for queries, distance in rerank_blocks(left, right, how.rerank, block=how.block):
         yield queries, distance.neg_()
 
 
@@ -215,22 +219,15 @@ def _score_block(similarity: Tensor, matches: Matches) -> QueryResult:
     )
 
 
-def _scores(
-    results: list[QueryResult],
-    *,
-    protocol: str,
-    ap: str,
-    rule: str,
-    note: str,
-    rerank: Rerank | None,
-) -> Scores:
+def _scores(results: list[QueryResult], how: _How, *, protocol: str, ap: str, note: str) -> Scores:
     return Scores(
         protocol=protocol,
         ap=ap,
-        same_camera=rule,
+        same_camera=how.rule,
         per_repeat=tuple(result.scores() for result in results),
         note=note,
-        rerank=rerank,
+        rerank=how.rerank,
+        expansion=how.expansion,
         results=tuple(results),
     )
 

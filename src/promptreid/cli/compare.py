@@ -1,0 +1,113 @@
+"""`promptreid compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from promptreid.sweep.compare import Comparison
+
+METRICS = ("mAP", "mAP_step", "mAP_trapezoid", "mINP", "rank1", "rank5", "rank10", "rank20")
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    type=click.Choice(METRICS),
+    help="Score to show; may be given several times.  [default: mAP, rank1, rank5]",
+)
+@click.option("--sort", type=click.Choice(METRICS), help="Best first by this score.")
+@click.option(
+    "--seeds",
+    type=click.Choice(["together", "apart"]),
+    default="together",
+    show_default=True,
+    help="Whether runs that differ only by seed share a row (mean and deviation over them).",
+)
+@click.option(
+    "--out",
+    "files",
+    multiple=True,
+    metavar="FILE.{md,csv,json}",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the table here, with every setting that differs; may be given several times.",
+)
+def compare(
+    runs: tuple[Path, ...],
+    metrics: tuple[str, ...],
+    sort: str | None,
+    seeds: str,
+    files: tuple[Path, ...],
+) -> None:
+    """Set runs side by side: the settings that differ, and the scores.
+
+    RUN is a run folder, or a folder that holds some, such as that of a sweep. Runs that differ only
+    by seed are one row, with mean and standard deviation over the seeds; a run alone has the
+    deviation over the draws of its protocol. Runs that are not finished are named below the table,
+    and so is all that keeps scores from being compared.
+
+    \b
+    promptreid compare runs/a runs/b
+    promptreid compare runs/my-sweep --metric mAP --metric rank1 --sort mAP
+    promptreid compare runs/my-sweep --out table.md --out table.csv
+    """  # noqa: D301 - click reads the \b itself
+    from promptreid.sweep.compare import compare_runs
+    from promptreid.sweep.export import check_suffix, write_comparison
+    from promptreid.sweep.metrics import DEFAULT_METRICS
+    from promptreid.sweep.records import find_runs, read_runs
+
+    for file in files:
+        check_suffix(file)
+    comparison = compare_runs(
+        read_runs(find_runs(runs)),
+        metrics=metrics or DEFAULT_METRICS,
+        seeds_together=seeds == "together",
+        sort=sort,
+    )
+    print_comparison(comparison)
+    for file in files:
+        write_comparison(comparison, file)
+        click.echo(f"wrote {file}")
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print a comparison: with rules and bold type on a terminal, as plain lines elsewhere."""
+    import shutil
+    import sys
+
+    from promptreid.sweep.table import comparison_text
+
+    if not sys.stdout.isatty():
+        click.echo(comparison_text(comparison))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from promptreid.sweep.table import lay_out, notes
+
+    width = shutil.get_terminal_size().columns
+    layout = lay_out(comparison, width=width - 2)
+    table = Table(
+        box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_edge=False
+    )
+    for heading, right in zip(layout.header, layout.right, strict=True):
+        table.add_column(Text(heading), justify="right" if right else "left", no_wrap=True)
+    for place, row in enumerate(layout.rows):
+        cells = [
+            Text(cell, style="bold green" if (place, column) in layout.best else "")
+            for column, cell in enumerate(row)
+        ]
+        table.add_row(*cells)
+    # A table that is too wide is left for the terminal to wrap: no name or score is cut off.
+    Console(width=max(width, 400)).print(table, crop=False)
+    console = Console(width=width)
+    for line in (*layout.settings, "", *notes(comparison, width=width)):
+        console.print(Text(line), style="yellow" if line.startswith("Beware:") else None)

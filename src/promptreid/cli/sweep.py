@@ -1,0 +1,225 @@
+"""`promptreid sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from promptreid.progress import Lines
+    from promptreid.sweep.plan import PlannedRun
+    from promptreid.sweep.run import Outcome
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--data",
+    "specs",
+    multiple=True,
+    metavar="NAME:ROOT[?key=value&...]",
+    help="Data set of every run, in place of those of the file; several give several domains.",
+)
+@click.option(
+    "--test",
+    "tests",
+    multiple=True,
+    metavar="NAME:ROOT[?key=value&...]",
+    help="Data set to score on and not to learn from, in place of those of the file.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the runs.  [default: runs/ and the name of the file]",
+)
+@click.option("--dry-run", is_flag=True, help="Check everything and list the runs; train nothing.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Train these runs only, by the names --dry-run shows, without the seed if all are meant; "
+    "* stands for anything.",
+)
+@click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
+@click.option(
+    "--unreadable",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do with images that cannot be decoded.",
+)
+@click.pass_context
+def sweep(
+    ctx: click.Context,
+    file: str,
+    overrides: tuple[str, ...],
+    specs: tuple[str, ...],
+    tests: tuple[str, ...],
+    out: Path | None,
+    dry_run: bool,
+    only: tuple[str, ...],
+    device: str | None,
+    unreadable: str,
+) -> None:
+    """Train every run of a sweep file into a folder each, and compare them.
+
+    FILE is YAML. Every run x every combination of the grid x every seed is trained; either of runs
+    and grid may be missing:
+
+    \b
+    recipe: clip-reid/tiny
+    data: [folder:/data/crops]
+    seeds: [0, 1]
+    set: [stages.image.epochs=10]
+    grid: {stages.image.optimizer.lr: [1e-4, 5e-4]}
+    runs:
+      plain: {}
+      no-triplet: {set: [stages.image.losses.triplet=0]}
+
+    In values, {out} is the sweep's folder and {seed} the seed, so that a run can start from an
+    earlier one: start.checkpoint={out}/plain_seed{seed}.
+
+    Everything is checked before anything trains. Stopped, the same command goes on where it was;
+    what is complete is not trained again. A run that fails does not stop the others. At the end the
+    table of `promptreid compare` is printed, and written to table.md, table.csv and table.json.
+    [KEY=VALUE] overrides win over the file in all runs.
+
+    \b
+    promptreid sweep study.yaml --dry-run
+    promptreid sweep study.yaml
+    promptreid sweep study.yaml --only plain --only 'no-triplet_*'
+    """  # noqa: D301 - click reads the \b itself
+    from promptreid.config.sweep import find_sweep, load_sweep
+    from promptreid.progress import Lines
+    from promptreid.sweep.plan import plan_sweep, select_runs
+
+    path = find_sweep(file)
+    out = out or Path("runs") / path.stem
+    runs = plan_sweep(
+        load_sweep(path),
+        beside=path.parent,
+        out=out,
+        data=specs,
+        test=tests,
+        overrides=overrides,
+    )
+    chosen = select_runs(runs, only)
+    progress = Lines()
+    _announce(chosen, out, verbose=dry_run)
+    _check_data(chosen)
+    if dry_run:
+        return
+    outcomes = _train(runs, chosen, path, out, device, unreadable, progress)
+    _report(runs, out)
+    if _failures(outcomes, out):
+        ctx.exit(1)
+
+
+def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None:
+    """Say what will be trained; list it all for a dry run."""
+    from collections import Counter
+
+    from promptreid.sweep.state import state_of
+    from promptreid.tables import plain_table
+
+    states = {run.name: state_of(run) for run in chosen}
+    counts = Counter(state.kind for state in states.values())
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    settings = len({run.group for run in chosen})
+    click.echo(
+        f"{len(chosen)} run{'s' * (len(chosen) > 1)} ({settings} setting{'s' * (settings > 1)}) "
+        f"in {out}: {told}",
+        err=not verbose,
+    )
+    if not verbose:
+        return
+    rows = [["run", "recipe", "state"]]
+    rows += [[run.name, run.resolved.name, states[run.name].kind] for run in chosen]
+    for line in plain_table(rows, right=[False] * 3):
+        click.echo(line)
+    for name, state in states.items():
+        if state.note:
+            click.echo(f"{name}: {state.note}")
+
+
+def _check_data(chosen: Sequence[PlannedRun]) -> None:
+    """Read the data sets of the runs that have something left to do, before any of them trains."""
+    from promptreid.data.dataset import load_data
+    from promptreid.sweep.state import state_of
+
+    open_runs = [run for run in chosen if state_of(run).kind in ("new", "unfinished")]
+    for spec in dict.fromkeys(spec for run in open_runs for spec in run.data + run.test):
+        load_data(spec)
+
+
+def _train(
+    runs: Sequence[PlannedRun],
+    chosen: Sequence[PlannedRun],
+    path: Path,
+    out: Path,
+    device: str | None,
+    unreadable: str,
+    progress: Lines,
+) -> dict[str, Outcome]:
+    from promptreid.sweep.run import run_sweep
+    from promptreid.training.device import pick_device
+    from promptreid.training.trainer import Interrupted
+
+    pick_device(device)
+    try:
+        return run_sweep(
+            runs,
+            out=out,
+            source=str(path),
+            device=device,
+            unreadable=unreadable,
+            progress=progress,
+            chosen=chosen,
+        )
+    except Interrupted:
+        click.echo("stopped; the state is saved, and the same command goes on from here", err=True)
+        raise click.Abort from None
+
+
+def _report(runs: Sequence[PlannedRun], out: Path) -> None:
+    """Print and write the table of the runs that are as the sweep asks for."""
+    from promptreid.cli.compare import print_comparison
+    from promptreid.sweep.compare import compare_runs
+    from promptreid.sweep.export import write_comparison
+    from promptreid.sweep.records import read_runs
+    from promptreid.sweep.state import state_of
+
+    kinds = ("complete", "unfinished")
+    records = read_runs([run.out for run in runs if state_of(run).kind in kinds])
+    if all(record.problem for record in records):
+        click.echo("no run has scores, so there is no table", err=True)
+        return
+    comparison = compare_runs(records)
+    click.echo()
+    print_comparison(comparison)
+    for suffix in ("md", "csv", "json"):
+        write_comparison(comparison, out / f"table.{suffix}")
+    click.echo(f"wrote {out}/table.md, .csv and .json")
+
+
+def _failures(outcomes: dict[str, Outcome], out: Path) -> bool:
+    """List what failed, runs of one cause together; tell whether anything did."""
+    causes: dict[str, list[str]] = {}
+    for name, outcome in outcomes.items():
+        if outcome.error:
+            causes.setdefault(outcome.error, []).append(name)
+    if not causes:
+        return False
+    count = sum(map(len, causes.values()))
+    click.echo(f"\n{count} of {len(outcomes)} runs are not there:", err=True)
+    for error, names in causes.items():
+        click.echo(f"  {', '.join(names)}: {error}", err=True)
+    if any(outcome.status == "failed" for outcome in outcomes.values()):
+        click.echo("The same command tries those that failed again.", err=True)
+    if any(outcome.details for outcome in outcomes.values()):
+        click.echo(f"Tracebacks are in {out / 'sweep.json'}.", err=True)
+    return True

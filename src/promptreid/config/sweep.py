@@ -1,0 +1,182 @@
+"""The typed sweep file: which runs of which recipes, on which data, with which seeds."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from promptreid.config.base import Strict
+from promptreid.config.problems import describe
+from promptreid.errors import ConfigError, unknown_name
+
+FOLDER = Path(__file__).parent.parent / "recipes" / "sweeps"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def override_text(key: str, value: Any) -> str:
+    """Write a setting as the `key=value` of the command line.
+
+    Args:
+        key: Dotted key.
+        value: Anything that YAML can hold.
+
+    Returns:
+        One line, from which `parse_override` reads the same key and value.
+    """
+    # JSON spells numbers such as 1e-05 in a way that YAML 1.1 reads as text, so YAML writes them.
+    text = yaml.safe_dump(value, default_flow_style=True, width=2**31, allow_unicode=True)
+    text = text.removesuffix("...\n").strip()
+    # YAML breaks lines where the text does, JSON does not.
+    return f"{key}={json.dumps(value, ensure_ascii=False) if chr(10) in text else text}"
+
+
+def _overrides(value: object) -> object:
+    """Read a mapping of dotted keys to values as a list of `key=value`."""
+    if isinstance(value, dict):
+        return [override_text(str(key), item) for key, item in value.items()]
+    if isinstance(value, str):
+        return [value]
+    return value
+
+
+def _specs(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Overrides = Annotated[tuple[str, ...], BeforeValidator(_overrides)]
+Specs = Annotated[tuple[str, ...], BeforeValidator(_specs)]
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]{0,59}$")]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class SweepRun(Strict):
+    """One named setting; what it leaves out is that of the sweep."""
+
+    recipe: str | None = None
+    data: Specs | None = None
+    test: Specs | None = None
+    set: Overrides = ()
+    """After the sweep's own `set`, so these win."""
+
+
+class Sweep(Strict):
+    """What to train and compare: every run x every cell of the grid x every seed."""
+
+    description: str = ""
+    recipe: str | None = None
+    """Name of a recipe, or a YAML file beside the sweep file."""
+    data: Specs = ()
+    """Data sets of every run, as `--data` takes them; the command line can name others."""
+    test: Specs = ()
+    """Data sets that every run is also scored on and never learns from, as `--test` takes them."""
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    set: Overrides = ()
+    """Settings of every run: `key=value` texts, or a mapping of dotted keys to values."""
+    grid: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Dotted key to values; all combinations are run. The last key changes fastest."""
+    runs: dict[RunName, SweepRun] = Field(default_factory=dict)
+
+    @field_validator("runs", mode="before")
+    @classmethod
+    def _empty_runs(cls, value: Any) -> Any:
+        """Read `name:` with nothing behind it as a run without settings of its own."""
+        if not isinstance(value, dict):
+            return value
+        return {name: {} if run is None else run for name, run in value.items()}
+
+    @model_validator(mode="after")
+    def _recipes_named(self) -> Sweep:
+        without = [name for name, run in self.runs.items() if run.recipe is None]
+        if self.recipe is None and (without or not self.runs):
+            who = f" (missing in {', '.join(without)})" if without else ""
+            raise ValueError(f"give recipe: NAME for the sweep, or one in each of its runs{who}")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: a seed is given twice: {list(self.seeds)}")
+        return self
+
+    @model_validator(mode="after")
+    def _set_once(self) -> Sweep:
+        """Refuse a grid key that `set` of the same runs overrides or is overridden by."""
+        keys = set(self.grid)
+        for where, texts in [
+            ("set", self.set),
+            *((f"runs.{name}.set", run.set) for name, run in self.runs.items()),
+        ]:
+            for text in texts:
+                if "=" in text and text.partition("=")[0].strip() in keys:
+                    key = text.partition("=")[0].strip()
+                    raise ValueError(f"{key} stands in both grid and {where}; keep one of them")
+        return self
+
+
+def sweep_names() -> list[str]:
+    """Return the names of the sweep files in the package, sorted."""
+    return sorted(
+        path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yaml")
+    )
+
+
+def find_sweep(name: str) -> Path:
+    """Return the file of a sweep.
+
+    Args:
+        name: Path of a YAML file, or a name from `sweep_names`.
+
+    Raises:
+        ConfigError: There is no such file or name.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigError(f"There is no sweep file {path}.")
+        return path
+    if name in sweep_names():
+        return FOLDER / f"{name}.yaml"
+    raise ConfigError(
+        unknown_name("sweep", name, sweep_names()) + " A file of yours ends in .yaml."
+    )
+
+
+def load_sweep(path: Path) -> Sweep:
+    """Read a sweep file.
+
+    Args:
+        path: The YAML file.
+
+    Raises:
+        ConfigError: It cannot be read, is not YAML, or holds wrong keys or values; all of them are
+            named at once.
+    """
+    text = ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.load(text, Loader=_LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}{_hint(text)}") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(
+            f"{path} must hold a mapping with recipe, data, seeds, set, grid and runs, not "
+            f"{type(tree).__name__}."
+        )
+    try:
+        return Sweep.model_validate(tree)
+    except ValidationError as error:
+        problems = describe(error, tree, Sweep)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigError(f"Sweep file {path} has {count}:\n  " + "\n  ".join(problems)) from None
+
+
+def _hint(text: str) -> str:
+    if re.search(r"=\s*[\[{]", text):
+        return (
+            ". A list or mapping behind = needs quotes around the whole: "
+            "'backbone.image_size=[128, 64]'."
+        )
+    return ""

@@ -1,0 +1,21 @@
+"""Sweeps and comparisons: many runs of recipes from one file, and their scores in one table.
+
+Nothing here but `run` imports torch, so that planning and comparing answer at once.
+"""
+
+from __future__ import annotations
+
+from promptreid.sweep.compare import Comparison, Row, compare_runs
+from promptreid.sweep.plan import PlannedRun, plan_sweep
+from promptreid.sweep.records import RunRecord, find_runs, read_runs
+
+__all__ = [
+    "Comparison",
+    "PlannedRun",
+    "Row",
+    "RunRecord",
+    "compare_runs",
+    "find_runs",
+    "plan_sweep",
+    "read_runs",
+]

@@ -1,0 +1,152 @@
+"""A comparison as a file: Markdown for people, CSV for spreadsheets, JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from promptreid.errors import ConfigError
+from promptreid.files import write_text
+from promptreid.sweep.compare import Comparison, Row
+from promptreid.sweep.metrics import METRICS
+from promptreid.sweep.table import notes, score_cell, setting_labels, setting_texts
+
+SUFFIXES = (".md", ".csv", ".json")
+_COLUMNS = 5
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a file whose kind is not known.
+
+    Raises:
+        ConfigError: The name ends in none of `SUFFIXES`.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"{path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
+
+
+def write_comparison(comparison: Comparison, path: Path) -> None:
+    """Write a comparison in one step, in the format that the name ends in.
+
+    Args:
+        comparison: What to write.
+        path: A file ending in .md, .csv or .json; an existing one is replaced.
+
+    Raises:
+        ConfigError: The name ends otherwise.
+    """
+    check_suffix(path)
+    makers = {".md": markdown, ".csv": csv_text, ".json": json_text}
+    write_text(path, makers[path.suffix.lower()](comparison))
+
+
+def markdown(comparison: Comparison) -> str:
+    """Write a table with the settings as columns, or in a table of their own if they are many."""
+    keys = list(comparison.keys)
+    few = len(keys) <= _COLUMNS
+    labels = setting_labels(keys)
+    header = ["run", "seeds", "data", *([labels[key] for key in keys] if few else [])]
+    header += [METRICS[metric] for metric in comparison.metrics]
+    columns = [setting_texts(comparison, key) for key in keys] if few else []
+    rows = [
+        [
+            row.name,
+            str(len(row.seeds)),
+            comparison.data[row.data],
+            *(column[place] for column in columns),
+            *(_marked(comparison, row, metric) for metric in comparison.metrics),
+        ]
+        for place, row in enumerate(comparison.rows)
+    ]
+    plain = 3 + len(columns)
+    lines = _pipes(header, rows, right=len(header) - plain)
+    lines += ["", *(f"{note}  " for note in notes(comparison))]
+    if not few:
+        lines += ["", "Settings that differ:", "", *_settings_table(comparison)]
+    elif keys:
+        named = [f"{labels[key]} is `{key}`" for key in keys if labels[key] != key]
+        lines += ["", "; ".join(named) + "."] if named else []
+    return "\n".join(lines) + "\n"
+
+
+def csv_text(comparison: Comparison) -> str:
+    """Write one line a row; scores are fractions of 1, with all digits."""
+    text = io.StringIO()
+    header = ["run", "seeds", "runs", "scored_on", *comparison.keys]
+    for metric in comparison.metrics:
+        header += [metric, f"{metric}_std"]
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow([*header, "std_over"])
+    for row in comparison.rows:
+        cells: list[Any] = [row.name, " ".join(map(str, row.seeds)), len(row.seeds), row.data]
+        cells += [_csv_value(row.settings.get(key)) for key in comparison.keys]
+        for metric in comparison.metrics:
+            cell = row.scores[metric]
+            cells += [cell.mean, "" if cell.std is None else cell.std]
+        over = {cell.over for cell in row.scores.values() if cell.std is not None}
+        table.writerow([*cells, "".join(over)])
+    return text.getvalue()
+
+
+def json_text(comparison: Comparison) -> str:
+    """Write everything: all settings that differ, the score of each run, rules and warnings."""
+    rows = [
+        {
+            "name": row.name,
+            "runs": list(row.runs),
+            "seeds": list(row.seeds),
+            "data": row.data,
+            "settings": {key: row.settings.get(key) for key in comparison.keys},
+            "rules": dict(row.rules),
+            "scores": {
+                metric: {
+                    "mean": cell.mean,
+                    "std": cell.std,
+                    "std_over": cell.over if cell.std is not None else None,
+                    "values": list(cell.values),
+                }
+                for metric, cell in row.scores.items()
+            },
+        }
+        for row in comparison.rows
+    ]
+    whole = {
+        "metrics": list(comparison.metrics),
+        "rows": rows,
+        "warnings": list(comparison.warnings),
+        "left_out": list(comparison.left_out),
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def _settings_table(comparison: Comparison) -> list[str]:
+    """Lay settings out downwards, one column a run; a run scored on several data counts once."""
+    places: dict[tuple[str, ...], int] = {}
+    for place, row in enumerate(comparison.rows):
+        places.setdefault(row.runs, place)
+    names = [comparison.rows[place].name for place in places.values()]
+    rows = []
+    for key in comparison.keys:
+        texts = setting_texts(comparison, key)
+        rows.append([f"`{key}`", *(texts[place] for place in places.values())])
+    return _pipes(["setting", *names], rows, right=0)
+
+
+def _pipes(header: list[str], rows: list[list[str]], *, right: int) -> list[str]:
+    left = len(header) - right
+    lines = [header, ["---"] * left + ["---:"] * right, *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+
+
+def _marked(comparison: Comparison, row: Row, metric: str) -> str:
+    text = score_cell(row.scores[metric])
+    return f"**{text}**" if comparison.best(row, metric) else text
+
+
+def _csv_value(value: Any) -> Any:
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict, bool)) else value

@@ -1,0 +1,94 @@
+"""Folder names of a sweep's runs: readable, safe on every file system, stable when it grows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_LONGEST_VALUE, _LONGEST_NAME = 40, 120
+# Last parts of a key that say little alone.
+_GENERIC = ("name", "kind", "size", "width", "weight", "features")
+_UNSAFE = re.compile(r"[^A-Za-z0-9.+]+")
+
+
+def short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """Give each dotted key its shortest end that no other key shares.
+
+    Args:
+        keys: Distinct dotted keys, such as `stages.image.optimizer.lr`.
+
+    Returns:
+        Key to its last parts, such as `lr`, or `image.optimizer.lr` beside the rate of another
+        stage. A key that is the end of another stays whole; one part is not enough where it says
+        little, as in `backbone.name`.
+    """
+    parts = {key: key.split(".") for key in keys}
+    found = {}
+    for key, own in parts.items():
+        others = [other for name, other in parts.items() if name != key]
+        lengths = (
+            length
+            for length in range(1 + (own[-1] in _GENERIC or own[-2:-1] == ["stages"]), len(own) + 1)
+            if not any(other[-length:] == own[-length:] for other in others)
+        )
+        found[key] = ".".join(own[-next(lengths, len(own)) :])
+    return found
+
+
+def cell_name(cell: Mapping[str, Any]) -> str:
+    """Name one cell of a grid, such as `lr-0.001_size-256-128`; empty for an empty cell."""
+    short = short_keys(cell)
+    return "_".join(
+        f"{short[key].removesuffix('.name')}-{value_name(value)}" for key, value in cell.items()
+    )
+
+
+def value_name(value: Any) -> str:
+    """Write a value in letters, digits, dots, pluses and hyphens; long ones end in a hash."""
+    text = _UNSAFE.sub("-", _plain(value)).strip("-.") or "empty"
+    if len(text) > _LONGEST_VALUE:
+        text = f"{text[: _LONGEST_VALUE - 7]}-{_digest(repr(value))}"
+    return text
+
+
+def distinct_names(names: Sequence[str], identities: Sequence[str]) -> list[str]:
+    """Make names that differ beyond the case of letters, and are not too long for a file system.
+
+    The first of several equal names stays as it is, so that values added to the end of a grid do
+    not rename the runs that are there.
+
+    Args:
+        names: Names as they are.
+        identities: What each stands for, all distinct; hashed to tell equal names apart.
+
+    Returns:
+        One name each, in order.
+    """
+    seen: set[str] = set()
+    found = []
+    for name, identity in zip(names, identities, strict=True):
+        if len(name) > _LONGEST_NAME:
+            name = f"{name[:_LONGEST_NAME].rstrip('-._')}-{_digest(identity)}"
+        if name.lower() in seen:
+            name = f"{name}-{_digest(identity)}"
+        seen.add(name.lower())
+        found.append(name)
+    return found
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "-".join(f"{key}-{_plain(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return "-".join(_plain(item) for item in value)
+    return str(value)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]

@@ -1,0 +1,124 @@
+"""Options of `promptreid evaluate`, on a backbone with random weights."""
+
+import json
+
+import pytest
+
+from promptreid.cli.main import main
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return caught.value.code, captured.out, captured.err
+
+
+def make(crops, out, *overrides):
+    table = out.parent / f"{out.name}.csv"
+    rows = ["path,identity,split,side"]
+    for folder in sorted(crops.iterdir()):
+        for number, image in enumerate(sorted(folder.iterdir())):
+            split = "query" if number == 0 else "gallery"
+            rows.append(f"{image},{folder.name},{split},{'left' if number % 2 else 'right'}")
+    table.write_text("\n".join(rows))
+    arguments = ["train", "zero-shot", "backbone.name=tiny", "backbone.image_size=32", *overrides]
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--data", f"csv:{table}", "--out", str(out), "--device", "cpu"])
+    assert caught.value.code == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def plain(crops, tmp_path_factory):
+    return make(crops, tmp_path_factory.mktemp("runs") / "plain")
+
+
+@pytest.fixture(scope="module")
+def tricks(crops, tmp_path_factory):
+    evaluation = "evaluation={flip: true, query_expansion: 3, expansion_power: 2, rerank: true}"
+    attributes = "zero_shot.attributes={side: ['a {side} hand', 'the {side} side']}"
+    return make(crops, tmp_path_factory.mktemp("runs") / "tricks", evaluation, attributes)
+
+
+def scored(capsys, run_folder, *options):
+    file = run_folder.parent / "scores-again.json"
+    code, out, err = run(capsys, "evaluate", run_folder, *options, "--json", file)
+    assert code == 0, err
+    return json.loads(file.read_text()), out
+
+
+def test_nothing_is_applied_unless_asked_for(capsys, plain):
+    found, out = scored(capsys, plain)
+    assert (found["flip"], found["query_expansion"], found["rerank"]) == (False, None, None)
+    for words in ("mirror", "averaged", "Re-ranked"):
+        assert words not in out
+
+
+def test_options_are_applied_and_said(capsys, plain):
+    before, _ = scored(capsys, plain)
+    found, out = scored(capsys, plain, "--flip", "--query-expansion", "4", "--rerank")
+    assert found["flip"] is True
+    assert found["query_expansion"] == {"neighbours": 4, "power": 3.0}
+    assert found["rerank"]["k1"] == 20
+    assert "mirror image" in out
+    assert "(4 neighbours, power 3)" in out
+    assert "Re-ranked" in out
+    assert found["mAP"] != before["mAP"]
+
+
+def test_recipe_gives_the_defaults_and_the_command_line_wins(capsys, tricks):
+    found, out = scored(capsys, tricks)
+    assert found["flip"] is True
+    assert found["query_expansion"] == {"neighbours": 3, "power": 2.0}
+    assert "Re-ranked" in out
+    options = ["--no-flip", "--query-expansion", "0", "--no-rerank"]
+    found, _ = scored(capsys, tricks, *options)
+    assert (found["flip"], found["query_expansion"], found["rerank"]) == (False, None, None)
+    found, _ = scored(capsys, tricks, "--expansion-power", "1")
+    assert found["query_expansion"] == {"neighbours": 3, "power": 1.0}
+
+
+def test_evaluating_again_gives_the_run_its_own_scores(capsys, tricks):
+    own = json.loads((tricks / "scores.json").read_text())
+    found, _ = scored(capsys, tricks)
+    assert found["mAP"] == pytest.approx(own["mAP"], abs=1e-9)
+    assert found["rerank"] == own["rerank"]
+    assert found["query_expansion"] == own["query_expansion"]
+
+
+def test_attributes(capsys, tricks):
+    found, out = scored(capsys, tricks, "--attributes")
+    side = found["attributes"]["side"]
+    assert side["values"] == ["left", "right"]
+    assert sum(side["counts"]) == 60
+    assert "Attributes read by sentences alone" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("side")]
+    assert line.split()[1:5] == [
+        "60", f"{100 * side['accuracy']:.2f}", f"{100 * side['balanced_accuracy']:.2f}", "50.00",
+    ]  # fmt: skip
+    assert "attributes" not in scored(capsys, tricks)[0]
+
+
+def test_mistakes(capsys, plain):
+    code, _, err = run(capsys, "evaluate", plain, "--expansion-power", "2")
+    assert (code, "needs --query-expansion" in err) == (2, True)
+    code, _, err = run(capsys, "evaluate", plain, "--attributes")
+    assert (code, "zero_shot.attributes" in err) == (2, True)
+    code, _, err = run(capsys, "evaluate", plain, "--query-expansion", "-1")
+    assert code == 2
+
+
+def test_earlier_checkpoints_without_the_keys_still_evaluate(capsys, plain, tmp_path):
+    from promptreid.models.checkpoint import load_model, save_model
+
+    model, metadata = load_model(plain / "checkpoints" / "best.safetensors")
+    for key in ("evaluation", "zero_shot"):
+        metadata["recipe"].pop(key, None)
+    save_model(tmp_path / "old.safetensors", model, metadata)
+    data = json.loads((plain / "data.json").read_text())[0]["spec"]
+    code, out, err = run(
+        capsys, "evaluate", tmp_path / "old.safetensors", "--data", data, "--device", "cpu"
+    )
+    assert code == 0, err
+    assert "mAP" in out
