@@ -17,6 +17,13 @@ import click
     metavar="NAME:ROOT[?key=value&...]",
     help="Data set; several give several domains.",
 )
+@click.option(
+    "--test",
+    "tests",
+    multiple=True,
+    metavar="NAME:ROOT[?key=value&...]",
+    help="Data set that is scored at the end and never learned from; may be given several times.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/...]")
 @click.option(
     "--seed", type=click.IntRange(0), default=None, help="Of every random choice.  [default: 0]"
@@ -37,6 +44,7 @@ def train(
     recipe: str | None,
     overrides: tuple[str, ...],
     specs: tuple[str, ...],
+    tests: tuple[str, ...],
     out: Path | None,
     seed: int | None,
     resume: bool,
@@ -51,11 +59,12 @@ def train(
     \b
     promptreid train clip-reid --data market1501:/data/Market-1501-v15.09.15
     promptreid train clip-reid/hand backbone.name=tiny --data hands11k:/data/11k?aspect=dorsal_right
+    promptreid train clip-reid --data market1501:/data/Market --test msmt17:/data/MSMT17_V1
     promptreid train --resume --out runs/my-run
     """
     if recipe is not None and "=" in recipe:
         overrides, recipe = (recipe, *overrides), None
-    _check(recipe, specs, out, resume=resume, overwrite=overwrite, overrides=overrides)
+    _check(recipe, specs, tests, out, resume=resume, overwrite=overwrite, overrides=overrides)
     from promptreid.cli.output import print_run_scores
     from promptreid.progress import Lines
     from promptreid.training.train import TrainRequest
@@ -66,6 +75,7 @@ def train(
         recipe=recipe,
         overrides=overrides,
         data=specs,
+        test=tests,
         out=out,
         seed=seed,
         resume=resume,
@@ -87,6 +97,7 @@ def train(
 def _check(
     recipe: str | None,
     specs: tuple[str, ...],
+    tests: tuple[str, ...],
     out: Path | None,
     *,
     resume: bool,
@@ -108,11 +119,12 @@ def _check(
         from promptreid.config.recipes import load_recipe
 
         load_recipe(recipe, overrides)
-    if specs:
+    if specs or tests:
+        from promptreid.data.registry import reader_entry
         from promptreid.data.spec import parse_spec
 
-        for spec in specs:
-            parse_spec(spec)
+        for spec in (*specs, *tests):
+            reader_entry(parse_spec(spec).name)
     if out is not None and not resume:
         from promptreid.training.run_folder import check_free
 

@@ -14,6 +14,7 @@ from promptreid.config.schema import Recipe
 from promptreid.data.dataset import DataSet, load_data
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.readable import only_readable
+from promptreid.data.unseen import check_unseen
 from promptreid.errors import ConfigError, DataError, RunError
 from promptreid.evaluation.attributes import classify_attributes
 from promptreid.evaluation.score_data import score_data, tested_rows
@@ -96,6 +97,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     datasets = [_load(spec, plan.unreadable, progress) for spec in plan.specs]
     tests = [_load(spec, plan.unreadable, progress) for spec in plan.test]
     data = _training_rows(plan, datasets)
+    check_unseen(datasets if data is not None else (), tests)
     if run is None:
         model, preprocess = _build(plan, data, progress)
         run = _create(plan, request, datasets, tests)
@@ -229,6 +231,7 @@ def _training_rows(plan: _Plan, datasets: Sequence[DataSet]) -> TrainingData | N
         fraction=validation.fraction,
         seed=plan.seed,
         fields=prompt_fields(plan.recipe),
+        per_image=plan.recipe.prompt.kind == "image",
         side_attribute=plan.recipe.sie.attribute,
     )
     for stage in plan.recipe.stages:  # a stage that cannot run must not wait for the one before

@@ -1,0 +1,81 @@
+"""`promptreid train --test`: data that are scored and never learned from."""
+
+import json
+import shutil
+
+import pytest
+
+from promptreid.cli.main import main
+
+SHORT = ("stages.prompts.epochs=1", "stages.image.epochs=1", "--device", "cpu")
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return caught.value.code, captured.out, captured.err
+
+
+@pytest.fixture
+def other(crops, tmp_path):
+    """Six of the twelve people, in a folder of their own with other picture names."""
+    for number, folder in enumerate(sorted(crops.iterdir())[:6]):
+        for image in folder.iterdir():
+            place = tmp_path / "other" / f"p{number}" / f"p{image.name}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(image, place)
+    return tmp_path / "other"
+
+
+def test_test_sets_are_scored_and_not_learned(capsys, crops, other, quick, tmp_path):
+    out = tmp_path / "run"
+    data, test = f"folder:{crops}?train=1", f"folder:{other}?train=0"
+    arguments = ["train", "clip-reid", *quick, *SHORT, "--data", data, "--test", test, "--out", out]
+    code, told, err = run(capsys, *arguments)
+    assert code == 0, err
+    assert test in told
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["data"] == test
+    assert scores["queries"] > 0
+    records = json.loads((out / "data.json").read_text())
+    assert [(record["spec"], record["role"]) for record in records] == [
+        (data, "train"),
+        (test, "test"),
+    ]
+    from promptreid.models.checkpoint import load_model
+
+    _, metadata = load_model(out / "checkpoints" / "best.safetensors")
+    assert metadata["classes"] == [f"{number:03d}" for number in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("data", "test", "words"),
+    [
+        ("folder:{crops}", "folder:{crops}", "is the same as --data folder:"),
+        ("folder:{crops}?train=1", "folder:{crops}?train=0", "60 images that --test"),
+        ("folder:{crops}?use=all", "folder:{crops}", "images that --test"),
+        ("folder:{crops}", "folder:{other}?use=all", "has nothing to test on"),
+        ("folder:{crops}", "market1051:{other}", "Did you mean 'market1501'"),
+        ("folder:{crops}", "{other}", "NAME:ROOT"),
+    ],
+)
+def test_wrong_test_sets_are_refused(capsys, crops, other, quick, tmp_path, data, test, words):
+    out = tmp_path / "run"
+    specs = [spec.format(crops=crops, other=other) for spec in (data, test)]
+    arguments = ["train", "clip-reid", *quick, *SHORT, "--data", specs[0], "--test", specs[1]]
+    code, _, err = run(capsys, *arguments, "--out", out)
+    assert code == 2
+    assert words in err
+    assert "Traceback" not in err
+    assert not out.exists()
+
+
+def test_what_learns_nothing_may_be_tested_on_anything(capsys, crops, quick, tmp_path):
+    tiny = [override for override in quick if override.startswith("backbone.")]
+    data, test = f"folder:{crops}?use=all", f"folder:{crops}"
+    out = tmp_path / "run"
+    arguments = ["train", "zero-shot", *tiny, "--data", data, "--test", test, "--out", out]
+    code, _, err = run(capsys, *arguments, "--device", "cpu")
+    assert code == 0, err
+    assert json.loads((out / "scores.json").read_text())["data"] == test
