@@ -32,6 +32,8 @@ class FakeOutputs:
     text: Tensor
     identity_texts: Tensor
     prompt_tokens: Tensor
+    shared_tokens: Tensor | None
+    domain_tokens: Tensor | None
     logits: dict[str, list[Tensor]]
     images: Tensor | None = None
     clean: Tensor | None = None
@@ -80,6 +82,8 @@ def outputs_of(seed=0, *, states=None, **changes):
         "text": leaf(COUNT, 5),
         "identity_texts": leaf(CLASSES, 5),
         "prompt_tokens": leaf(CLASSES, 2, 5),
+        "shared_tokens": leaf(3, 5),
+        "domain_tokens": leaf(2, 4, 5),
         "logits": {
             kind: [torch.rand(COUNT, CLASSES, generator=g).requires_grad_() for _ in range(2)]
             for kind in CLASSIFIERS
@@ -116,7 +120,7 @@ def mixed(outputs, clean, *, partner=None, weight=None):
 
 def test_every_term_of_a_recipe_has_a_function():
     assert set(FUNCTIONS) == set(LossTerms.model_fields)
-    assert set(METRIC + TEXT + CLASSIFY) | {"prompt_l2"} == set(FUNCTIONS)
+    assert set(METRIC + TEXT + CLASSIFY) | {"prompt_l2", "prompt_orthogonal"} == set(FUNCTIONS)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -131,7 +135,8 @@ def test_each_term_gives_a_number_and_gradients(name):
     assert total.item() > 0
     assert values.keys() == {name}
     leaves = [*outputs.features.values(), outputs.text, outputs.identity_texts]
-    leaves += [outputs.prompt_tokens, *(s for scores in outputs.logits.values() for s in scores)]
+    leaves += [outputs.prompt_tokens, outputs.shared_tokens, outputs.domain_tokens]
+    leaves += [*(s for scores in outputs.logits.values() for s in scores)]
     gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
     assert gradients
     assert all(torch.isfinite(g).all() for g in gradients)
@@ -334,3 +339,14 @@ def test_every_option_reaches_its_loss(option, one, other):
         total_loss(outputs_of(seed=5, states=states), terms)
         found.append(total_loss(outputs_of(states=states), terms)[0].item())
     assert found[0] != pytest.approx(found[1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [("shared_tokens", "no shared ones"), ("domain_tokens", "none of domains")],
+)
+def test_tokens_cannot_be_kept_apart_from_what_is_not_there(missing, words):
+    with pytest.raises(
+        ConfigError, match=words + r".*prompt\.shared_tokens and prompt\.domain_tok"
+    ):
+        total_loss(outputs_of(**{missing: None}), terms_of(prompt_orthogonal=1))

@@ -84,6 +84,16 @@ class Outputs(Protocol):
         ...
 
     @property
+    def shared_tokens(self) -> Tensor | None:
+        """Learned tokens that all identities share, (Ms, width); None when there are none."""
+        ...
+
+    @property
+    def domain_tokens(self) -> Tensor | None:
+        """Learned tokens of K domains, (K, Md, width); None when there are none."""
+        ...
+
+    @property
     def states(self) -> Mapping[str, LossState]:
         """What the terms remember, by term name."""
         ...

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from promptreid.config import losses as config
+from promptreid.errors import ConfigError
 from promptreid.losses import margins
 from promptreid.losses.centers import CenterState
 from promptreid.losses.circle import circle_pairs
@@ -23,6 +24,7 @@ from promptreid.losses.compact import compactness
 from promptreid.losses.contrastive import clip_contrast, supcon, supcon_cross_modal
 from promptreid.losses.memory import MemoryState
 from promptreid.losses.moco import MoCoState
+from promptreid.losses.orthogonality import token_orthogonality
 from promptreid.losses.outputs import Outputs, feature, over_clean
 from promptreid.losses.pairs import pair_loss
 from promptreid.losses.triplet import triplet_loss
@@ -70,6 +72,19 @@ def image_to_text(outputs: Outputs, term: config.ImageToTextTerm) -> Tensor:
 def prompt_penalty(outputs: Outputs, term: config.PromptPenaltyTerm) -> Tensor:
     """Mean square of the learned prompt tokens."""
     return outputs.prompt_tokens.float().pow(2).mean()
+
+
+def prompt_orthogonal(outputs: Outputs, term: config.PromptOrthogonalTerm) -> Tensor:
+    """Squared cosines of the prompt's shared and domain tokens."""
+    shared, domains = outputs.shared_tokens, outputs.domain_tokens
+    if shared is None or domains is None:
+        raise ConfigError(
+            "The loss prompt_orthogonal keeps the shared tokens of a prompt apart from those of "
+            "its domains, but this prompt has "
+            + ("no shared ones" if shared is None else "none of domains")
+            + ". Set prompt.shared_tokens and prompt.domain_tokens, or leave the loss out."
+        )
+    return token_orthogonality(shared, domains)
 
 
 # --- classifiers of the head
@@ -195,6 +210,7 @@ FUNCTIONS: Mapping[str, Callable[[Any, Any], Tensor]] = MappingProxyType(
         "memory": memory,
         "moco": moco,
         "i2t": image_to_text,
+        "prompt_orthogonal": prompt_orthogonal,
         "prompt_l2": prompt_penalty,
     }
 )
