@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import ConfigError
+from promptreid.models.placement import starting_words
+from promptreid.models.text import TextTower
+from promptreid.models.tokenizers import Tokenizer
 
 _INIT_STD = 0.02
 
@@ -30,6 +33,32 @@ def start_from(tokens: Tensor, words: Sequence[Tensor], *, fresh: int) -> None:
     for row, found in zip(tokens, words, strict=True):
         row[:fresh, : len(found)] = found
         row[fresh:, : len(found)] += found
+
+
+@torch.no_grad()
+def start_shared(shared: Tensor, text: TextTower, tokenizer: Tokenizer, words: str | None) -> None:
+    """Put words into the first of the tokens that all identities share.
+
+    Args:
+        shared: (Ms, width), changed in place.
+        text: Tower with the word embeddings.
+        tokenizer: Its tokenizer.
+        words: Plain words; None for nothing.
+
+    Raises:
+        ConfigError: They have fields or more tokens than there are, or are none.
+        WeightsError: The text tower came without word embeddings.
+    """
+    if words is None:
+        return
+    if "{" in words or "}" in words:
+        raise ConfigError(
+            f"The shared tokens cannot start from {words!r} (prompt.shared_init): all identities "
+            "share them, so they start from plain words without fields."
+        )
+    keys = ("shared_init", "shared_tokens")
+    found = starting_words(text, tokenizer, [words], context_tokens=len(shared), keys=keys)[words]
+    shared[: len(found)] = found
 
 
 def domain_numbers(domains: Sequence[int] | Tensor | None, *, identities: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from promptreid.errors import ConfigError, unknown_name
+from promptreid.models.frame import Frame
 from promptreid.models.placement import (
     TEMPLATE,
     Slot,
@@ -19,7 +19,18 @@ from promptreid.models.placement import (
     place_sentences,
     starting_words,
 )
-from promptreid.models.prompt_tokens import domain_numbers, draw_tokens, start_from
+from promptreid.models.prompt_checks import (
+    check_choices,
+    check_counts,
+    check_general,
+    check_told_apart,
+)
+from promptreid.models.prompt_tokens import (
+    domain_numbers,
+    draw_tokens,
+    start_from,
+    start_shared,
+)
 from promptreid.models.sentences import SentenceFields, fill_init, fill_prompts
 from promptreid.models.text import TextTower
 from promptreid.models.tokenizers import Tokenizer
@@ -29,14 +40,13 @@ __all__ = [
     "IdentityPrompt",
     "SentenceFields",
     "Slot",
+    "average_texts",
     "encode_sentences",
     "place_context",
 ]
 
-CONTEXTS = ("identity", "shared")
 
-
-class IdentityPrompt(nn.Module):
+class IdentityPrompt(Frame):
     """Sentences with learned tokens for each identity.
 
     "A photo of a X X X X person.": the Xs are `context_tokens` word embeddings per identity, drawn
@@ -44,8 +54,7 @@ class IdentityPrompt(nn.Module):
     All identities can share the tokens instead (CoOp, Zhou et al., IJCV 2022), and sentences can
     name attributes of the identity ("a {gender} person") or of the sample ("the {aspect} side");
     combinations of the latter are the sentence's variants. An ensemble has several prompts per
-    identity, whose features are averaged. The text tower is used, not owned, so its weights are not
-    part of this module's state.
+    identity, whose features are averaged.
 
     Before the tokens of an identity can stand some that all identities share and some of its domain
     (MTA-CLIP): `[shared][domain][identity]`, so that in a causal tower the specific ones see the
@@ -70,14 +79,10 @@ class IdentityPrompt(nn.Module):
         variants: V combinations of the fields that depend on the sample.
     """
 
-    prefix: Tensor
-    suffix: Tensor
     sentences: Tensor
     shared: nn.Parameter | None
     domain: nn.Parameter | None
     domains: Tensor | None
-    _places: Tensor
-    _ends: Tensor
 
     def __init__(
         self,
@@ -136,18 +141,13 @@ class IdentityPrompt(nn.Module):
         super().__init__()
         templates = (templates,) if isinstance(templates, str) else tuple(templates)
         fields = fields or SentenceFields()
-        _check_counts(identities, context_tokens, ensemble, templates)
-        _check_general(shared_tokens, domain_tokens, domain_dropout)
-        _check_choices(context, dropout, identities, fields)
+        check_counts(identities, context_tokens, ensemble, templates)
+        check_general(shared_tokens, domain_tokens, domain_dropout)
+        check_choices(context, dropout, identities, fields)
         sentences, found = fill_prompts(templates, fields, identities=identities, ensemble=ensemble)
         numbers = torch.tensor(found)
-        if context == "shared" and identities > 1 and bool((numbers == numbers[:, :1]).all()):
-            raise ConfigError(
-                "With shared context tokens the sentence itself must tell identities apart, but "
-                f"{templates[0]!r} reads the same for all {identities} of them, so they would have "
-                "one text feature. Name attributes that are constant within an identity, or set "
-                "prompt.context to identity."
-            )
+        if context == "shared":
+            check_told_apart(found, templates[0])
         length = shared_tokens + domain_tokens + context_tokens
         words = place_sentences(text, tokenizer, sentences, context_tokens=length)
         generator = generator or torch.Generator().manual_seed(0)
@@ -156,12 +156,12 @@ class IdentityPrompt(nn.Module):
         tokens = draw_tokens(*shape, generator=generator, device=device)
         if init is not None:
             starts = fill_init(init, fields, identities=identities, shared=context == "shared")
-            found = starting_words(text, tokenizer, starts, context_tokens=context_tokens)
-            start_from(tokens, [found[start] for start in starts], fresh=len(templates))
+            known = starting_words(text, tokenizer, starts, context_tokens=context_tokens)
+            start_from(tokens, [known[start] for start in starts], fresh=len(templates))
         shared = domain = numbered = None
         if shared_tokens:
             shared = draw_tokens(shared_tokens, text.width, generator=generator, device=device)
-            _start_shared(shared, text, tokenizer, shared_init)
+            start_shared(shared, text, tokenizer, shared_init)
         if domain_tokens:
             numbered = domain_numbers(domains, identities=identities).to(device)
             shape = (int(numbered.max()) + 1, domain_tokens, text.width)
@@ -179,21 +179,12 @@ class IdentityPrompt(nn.Module):
         self, text: TextTower, words: Words, tokens: Tensor, numbers: Tensor, context: str
     ) -> None:
         """Register tokens (C or 1, E, n, width) and which sentence each prompt is, (V, C, E)."""
-        self._text = (text,)  # in a tuple, so that the tower is not registered a second time
+        self.frame(text, words)
         self.context = context
-        self.slots = words.slots
-        several = len(words.slots) > 1
-        self.register_buffer("prefix", words.prefix)
-        self.register_buffer("suffix", words.suffix)
-        # Published weights hold nothing but these two and three-dimensional tokens.
-        self.register_buffer("sentences", numbers, persistent=several)
+        # Published weights hold nothing but the fixed words and three-dimensional tokens.
+        self.register_buffer("sentences", numbers, persistent=len(words.slots) > 1)
         stacked = tokens.shape[1] > 1 or context == "shared"
         self.tokens = nn.Parameter(tokens if stacked else tokens.squeeze(1))
-        starts = torch.tensor([[slot.start] for slot in words.slots]) - len(words.prefix)
-        places = starts + torch.arange(words.slots[0].length)
-        self.register_buffer("_places", places.to(tokens.device), persistent=False)
-        ends = torch.tensor([slot.eot for slot in words.slots])
-        self.register_buffer("_ends", ends.to(tokens.device), persistent=False)
 
     def _add_general(
         self, shared: Tensor | None, domain: Tensor | None, domains: Tensor | None
@@ -202,11 +193,6 @@ class IdentityPrompt(nn.Module):
         self.shared = None if shared is None else nn.Parameter(shared)
         self.domain = None if domain is None else nn.Parameter(domain)
         self.register_buffer("domains", domains)
-
-    @property
-    def text(self) -> TextTower:
-        """The text tower that encodes the sentences."""
-        return self._text[0]
 
     @property
     def identities(self) -> int:
@@ -278,36 +264,7 @@ class IdentityPrompt(nn.Module):
         if self.shared is None or len(self.slots) > 1:
             return self.encode(context, sentences)
         beginning = torch.cat([self.prefix, self.shared])  # encoded once for all
-        return self._encode_after(beginning, context[:, len(self.shared) :])
-
-    def encode(self, context: Tensor, sentences: Tensor | None = None) -> Tensor:
-        """Encode sentences around given tokens.
-
-        Args:
-            context: (N, context_tokens, width) word embeddings in the place of the learned ones.
-            sentences: (N,) indices into `slots`; may be None when there is one sentence.
-
-        Returns:
-            (N, embed_dim) text features, not normalised.
-        """
-        if len(self.slots) == 1:
-            return self._encode_after(self.prefix, context)
-        if sentences is None:
-            raise ValueError("sentences must be given, since there are several")
-        rest = self.suffix[sentences].to(context.dtype)
-        rows = torch.arange(context.shape[0], device=context.device)[:, None]
-        rest[rows, self._places[sentences]] = context
-        ends = {slot.eot for slot in self.slots}
-        eot = ends.pop() if len(ends) == 1 else self._ends[sentences]
-        return self.text.encode_embeddings(rest, eot, shared=self.prefix)
-
-    def _encode_after(self, beginning: Tensor, context: Tensor) -> Tensor:
-        """Encode the one sentence there is around (N, n, width) tokens after a common beginning."""
-        slot = self.slots[0]
-        end = slot.eot + 1 if self.text.causal else slot.total
-        suffix = self.suffix[: end - slot.start - slot.length]
-        rest = torch.cat([context, suffix.expand(context.shape[0], -1, -1)], dim=1)
-        return self.text.encode_embeddings(rest, slot.eot, shared=beginning)
+        return self.encode_after(beginning, context[:, len(self.shared) :])
 
     def _keys(self, labels: Tensor, variants: Tensor | None) -> Tensor:
         """Number what is encoded: tokens and sentence of each prompt, (B, E)."""
@@ -430,59 +387,3 @@ def average_texts(texts: Tensor) -> Tensor:
         texts = texts.float()
         length = texts.norm(dim=2).mean(dim=1, keepdim=True)
         return length * F.normalize(F.normalize(texts, dim=2).mean(dim=1), dim=1)
-
-
-def _check_counts(
-    identities: int, context_tokens: int, ensemble: int, templates: Sequence[str]
-) -> None:
-    if min(identities, context_tokens, ensemble) < 1:
-        raise ConfigError(
-            "An identity prompt needs at least one identity, context token and prompt, got "
-            f"{identities} identities, {context_tokens} context tokens and an ensemble of "
-            f"{ensemble}."
-        )
-    if not 1 <= len(templates) <= ensemble:
-        raise ConfigError(
-            f"There are {len(templates)} templates for an ensemble of {ensemble} prompts; each "
-            f"prompt takes one. Set prompt.ensemble to {max(len(templates), 1)} or more, or give "
-            "fewer templates (at least one)."
-        )
-
-
-def _check_choices(context: str, dropout: float, identities: int, fields: SentenceFields) -> None:
-    if context not in CONTEXTS:
-        raise ConfigError(unknown_name("kind of context", context, CONTEXTS))
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"The prompt's dropout is {dropout}; it must be at least 0 and below 1.")
-    for name, values in fields.identity.items():
-        if len(values) != identities:
-            raise ConfigError(
-                f"The field {name!r} has {len(values)} values for {identities} identities."
-            )
-
-
-def _check_general(shared_tokens: int, domain_tokens: int, domain_dropout: float) -> None:
-    if min(shared_tokens, domain_tokens) < 0:
-        raise ConfigError(
-            f"A prompt has {shared_tokens} shared and {domain_tokens} domain tokens; neither can "
-            "be below 0."
-        )
-    if not 0 <= domain_dropout < 1:
-        raise ConfigError(
-            f"The prompt's domain dropout is {domain_dropout}; it must be at least 0 and below 1."
-        )
-
-
-@torch.no_grad()
-def _start_shared(shared: Tensor, text: TextTower, tokenizer: Tokenizer, words: str | None) -> None:
-    """Put words into the first of (Ms, width) shared tokens."""
-    if words is None:
-        return
-    if "{" in words or "}" in words:
-        raise ConfigError(
-            f"The shared tokens cannot start from {words!r} (prompt.shared_init): all identities "
-            "share them, so they start from plain words without fields."
-        )
-    keys = ("shared_init", "shared_tokens")
-    found = starting_words(text, tokenizer, [words], context_tokens=len(shared), keys=keys)[words]
-    shared[: len(found)] = found
