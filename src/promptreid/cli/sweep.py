@@ -67,8 +67,8 @@ def sweep(
 ) -> None:
     """Train every run of a sweep file into a folder each, and compare them.
 
-    FILE is YAML. Every run x every combination of the grid x every seed is trained; either of runs
-    and grid may be missing:
+    FILE is YAML, or the name of a sweep in the package, such as hand-study. Every run x every
+    combination of the grid x every seed is trained; either of runs and grid may be missing:
 
     \b
     recipe: clip-reid/tiny

@@ -46,14 +46,13 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     Returns:
         Keys, in the order of the recipe.
     """
-    # The fullest first, so that a part which the first run lacks keeps its place.
-    fullest = sorted(settings, key=len, reverse=True)
-    keys = dict.fromkeys(key for one in fullest for key in one)
+    keys = _all_keys(settings)
+    known = set(keys)
     parts = [{part for key in one for part in parents(key)} for one in settings]
     found = []
     for key in keys:
         # Parts around this setting, of those that may be absent.
-        around = [part for part in parents(key) if part in keys]
+        around = [part for part in parents(key) if part in known]
         having = [place for place, there in enumerate(parts) if there.issuperset(around)]
         values = [settings[place].get(key) for place in having]
         if any(value != values[0] for value in values):
@@ -92,6 +91,20 @@ def _part(value: BaseModel, key: str) -> Iterator[tuple[str, Any]]:
     title = next((name for name in _TITLES if name in type(value).model_fields), None)
     yield key, YES if title is None else getattr(value, title)
     yield from _entries(value, key, skip=(title,) if title else ())
+
+
+def _all_keys(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Merge the keys of all settings; one that only some have comes behind its neighbour there."""
+    keys: list[str] = []
+    for one in sorted(settings, key=len, reverse=True):
+        place = 0
+        for key in one:
+            if key in keys:
+                place = keys.index(key) + 1
+            else:
+                keys.insert(place, key)
+                place += 1
+    return keys
 
 
 def parents(key: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from promptreid.sweep.compare import Cell, Comparison, Row
@@ -102,6 +103,8 @@ def setting_texts(comparison: Comparison, key: str) -> list[str]:
         specs = [value if isinstance(value, list) else [] for value in values]
         short = data_names(list(dict.fromkeys(spec for own in specs for spec in own)))
         return [" + ".join(short[spec] for spec in own) for own in specs]
+    if key == "start.checkpoint":  # the name of the run says more than the path to it
+        values = [None if value is None else PurePath(value).name for value in values]
     return [setting_text(value) for value in values]
 
 
