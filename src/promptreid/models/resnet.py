@@ -104,6 +104,14 @@ class ResNetTower(ImageTower):
             return ImageFeatures(penultimate, final, projected)
         return ImageFeatures(penultimate, final, projected, tokens=cells, before=x3)
 
+    def project_tokens(self, features: ImageFeatures) -> Tensor:
+        """Attention-pool with each cell as the query; see `ImageTower.project_tokens`.
+
+        The first query, the mean of all cells, gives `projected`.
+        """
+        cells = _pool_tokens(self.attnpool, self.tokens_of(features), queries=slice(1, None))
+        return torch.cat([features.projected.unsqueeze(1), cells], dim=1)
+
 
 def feature_map(image_size: tuple[int, int], stride: int) -> tuple[int, int]:
     """Return rows and columns of the last map, at stride 16 or 32."""
@@ -113,9 +121,14 @@ def feature_map(image_size: tuple[int, int], stride: int) -> tuple[int, int]:
 
 def _pool(pool: AttentionPool2d, cells: Tensor) -> Tensor:
     """Attention-pool (B, N, C) cells with the mean as the only query that is read."""
+    return _pool_tokens(pool, cells, queries=slice(1)).squeeze(1)
+
+
+def _pool_tokens(pool: AttentionPool2d, cells: Tensor, *, queries: slice) -> Tensor:
+    """Attention-pool (B, N, C) cells with some of the 1 + N tokens, the mean first, as queries."""
     x = torch.cat([cells.mean(dim=1, keepdim=True), cells], dim=1)
     x = x + pool.positional_embedding.to(x.dtype)
-    q, k, v = pool.q_proj(x[:, :1]), pool.k_proj(x), pool.v_proj(x)
+    q, k, v = pool.q_proj(x[:, queries]), pool.k_proj(x), pool.v_proj(x)
     q, k, v = (part.unflatten(-1, (pool.num_heads, -1)).transpose(1, 2) for part in (q, k, v))
     out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-    return pool.c_proj(out).squeeze(1)
+    return pool.c_proj(out)

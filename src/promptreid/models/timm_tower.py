@@ -75,14 +75,41 @@ class TimmTower(ImageTower):
             self._pool(before), self._pool(last), projected, _as_tokens(last) if tokens else None
         )
 
+    def project_tokens(self, features: ImageFeatures) -> Tensor:
+        """Project each patch or cell as if it were all of its image.
+
+        See `ImageTower.project_tokens`. Pooling over one token is the token itself, and attention
+        pooling (SigLIP) its value, so every architecture's own norms and projections apply.
+        """
+        if "pool" in dict(self.head.named_children()):
+            raise ModelError(
+                "This encoder pools its map with an attention layer of fixed size, so its cells "
+                "have no features of their own in the space shared with text. Choose a vision "
+                "transformer, a ConvNeXt or a CLIP ResNet."
+            )
+        tokens = self.tokens_of(features)
+        prefix = 0 if self._gives_maps() else getattr(self.trunk, "num_prefix_tokens", 0)
+        alone = tokens[:, prefix:].flatten(0, 1)
+        if self._gives_maps():
+            alone = alone[:, :, None, None]
+        else:  # in the class token's place too, wherever the encoder reads
+            alone = alone.unsqueeze(1).expand(-1, prefix + 1, -1)
+        patches = self.head(self.trunk.forward_head(alone)).unflatten(0, (tokens.shape[0], -1))
+        return torch.cat([features.projected.unsqueeze(1), patches], dim=1)
+
+    def _gives_maps(self) -> bool:
+        return getattr(self.trunk, "blocks", None) is None
+
     def _run(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return what enters the last block or stage, and what leaves it after the last norm."""
-        blocks = getattr(self.trunk, "blocks", None)
-        if blocks is None:
+        if self._gives_maps():
             last, (before, _) = self.trunk.forward_intermediates(images, indices=2)
             return before, last
         last, (before,) = self.trunk.forward_intermediates(
-            images, indices=[len(blocks) - 2], output_fmt="NLC", return_prefix_tokens=True
+            images,
+            indices=[len(self.trunk.blocks) - 2],
+            output_fmt="NLC",
+            return_prefix_tokens=True,
         )
         if isinstance(before, tuple):
             before = torch.cat([before[1], before[0]], dim=1)

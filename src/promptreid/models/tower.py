@@ -91,6 +91,29 @@ class ImageTower(nn.Module, ABC):
                 token.
         """
 
+    @abstractmethod
+    def project_tokens(self, features: ImageFeatures) -> Tensor:
+        """Put the tokens of images into the space shared with text.
+
+        Args:
+            features: What this tower gave with `tokens=True`.
+
+        Returns:
+            (B, 1 + rows*columns, d), not normalised: `projected` first, then the patches or cells
+            in reading order.
+
+        Raises:
+            ModelError: The features hold no tokens, or the architecture cannot project them.
+        """
+
+    def tokens_of(self, features: ImageFeatures) -> Tensor:
+        """Return the tokens of features, or raise `ModelError` when they were not asked for."""
+        if features.tokens is None:
+            raise ModelError(
+                "These image features hold no tokens. Call the image tower with tokens=True."
+            )
+        return features.tokens
+
     def check_images(self, images: Tensor) -> None:
         """Raise `ModelError` unless `images` is (B, 3, H, W) of this tower's size."""
         if images.ndim != 4 or images.shape[1] != 3 or tuple(images.shape[2:]) != self.image_size:

@@ -138,6 +138,15 @@ class ViTTower(ImageTower):
             self._pool(self.ln_post(tokens)) if self.pool == "avg" else self.ln_post(tokens[:, 0])
         )
 
+    def project_tokens(self, features: ImageFeatures) -> Tensor:
+        """Project all tokens as the class token is; see `ImageTower.project_tokens`.
+
+        Every patch passes the final norm and the projection. Of average-pooled architectures the
+        unused class token is left out.
+        """
+        patches = self.ln_post(self.tokens_of(features)[:, 1:]) @ self.proj
+        return torch.cat([features.projected.unsqueeze(1), patches], dim=1)
+
     def _enter(self, x: Tensor, block: int) -> Tensor:
         """Put prompt tokens among those that enter a block, where there are any."""
         return x if self.visual_prompt is None else self.visual_prompt.enter(x, block)
