@@ -122,3 +122,55 @@ def test_earlier_checkpoints_without_the_keys_still_evaluate(capsys, plain, tmp_
     )
     assert code == 0, err
     assert "mAP" in out
+
+
+def test_several_runs_and_data_sets_give_a_matrix(capsys, crops, plain, tricks, tmp_path):
+    runs, datasets = [plain, tricks], [f"folder:{crops}?train=0", f"folder:{crops}?train=0.5"]
+    file = tmp_path / "matrix.json"
+    named = [word for spec in datasets for word in ("--data", spec)]
+    code, out, err = run(capsys, "evaluate", *runs, *named, "--json", file, "--device", "cpu")
+    assert code == 0, err
+    content = json.loads(file.read_text())
+    pairs = [(result["model"], result["data"]) for result in content["results"]]
+    assert pairs == [(str(model), spec) for model in runs for spec in datasets]
+    matrix = content["matrix"]
+    assert matrix["models"] == [str(model) for model in runs]
+    assert matrix["data"] == ["set?train=0", "set?train=0.5"]
+    assert matrix["trained_on"] == [[], []]
+    alone, _ = scored(capsys, tricks, "--data", datasets[1])
+    assert matrix["mAP"][1][1] == pytest.approx(alone["mAP"], abs=1e-9)
+    assert matrix["rank1"][1][1] == pytest.approx(alone["cmc"]["1"], abs=1e-9)
+    lines = out.splitlines()
+    (header,) = [n for n, line in enumerate(lines) if line.startswith("mAP / Rank-1")]
+    assert lines[header + 2].split()[:2] == ["plain", "nothing"]
+    assert f"{100 * alone['mAP']:.1f} / {100 * alone['cmc']['1']:.1f}" in lines[header + 3]
+    assert sum("Re-ranked" in line for line in lines) == 2  # said of the run that does, per set
+
+
+def test_runs_are_scored_on_all_their_data_by_default(capsys, plain, tricks):
+    found, out = scored(capsys, plain, tricks)
+    assert len(found["results"]) == 4
+    assert "\nmAP / Rank-1, percent:" in out
+
+
+def test_one_run_on_two_data_sets_shows_both_whole(capsys, crops, plain):
+    datasets = ["--data", f"folder:{crops}?train=0", "--data", f"folder:{crops}?train=0.5"]
+    found, out = scored(capsys, plain, *datasets)
+    assert len(found["results"]) == 2
+    assert out.count("Protocol ") == 2
+    assert "mAP / Rank-1, percent:" in out
+
+
+def test_one_of_several_runs_is_missing(capsys, plain, tmp_path):
+    code, _, err = run(capsys, "evaluate", plain, tmp_path / "none")
+    assert (code, f"no run or checkpoint {tmp_path / 'none'}" in err) == (2, True)
+
+
+def test_data_that_cannot_be_scored_are_asked_for(capsys, crops, tmp_path):
+    with pytest.raises(SystemExit):
+        main([
+            "train", "zero-shot", "backbone.name=tiny", "backbone.image_size=32", "--device", "cpu",
+            "--data", f"folder:{crops}?use=all", "--out", str(tmp_path / "all"),
+        ])  # fmt: skip
+    code, _, err = run(capsys, "evaluate", tmp_path / "all")
+    assert (code, "have nothing to test on" in err) == (2, True)

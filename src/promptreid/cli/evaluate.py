@@ -20,13 +20,19 @@ Templates = Mapping[str, tuple[str, ...]]
 
 
 @click.command()
-@click.argument("model", metavar="RUN_OR_CHECKPOINT", type=click.Path(path_type=Path))
+@click.argument(
+    "models",
+    nargs=-1,
+    required=True,
+    metavar="RUN_OR_CHECKPOINT...",
+    type=click.Path(path_type=Path),
+)
 @click.option(
     "--data",
     "specs",
     multiple=True,
     metavar="NAME:ROOT[?key=value&...]",
-    help="Data set to score on; may be given several times.  [default: the run's own]",
+    help="Data set to score on; may be given several times.  [default: the runs' own]",
 )
 @click.option(
     "--json",
@@ -91,7 +97,7 @@ Templates = Mapping[str, tuple[str, ...]]
     help="What to do with images that cannot be decoded.",
 )
 def evaluate(
-    model: Path,
+    models: tuple[Path, ...],
     specs: tuple[str, ...],
     json_file: Path | None,
     same_camera: str | None,
@@ -105,66 +111,76 @@ def evaluate(
     device: str | None,
     unreadable: str,
 ) -> None:
-    """Score a run, a checkpoint or a published CLIP-ReID .pth by the data set's protocol.
+    """Score runs, checkpoints or published CLIP-ReID .pth files by the data sets' protocols.
+
+    With several of them, or several data sets, a table of what each was trained on by what it was
+    tested on comes last.
 
     \b
     promptreid evaluate runs/my-run
     promptreid evaluate runs/my-run --flip --query-expansion 5 --rerank
     promptreid evaluate runs/my-run --data market1501:/data/Market-1501-v15.09.15
+    promptreid evaluate runs/a runs/b --data market1501:/data/Market --data msmt17:/data/MSMT17_V1
     """  # noqa: D301 - click reads the \b itself
+    from promptreid.cli.score_table import matrix_row, own_data, summarise, tell
     from promptreid.data.spec import parse_spec
     from promptreid.errors import RunError
 
-    if not model.exists():
-        raise RunError(f"There is no run or checkpoint {model}.")
-    specs = specs or _own_data(model)
+    for model in models:
+        if not model.exists():
+            raise RunError(f"There is no run or checkpoint {model}.")
+    specs = specs or own_data(models)
     for spec in specs:
         parse_spec(spec)
-    from promptreid.cli.output import score_text
-    from promptreid.data.dataset import load_data
-    from promptreid.data.readable import only_readable
     from promptreid.embedder import load
     from promptreid.evaluation.settings import RetrievalSettings
     from promptreid.files import write_json
     from promptreid.progress import Lines
 
     progress = Lines()
-    embedder = load(model, device=device, image_size=image_size)
-    settings = RetrievalSettings.of(
-        _recipe_defaults(embedder.metadata),
-        flip=flip,
-        query_expansion=query_expansion,
-        expansion_power=expansion_power,
-        rerank=rerank,
-    )
-    if expansion_power is not None and settings.expansion is None:
-        raise click.UsageError("--expansion-power needs --query-expansion N, which is 0 or absent.")
-    templates = _templates(model, embedder.metadata) if attributes else {}
-    results = []
-    for spec in specs:
-        dataset = load_data(spec)
-        for note in dataset.notes:
-            progress.message(f"{dataset.manifest.name}: {note}")
-        dataset = only_readable(dataset, policy=unreadable, progress=progress)
-        result = _score(embedder, dataset, settings, same_camera, batch_size, progress)
-        click.echo(score_text(result, title=spec))
-        if templates:
-            found = _read_attributes(embedder, dataset, templates, batch_size, progress)
-            result["attributes"] = {name: scores.to_dict() for name, scores in found.items()}
-            click.echo(_attribute_text(found))
-        results.append(result)
+    datasets: dict[str, DataSet] = {}
+    rows, table = [], []
+    for model in models:
+        embedder = load(model, device=device, image_size=image_size)
+        rows.append(matrix_row(model, embedder.metadata))
+        settings = RetrievalSettings.of(
+            _recipe_defaults(embedder.metadata),
+            flip=flip,
+            query_expansion=query_expansion,
+            expansion_power=expansion_power,
+            rerank=rerank,
+        )
+        if expansion_power is not None and settings.expansion is None:
+            raise click.UsageError(
+                "--expansion-power needs --query-expansion N, which is 0 or absent."
+            )
+        templates = _templates(model, embedder.metadata) if attributes else {}
+        results = []
+        for spec in specs:
+            if spec not in datasets:
+                datasets[spec] = _load_data(spec, unreadable, progress)
+            result = _score(embedder, datasets[spec], settings, same_camera, batch_size, progress)
+            tell(result, model, alone=len(models) == 1)
+            if templates:
+                found = _read_attributes(embedder, datasets[spec], templates, batch_size, progress)
+                result["attributes"] = {name: scores.to_dict() for name, scores in found.items()}
+                click.echo(_attribute_text(found))
+            results.append({**result, "model": str(model)})
+        table.append(tuple(results))
+    content = summarise(rows, [datasets[spec] for spec in specs], table)
     if json_file is not None:
-        write_json(json_file, results[0] if len(results) == 1 else {"results": results})
+        write_json(json_file, content)
         click.echo(f"wrote {json_file}")
 
 
-def _own_data(model: Path) -> tuple[str, ...]:
-    """Return the data sets a run was trained on."""
-    if not (model / "data.json").is_file():
-        raise click.UsageError("Give --data NAME:ROOT, the data set to score on.")
-    import json
+def _load_data(spec: str, unreadable: str, progress: Lines) -> DataSet:
+    from promptreid.data.dataset import load_data
+    from promptreid.data.readable import only_readable
 
-    return tuple(record["spec"] for record in json.loads((model / "data.json").read_text()))
+    dataset = load_data(spec)
+    for note in dataset.notes:
+        progress.message(f"{dataset.manifest.name}: {note}")
+    return only_readable(dataset, policy=unreadable, progress=progress)
 
 
 def _recipe_defaults(metadata: Mapping[str, Any]) -> EvaluationConfig:

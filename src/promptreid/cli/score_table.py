@@ -1,0 +1,88 @@
+"""What `promptreid evaluate` prints of several models and data sets, and where it finds them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from promptreid.data.dataset import DataSet
+    from promptreid.evaluation.matrix import MatrixRow
+
+
+def own_data(models: Sequence[Path]) -> tuple[str, ...]:
+    """Return the data sets of runs that have something to test on, each once."""
+    found: dict[str, None] = {}
+    for model in models:
+        records = _records(model)
+        if records is None:
+            raise click.UsageError(
+                f"Give --data NAME:ROOT, the data set to score on; {model} does not name one."
+            )
+        found |= dict.fromkeys(record["spec"] for record in records if record["protocol"])
+    if not found:
+        raise click.UsageError(
+            "Give --data NAME:ROOT, the data set to score on; those that were trained on have "
+            "nothing to test on."
+        )
+    return tuple(found)
+
+
+def _records(model: Path) -> list[dict[str, Any]] | None:
+    """Return what a run, or the run of one of its checkpoints, says about its data."""
+    inside = model.absolute().parent
+    folder = inside.parent if inside.name == "checkpoints" else model
+    if not (folder / "data.json").is_file():
+        return None
+    return json.loads((folder / "data.json").read_text(encoding="utf-8"))
+
+
+def matrix_row(model: Path, metadata: Mapping[str, Any]) -> MatrixRow:
+    """Say what a model was trained on, out of the run it belongs to."""
+    from promptreid.evaluation.matrix import MatrixRow, sources_of
+
+    records = _records(model)
+    if records is None:
+        return MatrixRow(str(model), None)
+    recipe = metadata.get("recipe", {})
+    if recipe.get("stages", True):
+        return MatrixRow(str(model), sources_of(records))
+    elsewhere = recipe.get("start", {}).get("checkpoint") is not None
+    return MatrixRow(str(model), None if elsewhere else ())
+
+
+def tell(result: Mapping[str, Any], model: Path, *, alone: bool) -> None:
+    """Print one result: whole when there is one model, else in short."""
+    from promptreid.cli.output import score_text
+
+    if alone:
+        click.echo(score_text(dict(result), title=result["data"]))
+        return
+    scores = f"mAP {100 * result['mAP']:.2f}, Rank-1 {100 * result['cmc']['1']:.2f}"
+    click.echo(f"{model} on {result['data']}: {scores}")
+
+
+def summarise(
+    rows: Sequence[MatrixRow],
+    datasets: Sequence[DataSet],
+    table: Sequence[tuple[dict[str, Any], ...]],
+) -> dict[str, Any]:
+    """Print what sets models and data sets side by side; return what goes into the file."""
+    if len(rows) == len(datasets) == 1:
+        return table[0][0]
+    from promptreid.evaluation.matrix import ScoreMatrix, render_matrix, source_of
+    from promptreid.evaluation.render import render_comparison
+
+    columns = tuple(source_of(dataset.spec, dataset.manifest.name) for dataset in datasets)
+    matrix = ScoreMatrix(tuple(rows), columns, tuple(table))
+    if len(rows) > 1:
+        for number, dataset in enumerate(datasets):
+            own = {row.model: results[number] for row, results in zip(rows, table, strict=True)}
+            click.echo(f"\n{render_comparison(own, dataset.spec)}")
+    click.echo(f"\n{render_matrix(matrix)}")
+    every = [result for results in table for result in results]
+    return {"results": every, "matrix": matrix.to_dict()}
