@@ -22,7 +22,7 @@ def problems(*overrides, recipe="clip-reid"):
 
 
 def test_every_yaml_of_the_package_is_listed_and_resolves():
-    files = list(FOLDER.rglob("*.yaml"))
+    files = [file for file in FOLDER.rglob("*.yaml") if "sweeps" not in file.parts]
     assert len(files) >= 11
     assert len(recipe_names()) == len(files)
     for info in list_recipes():

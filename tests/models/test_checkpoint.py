@@ -118,7 +118,7 @@ def test_the_file_is_one_plain_safetensors(saved, model):
 def test_metadata_and_training_state_come_back(saved):
     metadata = read_metadata(saved)
     assert metadata["note"] == "é"
-    assert metadata["format"] == 1
+    assert metadata["format"] == 2
     assert metadata["model"]["backbone"]["image_size"] == [96, 48]
     tensors, plain = load_training(saved)
     assert plain == {"epoch": 7}
@@ -193,7 +193,7 @@ def test_weights_that_do_not_fit_are_listed(saved):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda tensors, metadata: metadata.update(format=2), "format 2"),
+        (lambda tensors, metadata: metadata.update(format=99), "format 99"),
         (lambda tensors, metadata: metadata.pop("model"), "without a description"),
         (lambda tensors, metadata: metadata["model"].pop("sie"), "description of the model"),
         (lambda tensors, metadata: metadata["model"]["head"].pop("widths"), "description of the"),

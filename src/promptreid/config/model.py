@@ -200,7 +200,7 @@ class HeadConfig(Strict):
 class InteractionConfig(Strict):
     """Sentence and image patches together (PromptSG); gives the features `fused` and `text`."""
 
-    mode: Literal["value", "weight", "single", "none"] = "value"
+    mode: Literal["value", "weight", "single", "none"] = "none"
     """`value` and `weight` are the re-weighted sequence, with or without value projections;
     `single` is one attended token; `none` leaves the interaction out (the sentence still learns
     by contrast)."""

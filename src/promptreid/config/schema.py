@@ -174,7 +174,7 @@ class Recipe(Strict):
     tuning: TuningConfig = TuningConfig()
     sie: SieConfig = SieConfig()
     prompt: PromptConfig = PromptConfig()
-    interaction: InteractionConfig = InteractionConfig(mode="none")
+    interaction: InteractionConfig = InteractionConfig()
     head: HeadConfig = HeadConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
     start: StartConfig = StartConfig()
@@ -216,6 +216,18 @@ class Recipe(Strict):
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise ValueError(f"two stages share a name: {', '.join(names)}")
+        if self.prompt.kind == "image":
+            for stage in self.stages:
+                active = set(stage.losses.active())
+                lost = {"i2t", "prompt_l2", "prompt_orthogonal"} & active
+                if lost or stage.images == "cached":
+                    what = ", ".join(sorted(lost)) or "images: cached"
+                    raise ValueError(
+                        f"stage {stage.name}: {what} needs prompts of identities; with prompt.kind "
+                        "image use supcon_i2t and supcon_t2i on augmented images"
+                    )
+        if self.interaction.mode != "none" and self.prompt.kind != "image":
+            raise ValueError("an interaction needs a sentence per image; set prompt.kind: image")
         there = {
             "prompt": (self.prompt.kind != "none", "prompt.kind"),
             "head": (self.head.kind != "none", "head.kind"),

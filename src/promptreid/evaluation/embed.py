@@ -15,6 +15,7 @@ from promptreid.data.preprocess import Preprocess
 from promptreid.data.side import table_rows
 from promptreid.data.store import ImageStore
 from promptreid.evaluation.embeddings import Embeddings
+from promptreid.models.image_prompt import ImagePrompt
 from promptreid.models.reid import ReIDModel
 
 _BATCH = 64
@@ -38,6 +39,7 @@ def embed_images(
     images: torch.Tensor,
     cameras: torch.Tensor | None = None,
     views: torch.Tensor | None = None,
+    variants: torch.Tensor | None = None,
     *,
     flip: bool = False,
 ) -> torch.Tensor:
@@ -48,15 +50,16 @@ def embed_images(
         images: (B, 3, H, W) normalised pixels.
         cameras: (B,) rows of the camera table, as in `ReIDModel.features`.
         views: (B,) rows of the view table, likewise.
+        variants: (B,) sentences of an image prompt, as in `ReIDModel.derived`.
         flip: Give normalise(e(image) + e(mirror image)), both of unit length, in place of e(image).
 
     Returns:
         (B, width) float32 rows of length 1.
     """
-    found = model.embed(images, cameras, views).float()
+    found = model.embed(images, cameras, views, variants).float()
     if not flip:
         return found
-    mirrored = model.embed(images.flip(3), cameras, views).float()
+    mirrored = model.embed(images.flip(3), cameras, views, variants).float()
     return torch.nn.functional.normalize(found + mirrored, dim=1)
 
 
@@ -101,7 +104,8 @@ def embed_manifest(
         store,
         preprocess,
         cameras=table_rows(manifest.cameras, metadata.get("camera_values", ())),
-        views=_view_rows(manifest, metadata),
+        views=view_rows(manifest, metadata),
+        variants=_sentence_rows(model, manifest),
         device=device,
         batch_size=batch_size,
         flip=flip,
@@ -126,6 +130,7 @@ def embed_store(
     *,
     cameras: NDArray[np.int64],
     views: NDArray[np.int64],
+    variants: torch.Tensor | None = None,
     device: torch.device,
     title: str,
     batch_size: int = _BATCH,
@@ -140,6 +145,7 @@ def embed_store(
         preprocess: That of the weights.
         cameras: (N,) rows of the camera table, -1 where unknown.
         views: (N,) rows of the view table, likewise.
+        variants: (N,) sentences of an image prompt; None where there is one or it is not known.
         device: Where the model is.
         title: What is reported.
         batch_size: Images per forward pass.
@@ -161,7 +167,9 @@ def embed_store(
     with torch.no_grad():
         for rows, images in TestLoader(store, preprocess, batch_size, device=device).batches():
             picked = torch.as_tensor(rows)
-            sides = (side[picked].to(device) for side in numbers)
+            sides = [side[picked].to(device) for side in numbers]
+            if variants is not None:
+                sides.append(variants[picked].to(device))
             vectors[picked] = embed_images(model, images, *sides, flip=flip).cpu()
             if progress is not None:
                 progress.advance(len(picked))
@@ -170,7 +178,14 @@ def embed_store(
     return vectors
 
 
-def _view_rows(manifest: Manifest, metadata: Mapping[str, Any]) -> NDArray[np.int64]:
+def _sentence_rows(model: ReIDModel, manifest: Manifest) -> torch.Tensor | None:
+    """Give each image's sentence of an image prompt whose sentences name attributes."""
+    if not isinstance(model.prompt, ImagePrompt) or len(model.prompt.variants) < 2:
+        return None
+    return model.prompt.variants_of(manifest.attributes, images=len(manifest))
+
+
+def view_rows(manifest: Manifest, metadata: Mapping[str, Any]) -> NDArray[np.int64]:
     """Give each image's row of the view table, which may stand for values of an attribute."""
     table = metadata.get("view_values", ())
     attribute = metadata.get("recipe", {}).get("sie", {}).get("attribute")

@@ -13,10 +13,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from promptreid.errors import RunError, WeightsError
-from promptreid.models.backbone import restore_backbone
+from promptreid.models.backbone import Backbone, restore_backbone
 from promptreid.models.heads import Head
+from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.interaction import Interaction
 from promptreid.models.prompts import IdentityPrompt
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import EmbeddingSpec, ReIDModel, Sentences
 from promptreid.models.sie import SideInformation
 from promptreid.models.tokenizer_json import JsonTokenizer
 from promptreid.models.tuning import restore_tuning
@@ -140,15 +142,23 @@ def load_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _rebuild(description: dict[str, Any], tokenizer: str | None) -> ReIDModel:
     backbone = restore_backbone(description["backbone"], tokenizer)
     restore_tuning(backbone.image, description["tuning"])
-    prompt, head, sie = (description[part] for part in ("prompt", "head", "sie"))
+    parts = ("prompt", "interaction", "head", "sie")
+    prompt, interaction, head, sie = (description[part] for part in parts)
     embedding = description["embedding"]
     return ReIDModel(
         backbone,
-        prompt=None if prompt is None else IdentityPrompt.restore(backbone.text, prompt),
+        prompt=None if prompt is None else _prompt(backbone, prompt),
+        interaction=None if interaction is None else Interaction.restore(interaction),
+        sentences=Sentences(**description["sentences"]),
         head=None if head is None else Head.restore(head, backbone.image),
         sie=None if sie is None else SideInformation.restore(sie),
         embedding=EmbeddingSpec(tuple(embedding["features"]), embedding["neck"]),
     )
+
+
+def _prompt(backbone: Backbone, description: dict[str, Any]) -> IdentityPrompt | ImagePrompt:
+    kind = ImagePrompt if description["kind"] == "image" else IdentityPrompt
+    return kind.restore(backbone.text, description)
 
 
 def _read(path: Path, *, skip: str | None = None, only: str = "") -> dict[str, Tensor]:

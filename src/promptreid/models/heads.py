@@ -46,7 +46,8 @@ class Head(nn.Module):
         """Build necks and classifiers.
 
         Args:
-            widths: Sizes of the image tower's three features by name.
+            widths: Sizes of the image tower's three features by name, and of any others that
+                `derive` is given.
             identities: Number of classes; 0 for a head that only makes features.
             features: What is classified, in the order of the scores.
             neck: Whether classified features pass a batch norm first.
@@ -62,9 +63,9 @@ class Head(nn.Module):
                 range, or there are classes but nothing to classify.
         """
         super().__init__()
-        self._tower_widths = {name: widths[name] for name in FEATURES}
+        self._given = {**{name: widths[name] for name in FEATURES}, **widths}
         self.mlp, self.reduction, self.parts = mlp, reduction, parts
-        self.widths = {**self._tower_widths, **self._made()}
+        self.widths = {**self._given, **self._made()}
         _check(self.widths, identities, features, classifiers, dropout)
         self.identities = identities
         self.features = tuple(features)
@@ -89,20 +90,23 @@ class Head(nn.Module):
         """Whether `derive` reads the tower's tokens, so that it must be asked for them."""
         return self.parts is not None
 
-    def derive(self, features: ImageFeatures) -> dict[str, Tensor]:
+    def derive(
+        self, features: ImageFeatures, others: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """Return all named features, (B, size) each, in the order of `widths`.
 
         Args:
             features: What the tower gave, with tokens if `needs_tokens`.
+            others: Features beside the tower's, by name.
 
         Raises:
             ModelError: Tokens are needed and missing, or of another image size.
         """
-        derived = {name: features[name] for name in FEATURES}
+        derived = {**{name: features[name] for name in FEATURES}, **(others or {})}
         if self.mlp is not None:
-            derived["mlp"] = self.mlp(features[self.mlp.of])
+            derived["mlp"] = self.mlp(derived[self.mlp.of])
         if self.reduction is not None:
-            derived["reduced"] = self.reduction(features[self.reduction.of])
+            derived["reduced"] = self.reduction(derived[self.reduction.of])
         if self.parts is not None:
             derived |= self.parts(features)
         return derived
@@ -139,7 +143,7 @@ class Head(nn.Module):
     def describe(self) -> dict[str, Any]:
         """Return what `restore` needs, JSON-ready."""
         return {
-            "widths": dict(self._tower_widths),
+            "widths": dict(self._given),
             "identities": self.identities,
             "features": list(self.features),
             "neck": bool(self.necks),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,25 @@ from torch.nn import functional as F
 from promptreid.errors import ConfigError, ModelError, unknown_name
 from promptreid.models.backbone import Backbone
 from promptreid.models.heads import Head
-from promptreid.models.prompts import IdentityPrompt
+from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.interaction import Interaction
+from promptreid.models.prompts import IdentityPrompt, average_texts
 from promptreid.models.sie import SideInformation
 from promptreid.models.tower import FEATURES, ImageFeatures
 from promptreid.models.tuning import part_of as tuning_part
 
 NECKS = ("before", "after")
 PARTS = (
-    "image", "visual_prompt", "lora", "text", "logit_scale", "prompt", "head", "sie"
+    "image",
+    "visual_prompt",
+    "lora",
+    "adapter",
+    "text",
+    "logit_scale",
+    "prompt",
+    "interaction",
+    "head",
+    "sie",
 )
 
 
@@ -46,6 +57,41 @@ class EmbeddingSpec:
             raise ConfigError(unknown_name("neck position", self.neck, NECKS))
 
 
+SENTENCES = ("composed", "constant")
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Which sentence of an image prompt is read: with the image's own word, or without a word.
+
+    Attributes:
+        training: "composed" or "constant".
+        retrieval: Likewise.
+    """
+
+    training: str = "composed"
+    retrieval: str = "composed"
+
+    def __post_init__(self) -> None:
+        for kind in (self.training, self.retrieval):
+            if kind not in SENTENCES:
+                raise ConfigError(unknown_name("kind of sentence", kind, SENTENCES))
+
+
+def tower_widths(
+    backbone: Backbone,
+    prompt: IdentityPrompt | ImagePrompt | None,
+    interaction: Interaction | None,
+) -> dict[str, int]:
+    """Return the sizes of the features there are before the head, by name."""
+    widths = dict(zip(FEATURES, backbone.image.widths, strict=True))
+    if isinstance(prompt, ImagePrompt):
+        widths["text"] = backbone.text.embed_dim
+    if interaction is not None:
+        widths["fused"] = interaction.width
+    return widths
+
+
 class ReIDModel(nn.Module):
     """A backbone with what re-identification adds to it.
 
@@ -56,7 +102,9 @@ class ReIDModel(nn.Module):
         self,
         backbone: Backbone,
         *,
-        prompt: IdentityPrompt | None = None,
+        prompt: IdentityPrompt | ImagePrompt | None = None,
+        interaction: Interaction | None = None,
+        sentences: Sentences | None = None,
         head: Head | None = None,
         sie: SideInformation | None = None,
         embedding: EmbeddingSpec | None = None,
@@ -68,12 +116,20 @@ class ReIDModel(nn.Module):
             ConfigError: The embedding is to be taken after a neck that is not there.
         """
         super().__init__()
+        self._constant: Tensor | None = None
         self.backbone = backbone
         self.prompt = prompt
+        self.interaction = interaction
+        self.sentences = sentences or Sentences()
         self.head = head
         self.sie = sie
         self.embedding = embedding or EmbeddingSpec()
         image = backbone.image
+        if interaction is not None and not isinstance(prompt, ImagePrompt):
+            raise ConfigError(
+                "An interaction needs a sentence for each image: set prompt.kind to image, or "
+                "interaction.mode to none."
+            )
         if sie is not None and not (image.has_class_token and sie.width == image.widths[1]):
             raise ModelError(
                 f"Camera and view embeddings of width {sie.width} need a vision transformer with a "
@@ -103,7 +159,7 @@ class ReIDModel(nn.Module):
         """Sizes of all named image features: the tower's three and those the head makes."""
         if self.head is not None:
             return dict(self.head.widths)
-        return dict(zip(FEATURES, self.backbone.image.widths, strict=True))
+        return tower_widths(self.backbone, self.prompt, self.interaction)
 
     def features(
         self,
@@ -128,26 +184,70 @@ class ReIDModel(nn.Module):
         side = None
         if self.sie is not None and use_sie:
             side = self.sie(images.shape[0], cameras, views)
-        tokens = self.head is not None and self.head.needs_tokens
+        tokens = self.interaction is not None or (self.head is not None and self.head.needs_tokens)
         return self.backbone.image(images, sie=side, tokens=tokens)
 
-    def derived(self, features: ImageFeatures) -> dict[str, Tensor]:
-        """Return all named features, (B, width) each: the tower's and those the head makes."""
+    def derived(
+        self, features: ImageFeatures, variants: Tensor | None = None, *, training: bool = False
+    ) -> dict[str, Tensor]:
+        """Return all named features: the tower's, those of image prompts, those the head makes.
+
+        Args:
+            features: What `features` returned.
+            variants: (B,) which sentence of an image prompt each image goes with; None where there
+                is one, or where it is not known: then their texts are averaged.
+            training: Take the sentences of training, not those of retrieval.
+
+        Returns:
+            (B, width) by name.
+        """
+        others: dict[str, Tensor] = {}
+        if isinstance(self.prompt, ImagePrompt):
+            kind = self.sentences.training if training else self.sentences.retrieval
+            others["text"] = self._image_text(self.prompt, features.projected, variants, kind)
+            if self.interaction is not None:
+                tokens = self.backbone.image.project_tokens(features)
+                others["fused"] = self.interaction(tokens, others["text"]).feature
         if self.head is not None:
-            return self.head.derive(features)
-        return {name: features[name] for name in FEATURES}
+            return self.head.derive(features, others)
+        return {**{name: features[name] for name in FEATURES}, **others}
+
+    def _image_text(
+        self, prompt: ImagePrompt, projected: Tensor, variants: Tensor | None, kind: str
+    ) -> Tensor:
+        count, kinds = len(projected), len(prompt.variants)
+        if variants is None and kinds > 1:
+            every = torch.arange(kinds, device=projected.device).repeat(count)
+            words = projected.repeat_interleave(kinds, 0)
+            texts = self._image_text(prompt, words, every, kind)
+            return average_texts(texts.unflatten(0, (-1, kinds)))
+        if kind == "composed":
+            return prompt(projected, variants)
+        if self._constant is None or self._constant.device != projected.device:
+            self._constant = prompt.constant()
+        rows = torch.zeros(count, dtype=torch.long) if variants is None else variants
+        return self._constant[rows.to(projected.device)]
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; texts that were kept are forgotten, since the text tower may have moved."""
+        self._constant = None
+        return super().train(mode)
 
     def embed(
-        self, images: Tensor, cameras: Tensor | None = None, views: Tensor | None = None
+        self,
+        images: Tensor,
+        cameras: Tensor | None = None,
+        views: Tensor | None = None,
+        variants: Tensor | None = None,
     ) -> Tensor:
-        """Encode images for retrieval; arguments as in `features`.
+        """Encode images for retrieval; arguments as in `features` and `derived`.
 
         The features are concatenated and normalised once, not each on its own, as in CLIP-ReID.
 
         Returns:
             (B, embedding_width) float32 rows of length 1.
         """
-        found = self.derived(self.features(images, cameras, views))
+        found = self.derived(self.features(images, cameras, views), variants)
         if self.embedding.neck == "after" and self.head is not None:
             found = self.head.neck(found)
         parts = [found[name].float() for name in self.embedding.features]
@@ -195,6 +295,8 @@ class ReIDModel(nn.Module):
             "backbone": self.backbone.describe(),
             "tuning": dict(self.backbone.image.tuning),
             "prompt": None if self.prompt is None else self.prompt.describe(),
+            "interaction": None if self.interaction is None else self.interaction.describe(),
+            "sentences": asdict(self.sentences),
             "head": None if self.head is None else self.head.describe(),
             "sie": None if self.sie is None else self.sie.describe(),
             "embedding": {

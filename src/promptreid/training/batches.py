@@ -138,14 +138,15 @@ class AugmentedImages:
     def epoch(self, epoch: int, *, start: int) -> Iterator[Step]:
         """Yield the batches from number `start` on."""
         for batch in self._loader.epoch(epoch, start=start):
+            variants = self._variants[batch.indices].to(self._device)
             with forward_precision(self._precision, self._device):
                 features = self._model.features(batch.images, batch.cameras, batch.views)
-                derived = self._model.derived(features)
+                derived = self._model.derived(features, variants, training=True)
             yield Step(
                 labels=batch.labels,
                 projected=features.projected,
                 features=derived,
-                variants=self._variants[batch.indices].to(self._device),
+                variants=variants,
                 images=batch.images,
                 mix=batch.mix,
             )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
-from promptreid.config.base import TOWER_FEATURES
 from promptreid.config.model import NormalizeConfig
 from promptreid.config.schema import Recipe
 from promptreid.data.preprocess import HALF, IMAGENET_MEAN, IMAGENET_STD, Preprocess
@@ -12,10 +13,12 @@ from promptreid.data.samplers import derive_seed
 from promptreid.errors import ConfigError
 from promptreid.models.backbone import Backbone, build_backbone
 from promptreid.models.heads import Head
+from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.interaction import Interaction
 from promptreid.models.parts import build_parts
 from promptreid.models.projection import Mlp, Reduction
 from promptreid.models.prompts import IdentityPrompt
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import EmbeddingSpec, ReIDModel, Sentences, tower_widths
 from promptreid.models.resnet import ResNetTower
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning import attach_tuning
@@ -47,7 +50,25 @@ def build_model(
     )
     generator = torch.Generator().manual_seed(derive_seed(seed, 0))
     classes = len(data.classes) if data is not None else 0
-    prompt = head = sie = None
+    prompt = interaction = head = sie = None
+    if data is not None and recipe.prompt.kind == "image":
+        prompt = ImagePrompt(
+            backbone.text,
+            backbone.tokenizer,
+            inputs=backbone.image.widths[2],
+            templates=recipe.prompt.template,
+            hidden=recipe.prompt.hidden,
+            fields=data.fields,
+            generator=generator,
+        )
+        if recipe.interaction.mode != "none":
+            interaction = Interaction(
+                backbone.text.embed_dim,
+                mode=recipe.interaction.mode,
+                blocks=recipe.interaction.blocks,
+                heads=recipe.interaction.heads,
+                generator=generator,
+            )
     if data is not None and recipe.prompt.kind == "identity":
         prompt = IdentityPrompt(
             backbone.text,
@@ -59,11 +80,17 @@ def build_model(
             ensemble=recipe.prompt.ensemble,
             init=recipe.prompt.init,
             dropout=recipe.prompt.dropout,
+            shared_tokens=recipe.prompt.shared_tokens,
+            domain_tokens=recipe.prompt.domain_tokens,
+            domains=data.class_domains.tolist(),
+            domain_dropout=recipe.prompt.domain_dropout,
+            shared_init=recipe.prompt.shared_init,
             fields=data.fields,
             generator=generator,
         )
     if data is not None and recipe.head.kind != "none":
-        head = _head(recipe, classes, backbone, generator)
+        widths = tower_widths(backbone, prompt, interaction)
+        head = _head(recipe, classes, backbone, widths, generator)
     if data is not None and (recipe.sie.camera or recipe.sie.view or recipe.sie.attribute):
         sie = _side_information(recipe, data, backbone, generator)
     if data is not None:
@@ -71,17 +98,31 @@ def build_model(
             backbone.image,
             visual_prompt=recipe.tuning.visual_prompt,
             lora=recipe.tuning.lora,
+            adapter=recipe.tuning.adapter,
             generator=generator,
         )
     spec = EmbeddingSpec(features=recipe.embedding.features, neck=recipe.embedding.neck)
-    model = ReIDModel(backbone, prompt=prompt, head=head, sie=sie, embedding=spec)
+    model = ReIDModel(
+        backbone,
+        prompt=prompt,
+        interaction=interaction,
+        sentences=Sentences(recipe.interaction.training, recipe.interaction.inference),
+        head=head,
+        sie=sie,
+        embedding=spec,
+    )
     return model, preprocess_of(recipe, backbone)
 
 
-def _head(recipe: Recipe, classes: int, backbone: Backbone, generator: torch.Generator) -> Head:
+def _head(
+    recipe: Recipe,
+    classes: int,
+    backbone: Backbone,
+    widths: Mapping[str, int],
+    generator: torch.Generator,
+) -> Head:
     config = recipe.head
     tower = backbone.image
-    widths = dict(zip(TOWER_FEATURES, tower.widths, strict=True))
     mlp, reduction, parts = config.mlp, config.reduction, config.parts
     return Head(
         widths,

@@ -65,6 +65,7 @@ def training_data(
     fraction: float,
     seed: int,
     fields: Sequence[str] = (),
+    per_image: bool = False,
     side_attribute: str | None = None,
 ) -> TrainingData:
     """Gather the training rows of all data sets; identities of different data sets never collide.
@@ -79,6 +80,8 @@ def training_data(
         seed: Seed of the drawing of validation images.
         fields: Attributes that prompts name. Those that are constant within every class fill its
             sentences; combinations of the others are the sentence's variants.
+        per_image: The sentences belong to images, not to identities: every field that is not the
+            same for all images makes variants.
         side_attribute: Attribute whose values stand for views; None for the views of the data.
 
     Raises:
@@ -107,7 +110,8 @@ def training_data(
         raise DataError(f"One data set is given twice: {_names(datasets)}.")
     index = {name: row for row, name in enumerate(classes)}
     labels = [index[name] for name in rows.names]
-    sentence_fields, variants = split_fields(rows.columns, labels, len(classes))
+    owners, count = ([0] * len(labels), 1) if per_image else (labels, len(classes))
+    sentence_fields, variants = split_fields(rows.columns, owners, count)
     camera_values, view_values = table_values(rows.cameras), table_values(rows.views)
     return TrainingData(
         paths=tuple(rows.paths),

@@ -109,6 +109,16 @@ class DomainOutputs:
         return self.whole.prompt_tokens
 
     @property
+    def shared_tokens(self) -> Tensor | None:
+        """Learned tokens that all identities share."""
+        return self.whole.shared_tokens
+
+    @property
+    def domain_tokens(self) -> Tensor | None:
+        """Learned tokens of the domains."""
+        return self.whole.domain_tokens
+
+    @property
     def states(self) -> Mapping[str, LossState]:
         """What terms remember between steps."""
         return self.whole.states

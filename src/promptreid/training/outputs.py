@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from promptreid.models.prompts import IdentityPrompt
+
 if TYPE_CHECKING:
     from promptreid.data.mix import Mix
     from promptreid.losses.states import LossState
-    from promptreid.models.prompts import IdentityPrompt
     from promptreid.models.reid import ReIDModel
     from promptreid.training.batches import Step
 
@@ -88,8 +89,8 @@ class StepOutputs:
 
     @property
     def _prompt(self) -> IdentityPrompt:
-        if self.model.prompt is None:
-            raise RuntimeError("Prompt features need a prompt.")
+        if not isinstance(self.model.prompt, IdentityPrompt):
+            raise RuntimeError("Texts of identities need identity prompts.")
         return self.model.prompt
 
     @property
@@ -97,9 +98,21 @@ class StepOutputs:
         """The learned tokens of the prompt."""
         return self._prompt.tokens
 
+    @property
+    def shared_tokens(self) -> Tensor | None:
+        """Learned tokens that all identities share, (Ms, width); None when there are none."""
+        return getattr(self._prompt, "shared", None)
+
+    @property
+    def domain_tokens(self) -> Tensor | None:
+        """Learned tokens of K domains, (K, Md, width); None when there are none."""
+        return getattr(self._prompt, "domain", None)
+
     @cached_property
     def text(self) -> Tensor:
         """Prompt feature of each sample's identity, (B, d)."""
+        if self.features is not None and "text" in self.features:
+            return self.features["text"]
         if self.text_learns or self.bank is None:
             return self._prompt(self.labels, self.step.variants)
         return self.bank[self.step.variants, self.labels]

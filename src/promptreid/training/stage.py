@@ -16,6 +16,7 @@ from promptreid.errors import RunError
 from promptreid.losses.classification import image_text_logits
 from promptreid.losses.states import LossState
 from promptreid.losses.terms import total_loss
+from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
 from promptreid.training.batches import BatchSource, Step
@@ -78,7 +79,7 @@ class StageRunner:
         if self.average is not None and self.state.average:
             self.average.restore(self.state.average)
         reads = {part for term in self.config.losses.active().values() for part in term.needs}
-        self._reads_text = "prompt" in reads
+        self._reads_text = "prompt" in reads and isinstance(self.model.prompt, IdentityPrompt)
         self._text_learns = bool({"prompt", "text"} & set(self.config.learns))
         self._bank: Tensor | None = None
         self._domain_count = 0 if self.domains is None else len(self.domains.names)

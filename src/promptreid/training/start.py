@@ -17,6 +17,9 @@ from promptreid.models.lora import attach_lora
 from promptreid.models.reid import ReIDModel, part_of
 from promptreid.models.tuning import merge_lora
 
+_FIXED_WORDS = tuple(
+    f"prompt.{name}" for name in ("prefix", "suffix", "sentences", "domains", "plain")
+)
 _PER_IDENTITY = ("prompt.tokens", "head.classifiers.")
 
 
@@ -53,7 +56,7 @@ def start_from(
     for part in wanted:
         names = [name for name in own if part_of(name) == part]
         if part == "prompt":  # the fixed words belong to the recipe and its data
-            names = [name for name in names if name == "prompt.tokens"]
+            names = [name for name in names if name not in _FIXED_WORDS]
         taken = [name for name in names if _take(own[name], given.get(name), rows, name)]
         if names and (taken or start.parts is not None):
             _report(part, names, taken, rows, classes, start, progress)

@@ -26,6 +26,7 @@ from promptreid.evaluation.embed import embed_manifest, embed_store
 from promptreid.evaluation.scoring import evaluate_protocol
 from promptreid.losses.states import build_states
 from promptreid.models.checkpoint import save_model
+from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, epoch_line
 from promptreid.training.batches import (
@@ -169,7 +170,7 @@ class Trainer:
         return self.state.rows.numpy()
 
     def _text_bank(self) -> Tensor:
-        assert self.model.prompt is not None
+        assert isinstance(self.model.prompt, IdentityPrompt)
         return self.model.prompt.bank()
 
     def _source(self, stage: StageConfig, seed: int, rows: Indices | None) -> BatchSource:
