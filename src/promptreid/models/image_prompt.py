@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from promptreid.errors import ConfigError, DataError
 from promptreid.models.inversion import InversionNetwork
-from promptreid.models.placement import CONTEXT, TEMPLATE, Slot, Words, place_sentences
+from promptreid.models.image_words import after_prefix, fields_of_images, place_plain
+from promptreid.models.placement import TEMPLATE, Slot, place_sentences
 from promptreid.models.prompts import average_texts
 from promptreid.models.sentences import SentenceFields, fill_prompts, template_fields
 from promptreid.models.text import TextTower
-from promptreid.models.tokenizers import Tokenizer, tokenize
+from promptreid.models.tokenizers import Tokenizer
 
 
 class ImagePrompt(nn.Module):
@@ -79,16 +80,17 @@ class ImagePrompt(nn.Module):
         templates = (templates,) if isinstance(templates, str) else tuple(templates)
         if not templates:
             raise ConfigError(f"An image prompt needs at least one template, such as {TEMPLATE!r}.")
-        fields = _per_image(fields or SentenceFields(), templates)
+        fields = fields_of_images(fields or SentenceFields(), templates)
         sentences, found = fill_prompts(templates, fields, identities=1, ensemble=len(templates))
         words = place_sentences(text, tokenizer, sentences, context_tokens=1)
-        plain, ends = _place_plain(text, tokenizer, sentences)
+        plain, ends = place_plain(text, tokenizer, sentences)
         device = words.prefix.device
         self.inversion = InversionNetwork(
             inputs, text.width, hidden=hidden, generator=generator
         ).to(device)
         numbers = torch.tensor(found, device=device)[:, 0]
-        self._assemble(text, words.prefix, _whole_suffix(text, words), words.slots, numbers)
+        suffix, slots = after_prefix(text, words)
+        self._assemble(text, words.prefix, suffix, slots, numbers)
         self._assemble_plain(plain, ends)
         self.templates = templates
         self.variants = tuple(dict(variant) for variant in fields.variants)
@@ -257,58 +259,6 @@ class ImagePrompt(nn.Module):
         )
         prompt._assemble_plain(torch.zeros(len(slots), plain["length"], text.width), plain["ends"])
         return prompt
-
-
-def _per_image(fields: SentenceFields, templates: Sequence[str]) -> SentenceFields:
-    """Turn fields that all identities share into fields of every variant."""
-    fixed = {}
-    for name in template_fields(templates):
-        values = fields.identity.get(name)
-        if values is None:
-            continue
-        if len(set(values)) > 1:
-            raise ConfigError(
-                f"The sentence of an image cannot name {name!r} (prompt.template), which is given "
-                "per identity: the identity of an image is what retrieval asks for. Give it per "
-                "image, or leave it out."
-            )
-        fixed[name] = values[0]
-    return SentenceFields(variants=tuple({**fixed, **variant} for variant in fields.variants))
-
-
-def _whole_suffix(text: TextTower, words: Words) -> Tensor:
-    """Return what follows the prefix, (S, L, width), zeros where the word goes."""
-    if len(words.slots) > 1:
-        return words.suffix
-    slot = words.slots[0]
-    after = words.suffix[: slot.eot - slot.start] if text.causal else words.suffix
-    return torch.cat([after.new_zeros(1, text.width), after])[None]
-
-
-@torch.no_grad()
-def _place_plain(
-    text: TextTower, tokenizer: Tokenizer, sentences: Sequence[str]
-) -> tuple[Tensor, list[int]]:
-    """Embed sentences without their word: (S, L, width), and the position each is read at."""
-    plain = [_without_word(sentence) for sentence in sentences]
-    tokens = tokenize(tokenizer, plain).to(text.positional_embedding.device)
-    ends = text.read_position(tokens).tolist()
-    if text.causal:
-        tokens = tokens[:, : max(ends) + 1]
-    return text.embed_tokens(tokens).clone(), ends
-
-
-def _without_word(sentence: str) -> str:
-    """Leave `{context}` out, and the space it leaves before a sign."""
-    words = " ".join(sentence.replace(CONTEXT, " ").split())
-    for sign in ".,;:!?":
-        words = words.replace(f" {sign}", sign)
-    if not any(letter.isalnum() for letter in words):
-        raise ConfigError(
-            f"Nothing is left of the sentence {sentence!r} without its word (prompt.template). Put "
-            f"words around {CONTEXT}, as in {TEMPLATE!r}."
-        )
-    return words
 
 
 def _reading(ends: Sequence[int], stored: Tensor, numbers: Tensor) -> int | Tensor:

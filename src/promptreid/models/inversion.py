@@ -15,6 +15,7 @@ class InversionNetwork(nn.Module):
 
     linear - ReLU - linear - ReLU - linear - batch norm. The paper states the three layers, the
     hidden width and the norm after the last; the activation is the one its re-implementations take.
+    The last layer has no bias, since the norm would take it away.
 
     Attributes:
         inputs: Size of the image feature.
@@ -52,7 +53,7 @@ class InversionNetwork(nn.Module):
         self.inputs, self.width, self.hidden = inputs, width, hidden
         self.first = fresh_linear(inputs, hidden, generator=generator)
         self.second = fresh_linear(hidden, hidden, generator=generator)
-        self.third = fresh_linear(hidden, width, generator=generator)
+        self.third = fresh_linear(hidden, width, bias=False, generator=generator)
         self.norm = nn.BatchNorm1d(width)
 
     def forward(self, projected: Tensor) -> Tensor:
