@@ -2,7 +2,7 @@ import pytest
 import torch
 from small_models import RESNET, VIT, small_architecture, small_backbone, take_over
 
-from promptreid.config.model import LoraConfig, VisualPromptConfig
+from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.errors import ModelError
 from promptreid.models.depth import depth_count, depth_of, depths
 from promptreid.models.tuning import attach_tuning
@@ -18,7 +18,12 @@ def timm(name, pool):
 
 def test_depths_of_a_vision_transformer():
     tower = small_backbone(VIT).image
-    attach_tuning(tower, visual_prompt=VisualPromptConfig(), lora=LoraConfig(rank=2))
+    attach_tuning(
+        tower,
+        visual_prompt=VisualPromptConfig(),
+        lora=LoraConfig(rank=2),
+        adapter=AdapterConfig(class_token="before"),
+    )
     found = depths(tower)
     assert (found.blocks, found.last, depth_count(tower)) == (3, 4, 5)
     assert set(found.of) == {name for name, _ in tower.named_parameters()}
@@ -34,11 +39,14 @@ def test_depths_of_a_vision_transformer():
         "transformer.resblocks.2.mlp.c_fc.bias": 3,
         "ln_post.weight": 4,
         "proj": 4,
+        "adapter.norm.weight": 4,
+        "adapter.balance": 4,
     }
     for name, depth in expected.items():
         assert found.of[name] == depth_of(tower, name) == depth, name
     outside = [name for name in found.of if "resblocks" not in name]
-    assert {name for name in outside if found.of[name] == 4} == {
+    last = {name for name in outside if found.of[name] == 4}
+    assert {name for name in last if not name.startswith("adapter.")} == {
         "ln_post.weight",
         "ln_post.bias",
         "proj",
@@ -48,6 +56,7 @@ def test_depths_of_a_vision_transformer():
 
 def test_depths_of_a_resnet():
     tower = small_backbone(RESNET).image
+    attach_tuning(tower, adapter=AdapterConfig())
     found = depths(tower)
     assert found.blocks == 4
     for name, depth in found.of.items():
@@ -55,7 +64,7 @@ def test_depths_of_a_resnet():
         if first.startswith("layer"):
             assert depth == int(first[-1]), name
         else:
-            assert depth == (5 if first == "attnpool" else 0), name
+            assert depth == (5 if first in ("attnpool", "adapter") else 0), name
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from small_models import RESNET, VIT, small_backbone, tower_widths
 from torch import nn
 
-from promptreid.config.model import LoraConfig, VisualPromptConfig
+from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.config.optimize import OptimizerConfig
 from promptreid.models.heads import Head
 from promptreid.models.prompts import IdentityPrompt
@@ -17,7 +17,7 @@ from promptreid.models.tuning import attach_tuning
 from promptreid.training.optimizer import build_optimizer, parameter_groups, set_learning_rate
 from promptreid.training.parts import set_learning
 
-PARTS = ("prompt", "image", "visual_prompt", "lora", "text", "head")
+PARTS = ("prompt", "image", "visual_prompt", "lora", "adapter", "text", "head")
 LAST = {"vit": 4, "resnet": 5}
 
 
@@ -92,7 +92,9 @@ def test_part_factors_multiply_with_the_bias_factor():
 def whole_model(vision):
     backbone = small_backbone(vision)
     prompt = VisualPromptConfig(tokens=2) if vision is VIT else None
-    attach_tuning(backbone.image, visual_prompt=prompt, lora=LoraConfig(rank=2))
+    attach_tuning(
+        backbone.image, visual_prompt=prompt, lora=LoraConfig(rank=2), adapter=AdapterConfig()
+    )
     return ReIDModel(
         backbone,
         prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 3),
@@ -149,7 +151,7 @@ def test_every_learning_parameter_has_one_group_and_the_rate_of_the_formula(
 
 def test_each_block_learns_at_the_decay_times_the_rate_of_the_next(models):
     model = models["vit"]
-    named = set_learning(model, ["image", "lora", "head"])
+    named = set_learning(model, ["image", "lora", "adapter", "head"])
     config = OptimizerConfig(lr=1.0, layer_decay=0.5)
     optimizer = build_optimizer(named, config, tower=model.backbone.image)
     set_learning_rate(optimizer, 8.0)
@@ -164,6 +166,7 @@ def test_each_block_learns_at_the_decay_times_the_rate_of_the_next(models):
     assert rates[image + "conv1.weight"] == rates[image + "class_embedding"] == 0.5
     # What has no pretrained values to keep learns at the full rate.
     assert rates[f"{block}0.attn.parametrizations.in_proj_weight.0.up"] == 8.0
+    assert {rate for n, rate in rates.items() if n.startswith(image + "adapter.")} == {8.0}
     assert rates["sie.embed"] == rates["head.classifiers.linear.final.weight"] == 8.0
 
 

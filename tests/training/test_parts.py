@@ -5,7 +5,7 @@ import torch
 from small_models import RESNET, VIT, small_architecture, small_backbone, take_over, tower_widths
 from torch import nn
 
-from promptreid.config.model import LoraConfig, VisualPromptConfig
+from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.errors import ConfigError, ModelError
 from promptreid.models.depth import depths
 from promptreid.models.heads import Head
@@ -16,8 +16,8 @@ from promptreid.models.sie import SideInformation
 from promptreid.models.tuning import attach_tuning
 from promptreid.training.parts import set_learning, set_modes
 
-PARTS = ("prompt", "image", "visual_prompt", "lora", "text", "head")
-COMBINATIONS = [parts for count in range(1, 7) for parts in itertools.combinations(PARTS, count)]
+PARTS = ("prompt", "image", "visual_prompt", "lora", "adapter", "text", "head")
+COMBINATIONS = [parts for count in range(1, 8) for parts in itertools.combinations(PARTS, count)]
 IMAGE = "backbone.image."
 
 
@@ -32,6 +32,7 @@ def build(vision=VIT, **options):
         backbone.image,
         visual_prompt=VisualPromptConfig(tokens=2, deep=True, dropout=0.5) if vit else None,
         lora=LoraConfig(rank=2),
+        adapter=AdapterConfig(groups=8),
     )
     for name, parameter in backbone.image.named_parameters():
         if name.endswith("bn3.weight"):  # zero in a fresh ResNet, which stops gradients
@@ -61,7 +62,7 @@ def expected_names(model, parts, blocks):
     names = set()
     for name, parameter in model.named_parameters():
         part = part_of(name)
-        in_tower = {"image", "visual_prompt", "lora"} & set(parts)
+        in_tower = {"image", "visual_prompt", "lora", "adapter"} & set(parts)
         if part not in parts and not (part == "sie" and in_tower):
             continue
         if name.startswith("head.necks.") and name.endswith("bias"):
@@ -98,7 +99,9 @@ def loss_of(model, images):
 LEARNED = [
     (("prompt",), None),
     (("lora",), None),
+    (("adapter",), None),
     (("visual_prompt", "lora", "head"), None),
+    (("image", "adapter", "head"), 2),
     (("image",), 1),
     (("image", "head"), 2),
     (("image", "lora", "text"), 3),
@@ -120,6 +123,9 @@ def test_gradient_reaches_what_learns_and_nothing_else(kind, parts, blocks, requ
         for module in model.modules():
             if isinstance(module, LowRank):
                 module.up.copy_(0.01 * draw(*module.up.shape))
+        adapter = model.backbone.image.adapter
+        for layer in (adapter.group_out, adapter.expand):
+            layer.weight.copy_(0.01 * draw(*layer.weight.shape))
     learning = dict(set_learning(model, parts, blocks=blocks))
     model.zero_grad(set_to_none=True)
     torch.manual_seed(0)
@@ -155,6 +161,20 @@ def test_modes_of_a_frozen_tower_with_additions(vit):
     assert vit.prompt.training
     assert not vit.backbone.text.training
     assert not vit.backbone.image.training
+
+
+@pytest.mark.parametrize("kind", ["vit", "resnet"])
+def test_the_adapter_trains_when_it_learns(kind, request):
+    model = request.getfixturevalue(kind)
+    inside = {p for p, _ in model.named_modules() if p.startswith(IMAGE + "adapter")}
+    assert len(inside) > 5
+    set_learning(model, ["adapter"])
+    assert train_modes(model) == inside
+    for parts, blocks in ((["image"], None), (["image", "lora"], 1), (["prompt"], None)):
+        set_learning(model, parts, blocks=blocks)
+        assert not train_modes(model) & inside
+        set_learning(model, [*parts, "adapter"], blocks=blocks)
+        assert train_modes(model) >= inside
 
 
 def test_dropout_of_prompt_tokens_is_active_while_the_tower_is_frozen(vit):
