@@ -89,6 +89,24 @@ def test_part_factors_multiply_with_the_bias_factor():
     )
 
 
+def test_each_part_has_its_own_factor():
+    names = {
+        "prompt.tokens": 2.0,
+        "prompt.inversion.first.weight": 2.0,
+        "interaction.query.weight": 3.0,
+        "head.classifiers.linear.final.weight": 4.0,
+        "backbone.image.adapter.squeeze.weight": 5.0,
+        "backbone.image.proj": 6.0,
+        "sie.embed": 6.0,
+        "backbone.text.ln_final.weight": 7.0,
+    }
+    parts = ("prompt", "interaction", "head", "adapter", "image", "text")
+    config = OptimizerConfig(lr=1.0, part_lr_factors=dict(zip(parts, range(2, 8), strict=True)))
+    named = [(name, nn.Parameter(torch.zeros(1))) for name in names]
+    groups = parameter_groups(named, config)
+    assert {name: group["lr"] for group in groups for name in group["names"]} == names
+
+
 def whole_model(vision):
     backbone = small_backbone(vision)
     prompt = VisualPromptConfig(tokens=2) if vision is VIT else None

@@ -9,6 +9,8 @@ from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfi
 from promptreid.errors import ConfigError, ModelError
 from promptreid.models.depth import depths
 from promptreid.models.heads import Head
+from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.interaction import Interaction
 from promptreid.models.lora import LowRank
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import ReIDModel, part_of
@@ -175,6 +177,18 @@ def test_the_adapter_trains_when_it_learns(kind, request):
         assert not train_modes(model) & inside
         set_learning(model, [*parts, "adapter"], blocks=blocks)
         assert train_modes(model) >= inside
+
+
+def test_an_interaction_trains_when_it_learns():
+    backbone = small_backbone(VIT)
+    width = backbone.image.widths[2]
+    prompt = ImagePrompt(backbone.text, backbone.tokenizer, inputs=width, hidden=8)
+    model = ReIDModel(backbone, prompt=prompt, interaction=Interaction(width))
+    for parts in itertools.product(("prompt", "text"), ("interaction", "image")):
+        learning = dict(set_learning(model, parts))
+        assert {part_of(name) for name in learning} == set(parts)
+        assert model.interaction.training == ("interaction" in parts)
+        assert model.prompt.training == ("prompt" in parts)
 
 
 def test_dropout_of_prompt_tokens_is_active_while_the_tower_is_frozen(vit):

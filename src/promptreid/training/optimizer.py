@@ -81,7 +81,7 @@ def _part(name: str) -> Part:
     if name.startswith("backbone.text."):
         return "text"
     first = name.partition(".")[0]
-    return "prompt" if first == "prompt" else "head" if first == "head" else "image"
+    return first if first in ("prompt", "interaction", "head") else "image"
 
 
 def build_optimizer(

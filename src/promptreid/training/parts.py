@@ -31,7 +31,7 @@ def set_learning(
 
     Args:
         model: Changed in place.
-        parts: "prompt", "image", "visual_prompt", "lora", "adapter", "text", "head".
+        parts: "prompt", "image", "visual_prompt", "lora", "adapter", "text", "interaction", "head".
         blocks: Of "image", let only the last blocks (ViT) or layers (ResNet and other hierarchical
             encoders) learn, with the norm, pooling and projection after them; None for the whole
             tower.
@@ -87,10 +87,10 @@ def set_modes(model: ReIDModel, parts: Iterable[str], *, blocks: int | None = No
             module.train("lora" in wanted)
         elif isinstance(module, SemanticGroupingAdapter):
             module.train("adapter" in wanted)
-    if "head" in wanted and model.head is not None:
-        model.head.train()
-    if "prompt" in wanted and model.prompt is not None:
-        model.prompt.train()
+    for part in ("head", "prompt", "interaction"):
+        module = getattr(model, part)
+        if part in wanted and module is not None:
+            module.train()
     model.backbone.text.train("text" in wanted)
 
 
