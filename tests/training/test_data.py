@@ -52,6 +52,17 @@ def test_two_data_sets_share_neither_people_nor_cameras(tmp_path):
         gather(one, one)
 
 
+def test_data_sets_of_one_name_are_told_apart_by_folder(tmp_path):
+    sites = []
+    for site in ("north", "south"):
+        (tmp_path / site).mkdir()
+        sites.append(table(tmp_path / site / "crops.csv", rows("x", ["1", "2"])))
+    data = gather(*sites)
+    assert data.classes == ("crops:north/1", "crops:north/2", "crops:south/1", "crops:south/2")
+    assert data.domains == ("crops:north", "crops:south")
+    assert data.class_domains.tolist() == [0, 0, 1, 1]
+
+
 def test_one_identity_is_not_enough(tmp_path):
     with pytest.raises(DataError, match="at least two identities"):
         gather(table(tmp_path / "a.csv", rows("x", ["1"])))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+from promptreid.data.labels import Place, place_labels
 from promptreid.data.spec import parse_spec
 from promptreid.errors import EvaluationError
 from promptreid.tables import plain_table
 
 Values = Mapping[str, Any]
-Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -148,27 +148,8 @@ def _model_name(model: str, matrix: ScoreMatrix) -> str:
 
 
 def _labels(matrix: ScoreMatrix) -> dict[Place, str]:
-    """Give each data set its name, with as much of its folder as tells it from the others."""
-    sources = [*matrix.columns, *(one for row in matrix.rows for one in row.trained_on or ())]
-    forms = {source.place: _forms(source) for source in sources}
-    return {
-        place: next(
-            (
-                form
-                for form in own
-                if not any(form in others for other, others in forms.items() if other != place)
-            ),
-            own[-1],
-        )
-        for place, own in forms.items()
-    }
-
-
-def _forms(source: Source) -> list[str]:
-    """Return ever longer names of a data set."""
-    parts = [part for part in PurePath(source.root).parts if part not in ("/", "\\")]
-    tails = ["/".join(parts[-length:]) for length in range(1, len(parts) + 1)]
-    return [source.name, *(f"{source.name}:{tail}" for tail in tails)]
+    trained = [source for row in matrix.rows for source in row.trained_on or ()]
+    return place_labels(source.place for source in (*matrix.columns, *trained))
 
 
 def _column_names(matrix: ScoreMatrix) -> list[str]:

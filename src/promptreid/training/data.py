@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promptreid.data.dataset import DataSet
+from promptreid.data.labels import place_labels
 from promptreid.data.manifest import Manifest, sort_identities
 from promptreid.data.side import Side, table_rows, table_values
 from promptreid.data.validation import Kind, Validation, make_validation
@@ -29,7 +30,8 @@ class TrainingData:
         cameras: (N,) row of the camera table, -1 where unknown.
         views: (N,) row of the view table, -1 where unknown.
         variants: (N,) which of `fields.variants` each image's sentence takes.
-        classes: Identity of each class, after its data set and domain when there are several.
+        classes: Identity of each class, after its data set and domain when there are several; data
+            sets of one name are told apart by their folders.
         class_domains: (C,) number of the domain each class belongs to.
         domains: Names of the domains: data sets, and the parts of one that holds several.
         camera_values: Camera number of each row of the camera table.
@@ -90,12 +92,14 @@ def training_data(
     """
     rows = _Rows()
     several = len(datasets) > 1
+    places = [(dataset.manifest.name, str(dataset.manifest.root)) for dataset in datasets]
+    named = place_labels(places)
     for position, dataset in enumerate(datasets):
         manifest, held = make_validation(dataset, kind=validation, fraction=fraction, seed=seed)
         _check_attributes(dataset, manifest, fields, side_attribute)
         # Camera 1 of one site is not camera 1 of another.
         shift = _CAMERAS_PER_SITE * position if several else 0
-        prefix = f"{dataset.manifest.name}/" if several else ""
+        prefix = f"{named[places[position]]}/" if several else ""
         rows.add(manifest, prefix=prefix, shift=shift, fields=fields, side=side_attribute)
         if held is not None:
             cameras = tuple(_shifted(held.manifest, shift))

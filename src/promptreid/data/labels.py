@@ -1,0 +1,40 @@
+"""Names that tell data sets apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePath
+
+Place = tuple[str, str]
+
+
+def place_labels(places: Iterable[Place]) -> dict[Place, str]:
+    """Give each data set its name, with as much of its folder as tells it from the others.
+
+    Args:
+        places: Name and folder (or file) of each data set; repeats allowed.
+
+    Returns:
+        The name alone where no other data set has it; else name, colon and the last parts of the
+        folder, as in `market1501:site-2`.
+    """
+    forms = {place: _forms(place) for place in places}
+    return {
+        place: next(
+            (
+                form
+                for form in own
+                if not any(form in others for other, others in forms.items() if other != place)
+            ),
+            own[-1],
+        )
+        for place, own in forms.items()
+    }
+
+
+def _forms(place: Place) -> list[str]:
+    """Return ever longer names of a data set."""
+    name, root = place
+    parts = [part for part in PurePath(root).parts if part not in ("/", "\\")]
+    tails = ["/".join(parts[-length:]) for length in range(1, len(parts) + 1)]
+    return [name, *(f"{name}:{tail}" for tail in tails)]
