@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from promptreid.errors import ConfigError, DataError
-from promptreid.models.inversion import InversionNetwork
 from promptreid.models.image_words import after_prefix, fields_of_images, place_plain
+from promptreid.models.inversion import InversionNetwork
 from promptreid.models.placement import TEMPLATE, Slot, place_sentences
 from promptreid.models.prompts import average_texts
 from promptreid.models.sentences import SentenceFields, fill_prompts, template_fields
