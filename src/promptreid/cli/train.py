@@ -52,7 +52,7 @@ def train(
     device: str | None,
     unreadable: str,
 ) -> None:
-    r"""Train RECIPE on data sets, score it by their protocol, and leave a run folder.
+    """Train RECIPE on data sets, score it by their protocol, and leave a run folder.
 
     Overrides are dotted keys of the recipe, such as stages.image.epochs=2 or backbone.name=RN50.
 

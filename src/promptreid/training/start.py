@@ -20,6 +20,17 @@ from promptreid.models.tuning import merge_lora
 _FIXED_WORDS = tuple(
     f"prompt.{name}" for name in ("prefix", "suffix", "sentences", "domains", "plain")
 )
+_PARTS = (
+    "image",
+    "visual_prompt",
+    "lora",
+    "adapter",
+    "text",
+    "prompt",
+    "interaction",
+    "head",
+    "sie",
+)
 _PER_IDENTITY = ("prompt.tokens", "head.classifiers.")
 
 
@@ -50,9 +61,9 @@ def start_from(
     _match_tower(model, donor, path)
     rows = _common_rows(classes, metadata.get("classes") or ())
     own, given = model.state_dict(), donor.state_dict()
-    wanted = start.parts or ("image", "visual_prompt", "lora", "text", "head", "prompt", "sie")
-    if not donor.backbone.image.tuning.get("lora") and start.parts is None:
-        wanted = tuple(part for part in wanted if part != "lora")
+    given_tuning = donor.backbone.image.tuning
+    fresh = {name for name in ("visual_prompt", "lora", "adapter") if not given_tuning.get(name)}
+    wanted = start.parts or tuple(part for part in _PARTS if part not in fresh)
     for part in wanted:
         names = [name for name in own if part_of(name) == part]
         if part == "prompt":  # the fixed words belong to the recipe and its data
@@ -94,11 +105,12 @@ def _match_tower(model: ReIDModel, donor: ReIDModel, path: Path) -> None:
     if own.tuning.get("lora") and not given.tuning.get("lora"):
         options = LoraConfig(**own.tuning["lora"])  # only for the names; the updates stay fresh
         attach_lora(given, rank=options.rank, alpha=options.alpha, targets=options.targets)
-    if given.tuning.get("visual_prompt") and not own.tuning.get("visual_prompt"):
-        raise ConfigError(
-            f"{path} reads images with learned visual prompts, which this recipe does not have. "
-            "Set tuning.visual_prompt as in that run."
-        )
+    for name in ("visual_prompt", "adapter"):
+        if given.tuning.get(name) and not own.tuning.get(name):
+            raise ConfigError(
+                f"The image tower of {path} has tuning.{name}, without which its weights mean "
+                f"something else. Set tuning.{name} as in that run."
+            )
     if type(own) is type(given) and (own.image_size, own.stride) != (
         given.image_size,
         given.stride,

@@ -14,7 +14,8 @@ def test_every_image_below_is_its_own_identity(tmp_path: Path, make_images) -> N
     make_images(tmp_path / ".hidden", ["d.jpg"])
     (tmp_path / "notes.txt").touch()
     data = load_data(f"images:{tmp_path}")
-    assert data.manifest.paths == data.manifest.identities == ("b.jpg", "deep/c.jpg", "deep/er/a.png")
+    names = ("b.jpg", "deep/c.jpg", "deep/er/a.png")
+    assert data.manifest.paths == data.manifest.identities == names
     assert set(data.manifest.splits) == {"train"}
     assert data.protocol is None
     assert "3 images without identities" in data.notes[0]
