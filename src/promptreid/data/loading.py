@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from promptreid.data.augment import Augment, apply
+from promptreid.data.mix import Mix, draw_mix, mix_images, mixed_labels
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.samplers import Indices, Sampler, Sequential, derive_seed
 from promptreid.data.store import ImageStore
 from promptreid.data.transforms import normalize
+from promptreid.errors import ConfigError
 
 __all__ = ["Batch", "TestLoader", "TrainLoader", "derive_seed"]
 
@@ -32,12 +34,17 @@ Made = TypeVar("Made")
 class Batch:
     """What one training step sees. All but `indices` lies on the loader's device.
 
+    With two copies of each image the first copies of all come first, then the second copies, and
+    everything else repeats.
+
     Attributes:
         images: Augmented and normalised, (B, 3, H, W) float32.
         labels: Identity numbers, (B,) int64.
         cameras: Camera numbers, (B,) int64, -1 where unknown.
         views: View numbers, (B,) int64, -1 where unknown.
         indices: Which samples these are, (B,) int64, on the CPU.
+        mix: What the images show of others; None when all are clean. Copies of an image are mixed
+            with copies of the same other image, as much, so that they are clean or not together.
     """
 
     images: Tensor
@@ -45,6 +52,7 @@ class Batch:
     cameras: Tensor
     views: Tensor
     indices: Tensor
+    mix: Mix | None = None
 
     def __len__(self) -> int:
         """Return B, the number of images."""
@@ -69,6 +77,7 @@ class TrainLoader:
         augment: Augment,
         preprocess: Preprocess,
         seed: int,
+        copies: int = 1,
         device: torch.device | str = "cpu",
     ) -> None:
         """Put the parts together; nothing is read yet.
@@ -82,11 +91,17 @@ class TrainLoader:
             augment: How images are changed.
             preprocess: Gives mean and std.
             seed: Randomness of the augmentation.
+            copies: How often each image of a batch is in it, each time changed differently. The
+                first copies are those of a loader without others.
             device: Where batches go.
 
         Raises:
+            ConfigError: `copies` is below 1.
             ValueError: `labels`, `cameras` or `views` are not as many as the images.
         """
+        if copies < 1:
+            raise ConfigError(f"There are {copies} copies of each image; there must be at least 1.")
+        self._copies = copies
         self._store = store
         self._labels = _numbers("labels", labels, len(store))
         self._cameras = _numbers("cameras", cameras, len(store))
@@ -123,16 +138,39 @@ class TrainLoader:
         read = _reader(self._store, self._device)
         with closing(_ahead(read, batches)) as ahead:
             for place, pixels in enumerate(ahead, start=start):
-                indices = torch.from_numpy(batches[place - start])
-                generator = torch.Generator().manual_seed(derive_seed(self._seed, epoch, place))
-                pixels = pixels.to(self._device, non_blocking=True)
-                yield Batch(
-                    images=apply(pixels, self._preprocess, self._augment, generator),
-                    labels=self._labels[indices].to(self._device),
-                    cameras=self._cameras[indices].to(self._device),
-                    views=self._views[indices].to(self._device),
-                    indices=indices,
-                )
+                yield self._batch(batches[place - start], pixels, (self._seed, epoch, place))
+
+    def _batch(self, rows: Indices, pixels: Tensor, place: tuple[int, int, int]) -> Batch:
+        pixels = pixels.to(self._device, non_blocking=True)
+        first = derive_seed(*place)
+        seeds = [first, *(derive_seed(first, number) for number in range(1, self._copies))]
+        images = [
+            apply(pixels, self._preprocess, self._augment, torch.Generator().manual_seed(seed))
+            for seed in seeds
+        ]
+        indices = torch.from_numpy(rows)
+        labels = self._labels[indices]
+        mix = None
+        if self._augment.mix is not None:
+            generator = torch.Generator().manual_seed(derive_seed(first, 0))
+            height, width = pixels.shape[2:]
+            drawn = draw_mix(labels, (height, width), self._augment.mix, generator)
+            images = [mix_images(copy, drawn) for copy in images]
+            found = mixed_labels(labels, drawn)
+            if not found.clean.all():
+                mix = Mix(self._repeated(found.partner), self._repeated(found.weight))
+        return Batch(
+            images=images[0] if self._copies == 1 else torch.cat(images),
+            labels=self._repeated(labels),
+            cameras=self._repeated(self._cameras[indices]),
+            views=self._repeated(self._views[indices]),
+            indices=indices.repeat(self._copies),
+            mix=mix,
+        )
+
+    def _repeated(self, values: Tensor) -> Tensor:
+        """Return values of a batch once for each copy, on the loader's device."""
+        return values.repeat(self._copies).to(self._device)
 
 
 class TestLoader:

@@ -96,14 +96,24 @@ def erase(batch: Tensor, boxes: Tensor, noise: Tensor) -> Tensor:
     Returns:
         Images (B, C, H, W).
     """
-    height, width = batch.shape[2:]
+    inside = box_mask(boxes, *batch.shape[2:])
+    return batch.masked_scatter(inside, noise.to(batch))
+
+
+def box_mask(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Return which pixels lie in each image's box, (B, 1, H, W) bool.
+
+    Args:
+        boxes: Top, left, height and width, (B, 4) int64, on the device of the result.
+        height: H, rows of an image.
+        width: W, columns of an image.
+    """
     top, left, tall, wide = (column[:, None] for column in boxes.unbind(1))
-    row = torch.arange(height, device=batch.device)
-    column = torch.arange(width, device=batch.device)
+    row = torch.arange(height, device=boxes.device)
+    column = torch.arange(width, device=boxes.device)
     in_rows = (row >= top) & (row < top + tall)
     in_columns = (column >= left) & (column < left + wide)
-    inside = in_rows[:, None, :, None] & in_columns[:, None, None, :]
-    return batch.masked_scatter(inside, noise.to(batch))
+    return in_rows[:, None, :, None] & in_columns[:, None, None, :]
 
 
 def noise_size(boxes: Tensor, channels: int) -> int:

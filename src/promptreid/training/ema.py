@@ -22,9 +22,9 @@ class WeightAverage:
     remember weights from before training. It starts at the weights at hand.
 
     Parameters that require gradients at the start and all floating-point buffers, such as the
-    statistics of batch normalisation, are averaged; other buffers are counters and masks and are
-    taken as they are. Frozen parameters are their own average and cost nothing. Averages of half
-    precision weights are kept in float32, where small steps are not lost.
+    statistics of batch normalisation, are averaged; whole-number buffers are counters, of which the
+    model keeps the latest. Frozen parameters are their own average and cost nothing. Averages of
+    half-precision weights are kept in float32, where small steps are not lost.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -69,11 +69,8 @@ class WeightAverage:
         if averages:
             values = [v.to(a.dtype) for v, a in zip(values, averages, strict=True)]
             torch._foreach_lerp_(averages, values, 1 - decay)
-        for name, buffer in self._model.named_buffers():
+        for name, buffer in self._buffers().items():
             average = self._averages[name]
-            if not buffer.is_floating_point():
-                average.copy_(buffer)
-                continue
             value = buffer.to(average.dtype)
             # Equal values stay; infinite ones, as in attention masks, would give no number.
             average.copy_(torch.where(value == average, average, average.lerp(value, 1 - decay)))
@@ -142,9 +139,11 @@ class WeightAverage:
 
     def _live(self) -> dict[str, Tensor]:
         """Return the model's own tensors that have an average."""
-        live: dict[str, Tensor] = {name: p.detach() for name, p in self._parameters.items()}
-        live.update(self._model.named_buffers())
-        return live
+        return {name: p.detach() for name, p in self._parameters.items()} | self._buffers()
+
+    def _buffers(self) -> dict[str, Tensor]:
+        buffers = self._model.named_buffers()
+        return {name: value for name, value in buffers if value.is_floating_point()}
 
 
 def _copy(value: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ def learning_rate(
     step: int = 0,
     steps: int = 1,
 ) -> float:
-    """Return the learning rate of one optimizer step.
+    """Return the learning rate of one step.
 
     With `per: epoch` the rate changes at the start of an epoch only, and its clock is t = e, the
     number of the epoch from 1, as in CLIP-ReID. With `per: step` it changes at each step, and the
@@ -41,8 +41,8 @@ def learning_rate(
         base: Learning rate of the optimizer; the largest one of onecycle.
         epoch: e, from 1 to `epochs`.
         epochs: E, length of the stage.
-        step: s, optimizer steps of this epoch that are done; not read with `per: epoch`.
-        steps: S, optimizer steps of this epoch.
+        step: s, batches of this epoch that are done; not read with `per: epoch`.
+        steps: S, batches of this epoch.
 
     Raises:
         ConfigError: `epoch` is outside 1..epochs, or `step` outside 0..steps - 1.
@@ -63,7 +63,7 @@ def learning_rate(
         if clock < warm:
             start = schedule.warmup_lr if schedule.warmup_lr is not None else 0.0
             return start + clock * (base - start) / warm
-        return _half_cosine(base, schedule.lr_min, clock / epochs)
+        return _half_cosine(base, schedule.lr_min, math.pi * clock / epochs)
     rate = base
     if schedule.name == "multistep":
         rate *= schedule.gamma ** sum(milestone <= epoch for milestone in schedule.milestones)
@@ -77,12 +77,12 @@ def _one_cycle(schedule: ScheduleConfig, base: float, *, done: int, total: int) 
     start = base / schedule.start_divisor
     top, last = schedule.rise * total - 1, total - 1
     if done < top:
-        return _half_cosine(start, base, done / top)
+        return _half_cosine(start, base, math.pi * done / top)
     if done == last:
         return start / schedule.end_divisor
-    return _half_cosine(base, start / schedule.end_divisor, (done - top) / (last - top))
+    return _half_cosine(base, start / schedule.end_divisor, math.pi * (done - top) / (last - top))
 
 
-def _half_cosine(first: float, last: float, share: float) -> float:
-    """Go from `first` to `last` on half a cosine as `share` goes from 0 to 1."""
-    return last + (first - last) * (0.5 * (1 + math.cos(math.pi * share)))
+def _half_cosine(first: float, last: float, angle: float) -> float:
+    """Go from `first` to `last` as the angle goes from 0 to pi."""
+    return last + (first - last) * (0.5 * (1 + math.cos(angle)))
