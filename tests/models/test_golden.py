@@ -218,4 +218,6 @@ def test_each_gradient_norm_agrees(results):
         if name.startswith("gradnorm/")
     }
     assert set(expected) == set(results.gradients)
-    assert results.gradients == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    # Batch norm over few images magnifies the order of sums, which depends on the thread count.
+    rel = 1e-2 if results.case.architecture == "RN50" else 1e-3
+    assert results.gradients == pytest.approx(expected, rel=rel, abs=1e-6)

@@ -61,7 +61,7 @@ def train(
     promptreid train clip-reid/hand backbone.name=tiny --data hands11k:/data/11k?aspect=dorsal_right
     promptreid train clip-reid --data market1501:/data/Market --test msmt17:/data/MSMT17_V1
     promptreid train --resume --out runs/my-run
-    """
+    """  # noqa: D301
     if recipe is not None and "=" in recipe:
         overrides, recipe = (recipe, *overrides), None
     _check(recipe, specs, tests, out, resume=resume, overwrite=overwrite, overrides=overrides)

@@ -208,9 +208,11 @@ class InteractionConfig(Strict):
     """Transformer blocks after the cross-attention."""
     heads: PositiveInt | None = None
     """None for one head per 64 channels."""
-    inference: Literal["composed", "constant"] = "composed"
+    residual: bool = False
+    """Add the sentence to the attended token; of `single` only."""
+    inference: Literal["composed", "simplified"] = "composed"
     """Retrieve with each image's own sentence, or with the one without a word."""
-    training: Literal["composed", "constant"] = "composed"
+    training: Literal["composed", "simplified"] = "composed"
 
 
 class EmbeddingConfig(Strict):

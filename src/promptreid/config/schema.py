@@ -226,6 +226,24 @@ class Recipe(Strict):
                         f"stage {stage.name}: {what} needs prompts of identities; with prompt.kind "
                         "image use supcon_i2t and supcon_t2i on augmented images"
                     )
+            plain = PromptConfig()
+            ignored = [
+                name
+                for name in (
+                    "context",
+                    "ensemble",
+                    "init",
+                    "dropout",
+                    "shared_tokens",
+                    "domain_tokens",
+                )
+                if getattr(self.prompt, name) != getattr(plain, name)
+            ]
+            if ignored:
+                raise ValueError(
+                    f"prompt.{ignored[0]} is for prompts of identities; prompt.kind image has one "
+                    "word, which is computed"
+                )
         if self.interaction.mode != "none" and self.prompt.kind != "image":
             raise ValueError("an interaction needs a sentence per image; set prompt.kind: image")
         there = {

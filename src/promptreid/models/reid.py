@@ -57,7 +57,7 @@ class EmbeddingSpec:
             raise ConfigError(unknown_name("neck position", self.neck, NECKS))
 
 
-SENTENCES = ("composed", "constant")
+SENTENCES = ("composed", "simplified")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Sentences:
     """Which sentence of an image prompt is read: with the image's own word, or without a word.
 
     Attributes:
-        training: "composed" or "constant".
+        training: "composed" or "simplified".
         retrieval: Likewise.
     """
 

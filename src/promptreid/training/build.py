@@ -67,6 +67,7 @@ def build_model(
                 mode=recipe.interaction.mode,
                 blocks=recipe.interaction.blocks,
                 heads=recipe.interaction.heads,
+                residual=recipe.interaction.residual,
                 generator=generator,
             )
     if data is not None and recipe.prompt.kind == "identity":
