@@ -105,7 +105,7 @@ def embed_manifest(
         preprocess,
         cameras=table_rows(manifest.cameras, metadata.get("camera_values", ())),
         views=view_rows(manifest, metadata),
-        variants=_sentence_rows(model, manifest),
+        variants=sentence_rows(model, manifest),
         device=device,
         batch_size=batch_size,
         flip=flip,
@@ -178,7 +178,7 @@ def embed_store(
     return vectors
 
 
-def _sentence_rows(model: ReIDModel, manifest: Manifest) -> torch.Tensor | None:
+def sentence_rows(model: ReIDModel, manifest: Manifest) -> torch.Tensor | None:
     """Give each image's sentence of an image prompt whose sentences name attributes."""
     if not isinstance(model.prompt, ImagePrompt) or len(model.prompt.variants) < 2:
         return None

@@ -1,0 +1,151 @@
+"""From runs and a data set to a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.images import read_image
+from promptreid.data.manifest import Manifest
+from promptreid.data.side import table_rows
+from promptreid.data.store import ImageStore
+from promptreid.data.transforms import normalize, resize
+from promptreid.embedder import Embedder
+from promptreid.evaluation.embed import Counter, sentence_rows, view_rows
+from promptreid.report.activation import activation_maps, patch_shares
+from promptreid.report.cache import cached_embeddings
+from promptreid.report.kinds import AUTO, ModelInput
+from promptreid.report.overlay import MapRow, activation_alt, activation_figure
+from promptreid.report.selection import pick_identities, pick_images
+from promptreid.report.style import LIGHT, Theme
+from promptreid.report.tsne import class_spread, tsne_layout, turned_towards
+from promptreid.report.tsne_figure import Panel, tsne_alt, tsne_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LONGEST_SIDE = 320
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure and what it shows in words."""
+
+    figure: Figure
+    alt: str
+
+
+def draw_tsne(
+    runs: Iterable[tuple[str, Embedder]],
+    dataset: DataSet | str,
+    *,
+    identities: int = 8,
+    seed: int = 0,
+    perplexity: float | None = None,
+    cache: Path | None = None,
+    batch_size: int = 64,
+    theme: Theme = LIGHT,
+    progress: Counter | None = None,
+) -> Drawn:
+    """Show how runs arrange the same identities in the plane, and measure it.
+
+    Args:
+        runs: Names and models; they may be made one at a time, so that only one is in memory.
+        dataset: A data set, or its spec.
+        identities: How many to draw; all there are when there are fewer.
+        seed: Draws the identities, and starts t-SNE.
+        perplexity: As in `tsne_layout`.
+        cache: Folder where embeddings are kept; None to keep none.
+        batch_size: Images per forward pass.
+        theme: Light or dark.
+        progress: Where to report.
+
+    Raises:
+        ConfigError: Matplotlib or scikit-learn is missing, or there are too many identities.
+        DataError: There are not enough images.
+    """
+    dataset = load_data(dataset) if isinstance(dataset, str) else dataset
+    selection = pick_identities(dataset, identities=identities, seed=seed)
+    panels: list[Panel] = []
+    for name, embedder in runs:
+        found = cached_embeddings(
+            embedder, selection.manifest, folder=cache, batch_size=batch_size, progress=progress
+        )
+        points = tsne_layout(found.vectors, seed=seed, perplexity=perplexity)
+        if panels:
+            points = turned_towards(points, panels[0].points)
+        panels.append(Panel(name, points, class_spread(found.vectors, selection.groups)))
+    return Drawn(tsne_figure(panels, selection, theme=theme), tsne_alt(panels, selection))
+
+
+def draw_activation(
+    runs: Iterable[tuple[str, Embedder]],
+    dataset: DataSet | str,
+    *,
+    kinds: Sequence[str] = (AUTO,),
+    images: int = 6,
+    seed: int = 0,
+    theme: Theme = LIGHT,
+) -> Drawn:
+    """Lay activation maps over test images.
+
+    Args:
+        runs: Names and models, as above.
+        dataset: A data set, or its spec.
+        kinds: Kinds of maps, see `promptreid.report.kinds`.
+        images: How many images.
+        seed: Draws the images.
+        theme: Light or dark.
+
+    Raises:
+        ConfigError: Matplotlib is missing, or there is no such kind.
+        ModelError: A model has not what a kind shows.
+        DataError: An image cannot be read, or there is none.
+    """
+    dataset = load_data(dataset) if isinstance(dataset, str) else dataset
+    selection = pick_images(dataset, images=images, seed=seed)
+    manifest = selection.manifest
+    rows: list[MapRow] = []
+    for name, embedder in runs:
+        stride, patch = patch_shares(embedder.model.backbone.image)
+        batch = _model_input(embedder, manifest)
+        for kind in kinds:
+            for title, maps in activation_maps(embedder.model, batch, kind).items():
+                rows.append(MapRow(name, title, maps, stride, patch))
+    pictures = [_picture(manifest.path(row)) for row in range(len(manifest))]
+    captions = [selection.identities[group] for group in selection.groups]
+    return Drawn(
+        activation_figure(pictures, captions, rows, theme=theme),
+        activation_alt(captions, rows, manifest.name),
+    )
+
+
+def _model_input(embedder: Embedder, manifest: Manifest) -> ModelInput:
+    """Prepare all images of a manifest as for retrieval."""
+    preprocess, metadata = embedder.preprocess, embedder.metadata
+    paths = [manifest.path(row) for row in range(len(manifest))]
+    store = ImageStore(paths, preprocess.image_size, preprocess.test_interpolation, cache=False)
+    pixels = store.batch(np.arange(len(paths))).to(embedder.device)
+    sides = (
+        torch.from_numpy(table_rows(manifest.cameras, metadata.get("camera_values", ()))),
+        torch.from_numpy(view_rows(manifest, metadata)),
+        sentence_rows(embedder.model, manifest),
+    )
+    placed = (None if side is None else side.to(embedder.device) for side in sides)
+    return ModelInput(normalize(pixels, preprocess), *placed)
+
+
+def _picture(path: Path) -> NDArray[Any]:
+    """Read an image for people: (H, W, 3), its own proportions, not too large."""
+    image = read_image(path)
+    height, width = image.shape[1:]
+    scale = min(1.0, _LONGEST_SIDE / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return resize(image, size, "bilinear").permute(1, 2, 0).numpy()

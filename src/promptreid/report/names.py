@@ -1,0 +1,41 @@
+"""Short names of runs for titles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from promptreid.errors import ConfigError
+
+
+def run_names(paths: Sequence[Path], given: Sequence[str] = ()) -> tuple[str, ...]:
+    """Name runs by the least of their paths that tells them apart, or as the user does.
+
+    Args:
+        paths: Run folders or checkpoints.
+        given: A name for each, or nothing.
+
+    Raises:
+        ConfigError: There are names, but not as many as runs, or two are the same.
+    """
+    if given:
+        if len(given) != len(paths) or len(set(given)) != len(given):
+            raise ConfigError(
+                f"{len(given)} names are given for {len(paths)} runs; give each run a name of its "
+                "own, or none at all."
+            )
+        return tuple(given)
+    absolute = [_stem(path.expanduser().absolute()) for path in paths]
+    if len(set(absolute)) != len(absolute):
+        raise ConfigError("The same run is named twice; a figure compares different runs.")
+    longest = max(len(path.parts) for path in absolute)
+    for length in range(1, longest + 1):
+        names = tuple("/".join(path.parts[-length:]) for path in absolute)
+        if len(set(names)) == len(names):
+            return names
+    return tuple(str(path) for path in absolute)
+
+
+def _stem(path: Path) -> Path:
+    """Turn `run/checkpoints/best.safetensors` into `run/checkpoints/best`."""
+    return path.with_suffix("") if path.suffix in (".safetensors", ".pth", ".pt", ".bin") else path

@@ -1,0 +1,109 @@
+"""How figures look: colours, shapes and type, on light and on dark paper."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from promptreid.errors import ConfigError, unknown_name
+from promptreid.report.extra import need
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a figure.
+
+    Attributes:
+        name: "light" or "dark".
+        paper: Background.
+        ink: Text and outlines.
+        faint: Frames and notes; 4.5 : 1 against the paper at least.
+        hues: Colours of groups, out of those of Okabe and Ito that all kinds of colour vision tell
+            apart (Color Universal Design, 2008) and that this paper does not swallow; grey for
+            their black, so that every hue differs from the ink.
+    """
+
+    name: str
+    paper: str
+    ink: str
+    faint: str
+    hues: tuple[str, ...]
+
+    def rc(self) -> dict[str, Any]:
+        """Return matplotlib's settings."""
+        return {
+            "font.family": ["DejaVu Sans"],  # comes with matplotlib, so it is there everywhere
+            "font.size": 9,
+            "axes.titlesize": 10,
+            "axes.titleweight": "bold",
+            "axes.linewidth": 0.6,
+            "figure.facecolor": self.paper,
+            "axes.facecolor": self.paper,
+            "savefig.facecolor": self.paper,
+            "text.color": self.ink,
+            "axes.labelcolor": self.ink,
+            "axes.titlecolor": self.ink,
+            "axes.edgecolor": self.faint,
+            "xtick.color": self.ink,
+            "ytick.color": self.ink,
+            "legend.frameon": False,
+        }
+
+
+LIGHT = Theme(
+    "light",
+    paper="#ffffff",
+    ink="#1a1a1a",
+    faint="#6b6b6b",
+    hues=("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#999999"),
+)
+DARK = Theme(
+    "dark",
+    paper="#15181c",
+    ink="#ececec",
+    faint="#9aa0a6",
+    hues=("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#999999"),
+)
+THEMES: Mapping[str, Theme] = MappingProxyType({theme.name: theme for theme in (LIGHT, DARK)})
+
+SHAPES = ("o", "s", "^", "D", "v")
+"""Markers of groups; as many as are coprime with the hues, so that pairs repeat late."""
+
+
+def find_theme(name: str) -> Theme:
+    """Return a theme by name.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    if name not in THEMES:
+        raise ConfigError(unknown_name("theme", name, THEMES))
+    return THEMES[name]
+
+
+def most_groups(theme: Theme) -> int:
+    """Return how many groups get a hue and a shape that no other group has together."""
+    return len(theme.hues) * len(SHAPES)
+
+
+def group_look(theme: Theme, number: int) -> tuple[str, str]:
+    """Return hue and marker of a group; both change from one group to the next.
+
+    So neighbours in the list differ without colour too, as in a grey print.
+
+    Args:
+        theme: Gives the hues.
+        number: Of the group, from 0.
+    """
+    return theme.hues[number % len(theme.hues)], SHAPES[number % len(SHAPES)]
+
+
+@contextlib.contextmanager
+def drawn_in(theme: Theme) -> Generator[None]:
+    """Let what is drawn within take a theme, and leave matplotlib's settings as they were."""
+    matplotlib = need("matplotlib")
+    with matplotlib.rc_context(theme.rc()):
+        yield

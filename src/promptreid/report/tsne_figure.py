@@ -1,0 +1,138 @@
+"""A panel for each run: where its embeddings of the same images lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promptreid.errors import ConfigError
+from promptreid.report.extra import need
+from promptreid.report.selection import Selection
+from promptreid.report.style import LIGHT, Theme, drawn_in, group_look, most_groups
+from promptreid.report.tsne import Points, Spread
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SIDE = 3.6  # inches
+_NAMED = 14
+_SIZE = 42  # square points
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One run's picture.
+
+    Attributes:
+        name: Of the run.
+        points: (N, 2), row for row those of the selection.
+        spread: Distances in the space of the embeddings.
+    """
+
+    name: str
+    points: Points
+    spread: Spread
+
+
+def tsne_figure(panels: Sequence[Panel], selection: Selection, *, theme: Theme = LIGHT) -> Figure:
+    """Draw panels side by side.
+
+    An identity has the same colour and shape in all of them. Queries are filled, gallery images
+    hollow.
+
+    Args:
+        panels: One a run.
+        selection: What the points are.
+        theme: Light or dark.
+
+    Raises:
+        ConfigError: There are more identities than can be told apart, or matplotlib is missing.
+    """
+    if len(selection.identities) > most_groups(theme):
+        raise ConfigError(
+            f"{len(selection.identities)} identities are more than colours and shapes can tell "
+            f"apart; take {most_groups(theme)} at most."
+        )
+    figure_module = need("matplotlib.figure")
+    with drawn_in(theme):
+        figure = figure_module.Figure(
+            figsize=(_SIDE * len(panels), _SIDE + 1.25), layout="constrained"
+        )
+        grid = figure.subplots(1, len(panels), squeeze=False)
+        for panel, axes in zip(panels, grid[0], strict=True):
+            _draw_panel(axes, panel, selection, theme)
+        _draw_legend(figure, selection, theme)
+    return figure
+
+
+def tsne_alt(panels: Sequence[Panel], selection: Selection) -> str:
+    """Say in words what the figure shows."""
+    ratios = "; ".join(f"{panel.name} {panel.spread.ratio:.2f}" for panel in panels)
+    best = min(panels, key=lambda panel: panel.spread.ratio)
+    verdict = f" Identities are tightest, relative to their distances, in {best.name}."
+    return (
+        f"t-SNE of {len(selection.groups)} images of {len(selection.identities)} identities of "
+        f"{selection.manifest.name}, one panel a run. Mean distance within identities over that "
+        f"between identities: {ratios}.{verdict if len(panels) > 1 else ''}"
+    )
+
+
+def _draw_panel(axes: Any, panel: Panel, selection: Selection, theme: Theme) -> None:
+    groups, roles = np.array(selection.groups), np.array(selection.roles)
+    for role in sorted(set(roles), key=lambda role: -(roles == role).sum()):  # the few on top
+        for group in range(len(selection.identities)):
+            rows = (groups == group) & (roles == role)
+            if rows.any():
+                hue, shape = group_look(theme, group)
+                axes.scatter(
+                    *panel.points[rows].T, marker=shape, clip_on=False, **_mark(role, hue, theme)
+                )
+    spread = panel.spread
+    axes.set_title(panel.name)
+    axes.set_xlabel(
+        f"within / between identities: {spread.ratio:.2f}\n"
+        f"({spread.intra:.2f} / {spread.inter:.2f} in the embedding)"
+    )
+    axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
+    axes.margins(0.06)
+
+
+def _mark(role: str, hue: str, theme: Theme) -> dict[str, Any]:
+    """Return how a point looks: filled for a query, hollow for a gallery image."""
+    hollow = role == "gallery"
+    return {
+        "s": _SIZE,
+        "facecolors": theme.paper if hollow else hue,
+        "edgecolors": hue if hollow else theme.ink,
+        "linewidths": 1.6 if hollow else 0.6,
+    }
+
+
+def _draw_legend(figure: Figure, selection: Selection, theme: Theme) -> None:
+    handles = []
+    for role in ("query", "gallery", "image"):
+        if role in selection.roles:
+            handles.append(_handle("o", role, _mark(role, theme.faint, theme)))
+    if len(selection.identities) <= _NAMED:
+        for group, name in enumerate(selection.identities):
+            hue, shape = group_look(theme, group)
+            handles.append(_handle(shape, name, _mark("query", hue, theme)))
+    columns = max(2, int(1.6 * len(figure.axes)) + 2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.2)
+
+
+def _handle(shape: str, label: str, mark: dict[str, Any]) -> Any:
+    return need("matplotlib.lines").Line2D(
+        [],
+        [],
+        linestyle="",
+        marker=shape,
+        label=label,
+        markersize=mark["s"] ** 0.5,
+        markerfacecolor=mark["facecolors"],
+        markeredgecolor=mark["edgecolors"],
+        markeredgewidth=mark["linewidths"],
+    )

@@ -1,0 +1,162 @@
+"""Figures by what is on them: marks, colours, scales, words."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from promptreid.data.manifest import Manifest, Sample
+from promptreid.errors import ConfigError
+from promptreid.report.overlay import (
+    MapRow,
+    activation_alt,
+    activation_figure,
+    blend,
+    colour_scale,
+)
+from promptreid.report.saving import save_figure
+from promptreid.report.selection import Selection
+from promptreid.report.style import DARK, LIGHT, THEMES, group_look
+from promptreid.report.tsne import Spread
+from promptreid.report.tsne_figure import Panel, tsne_alt, tsne_figure
+
+
+def selection(identities=3):
+    rows = [
+        Sample(f"{identity}{role}{n}.png", str(identity), role)
+        for identity in range(identities)
+        for role, count in (("query", 3), ("gallery", 1))
+        for n in range(count)
+    ]
+    manifest = Manifest.of("hands", Path("/x"), rows)
+    groups = tuple(int(name) for name in manifest.identities)
+    names = tuple(str(n) for n in range(identities))
+    return Selection(manifest, groups, names, manifest.splits)
+
+
+def panels(count=2, rows=12):
+    rng = np.random.default_rng(0)
+    spreads = (Spread(0.4, 0.8), Spread(0.2, 0.8))
+    return [Panel(f"run{n}", rng.normal(size=(rows, 2)), spreads[n]) for n in range(count)]
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=str)
+def test_identities_look_alike_in_all_panels_and_roles_differ(theme):
+    figure = tsne_figure(panels(), selection(), theme=theme)
+    assert to_hex(figure.get_facecolor()) == theme.paper
+    for axes, panel in zip(figure.axes, panels(), strict=True):
+        assert axes.get_title() == panel.name
+        found = {}
+        for marks in axes.collections:
+            face, edge = (to_hex(c[0]) for c in (marks.get_facecolor(), marks.get_edgecolor()))
+            for point in marks.get_offsets():
+                found[tuple(np.round(point, 6))] = (face, edge)
+        for row, point in enumerate(panel.points):
+            hue, _ = group_look(theme, selection().groups[row])
+            query = selection().roles[row] == "query"
+            wanted = (hue, theme.ink) if query else (theme.paper, hue)
+            assert found[tuple(np.round(point, 6))] == wanted
+
+
+def test_ratio_stands_below_each_panel_and_the_legend_names_all():
+    figure = tsne_figure(panels(), selection())
+    assert "0.50" in figure.axes[0].get_xlabel()
+    assert "0.25" in figure.axes[1].get_xlabel()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["query", "gallery", "0", "1", "2"]
+    words = tsne_alt(panels(), selection())
+    assert "run0 0.50; run1 0.25" in words
+    assert words.endswith("in run1.")
+    assert "tightest" not in tsne_alt(panels(1), selection())
+
+
+def test_too_many_identities_are_refused():
+    with pytest.raises(ConfigError, match="36 identities are more than"):
+        tsne_figure(panels(1, 36 * 4), selection(36))
+
+
+def row(name="run", title="attention rollout", values=None):
+    values = torch.linspace(0, 2, 32).view(2, 4, 4) if values is None else values
+    return MapRow(name, title, values, (0.25, 0.25), (0.25, 0.25))
+
+
+def pictures(*sizes):
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+
+
+def test_a_row_of_overlays_for_each_run_with_one_scale():
+    weak = row("weak", values=torch.ones(2, 4, 4))
+    shown = pictures((40, 20), (30, 60))
+    figure = activation_figure(shown, ["a", "b" * 40], [row("strong"), weak], theme=DARK)
+    axes = figure.axes[:6]
+    assert [one.get_title() for one in axes[:2]] == ["a", "…" + "b" * 15]
+    assert axes[2].get_ylabel() == "strong\nattention rollout"
+    assert np.array_equal(axes[0].images[0].get_array(), shown[0])
+    for one in axes:
+        assert one.images[0].get_array().shape[:2] in ((40, 20), (30, 60))
+    bars = figure.axes[6:]
+    assert len(bars) == 2
+    assert bars[0].get_ylim() == bars[1].get_ylim()
+
+
+def test_scales_cut_outliers_off_and_never_collapse():
+    values = torch.ones(2, 32, 32)
+    values[0, 0, 0] = 50.0
+    low, high = colour_scale([row(values=values)])
+    assert (low, high) == pytest.approx((1.0, 1.5))
+    low, high = colour_scale([row(), row(values=3 * torch.ones(2, 4, 4))])
+    assert (low, high) == pytest.approx((0.0, 3.0))
+
+
+def test_maps_lie_where_their_patches_are():
+    values = torch.zeros(1, 4, 4)
+    values[0, 1, 3] = 1.0
+    spread = row(values=values).over(0, (80, 40))
+    assert spread.shape == (80, 40)
+    peak = np.unravel_index(spread.argmax(), spread.shape)
+    assert 28 <= peak[0] <= 31  # second of four rows
+    assert peak[1] >= 34  # last of four columns
+
+
+def test_colour_grows_with_the_value():
+    import matplotlib
+
+    picture = np.full((1, 3, 3), 128, np.uint8)
+    found = blend(picture, np.array([[0.0, 0.5, 1.0]], np.float32), matplotlib.colormaps["inferno"])
+    assert found.min() >= 0
+    assert found.max() <= 1
+    spread = found[0].max(axis=1) - found[0].min(axis=1)
+    assert spread[0] < 0.02 < spread[1] < spread[2]
+
+
+def test_alt_text_names_images_and_strengths():
+    words = activation_alt(["7", "9"], [row("mine")], "hands")
+    assert words.startswith("2 images of hands (7, 9)")
+    assert "attention rollout of mine, strongest patch 2.0 times" in words
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_files_hold_the_description_and_are_the_same_every_time(tmp_path, kind):
+    alt = "two runs, the second tighter"
+    for name in ("one", "two"):
+        figure = tsne_figure(panels(), selection(), theme=LIGHT)
+        save_figure(figure, tmp_path / "new" / f"{name}.{kind}", alt=alt)
+    one, two = ((tmp_path / "new" / f"{name}.{kind}").read_bytes() for name in ("one", "two"))
+    assert one == two
+    if kind == "png":
+        with Image.open(tmp_path / "new" / "one.png") as image:
+            assert image.text["Description"] == alt
+            assert min(image.size) > 600
+    else:
+        assert alt.encode() in one
+
+
+def test_other_endings_are_refused(tmp_path):
+    figure = tsne_figure(panels(), selection())
+    with pytest.raises(ConfigError, match=r"\.png, \.svg, \.pdf"):
+        save_figure(figure, tmp_path / "figure.bmp", alt="")
+    assert not list(tmp_path.iterdir())

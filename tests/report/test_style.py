@@ -1,0 +1,83 @@
+import itertools
+import sys
+from pathlib import Path
+
+import pytest
+
+from promptreid.errors import ConfigError
+from promptreid.report.extra import need
+from promptreid.report.names import run_names
+from promptreid.report.style import (
+    DARK,
+    LIGHT,
+    THEMES,
+    drawn_in,
+    find_theme,
+    group_look,
+    most_groups,
+)
+
+
+def luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=str)
+def test_text_and_points_stand_out_from_the_paper(theme):
+    assert contrast(theme.ink, theme.paper) > 7
+    assert contrast(theme.faint, theme.paper) > 4.5
+    assert min(contrast(hue, theme.paper) for hue in theme.hues) > 2
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=str)
+def test_groups_have_looks_of_their_own_and_neighbours_differ_in_shape(theme):
+    looks = [group_look(theme, number) for number in range(most_groups(theme))]
+    assert len(set(looks)) == len(looks) == 35
+    assert all(one[1] != two[1] for one, two in itertools.pairwise(looks))
+
+
+def test_a_theme_leaves_the_settings_as_they_were():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    with drawn_in(DARK):
+        assert matplotlib.rcParams["axes.facecolor"] == DARK.paper
+    assert dict(matplotlib.rcParams) == before
+    assert find_theme("light") is LIGHT
+    with pytest.raises(ConfigError, match="Did you mean 'light'"):
+        find_theme("ligth")
+
+
+def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ConfigError, match=r"matplotlib, which .*'promptreid\[report\]'"):
+        need("matplotlib")
+
+
+def test_a_package_that_is_broken_is_not_called_missing(tmp_path, monkeypatch):
+    (tmp_path / "half_there.py").write_text("import not_there_at_all")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="not_there_at_all"):
+        need("half_there")
+
+
+def test_names_are_as_short_as_they_can_be():
+    def name(*paths):
+        return run_names([Path(path) for path in paths])
+
+    assert name("runs/a", "runs/b") == ("a", "b")
+    assert name("x/run", "y/run") == ("x/run", "y/run")
+    assert name("r/checkpoints/best.safetensors", "m.pth") == ("best", "m")
+    assert name("r/v1.5", "r/v1.6") == ("v1.5", "v1.6")
+    assert run_names([Path("a"), Path("b")], ["before", "after"]) == ("before", "after")
+    with pytest.raises(ConfigError, match="1 names are given for 2 runs"):
+        run_names([Path("a"), Path("b")], ["before"])
+    with pytest.raises(ConfigError, match="same run"):
+        name("a", "a")
