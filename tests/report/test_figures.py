@@ -92,14 +92,15 @@ def test_a_row_of_overlays_for_each_run_with_one_scale():
     weak = row("weak", values=torch.ones(2, 4, 4))
     shown = pictures((40, 20), (30, 60))
     figure = activation_figure(shown, ["a", "b" * 40], [row("strong"), weak], theme=DARK)
-    axes = figure.axes[:6]
+    grid = np.array(figure.axes).reshape(3, 3)  # colour bars in the last column
+    axes = grid[:, :2].flatten()
     assert [one.get_title() for one in axes[:2]] == ["a", "…" + "b" * 15]
     assert axes[2].get_ylabel() == "strong\nattention rollout"
     assert np.array_equal(axes[0].images[0].get_array(), shown[0])
     for one in axes:
         assert one.images[0].get_array().shape[:2] in ((40, 20), (30, 60))
-    bars = figure.axes[6:]
-    assert len(bars) == 2
+    bars = grid[1:, 2]
+    assert not grid[0, 2].axison
     assert bars[0].get_ylim() == bars[1].get_ylim()
 
 

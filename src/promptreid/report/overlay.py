@@ -23,6 +23,7 @@ _CLIP = 0.995
 _LEAST_SPAN = 0.5  # in even shares
 _CONTOUR = 0.5  # of the colour scale; a line there also tells in grey print
 _HEIGHT = 1.35  # inches of a picture
+_BAR = 0.07  # width of a colour bar, in pictures
 _LONGEST_CAPTION = 16
 
 
@@ -108,14 +109,17 @@ def activation_figure(
         figure = figure_module.Figure(
             figsize=(width, (_HEIGHT + 0.1) * (1 + len(rows)) + 0.3), layout="constrained"
         )
-        grid = figure.subplots(1 + len(rows), len(pictures), squeeze=False)
-        for axes, picture, caption in zip(grid[0], pictures, captions, strict=True):
+        # The colour bars have a column of their own, so that the rows stay aligned.
+        widths = [1.0] * len(pictures) + [_BAR]
+        grid = figure.subplots(1 + len(rows), len(widths), squeeze=False, width_ratios=widths)
+        grid[0, -1].set_axis_off()
+        for axes, picture, caption in zip(grid[0, :-1], pictures, captions, strict=True):
             axes.imshow(picture)
             axes.set_title(_short(caption), fontsize=8, fontweight="normal")
         for line, row in zip(grid[1:], rows, strict=True):
             alike = [other for other in rows if other.title == row.title]
             _draw_row(figure, line, row, pictures, colour_scale(alike))
-        for axes in grid.flat:
+        for axes in grid[:, :-1].flat:
             axes.set(xticks=[], yticks=[])
     return figure
 
@@ -143,7 +147,7 @@ def _draw_row(
     matplotlib, cm = need("matplotlib"), need("matplotlib.cm")
     colours = matplotlib.colormaps[_COLOURS]
     norm = need("matplotlib.colors").Normalize(*scale, clip=True)
-    for number, (axes, picture) in enumerate(zip(line, pictures, strict=True)):
+    for number, (axes, picture) in enumerate(zip(line[:-1], pictures, strict=True)):
         height, width = picture.shape[:2]
         values = norm(row.over(number, (height, width))).filled(0)
         axes.imshow(blend(picture, values, colours))
@@ -151,9 +155,7 @@ def _draw_row(
             for width, colour in ((1.6, "black"), (0.7, "white")):
                 axes.contour(values, levels=[_CONTOUR], colors=colour, linewidths=width)
     line[0].set_ylabel(f"{row.name}\n{row.title}", fontsize=8)
-    bar = figure.colorbar(
-        cm.ScalarMappable(norm, colours), ax=list(line), extend="max", aspect=12, pad=0.01
-    )
+    bar = figure.colorbar(cm.ScalarMappable(norm, colours), cax=line[-1], extend="max")
     bar.ax.axhline(norm.inverse(_CONTOUR), color="white", linewidth=0.9)
     bar.set_label("× even share", fontsize=7)
     bar.ax.tick_params(labelsize=7)
