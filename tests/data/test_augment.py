@@ -5,8 +5,14 @@ import math
 import pytest
 import torch
 
-from promptreid.data import transforms
-from promptreid.data.augment import Augment, apply, draw
+from promptreid.config.augment import (
+    AugmentConfig,
+    ColorJitterConfig,
+    MixConfig,
+    PolicyConfig,
+)
+from promptreid.data import photometric, policies, transforms, warp
+from promptreid.data.augment import Augment, apply, draw, draw_crops
 from promptreid.data.preprocess import Preprocess
 from promptreid.errors import ConfigError
 
@@ -194,6 +200,206 @@ def test_all_off_is_only_normalising():
     assert torch.equal(got, transforms.normalize(batch, preprocess))
 
 
+JITTER = ColorJitterConfig(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+EXTRAS = {
+    "crop": (0.3, 1.0),
+    "policy": PolicyConfig(name="randaugment"),
+    "color_jitter": JITTER,
+    "gray": 0.3,
+    "blur": 0.5,
+}
+
+
+def pixel_levels(batch, preprocess):
+    """Undo `normalize`."""
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (preprocess.mean, preprocess.std))
+    return ((batch * std + mean) * 255).round().to(torch.uint8)
+
+
+class TestExtras:
+    def test_settings_of_a_recipe(self):
+        config = AugmentConfig.model_validate(
+            {
+                "crop": [0.5, 1],
+                "flip": 0.1,
+                "pad": 3,
+                "policy": {"name": "augmix", "severity": 5},
+                "color_jitter": {"hue": 0.1},
+                "gray": 0.2,
+                "blur": 0.3,
+                "erase": 0.4,
+                "mix": {"cutmix": 1},
+            }
+        )
+        augment = Augment.of(config)
+        for name in AugmentConfig.model_fields:
+            assert getattr(augment, name) == getattr(config, name), name
+        assert Augment.of(AugmentConfig()) == Augment()
+
+    def test_what_was_there_before_is_drawn_as_before(self):
+        """New operations change neither the draws of the old ones nor where the generator goes."""
+        batch, preprocess = pixels(24), Preprocess((24, 16))
+        plain, full = generator(6), generator(6)
+        before = apply(batch, preprocess, Augment(pad=3), plain)
+        never = {"gray": 0, "blur": 0, "policy": PolicyConfig(name="augmix", probability=0)}
+        unchanged = {"color_jitter": ColorJitterConfig(probability=0), "crop": (1.0, 1.0)}
+        again = apply(batch, preprocess, Augment(pad=3, **never, **unchanged), full)
+        assert torch.equal(before, again)
+        assert torch.equal(plain.get_state(), full.get_state())
+        full = generator(6)
+        other = apply(batch, preprocess, Augment(pad=3, **EXTRAS), full)
+        assert torch.equal(plain.get_state(), full.get_state())
+        # Boxes and noise are those of the plain batch.
+        boxes = draw(24, (24, 16), Augment(pad=3), generator(6)).boxes
+        inside = transforms.box_mask(boxes, 24, 16).expand_as(before)
+        assert inside.any()
+        assert torch.equal(before[inside], other[inside])
+        assert not torch.equal(before, other)
+
+    @pytest.mark.parametrize("name", EXTRAS)
+    def test_switching_one_off_keeps_the_others(self, name, monkeypatch):
+        """Each operation draws from the same numbers whatever else is on."""
+
+        def seen(augment):
+            states = {}
+            for module, function in (
+                (policies, "policy"),
+                (policies, "color_jitter"),
+                (photometric, "blur"),
+                (warp, "crop"),
+            ):
+                original = getattr(module, function)
+
+                def spy(*args, _original=original, _function=function):
+                    last = args[-1]
+                    key = last.get_state() if isinstance(last, torch.Generator) else last.clone()
+                    states[_function] = key
+                    return _original(*args)
+
+                monkeypatch.setattr(module, function, spy)
+            apply(pixels(16), Preprocess((24, 16)), augment, generator(2))
+            monkeypatch.undo()
+            return states
+
+        full = seen(Augment(**EXTRAS))
+        part = seen(Augment(**{key: value for key, value in EXTRAS.items() if key != name}))
+        assert len(full) == 4
+        assert len(part) == (4 if name == "gray" else 3)
+        for function, state in part.items():
+            assert torch.equal(full[function], state)
+
+    def test_order_of_operations(self, monkeypatch):
+        calls = []
+        for module, name in (
+            (warp, "warp"),
+            (transforms, "flip"),
+            (transforms, "pad_crop"),
+            (policies, "policy"),
+            (policies, "color_jitter"),
+            (photometric, "gray"),
+            (photometric, "blur"),
+            (transforms, "normalize"),
+            (transforms, "erase"),
+        ):
+
+            def spy(*args, _original=getattr(module, name), _name=name, **options):
+                calls.append(_name)
+                return _original(*args, **options)
+
+            monkeypatch.setattr(module, name, spy)
+        quiet = EXTRAS | {
+            "policy": PolicyConfig(name="randaugment", probability=0),
+            "color_jitter": ColorJitterConfig(saturation=0, contrast=0),
+        }
+        apply(pixels(16), Preprocess((24, 16)), Augment(pad=2, **quiet), generator(1))
+        assert calls == [
+            *("warp", "flip", "pad_crop", "policy", "color_jitter", "gray", "blur"),
+            *("normalize", "erase"),
+        ]
+
+    def test_shares_of_gray_and_blurred_images(self):
+        batch, preprocess = pixels(1000, (8, 8)), Preprocess((8, 8))
+        off = {"flip": 0, "pad": 0, "erase": 0}
+        got = pixel_levels(
+            apply(batch, preprocess, Augment(gray=0.3, **off), generator()), preprocess
+        )
+        colourless = (got == got[:, :1]).flatten(1).all(1)
+        assert colourless.float().mean().item() == pytest.approx(0.3, abs=0.06)
+        assert torch.equal(got[~colourless], batch[~colourless])
+        assert torch.equal(got[colourless][:, :1], photometric.gray(batch[colourless]))
+        got = pixel_levels(
+            apply(batch, preprocess, Augment(blur=0.7, **off), generator()), preprocess
+        )
+        changed = (got != batch).flatten(1).any(1)
+        # The narrowest Gaussians change nothing.
+        assert 0.5 < changed.float().mean() < 0.7
+        assert got[changed].float().var() < batch.float().var() * 0.6
+
+    def test_crops_keep_the_area_and_fit(self):
+        count, (height, width) = 5000, (30, 20)
+        matrices = draw_crops(count, (height, width), (0.2, 0.9), generator())
+        assert matrices[:, 0, 1].abs().max() == matrices[:, 1, 0].abs().max() == 0
+        wide, tall = matrices[:, 0, 0], matrices[:, 1, 1]
+        left, top = matrices[:, 0, 2], matrices[:, 1, 2]
+        assert max(wide.max(), tall.max()) <= 1
+        assert min(left.min(), top.min()) >= 0
+        assert (left + wide * width).max() <= width + 1e-9
+        assert (top + tall * height).max() <= height + 1e-9
+        area, aspect = wide * tall, tall / wide
+        assert area.mean().item() == pytest.approx(0.55, abs=0.02)
+        assert area.min() > 0.199
+        assert area.max() < 0.901
+        assert aspect.min() > 0.749
+        assert aspect.max() < 4 / 3 + 1e-9
+        assert aspect.log().mean().abs() < 0.02
+        for share in (0.2, 0.5):
+            fixed = draw_crops(count, (height, width), (share, share), generator())
+            found = fixed[:, 0, 0] * fixed[:, 1, 1]
+            assert found.tolist() == pytest.approx([share] * count)
+        whole = draw_crops(4, (height, width), (1.0, 1.0), generator())
+        assert torch.allclose(whole, warp.identity(4), atol=1e-12)
+
+    def test_a_crop_shows_its_part_of_the_image(self):
+        ramp = torch.arange(0, 256, 4, dtype=torch.uint8)
+        batch = ramp.expand(30, 3, 64, 64).contiguous()
+        augment = Augment(flip=0, pad=0, erase=0, crop=(0.3, 0.6))
+        preprocess = Preprocess((64, 64))
+        got = pixel_levels(apply(batch, preprocess, augment, generator()), preprocess).double()
+        assert (got == got[:, :1, :1]).all()  # rows and channels stay alike
+        row = got[:, 0, 0]
+        inner = row[:, 4:-4]
+        assert ((inner[:, 1:] - inner[:, :-1]) >= 0).all()
+        span = (row[:, -5] - row[:, 4]) / (4 * 55)  # width kept
+        assert 0.44 < span.min() < span.max() < 0.92
+        assert span.std() > 0.03
+
+    def test_same_state_same_images_and_global_state_alone(self):
+        batch, preprocess, augment = pixels(16), Preprocess((24, 16)), Augment(pad=2, **EXTRAS)
+        before = torch.get_rng_state()
+        first, again, other = (
+            apply(batch, preprocess, augment, generator(seed)) for seed in (1, 1, 2)
+        )
+        assert torch.equal(torch.get_rng_state(), before)
+        assert torch.equal(first, again)
+        assert not torch.equal(first, other)
+        moving = generator(1)
+        apply(batch, preprocess, augment, moving)
+        assert not torch.equal(apply(batch, preprocess, augment, moving), first)
+
+    def test_mixing_is_not_done_here(self):
+        batch, preprocess = pixels(8), Preprocess((24, 16))
+        first = apply(batch, preprocess, Augment(), generator())
+        again = apply(batch, preprocess, Augment(mix=MixConfig(share=1)), generator())
+        assert torch.equal(first, again)
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+    def test_cuda_sees_the_same_batch(self):
+        batch, preprocess = pixels(32), Preprocess((24, 16))
+        here = apply(batch, preprocess, Augment(pad=4, **EXTRAS), generator(3))
+        there = apply(batch.cuda(), preprocess, Augment(pad=4, **EXTRAS), generator(3))
+        torch.testing.assert_close(there.cpu(), here, rtol=0, atol=1e-6)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_sees_the_same_batch():
     batch, preprocess = pixels(32), Preprocess((24, 16))
@@ -211,6 +417,10 @@ def test_cuda_sees_the_same_batch():
         ({"erase_tries": 0}, "erase_tries"),
         ({"erase_area": (0.5, 0.1)}, "erase_area"),
         ({"erase_area": (0, 0.1)}, "erase_area"),
+        ({"gray": 1.1}, "gray"),
+        ({"blur": -1}, "blur"),
+        ({"crop": (0.5, 1.5)}, "crop"),
+        ({"crop": (0.9, 0.5)}, "crop"),
         ({"erase_aspect": (2, 1)}, "erase_aspect"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from promptreid.config.augment import MixConfig
 from promptreid.data import store as store_module
 from promptreid.data import transforms
 from promptreid.data.augment import Augment, apply
@@ -289,6 +290,91 @@ class TestTrainLoader:
             assert second.images.is_cuda
             assert second.labels.is_cuda
             torch.testing.assert_close(second.images.cpu(), first.images, rtol=0, atol=1e-6)
+
+
+class TestCopies:
+    def test_second_copies_repeat_all_but_the_changes(self, paths):
+        cameras = [i % 3 for i in range(COUNT)]
+        once = list(make_loader(paths, cameras=cameras).epoch(3))
+        twice = list(make_loader(paths, cameras=cameras, copies=2).epoch(3))
+        assert len(once) == len(twice)
+        for one, two in zip(once, twice, strict=True):
+            count = len(one)
+            assert len(two) == 2 * count
+            assert two.images.shape[0] == 2 * count
+            for name in ("labels", "cameras", "views", "indices"):
+                assert torch.equal(getattr(two, name), getattr(one, name).repeat(2)), name
+            assert torch.equal(two.images[:count], one.images)
+            same = (two.images[count:] == one.images).flatten(1).all(1)
+            assert same.float().mean() < 0.5
+            assert two.mix is None
+
+    def test_copies_are_seeded(self, paths):
+        first, again = (list(make_loader(paths, copies=3).epoch(2)) for _ in "ab")
+        for one, two in zip(first, again, strict=True):
+            assert_same(one, two)
+        rest = list(make_loader(paths, copies=3).epoch(2, start=1))
+        assert_same(rest[0], first[1])
+
+    def test_no_copies(self, paths):
+        with pytest.raises(ConfigError, match="at least 1"):
+            make_loader(paths, copies=0)
+
+
+class TestMix:
+    CONFIGS = (MixConfig(share=0.5), MixConfig(share=0.5, mixup=0, cutmix=1))
+
+    @pytest.mark.parametrize("config", CONFIGS)
+    def test_labels_say_what_images_show(self, paths, config):
+        plain = Augment(flip=0, pad=0, erase=0)
+        mixed = Augment(flip=0, pad=0, erase=0, mix=config)
+        sampler = IdentityBalanced(np.arange(COUNT) % 5, 3, 4, 3)
+        seen = 0
+        for clean, batch in zip(
+            make_loader(paths, augment=plain, sampler=sampler).epoch(1),
+            make_loader(paths, augment=mixed, sampler=sampler).epoch(1),
+            strict=True,
+        ):
+            assert torch.equal(batch.labels, clean.labels)
+            mix = batch.mix
+            untouched = (batch.images == clean.images).flatten(1).all(1)
+            assert torch.equal(mix.clean, untouched)
+            assert torch.equal(mix.partner[mix.clean], batch.labels[mix.clean])
+            for label in batch.labels.unique():
+                assert mix.clean[batch.labels == label].sum() >= 2
+            for row in (~mix.clean).nonzero()[:, 0].tolist():
+                weight = mix.weight[row]
+                image, own = batch.images[row], clean.images[row]
+                if config.cutmix:
+                    share = (image == own).all(0).float().mean()
+                    assert share == pytest.approx(weight.item(), abs=1e-6)
+                    continue
+                others = clean.images[batch.labels == mix.partner[row]]
+                errors = (weight * own + (1 - weight) * others - image).abs().flatten(1)
+                assert errors.amax(1).min() < 1e-5
+                seen += 1
+        assert seen or config.cutmix
+
+    def test_copies_are_mixed_alike(self, paths):
+        augment = Augment(pad=2, mix=MixConfig())
+        found = 0
+        for batch in make_loader(paths, augment=augment, copies=2).epoch(2):
+            half = len(batch) // 2
+            assert torch.equal(batch.mix.partner[:half], batch.mix.partner[half:])
+            assert torch.equal(batch.mix.weight[:half], batch.mix.weight[half:])
+            found += int((~batch.mix.clean).sum())
+        assert found
+
+    def test_seeded_and_none_when_all_are_clean(self, paths):
+        augment = Augment(mix=MixConfig())
+        first, again = (list(make_loader(paths, augment=augment).epoch(2)) for _ in "ab")
+        for one, two in zip(first, again, strict=True):
+            assert_same(one, two)
+            assert torch.equal(one.mix.weight, two.mix.weight)
+        weights = {tuple(batch.mix.weight.tolist()) for batch in first}
+        assert len(weights) == len(first)
+        none = make_loader(paths, augment=Augment(mix=MixConfig(share=0)))
+        assert all(batch.mix is None for batch in none.epoch(2))
 
 
 class TestTestLoader:

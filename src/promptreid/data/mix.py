@@ -108,15 +108,16 @@ def choose(labels: Tensor, wanted: int, generator: Generator) -> Tensor:
         (B,) bool.
     """
     count = len(labels)
+    chosen = torch.zeros(count, dtype=torch.bool)
+    if count < 2:
+        return chosen
     order = torch.randperm(count, generator=generator)
     same = labels[order][:, None] == labels[order][None, :]
     earlier = same.tril(-1).sum(1)
     kept = (earlier < 2) & (same.sum(1) >= 2)
     first = same.int().argmax(1)  # where an identity comes in the random order
     last_resort = kept * (1 + first)
-    chosen = torch.zeros(count, dtype=torch.bool)
-    if count > 1:
-        chosen[order[last_resort.argsort(stable=True)[:wanted]]] = True
+    chosen[order[last_resort.argsort(stable=True)[:wanted]]] = True
     return chosen
 
 

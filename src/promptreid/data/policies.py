@@ -99,7 +99,7 @@ def policy(batch: Tensor, config: PolicyConfig, generator: Generator) -> Tensor:
 def _randaugment(batch: Tensor, used: Tensor, config: PolicyConfig, generator: Generator) -> Tensor:
     shape = (config.operations, len(batch))
     level = torch.full(shape, config.magnitude / _MOST_STRONG, dtype=torch.float64)
-    return _draw(RANDAUGMENT, level, used, batch, generator).run(batch)
+    return _draw(RANDAUGMENT, level, used, _size(batch), generator).run(batch)
 
 
 def _trivialaugment(
@@ -107,53 +107,67 @@ def _trivialaugment(
 ) -> Tensor:
     magnitude = torch.randint(_MOST_STRONG + 1, (1, len(batch)), generator=generator)
     level = magnitude.to(torch.float64) / _MOST_STRONG
-    return _draw(TRIVIALAUGMENT, level, used, batch, generator).run(batch)
+    return _draw(TRIVIALAUGMENT, level, used, _size(batch), generator).run(batch)
 
 
 def _augmix(batch: Tensor, used: Tensor, config: PolicyConfig, generator: Generator) -> Tensor:
-    """Return (1 - m) times the image plus m times the weighted mean of its chains."""
-    rows, count = used.nonzero()[:, 0], len(batch)
-    uniform = torch.rand(_CHAINS * _DEPTH, count, generator=generator, dtype=torch.float64)
-    level = (0.1 + (config.severity - 0.1) * uniform) / _MOST_SEVERE
-    plan = _draw(AUGMIX, level, used, batch, generator)
-    depth = torch.randint(1, _DEPTH + 1, (_CHAINS, 1, count), generator=generator)
-    beyond = (torch.arange(_DEPTH)[:, None] >= depth).reshape(_CHAINS * _DEPTH, count)
-    which = torch.where(beyond, IDENTITY, plan.which)
-    seed = int(torch.randint(1 << 62, (), generator=generator))
-    rng = np.random.default_rng(seed)
-    share = torch.from_numpy(rng.beta(1.0, 1.0, count))
-    weights = torch.from_numpy(rng.dirichlet((1.0,) * _CHAINS, count)).T * share
+    """Return the weighted mean of each used image and its chains."""
+    plan, weights = _draw_augmix(used, config.severity, _size(batch), generator)
+    rows = used.nonzero()[:, 0]
     if not len(rows):
         return batch
-
     there = rows.to(batch.device)
     own = batch[there]
-
-    def weighed(weight: Tensor, images: Tensor) -> Tensor:
-        return images * weight[rows].float().to(batch.device)[:, None, None, None]
-
-    total = weighed(1 - share, own)
-    for chain in range(_CHAINS):
-        steps = slice(chain * _DEPTH, (chain + 1) * _DEPTH)
-        changed = Plan(which[steps][:, rows], plan.strength[steps][:, rows]).run(own)
-        total += weighed(weights[chain], changed)
-    result = batch.clone()
-    result[there] = (total + 0.5).clamp_(0, 255).to(torch.uint8)
-    return result
+    total = torch.zeros(own.shape, device=batch.device)
+    for place in range(_CHAINS + 1):
+        steps = slice((place - 1) * _DEPTH, place * _DEPTH) if place else slice(0)
+        changed = Plan(plan.which[steps, rows], plan.strength[steps, rows]).run(own)
+        # A product and a sum, never fused, so that all devices round alike.
+        total += changed * weights[place, rows].float().to(batch.device)[:, None, None, None]
+    return batch.index_copy(0, there, (total + 0.5).clamp_(0, 255).to(torch.uint8))
 
 
-def _draw(space: Space, level: Tensor, used: Tensor, batch: Tensor, generator: Generator) -> Plan:
+def _draw_augmix(
+    used: Tensor, severity: int, size: tuple[int, int], generator: Generator
+) -> tuple[Plan, Tensor]:
+    """Draw chains and weights.
+
+    Returns:
+        The operations of chain after chain, (9, B) with the identity beyond a chain's end, and the
+        weights of the image itself and of its chains, (4, B) float64 of sum 1.
+    """
+    shape = (_CHAINS * _DEPTH, len(used))
+    uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
+    level = (0.1 + (severity - 0.1) * uniform) / _MOST_SEVERE
+    plan = _draw(AUGMIX, level, used, size, generator)
+    depth = torch.randint(1, _DEPTH + 1, (_CHAINS, 1, len(used)), generator=generator)
+    beyond = (torch.arange(_DEPTH)[:, None] >= depth).reshape(shape)
+    which = torch.where(beyond, IDENTITY, plan.which)
+    # torch's Beta and Dirichlet distributions do not draw from a given generator.
+    rng = np.random.default_rng(int(torch.randint(1 << 62, (), generator=generator)))
+    share = torch.from_numpy(rng.beta(1.0, 1.0, len(used)))
+    chains = torch.from_numpy(rng.dirichlet((1.0,) * _CHAINS, len(used))).T
+    return Plan(which, plan.strength), torch.cat(((1 - share)[None], chains * share))
+
+
+def _draw(
+    space: Space, level: Tensor, used: Tensor, size: tuple[int, int], generator: Generator
+) -> Plan:
     """Draw one operation of the space, uniformly, for each level (S, B); none for unused images."""
     choice = torch.randint(len(space), level.shape, generator=generator)
     sign = 2.0 * torch.randint(2, level.shape, generator=generator) - 1
-    height, width = batch.shape[2:]
     which, strength = torch.empty_like(choice), torch.empty_like(level)
     for number, (name, span) in enumerate(space.items()):
         chosen = choice == number
         which[chosen] = NAMES.index(name)
-        strength[chosen] = span.at(level[chosen], sign[chosen], (height, width))
+        strength[chosen] = span.at(level[chosen], sign[chosen], size)
     which[:, ~used] = IDENTITY
     return Plan(which, strength)
+
+
+def _size(batch: Tensor) -> tuple[int, int]:
+    height, width = batch.shape[2:]
+    return height, width
 
 
 _POLICIES: Mapping[str, Callable[[Tensor, Tensor, PolicyConfig, Generator], Tensor]] = (
