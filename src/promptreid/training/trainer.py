@@ -114,7 +114,8 @@ class Trainer:
     def _run_stage(self, index: int) -> None:
         stage = self.recipe.stages[index]
         seed = derive_seed(self.seed, index)
-        rows = self._rows(stage)
+        # Taking features puts the model in eval mode, so the modes are set after it.
+        source = self._source(stage, seed, self._rows(stage))
         parameters = set_learning(self.model, stage.learns, blocks=stage.blocks)
         states = build_states(
             stage.losses,
@@ -127,7 +128,7 @@ class Trainer:
             config=stage,
             model=self.model,
             parameters=parameters,
-            source=self._source(stage, seed, rows),
+            source=source,
             text_bank=self._text_bank,
             states=states.to(self.device),
             domains=_domains(stage, self.data, self.device),
