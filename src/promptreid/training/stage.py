@@ -93,6 +93,7 @@ class StageRunner:
             self._epoch(self.state.epoch)
         if self.average is not None:
             self.average.keep()
+        self._optimizer.zero_grad(set_to_none=True)  # the next stage may freeze what learned here
         state = self.state
         state.optimizer, state.losses, state.average, state.rows = {}, {}, {}, None
 
