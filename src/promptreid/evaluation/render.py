@@ -108,6 +108,10 @@ def _applied(values: Values) -> list[str]:
     lines = []
     if values.get("flip"):
         lines.append("Embeddings are averages over each image and its mirror image.")
+    joined = values.get("multi_query")
+    if joined is not None:
+        group = {"identity": "identity", "identity_camera": "identity and camera"}[joined]
+        lines.append(f"Each query is the mean of all query images of one {group}.")
     expansion, rerank = values.get("query_expansion"), values.get("rerank")
     if expansion is not None:
         lines.append(

@@ -35,6 +35,7 @@ class QueryResult:
         inp: (Q,) float64 inverse negative penalty, NaN without a match.
         reason: (Q,) int64 position in `REASONS` of why there is no match, -1 with a match.
         gallery: Number of gallery images.
+        identities: Q names, those of joined queries where queries were joined.
     """
 
     matches: Tensor
@@ -45,6 +46,7 @@ class QueryResult:
     inp: Tensor
     reason: Tensor
     gallery: int
+    identities: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.matches)
@@ -109,6 +111,7 @@ class Scores:
         rerank: Parameters of the re-ranking, None without one.
         expansion: Parameters of the query expansion, None without one.
         flip: Whether embeddings are averages over an image and its mirror image.
+        multi_query: How queries were joined, "identity" or "identity_camera"; None for single ones.
         results: Outcome of each query, one per repeat.
     """
 
@@ -120,6 +123,7 @@ class Scores:
     rerank: Rerank | None = None
     expansion: Expansion | None = None
     flip: bool = False
+    multi_query: str | None = None
     results: tuple[QueryResult, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -213,6 +217,7 @@ class Scores:
             "note": self.note,
             "flip": self.flip,
             "query_expansion": None if self.expansion is None else self.expansion.to_dict(),
+            "multi_query": self.multi_query,
             "rerank": None if self.rerank is None else self.rerank.to_dict(),
             "per_repeat": [self._repeat_dict(repeat) for repeat in self.per_repeat],
         }
@@ -237,5 +242,7 @@ class Scores:
 def join_results(parts: list[QueryResult]) -> QueryResult:
     """Join the outcomes of consecutive blocks of queries against one gallery."""
     names = ("matches", "first_rank", "last_rank", "ap_step", "ap_trapezoid", "inp", "reason")
-    columns = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+    columns: dict[str, Any] = {
+        name: torch.cat([getattr(part, name) for part in parts]) for name in names
+    }
     return QueryResult(**columns, gallery=parts[0].gallery)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,19 +13,24 @@ from promptreid.errors import EvaluationError, unknown_name
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.expansion import Expansion, expand
 from promptreid.evaluation.matching import Matches, MatchTable
+from promptreid.evaluation.multi_query import join_queries
 from promptreid.evaluation.ranking import (
     average_precision,
     inverse_negative_penalty,
     match_ranks,
 )
 from promptreid.evaluation.rerank import Rerank, rerank_blocks
+from promptreid.evaluation.rules import (
+    camera_rule,
+    check_comparable,
+    protocol_rule,
+    scoring_device,
+)
 from promptreid.evaluation.scores import AP_DEFINITIONS, QueryResult, Scores, join_results
 from promptreid.evaluation.similarity import similarity_blocks
 
 if TYPE_CHECKING:
     from promptreid.data.protocol import Protocol
-
-SAME_CAMERA = ("auto", "exclude", "keep")
 
 
 def evaluate(
@@ -39,6 +43,7 @@ def evaluate(
     block: int | None = None,
     rerank: Rerank | None = None,
     expansion: Expansion | None = None,
+    multi_query: str | None = None,
 ) -> Scores:
     """Score queries against a gallery: CMC, mAP and mINP.
 
@@ -59,18 +64,20 @@ def evaluate(
         block: Queries per block; None picks a block of about 16 MiB. The scores do not depend on
             it.
         rerank: Re-rank by k-reciprocal neighbours first.
-        expansion: Average queries and gallery with their neighbours before all else.
+        expansion: Average queries and gallery with their neighbours before re-ranking.
+        multi_query: "identity" or "identity_camera" first joins all queries of one identity, or of
+            one identity and camera, into one, see `promptreid.evaluation.multi_query`.
 
     Returns:
         The scores of one repeat.
 
     Raises:
         EvaluationError: An option is unknown, a set is empty, the dimensions differ, or no query
-            has a match.
+            has a match; or queries are joined although they are the gallery.
     """
-    _check_options(same_camera, ap)
-    rule, note = _camera_rule(same_camera, _cameras(query) + _cameras(gallery))
-    how = _How(rule=rule, block=block, rerank=rerank, expansion=expansion)
+    _check_definition(ap)
+    rule, note = camera_rule(same_camera, query, gallery)
+    how = _How(rule, block, rerank, expansion, multi_query)
     return _scores([_score(query, gallery, how)], how, protocol=protocol, ap=ap, note=note)
 
 
@@ -83,6 +90,7 @@ def evaluate_protocol(
     block: int | None = None,
     rerank: Rerank | None = None,
     expansion: Expansion | None = None,
+    multi_query: str | None = None,
 ) -> Scores:
     """Score a data set by its protocol; all repeats share the one set of embeddings.
 
@@ -94,6 +102,7 @@ def evaluate_protocol(
         block: As in `evaluate`.
         rerank: As in `evaluate`.
         expansion: As in `evaluate`.
+        multi_query: As in `evaluate`.
 
     Returns:
         Means over the repeats, with their spread.
@@ -102,20 +111,14 @@ def evaluate_protocol(
         EvaluationError: As for `evaluate`; or the protocol asks for rows that the embeddings do
             not have.
     """
-    same_camera = protocol.same_camera if same_camera is None else same_camera
     ap = protocol.ap if ap is None else ap
-    _check_options(same_camera, ap)
-    # Decided once for all repeats, over the images that any of them uses.
-    used = [rows for repeat in protocol.repeats for rows in (repeat.query, repeat.gallery)]
-    rule, note = _camera_rule(
-        same_camera, _cameras(embeddings.select(np.unique(np.concatenate(used))))
-    )
-    how = _How(rule=rule, block=block, rerank=rerank, expansion=expansion)
+    _check_definition(ap)
+    rule, note = protocol_rule(embeddings, protocol, same_camera)
+    how = _How(rule, block, rerank, expansion, multi_query)
     results = [
         _score(embeddings.select(repeat.query), embeddings.select(repeat.gallery), how)
         for repeat in protocol.repeats
     ]
-    note = " ".join(filter(None, (protocol.note, note)))
     return _scores(results, how, protocol=protocol.name, ap=ap, note=note)
 
 
@@ -127,38 +130,25 @@ class _How:
     block: int | None
     rerank: Rerank | None
     expansion: Expansion | None
+    multi_query: str | None
 
 
-def _check_options(same_camera: str, ap: str) -> None:
-    if same_camera not in SAME_CAMERA:
-        raise EvaluationError(unknown_name("same-camera rule", same_camera, SAME_CAMERA))
+def _check_definition(ap: str) -> None:
     if ap not in AP_DEFINITIONS:
         raise EvaluationError(unknown_name("definition of average precision", ap, AP_DEFINITIONS))
 
 
-def _cameras(embeddings: Embeddings) -> list[int | None]:
-    return list(embeddings.cameras or (None,) * len(embeddings))
-
-
-def _camera_rule(same_camera: str, cameras: list[int | None]) -> tuple[str, str]:
-    """Decide whether the camera rule applies, and say what a reader should know about it."""
-    missing = cameras.count(None)
-    if same_camera == "keep" or not missing:
-        return "exclude" if same_camera == "auto" else same_camera, ""
-    if missing == len(cameras):
-        return "keep", "No image has a camera, so the same-camera rule does not apply."
-    some = f"The camera of {missing} of {len(cameras)} images is not known, so "
-    if same_camera == "auto":
-        return "keep", some + "the same-camera rule is off."
-    return "exclude", some + "the same-camera rule does not apply to them."
-
-
 def _score(query: Embeddings, gallery: Embeddings, how: _How) -> QueryResult:
-    _check_comparable(query, gallery)
+    check_comparable(query, gallery)
     leave_one_out = query is gallery
-    device = query.vectors.device
-    # Apple's GPUs have no float64, which the averages need.
-    device = device if device.type in ("cpu", "cuda") else torch.device("cpu")
+    if how.multi_query is not None:
+        if leave_one_out:
+            raise EvaluationError(
+                "Queries that are the gallery themselves cannot be joined: each joined query "
+                "would hold its own answers. Give queries and gallery of different images."
+            )
+        query = join_queries(query, how.multi_query)
+    device = scoring_device(query)
     query = query.to(device)
     gallery = query if leave_one_out else gallery.to(device)
     table = MatchTable(
@@ -172,20 +162,7 @@ def _score(query: Embeddings, gallery: Embeddings, how: _How) -> QueryResult:
     )
     if not bool((result.matches > 0).any()):
         raise EvaluationError(_no_match_at_all(query, gallery, result))
-    return result
-
-
-def _check_comparable(query: Embeddings, gallery: Embeddings) -> None:
-    for name, part in (("query", query), ("gallery", gallery)):
-        if not len(part):
-            raise EvaluationError(
-                f"The {name} set is empty. Check how the data set is split into query and gallery."
-            )
-    if query.dim != gallery.dim:
-        raise EvaluationError(
-            f"The query vectors have {query.dim} dimensions, the gallery vectors {gallery.dim}. "
-            "Both must come from the same model."
-        )
+    return replace(result, identities=query.identities)
 
 
 def _blocks(query: Embeddings, gallery: Embeddings, how: _How) -> Iterator[tuple[slice, Tensor]]:
@@ -228,6 +205,7 @@ def _scores(results: list[QueryResult], how: _How, *, protocol: str, ap: str, no
         note=note,
         rerank=how.rerank,
         expansion=how.expansion,
+        multi_query=how.multi_query,
         results=tuple(results),
     )
 
