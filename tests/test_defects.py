@@ -279,6 +279,32 @@ def test_what_learns_has_one_rule_and_a_gradient_and_the_rest_has_neither(
                 assert training == (part in config.learns), part
 
 
+def test_one_domain_without_additions_is_clip_reid_to_the_bit(
+    data: DataSet, tmp_path: Path
+) -> None:
+    one = replace(data, manifest=replace(data.manifest, domains=("one",) * len(data.manifest)))
+    plain = watch("clip-reid", one, tmp_path / "plain")
+    domains = watch(
+        "mta-clip/single",
+        one,
+        tmp_path / "domains",
+        "prompt.shared_tokens=0",
+        "tuning.adapter=null",
+        "stages.prompts.batch.size=16",
+        "stages.image.learns=[image, head]",
+        "stages.image.blocks=null",
+        "stages.image.batch={identities: 8, images: 2}",
+        "stages.image.optimizer.part_lr_factors={}",
+    )
+    assert {stage.domains for stage in plain.recipe.stages} == {"joint"}
+    assert {stage.domains for stage in domains.recipe.stages} == {"mean"}
+    wanted, found = plain.model.state_dict(), domains.model.state_dict()
+    assert wanted.keys() == found.keys()
+    assert [name for name in wanted if not torch.equal(wanted[name], found[name])] == []
+    fresh = tiny_copy("tiny", image_size=(32, 32), stride=None).state_dict()
+    assert not torch.equal(fresh["image.proj"], found["backbone.image.proj"])
+
+
 def test_angle_classifiers_reductions_and_necks_are_taught(data: DataSet, tmp_path: Path) -> None:
     for name, stage, wanted in (
         ("finetune-losses/ce-triplet-arcface", "image", ["linear.projected", "arcface.projected"]),

@@ -30,8 +30,15 @@ class Domains:
     of_class: Tensor
     reduce: str
 
-    def split(self, outputs: StepOutputs) -> Iterator[tuple[int, DomainOutputs]]:
-        """Yield the number and the part of every domain that the batch holds."""
+    def split(self, outputs: StepOutputs) -> Iterator[tuple[int, StepOutputs | DomainOutputs]]:
+        """Yield the number and the part of every domain that the batch holds.
+
+        Where there is one domain its part is the batch itself, so that sums are taken in the same
+        order and training is that without domains to the bit.
+        """
+        if len(self.names) == 1:
+            yield 0, outputs
+            return
         domains = self.of_class[outputs.labels]
         for number in range(len(self.names)):
             rows = (domains == number).nonzero()[:, 0]
