@@ -34,7 +34,7 @@ def match_ranks(similarity: Tensor, index: Tensor, match: Tensor) -> Tensor:
         (B, P) int64 ranks from 1, rising along each row; zeros after the last match.
     """
     values = similarity.gather(1, index)
-    ordered = _sorted_rows(similarity)
+    ordered = sorted_rows(similarity)
     not_closer = torch.searchsorted(ordered, values, right=True)
     equal = not_closer - torch.searchsorted(ordered, values)
     ranks = similarity.shape[1] - not_closer + 1
@@ -107,7 +107,7 @@ def cumulative_matches(first_ranks: Tensor, max_rank: int) -> Tensor:
     return hits.cumsum(0).to(torch.float64) / len(ranks)
 
 
-def _sorted_rows(similarity: Tensor) -> Tensor:
+def sorted_rows(similarity: Tensor) -> Tensor:
     """Sort each row, rising."""
     if similarity.device.type != "cpu":
         return similarity.sort(dim=1).values

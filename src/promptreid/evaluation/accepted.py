@@ -1,0 +1,97 @@
+"""How many pairs of each query, or of each identity's queries, given thresholds accept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.pairs import PairBlock, Pairs
+from promptreid.evaluation.ranking import sorted_rows
+from promptreid.evaluation.rules import camera_rule
+
+
+@dataclass(frozen=True, eq=False)
+class AcceptedPairs:
+    """Accepted pairs by row, which is a query or an identity. All tensors are on the CPU.
+
+    Attributes:
+        thresholds: (T,) float32, strictly rising; a pair is accepted from its threshold on.
+        names: R names, of the queries' identities.
+        true: (R, T) int64 accepted genuine pairs.
+        false: (R, T) int64 accepted impostor pairs.
+        genuine: (R,) int64 genuine pairs.
+        impostors: (R,) int64 impostor pairs.
+    """
+
+    thresholds: Tensor
+    names: tuple[str, ...]
+    true: Tensor
+    false: Tensor
+    genuine: Tensor
+    impostors: Tensor
+
+
+def count_accepted(
+    query: Embeddings,
+    gallery: Embeddings,
+    thresholds: Sequence[float] | Tensor,
+    *,
+    same_camera: str = "auto",
+    by: str = "query",
+    block: int | None = None,
+) -> AcceptedPairs:
+    """Count accepted pairs of each query or of each identity among the queries.
+
+    Args:
+        query: The queries.
+        gallery: The gallery. The same object as `query` pairs each image with all others, both
+            ways round.
+        thresholds: T scores, in any order; each counts once.
+        same_camera: As in `verify`.
+        by: "query" for a row per query, "identity" for a row per identity in the order in which
+            they first appear.
+        block: Queries per block; None picks a block of about 16 MiB.
+
+    Raises:
+        EvaluationError: There is no threshold or one is not a number, or as for `Pairs`.
+    """
+    cuts = torch.as_tensor(thresholds, dtype=torch.float32).reshape(-1).cpu()
+    if not len(cuts) or bool(cuts.isnan().any()):
+        raise EvaluationError("Counting accepted pairs needs at least one threshold, all numbers.")
+    cuts = cuts.unique()
+    rule, _ = camera_rule(same_camera, query, gallery)
+    names = query.identities if by == "query" else tuple(dict.fromkeys(query.identities))
+    if by == "query":
+        rows = torch.arange(len(query))
+    else:
+        numbers = {name: number for number, name in enumerate(names)}
+        rows = torch.tensor([numbers[name] for name in query.identities])
+    true, false = (torch.zeros(len(names), len(cuts), dtype=torch.int64) for _ in range(2))
+    genuine, impostors = (torch.zeros(len(names), dtype=torch.int64) for _ in range(2))
+    for part in Pairs(query, gallery, exclude_camera=rule == "exclude", block=block):
+        owners = rows[part.queries]
+        for total, found in zip((true, false, genuine, impostors), _count(part, cuts), strict=True):
+            total.index_add_(0, owners, found)
+    return AcceptedPairs(cuts, names, true, false, genuine, impostors)
+
+
+def _count(part: PairBlock, cuts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return accepted genuine and impostor pairs (B, T), and all of both kinds (B,)."""
+    count = len(part.impostors)
+    cuts = cuts.to(part.impostors.device)
+    # Bin b holds the scores that reach the first b thresholds and no more.
+    bins = torch.searchsorted(cuts, part.genuine, right=True)
+    width = len(cuts) + 1
+    table = torch.bincount(part.owner * width + bins, minlength=count * width).view(count, width)
+    reaching = table.flip(1).cumsum(1).flip(1)
+    ordered = sorted_rows(part.impostors)
+    below = torch.searchsorted(ordered, cuts.expand(count, -1).contiguous())
+    impostors = (part.impostors > -torch.inf).sum(1)
+    # A threshold of minus infinity accepts the pairs, but not what is no pair.
+    false = (ordered.shape[1] - below).minimum(impostors[:, None])
+    return reaching[:, 1:].cpu(), false.cpu(), reaching[:, 0].cpu(), impostors.cpu()
