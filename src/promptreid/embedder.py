@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from promptreid.errors import DataError, WeightsError
 from promptreid.evaluation.embed import embed_images
 from promptreid.interop.clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model
+from promptreid.models.image_prompt import ImagePrompt
 from promptreid.models.prompts import encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.training.device import pick_device
@@ -65,6 +66,8 @@ class Embedder:
         cameras: Numbers | None = None,
         views: Views | None = None,
         *,
+        attributes: Mapping[str, Sequence[str]] | None = None,
+        prompt: str | None = None,
         flip: bool = False,
         batch_size: int = 64,
     ) -> Tensor:
@@ -77,6 +80,11 @@ class Embedder:
                 unknown. Only models with camera embeddings read it.
             views: View number of each image, likewise; or the value of the attribute, such as
                 "palmar right", for a model trained with `sie.attribute`.
+            attributes: Attribute to its value for each image, for a model whose sentences name
+                attributes of the image. None, where they are unknown, averages over all sentences.
+            prompt: Kind of sentence of a model with a sentence per image: "composed" with a word
+                computed from the image, "simplified" without, which is faster; None for what the
+                recipe chose.
             flip: Average each vector with that of the mirrored image. Costs a second pass.
             batch_size: Images per forward pass.
 
@@ -84,8 +92,10 @@ class Embedder:
             (N, width) float32 rows of length 1, on the CPU.
 
         Raises:
-            DataError: An image cannot be read, or there are not as many cameras or views as images.
+            DataError: An image cannot be read, there are not as many cameras, views or values of an
+                attribute as images, or the model has no sentence with these values.
             ModelError: A tensor has another size than the model takes.
+            ConfigError: `prompt` is unknown, or the model has no sentence per image.
         """
         if isinstance(images, str | Path | Image.Image | np.ndarray):
             images = [images]
@@ -93,14 +103,17 @@ class Embedder:
         count = len(items)
         camera_rows = self._rows(cameras, "camera", count)
         view_rows = self._rows(views, "view", count)
+        variants = self._variants(attributes, count)
+        numbers = (camera_rows, view_rows, variants)
         vectors = torch.empty(count, self.width)
         # no_grad, not inference_mode: reduced precision is several times slower under the latter.
         with torch.no_grad():
             for start in range(0, count, batch_size):
                 part = slice(start, start + batch_size)
                 batch = self._batch(items[part]).to(self.device)
-                sides = [None if rows is None else rows[part] for rows in (camera_rows, view_rows)]
-                vectors[part] = embed_images(self.model, batch, *sides, flip=flip).cpu()
+                sides = [None if rows is None else rows[part] for rows in numbers]
+                found = embed_images(self.model, batch, *sides, flip=flip, prompt=prompt)
+                vectors[part] = found.cpu()
         return vectors
 
     def embed_text(self, sentences: str | Sequence[str], *, batch_size: int = 256) -> Tensor:
@@ -144,6 +157,21 @@ class Embedder:
         table = self.metadata.get(f"{word}_values") or []
         rows = {value: row for row, value in enumerate(table)}
         return torch.tensor([rows.get(value, -1) for value in values], device=self.device)
+
+    def _variants(
+        self, attributes: Mapping[str, Sequence[str]] | None, count: int
+    ) -> Tensor | None:
+        """Find the sentence of each image; None where there is one or they are not known."""
+        prompt = self.model.prompt
+        if attributes is None or not isinstance(prompt, ImagePrompt) or len(prompt.variants) < 2:
+            return None
+        for name, values in attributes.items():
+            if isinstance(values, str) or len(values) != count:
+                raise DataError(
+                    f"There are {count} images, so the attribute {name!r} needs a list of as many "
+                    f"values, got {values!r}."
+                )
+        return prompt.variants_of(attributes, images=count).to(self.device)
 
 
 def load(

@@ -14,8 +14,11 @@ from small_models import small_backbone
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.preprocess import Preprocess
 from promptreid.embedder import Embedder
-from promptreid.evaluation.embed import embed_images, embed_manifest
-from promptreid.models.reid import ReIDModel
+from promptreid.errors import ConfigError, DataError
+from promptreid.evaluation.embed import embed_images, embed_manifest, open_images
+from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.prompts import SentenceFields
+from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 
 SIZE = (64, 32)
@@ -91,3 +94,61 @@ def test_an_attribute_in_place_of_the_view(model, manifest):
 def test_data_without_the_attribute_has_unknown_views(model, manifest):
     metadata = {"view_values": ["left", "right"], "recipe": {"sie": {"attribute": "side"}}}
     assert torch.equal(embed(model, manifest, metadata), embed(model, manifest))
+
+
+def with_sentences(*aspects):
+    backbone = small_backbone()
+    backbone.image.fit(SIZE, 16)
+    prompt = ImagePrompt(
+        backbone.text,
+        backbone.tokenizer,
+        inputs=64,
+        templates="The {aspect} side of a {context} hand",
+        fields=SentenceFields(variants=tuple({"aspect": aspect} for aspect in aspects)),
+    )
+    return ReIDModel(backbone, prompt=prompt, embedding=EmbeddingSpec(("text",))).eval()
+
+
+@pytest.mark.parametrize("kind", ["composed", "simplified", None])
+def test_images_are_read_with_the_sentence_of_their_own_attribute(manifest, kind):
+    known = manifest.select([0, 2, 3, 4])
+    model = with_sentences("back", "dorsal left", "palmar left")
+    found = embed(model, known, batch_size=3, prompt=kind)
+    paths = [known.path(row) for row in range(4)]
+    embedder = Embedder(model, PREPROCESS, {})
+    aspects = known.attributes["aspect"]
+    assert torch.allclose(
+        found, embedder.embed(paths, attributes={"aspect": aspects}, prompt=kind), atol=1e-5
+    )
+    for row, aspect in enumerate(aspects):
+        for other in ("back", "dorsal left", "palmar left"):
+            one = embedder.embed(paths[row], attributes={"aspect": [other]}, prompt=kind)[0]
+            assert torch.allclose(found[row], one, atol=1e-5) is (other == aspect)
+    assert not torch.allclose(embedder.embed(paths, prompt=kind), found, atol=1e-3)
+
+
+def test_an_attribute_that_no_sentence_was_built_for_is_said(manifest):
+    model = with_sentences("back", "dorsal left")
+    with pytest.raises(DataError, match=r"no sentence with \{'aspect': 'palmar left'\}"):
+        embed(model, manifest.select([0, 2, 3]))
+    embedder = Embedder(model, PREPROCESS, {})
+    image = manifest.path(0)
+    with pytest.raises(DataError, match="a list of as many"):
+        embedder.embed(image, attributes={"aspect": "back"})
+    with pytest.raises(DataError, match=r"names \['aspect'\]"):
+        embedder.embed(image, attributes={"side": ["left"]})
+
+
+def test_kinds_of_sentences_are_of_image_prompts(model, manifest):
+    with pytest.raises(ConfigError, match="Composed sentences are those of an image prompt"):
+        embed(model, manifest, prompt="composed")
+
+
+def test_images_opened_once_serve_several_passes(model, manifest, monkeypatch):
+    expected = embed(model, manifest)
+    store = open_images(manifest, PREPROCESS)
+    assert torch.equal(embed(model, manifest, store=store), expected)
+    monkeypatch.setattr("promptreid.data.store.read_image", None)  # nothing is read again
+    assert torch.equal(embed(model, manifest, store=store), expected)
+    with pytest.raises(ValueError, match="5 opened images for 2 rows"):
+        embed(model, manifest.select([0, 1]), store=store)

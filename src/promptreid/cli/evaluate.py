@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,10 @@ import click
 if TYPE_CHECKING:
     from promptreid.config.schema import EvaluationConfig
     from promptreid.data.dataset import DataSet
+    from promptreid.data.store import ImageStore
     from promptreid.embedder import Embedder
-    from promptreid.evaluation.attributes import AttributeScores
     from promptreid.evaluation.settings import RetrievalSettings
     from promptreid.progress import Lines
-
-Templates = Mapping[str, tuple[str, ...]]
 
 
 @click.command()
@@ -75,6 +73,14 @@ Templates = Mapping[str, tuple[str, ...]]
     "[default: as in the recipe]",
 )
 @click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    type=click.Choice(["composed", "simplified"]),
+    help="Sentence of a model that has one for each image: with the image's own word, or without a "
+    "word.  Give both to see scores and embedding speed side by side.  [default: as in the recipe]",
+)
+@click.option(
     "--attributes",
     is_flag=True,
     help="Also read the recipe's attributes off the test images by sentences alone "
@@ -105,6 +111,7 @@ def evaluate(
     query_expansion: int | None,
     expansion_power: float | None,
     rerank: bool | None,
+    prompts: tuple[str, ...],
     attributes: bool,
     image_size: tuple[int, int] | None,
     batch_size: int,
@@ -119,10 +126,12 @@ def evaluate(
     \b
     promptreid evaluate runs/my-run
     promptreid evaluate runs/my-run --flip --query-expansion 5 --rerank
+    promptreid evaluate runs/my-prompt-sg-run --prompt composed --prompt simplified
     promptreid evaluate runs/my-run --data market1501:/data/Market-1501-v15.09.15
     promptreid evaluate runs/a runs/b --data market1501:/data/Market --data msmt17:/data/MSMT17_V1
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.cli.score_table import matrix_row, own_data, summarise, tell
+    from promptreid.cli.attribute_table import attribute_text, read_attributes, recipe_templates
+    from promptreid.cli.score_table import matrix_row, named, own_data, summarise, tell, tell_speeds
     from promptreid.data.spec import parse_spec
     from promptreid.errors import RunError
 
@@ -139,10 +148,13 @@ def evaluate(
 
     progress = Lines()
     datasets: dict[str, DataSet] = {}
+    kinds: tuple[str | None, ...] = tuple(dict.fromkeys(prompts)) or (None,)
     rows, table = [], []
     for model in models:
         embedder = load(model, device=device, image_size=image_size)
-        rows.append(matrix_row(model, embedder.metadata))
+        if prompts:
+            _check_sentences(embedder, model, progress)
+        rows += [matrix_row(model, embedder.metadata, kind) for kind in kinds]
         settings = RetrievalSettings.of(
             _recipe_defaults(embedder.metadata),
             flip=flip,
@@ -154,19 +166,25 @@ def evaluate(
             raise click.UsageError(
                 "--expansion-power needs --query-expansion N, which is 0 or absent."
             )
-        templates = _templates(model, embedder.metadata) if attributes else {}
-        results = []
+        templates = recipe_templates(model, embedder.metadata) if attributes else {}
+        results: list[list[dict[str, Any]]] = [[] for _ in kinds]
         for spec in specs:
             if spec not in datasets:
                 datasets[spec] = _load_data(spec, unreadable, progress)
-            result = _score(embedder, datasets[spec], settings, same_camera, batch_size, progress)
-            tell(result, model, alone=len(models) == 1)
+            dataset = datasets[spec]
+            found = _score(embedder, dataset, settings, kinds, same_camera, batch_size, progress)
+            for kind, result in zip(kinds, found, strict=True):
+                tell(result, named(model, kind), alone=len(models) == len(kinds) == 1)
+            tell_speeds(found)
+            read = {}
             if templates:
-                found = _read_attributes(embedder, datasets[spec], templates, batch_size, progress)
-                result["attributes"] = {name: scores.to_dict() for name, scores in found.items()}
-                click.echo(_attribute_text(found))
-            results.append({**result, "model": str(model)})
-        table.append(tuple(results))
+                read = read_attributes(embedder, dataset, templates, batch_size, progress)
+                click.echo(attribute_text(read))
+            for own, result in zip(results, found, strict=True):
+                if read:
+                    result["attributes"] = {name: s.to_dict() for name, s in read.items()}
+                own.append({**result, "model": str(model)})
+        table += [tuple(own) for own in results]
     content = summarise(rows, [datasets[spec] for spec in specs], table)
     if json_file is not None:
         write_json(json_file, content)
@@ -190,84 +208,89 @@ def _recipe_defaults(metadata: Mapping[str, Any]) -> EvaluationConfig:
     return EvaluationConfig.model_validate(metadata.get("recipe", {}).get("evaluation", {}))
 
 
-def _templates(model: Path, metadata: Mapping[str, Any]) -> Templates:
-    from promptreid.config.schema import ZeroShotConfig
-    from promptreid.errors import ConfigError
+def _check_sentences(embedder: Embedder, model: Path, progress: Lines) -> None:
+    """Refuse --prompt for a model without a sentence per image; say when it changes nothing."""
+    from promptreid.models.image_prompt import ImagePrompt
 
-    recipe = metadata.get("recipe", {})
-    found = ZeroShotConfig.model_validate(recipe.get("zero_shot", {})).attributes
-    if not found:
-        raise ConfigError(
-            f"--attributes reads the sentences of zero_shot.attributes, but the recipe of {model} "
-            "has none. Make a run with some, such as: promptreid train zero-shot --data SPEC "
-            "'zero_shot.attributes={aspect: \"a photo of a {aspect} hand\"}'"
+    if not isinstance(embedder.model.prompt, ImagePrompt):
+        raise click.UsageError(
+            f"--prompt chooses between the sentences of an image prompt (prompt.kind: image), and "
+            f"{model} has none. Leave --prompt out, or give runs of PromptSG alone."
         )
-    return found
+    if not embedder.model.reads_sentence:
+        features = ", ".join(embedder.model.embedding.features)
+        progress.message(
+            f"{model} retrieves with {features}, which read no sentence: all kinds score alike."
+        )
 
 
 def _score(
     embedder: Embedder,
     dataset: DataSet,
     settings: RetrievalSettings,
+    kinds: Sequence[str | None],
     same_camera: str | None,
     batch_size: int,
     progress: Lines,
-) -> dict[str, Any]:
-    from promptreid.evaluation.score_data import score_data
+) -> list[dict[str, Any]]:
+    """Score each kind of sentence on images that are decoded once where memory allows."""
+    from promptreid.evaluation.embed import open_images
+    from promptreid.evaluation.score_data import score_data, tested_rows
 
-    scores, _ = score_data(
-        embedder.model,
-        dataset,
-        embedder.preprocess,
-        metadata=embedder.metadata,
-        device=embedder.device,
-        same_camera=same_camera,
-        flip=settings.flip,
-        expansion=settings.expansion,
-        rerank=settings.rerank,
-        batch_size=batch_size,
-        progress=progress,
-    )
-    return {**scores.to_dict(), "data": dataset.spec}
+    store, speeds = None, {}
+    named_kinds = [kind for kind in kinds if kind is not None]
+    if named_kinds:
+        store = open_images(tested_rows(dataset), embedder.preprocess)
+        speeds = _speeds(embedder, dataset, store, named_kinds, settings.flip, batch_size)
+    results = []
+    for kind in kinds:
+        scores, _ = score_data(
+            embedder.model,
+            dataset,
+            embedder.preprocess,
+            metadata=embedder.metadata,
+            device=embedder.device,
+            same_camera=same_camera,
+            flip=settings.flip,
+            expansion=settings.expansion,
+            rerank=settings.rerank,
+            prompt=kind,
+            store=store,
+            batch_size=batch_size,
+            progress=progress,
+        )
+        results.append({**scores.to_dict(), **speeds.get(kind, {}), "data": dataset.spec})
+    return results
 
 
-def _read_attributes(
+def _speeds(
     embedder: Embedder,
     dataset: DataSet,
-    templates: Templates,
+    store: ImageStore,
+    kinds: Sequence[str],
+    flip: bool,
     batch_size: int,
-    progress: Lines,
-) -> dict[str, AttributeScores]:
-    from promptreid.evaluation.attributes import classify_attributes
+) -> dict[str | None, dict[str, Any]]:
+    """Measure how fast the test images are embedded by kind of sentence."""
+    from promptreid.evaluation.embed import sentence_rows
     from promptreid.evaluation.score_data import tested_rows
+    from promptreid.evaluation.speed import measure_speed
 
-    return classify_attributes(
+    found = measure_speed(
         embedder.model,
-        tested_rows(dataset),
+        store,
         embedder.preprocess,
-        templates,
-        metadata=embedder.metadata,
+        prompts=kinds,
+        variants=sentence_rows(embedder.model, tested_rows(dataset)),
         device=embedder.device,
         batch_size=batch_size,
-        progress=progress,
+        flip=flip,
     )
-
-
-def _attribute_text(found: Mapping[str, AttributeScores]) -> str:
-    """Lay out attribute scores in percent, the recall of each value below."""
-    from promptreid.tables import plain_table
-
-    rows = [["attribute", "images", "accuracy", "balanced", "chance", "recall of each value"]]
-    for name, scores in found.items():
-        numbers = (scores.accuracy, scores.balanced_accuracy, scores.chance)
-        recalls = zip(scores.values, scores.recalls, strict=True)
-        told = ", ".join(f"{value} {100 * recall:.1f}" for value, recall in recalls)
-        rows.append([name, str(sum(scores.counts)), *(f"{100 * n:.2f}" for n in numbers), told])
-    lines = ["Attributes read by sentences alone, percent of the test images that have one:"]
-    lines += plain_table(rows, right=[False, True, True, True, True, False])
-    lines += [
-        f"{name}: {scores.missing} images without a value are left out."
-        for name, scores in found.items()
-        if scores.missing
-    ]
-    return "\n".join(lines)
+    return {
+        kind: {
+            "prompt": kind,
+            "images_per_second": speed.images_per_second,
+            "speed": speed.to_dict(),
+        }
+        for kind, speed in found.items()
+    }

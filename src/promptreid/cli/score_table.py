@@ -41,21 +41,26 @@ def _records(model: Path) -> list[dict[str, Any]] | None:
     return json.loads((folder / "data.json").read_text(encoding="utf-8"))
 
 
-def matrix_row(model: Path, metadata: Mapping[str, Any]) -> MatrixRow:
+def named(model: Path, kind: str | None) -> str:
+    """Name a model, or a model with one kind of sentence."""
+    return str(model) if kind is None else f"{model} ({kind})"
+
+
+def matrix_row(model: Path, metadata: Mapping[str, Any], kind: str | None = None) -> MatrixRow:
     """Say what a model was trained on, out of the run it belongs to."""
     from promptreid.evaluation.matrix import MatrixRow, sources_of
 
-    records = _records(model)
+    name, records = named(model, kind), _records(model)
     if records is None:
-        return MatrixRow(str(model), None)
+        return MatrixRow(name, None)
     recipe = metadata.get("recipe", {})
     if recipe.get("stages", True):
-        return MatrixRow(str(model), sources_of(records))
+        return MatrixRow(name, sources_of(records))
     elsewhere = recipe.get("start", {}).get("checkpoint") is not None
-    return MatrixRow(str(model), None if elsewhere else ())
+    return MatrixRow(name, None if elsewhere else ())
 
 
-def tell(result: Mapping[str, Any], model: Path, *, alone: bool) -> None:
+def tell(result: Mapping[str, Any], model: str, *, alone: bool) -> None:
     """Print one result: whole when there is one model, else in short."""
     from promptreid.cli.output import score_text
 
@@ -63,7 +68,20 @@ def tell(result: Mapping[str, Any], model: Path, *, alone: bool) -> None:
         click.echo(score_text(dict(result), title=result["data"]))
         return
     scores = f"mAP {100 * result['mAP']:.2f}, Rank-1 {100 * result['cmc']['1']:.2f}"
+    if "images_per_second" in result:
+        scores += f", {result['images_per_second']:.1f} images a second"
     click.echo(f"{model} on {result['data']}: {scores}")
+
+
+def tell_speeds(results: Sequence[Mapping[str, Any]]) -> None:
+    """Print how much faster one model embeds with one kind of sentence than with another."""
+    first, *others = results
+    for other in others:
+        ratio = other["images_per_second"] / first["images_per_second"]
+        click.echo(
+            f"{other['prompt']} embeds {ratio:.2f} times as many images a second as "
+            f"{first['prompt']}"
+        )
 
 
 def summarise(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ def embed_images(
     variants: torch.Tensor | None = None,
     *,
     flip: bool = False,
+    prompt: str | None = None,
 ) -> torch.Tensor:
     """Encode a batch, averaged over each image and its mirror image if wanted.
 
@@ -52,14 +53,18 @@ def embed_images(
         views: (B,) rows of the view table, likewise.
         variants: (B,) sentences of an image prompt, as in `ReIDModel.derived`.
         flip: Give normalise(e(image) + e(mirror image)), both of unit length, in place of e(image).
+        prompt: Kind of sentence of an image prompt, as in `ReIDModel.derived`.
 
     Returns:
         (B, width) float32 rows of length 1.
+
+    Raises:
+        ConfigError: As `ReIDModel.derived`.
     """
-    found = model.embed(images, cameras, views, variants).float()
+    found = model.embed(images, cameras, views, variants, prompt=prompt).float()
     if not flip:
         return found
-    mirrored = model.embed(images.flip(3), cameras, views, variants).float()
+    mirrored = model.embed(images.flip(3), cameras, views, variants, prompt=prompt).float()
     return torch.nn.functional.normalize(found + mirrored, dim=1)
 
 
@@ -72,6 +77,8 @@ def embed_manifest(
     device: torch.device,
     batch_size: int = _BATCH,
     flip: bool = False,
+    prompt: str | None = None,
+    store: ImageStore | None = None,
     progress: Counter | None = None,
 ) -> Embeddings:
     """Embed every row of a manifest with the test transform, in float32.
@@ -89,6 +96,10 @@ def embed_manifest(
         batch_size: Images per forward pass.
         flip: Also encode the mirror image of each, and give the direction of the sum of the two
             unit vectors.
+        prompt: Kind of sentence of an image prompt, "composed" or "simplified"; None for the
+            model's own choice, and for models without.
+        store: What `open_images` gave for these rows, to embed them more than once; None to read
+            them from the disk.
         progress: Where to report; None for silence.
 
     Returns:
@@ -96,9 +107,12 @@ def embed_manifest(
 
     Raises:
         UnreadableImage: An image cannot be decoded.
+        ConfigError: A kind of sentence is asked for that the model does not have.
     """
-    paths = [manifest.path(row) for row in range(len(manifest))]
-    store = ImageStore(paths, preprocess.image_size, preprocess.test_interpolation, cache=False)
+    if store is None:
+        store = open_images(manifest, preprocess, cache=False)
+    if len(store) != len(manifest):
+        raise ValueError(f"There are {len(store)} opened images for {len(manifest)} rows.")
     vectors = embed_store(
         model,
         store,
@@ -109,7 +123,8 @@ def embed_manifest(
         device=device,
         batch_size=batch_size,
         flip=flip,
-        title=f"embedding {manifest.name}",
+        prompt=prompt,
+        title=f"embedding {manifest.name}" + (f", {prompt}" if prompt is not None else ""),
         progress=progress,
     )
     return Embeddings(
@@ -121,6 +136,21 @@ def embed_manifest(
         cameras=tuple(manifest.cameras),
         paths=tuple(manifest.paths),
     )
+
+
+def open_images(
+    manifest: Manifest, preprocess: Preprocess, *, cache: bool | Literal["auto"] = "auto"
+) -> ImageStore:
+    """Open the images of a manifest's rows for the test transform; none is read yet.
+
+    Args:
+        manifest: The rows.
+        preprocess: That of the weights.
+        cache: As for `ImageStore`.
+    """
+    paths = [manifest.path(row) for row in range(len(manifest))]
+    size, interpolation = preprocess.image_size, preprocess.test_interpolation
+    return ImageStore(paths, size, interpolation, cache=cache)
 
 
 def embed_store(
@@ -135,6 +165,7 @@ def embed_store(
     title: str,
     batch_size: int = _BATCH,
     flip: bool = False,
+    prompt: str | None = None,
     progress: Counter | None = None,
 ) -> torch.Tensor:
     """Embed the images of a store, in float32.
@@ -150,6 +181,7 @@ def embed_store(
         title: What is reported.
         batch_size: Images per forward pass.
         flip: As in `embed_images`.
+        prompt: Likewise.
         progress: Where to report; None for silence.
 
     Returns:
@@ -170,7 +202,7 @@ def embed_store(
             sides = [side[picked].to(device) for side in numbers]
             if variants is not None:
                 sides.append(variants[picked].to(device))
-            vectors[picked] = embed_images(model, images, *sides, flip=flip).cpu()
+            vectors[picked] = embed_images(model, images, *sides, flip=flip, prompt=prompt).cpu()
             if progress is not None:
                 progress.advance(len(picked))
     if progress is not None:

@@ -9,6 +9,11 @@ from promptreid.evaluation.scores import AP_DEFINITIONS, REPORTED_RANKS, Scores
 
 Values = Mapping[str, Any]
 
+_SENTENCES = {
+    "composed": "Sentences hold a word computed from each image.",
+    "simplified": "The sentence has no word of the image; its text is encoded once.",
+}
+
 
 def render_scores(scores: Scores | Values, title: str) -> str:
     """Lay out scores in percent, and say by which rules they were made.
@@ -58,7 +63,12 @@ def _table(rows: list[tuple[str, Values]]) -> list[str]:
     definitions = sorted(AP_DEFINITIONS, key=lambda definition: definition != first)
     header = [f"mAP({definition})" for definition in definitions]
     header += ["mINP", *(f"R{rank}" for rank in REPORTED_RANKS)]
-    cells = [["", *header]] + [[name, *_cells(values, definitions)] for name, values in rows]
+    timed = any("speed" in values for _, values in rows)
+    header += ["images/s", "of tower"] * timed
+    cells = [["", *header]]
+    cells += [
+        [name, *_cells(values, definitions), *_speed(values) * timed] for name, values in rows
+    ]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     return [
         "  ".join(
@@ -77,6 +87,13 @@ def _cells(values: Values, definitions: list[str]) -> list[str]:
     if values["repeats"] == 1:
         return [f"{100 * value:.2f}" for value, _ in pairs]
     return [f"{100 * value:.2f} ±{100 * std:.2f}" for value, std in pairs]
+
+
+def _speed(values: Values) -> list[str]:
+    speed = values.get("speed")
+    if speed is None:
+        return ["", ""]
+    return [f"{speed['images_per_second']:.1f}", f"{speed['of_tower']:.2f}x"]
 
 
 def _explanation(values: Values) -> list[str]:
@@ -122,6 +139,14 @@ def _applied(values: Values) -> list[str]:
         lines.append(
             "Re-ranked by k-reciprocal neighbours "
             f"(k1 {rerank['k1']}, k2 {rerank['k2']}, lambda {rerank['lam']:g})."
+        )
+    if values.get("prompt") is not None:
+        lines.append(_SENTENCES[values["prompt"]])
+    if values.get("speed") is not None:
+        speed = values["speed"]
+        lines.append(
+            f"Speed: {speed['device']}, batches of {speed['batch_size']}, images decoded before, "
+            "model time alone; 'of tower' is against the image tower without sentences."
         )
     return lines
 

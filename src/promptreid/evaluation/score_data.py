@@ -13,6 +13,7 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Manifest
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.protocol import Protocol, Repeat
+from promptreid.data.store import ImageStore
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embed import Counter, embed_manifest
 from promptreid.evaluation.embeddings import Embeddings
@@ -34,6 +35,8 @@ def score_data(
     flip: bool = False,
     expansion: Expansion | None = None,
     rerank: Rerank | None = None,
+    prompt: str | None = None,
+    store: ImageStore | None = None,
     batch_size: int = 64,
     progress: Counter | None = None,
 ) -> tuple[Scores, Embeddings]:
@@ -49,6 +52,10 @@ def score_data(
         flip: Average each embedding with that of the mirrored image.
         expansion: Query expansion, if wanted.
         rerank: k-reciprocal re-ranking, if wanted; after the expansion.
+        prompt: Kind of sentence of an image prompt, "composed" or "simplified"; None for the
+            model's own choice, and for models without.
+        store: What `open_images` gave for the rows of `tested_rows`, to score them more than once;
+            None to read them from the disk.
         batch_size: Images per forward pass.
         progress: Where to report.
 
@@ -58,6 +65,7 @@ def score_data(
 
     Raises:
         EvaluationError: The data set has no query or no gallery images, or no query has a match.
+        ConfigError: A kind of sentence is asked for that the model does not have.
     """
     rows, compact = _compact(_protocol(dataset))
     embeddings = embed_manifest(
@@ -68,6 +76,8 @@ def score_data(
         device=device,
         batch_size=batch_size,
         flip=flip,
+        prompt=prompt,
+        store=store,
         progress=progress,
     )
     scores = evaluate_protocol(

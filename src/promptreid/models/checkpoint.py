@@ -16,9 +16,10 @@ from promptreid.errors import RunError, WeightsError
 from promptreid.models.backbone import Backbone, restore_backbone
 from promptreid.models.heads import Head
 from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.image_texts import Sentences
 from promptreid.models.interaction import Interaction
 from promptreid.models.prompts import IdentityPrompt
-from promptreid.models.reid import EmbeddingSpec, ReIDModel, Sentences
+from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tokenizer_json import JsonTokenizer
 from promptreid.models.tuning import restore_tuning

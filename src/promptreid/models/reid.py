@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -14,8 +14,9 @@ from promptreid.errors import ConfigError, ModelError, unknown_name
 from promptreid.models.backbone import Backbone
 from promptreid.models.heads import Head
 from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.image_texts import ImageTexts, Sentences, check_kind
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts import IdentityPrompt, average_texts
+from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.sie import SideInformation
 from promptreid.models.tower import FEATURES, ImageFeatures
 from promptreid.models.tuning import part_of as tuning_part
@@ -57,27 +58,6 @@ class EmbeddingSpec:
             raise ConfigError(unknown_name("neck position", self.neck, NECKS))
 
 
-SENTENCES = ("composed", "simplified")
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """Which sentence of an image prompt is read: with the image's own word, or without a word.
-
-    Attributes:
-        training: "composed" or "simplified".
-        retrieval: Likewise.
-    """
-
-    training: str = "composed"
-    retrieval: str = "composed"
-
-    def __post_init__(self) -> None:
-        for kind in (self.training, self.retrieval):
-            if kind not in SENTENCES:
-                raise ConfigError(unknown_name("kind of sentence", kind, SENTENCES))
-
-
 def tower_widths(
     backbone: Backbone,
     prompt: IdentityPrompt | ImagePrompt | None,
@@ -116,7 +96,7 @@ class ReIDModel(nn.Module):
             ConfigError: The embedding is to be taken after a neck that is not there.
         """
         super().__init__()
-        self._constant: Tensor | None = None
+        self._texts = ImageTexts()
         self.backbone = backbone
         self.prompt = prompt
         self.interaction = interaction
@@ -188,7 +168,12 @@ class ReIDModel(nn.Module):
         return self.backbone.image(images, sie=side, tokens=tokens)
 
     def derived(
-        self, features: ImageFeatures, variants: Tensor | None = None, *, training: bool = False
+        self,
+        features: ImageFeatures,
+        variants: Tensor | None = None,
+        *,
+        training: bool = False,
+        prompt: str | None = None,
     ) -> dict[str, Tensor]:
         """Return all named features: the tower's, those of image prompts, those the head makes.
 
@@ -197,41 +182,57 @@ class ReIDModel(nn.Module):
             variants: (B,) which sentence of an image prompt each image goes with; None where there
                 is one, or where it is not known: then their texts are averaged.
             training: Take the sentences of training, not those of retrieval.
+            prompt: "composed" or "simplified" sentences; None for what `sentences` says.
 
         Returns:
             (B, width) by name.
+
+        Raises:
+            ConfigError: A kind of sentence is asked for that is not known, or of a model without an
+                image prompt.
         """
+        kind = self._kind(prompt, training=training)
         others: dict[str, Tensor] = {}
         if isinstance(self.prompt, ImagePrompt):
-            kind = self.sentences.training if training else self.sentences.retrieval
-            others["text"] = self._image_text(self.prompt, features.projected, variants, kind)
+            others["text"] = self._texts.of(self.prompt, features.projected, variants, kind)
             if self.interaction is not None:
                 tokens = self.backbone.image.project_tokens(features)
                 others["fused"] = self.interaction(tokens, others["text"]).feature
+        return self._with_head(features, others)
+
+    def _kind(self, prompt: str | None, *, training: bool) -> str:
+        if prompt is None:
+            return self.sentences.training if training else self.sentences.retrieval
+        check_kind(prompt)
+        if not isinstance(self.prompt, ImagePrompt):
+            raise ConfigError(
+                f"{prompt.capitalize()} sentences are those of an image prompt (prompt.kind: "
+                "image), which this model does not have. Leave the kind of sentence out."
+            )
+        return prompt
+
+    def _with_head(self, features: ImageFeatures, others: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.head is not None:
             return self.head.derive(features, others)
         return {**{name: features[name] for name in FEATURES}, **others}
 
-    def _image_text(
-        self, prompt: ImagePrompt, projected: Tensor, variants: Tensor | None, kind: str
-    ) -> Tensor:
-        count, kinds = len(projected), len(prompt.variants)
-        if variants is None and kinds > 1:
-            every = torch.arange(kinds, device=projected.device).repeat(count)
-            words = projected.repeat_interleave(kinds, 0)
-            texts = self._image_text(prompt, words, every, kind)
-            return average_texts(texts.unflatten(0, (-1, kinds)))
-        if kind == "composed":
-            return prompt(projected, variants)
-        if self._constant is None or self._constant.device != projected.device:
-            self._constant = prompt.constant()
-        rows = torch.zeros(count, dtype=torch.long) if variants is None else variants
-        return self._constant[rows.to(projected.device)]
+    @property
+    def reads_sentence(self) -> bool:
+        """Whether the retrieval vector is computed with the sentence of an image prompt."""
+        read = set(self.embedding.features)
+        if self.head is not None:
+            read |= set(self.head.features) if self.embedding.neck == "after" else set()
+            read |= {made.of for made in (self.head.mlp, self.head.reduction) if made is not None}
+        return bool(read & {"text", "fused"})
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; texts that were kept are forgotten, since the text tower may have moved."""
-        self._constant = None
+        self._texts.forget()
         return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._texts.forget()  # a new number type changes weights behind their count of changes
+        return super()._apply(fn, recurse)
 
     def embed(
         self,
@@ -239,15 +240,26 @@ class ReIDModel(nn.Module):
         cameras: Tensor | None = None,
         views: Tensor | None = None,
         variants: Tensor | None = None,
+        *,
+        prompt: str | None = None,
     ) -> Tensor:
         """Encode images for retrieval; arguments as in `features` and `derived`.
 
         The features are concatenated and normalised once, not each on its own, as in CLIP-ReID.
+        Sentences that no feature of the embedding reads are not encoded.
 
         Returns:
             (B, embedding_width) float32 rows of length 1.
+
+        Raises:
+            ConfigError: As in `derived`.
         """
-        found = self.derived(self.features(images, cameras, views), variants)
+        features = self.features(images, cameras, views)
+        if self.reads_sentence:
+            found = self.derived(features, variants, prompt=prompt)
+        else:
+            self._kind(prompt, training=False)
+            found = self._with_head(features, {})
         if self.embedding.neck == "after" and self.head is not None:
             found = self.head.neck(found)
         parts = [found[name].float() for name in self.embedding.features]

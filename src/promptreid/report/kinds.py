@@ -141,7 +141,8 @@ def _text(model: ReIDModel, batch: ModelInput) -> dict[str, Tensor]:
             "(interaction). Take the kind 'rollout' or 'energy'."
         )
     with _recorded_calls(model.interaction) as calls:
-        model.embed(batch.images, batch.cameras, batch.views, batch.variants)
+        features = model.features(batch.images, batch.cameras, batch.views)
+        model.derived(features, batch.variants)
     attention = head_mean(calls[-1].output.attention)
     return {"text to patches": patches_only(attention, model.backbone.image.grid)}
 

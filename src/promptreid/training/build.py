@@ -14,11 +14,12 @@ from promptreid.errors import ConfigError
 from promptreid.models.backbone import Backbone, build_backbone
 from promptreid.models.heads import Head
 from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.image_texts import Sentences
 from promptreid.models.interaction import Interaction
 from promptreid.models.parts import build_parts
 from promptreid.models.projection import Mlp, Reduction
 from promptreid.models.prompts import IdentityPrompt
-from promptreid.models.reid import EmbeddingSpec, ReIDModel, Sentences, tower_widths
+from promptreid.models.reid import EmbeddingSpec, ReIDModel, tower_widths
 from promptreid.models.resnet import ResNetTower
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning import attach_tuning

@@ -1,0 +1,74 @@
+"""Attributes that `promptreid evaluate` reads off images by sentences alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from promptreid.data.dataset import DataSet
+    from promptreid.embedder import Embedder
+    from promptreid.evaluation.attributes import AttributeScores
+    from promptreid.progress import Lines
+
+Templates = Mapping[str, tuple[str, ...]]
+
+
+def recipe_templates(model: Path, metadata: Mapping[str, Any]) -> Templates:
+    """Return the sentences that the recipe of a model reads attributes by."""
+    from promptreid.config.schema import ZeroShotConfig
+    from promptreid.errors import ConfigError
+
+    recipe = metadata.get("recipe", {})
+    found = ZeroShotConfig.model_validate(recipe.get("zero_shot", {})).attributes
+    if not found:
+        raise ConfigError(
+            f"--attributes reads the sentences of zero_shot.attributes, but the recipe of {model} "
+            "has none. Make a run with some, such as: promptreid train zero-shot --data SPEC "
+            "'zero_shot.attributes={aspect: \"a photo of a {aspect} hand\"}'"
+        )
+    return found
+
+
+def read_attributes(
+    embedder: Embedder,
+    dataset: DataSet,
+    templates: Templates,
+    batch_size: int,
+    progress: Lines,
+) -> dict[str, AttributeScores]:
+    """Classify the test images of a data set by each attribute."""
+    from promptreid.evaluation.attributes import classify_attributes
+    from promptreid.evaluation.score_data import tested_rows
+
+    return classify_attributes(
+        embedder.model,
+        tested_rows(dataset),
+        embedder.preprocess,
+        templates,
+        metadata=embedder.metadata,
+        device=embedder.device,
+        batch_size=batch_size,
+        progress=progress,
+    )
+
+
+def attribute_text(found: Mapping[str, AttributeScores]) -> str:
+    """Lay out attribute scores in percent, the recall of each value below."""
+    from promptreid.tables import plain_table
+
+    rows = [["attribute", "images", "accuracy", "balanced", "chance", "recall of each value"]]
+    for name, scores in found.items():
+        numbers = (scores.accuracy, scores.balanced_accuracy, scores.chance)
+        recalls = zip(scores.values, scores.recalls, strict=True)
+        told = ", ".join(f"{value} {100 * recall:.1f}" for value, recall in recalls)
+        rows.append([name, str(sum(scores.counts)), *(f"{100 * n:.2f}" for n in numbers), told])
+    lines = ["Attributes read by sentences alone, percent of the test images that have one:"]
+    lines += plain_table(rows, right=[False, True, True, True, True, False])
+    lines += [
+        f"{name}: {scores.missing} images without a value are left out."
+        for name, scores in found.items()
+        if scores.missing
+    ]
+    return "\n".join(lines)
