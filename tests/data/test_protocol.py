@@ -85,3 +85,14 @@ def test_rows_must_exist(manifest: Manifest) -> None:
     protocol = Protocol("p", (Repeat(np.array([2]), np.array([6])),), "keep", "step")
     with pytest.raises(DataError, match=r"gallery row 6, but 'toy' has 6 rows"):
         DataSet("s", manifest, protocol)
+
+
+def test_a_compact_protocol_numbers_the_rows_that_are_used() -> None:
+    repeats = (Repeat(np.array([9, 4]), np.array([7])), Repeat(np.array([7]), np.array([2, 9])))
+    protocol = Protocol("set", repeats, "keep", "step", note="a note")
+    rows, compact = protocol.compact()
+    assert rows.tolist() == [2, 4, 7, 9]
+    assert compact.note == "a note"
+    for before, after in zip(repeats, compact.repeats, strict=True):
+        assert rows[after.query].tolist() == before.query.tolist()
+        assert rows[after.gallery].tolist() == before.gallery.tolist()

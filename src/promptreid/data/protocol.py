@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,6 +85,21 @@ class Protocol:
             raise DataError(unknown_name("same-camera rule", self.same_camera, CAMERA_RULES))
         if self.ap not in AP_DEFINITIONS:
             raise DataError(unknown_name("AP definition", self.ap, AP_DEFINITIONS))
+
+    def compact(self) -> tuple[np.ndarray, Protocol]:
+        """Number only the rows that any repeat uses.
+
+        Returns:
+            Those rows, int64, rising; and the protocol over them alone, in which row i is the i-th
+            of them.
+        """
+        used = [part for repeat in self.repeats for part in (repeat.query, repeat.gallery)]
+        rows = np.unique(np.concatenate(used))
+        repeats = tuple(
+            Repeat(np.searchsorted(rows, repeat.query), np.searchsorted(rows, repeat.gallery))
+            for repeat in self.repeats
+        )
+        return rows, replace(self, repeats=repeats)
 
     def check(
         self, manifest: Manifest, *, query: tuple[str, ...], gallery: tuple[str, ...]

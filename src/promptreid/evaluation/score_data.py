@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Manifest
 from promptreid.data.preprocess import Preprocess
-from promptreid.data.protocol import Protocol, Repeat
+from promptreid.data.protocol import Protocol
 from promptreid.data.store import ImageStore
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embed import Counter, embed_manifest
@@ -67,7 +66,7 @@ def score_data(
         EvaluationError: The data set has no query or no gallery images, or no query has a match.
         ConfigError: A kind of sentence is asked for that the model does not have.
     """
-    rows, compact = _compact(_protocol(dataset))
+    rows, compact = _protocol(dataset).compact()
     embeddings = embed_manifest(
         model,
         dataset.manifest.select(rows),
@@ -92,7 +91,7 @@ def tested_rows(dataset: DataSet) -> Manifest:
     Raises:
         EvaluationError: The data set has no query or no gallery images.
     """
-    return dataset.manifest.select(_compact(_protocol(dataset))[0])
+    return dataset.manifest.select(_protocol(dataset).compact()[0])
 
 
 def _protocol(dataset: DataSet) -> Protocol:
@@ -102,19 +101,6 @@ def _protocol(dataset: DataSet) -> Protocol:
             f"{_splits(dataset)}. Give a data set with test images."
         )
     return dataset.protocol
-
-
-def _compact(protocol: Protocol) -> tuple[np.ndarray, Protocol]:
-    """Return the manifest rows that any repeat uses, and the protocol over those rows alone."""
-    used = [part for repeat in protocol.repeats for part in (repeat.query, repeat.gallery)]
-    rows = np.unique(np.concatenate(used))
-    repeats = tuple(
-        Repeat(
-            query=np.searchsorted(rows, repeat.query), gallery=np.searchsorted(rows, repeat.gallery)
-        )
-        for repeat in protocol.repeats
-    )
-    return rows, replace(protocol, repeats=repeats)
 
 
 def _splits(dataset: DataSet) -> str:

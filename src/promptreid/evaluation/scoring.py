@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,9 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import EvaluationError, unknown_name
+from promptreid.evaluation.closeness import closeness_blocks
 from promptreid.evaluation.embeddings import Embeddings
-from promptreid.evaluation.expansion import Expansion, expand
+from promptreid.evaluation.expansion import Expansion
 from promptreid.evaluation.matching import Matches, MatchTable
 from promptreid.evaluation.multi_query import join_queries
 from promptreid.evaluation.ranking import (
@@ -19,7 +19,7 @@ from promptreid.evaluation.ranking import (
     inverse_negative_penalty,
     match_ranks,
 )
-from promptreid.evaluation.rerank import Rerank, rerank_blocks
+from promptreid.evaluation.rerank import Rerank
 from promptreid.evaluation.rules import (
     camera_rule,
     check_comparable,
@@ -27,7 +27,6 @@ from promptreid.evaluation.rules import (
     scoring_device,
 )
 from promptreid.evaluation.scores import AP_DEFINITIONS, QueryResult, Scores, join_results
-from promptreid.evaluation.similarity import similarity_blocks
 
 if TYPE_CHECKING:
     from promptreid.data.protocol import Protocol
@@ -157,25 +156,14 @@ def _score(query: Embeddings, gallery: Embeddings, how: _How) -> QueryResult:
     result = join_results(
         [
             _score_block(similarity, table.block(queries))
-            for queries, similarity in _blocks(query, gallery, how)
+            for queries, similarity in closeness_blocks(
+                query, gallery, expansion=how.expansion, rerank=how.rerank, block=how.block
+            )
         ]
     )
     if not bool((result.matches > 0).any()):
         raise EvaluationError(_no_match_at_all(query, gallery, result))
     return replace(result, identities=query.identities)
-
-
-def _blocks(query: Embeddings, gallery: Embeddings, how: _How) -> Iterator[tuple[slice, Tensor]]:
-    """Stream (queries, similarity to the gallery) where larger is closer."""
-    left = query.unit_vectors()
-    right = left if query is gallery else gallery.unit_vectors()
-    if how.expansion is not None:
-        left, right = expand(left, right, how.expansion, block=how.block)
-    if how.rerank is None:
-        yield from similarity_blocks(left, right, block=how.block)
-        return
-    for queries, distance in rerank_blocks(left, right, how.rerank, block=how.block):
-        yield queries, distance.neg_()
 
 
 def _score_block(similarity: Tensor, matches: Matches) -> QueryResult:
