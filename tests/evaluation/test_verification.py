@@ -162,7 +162,7 @@ def test_equals_scikit_learn_and_naive_loops(seed, spread):
         check(verify(query, gallery, same_camera=rule, fars=FARS), labels, scores, FARS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(4, 30), st.integers(4, 40), st.integers(2, 6))
 def test_equals_scikit_learn_where_ties_abound(seed, queries, images, identities):
     query = coarse_set(queries, seed, identities)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.multi_query import join_queries
 from promptreid.evaluation.pairs import PairBlock, Pairs
 from promptreid.evaluation.ranking import sorted_rows
 from promptreid.evaluation.rules import camera_rule
+
+if TYPE_CHECKING:
+    from promptreid.data.protocol import Protocol
+    from promptreid.evaluation.verification import Verification
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,3 +101,47 @@ def _count(part: PairBlock, cuts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     # A threshold of minus infinity accepts the pairs, but not what is no pair.
     false = (ordered.shape[1] - below).minimum(impostors[:, None])
     return reaching[:, 1:].cpu(), false.cpu(), reaching[:, 0].cpu(), impostors.cpu()
+
+
+def accepted_protocol(
+    embeddings: Embeddings,
+    protocol: Protocol,
+    verification: Verification,
+    *,
+    by: str = "identity",
+    block: int | None = None,
+) -> tuple[AcceptedPairs, ...]:
+    """Count accepted pairs in every repeat of a protocol, by the rules of a verification.
+
+    Args:
+        embeddings: Those that were verified.
+        protocol: The one that was verified.
+        verification: Gives the camera rule, how queries are joined, and the thresholds: for
+            identities those that stand for all, for queries those of its operating points.
+        by: As in `count_accepted`.
+        block: As in `count_accepted`.
+
+    Returns:
+        One table for each repeat.
+
+    Raises:
+        EvaluationError: As for `count_accepted`.
+    """
+    tables = []
+    for repeat, result in zip(protocol.repeats, verification.per_repeat, strict=True):
+        query = embeddings.select(repeat.query)
+        if verification.multi_query is not None:
+            query = join_queries(query, verification.multi_query)
+        measured = [point.threshold for point in result.points if point.threshold is not None]
+        cuts = [*measured, *(result.grid if by == "identity" else ())] or [result.eer_threshold]
+        tables.append(
+            count_accepted(
+                query,
+                embeddings.select(repeat.gallery),
+                cuts,
+                same_camera=verification.same_camera,
+                by=by,
+                block=block,
+            )
+        )
+    return tuple(tables)

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from promptreid.evaluation.float_order import (
     bucket_values,
     inside_counts,
 )
+from promptreid.evaluation.grid import ThresholdGrid
 from promptreid.evaluation.pairs import PairBlock
 from promptreid.evaluation.roc import (
     Curve,
@@ -35,11 +35,6 @@ from promptreid.evaluation.roc import (
 )
 
 HISTOGRAM_BINS = 100
-GRID_STEP = 1.005
-"""Ratio of the impostor counts above neighbouring thresholds of the grid."""
-
-GRID_PARTS = 1000
-"""Parts of the genuine scores that the grid tells apart."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +101,10 @@ def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> PairRanks:
     wanted = {middle}
     for rank in ranks_wanted:
         wanted |= _buckets_around(counts, above, rank)
-    table = _second_pass(pairs, genuine, _edges(genuine, counts), sorted(wanted))
-    ranks, exact, histogram = table
+    grid = ThresholdGrid()
+    ranks, exact, histogram = _second_pass(
+        pairs, genuine, _edges(genuine, counts), sorted(wanted), grid
+    )
     points = tuple(
         _point(ranks, far, rank, exact, above) for far, rank in zip(fars, ranks_wanted, strict=True)
     )
@@ -117,30 +114,8 @@ def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> PairRanks:
         eer_threshold=_eer_threshold(genuine, ranks, middle, exact[middle], int(above[middle])),
         curve=draw_curve(ranks),
         histogram=histogram,
-        grid=threshold_grid(counts, genuine_counts),
+        grid=grid.thresholds(genuine),
     )
-
-
-def threshold_grid(impostors: Tensor, genuine: Tensor) -> tuple[float, ...]:
-    """Pick thresholds that stand for all.
-
-    Args:
-        impostors: (2**20,) counts by bucket.
-        genuine: (2**20,) counts by bucket.
-
-    Returns:
-        Lower edges of buckets that hold pairs, rising: all of them if there are no more than a few
-        thousand, else one for each step of the counts above.
-    """
-    filled = ((impostors + genuine) > 0).nonzero()[:, 0].flip(0)
-    false, true = impostors[filled].cumsum(0).double(), genuine[filled].cumsum(0).double()
-    levels = (false + 1).log() // np.log(GRID_STEP)
-    parts = (true * GRID_PARTS / true[-1]).floor()
-    if len(filled) > 2 * GRID_PARTS:
-        # A bucket is taken if the next one begins another step.
-        moved = (levels.diff() != 0) | (parts.diff() != 0)
-        filled = filled[torch.cat([moved, moved.new_ones(1)])]
-    return tuple(bucket_starts(filled.flip(0)).tolist())
 
 
 def _first_pass(pairs: Iterable[PairBlock]) -> tuple[Tensor, Tensor]:
@@ -193,7 +168,11 @@ def _eer_bucket(impostors: Tensor, genuine: Tensor) -> int:
 
 
 def _second_pass(
-    pairs: Iterable[PairBlock], genuine: Tensor, edges: Tensor, wanted: list[int]
+    pairs: Iterable[PairBlock],
+    genuine: Tensor,
+    edges: Tensor,
+    wanted: list[int],
+    grid: ThresholdGrid,
 ) -> tuple[GenuineRanks, dict[int, Tensor], Histogram]:
     """Count impostors above each genuine score, inside the wanted buckets, and by histogram bin."""
     device = genuine.device
@@ -208,6 +187,7 @@ def _second_pass(
         ordered = _sorted_values(block.impostors)
         ordered = ordered[int((ordered == -torch.inf).sum()) :]
         total += len(ordered)
+        grid.add(ordered)
         above += len(ordered) - torch.searchsorted(ordered, scores, right=True)
         reaching += len(ordered) - torch.searchsorted(ordered, scores)
         inner += len(ordered) - torch.searchsorted(ordered, edges[1:-1])

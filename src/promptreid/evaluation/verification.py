@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptreid.errors import EvaluationError
@@ -34,9 +34,8 @@ class VerificationResult:
         impostors: Number of pairs of different identities.
         curve: Points for drawing ROC and DET.
         histogram: How scores of both kinds spread.
-        grid: Thresholds, rising, dense enough to stand for all: no more than 0.5 % of the
-            impostor pairs above one, or 0.1 % of all genuine pairs, lie between it and the next,
-            unless a single 20-bit number holds them.
+        grid: A few thousand thresholds, rising, that stand for all, see
+            `promptreid.evaluation.grid`. Which ones depends on the block size.
     """
 
     points: tuple[OperatingPoint, ...]
@@ -47,7 +46,7 @@ class VerificationResult:
     impostors: int
     curve: Curve
     histogram: Histogram
-    grid: tuple[float, ...]
+    grid: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
     def point(self, far: float) -> OperatingPoint:
         """Give the operating point of one of the rates asked for.
@@ -166,8 +165,8 @@ def verify(
         fars: False accept rates to find thresholds for, above 0 and below 1.
         protocol: Name for the result.
         multi_query: Join queries first, see `promptreid.evaluation.multi_query`.
-        block: Queries per block; None picks a block of about 16 MiB. The result does not depend on
-            it.
+        block: Queries per block; None picks a block of about 16 MiB. Nothing but the choice of
+            `grid` depends on it.
 
     Raises:
         EvaluationError: A rate is out of range, a set is empty, the dimensions differ, or there is
