@@ -1,10 +1,12 @@
-# Two commands need only python3 and make:
+# These commands need only python3 and make:
 #   make demo    set up .venv and run the main job on rendered hands
 #   make test    the same set-up with the test tools, and all tests
+#   make bench   the same set-up, and speed measured beside plain formulations (BENCH=names)
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?=
 TEST ?=
+BENCH ?=
 
 BIN = $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
@@ -19,6 +21,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(TEST)
+
+bench: $(VENV)/.installed
+	$(BIN)/promptreid bench $(BENCH)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -24,6 +24,7 @@ COMMANDS = MappingProxyType(
         "figure": ("promptreid.cli.figure:figure", "Draw t-SNE and activation maps of runs."),
         "recipes": ("promptreid.cli.recipes:recipes", "List, show and copy recipes."),
         "data": ("promptreid.cli.data:data", "Inspect data sets; render synthetic ones."),
+        "bench": ("promptreid.cli.bench:bench", "Measure speed beside plain formulations."),
         "pretrain": ("promptreid.cli.pretrain:pretrain", "Make the weights of `tiny` anew."),
     }
 )
