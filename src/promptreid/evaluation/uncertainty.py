@@ -160,7 +160,7 @@ def intervals(
     names = evidence.identities()
     weights = draw_weights(len(names), resamples, seed)
     values, drawn = _values(evidence), _resampled(evidence, names, weights)
-    found = {name: Interval(values[name], *_ends(drawn[name], level)) for name in values}
+    found = {name: Interval(values[name], *percentiles(drawn[name], level)) for name in values}
     return Intervals(found, level, resamples, len(names))
 
 
@@ -201,7 +201,7 @@ def paired_difference(
         known = changes[~changes.isnan()]
         above = (known > 0).double() + (known == 0).double() / 2
         found[name] = Difference(
-            values[0][name] - values[1][name], *_ends(changes, level), float(above.mean())
+            values[0][name] - values[1][name], *percentiles(changes, level), float(above.mean())
         )
     return found
 
@@ -294,7 +294,7 @@ def _of_rows(accepted: AcceptedPairs, numbers: Mapping[str, int], weights: Tenso
     return RateResamples(accepted, weights[:, [numbers[name] for name in accepted.names]])
 
 
-def _ends(drawn: Tensor, level: float) -> tuple[float, float]:
+def percentiles(drawn: Tensor, level: float) -> tuple[float, float]:
     """Return the percentiles between which `level` of the known values lie."""
     known = drawn[~drawn.isnan()]
     if not len(known):
