@@ -15,6 +15,7 @@ import promptreid
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.transforms import normalize, resize
 from promptreid.errors import ConfigError, DataError, ModelError, WeightsError
+from promptreid.evaluation import Embeddings, choose_threshold
 from promptreid.models.checkpoint import save_model
 from promptreid.models.prompts import IdentityPrompt, encode_sentences
 from promptreid.models.reid import ReIDModel
@@ -161,3 +162,29 @@ def test_what_is_no_model_is_refused(tmp_path):
 def test_importing_the_package_does_not_import_torch():
     code = "import sys, promptreid; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_same_answers_with_score_threshold_and_rate(pictures, tmp_path):
+    save_model(tmp_path / "plain.safetensors", build(), METADATA)
+    model = promptreid.load(tmp_path / "plain.safetensors", device="cpu")
+    with pytest.raises(WeightsError, match="has no threshold") as told:
+        model.same(pictures[0], pictures[1])
+    # The sentence says how to get one, and that works.
+    assert "choose_threshold(Embeddings.from_vectors(model.embed(paths), identities)" in str(
+        told.value
+    )
+    known = Embeddings.from_vectors(model.embed(pictures * 2), list("abcabc"))
+    chosen = choose_threshold(known, far=0.5)
+    record = {"verification": chosen.to_dict()}
+    save_model(tmp_path / "one.safetensors", build(), {**METADATA, **record})
+    model = promptreid.load(tmp_path / "one.safetensors", device="cpu")
+    vectors = model.embed(pictures[:2], [3, 5])
+    answer = model.same(pictures[0], pictures[1], cameras=[3, 5])
+    assert answer.score == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-6)
+    assert (answer.threshold, answer.far) == (chosen.threshold, 0.5)
+    assert model.same(pictures[0], pictures[0])
+    model.metadata["verification"] = {"threshold": 1.5, "far": 0.5, "pairs": 3}
+    assert not model.same(pictures[0], pictures[0])
+    model.metadata["verification"] = {"threshold": None}
+    with pytest.raises(WeightsError, match="threshold of this model is damaged"):
+        model.same(pictures[0], pictures[0])

@@ -17,6 +17,7 @@ from promptreid.data.preprocess import Preprocess
 from promptreid.data.transforms import normalize, resize
 from promptreid.errors import DataError, WeightsError
 from promptreid.evaluation.embed import embed_images
+from promptreid.evaluation.threshold import Comparison, Threshold
 from promptreid.interop.clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model
 from promptreid.models.image_prompt import ImagePrompt
@@ -115,6 +116,54 @@ class Embedder:
                 found = embed_images(self.model, batch, *sides, flip=flip, prompt=prompt)
                 vectors[part] = found.cpu()
         return vectors
+
+    def same(
+        self,
+        first: ImageLike,
+        second: ImageLike,
+        *,
+        cameras: Sequence[int | None] | None = None,
+        views: Sequence[int | str | None] | None = None,
+        attributes: Mapping[str, Sequence[str]] | None = None,
+    ) -> Comparison:
+        """Say whether two images show one identity.
+
+        The threshold is that of the checkpoint (`metadata["verification"]`), chosen on validation
+        pairs. It stands for the false accept rate on those pairs; on images of another kind the
+        rate may be another.
+
+        Args:
+            first: An image.
+            second: Another.
+            cameras: The two camera numbers, as in `embed`.
+            views: The two views, as in `embed`.
+            attributes: Two values of each attribute, as in `embed`.
+
+        Returns:
+            Score, threshold and false accept rate; true where the images show one identity.
+
+        Raises:
+            WeightsError: The checkpoint has no threshold.
+            DataError: As for `embed`.
+        """
+        record = self.metadata.get("verification")
+        if record is None:
+            raise WeightsError(
+                "This model has no threshold for the same identity: it was trained without "
+                "validation images, or before thresholds were kept. Choose one on images of known "
+                "identity that are not tested on, and try again: model.metadata['verification'] = "
+                "choose_threshold(Embeddings.from_vectors(model.embed(paths), identities), "
+                "far=1e-3).to_dict(), both names from promptreid.evaluation."
+            )
+        try:
+            chosen = Threshold.from_dict(record)
+        except (KeyError, TypeError, ValueError) as error:
+            raise WeightsError(
+                f"The threshold of this model is damaged: {record!r}. It needs the numbers "
+                "threshold, far and pairs."
+            ) from error
+        pair = self.embed([first, second], cameras, views, attributes=attributes)
+        return Comparison(float(pair[0] @ pair[1]), chosen.threshold, chosen.far)
 
     def embed_text(self, sentences: str | Sequence[str], *, batch_size: int = 256) -> Tensor:
         """Turn sentences into vectors of the joint image-text space.
