@@ -1,0 +1,98 @@
+"""Turn rows, scores and settings into the flat tables that trackers take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+# Settings that stand among the scores, and what is a part of another number.
+_NOT_SCORES = frozenset({"rerank", "query_expansion", "per_repeat", "without_match_reasons"})
+
+
+def epoch_values(row: Mapping[str, Any]) -> dict[str, float]:
+    """Name the numbers of one row of the metrics table for a tracker.
+
+    Args:
+        row: As in `metrics.csv`: the stage's name, and numbers; empty cells are left out.
+
+    Returns:
+        `STAGE/loss`, `STAGE/lr`, ... and `validation/mAP`, ... : losses of different stages are
+        different things, validation scores are one curve over the whole run.
+    """
+    found: dict[str, float] = {}
+    for key, value in row.items():
+        number = _number(value)
+        if number is None:
+            continue
+        name = f"validation/{key.removeprefix('val_')}" if key.startswith("val_") else None
+        found[name or f"{row['stage']}/{key}"] = number
+    return found
+
+
+def score_values(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Name the numbers of `scores.json` for a tracker.
+
+    Args:
+        results: One mapping per test set, each with its `data` spec.
+
+    Returns:
+        `scores/mAP`, `scores/rank1`, `scores/std/mAP`, ...; with several test sets
+        `scores/NAME/mAP`, a repeated name numbered from its second use on. Curves are left out.
+    """
+    found: dict[str, float] = {}
+    used: dict[str, int] = {}
+    for result in results:
+        prefix = "scores"
+        if len(results) > 1:
+            name = str(result.get("data", "test")).partition(":")[0]
+            used[name] = used.get(name, 0) + 1
+            prefix += f"/{name}" if used[name] == 1 else f"/{name}-{used[name]}"
+        found.update(_numbers(_scores_only(result), prefix))
+    return found
+
+
+def _scores_only(result: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in result.items() if key not in _NOT_SCORES}
+    if result.get("repeats", 1) == 1:  # one repeat has no spread: zeros would look like certainty
+        kept.pop("std", None)
+    return kept
+
+
+def _numbers(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, float]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            if key == "cmc":
+                ranks = {f"rank{rank}": share for rank, share in value.items()}
+                yield from _numbers(ranks, prefix)
+            else:
+                yield from _numbers(value, f"{prefix}/{key}")
+            continue
+        number = _number(value)
+        if number is not None:
+            yield f"{prefix}/{key}", number
+
+
+def flat_settings(tree: Any, path: str = "") -> dict[str, Any]:
+    """Flatten a recipe to dotted keys, as overrides on the command line name them.
+
+    Args:
+        tree: Mappings, lists and values; a list of mappings is keyed by `name` or position.
+        path: Key of `tree` itself.
+    """
+    if isinstance(tree, Mapping):
+        items = [(str(key), value) for key, value in tree.items()]
+    elif isinstance(tree, (list, tuple)) and tree and isinstance(tree[0], Mapping):
+        items = [(str(item.get("name", number)), item) for number, item in enumerate(tree)]
+    else:
+        return {path: tree}
+    found: dict[str, Any] = {}
+    for key, value in items:
+        found |= flat_settings(value, f"{path}.{key}" if path else key)
+    return found
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None
