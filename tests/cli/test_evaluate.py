@@ -174,3 +174,55 @@ def test_data_that_cannot_be_scored_are_asked_for(capsys, crops, tmp_path):
         ])  # fmt: skip
     code, _, err = run(capsys, "evaluate", tmp_path / "all")
     assert (code, "have nothing to test on" in err) == (2, True)
+
+
+def test_nothing_beyond_ranking_unless_asked_for(capsys, plain):
+    found, out = scored(capsys, plain)
+    assert not {"verification", "identification", "intervals", "breakdowns"} & set(found)
+    assert "EER" not in out
+
+
+def test_verification_intervals_and_breakdowns(capsys, plain):
+    options = ["--verification", "--intervals", "--by", "side", "--by", "domain"]
+    found, out = scored(capsys, plain, *options)
+    ranked, _ = scored(capsys, plain)
+    assert found["mAP"] == ranked["mAP"]
+    # Twelve queries against four gallery images of each of twelve identities.
+    (repeat,) = found["verification"]["per_repeat"]
+    assert (repeat["genuine"], repeat["impostors"]) == (48, 528)
+    assert found["verification"]["tar"][0]["tar"] > 0
+    assert "FAR 0.001, 0.0001, 1e-05, 1e-06 cannot be measured: that is less than one of 528" in out
+    assert "FAR 0.01 rests on fewer than 30" in out
+    assert found["identification"]["per_repeat"][0]["searches"] == 12
+    assert "Open-set identification, TPIR at rank 1" in out
+    interval = found["intervals"]["scores"]["mAP"]
+    assert interval["low"] <= interval["value"] == found["mAP"] <= interval["high"]
+    assert "95 % intervals: 1,000 draws of 12 identities" in out
+    side, domain = found["breakdowns"]
+    assert [group["name"] for group in side["groups"]] == ["right"]
+    assert side["groups"][0]["scores"]["mAP"]["value"] == pytest.approx(found["mAP"])
+    assert domain["groups"][0]["queries"] == 12
+    assert "Fewer than two groups are large enough to compare." in out
+
+
+def test_pairs_of_values_are_told_apart(capsys, plain):
+    found, out = scored(capsys, plain, "--by", "side-pair")
+    (pairs,) = found["breakdowns"]
+    assert [group["name"] for group in pairs["groups"]] == ["right > left", "right > right"]
+    assert "verification" not in found
+    assert "Largest gap in mAP:" in out
+
+
+def test_queries_are_joined(capsys, plain):
+    found, out = scored(capsys, plain, "--multi-query", "identity", "--verification")
+    assert found["multi_query"] == found["verification"]["multi_query"] == "identity"
+    assert "mean of all query images of one identity" in out
+    code, _, err = run(capsys, "evaluate", plain, "--multi-query", "identity", "--by", "side")
+    assert code == 2
+    assert "--by groups single queries" in err
+
+
+def test_unknown_attributes_are_told(capsys, plain):
+    code, _, err = run(capsys, "evaluate", plain, "--by", "sid")
+    assert code == 2
+    assert "Did you mean 'side'" in err

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
     from promptreid.data.store import ImageStore
     from promptreid.embedder import Embedder
+    from promptreid.evaluation.further import FurtherScores
     from promptreid.evaluation.settings import RetrievalSettings
     from promptreid.progress import Lines
 
@@ -81,6 +82,25 @@ if TYPE_CHECKING:
     "word.  Give both to see scores and embedding speed side by side.  [default: as in the recipe]",
 )
 @click.option(
+    "--multi-query",
+    type=click.Choice(["identity", "identity_camera"]),
+    default=None,
+    help="Join the queries of one identity, or of one identity and camera, into one.",
+)
+@click.option(
+    "--verification",
+    is_flag=True,
+    help="Also verify: TAR at FAR with thresholds, EER, AUC, and open-set identification.",
+)
+@click.option("--intervals", is_flag=True, help="Also give 95 % intervals of all scores.")
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="ATTRIBUTE",
+    help="Also score the queries of each value of an attribute, of camera, view or domain, or of "
+    "each pair of values of query and gallery (camera-pair); may be given several times.",
+)
+@click.option(
     "--attributes",
     is_flag=True,
     help="Also read the recipe's attributes off the test images by sentences alone "
@@ -112,6 +132,10 @@ def evaluate(
     expansion_power: float | None,
     rerank: bool | None,
     prompts: tuple[str, ...],
+    multi_query: str | None,
+    verification: bool,
+    intervals: bool,
+    by: tuple[str, ...],
     attributes: bool,
     image_size: tuple[int, int] | None,
     batch_size: int,
@@ -126,6 +150,7 @@ def evaluate(
     \b
     promptreid evaluate runs/my-run
     promptreid evaluate runs/my-run --flip --query-expansion 5 --rerank
+    promptreid evaluate runs/my-run --verification --intervals --by gender --by camera-pair
     promptreid evaluate runs/my-prompt-sg-run --prompt composed --prompt simplified
     promptreid evaluate runs/my-run --data market1501:/data/Market-1501-v15.09.15
     promptreid evaluate runs/a runs/b --data market1501:/data/Market --data msmt17:/data/MSMT17_V1
@@ -142,11 +167,16 @@ def evaluate(
     for spec in specs:
         parse_spec(spec)
     from promptreid.embedder import load
+    from promptreid.evaluation.further import FurtherScores
+    from promptreid.evaluation.render_further import render_further
     from promptreid.evaluation.settings import RetrievalSettings
     from promptreid.files import write_json
     from promptreid.progress import Lines
 
+    if multi_query is not None and by:
+        raise click.UsageError("--by groups single queries; leave out --multi-query or --by.")
     progress = Lines()
+    further = FurtherScores(verification, intervals, tuple(dict.fromkeys(by)))
     datasets: dict[str, DataSet] = {}
     kinds: tuple[str | None, ...] = tuple(dict.fromkeys(prompts)) or (None,)
     rows, table = [], []
@@ -172,9 +202,12 @@ def evaluate(
             if spec not in datasets:
                 datasets[spec] = _load_data(spec, unreadable, progress)
             dataset = datasets[spec]
-            found = _score(embedder, dataset, settings, kinds, same_camera, batch_size, progress)
+            rules = {"same_camera": same_camera, "multi_query": multi_query}
+            found = _score(embedder, dataset, settings, kinds, further, rules, batch_size, progress)
             for kind, result in zip(kinds, found, strict=True):
                 tell(result, named(model, kind), alone=len(models) == len(kinds) == 1)
+                if further.wanted:
+                    click.echo(f"\n{render_further(result)}")
             tell_speeds(found)
             read = {}
             if templates:
@@ -229,12 +262,14 @@ def _score(
     dataset: DataSet,
     settings: RetrievalSettings,
     kinds: Sequence[str | None],
-    same_camera: str | None,
+    further: FurtherScores,
+    rules: Mapping[str, str | None],
     batch_size: int,
     progress: Lines,
 ) -> list[dict[str, Any]]:
     """Score each kind of sentence on images that are decoded once where memory allows."""
     from promptreid.evaluation.embed import open_images
+    from promptreid.evaluation.further import further_scores
     from promptreid.evaluation.score_data import score_data, tested_rows
 
     store, speeds = None, {}
@@ -244,13 +279,14 @@ def _score(
         speeds = _speeds(embedder, dataset, store, named_kinds, settings.flip, batch_size)
     results = []
     for kind in kinds:
-        scores, _ = score_data(
+        scores, embeddings = score_data(
             embedder.model,
             dataset,
             embedder.preprocess,
             metadata=embedder.metadata,
             device=embedder.device,
-            same_camera=same_camera,
+            same_camera=rules["same_camera"],
+            multi_query=rules["multi_query"],
             flip=settings.flip,
             expansion=settings.expansion,
             rerank=settings.rerank,
@@ -259,7 +295,8 @@ def _score(
             batch_size=batch_size,
             progress=progress,
         )
-        results.append({**scores.to_dict(), **speeds.get(kind, {}), "data": dataset.spec})
+        result = {**scores.to_dict(), **speeds.get(kind, {}), "data": dataset.spec}
+        results.append({**result, **further_scores(scores, embeddings, dataset, further)})
     return results
 
 

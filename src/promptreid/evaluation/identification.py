@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -27,8 +28,11 @@ from promptreid.evaluation.float_order import next_above
 from promptreid.evaluation.multi_query import join_queries
 from promptreid.evaluation.pairs import Pairs
 from promptreid.evaluation.roc import allowed_accepts
-from promptreid.evaluation.rules import camera_rule
+from promptreid.evaluation.rules import camera_rule, protocol_rule
 from promptreid.evaluation.verification import check_rates
+
+if TYPE_CHECKING:
+    from promptreid.data.protocol import Protocol
 
 FPIRS = (1e-1, 1e-2, 1e-3)
 
@@ -153,6 +157,45 @@ def identify(
     strangers = other.sort(descending=True).values
     points = tuple(_point(found, count, strangers, fpir) for fpir in fpirs)
     return Identification(points, rank, count, len(strangers), rule, note)
+
+
+def identify_protocol(
+    embeddings: Embeddings,
+    protocol: Protocol,
+    *,
+    fpirs: Sequence[float] = FPIRS,
+    rank: int = 1,
+    same_camera: str | None = None,
+    multi_query: str | None = None,
+    block: int | None = None,
+) -> tuple[Identification, ...]:
+    """Compute TPIR at given FPIR for every repeat of a protocol.
+
+    Args:
+        embeddings: One row per row that the protocol numbers.
+        protocol: Query and gallery rows of each repeat, and the camera rule.
+        fpirs: As in `identify`.
+        rank: As in `identify`.
+        same_camera: As in `identify`, instead of the protocol's rule.
+        multi_query: As in `identify`.
+        block: As in `identify`.
+
+    Raises:
+        EvaluationError: As for `identify`; or the protocol asks for rows that are not there.
+    """
+    rule, _ = protocol_rule(embeddings, protocol, same_camera)
+    return tuple(
+        identify(
+            embeddings.select(repeat.query),
+            embeddings.select(repeat.gallery),
+            fpirs=fpirs,
+            rank=rank,
+            same_camera=rule,
+            multi_query=multi_query,
+            block=block,
+        )
+        for repeat in protocol.repeats
+    )
 
 
 def _best_scores(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:

@@ -34,6 +34,7 @@ def score_data(
     flip: bool = False,
     expansion: Expansion | None = None,
     rerank: Rerank | None = None,
+    multi_query: str | None = None,
     prompt: str | None = None,
     store: ImageStore | None = None,
     batch_size: int = 64,
@@ -51,6 +52,7 @@ def score_data(
         flip: Average each embedding with that of the mirrored image.
         expansion: Query expansion, if wanted.
         rerank: k-reciprocal re-ranking, if wanted; after the expansion.
+        multi_query: Join queries of one "identity", or of one "identity_camera", into one.
         prompt: Kind of sentence of an image prompt, "composed" or "simplified"; None for the
             model's own choice, and for models without.
         store: What `open_images` gave for the rows of `tested_rows`, to score them more than once;
@@ -80,7 +82,12 @@ def score_data(
         progress=progress,
     )
     scores = evaluate_protocol(
-        embeddings, compact, same_camera=same_camera, rerank=rerank, expansion=expansion
+        embeddings,
+        compact,
+        same_camera=same_camera,
+        rerank=rerank,
+        expansion=expansion,
+        multi_query=multi_query,
     )
     return replace(scores, flip=flip), embeddings
 

@@ -104,6 +104,7 @@ class Intervals:
             "level": self.level,
             "resamples": self.resamples,
             "identities": self.identities,
+            "few": self.few,
             "scores": {name: interval.to_dict() for name, interval in self.scores.items()},
         }
 
