@@ -11,7 +11,7 @@ class RecordingTracker:
 
     def _take(self, name, *details):
         self.recorder.calls.append((str(self.spec), name, *details))
-        error = self.recorder.errors.get((self.spec.kind, name))
+        error = self.recorder.errors.get((str(self.spec), name))
         if error is not None:
             raise error
 
@@ -33,7 +33,7 @@ class RecordingTracker:
 
 
 class Recorder:
-    """Makes recording trackers; `errors[(kind, method)]` is raised by that method."""
+    """Makes recording trackers; `errors[(spec, method)]` is raised by that method."""
 
     def __init__(self, errors=None):
         self.calls, self.errors = [], dict(errors or {})

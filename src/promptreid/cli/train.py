@@ -32,6 +32,14 @@ import click
     "--resume", is_flag=True, help="Continue the run in --out, or start it if there is none."
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run in --out.")
+@click.option(
+    "--track",
+    multiple=True,
+    metavar="TRACKER[:PLACE]",
+    help="Also show the run in tensorboard[:FOLDER], wandb[:PROJECT] or mlflow[:EXPERIMENT or "
+    "ADDRESS]; may be given several times. A resumed run goes on with those it has; none stops "
+    "them.",
+)
 @click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
 @click.option(
     "--unreadable",
@@ -49,6 +57,7 @@ def train(
     seed: int | None,
     resume: bool,
     overwrite: bool,
+    track: tuple[str, ...],
     device: str | None,
     unreadable: str,
 ) -> None:
@@ -60,11 +69,13 @@ def train(
     promptreid train clip-reid --data market1501:/data/Market-1501-v15.09.15
     promptreid train clip-reid/hand backbone.name=tiny --data hands11k:/data/11k?aspect=dorsal_right
     promptreid train clip-reid --data market1501:/data/Market --test msmt17:/data/MSMT17_V1
+    promptreid train clip-reid --data market1501:/data/Market --track tensorboard --track wandb:reid
     promptreid train --resume --out runs/my-run
     """  # noqa: D301
     if recipe is not None and "=" in recipe:
         overrides, recipe = (recipe, *overrides), None
     _check(recipe, specs, tests, out, resume=resume, overwrite=overwrite, overrides=overrides)
+    _check_trackers(track)
     from promptreid.cli.output import print_run_scores
     from promptreid.progress import Lines
     from promptreid.training.train import TrainRequest
@@ -82,6 +93,7 @@ def train(
         overwrite=overwrite,
         device=device,
         unreadable=unreadable,
+        track=track,
     )
     try:
         run = run_training(request, progress=Lines())
@@ -92,6 +104,14 @@ def train(
         )
         raise click.Abort from None
     print_run_scores(run)
+
+
+def _check_trackers(track: tuple[str, ...]) -> None:
+    """Find wrong and missing trackers before anything slow is imported."""
+    if track:
+        from promptreid.tracking.spec import check_installed, parse_trackers
+
+        check_installed(parse_trackers(track))
 
 
 def _check(

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from promptreid.errors import ConfigError, unknown_name
-from promptreid.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from promptreid.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True)
@@ -115,4 +117,4 @@ def make_tracker(spec: TrackerSpec) -> Tracker:
     """Make the tracker a spec names; its package is imported when it starts."""
     kind = KINDS[spec.kind]
     module = importlib.import_module(f"promptreid.tracking.{kind.module}")
-    return cast(Tracker, getattr(module, kind.tracker)(spec.place))
+    return cast("Tracker", getattr(module, kind.tracker)(spec.place))

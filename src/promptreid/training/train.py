@@ -23,6 +23,9 @@ from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sentences import template_fields
 from promptreid.progress import Progress, clock
+from promptreid.tracking.group import Trackers, read_tracking
+from promptreid.tracking.spec import TrackerSpec, check_installed, parse_trackers
+from promptreid.tracking.tracker import RunInfo
 from promptreid.training.batches import stage_sampler
 from promptreid.training.build import build_model
 from promptreid.training.data import TrainingData, training_data
@@ -57,6 +60,8 @@ class TrainRequest:
     unreadable: str = "stop"
     test: Sequence[str] = ()
     """Data sets that are scored at the end and never learned from."""
+    track: Sequence[str] = ()
+    """Trackers; a resumed run goes on with those it has when none is named."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class _Plan:
     unreadable: str
     precision: str
     device: torch.device
+    track: tuple[TrackerSpec, ...]
 
 
 def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
@@ -105,6 +111,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         _check_same_data(run, [*datasets, *tests])
         model, preprocess = None, None
     with run.locked():
+        trackers = _trackers(run, plan, progress)
         state = TrainingState()
         if run.last.is_file():
             model, metadata = load_model(run.last)
@@ -113,13 +120,16 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
             progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
         if model is None or preprocess is None:  # stopped before the first checkpoint
             model, preprocess = _build(plan, data, progress)
+        stops = (Interrupted, KeyboardInterrupt)
         try:
-            _fit(run, plan, model, preprocess, data, state, progress)
-            _score(run, plan, [*datasets, *tests], progress)
-        except (Interrupted, KeyboardInterrupt):
-            run.write(STATUS, {"status": "stopped", "at": _where(state, plan.recipe)})
+            with trackers.session(_run_info(run, plan, state), state.table, stopped=stops):
+                _fit(run, plan, model, preprocess, data, state, trackers, progress)
+                _score(run, plan, [*datasets, *tests], trackers, progress)
+        except stops:
+            where = _where(state, plan.recipe)
+            run.write(STATUS, {"status": "stopped", "at": where, **trackers.note()})
             raise Interrupted(str(run.path)) from None
-        _finish(run, state)
+        _finish(run, state, trackers)
     return run
 
 
@@ -139,12 +149,27 @@ def _plan(request: TrainRequest) -> tuple[_Plan, RunFolder | None]:
     names = "+".join(spec.partition(":")[0] for spec in request.data)
     out = out or Path("runs") / f"{recipe.name.replace('/', '-')}-{names}-seed{seed}"
     check_free(out, overwrite=request.overwrite)
-    precision = resolve_precision(recipe.precision, device)
-    test = tuple(request.test)
     plan = _Plan(
-        recipe, tuple(request.data), test, out, seed, request.unreadable, precision, device
+        recipe=recipe,
+        specs=tuple(request.data),
+        test=tuple(request.test),
+        out=out,
+        seed=seed,
+        unreadable=request.unreadable,
+        precision=resolve_precision(recipe.precision, device),
+        device=device,
+        track=_track(request, None),
     )
     return plan, None
+
+
+def _track(request: TrainRequest, run: RunFolder | None) -> tuple[TrackerSpec, ...]:
+    """Return the trackers asked for, or else those that a run to resume has."""
+    specs = parse_trackers(request.track)
+    if run is not None and not request.track:
+        specs = tuple(record.spec for record in read_tracking(run.path))
+    check_installed(specs)
+    return specs
 
 
 def _check_prompts_are_taught(recipe: Recipe) -> None:
@@ -190,7 +215,15 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
             "Resume with the same seed or with none, or give another --out."
         )
     return _Plan(
-        recipe, specs, test, out, before["seed"], before["unreadable"], before["precision"], device
+        recipe=recipe,
+        specs=specs,
+        test=test,
+        out=out,
+        seed=before["seed"],
+        unreadable=before["unreadable"],
+        precision=before["precision"],
+        device=device,
+        track=_track(request, run),
     )
 
 
@@ -300,6 +333,25 @@ def _check_same_data(run: RunFolder, datasets: Sequence[DataSet]) -> None:
             )
 
 
+def _trackers(run: RunFolder, plan: _Plan, progress: Progress) -> Trackers:
+    def note_dropped() -> None:
+        run.write(STATUS, {**run.read(STATUS), **trackers.note()})
+
+    trackers = Trackers(run.path, plan.track, say=progress.message, dropped=note_dropped)
+    return trackers
+
+
+def _run_info(run: RunFolder, plan: _Plan, state: TrainingState) -> RunInfo:
+    return RunInfo(
+        name=run.path.resolve().name,
+        folder=run.path,
+        recipe=plan.recipe.model_dump(mode="json"),
+        environment=run.read(ENVIRONMENT),
+        data=tuple(run.read(DATA)),
+        step=len(state.table),
+    )
+
+
 def _fit(
     run: RunFolder,
     plan: _Plan,
@@ -307,10 +359,11 @@ def _fit(
     preprocess: Preprocess,
     data: TrainingData | None,
     state: TrainingState,
+    trackers: Trackers,
     progress: Progress,
 ) -> None:
     """Train what is left, and make sure that `last` and `best` exist."""
-    run.write(STATUS, {"status": "training"})
+    run.write(STATUS, {"status": "training", **trackers.note()})
     metadata = {
         "recipe": plan.recipe.model_dump(mode="json"),
         "preprocess": preprocess.to_dict(),
@@ -336,12 +389,19 @@ def _fit(
         seed=plan.seed,
         device=plan.device,
         precision=plan.precision,
+        trackers=trackers,
         progress=progress,
     )
     trainer.fit()
 
 
-def _score(run: RunFolder, plan: _Plan, datasets: Sequence[DataSet], progress: Progress) -> None:
+def _score(
+    run: RunFolder,
+    plan: _Plan,
+    datasets: Sequence[DataSet],
+    trackers: Trackers,
+    progress: Progress,
+) -> None:
     """Score the best checkpoint on every data set that has something to test on."""
     testable = [dataset for dataset in datasets if dataset.protocol is not None]
     if not testable:
@@ -371,6 +431,7 @@ def _score(run: RunFolder, plan: _Plan, datasets: Sequence[DataSet], progress: P
             )
         results.append(result)
     run.write(SCORES, results[0] if len(results) == 1 else {"results": results})
+    trackers.summary(results)
 
 
 def _read_attributes(
@@ -405,7 +466,7 @@ def _read_attributes(
     return found
 
 
-def _finish(run: RunFolder, state: TrainingState) -> None:
+def _finish(run: RunFolder, state: TrainingState, trackers: Trackers) -> None:
     clean_cache(run)
     run.write(
         STATUS,
@@ -413,6 +474,7 @@ def _finish(run: RunFolder, state: TrainingState) -> None:
             "status": "complete",
             "training_seconds": round(state.seconds, 1),
             "best": {"score": state.best, "chosen_at": state.best_at},
+            **trackers.note(),
         },
     )
 

@@ -29,6 +29,7 @@ from promptreid.models.checkpoint import save_model
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, epoch_line
+from promptreid.tracking.group import Trackers
 from promptreid.training.batches import (
     AugmentedImages,
     BatchSource,
@@ -70,6 +71,7 @@ class Trainer:
         seed: int,
         device: torch.device,
         precision: str,
+        trackers: Trackers,
         progress: Progress,
     ) -> None:
         """Take everything ready-made; see `promptreid.training.train` for putting it together.
@@ -85,11 +87,13 @@ class Trainer:
             seed: Of every random choice.
             device: Where to train.
             precision: "fp32" or "bf16".
+            trackers: What gets each row of the metrics table, too.
             progress: Where to report.
         """
         self.run, self.recipe, self.preprocess, self.data = run, recipe, preprocess, data
         self.model, self.state, self.metadata = model.to(device), state, metadata
         self.seed, self.device, self.precision, self.progress = seed, device, precision, progress
+        self.trackers = trackers
         self._runner: StageRunner | None = None
         self._stop = threading.Event()
         self._saved_at, self._save_cost = time.monotonic(), 0.0
@@ -235,6 +239,7 @@ class Trainer:
         self.state.table.append(row)
         self.progress.message(epoch_line(row, stage.epochs))
         self.run.write_metrics(self.state.table)
+        self.trackers.log(row, len(self.state.table))
         if row["epoch"] < stage.epochs and (self._stop.is_set() or self._due()):
             self._save_last()
             self._stop_if_asked()

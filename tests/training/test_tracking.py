@@ -1,0 +1,234 @@
+"""Runs that trackers look at: what they are told, also after a stop, and that none can harm."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+
+import pytest
+from recording_tracker import Recorder
+from safetensors.torch import load_file
+
+from promptreid.errors import ConfigError, DataError
+from promptreid.progress import Silent
+from promptreid.tracking import group
+from promptreid.tracking.values import epoch_values
+from promptreid.training import trainer
+from promptreid.training.train import TrainRequest, train
+from promptreid.training.trainer import Interrupted
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    recorder = Recorder()
+    take_over(monkeypatch, recorder)
+    return recorder
+
+
+def take_over(monkeypatch, recorder):
+    """Let recording trackers stand for all but TensorBoard's."""
+    real = group.make_tracker
+    monkeypatch.setattr(
+        group,
+        "make_tracker",
+        lambda spec: real(spec) if spec.kind == "tensorboard" else recorder.make(spec),
+    )
+    monkeypatch.setattr("promptreid.training.train.check_installed", lambda specs: None)
+
+
+def asked(crops, quick, out, *track):
+    return TrainRequest(
+        recipe="clip-reid",
+        overrides=(*quick, "stages.prompts.epochs=1", "validation.kind=images"),
+        data=(f"folder:{crops}",),
+        out=out,
+        seed=5,
+        device="cpu",
+        track=track,
+    )
+
+
+@pytest.fixture
+def request_(crops, quick, tmp_path):
+    return asked(crops, quick, tmp_path / "run", "wandb:reid")
+
+
+@pytest.fixture(scope="module")
+def whole(crops, quick, tmp_path_factory):
+    """A run that a recording tracker saw, and TensorBoard where it is installed."""
+    recorder, real = Recorder(), ["tensorboard"] if find_spec("tensorboard") else []
+    with pytest.MonkeyPatch.context() as patched:
+        take_over(patched, recorder)
+        out = tmp_path_factory.mktemp("tracked") / "run"
+        run = train(asked(crops, quick, out, "wandb:reid", *real), progress=Silent())
+    return run, recorder
+
+
+@pytest.fixture(scope="module")
+def stopped(crops, quick, tmp_path_factory):
+    """A run that was stopped after two of its three epochs."""
+    recorder = Recorder()
+    out = tmp_path_factory.mktemp("stopped") / "run"
+    with pytest.MonkeyPatch.context() as patched:
+        take_over(patched, recorder)
+        stop_after(2, patched)
+        with pytest.raises(Interrupted):
+            train(asked(crops, quick, out, "wandb:reid"), progress=Silent())
+    return out, recorder
+
+
+def table(run):
+    with (run.path / "metrics.csv").open() as handle:
+        return list(csv.DictReader(handle))
+
+
+def stop_after(epochs, monkeypatch):
+    """Ask for a stop as Ctrl-C does, when so many epochs of the whole run have ended."""
+    real, seen = trainer.epoch_line, []
+
+    def line(row, total):
+        seen.append(row)
+        if len(seen) == epochs:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(row, total)
+
+    monkeypatch.setattr(trainer, "epoch_line", line)
+
+
+def test_tracker_sees_the_whole_run(whole):
+    run, recorder = whole
+    assert recorder.names() == ["start", "log", "log", "log", "summary", "finish"]
+    ((info, known),) = recorder.of("start")
+    assert known is None
+    assert info.name == "run"
+    assert info.step == 0
+    assert info.recipe == run.recipe().model_dump(mode="json")
+    assert info.environment == run.read("environment.json")
+    assert list(info.data) == run.read("data.json")
+    logged = recorder.of("log")
+    assert [step for _, step in logged] == [1, 2, 3]
+    for (values, _), row in zip(logged, table(run), strict=True):
+        stage = row.pop("stage")
+        numbers = {key: float(value) for key, value in row.items() if value != ""}
+        assert values == epoch_values({"stage": stage, **numbers})
+    assert {"image/loss_id", "image/lr", "image/accuracy", "validation/mAP"} <= logged[2][0].keys()
+    ((scores,),) = recorder.of("summary")
+    assert scores["scores/mAP"] == run.read("scores.json")["mAP"]
+    assert recorder.of("finish") == [("complete",)]
+    assert "trackers_dropped" not in run.read("status.json")
+    assert {record["sent"] for record in run.read("tracking.json")} == {3}
+
+
+def test_stopped_run_goes_on_as_the_same_tracked_run(recorder, stopped, tmp_path):
+    folder, before = stopped
+    assert before.of("finish") == [("stopped",)]
+    out = shutil.copytree(folder, tmp_path / "run")
+    known = json.loads((out / "tracking.json").read_text())[0]["id"]
+    run = train(TrainRequest(out=out, resume=True, device="cpu"), progress=Silent())
+    ((info, told),) = recorder.of("start", "wandb:reid")  # which nobody named again
+    assert told == known
+    assert info.step == 2
+    assert [step for _, step in before.of("log")] == [1, 2]
+    assert [step for _, step in recorder.of("log")] == [3]
+    rows = [*before.of("log"), *recorder.of("log")]
+    for (values, _), row in zip(rows, table(run), strict=True):
+        assert values[f"{row['stage']}/loss"] == float(row["loss"])
+    assert run.read("status.json")["status"] == "complete"
+
+
+def test_resumed_run_can_leave_its_trackers(recorder, stopped, tmp_path):
+    out = shutil.copytree(stopped[0], tmp_path / "run")
+    request = TrainRequest(out=out, resume=True, device="cpu", track=("none",))
+    assert train(request, progress=Silent()).read("status.json")["status"] == "complete"
+    assert recorder.calls == []
+
+
+def test_resume_without_the_package_says_what_to_do(stopped, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    out = shutil.copytree(stopped[0], tmp_path / "run")
+    with pytest.raises(ConfigError, match="--track none"):
+        train(TrainRequest(out=out, resume=True, device="cpu"), progress=Silent())
+
+
+def test_failing_trackers_harm_no_run(recorder, request_):
+    methods = ("start", "log", "summary", "finish")
+    for method in methods:
+        recorder.errors[(f"mlflow:{method}", method)] = OSError("no network")
+    failing = [f"mlflow:{method}" for method in methods]
+    run = train(replace(request_, track=(*failing, "wandb:reid")), progress=Silent())
+    status = run.read("status.json")
+    assert status["status"] == "complete"
+    assert [note["tracker"] for note in status["trackers_dropped"]] == failing
+    assert {note["error"] for note in status["trackers_dropped"]} == {"OSError: no network"}
+    calls = ["start", "log", "log", "log", "summary", "finish"]
+    assert recorder.names("wandb:reid") == calls
+    for method in methods:
+        assert recorder.names(f"mlflow:{method}") == calls[: calls.index(method) + 1]
+
+
+def test_drop_is_noted_and_made_good_by_the_resumed_run(recorder, request_, monkeypatch):
+    recorder.errors[("wandb:reid", "log")] = OSError("no network")
+    with monkeypatch.context() as patched:
+        stop_after(2, patched)
+        with pytest.raises(Interrupted):
+            train(request_, progress=Silent())
+    status = json.loads((request_.out / "status.json").read_text())
+    assert status["status"] == "stopped"
+    assert status["trackers_dropped"][0]["while"] == "logging"
+    recorder.errors.clear()
+    recorder.calls.clear()
+    run = train(TrainRequest(out=request_.out, resume=True, device="cpu"), progress=Silent())
+    assert [step for _, step in recorder.of("log")] == [1, 2, 3]  # what was missed comes first
+    assert "trackers_dropped" not in run.read("status.json")
+
+
+def test_tracked_run_ends_with_the_same_weights(whole, request_):
+    tracked, _ = whole
+    plain = train(replace(request_, track=()), progress=Silent())
+    assert not (plain.path / "tracking.json").exists()
+    one, other = load_file(tracked.last), load_file(plain.last)
+    assert one.keys() == other.keys()
+    assert all((one[name] == other[name]).all() for name in one)
+    for first, second in zip(table(tracked), table(plain), strict=True):
+        assert {**first, "seconds": 0} == {**second, "seconds": 0}
+
+
+def test_wrong_tracker_leaves_no_folder(request_):
+    with pytest.raises(ConfigError, match="Did you mean 'wandb'"):
+        train(replace(request_, track=("wanb",)), progress=Silent())
+    assert not request_.out.exists()
+
+
+def test_failed_run_is_told(recorder, request_, quick, monkeypatch):
+    def broken(*_, **__):
+        raise DataError("The test images are gone.")
+
+    monkeypatch.setattr("promptreid.training.train.score_data", broken)
+    tiny = tuple(override for override in quick if override.startswith("backbone."))
+    with pytest.raises(DataError):
+        train(replace(request_, recipe="zero-shot", overrides=tiny), progress=Silent())
+    assert recorder.names() == ["start", "finish"]
+    assert recorder.of("finish") == [("failed",)]
+
+
+def test_tensorboard_for_real(whole):
+    pytest.importorskip(
+        "tensorboard", reason="tensorboard is not installed: promptreid[tensorboard]"
+    )
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run, _ = whole
+    reader = EventAccumulator(str(run.path / "tensorboard"))
+    reader.Reload()
+    names = reader.Tags()["scalars"]
+    losses = [float(row["loss"]) for row in table(run) if row["stage"] == "image"]
+    events = reader.Scalars("image/loss")
+    assert [event.step for event in events] == [2, 3]
+    assert [event.value for event in events] == pytest.approx(losses, rel=1e-6)
+    assert {"prompts/loss", "validation/mAP", "scores/mAP", "scores/rank1"} <= set(names)
+    (score,) = reader.Scalars("scores/mAP")
+    assert score.value == pytest.approx(run.read("scores.json")["mAP"], rel=1e-6)
