@@ -44,7 +44,7 @@ def bucket_counts(values: Tensor) -> Tensor:
         (2**20,) int64; later buckets hold larger values.
     """
     buckets = (order_keys(values) >> LOW_BITS).add_(_HALF)
-    counts = torch.bincount(buckets.view(-1), minlength=BUCKETS)
+    counts = torch.bincount(buckets.reshape(-1), minlength=BUCKETS)
     counts[_bucket_of_minus_infinity()] = 0
     return counts
 

@@ -185,7 +185,7 @@ def _second_pass(
     total = 0
     for block in pairs:
         ordered = _sorted_values(block.impostors)
-        ordered = ordered[int((ordered == -torch.inf).sum()) :]
+        ordered = ordered[int(torch.searchsorted(ordered, -torch.inf, right=True)) :]
         total += len(ordered)
         grid.add(ordered)
         above += len(ordered) - torch.searchsorted(ordered, scores, right=True)
