@@ -186,6 +186,21 @@ def test_drop_is_noted_and_made_good_by_the_resumed_run(recorder, request_, monk
     assert "trackers_dropped" not in run.read("status.json")
 
 
+def test_complete_run_is_shown_to_a_tracker_that_missed_it(recorder, whole, tmp_path):
+    out = shutil.copytree(whole[0].path, tmp_path / "run")
+    status = json.loads((out / "status.json").read_text())
+    dropped = {**status, "trackers_dropped": [{"tracker": "mlflow"}]}
+    (out / "status.json").write_text(json.dumps(dropped))
+    train(TrainRequest(out=out, resume=True, device="cpu"), progress=Silent())
+    assert recorder.calls == []
+    request = TrainRequest(out=out, resume=True, device="cpu", track=("mlflow",))
+    run = train(request, progress=Silent())
+    assert recorder.names() == ["start", "log", "log", "log", "summary", "finish"]
+    assert recorder.of("log") == whole[1].of("log")
+    assert recorder.of("summary") == whole[1].of("summary")
+    assert run.read("status.json") == status
+
+
 def test_tracked_run_ends_with_the_same_weights(whole, request_):
     tracked, _ = whole
     plain = train(replace(request_, track=()), progress=Silent())

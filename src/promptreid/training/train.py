@@ -99,6 +99,8 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     plan, run = _plan(request)
     if run is not None and run.read(STATUS).get("status") == "complete":
         progress.message(f"{run.path} is complete; nothing is left to train")
+        if plan.track and request.track:
+            _show(run, plan, progress)
         return run
     datasets = [_load(spec, plan.unreadable, progress) for spec in plan.specs]
     tests = [_load(spec, plan.unreadable, progress) for spec in plan.test]
@@ -339,6 +341,19 @@ def _trackers(run: RunFolder, plan: _Plan, progress: Progress) -> Trackers:
 
     trackers = Trackers(run.path, plan.track, say=progress.message, dropped=note_dropped)
     return trackers
+
+
+def _show(run: RunFolder, plan: _Plan, progress: Progress) -> None:
+    """Pass a complete run on to trackers, which may have missed some of it."""
+    with run.locked():
+        trackers = _trackers(run, plan, progress)
+        state = TrainingState.unpack(*load_training(run.last))
+        with trackers.session(_run_info(run, plan, state), state.table):
+            if (run.path / SCORES).is_file():
+                found = run.read(SCORES)
+                trackers.summary(found.get("results", [found]))
+        status = {k: v for k, v in run.read(STATUS).items() if k != "trackers_dropped"}
+        run.write(STATUS, {**status, **trackers.note()})
 
 
 def _run_info(run: RunFolder, plan: _Plan, state: TrainingState) -> RunInfo:
