@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -44,6 +46,33 @@ class Silent:
 
     def finish(self) -> None:
         """End nothing."""
+
+
+class Logged:
+    """Report to someone else, and keep what is said in a file, each line with its time."""
+
+    def __init__(self, progress: Progress, path: Path) -> None:
+        self._progress, self._path = progress, path
+
+    def message(self, text: str) -> None:
+        """Say one thing and write it down."""
+        self._progress.message(text)
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        lines = "".join(f"{now}  {line}\n" for line in text.splitlines() if line.strip())
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(lines)
+
+    def start(self, title: str, total: int, unit: str) -> None:
+        """Begin a counted task."""
+        self._progress.start(title, total, unit)
+
+    def advance(self, count: int) -> None:
+        """Count on."""
+        self._progress.advance(count)
+
+    def finish(self) -> None:
+        """End the counted task."""
+        self._progress.finish()
 
 
 class Lines:

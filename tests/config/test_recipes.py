@@ -198,3 +198,11 @@ def test_file_that_is_no_recipe(tmp_path, text):
 def test_recipe_text_is_the_file():
     assert recipe_text("clip-reid") == (FOLDER / "clip-reid.yaml").read_text()
     assert Path(FOLDER / "clip-reid.yaml").is_file()
+
+
+def test_a_weight_rises_over_its_ramp():
+    from promptreid.config.losses import TripletTerm
+
+    term = TripletTerm(weight=2.0, ramp=4)
+    assert [term.weight_at(epoch) for epoch in (1, 2, 3, 4, 5)] == [0.5, 1.0, 1.5, 2.0, 2.0]
+    assert TripletTerm(weight=2.0).weight_at(1) == 2.0

@@ -350,3 +350,10 @@ def test_tokens_cannot_be_kept_apart_from_what_is_not_there(missing, words):
         ConfigError, match=words + r".*prompt\.shared_tokens and prompt\.domain_tok"
     ):
         total_loss(outputs_of(**{missing: None}), terms_of(prompt_orthogonal=1))
+
+
+def test_the_total_takes_the_weight_of_the_epoch():
+    outputs = outputs_of()
+    terms = LossTerms.model_validate({"supcon": {"weight": 3.0, "ramp": 6}})
+    total, values = total_loss(replace(outputs, epoch=2), terms)
+    torch.testing.assert_close(total, values["supcon"] * 1.0)

@@ -162,3 +162,18 @@ def test_side_rows_of_numbers_and_of_words():
     assert table_values(["b", "", "a"]) == ("a", "b")
     assert table_rows([0, 3, None, 7], (0, 3)).tolist() == [0, 1, -1, -1]
     assert table_rows(["a", "", "c", "b"], ["a", "b"]).tolist() == [0, -1, -1, 1]
+
+
+def test_a_sentence_can_name_the_identity(tmp_path):
+    dataset = table(tmp_path / "a.csv", rows("x", ["bella", "anna"]))
+    data = training_data([dataset], validation="none", fraction=0.5, seed=0, fields=["identity"])
+    assert data.fields.identity == {"identity": ("anna", "bella")}
+
+
+def test_classes_know_their_domain(tmp_path):
+    data = gather(table(tmp_path / "a.csv", rows("y", ["1"]) + rows("x", ["1", "2"])))
+    assert data.domains == ("x", "y")
+    assert data.class_domains.tolist() == [0, 0, 1]
+    one = table(tmp_path / "one.csv", rows("x", ["1", "2"]))
+    two = table(tmp_path / "two.csv", rows("z", ["5"]) + rows("w", ["5"]))
+    assert gather(one, two).domains == ("one", "two/w", "two/z")

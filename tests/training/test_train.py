@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime
 from importlib.metadata import version
 
 import pytest
@@ -77,6 +78,14 @@ def test_what_a_run_holds(whole, request_, crops):
     ]
     assert rows[3]["val_mAP"]
     assert not rows[1]["val_mAP"]
+
+
+def test_what_was_said_is_kept_with_its_time(whole):
+    lines = (whole.path / "log.txt").read_text().splitlines()
+    epochs = [line for line in lines if "prompts 1/2" in line or "image 2/2" in line]
+    assert len(epochs) == 2
+    for line in lines:
+        datetime.fromisoformat(line.partition("  ")[0])
 
 
 def test_scores_file_has_the_documented_keys(whole):

@@ -29,6 +29,12 @@ class LossTerm(BaseModel):
     needs: ClassVar[tuple[str, ...]] = ()
     classifier: ClassVar[str | None] = None
     weight: float = Field(default=1.0, ge=0)
+    ramp: int = Field(default=0, ge=0)
+    """Epochs in which the weight rises from zero to its value, a step an epoch; 0 for at once."""
+
+    def weight_at(self, epoch: int) -> float:
+        """Return the weight in an epoch, counted from 1: `weight * min(1, epoch / ramp)`."""
+        return self.weight * min(1.0, epoch / self.ramp) if self.ramp else self.weight
 
     @property
     def reads(self) -> tuple[str, ...]:

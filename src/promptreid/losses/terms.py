@@ -232,5 +232,6 @@ def total_loss(outputs: Outputs, terms: config.LossTerms) -> tuple[Tensor, dict[
     """
     active = terms.active()
     values = {name: FUNCTIONS[name](outputs, term) for name, term in active.items()}
-    total = torch.stack([active[name].weight * value for name, value in values.items()]).sum()
+    weighted = [active[name].weight_at(outputs.epoch) * value for name, value in values.items()]
+    total = torch.stack(weighted).sum()
     return total, {name: value.detach() for name, value in values.items()}

@@ -18,6 +18,8 @@ from promptreid.errors import DataError, unknown_name
 from promptreid.models.sentences import SentenceFields, split_fields
 
 Ints = npt.NDArray[np.int64]
+IDENTITY = "identity"
+"""Field of a prompt that is filled with the identity's own name."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class _Rows:
         self.cameras += _shifted(manifest, shift)
         self.views += manifest.views if side is None else manifest.attributes[side]
         for name in fields:
-            self.columns.setdefault(name, []).extend(manifest.attributes[name])
+            self.columns.setdefault(name, []).extend(_field_values(manifest, name))
         self.prints.append(manifest.fingerprint())
 
 
@@ -180,17 +182,25 @@ def _check_attributes(
     if side is not None:
         asked[side] = "The recipe's sie.attribute names it."
     for name, by in asked.items():
-        if name not in manifest.attributes:
+        if name not in manifest.attributes and name != IDENTITY:
             known = unknown_name(f"attribute of {dataset.spec}", name, manifest.attributes)
             raise DataError(f"{known} {by}")
     for name in fields:
-        missing = [row for row, value in enumerate(manifest.attributes[name]) if not value.strip()]
+        values = _field_values(manifest, name)
+        missing = [row for row, value in enumerate(values) if not value.strip()]
         if missing:
             raise DataError(
                 f"A prompt names the attribute {name!r}, but {len(missing)} of {len(manifest)} "
                 f"training images of {dataset.spec} have no value for it, among them "
                 f"{manifest.paths[missing[0]]}. Fill them in, or leave the field out."
             )
+
+
+def _field_values(manifest: Manifest, name: str) -> Sequence[str]:
+    """Return what a field of a sentence says of each image."""
+    if name == IDENTITY and name not in manifest.attributes:
+        return manifest.identities
+    return manifest.attributes[name]
 
 
 def _class_names(manifest: Manifest, prefix: str) -> list[str]:

@@ -22,6 +22,7 @@ from promptreid.files import write_json, write_text
 
 RECIPE, ENVIRONMENT, DATA = "recipe.yaml", "environment.json", "data.json"
 STATUS, METRICS, SCORES = "status.json", "metrics.csv", "scores.json"
+LOG = "log.txt"
 
 
 class RunFolder:

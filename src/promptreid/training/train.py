@@ -22,7 +22,7 @@ from promptreid.evaluation.settings import RetrievalSettings
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sentences import template_fields
-from promptreid.progress import Progress, clock
+from promptreid.progress import Logged, Progress, clock
 from promptreid.tracking.group import Trackers, read_tracking
 from promptreid.tracking.spec import TrackerSpec, check_installed, parse_trackers
 from promptreid.tracking.tracker import RunInfo
@@ -34,6 +34,7 @@ from promptreid.training.environment import environment
 from promptreid.training.run_folder import (
     DATA,
     ENVIRONMENT,
+    LOG,
     RECIPE,
     SCORES,
     STATUS,
@@ -112,6 +113,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     else:
         _check_same_data(run, [*datasets, *tests])
         model, preprocess = None, None
+    progress = Logged(progress, run.path / LOG)
     with run.locked():
         trackers = _trackers(run, plan, progress)
         state = TrainingState()

@@ -270,7 +270,8 @@ class Trainer:
             progress=None,
         )
         scores = evaluate_protocol(embeddings, validation.protocol)
-        return {"mAP": scores.mAP, "mINP": scores.mINP, "rank1": scores.cmc[1]}
+        ranks = {f"rank{k}": scores.cmc[k] for k in (1, 5, 10)}
+        return {"mAP": scores.mAP, "mINP": scores.mINP, **ranks}
 
     def _due(self) -> bool:
         waited = time.monotonic() - self._saved_at
