@@ -30,7 +30,7 @@ def decode(settings: Settings) -> Iterator[Comparison]:
     128 by 64 pixels enlarged to 256 by 128 (Market-1501), and 1200 by 1600 reduced to 224 by 224
     (11k Hands).
     """
-    crops, photographs = (4, 1) if settings.quick else (512, 16)
+    crops, photographs = (4, 1) if settings.quick else (128, 8)
     small = (150, 200) if settings.quick else (1200, 1600)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

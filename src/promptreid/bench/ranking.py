@@ -45,7 +45,7 @@ def ranking(settings: Settings) -> Iterator[Comparison]:
 def _plain(query: Embeddings, gallery: Embeddings) -> _Plain:
     left, right = query.vectors.cpu().numpy(), gallery.vectors.cpu().numpy()
     distance = 2 - 2 * left @ right.T
-    order = np.argsort(distance, axis=1, kind="stable")
+    order = np.argsort(distance, axis=1)
     people, cameras = np.array(gallery.identities), np.array(gallery.cameras)
     precisions, penalties, curves = [], [], []
     for row, (person, camera) in enumerate(zip(query.identities, query.cameras or (), strict=True)):
