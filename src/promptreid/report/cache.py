@@ -31,6 +31,7 @@ def cached_embeddings(
     manifest: Manifest,
     *,
     folder: Path | None,
+    flip: bool = False,
     batch_size: int = 64,
     progress: Counter | None = None,
 ) -> Embeddings:
@@ -40,6 +41,7 @@ def cached_embeddings(
         embedder: The model.
         manifest: Rows to embed.
         folder: Where embeddings are kept; None to keep none.
+        flip: Average each embedding with that of the mirrored image.
         batch_size: Images per forward pass.
         progress: Where to report.
 
@@ -50,7 +52,11 @@ def cached_embeddings(
     Raises:
         UnreadableImage: An image cannot be decoded.
     """
-    path = None if folder is None else folder / f"{embedding_key(embedder, manifest)}.safetensors"
+    path = (
+        None
+        if folder is None
+        else (folder / f"{embedding_key(embedder, manifest, flip=flip)}.safetensors")
+    )
     if path is not None and path.is_file():
         with contextlib.suppress(EvaluationError):
             return Embeddings.load(path)
@@ -61,6 +67,7 @@ def cached_embeddings(
         metadata=embedder.metadata,
         device=embedder.device,
         batch_size=batch_size,
+        flip=flip,
         progress=progress,
     )
     if path is not None:
@@ -70,11 +77,11 @@ def cached_embeddings(
     return found
 
 
-def embedding_key(embedder: Embedder, manifest: Manifest) -> str:
+def embedding_key(embedder: Embedder, manifest: Manifest, *, flip: bool = False) -> str:
     """Return a name that changes with anything that embeddings depend on.
 
-    That is: the weights and how the model is put together, how images are prepared, the rows, and
-    size and time of change of each image file.
+    That is: the weights and how the model is put together, how images are prepared and whether they
+    are mirrored, the rows, and size and time of change of each image file.
     """
     digest = hashlib.sha256()
     described = {
@@ -83,6 +90,7 @@ def embedding_key(embedder: Embedder, manifest: Manifest) -> str:
         "metadata": {key: embedder.metadata.get(key) for key in _METADATA},
         "side": embedder.metadata.get("recipe", {}).get("sie"),
         "device": embedder.device.type,
+        "flip": flip,
         "rows": manifest.fingerprint(),
         "files": [_stamp(manifest.path(row)) for row in range(len(manifest))],
     }

@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from promptreid.data.dataset import DataSet, load_data
-from promptreid.data.images import read_image
 from promptreid.data.manifest import Manifest
 from promptreid.data.side import table_rows
 from promptreid.data.store import ImageStore
-from promptreid.data.transforms import normalize, resize
+from promptreid.data.transforms import normalize
 from promptreid.embedder import Embedder
 from promptreid.evaluation.embed import Counter, sentence_rows, view_rows
 from promptreid.report.activation import activation_maps, patch_shares
 from promptreid.report.cache import cached_embeddings
+from promptreid.report.drawn import Drawn
 from promptreid.report.kinds import AUTO, ModelInput
 from promptreid.report.overlay import MapRow, activation_alt, activation_figure
+from promptreid.report.pictures import read_picture
 from promptreid.report.selection import pick_identities, pick_images
 from promptreid.report.style import LIGHT, Theme
 from promptreid.report.tsne import class_spread, tsne_layout, turned_towards
 from promptreid.report.tsne_figure import Panel, tsne_alt, tsne_figure
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _LONGEST_SIDE = 320
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure and what it shows in words."""
-
-    figure: Figure
-    alt: str
 
 
 def draw_tsne(
@@ -92,6 +79,7 @@ def draw_activation(
     kinds: Sequence[str] = (AUTO,),
     images: int = 6,
     seed: int = 0,
+    pixelate: bool = False,
     theme: Theme = LIGHT,
 ) -> Drawn:
     """Lay activation maps over test images.
@@ -102,6 +90,7 @@ def draw_activation(
         kinds: Kinds of maps, see `promptreid.report.kinds`.
         images: How many images.
         seed: Draws the images.
+        pixelate: Show the pictures as coarse mosaics; models see them as they are.
         theme: Light or dark.
 
     Raises:
@@ -119,7 +108,10 @@ def draw_activation(
         for kind in kinds:
             for title, maps in activation_maps(embedder.model, batch, kind).items():
                 rows.append(MapRow(name, title, maps, stride, patch))
-    pictures = [_picture(manifest.path(row)) for row in range(len(manifest))]
+    pictures = [
+        read_picture(manifest.path(row), longest=_LONGEST_SIDE, pixelate=pixelate)
+        for row in range(len(manifest))
+    ]
     captions = [selection.identities[group] for group in selection.groups]
     return Drawn(
         activation_figure(pictures, captions, rows, theme=theme),
@@ -140,12 +132,3 @@ def _model_input(embedder: Embedder, manifest: Manifest) -> ModelInput:
     )
     placed = (None if side is None else side.to(embedder.device) for side in sides)
     return ModelInput(normalize(pixels, preprocess), *placed)
-
-
-def _picture(path: Path) -> NDArray[Any]:
-    """Read an image for people: (H, W, 3), its own proportions, not too large."""
-    image = read_image(path)
-    height, width = image.shape[1:]
-    scale = min(1.0, _LONGEST_SIDE / max(height, width))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    return resize(image, size, "bilinear").permute(1, 2, 0).numpy()

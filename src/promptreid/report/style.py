@@ -50,6 +50,9 @@ class Theme:
             "xtick.color": self.ink,
             "ytick.color": self.ink,
             "legend.frameon": False,
+            "grid.color": self.faint,
+            "grid.alpha": 0.25,
+            "grid.linewidth": 0.5,
         }
 
 
@@ -71,6 +74,10 @@ THEMES: Mapping[str, Theme] = MappingProxyType({theme.name: theme for theme in (
 
 SHAPES = ("o", "s", "^", "D", "v")
 """Markers of groups; as many as are coprime with the hues, so that pairs repeat late."""
+
+
+STROKES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)))
+"""Strokes of lines, as many as shapes, so that a line's stroke and marker go together."""
 
 
 def find_theme(name: str) -> Theme:
@@ -99,6 +106,40 @@ def group_look(theme: Theme, number: int) -> tuple[str, str]:
         number: Of the group, from 0.
     """
     return theme.hues[number % len(theme.hues)], SHAPES[number % len(SHAPES)]
+
+
+def line_look(theme: Theme, number: int) -> dict[str, Any]:
+    """Return colour, stroke and marker of a line as matplotlib's options.
+
+    Neighbours differ in all three.
+
+    Args:
+        theme: Gives the hues.
+        number: Of the line, from 0.
+    """
+    hue, shape = group_look(theme, number)
+    return {
+        "color": hue,
+        "linestyle": STROKES[number % len(STROKES)],
+        "linewidth": 1.6,
+        "marker": shape,
+        "markersize": 4.5,
+        "markeredgecolor": theme.paper,
+        "markeredgewidth": 0.5,
+    }
+
+
+def check_lines(count: int, theme: Theme) -> None:
+    """Refuse more lines than can be told apart.
+
+    Raises:
+        ConfigError: With the number that can.
+    """
+    if count > most_groups(theme):
+        raise ConfigError(
+            f"{count} runs are more than colours, strokes and markers can tell apart; take "
+            f"{most_groups(theme)} at most."
+        )
 
 
 @contextlib.contextmanager

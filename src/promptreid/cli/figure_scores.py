@@ -1,0 +1,201 @@
+"""Commands of `promptreid figure` that rank or compare test images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from promptreid.cli.figure_options import (
+    check,
+    embedding_options,
+    loaded,
+    of_embeddings,
+    pixelated,
+    seeded,
+    write,
+)
+
+
+@click.command()
+@of_embeddings
+@click.option(
+    "--ranks",
+    type=click.IntRange(2, 50),
+    default=20,
+    show_default=True,
+    help="Length of the curves.",
+)
+def cmc(
+    runs: tuple[Path, ...],
+    spec: str,
+    out: Path,
+    names: tuple[str, ...],
+    theme: str,
+    device: str | None,
+    cache: Path | None,
+    no_cache: bool,
+    batch_size: int,
+    ranks: int,
+) -> None:
+    """CMC curve of each run: the share of queries with a match within rank 1, 2, ...
+
+    By the data set's protocol, and with what each run's recipe does to embeddings. Where the
+    protocol has several repeats, the band is one standard deviation around their mean.
+    """
+    check(out, runs, names)
+    from promptreid.report.draw_scores import draw_cmc
+
+    drawn = draw_cmc(
+        loaded(runs, names, device),
+        spec,
+        ranks=ranks,
+        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
+    )
+    write(drawn, out)
+
+
+@click.command()
+@of_embeddings
+@seeded
+@click.option(
+    "--which",
+    type=click.Choice(["worst", "best", "median", "random"]),
+    default="worst",
+    show_default=True,
+    help="Queries to show, by average precision.",
+)
+@click.option("--queries", type=click.IntRange(1, 40), default=6, show_default=True)
+@click.option(
+    "--top",
+    type=click.IntRange(1, 30),
+    default=10,
+    show_default=True,
+    help="Gallery images to show for each.",
+)
+@pixelated
+def ranks(
+    runs: tuple[Path, ...],
+    spec: str,
+    out: Path,
+    names: tuple[str, ...],
+    theme: str,
+    device: str | None,
+    cache: Path | None,
+    no_cache: bool,
+    batch_size: int,
+    seed: int,
+    which: str,
+    queries: int,
+    top: int,
+    pixelate: bool,
+) -> None:
+    """Rank lists: queries, and the gallery images that each run puts first.
+
+    True matches have a tick and a solid frame, others a cross and a dashed one; the rank of the
+    first true match stands at the end, with its picture if the list ends before. Images that do not
+    count, such as those of the query's own camera, are left out. Several runs show the same queries
+    below each other, chosen by their mean average precision.
+    """
+    check(out, runs, names)
+    from promptreid.report.draw_scores import draw_ranks
+
+    drawn = draw_ranks(
+        loaded(runs, names, device),
+        spec,
+        which=which,
+        queries=queries,
+        top=top,
+        seed=seed,
+        pixelate=pixelate,
+        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
+    )
+    write(drawn, out)
+
+
+@click.command()
+@of_embeddings
+def histogram(
+    runs: tuple[Path, ...],
+    spec: str,
+    out: Path,
+    names: tuple[str, ...],
+    theme: str,
+    device: str | None,
+    cache: Path | None,
+    no_cache: bool,
+    batch_size: int,
+) -> None:
+    """Cosine similarity of pairs of one identity and of different identities, one panel a run.
+
+    All pairs of query and gallery that count, in blocks. The upright line is the threshold of the
+    equal error rate.
+    """
+    check(out, runs, names)
+    from promptreid.report.draw_scores import draw_histogram
+
+    drawn = draw_histogram(
+        loaded(runs, names, device),
+        spec,
+        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
+    )
+    write(drawn, out)
+
+
+@click.command()
+@of_embeddings
+def roc(
+    runs: tuple[Path, ...],
+    spec: str,
+    out: Path,
+    names: tuple[str, ...],
+    theme: str,
+    device: str | None,
+    cache: Path | None,
+    no_cache: bool,
+    batch_size: int,
+) -> None:
+    """ROC curves: true accepts over false accepts, with the thresholds for FAR 0.1, 0.01, ...
+
+    All pairs of query and gallery that count, by cosine; re-ranking plays no part.
+    """
+    check(out, runs, names)
+    from promptreid.report.draw_scores import draw_roc
+
+    drawn = draw_roc(
+        loaded(runs, names, device),
+        spec,
+        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
+    )
+    write(drawn, out)
+
+
+@click.command()
+@of_embeddings
+def det(
+    runs: tuple[Path, ...],
+    spec: str,
+    out: Path,
+    names: tuple[str, ...],
+    theme: str,
+    device: str | None,
+    cache: Path | None,
+    no_cache: bool,
+    batch_size: int,
+) -> None:
+    """DET curves: false rejects over false accepts on normal deviate axes.
+
+    All pairs of query and gallery that count, by cosine; re-ranking plays no part.
+    """
+    check(out, runs, names)
+    from promptreid.report.draw_scores import draw_det
+
+    drawn = draw_det(
+        loaded(runs, names, device),
+        spec,
+        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
+    )
+    write(drawn, out)
+
+
+COMMANDS = (cmc, ranks, histogram, roc, det)
