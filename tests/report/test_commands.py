@@ -111,3 +111,73 @@ def test_the_same_model_twice_gives_the_same_panel(run, runs, tmp_path):
     first, second = (part.split()[1][:4] for part in ratios.split("; "))
     assert first == second
     assert len(list((tmp_path / "cache" / "promptreid" / "embeddings").iterdir())) == 1
+
+
+def test_cmc_says_what_evaluate_says(run, runs, crops, tmp_path, capsys):
+    out = tmp_path / "cmc.png"
+    code, said, _ = run("cmc", "--out", out, "--ranks", 6)
+    assert code == 0
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(runs / "before"), "--data", f"folder:{crops}", "--device", "cpu"])
+    line = capsys.readouterr().out.splitlines()[2].split()
+    assert f"mAP {float(line[0]):.1f} %" in said.split("after rank-1")[0]
+
+
+@pytest.mark.parametrize("kind", ["roc", "det", "histogram"])
+def test_verification_figures_share_embeddings(run, tmp_path, kind):
+    for name in (kind, "roc"):
+        code, said, _ = run(name, "--out", tmp_path / f"{name}.svg", "--name", "a", "--name", "b")
+        assert code == 0
+        assert "EER" in said
+        assert "genuine" in said
+    assert len(list((tmp_path / "cache" / "promptreid" / "embeddings").iterdir())) == 2
+
+
+def test_ranks_of_two_runs_and_as_a_mosaic(run, tmp_path):
+    arguments = ("--queries", 3, "--top", 4, "--seed", 5)
+    plain, hidden = tmp_path / "plain.png", tmp_path / "hidden.png"
+    code, said, _ = run("ranks", "--out", plain, *arguments)
+    assert code == 0
+    assert "before first true matches at ranks" in said
+    assert "; after first true matches at ranks" in said
+    assert run("ranks", "--out", hidden, *arguments, "--pixelate")[0] == 0
+    with Image.open(plain) as one, Image.open(hidden) as two:
+        assert one.size == two.size
+        assert len(two.convert("RGB").getcolors(1 << 24)) < len(
+            one.convert("RGB").getcolors(1 << 24)
+        )
+
+
+def test_activation_as_a_mosaic_looks_at_the_real_images(run, tmp_path):
+    said = [
+        run("activation", "--out", tmp_path / "x.png", "--images", 2, *more)[1]
+        for more in ((), ("--pixelate",))
+    ]
+    assert said[0] == said[1]
+
+
+def test_curves_need_no_data_and_name_runs_that_were_not_trained(runs, tmp_path, capsys):
+    def call(folder):
+        with pytest.raises(SystemExit) as caught:
+            main(["figure", "curves", str(folder), "--out", str(tmp_path / "curves.png")])
+        return caught.value.code, capsys.readouterr()
+
+    code, said = call(runs / "before")
+    assert code == 2
+    assert "no learning curves" in said.err
+    trained = tmp_path / "trained"
+    trained.mkdir()
+    (trained / "metrics.csv").write_text("stage,epoch,lr,loss\nimage,1,0.1,3\nimage,2,0.1,2\n")
+    code, said = call(trained)
+    assert code == 0
+    assert "trained: stage image, 2 epochs, loss from 3 to 2" in said.out
+    assert (tmp_path / "curves.png").is_file()
+
+
+@pytest.mark.parametrize("kind", ["cmc", "ranks", "roc"])
+def test_data_without_queries_are_named(runs, crops, tmp_path, capsys, kind):
+    given = ["figure", kind, str(runs / "before"), "--data", f"images:{crops}"]
+    with pytest.raises(SystemExit) as caught:
+        main([*given, "--out", str(tmp_path / "x.png"), "--device", "cpu"])
+    assert caught.value.code == 2
+    assert "no query and gallery images" in capsys.readouterr().err

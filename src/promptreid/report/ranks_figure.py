@@ -212,7 +212,8 @@ def _draw_legend(figure: Figure, page: _Page, note: str, theme: Theme) -> None:
         _badge(axes, left, _LEGEND / 2, match, theme)
         page.text(figure, left + 0.14, low, words, va="center")
         left += 1.25
-    page.text(figure, left + 0.1, low, note, va="center", color=theme.faint)
+    if note:
+        page.text(figure, left + 0.1, low, note, va="center", color=theme.faint)
 
 
 def _short(caption: str) -> str:

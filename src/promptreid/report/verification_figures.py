@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _SIZE = (5.6, 4.2)  # inches
 _LABELLED = 2  # runs whose thresholds are written out
 _TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
-_MOST = 0.95  # rate at the ends of DET axes
+_MOST = 0.95  # rate at the far ends of DET axes
+_LEAST_SPAN = 0.1  # rate that DET axes reach down to at least, for few pairs and perfect models
 _NORMAL = NormalDist()
 
 
@@ -81,7 +82,7 @@ def det_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
         figure, axes = _panel()
         firsts = [found.per_repeat[0] for found in runs.values()]
         low_far = min(_first_seen(first) for first in firsts)
-        low_frr = min(1 / first.genuine for first in firsts) / 2
+        low_frr = min(_LEAST_SPAN, *(1 / first.genuine / 2 for first in firsts))
         for number, (name, found) in enumerate(runs.items()):
             first, look = found.per_repeat[0], line_look(theme, number)
             far, frr = np.array(first.curve.far), np.array(first.curve.frr)
@@ -149,7 +150,7 @@ def _least_rate(result: VerificationResult) -> float:
 def _first_seen(result: VerificationResult) -> float:
     """Return the least false accept rate of a curve where it enters a DET figure."""
     pairs = zip(result.curve.far, result.curve.frr, strict=True)
-    return min((far for far, frr in pairs if far > 0 and frr < _MOST), default=1 / result.impostors)
+    return min([far for far, frr in pairs if far > 0 and frr < _MOST] + [_LEAST_SPAN])
 
 
 def _deviate(rates: Any) -> list[float]:
