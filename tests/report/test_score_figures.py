@@ -215,7 +215,8 @@ def test_the_first_match_is_told_and_shown_where_the_list_ends_before_it():
 
 
 def test_nothing_on_the_page_overlaps_or_leaves_it():
-    figure = ranks_figure(shown(queries=3), gallery(), top=4)
+    note = "Images of the query's identity and camera are left out."
+    figure = ranks_figure(shown(queries=3), gallery(), top=4, note=note)
     boxes = [axes.get_position() for axes in images(figure)]
     for number, one in enumerate(boxes):
         assert one.x0 >= 0

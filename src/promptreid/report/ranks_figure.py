@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SIDE = 0.92  # inches of the longer side of a cell
 _GAP, _COLUMN_GAP, _LINE = 0.09, 0.2, 0.27
 _LIFT = 0.08  # of words above a picture, so that they clear the badges
-_LEGEND, _MARGIN = 0.42, 0.12
+_LEGEND, _NOTE, _MARGIN = 0.42, 0.22, 0.12
 _LONGEST_CAPTION = 14
 # A tick and a cross as lines, so that no font needs to have them.
 _TICK = ((-1.0, 0.0), (-0.3, -0.8), (1.0, 0.9))
@@ -109,7 +109,7 @@ class _Page:
         self.left = _MARGIN + max(cell[0], 0.8) + _COLUMN_GAP
         self.last = self.left + top * (cell[0] + _GAP) + _COLUMN_GAP
         self.width = max(self.last + max(cell[0], 0.95) + _MARGIN, 5.0)
-        self.height = _MARGIN + len(queries) * self.group + _LEGEND
+        self.height = _MARGIN + len(queries) * self.group + _LEGEND + _NOTE
 
     def axes(self, figure: Figure, left: float, top: float) -> Any:
         """Put a cell at a place."""
@@ -203,17 +203,16 @@ def _badge(axes: Any, x: float, y: float, match: bool, theme: Theme, **options: 
 
 
 def _draw_legend(figure: Figure, page: _Page, note: str, theme: Theme) -> None:
-    low = page.height - _LEGEND / 2
-    axes = figure.add_axes((0, 0, 1, _LEGEND / page.height))
+    axes = figure.add_axes((0, _NOTE / page.height, 1, _LEGEND / page.height))
     axes.set(xlim=(0, page.width), ylim=(0, _LEGEND))
     axes.set_axis_off()
-    left = _MARGIN + 0.1
+    left, middle = _MARGIN + 0.1, page.height - _NOTE - _LEGEND / 2
     for match, words in ((True, "same identity"), (False, "another identity")):
         _badge(axes, left, _LEGEND / 2, match, theme)
-        page.text(figure, left + 0.14, low, words, va="center")
+        page.text(figure, left + 0.14, middle, words, va="center")
         left += 1.25
     if note:
-        page.text(figure, left + 0.1, low, note, va="center", color=theme.faint)
+        page.text(figure, _MARGIN, page.height - _NOTE + 0.05, note, color=theme.faint)
 
 
 def _short(caption: str) -> str:
