@@ -50,6 +50,7 @@ from promptreid.models.checkpoint import load_model
 from promptreid.models.reid import ReIDModel
 from promptreid.models.tower import ImageTower
 from promptreid.progress import Silent
+from promptreid.tracking.group import Trackers
 from promptreid.training import build
 from promptreid.training.build import build_model
 from promptreid.training.data import TrainingData, training_data
@@ -233,6 +234,7 @@ def watch(name: str, data: DataSet, folder: Path, *more: str) -> Watched:
         device=CPU,
         precision="fp32",
         progress=Silent(),
+        trackers=Trackers(folder, (), say=Silent().message),
     )
     trainer.fit()
     return trainer
