@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO ?=
 TEST ?=
+CORES ?= auto
 BENCH ?=
 
 BIN = $(VENV)/bin
@@ -20,7 +21,7 @@ demo: $(VENV)/.installed
 	$(BIN)/promptreid demo $(DEMO)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest $(TEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile $(TEST)
 
 bench: $(VENV)/.installed
 	$(BIN)/promptreid bench $(BENCH)

@@ -126,13 +126,13 @@ def test_disk_full_while_saving_leaves_the_old_checkpoint(crops, quick, tmp_path
     """The disk fills up during a checkpoint: the error says so, and the run can go on later."""
     import errno
 
-    import promptreid.models.checkpoint as checkpoint
+    import promptreid.tensors as writing
     from promptreid.errors import RunError
     from promptreid.progress import Silent
     from promptreid.training.train import TrainRequest
     from promptreid.training.train import train as run_training
 
-    real, calls = checkpoint.save_file, []
+    real, calls = writing.save_file, []
 
     def full(tensors, path, metadata=None):
         calls.append(path)
@@ -145,12 +145,12 @@ def test_disk_full_while_saving_leaves_the_old_checkpoint(crops, quick, tmp_path
         recipe="clip-reid", overrides=quick, data=(f"folder:{crops}",), out=tmp_path / "run",
         resume=True, device="cpu",
     )  # fmt: skip
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(writing, "save_file", full)
     with pytest.raises(RunError, match="No space left on device"):
         run_training(request, progress=Silent())
     folder = tmp_path / "run" / "checkpoints"
     assert [path.name for path in folder.iterdir()] == ["last.safetensors"]
-    monkeypatch.setattr(checkpoint, "save_file", real)
+    monkeypatch.setattr(writing, "save_file", real)
     assert run_training(request, progress=Silent()).read("status.json")["status"] == "complete"
 
 
