@@ -135,7 +135,7 @@ def test_disk_full_while_saving_leaves_the_old_checkpoint(crops, quick, tmp_path
     real, calls = writing.save_file, []
 
     def full(tensors, path, metadata=None):
-        calls.append(path)
+        calls.extend([path] if "last" in path.name else [])
         if len(calls) == 2:
             path.write_bytes(b"half")
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -152,6 +152,24 @@ def test_disk_full_while_saving_leaves_the_old_checkpoint(crops, quick, tmp_path
     assert [path.name for path in folder.iterdir()] == ["last.safetensors"]
     monkeypatch.setattr(writing, "save_file", real)
     assert run_training(request, progress=Silent()).read("status.json")["status"] == "complete"
+
+
+def test_disk_full_while_features_are_kept_is_a_sentence(crops, quick, tmp_path, monkeypatch):
+    import errno
+
+    import promptreid.tensors as writing
+    from promptreid.errors import RunError
+    from promptreid.progress import Silent
+    from promptreid.training.train import TrainRequest
+    from promptreid.training.train import train as run_training
+
+    def full(tensors, path, metadata=None):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(writing, "save_file", full)
+    request = TrainRequest("clip-reid", quick, (f"folder:{crops}",), tmp_path / "run", device="cpu")
+    with pytest.raises(RunError, match="features cannot be kept.*No space left on device"):
+        run_training(request, progress=Silent())
 
 
 def test_single_camera_data_gets_an_explanation(capsys, crops, tmp_path):

@@ -7,13 +7,16 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from promptreid.data.loading import TestLoader
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.store import ImageStore
+from promptreid.errors import RunError
 from promptreid.models.reid import ReIDModel
+from promptreid.models.weights import first_line
 from promptreid.progress import Progress
 from promptreid.tensors import write_tensors
 from promptreid.training.device import forward_precision
@@ -47,6 +50,9 @@ def cached_projections(
         precision: "fp32" or "bf16".
         device: Where to compute.
         progress: Where to report.
+
+    Raises:
+        RunError: The file cannot be written (disk full, no permission).
     """
     key = _key(model, preprocess, fingerprint, precision, device)
     path = folder / f"projected-{key}.safetensors"
@@ -62,7 +68,13 @@ def cached_projections(
             features[torch.as_tensor(rows)] = projected.float().cpu()
             progress.advance(len(rows))
     progress.finish()
-    write_tensors(path, {"projected": features}, {})
+    try:
+        write_tensors(path, {"projected": features}, {})
+    except (OSError, SafetensorError) as error:
+        raise RunError(
+            f"The image features cannot be kept in {path}: {first_line(error)}. Make room, or give "
+            "another --out."
+        ) from error
     return features.to(device)
 
 
