@@ -168,7 +168,7 @@ def test_disk_full_while_features_are_kept_is_a_sentence(crops, quick, tmp_path,
 
     monkeypatch.setattr(writing, "save_file", full)
     request = TrainRequest("clip-reid", quick, (f"folder:{crops}",), tmp_path / "run", device="cpu")
-    with pytest.raises(RunError, match="features cannot be kept.*No space left on device"):
+    with pytest.raises(RunError, match=r"features cannot be kept.*No space left on device"):
         run_training(request, progress=Silent())
 
 
