@@ -276,7 +276,8 @@ def test_losses_within_domains_equal_those_of_each_domain_alone(model, cached, r
     _, built, _ = in_domains(model, cached, config, reduce)
     features, labels = cached
     step = Step(labels, features, None, torch.zeros_like(labels))
-    loss, terms, each = built._losses(StepOutputs(model, step))
+    outputs = StepOutputs(model, step)
+    loss, terms, each = built._losses(outputs, dict(built.domains.split(outputs)))
     alone = []
     for low in (0, 2):
         rows = (labels == low) | (labels == low + 1)

@@ -76,7 +76,7 @@ class DomainOutputs:
         """Image features in the joint space, (b, d)."""
         return self.whole.projected[self.rows]
 
-    @property
+    @cached_property
     def features(self) -> Mapping[str, Tensor] | None:
         """All image features by name, (b, width) each."""
         found = self.whole.features

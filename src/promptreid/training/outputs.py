@@ -101,12 +101,12 @@ class StepOutputs:
     @property
     def shared_tokens(self) -> Tensor | None:
         """Learned tokens that all identities share, (Ms, width); None when there are none."""
-        return getattr(self._prompt, "shared", None)
+        return self._prompt.shared
 
     @property
     def domain_tokens(self) -> Tensor | None:
         """Learned tokens of K domains, (K, Md, width); None when there are none."""
-        return getattr(self._prompt, "domain", None)
+        return self._prompt.domain
 
     @cached_property
     def text(self) -> Tensor:

@@ -28,6 +28,8 @@ from promptreid.training.outputs import StepOutputs
 from promptreid.training.schedule import learning_rate
 from promptreid.training.state import TrainingState, optimizer_tensors, restore_optimizer
 
+DomainParts = Mapping[int, StepOutputs | DomainOutputs]
+
 
 @dataclass
 class StageRunner:
@@ -175,24 +177,24 @@ class StageRunner:
             views=self.config.views,
         )
         with forward_precision(self.precision, self.device):
-            loss, terms, each = self._losses(outputs)
+            parts = None if self.domains is None else dict(self.domains.split(outputs))
+            loss, terms, each = self._losses(outputs, parts)
         (loss / group).backward()
         size = len(batch.labels)
         values = torch.stack([loss.detach(), *terms.values()]) * size
-        counts = torch.stack([*self._counts(outputs), *each]).to(values.dtype)
+        counts = torch.stack([*self._counts(outputs, parts), *each]).to(values.dtype)
         assert self.state.sums is not None
         self.state.sums += torch.cat([values, counts])
         self.state.images += size
         self.progress.advance(size)
 
-    def _losses(self, outputs: StepOutputs) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
+    def _losses(
+        self, outputs: StepOutputs, parts: DomainParts | None
+    ) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
         """Return the loss, each term, and each domain's loss times the images of the batch."""
-        if self.domains is None:
+        if self.domains is None or parts is None:
             return *total_loss(outputs, self.config.losses), []
-        found = {
-            number: total_loss(part, self.config.losses)
-            for number, part in self.domains.split(outputs)
-        }
+        found = {number: total_loss(part, self.config.losses) for number, part in parts.items()}
         share = 1 / len(found) if self.domains.reduce == "mean" else 1.0
         loss = torch.stack([one for one, _ in found.values()]).sum() * share
         terms = {
@@ -205,12 +207,11 @@ class StageRunner:
         return loss, terms, [value * len(outputs.labels) for value in each]
 
     @torch.no_grad()
-    def _counts(self, outputs: StepOutputs) -> list[Tensor]:
+    def _counts(self, outputs: StepOutputs, parts: DomainParts | None) -> list[Tensor]:
         """Return images classified right, images classified, and pairs of image and own text."""
-        parts: list[StepOutputs | DomainOutputs] = [outputs]
-        if self.domains is not None:
-            parts = [part for _, part in self.domains.split(outputs)]
-        rows = [torch.stack(self._counts_of(part)) for part in parts]
+        if parts is None:
+            return self._counts_of(outputs)
+        rows = [torch.stack(self._counts_of(part)) for part in parts.values()]
         return list(torch.stack(rows).sum(0))
 
     def _counts_of(self, outputs: StepOutputs | DomainOutputs) -> list[Tensor]:

@@ -14,23 +14,13 @@ from promptreid.config.schema import StartConfig
 from promptreid.errors import ConfigError, WeightsError
 from promptreid.models.checkpoint import load_model
 from promptreid.models.lora import attach_lora
-from promptreid.models.reid import ReIDModel, part_of
+from promptreid.models.reid import PARTS, ReIDModel, part_of
 from promptreid.models.tuning import merge_lora
 
 _FIXED_WORDS = tuple(
     f"prompt.{name}" for name in ("prefix", "suffix", "sentences", "domains", "plain")
 )
-_PARTS = (
-    "image",
-    "visual_prompt",
-    "lora",
-    "adapter",
-    "text",
-    "prompt",
-    "interaction",
-    "head",
-    "sie",
-)
+_PARTS = tuple(part for part in PARTS if part != "logit_scale")
 _PER_IDENTITY = ("prompt.tokens", "head.classifiers.")
 
 
