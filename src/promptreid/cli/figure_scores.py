@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -115,64 +116,38 @@ def ranks(
 
 @click.command()
 @of_embeddings
-def histogram(
-    runs: tuple[Path, ...],
-    spec: str,
-    out: Path,
-    names: tuple[str, ...],
-    theme: str,
-    device: str | None,
-    cache: Path | None,
-    no_cache: bool,
-    batch_size: int,
-) -> None:
+def histogram(**options: Any) -> None:
     """Cosine similarity of pairs of one identity and of different identities, one panel a run.
 
     All pairs of query and gallery that count, in blocks. The upright line is the threshold of the
     equal error rate.
     """
-    check(out, runs, names)
-    from promptreid.report.draw_scores import draw_histogram
-
-    drawn = draw_histogram(
-        loaded(runs, names, device),
-        spec,
-        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
-    )
-    write(drawn, out)
+    _draw_pairs("draw_histogram", **options)
 
 
 @click.command()
 @of_embeddings
-def roc(
-    runs: tuple[Path, ...],
-    spec: str,
-    out: Path,
-    names: tuple[str, ...],
-    theme: str,
-    device: str | None,
-    cache: Path | None,
-    no_cache: bool,
-    batch_size: int,
-) -> None:
+def roc(**options: Any) -> None:
     """ROC curves: true accepts over false accepts, with the thresholds for FAR 0.1, 0.01, ...
 
     All pairs of query and gallery that count, by cosine; re-ranking plays no part.
     """
-    check(out, runs, names)
-    from promptreid.report.draw_scores import draw_roc
-
-    drawn = draw_roc(
-        loaded(runs, names, device),
-        spec,
-        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
-    )
-    write(drawn, out)
+    _draw_pairs("draw_roc", **options)
 
 
 @click.command()
 @of_embeddings
-def det(
+def det(**options: Any) -> None:
+    """DET curves: false rejects over false accepts on normal deviate axes.
+
+    All pairs of query and gallery that count, by cosine; re-ranking plays no part.
+    """
+    _draw_pairs("draw_det", **options)
+
+
+def _draw_pairs(
+    function: str,
+    *,
     runs: tuple[Path, ...],
     spec: str,
     out: Path,
@@ -183,14 +158,11 @@ def det(
     no_cache: bool,
     batch_size: int,
 ) -> None:
-    """DET curves: false rejects over false accepts on normal deviate axes.
-
-    All pairs of query and gallery that count, by cosine; re-ranking plays no part.
-    """
+    """Draw a figure of all pairs by the name of its function in `report.draw_scores`."""
     check(out, runs, names)
-    from promptreid.report.draw_scores import draw_det
+    from promptreid.report import draw_scores
 
-    drawn = draw_det(
+    drawn = getattr(draw_scores, function)(
         loaded(runs, names, device),
         spec,
         **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),

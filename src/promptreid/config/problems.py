@@ -40,6 +40,13 @@ def describe(error: ValidationError, tree: Any, schema: type[BaseModel]) -> list
     return sentences
 
 
+def problem_list(error: ValidationError, tree: Any, schema: type[BaseModel]) -> str:
+    """Return "has N problems:" and a line for each, as `describe` words them."""
+    problems = describe(error, tree, schema)
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return f"has {count}:\n  " + "\n  ".join(problems)
+
+
 def _sentence(problem: ErrorDetails, tree: Any, schema: type[BaseModel]) -> str:
     location = problem["loc"]
     key = dotted(location, tree)

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from promptreid.config.merge import apply_override, merge, parse_override
-from promptreid.config.problems import describe
+from promptreid.config.problems import problem_list
 from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, unknown_name
 
@@ -83,11 +83,8 @@ def validate(tree: dict[str, Any], *, where: str) -> Recipe:
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        problems = describe(error, tree, Recipe)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError(
-            f"{where[0].upper()}{where[1:]} has {count}:\n  " + "\n  ".join(problems)
-        ) from None
+        told = problem_list(error, tree, Recipe)
+        raise ConfigError(f"{where[0].upper()}{where[1:]} {told}") from None
 
 
 def dump_recipe(recipe: Recipe) -> str:

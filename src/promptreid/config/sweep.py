@@ -11,7 +11,7 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from promptreid.config.base import Strict
-from promptreid.config.problems import describe
+from promptreid.config.problems import problem_list
 from promptreid.errors import ConfigError, unknown_name
 
 FOLDER = Path(__file__).parent.parent / "recipes" / "sweeps"
@@ -168,9 +168,7 @@ def load_sweep(path: Path) -> Sweep:
     try:
         return Sweep.model_validate(tree)
     except ValidationError as error:
-        problems = describe(error, tree, Sweep)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError(f"Sweep file {path} has {count}:\n  " + "\n  ".join(problems)) from None
+        raise ConfigError(f"Sweep file {path} {problem_list(error, tree, Sweep)}") from None
 
 
 def _hint(text: str) -> str:
