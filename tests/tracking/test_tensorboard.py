@@ -20,7 +20,9 @@ def read(folder):
 
 
 def scalars(reader, name):
-    return [(event.step, round(event.value, 4)) for event in reader.Scalars(name)]
+    # By step: the reader takes two files of one second in an order of their names that is not their own.
+    events = sorted(reader.Scalars(name), key=lambda event: event.step)
+    return [(event.step, round(event.value, 4)) for event in events]
 
 
 def text(reader, name):
