@@ -1,0 +1,250 @@
+"""What a report says: plain facts, pictures and figures, gathered before any page is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promptreid.evaluation.breakdown import Breakdown
+from promptreid.evaluation.scores import Scores
+from promptreid.evaluation.threshold import Threshold
+from promptreid.evaluation.uncertainty import Difference, Intervals
+from promptreid.evaluation.verification import Verification
+from promptreid.report.drawn import Drawn
+from promptreid.report.pictures import Picture
+from promptreid.report.ranks_figure import ShownQuery
+from promptreid.report.tsne import Points
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting in which a run differs from the recipe it was made from.
+
+    Attributes:
+        key: Dotted, as on the command line.
+        before: In the recipe it extends; None where that has no such key.
+        now: In the run; None where it was taken away.
+    """
+
+    key: str
+    before: Any
+    now: Any
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known of a run without looking at a test image.
+
+    Attributes:
+        name: What the report calls it.
+        path: The run folder or checkpoint as it was given.
+        recipe: Name of the recipe; "" for weights that came without one.
+        source: Where the recipe comes from; may be empty.
+        parent: Name of the packaged recipe that the run was made from, "" if none is known.
+        changes: In which settings the run differs from that recipe.
+        backbone: Architecture, pretrained tag and image size in words.
+        parameters: Number of parameters of the model.
+        weights: First 12 letters of a hash of the weights.
+        environment: What `environment.json` holds; empty for a bare checkpoint.
+        data: Records of `data.json`, those trained on and those only tested on.
+        status: What `status.json` holds; empty for a bare checkpoint.
+        threshold: From which score two images count as one identity, chosen on validation images;
+            None where the weights have none.
+    """
+
+    name: str
+    path: str
+    recipe: str
+    source: str
+    parent: str
+    changes: tuple[Change, ...]
+    backbone: str
+    parameters: int
+    weights: str
+    environment: Mapping[str, Any]
+    data: tuple[Mapping[str, Any], ...]
+    status: Mapping[str, Any]
+    threshold: Threshold | None
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """Queries that no gallery image can answer.
+
+    Attributes:
+        reason: One of `promptreid.evaluation.matching.REASONS`.
+        count: How many, over all repeats.
+        examples: Paths of the first few, relative to the root of the data set.
+    """
+
+    reason: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TestedRun:
+    """What one run does on one data set.
+
+    Attributes:
+        name: Of the run.
+        scores: By the data set's protocol, as `promptreid evaluate` gives them.
+        intervals: Of all scores.
+        verification: Of all pairs of query and gallery.
+        breakdowns: By each attribute asked for.
+    """
+
+    name: str
+    scores: Scores
+    intervals: Intervals
+    verification: Verification
+    breakdowns: tuple[Breakdown, ...]
+
+
+@dataclass(frozen=True)
+class PairedRuns:
+    """How much a run scores above the first, on the same queries."""
+
+    name: str
+    baseline: str
+    differences: Mapping[str, Difference]
+
+
+@dataclass(frozen=True, eq=False)
+class RankSection:
+    """Rank lists of some queries under all runs.
+
+    Attributes:
+        which: "worst", "median" or "best".
+        queries: Those shown.
+        gallery: Pictures by gallery row: of all hits and of all first matches.
+        top: Length of the lists.
+    """
+
+    which: str
+    queries: tuple[ShownQuery, ...]
+    gallery: Mapping[int, Picture]
+    top: int
+
+
+@dataclass(frozen=True, eq=False)
+class MapPoint:
+    """A point of a map of embeddings.
+
+    Attributes:
+        kind: "query", "gallery" or "text".
+        group: Number of the identity.
+        label: What is said of it: identity, camera, file name, or the sentence of a text.
+        picture: Number of its picture, -1 for a text.
+    """
+
+    kind: str
+    group: int
+    label: str
+    picture: int
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingMap:
+    """The same images under one run, laid out in the plane.
+
+    Attributes:
+        name: Of the run.
+        method: "t-SNE", "UMAP" or "PCA".
+        points: (N, 2), centred.
+        ratio: Mean distance within identities over that between them, in the embedding itself.
+        texts: (M, 2) the sentences of the run, laid out with its images; none where it has none.
+        text_points: What the rows of `texts` are.
+    """
+
+    name: str
+    method: str
+    points: Points
+    ratio: float
+    texts: Points
+    text_points: tuple[MapPoint, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MapSection:
+    """Maps of the same images under all runs.
+
+    Attributes:
+        maps: One a run.
+        points: What the rows of every map's `points` are.
+        identities: Names by group.
+        pictures: Small pictures by number.
+    """
+
+    maps: tuple[EmbeddingMap, ...]
+    points: tuple[MapPoint, ...]
+    identities: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Test:
+    """Everything on one data set.
+
+    Attributes:
+        spec: As given on the command line.
+        name: Of the data set.
+        fingerprint: Of its manifest.
+        counts: By split: images and identities.
+        notes: What its reader says of it.
+        protocol: Name of the protocol.
+        repeats: How many query and gallery draws it has.
+        queries: In the first repeat.
+        gallery: In the first repeat.
+        unmatched: Queries that no gallery image can answer.
+        runs: In the order of the report.
+        pairs: Every run after the first, against the first.
+        figures: By name, of "cmc", "roc", "det", "histogram", "activation"; what could not be
+            drawn is missing.
+        ranks: Worst, median and best queries.
+        map: Of some identities; None where there are too few images.
+        remarks: What is missing from this section and why, in sentences.
+    """
+
+    spec: str
+    name: str
+    fingerprint: str
+    counts: Mapping[str, Mapping[str, int]]
+    notes: tuple[str, ...]
+    protocol: str
+    repeats: int
+    queries: int
+    gallery: int
+    unmatched: tuple[Unmatched, ...]
+    runs: tuple[TestedRun, ...]
+    pairs: tuple[PairedRuns, ...]
+    figures: Mapping[str, Drawn]
+    ranks: tuple[RankSection, ...]
+    map: MapSection | None
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """All that a report says.
+
+    Attributes:
+        title: Of the page.
+        made: Date, ISO 8601, to the day.
+        version: Of promptreid.
+        command: That makes the report again.
+        runs: In order.
+        curves: Learning curves; None where no run has them.
+        tests: One a data set.
+        pixelated: Whether pictures are shown as mosaics.
+    """
+
+    title: str
+    made: str
+    version: str
+    command: str
+    runs: tuple[RunFacts, ...]
+    curves: Drawn | None
+    tests: tuple[Test, ...]
+    pixelated: bool
