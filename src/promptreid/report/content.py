@@ -41,7 +41,8 @@ class RunFacts:
         path: The run folder or checkpoint as it was given.
         recipe: Name of the recipe; "" for weights that came without one.
         source: Where the recipe comes from; may be empty.
-        parent: Name of the packaged recipe that the run was made from, "" if none is known.
+        parent: Name of the packaged recipe that the run is set against, "" if none is known: the
+            one it names, or the one which that extends where the run takes it as it is.
         changes: In which settings the run differs from that recipe.
         backbone: Architecture, pretrained tag and image size in words.
         parameters: Number of parameters of the model.
@@ -91,14 +92,15 @@ class TestedRun:
         name: Of the run.
         scores: By the data set's protocol, as `promptreid evaluate` gives them.
         intervals: Of all scores.
-        verification: Of all pairs of query and gallery.
+        verification: Of all pairs of query and gallery; None where all images show one identity,
+            so that there is nothing to verify.
         breakdowns: By each attribute asked for.
     """
 
     name: str
     scores: Scores
     intervals: Intervals
-    verification: Verification
+    verification: Verification | None
     breakdowns: tuple[Breakdown, ...]
 
 
@@ -134,7 +136,7 @@ class MapPoint:
 
     Attributes:
         kind: "query", "gallery" or "text".
-        group: Number of the identity.
+        group: Number of the identity; -1 for a sentence that is of no identity.
         label: What is said of it: identity, camera, file name, or the sentence of a text.
         picture: Number of its picture, -1 for a text.
     """
@@ -238,6 +240,7 @@ class Content:
         curves: Learning curves; None where no run has them.
         tests: One a data set.
         pixelated: Whether pictures are shown as mosaics.
+        remarks: What cannot be said of the runs and why, in sentences.
     """
 
     title: str
@@ -248,3 +251,4 @@ class Content:
     curves: Drawn | None
     tests: tuple[Test, ...]
     pixelated: bool
+    remarks: tuple[str, ...] = ()

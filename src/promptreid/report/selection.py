@@ -23,12 +23,14 @@ class Selection:
         groups: Number of the identity of each row, from 0 in label order.
         identities: Name of each identity.
         roles: "query" or "gallery" for each row; "image" where there is no test protocol.
+        rows: Which rows of the data set they are.
     """
 
     manifest: Manifest
     groups: tuple[int, ...]
     identities: tuple[str, ...]
     roles: tuple[str, ...]
+    rows: tuple[int, ...] = ()
 
 
 def pick_identities(dataset: DataSet, *, identities: int, seed: int = 0) -> Selection:
@@ -120,4 +122,5 @@ def _select(
         groups=tuple(numbers[key] for key in picked.identity_keys()),
         identities=tuple(f"{domain}/{name}" if several else name for domain, name in ordered),
         roles=tuple(roles[row] for row in rows),
+        rows=tuple(rows),
     )
