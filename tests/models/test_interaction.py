@@ -114,7 +114,7 @@ def test_single_mode_attends_to_one_token(tokens, text, residual):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("blocks", [1, 3])
+@pytest.mark.parametrize("blocks", [2, 3])
 @torch.no_grad()
 def test_the_feature_is_the_first_token_after_all_blocks(tokens, text, mode, blocks):
     module = build(mode, blocks=blocks)
@@ -265,7 +265,7 @@ def test_lower_precision_stays_close(tokens, text, mode):
 
 @pytest.mark.parametrize(
     ("mode", "options"),
-    [("value", {}), ("weight", {"blocks": 1}), ("single", {"residual": True, "heads": 4})],
+    [("value", {}), ("weight", {"blocks": 2}), ("single", {"residual": True, "heads": 4})],
 )
 def test_a_module_comes_back_from_its_description(tokens, text, mode, options):
     module = build(mode, generator=torch.Generator().manual_seed(4), **options)
@@ -280,7 +280,8 @@ def test_a_module_comes_back_from_its_description(tokens, text, mode, options):
         ({"mode": "token"}, "value"),
         ({"heads": 5}, "do not divide"),
         ({"heads": 0}, "do not divide"),
-        ({"mode": "weight", "blocks": 0}, "at least one block must follow"),
+        ({"mode": "weight", "blocks": 0}, "at least two blocks must follow"),
+        ({"mode": "weight", "blocks": 1}, "at least two blocks must follow"),
         ({"blocks": -1}, "0 or more"),
         ({"residual": True}, "Only mode single"),
     ],

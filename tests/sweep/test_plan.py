@@ -67,6 +67,50 @@ def test_data_of_a_run(tmp_path):
     assert [run.data for run in runs] == [("folder:/x",), ("folder:/z", "csv:/t.csv")]
 
 
+SITES = ["market1501:/data/a", "market1501:/data/b", "cuhk01:/data/c?split=1"]
+
+
+def test_a_run_for_each_data_set(tmp_path):
+    runs = plan(
+        tmp_path, data=SITES, test=["folder:/t"], runs={"alone": {"over": "each"}, "joint": {}}
+    )
+    assert [(run.name, run.data) for run in runs] == [
+        ("alone_market1501-a_seed0", (SITES[0],)),
+        ("alone_market1501-b_seed0", (SITES[1],)),
+        ("alone_cuhk01-c_seed0", (SITES[2],)),
+        ("joint_seed0", tuple(SITES)),
+    ]
+    assert runs[1].test == ("folder:/t", SITES[0], SITES[2])
+    assert runs[3].test == ("folder:/t",)
+    assert select_runs(runs, ["alone"]) == runs[:3]
+
+
+def test_each_data_set_left_out_in_turn(tmp_path):
+    runs = plan(tmp_path, data=SITES, over="others", grid={LR: [1e-4, 1e-3]}, seeds=[0, 1])
+    assert len(runs) == 12
+    assert runs[0].name == "without-market1501-a_lr-0.0001_seed0"
+    assert runs[0].data == (SITES[1], SITES[2])
+    assert runs[0].test == (SITES[0],)
+    assert {run.test for run in runs} == {(site,) for site in SITES}
+
+
+def test_data_sets_of_one_name_have_folders_of_their_own(tmp_path):
+    runs = plan(tmp_path, data=["folder:/a/crops", "folder:/b/crops"], over="each")
+    assert len({run.out for run in runs}) == 2
+
+
+@pytest.mark.parametrize("over", ["each", "others"])
+def test_one_data_set_cannot_be_divided(tmp_path, over):
+    with pytest.raises(ConfigError, match=f"over: {over} makes a run for each of several"):
+        plan(tmp_path, over=over)
+
+
+def test_seeds_of_the_command_line_win(tmp_path):
+    sweep = Sweep.model_validate({"recipe": "clip-reid", "data": ["folder:/x"], "seeds": [4]})
+    runs = plan_sweep(sweep, beside=tmp_path, out=tmp_path / "out", seeds=[1, 2])
+    assert [run.seed for run in runs] == [1, 2]
+
+
 def test_a_run_can_start_from_an_earlier_one(tmp_path):
     chain = {"start.checkpoint": "{out}/first_seed{seed}"}
     runs = plan(tmp_path, seeds=[0, 3], runs={"first": {}, "then": {"set": chain}})

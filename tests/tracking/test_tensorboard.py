@@ -20,7 +20,7 @@ def read(folder):
 
 
 def scalars(reader, name):
-    # By step: the reader takes two files of one second in an order of their names that is not their own.
+    # By step: the reader takes files of one second in the order of their names, not of time.
     events = sorted(reader.Scalars(name), key=lambda event: event.step)
     return [(event.step, round(event.value, 4)) for event in events]
 

@@ -44,6 +44,13 @@ if TYPE_CHECKING:
     help="Train these runs only, by the names --dry-run shows, without the seed if all are meant; "
     "* stands for anything.",
 )
+@click.option(
+    "--seed",
+    "seeds",
+    multiple=True,
+    type=click.IntRange(0),
+    help="Seed of every run, in place of those of the file; several train every run several times.",
+)
 @click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
 @click.option(
     "--unreadable",
@@ -62,13 +69,16 @@ def sweep(
     out: Path | None,
     dry_run: bool,
     only: tuple[str, ...],
+    seeds: tuple[int, ...],
     device: str | None,
     unreadable: str,
 ) -> None:
     """Train every run of a sweep file into a folder each, and compare them.
 
     FILE is YAML, or the name of a sweep in the package, such as hand-study. Every run x every
-    combination of the grid x every seed is trained; either of runs and grid may be missing:
+    combination of the grid x every seed is trained; either of runs and grid may be missing. With
+    over: each there is a run for each data set, trained on it alone; with over: others a run for
+    each, trained on all the others. What a run does not learn from, it is tested on:
 
     \b
     recipe: clip-reid/tiny
@@ -106,6 +116,7 @@ def sweep(
         data=specs,
         test=tests,
         overrides=overrides,
+        seeds=tuple(dict.fromkeys(seeds)),
     )
     chosen = select_runs(runs, only)
     progress = Lines()

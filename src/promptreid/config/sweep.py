@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
@@ -54,12 +54,16 @@ RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]{0,59}$")]
 Seed = Annotated[int, Field(ge=0)]
 
 
+Over = Literal["all", "each", "others"]
+
+
 class SweepRun(Strict):
     """One named setting; what it leaves out is that of the sweep."""
 
     recipe: str | None = None
     data: Specs | None = None
     test: Specs | None = None
+    over: Over | None = None
     set: Overrides = ()
     """After the sweep's own `set`, so these win."""
 
@@ -74,6 +78,10 @@ class Sweep(Strict):
     """Data sets of every run, as `--data` takes them; the command line can name others."""
     test: Specs = ()
     """Data sets that every run is also scored on and never learns from, as `--test` takes them."""
+    over: Over = "all"
+    """What is trained on which data: "all", one run on all data sets; "each", a run for each data
+    set, on it alone; "others", a run for each, on all but it. Data sets that a run does not learn
+    from are tested on."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     set: Overrides = ()
     """Settings of every run: `key=value` texts, or a mapping of dotted keys to values."""

@@ -181,12 +181,13 @@ def _check(width: int, mode: str, blocks: int, heads: int, residual: bool) -> No
             f"{heads} heads do not divide the joint width {width} (interaction.heads). Take a "
             "divisor of it, or leave it out for one head per 64 channels."
         )
-    if blocks < (mode == "weight"):
+    if blocks < (2 if mode == "weight" else 0):
         raise ConfigError(
             f"interaction.blocks is {blocks}; "
             + (
-                "in mode weight at least one block must follow, since nothing else carries the "
-                "weighted patches to the class token that is read."
+                "in mode weight at least two blocks must follow: the norm before the first takes "
+                "the weights of the patches away, so that only the second can carry them to the "
+                "class token that is read."
                 if mode == "weight"
                 else "it must be 0 or more."
             )

@@ -14,7 +14,7 @@ from promptreid.config.recipes import load_recipe
 from promptreid.config.schema import Recipe
 from promptreid.config.sweep import Sweep, SweepRun, override_text
 from promptreid.errors import ConfigError, PromptReIDError, unknown_name
-from promptreid.sweep.naming import cell_name, distinct_names
+from promptreid.sweep.naming import cell_name, distinct_names, value_name
 from promptreid.sweep.settings import flat_settings
 
 
@@ -55,8 +55,12 @@ def plan_sweep(
     data: Sequence[str] = (),
     test: Sequence[str] = (),
     overrides: Sequence[str] = (),
+    seeds: Sequence[int] = (),
 ) -> list[PlannedRun]:
-    """Work out every run of a sweep: runs in the order of the file, then the grid, then the seeds.
+    """Work out every run of a sweep.
+
+    The order is that of the runs in the file, then of the data sets where each has a run of its
+    own, then of the grid, then of the seeds.
 
     In override values `{out}` stands for the sweep's folder and `{seed}` for the seed, so that a
     run can start from an earlier one: `start.checkpoint={out}/pretrain_seed{seed}`.
@@ -68,6 +72,7 @@ def plan_sweep(
         data: Data sets in place of those of the file.
         test: Further ones to score on, in place of those of the file.
         overrides: `key=value` texts that win over the file.
+        seeds: In place of those of the file.
 
     Returns:
         The runs.
@@ -76,21 +81,20 @@ def plan_sweep(
         ConfigError: A recipe, an override or a data spec is wrong, or two runs are the same; all
             wrong settings are named at once.
     """
-    settings = list(_settings(sweep))
+    settings = list(_settings(sweep, tuple(data), tuple(test)))
     groups = distinct_names(
-        ["_".join(filter(None, (label, cell_name(cell)))) or "run" for label, _, cell in settings],
-        [f"{label} {json.dumps(cell, default=str)}" for label, _, cell in settings],
+        [one.name or "run" for one in settings],
+        [f"{one.label} {one.data} {json.dumps(one.cell, default=str)}" for one in settings],
     )
     runs: list[PlannedRun] = []
     problems: dict[str, list[str]] = {}
-    for group, (label, own, cell) in zip(groups, settings, strict=True):
-        recipe = _recipe_name(own.recipe or sweep.recipe or "", beside)
-        texts = [*sweep.set, *own.set, *(override_text(*item) for item in cell.items()), *overrides]
-        specs = tuple(data) or own.data or sweep.data
-        tests = tuple(test) or (sweep.test if own.test is None else own.test)
+    for group, one in zip(groups, settings, strict=True):
+        recipe = _recipe_name(one.run.recipe or sweep.recipe or "", beside)
+        cell = [override_text(*item) for item in one.cell.items()]
+        texts = [*sweep.set, *one.run.set, *cell, *overrides]
         try:
-            _check_specs(specs, tests)
-            for seed in sweep.seeds:
+            _check_specs(one.data, one.test)
+            for seed in seeds or sweep.seeds:
                 filled = tuple(_fill(text, out, seed) for text in texts)
                 resolved = load_recipe(recipe, filled)
                 name = f"{group}_seed{seed}"
@@ -98,11 +102,11 @@ def plan_sweep(
                     PlannedRun(
                         name=name,
                         group=group,
-                        label=label,
+                        label=one.label,
                         recipe=recipe,
                         overrides=filled,
-                        data=specs,
-                        test=tests,
+                        data=one.data,
+                        test=one.test,
                         seed=seed,
                         out=out / name,
                         resolved=resolved,
@@ -147,15 +151,60 @@ def select_runs(runs: Sequence[PlannedRun], names: Sequence[str]) -> list[Planne
     return [run for run in runs if run.name in picked]
 
 
-def _settings(sweep: Sweep) -> Iterator[tuple[str, SweepRun, Mapping[str, Any]]]:
-    """Yield label, run and grid cell of each combination."""
+@dataclass(frozen=True)
+class _Setting:
+    """A run of the file on some data in one cell of the grid; all seeds share it."""
+
+    label: str
+    run: SweepRun
+    cell: Mapping[str, Any]
+    data: tuple[str, ...]
+    test: tuple[str, ...]
+    place: str
+
+    @property
+    def name(self) -> str:
+        return "_".join(filter(None, (self.label, self.place, cell_name(self.cell))))
+
+
+def _settings(sweep: Sweep, data: tuple[str, ...], test: tuple[str, ...]) -> Iterator[_Setting]:
+    """Yield each combination of run, data and grid cell."""
     cells = [
         dict(zip(sweep.grid, values, strict=True))
         for values in itertools.product(*sweep.grid.values())
     ]
     for label, run in (sweep.runs or {"": SweepRun()}).items():
-        for cell in cells:
-            yield label, run, cell
+        specs = data or run.data or sweep.data
+        tests = test or (sweep.test if run.test is None else run.test)
+        for place, own, left in _divided(specs, run.over or sweep.over):
+            for cell in cells:
+                yield _Setting(label, run, cell, own, tests + left, place)
+
+
+def _divided(
+    specs: tuple[str, ...], over: str
+) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Yield a name, the data sets to learn from and those left for the test."""
+    if over == "all":
+        yield "", specs, ()
+        return
+    if len(specs) < 2:
+        raise ConfigError(
+            f"over: {over} makes a run for each of several data sets, but there "
+            f"{'is one' if specs else 'are none'}. Give --data twice or more, or over: all."
+        )
+    for number, spec in enumerate(specs):
+        rest = specs[:number] + specs[number + 1 :]
+        place = _place(spec)
+        yield (place, (spec,), rest) if over == "each" else (f"without-{place}", rest, (spec,))
+
+
+def _place(spec: str) -> str:
+    """Name a data set by its reader and the last part of its root."""
+    from promptreid.data.spec import parse_spec
+
+    parsed = parse_spec(spec)
+    return value_name(f"{parsed.name} {Path(parsed.root).name}")
 
 
 def _recipe_name(recipe: str, beside: Path) -> str:
