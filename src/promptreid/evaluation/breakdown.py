@@ -16,7 +16,7 @@ from torch import Tensor
 from promptreid.data.manifest import Manifest
 from promptreid.data.protocol import Protocol
 from promptreid.errors import EvaluationError
-from promptreid.evaluation.accepted import accepted_protocol
+from promptreid.evaluation.accepted import AcceptedPairs, accepted_protocol
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.outcomes import (
     Outcomes,
@@ -149,6 +149,7 @@ def break_down(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
+    accepted: Sequence[AcceptedPairs] | None = None,
 ) -> Breakdown:
     """Score the queries of each value of an attribute.
 
@@ -164,6 +165,8 @@ def break_down(
         resamples: Number of resamples of the identities.
         seed: Of the resamples.
         level: Share of the resamples inside each interval.
+        accepted: What `accepted_protocol` gives by query, where it is known already, as after
+            another attribute; None to count it.
 
     Raises:
         EvaluationError: There is no such attribute, no rate can be measured, or queries were
@@ -180,7 +183,8 @@ def break_down(
     if paired:
         outcomes = pair_outcomes(values, embeddings, protocol, verification, ap=scores.ap, far=rate)
     else:
-        accepted = accepted_protocol(embeddings, protocol, verification, by="query")
+        if accepted is None:
+            accepted = accepted_protocol(embeddings, protocol, verification, by="query")
         outcomes = query_outcomes(values, protocol, scores, verification, accepted, rate)
     return summarise_groups(
         attribute, outcomes, far=rate, resamples=resamples, seed=seed, level=level

@@ -101,13 +101,7 @@ def draw_activation(
     dataset = load_data(dataset) if isinstance(dataset, str) else dataset
     selection = pick_images(dataset, images=images, seed=seed)
     manifest = selection.manifest
-    rows: list[MapRow] = []
-    for name, embedder in runs:
-        stride, patch = patch_shares(embedder.model.backbone.image)
-        batch = _model_input(embedder, manifest)
-        for kind in kinds:
-            for title, maps in activation_maps(embedder.model, batch, kind).items():
-                rows.append(MapRow(name, title, maps, stride, patch))
+    rows = [row for name, model in runs for row in activation_rows(name, model, manifest, kinds)]
     pictures = [
         read_picture(manifest.path(row), longest=_LONGEST_SIDE, pixelate=pixelate)
         for row in range(len(manifest))
@@ -119,7 +113,32 @@ def draw_activation(
     )
 
 
-def _model_input(embedder: Embedder, manifest: Manifest) -> ModelInput:
+def activation_rows(
+    name: str, embedder: Embedder, manifest: Manifest, kinds: Sequence[str] = (AUTO,)
+) -> list[MapRow]:
+    """Make the maps of one run over images.
+
+    Args:
+        name: Of the run.
+        embedder: The run.
+        manifest: The images.
+        kinds: Kinds of maps, see `promptreid.report.kinds`.
+
+    Raises:
+        ConfigError: There is no such kind.
+        ModelError: The model has not what a kind shows.
+        UnreadableImage: An image cannot be decoded.
+    """
+    stride, patch = patch_shares(embedder.model.backbone.image)
+    batch = model_input(embedder, manifest)
+    return [
+        MapRow(name, title, maps, stride, patch)
+        for kind in kinds
+        for title, maps in activation_maps(embedder.model, batch, kind).items()
+    ]
+
+
+def model_input(embedder: Embedder, manifest: Manifest) -> ModelInput:
     """Prepare all images of a manifest as for retrieval."""
     preprocess, metadata = embedder.preprocess, embedder.metadata
     paths = [manifest.path(row) for row in range(len(manifest))]

@@ -111,6 +111,8 @@ def rank_lists(
         One list for each of `chosen`.
     """
     device = scoring_device(query)
+    if settings.rerank is None:  # then a list depends on no other query
+        query, chosen = query.select(list(chosen)), range(len(chosen))
     query, gallery = query.to(device), gallery.to(device)
     table = MatchTable(query, gallery, exclude_camera=exclude_camera)
     found: dict[int, RankList] = {}

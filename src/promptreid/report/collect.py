@@ -1,0 +1,198 @@
+"""Everything that a report says, gathered from runs and data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from promptreid import __version__
+from promptreid.data.manifest import Manifest
+from promptreid.embedder import Embedder, load
+from promptreid.errors import ModelError, RunError
+from promptreid.progress import Progress, Silent
+from promptreid.report.collect_data import Pictures, ReportData, read_report_data
+from promptreid.report.collect_figures import look_figure, score_figures
+from promptreid.report.collect_map import map_section
+from promptreid.report.collect_options import ReportOptions
+from promptreid.report.collect_ranks import rank_sections
+from promptreid.report.collect_runs import learning_curves, run_facts
+from promptreid.report.collect_scores import pair_runs, score_run, unmatched_queries
+from promptreid.report.collect_texts import Texts, map_texts
+from promptreid.report.content import Content, Test
+from promptreid.report.draw import activation_rows
+from promptreid.report.extra import need
+from promptreid.report.names import run_names
+from promptreid.report.overlay import MapRow
+from promptreid.report.style import LIGHT, check_lines
+from promptreid.report.trial import TrialRun, trial_runs
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What one run made of the images of one data set; the model itself is gone by then."""
+
+    run: TrialRun
+    maps: tuple[MapRow, ...]
+    texts: Texts | None
+    remarks: tuple[str, ...]
+
+
+def collect(
+    runs: Sequence[Path],
+    specs: Sequence[str],
+    *,
+    names: Sequence[str] = (),
+    title: str = "",
+    options: ReportOptions | None = None,
+    cache: Path | None = None,
+    device: str | None = None,
+    batch_size: int = 64,
+    progress: Progress | None = None,
+    command: str = "",
+) -> Content:
+    """Score runs on data sets, and choose the pictures and draw the figures that show how.
+
+    Each run embeds each data set once; all else comes from these embeddings. One model is in memory
+    at a time.
+
+    Args:
+        runs: Run folders or checkpoints, at least one.
+        specs: Data sets, at least one.
+        names: One for each run; none to take them from the paths.
+        title: Of the page; "" names the runs.
+        options: What is shown; None for what `ReportOptions` does by itself.
+        cache: Folder where embeddings are kept; None to keep none.
+        device: Where models compute; None for the best there is.
+        batch_size: Images per forward pass.
+        progress: Where to report; None for silence.
+        command: That makes the report again.
+
+    Raises:
+        RunError: There is no such run.
+        ConfigError: Names, a spec or an option is wrong, or a package is missing.
+        DataError: A data set or an image cannot be read.
+        EvaluationError: A data set has nothing to test on, or not what is asked for.
+    """
+    options = options or ReportOptions()
+    progress = progress or Silent()
+    labels = _checked(runs, names, options)
+    datasets = read_report_data(tuple(dict.fromkeys(specs)), options)
+    curves, curve_remarks = learning_curves(labels, runs)
+    facts, seen = [], [[] for _ in datasets]
+    for label, path in zip(labels, runs, strict=True):
+        embedder = load(path, device=device)
+        facts.append(run_facts(label, path, embedder))
+        for data, found in zip(datasets, seen, strict=True):
+            found.append(_look(label, embedder, data, cache, batch_size, progress))
+    return Content(
+        title=title or f"Report of {_listed(labels)}",
+        made=datetime.now(UTC).date().isoformat(),
+        version=__version__,
+        command=command,
+        runs=tuple(facts),
+        curves=curves,
+        tests=tuple(
+            _test(data, found, options, progress)
+            for data, found in zip(datasets, seen, strict=True)
+        ),
+        pixelated=options.pixelate,
+        remarks=curve_remarks,
+    )
+
+
+def _checked(runs: Sequence[Path], names: Sequence[str], options: ReportOptions) -> tuple[str, ...]:
+    """Refuse early what would fail only after models have run; return the names of the runs."""
+    labels = run_names(runs, names)
+    for run in runs:
+        if not run.exists():
+            raise RunError(f"There is no run or checkpoint {run}.")
+    check_lines(len(runs), LIGHT)
+    need("matplotlib")
+    return labels
+
+
+def _look(
+    name: str,
+    embedder: Embedder,
+    data: ReportData,
+    cache: Path | None,
+    batch_size: int,
+    progress: Progress,
+) -> _Seen:
+    """Let a model see the test images: embeddings, activation maps, sentences."""
+    (run,) = trial_runs(
+        [(name, embedder)], data.trial, cache=cache, batch_size=batch_size, progress=progress
+    )
+    maps: list[MapRow] = []
+    remarks = []
+    try:
+        maps = activation_rows(name, embedder, data.looked_at.manifest)
+    except ModelError as error:
+        remarks.append(f"There are no activation maps of {name}: {error}")
+    texts = None if data.mapped is None else map_texts(name, embedder, data.mapped)
+    return _Seen(run, tuple(maps), texts, tuple(remarks))
+
+
+def _test(
+    data: ReportData, seen: Sequence[_Seen], options: ReportOptions, progress: Progress
+) -> Test:
+    """Put together all that is said of one data set."""
+    dataset, trial = data.dataset, data.trial
+    runs = [one.run for one in seen]
+    pictures = Pictures(trial, pixelate=options.pixelate)
+    scored = []
+    for run in runs:
+        progress.message(f"scoring {run.name} on {trial.manifest.name}")
+        scored.append(score_run(run, data, seed=options.seed))
+    tested = tuple(one.tested for one in scored)
+    progress.message(f"drawing figures of {trial.manifest.name}")
+    figures = score_figures(tested, trial.manifest.name)
+    looked = look_figure([row for one in seen for row in one.maps], data, pictures)
+    section, said = None, ()
+    if data.mapped is not None:
+        texts = [one.texts for one in seen if one.texts is not None]
+        section, said = map_section(data.mapped, runs, texts, options, pictures)
+    scores = tested[0].scores
+    remarks: Iterable[str] = (
+        *data.remarks,
+        *(remark for one in scored for remark in one.remarks),
+        *(remark for one in seen for remark in one.remarks),
+        *said,
+    )
+    return Test(
+        spec=dataset.spec,
+        name=dataset.manifest.name,
+        fingerprint=dataset.manifest.fingerprint(),
+        counts=_counts(dataset.manifest),
+        notes=dataset.notes,
+        protocol=scores.protocol,
+        repeats=scores.repeats,
+        queries=scores.per_repeat[0].queries,
+        gallery=scores.per_repeat[0].gallery,
+        unmatched=unmatched_queries(trial, scores),
+        runs=tested,
+        pairs=pair_runs(scored, seed=options.seed),
+        figures=figures if looked is None else {**figures, "activation": looked},
+        ranks=rank_sections(trial, runs, tested, options, pictures),
+        map=section,
+        remarks=tuple(dict.fromkeys(remarks)),
+    )
+
+
+def _counts(manifest: Manifest) -> dict[str, dict[str, int]]:
+    """Count images and identities of each split."""
+    counts = {}
+    keys = manifest.identity_keys()
+    for split in dict.fromkeys(manifest.splits):
+        rows = manifest.indices(split)
+        identities = {keys[row] for row in rows}
+        counts[split] = {"images": len(rows), "identities": len(identities)}
+    return counts
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Write names as in a sentence."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

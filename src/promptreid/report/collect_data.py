@@ -1,0 +1,183 @@
+"""The data sets of a report, read and looked through before any model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from promptreid.data.dataset import DataSet, load_data
+from promptreid.errors import DataError, EvaluationError, unknown_name
+from promptreid.evaluation.breakdown import PAIR
+from promptreid.evaluation.outcomes import COLUMNS, MOST_VALUES, column_values
+from promptreid.report.collect_options import ReportOptions
+from promptreid.report.pictures import Picture, read_picture
+from promptreid.report.selection import Selection, pick_identities, pick_images
+from promptreid.report.trial import Trial
+
+_MOST_BREAKDOWNS = 4
+_IMAGES_AN_IDENTITY = 15  # on a map: more points than that hide each other
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """A data set, and which of its test images a report shows.
+
+    Attributes:
+        dataset: As it was read.
+        trial: Its test images.
+        by: Attributes that scores are broken down by.
+        mapped: Test images on the map, rows of the trial; None where there are too few.
+        looked_at: Test images under activation maps.
+        remarks: What the data set cannot give and why.
+    """
+
+    dataset: DataSet
+    trial: Trial
+    by: tuple[str, ...]
+    mapped: Selection | None
+    looked_at: Selection
+    remarks: tuple[str, ...]
+
+
+class Pictures:
+    """Reads pictures of test images, each size of each once.
+
+    Args:
+        trial: The test images.
+        pixelate: Turn all into coarse mosaics.
+    """
+
+    def __init__(self, trial: Trial, *, pixelate: bool) -> None:
+        self._manifest, self._pixelate = trial.manifest, pixelate
+        self._read: dict[tuple[int, int], Picture] = {}
+
+    def of(self, row: int, longest: int) -> Picture:
+        """Give the picture of a row of the trial, its longer side `longest` pixels at most."""
+        found = self._read.get((row, longest))
+        if found is None:
+            path: Path = self._manifest.path(row)
+            found = read_picture(path, longest=longest, pixelate=self._pixelate)
+            self._read[row, longest] = found
+        return found
+
+
+def read_report_data(specs: Sequence[str], options: ReportOptions) -> tuple[ReportData, ...]:
+    """Read data sets, and choose what is shown of them.
+
+    Args:
+        specs: Data sets.
+        options: What the report is asked to show.
+
+    Raises:
+        EvaluationError: One has nothing to test on, or none has an attribute that is asked for.
+        ConfigError: A spec is wrong.
+        DataError: One cannot be read.
+    """
+    datasets = [load_data(spec) for spec in specs]
+    trials = [Trial.of(dataset) for dataset in datasets]
+    for name in options.by:
+        if not any(_knows(trial, name) for trial in trials):
+            known = dict.fromkeys(one for trial in trials for one in _columns(trial))
+            raise EvaluationError(unknown_name("attribute of the test images", name, known))
+    return tuple(
+        _look_through(dataset, trial, options)
+        for dataset, trial in zip(datasets, trials, strict=True)
+    )
+
+
+def breakdown_attributes(trial: Trial) -> tuple[str, ...]:
+    """Pick what scores are broken down by where nobody says: what is known of the queries.
+
+    Attributes of the data set come first, then domain, view and camera; at most four. Each takes 2
+    to 12 values among the queries, bands of numbers counting as one value. None gives every
+    identity a value of its own, and none sorts the queries as an earlier one does.
+    """
+    queries = np.unique(np.concatenate([repeat.query for repeat in trial.protocol.repeats]))
+    identities = trial.manifest.identity_keys()
+    people = len({identities[row] for row in queries})
+    found: list[str] = []
+    known: set[tuple[int, ...]] = set()
+    for name in _columns(trial):
+        try:
+            column = column_values(trial.manifest, name)
+        except EvaluationError:  # nothing is known in it
+            continue
+        own = trial.manifest.attributes.get(name)
+        pairs = set() if own is None else {(own[row], identities[row]) for row in queries}
+        names_people = people > 1 and len({value for value, _ in pairs}) == len(pairs) == people
+        values = [column[row] for row in queries]
+        numbers = {value: number for number, value in enumerate(dict.fromkeys(values))}
+        sorting = tuple(numbers[value] for value in values)
+        few = 2 <= len(set(values) - {""}) <= MOST_VALUES
+        if few and not names_people and sorting not in known:
+            known.add(sorting)
+            found.append(name)
+    return tuple(found[:_MOST_BREAKDOWNS])
+
+
+def _look_through(dataset: DataSet, trial: Trial, options: ReportOptions) -> ReportData:
+    tested = DataSet(trial.spec, trial.manifest, trial.protocol)
+    remarks = [
+        f"No image of {trial.manifest.name} has a value of {name!r}, so nothing is broken down by "
+        "it."
+        for name in options.by
+        if not _knows(trial, name)
+    ]
+    by = tuple(name for name in options.by if _knows(trial, name))
+    mapped = None
+    try:
+        mapped = _thinned(
+            pick_identities(tested, identities=options.identities, seed=options.seed), options.seed
+        )
+    except DataError as error:
+        remarks.append(f"There is no map of embeddings: {error}")
+    return ReportData(
+        dataset=dataset,
+        trial=trial,
+        by=by if options.by else breakdown_attributes(trial),
+        mapped=mapped,
+        looked_at=pick_images(tested, images=options.images, seed=options.seed),
+        remarks=tuple(remarks),
+    )
+
+
+def _columns(trial: Trial) -> tuple[str, ...]:
+    """Name all that may be known of an image, attributes first."""
+    return (*trial.manifest.attributes, *reversed(COLUMNS))
+
+
+def _knows(trial: Trial, name: str) -> bool:
+    """Tell whether test images have values of an attribute, or of pairs of its values."""
+    if name.endswith(PAIR) and name not in trial.manifest.attributes:
+        name = name.removesuffix(PAIR)
+    try:
+        column_values(trial.manifest, name)
+    except EvaluationError:
+        return False
+    return True
+
+
+def _thinned(selection: Selection, seed: int) -> Selection:
+    """Leave out gallery images, then queries, of identities that have very many images."""
+    rng = np.random.default_rng([seed, 0x7417])
+    order = rng.permutation(len(selection.groups))
+    # Half of the places of an identity at least go to its gallery images, as far as it has them.
+    kept: list[int] = []
+    for group in range(len(selection.identities)):
+        own = [place for place in order if selection.groups[place] == group]
+        queries = [place for place in own if selection.roles[place] == "query"]
+        others = [place for place in own if selection.roles[place] != "query"]
+        room = max(_IMAGES_AN_IDENTITY - len(others), _IMAGES_AN_IDENTITY // 2)
+        queries = queries[:room]
+        kept += queries + others[: _IMAGES_AN_IDENTITY - len(queries)]
+    kept.sort()
+    return replace(
+        selection,
+        manifest=selection.manifest.select(kept),
+        groups=tuple(selection.groups[place] for place in kept),
+        roles=tuple(selection.roles[place] for place in kept),
+        rows=tuple(selection.rows[place] for place in kept),
+    )

@@ -1,0 +1,57 @@
+"""Figures of all runs on one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptreid.report.cmc import cmc_alt, cmc_figure
+from promptreid.report.collect_data import Pictures, ReportData
+from promptreid.report.content import TestedRun
+from promptreid.report.drawn import Drawn
+from promptreid.report.histogram import histogram_alt, histogram_figure
+from promptreid.report.overlay import MapRow, activation_alt, activation_figure
+from promptreid.report.verification_figures import det_figure, roc_figure, verification_alt
+
+_RANKS = 20
+_LONGEST_SIDE = 240
+
+
+def score_figures(runs: Sequence[TestedRun], data: str) -> dict[str, Drawn]:
+    """Draw CMC curves, and ROC, DET and histograms of the runs that could be verified.
+
+    Args:
+        runs: In the order of the report.
+        data: Name of the data set.
+
+    Raises:
+        ConfigError: Matplotlib is missing, or there are too many runs.
+    """
+    scores = {run.name: run.scores for run in runs}
+    found = {"cmc": Drawn(cmc_figure(scores, ranks=_RANKS), cmc_alt(scores, data))}
+    verified = {run.name: run.verification for run in runs if run.verification is not None}
+    if verified:
+        found["roc"] = Drawn(roc_figure(verified), verification_alt(verified, data, "ROC curves"))
+        found["det"] = Drawn(det_figure(verified), verification_alt(verified, data, "DET curves"))
+        found["histogram"] = Drawn(histogram_figure(verified), histogram_alt(verified, data))
+    return found
+
+
+def look_figure(rows: Sequence[MapRow], data: ReportData, pictures: Pictures) -> Drawn | None:
+    """Lay the activation maps of all runs over the same images; None where there are no maps.
+
+    Args:
+        rows: Maps over the images that are looked at.
+        data: Says which images.
+        pictures: Of the data set.
+
+    Raises:
+        ConfigError: Matplotlib is missing.
+        UnreadableImage: An image cannot be decoded.
+    """
+    if not rows:
+        return None
+    selection = data.looked_at
+    shown = [pictures.of(row, _LONGEST_SIDE) for row in selection.rows]
+    captions = [selection.identities[group] for group in selection.groups]
+    alt = activation_alt(captions, rows, data.trial.manifest.name)
+    return Drawn(activation_figure(shown, captions, rows), alt)

@@ -1,0 +1,116 @@
+"""Maps of embeddings: the same test images under every run, with sentences where there are some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from promptreid.errors import EvaluationError
+from promptreid.report.collect_data import Pictures
+from promptreid.report.collect_options import ReportOptions
+from promptreid.report.collect_texts import Texts
+from promptreid.report.content import EmbeddingMap, MapPoint, MapSection
+from promptreid.report.selection import Selection
+from promptreid.report.trial import TrialRun
+from promptreid.report.tsne import Points, class_spread, tsne_layout, turned_towards
+
+_LONGEST_SIDE = 48
+GAP = (
+    "CLIP keeps sentences and images in separate parts of its space (the modality gap), so "
+    "sentences lie apart from all images on the map; which images are nearer to one sentence than "
+    "to another tells more than how near they are."
+)
+
+
+def map_section(
+    selection: Selection,
+    runs: Sequence[TrialRun],
+    texts: Sequence[Texts],
+    options: ReportOptions,
+    pictures: Pictures,
+) -> tuple[MapSection | None, tuple[str, ...]]:
+    """Lay the same images out in the plane under every run.
+
+    Args:
+        selection: Which images, rows of the embeddings.
+        runs: Embeddings of each run.
+        texts: Sentences of each run.
+        options: Method and seed.
+        pictures: Of the data set.
+
+    Returns:
+        The maps, None where there are too few images; and what a reader should know of them.
+
+    Raises:
+        ConfigError: A package that the method needs is missing.
+        UnreadableImage: An image cannot be decoded.
+    """
+    maps: list[EmbeddingMap] = []
+    for run, own in zip(runs, texts, strict=True):
+        vectors = run.embeddings.vectors[list(selection.rows)]
+        try:
+            maps.append(_map(run.name, vectors, own, selection, options, maps[:1]))
+        except EvaluationError as error:
+            return None, (f"There is no map of embeddings: {error}",)
+    remarks = [own.remark for own in texts if own.remark]
+    if any(own.sentences for own in texts):
+        remarks.append(GAP)
+    rows = selection.rows
+    points = tuple(
+        MapPoint(role, group, _label(selection, place), place)
+        for place, (role, group) in enumerate(zip(selection.roles, selection.groups, strict=True))
+    )
+    section = MapSection(
+        maps=tuple(maps),
+        points=points,
+        identities=selection.identities,
+        pictures=tuple(pictures.of(row, _LONGEST_SIDE) for row in rows),
+    )
+    return section, tuple(dict.fromkeys(remarks))
+
+
+def _map(
+    name: str,
+    vectors: Tensor,
+    texts: Texts,
+    selection: Selection,
+    options: ReportOptions,
+    before: Sequence[EmbeddingMap],
+) -> EmbeddingMap:
+    """Lay out the images of one run and its sentences, turned like the first run's map."""
+    spread = class_spread(vectors, selection.groups)
+    both = torch.cat([vectors, texts.vectors]) if texts.sentences else vectors
+    points = tsne_layout(both, seed=options.seed)
+    points -= points[: len(vectors)].mean(axis=0)
+    if before:
+        # Rows of zeros have no say in how the images turn, and turn with them.
+        reference = np.zeros_like(points)
+        reference[: len(vectors)] = before[0].points
+        points = turned_towards(points, reference)
+    images, sentences = _split(points, len(vectors))
+    return EmbeddingMap(
+        name=name,
+        method="t-SNE",
+        points=images,
+        ratio=spread.ratio,
+        texts=sentences,
+        text_points=tuple(
+            MapPoint("text", group, sentence, -1)
+            for group, sentence in zip(texts.groups, texts.sentences, strict=True)
+        ),
+    )
+
+
+def _split(points: Points, images: int) -> tuple[Points, Points]:
+    return points[:images], points[images:]
+
+
+def _label(selection: Selection, place: int) -> str:
+    """Say what an image is: identity, camera and file."""
+    manifest = selection.manifest
+    camera = manifest.cameras[place]
+    told = "" if camera is None else f", camera {camera}"
+    return f"{selection.identities[selection.groups[place]]}{told}, {manifest.paths[place]}"

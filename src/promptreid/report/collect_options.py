@@ -1,0 +1,53 @@
+"""What a report is asked to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promptreid.errors import ConfigError, unknown_name
+from promptreid.report.style import LIGHT, most_groups
+
+METHODS = ("tsne", "umap", "pca")
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Choices of a report.
+
+    Attributes:
+        by: Attributes to break scores down by; none for those that `breakdown_attributes` picks.
+        identities: On the map of embeddings.
+        queries: In each section of rank lists.
+        top: Gallery images of each list.
+        images: Under activation maps.
+        pixelate: Show all pictures as coarse mosaics.
+        method: Of the map, one of `METHODS`.
+        seed: Draws identities, images and resamples, and starts the map.
+
+    Raises:
+        ConfigError: A number is out of range, or there is no such method.
+    """
+
+    by: tuple[str, ...] = ()
+    identities: int = 20
+    queries: int = 3
+    top: int = 10
+    images: int = 6
+    pixelate: bool = False
+    method: str = "tsne"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigError(unknown_name("map", self.method, METHODS))
+        most = most_groups(LIGHT)
+        if not 2 <= self.identities <= most:
+            raise ConfigError(
+                f"A map shows 2 to {most} identities, since more cannot be told apart; got "
+                f"{self.identities}."
+            )
+        for name in ("queries", "top", "images"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"A report needs {name} of 1 at least; got {getattr(self, name)}."
+                )

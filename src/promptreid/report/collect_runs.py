@@ -1,0 +1,143 @@
+"""What is known of runs without looking at a test image."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from promptreid.config.recipes import validate
+from promptreid.config.schema import Recipe
+from promptreid.embedder import Embedder
+from promptreid.errors import ConfigError, RunError
+from promptreid.evaluation.threshold import Threshold
+from promptreid.report.changes import recipe_changes
+from promptreid.report.content import RunFacts
+from promptreid.report.curves import curves_alt, curves_figure
+from promptreid.report.drawn import Drawn
+from promptreid.report.metrics import Training, read_training
+from promptreid.training.run_folder import DATA, ENVIRONMENT, RECIPE, STATUS
+
+_HASH_LETTERS = 12
+
+
+def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
+    """Gather what a run's folder and weights say about it.
+
+    Args:
+        name: What the report calls it.
+        path: Run folder or checkpoint. A checkpoint inside a run folder belongs to that run.
+        embedder: The run, loaded.
+    """
+    model, metadata = embedder.model, embedder.metadata
+    folder = run_folder(path)
+    recipe = _recipe(metadata)
+    parent, changes = ("", ()) if recipe is None else recipe_changes(recipe)
+    return RunFacts(
+        name=name,
+        path=str(path),
+        recipe="" if recipe is None else recipe.name,
+        source="" if recipe is None else recipe.source,
+        parent=parent,
+        changes=changes,
+        backbone=_told_backbone(embedder),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        weights=weights_hash(model),
+        environment=_read(folder, ENVIRONMENT, {}),
+        data=tuple(_read(folder, DATA, [])),
+        status=_read(folder, STATUS, {}),
+        threshold=_threshold(metadata),
+    )
+
+
+def run_folder(path: Path) -> Path | None:
+    """Find the folder of a run, or of the run that a checkpoint lies in; None for a lone one."""
+    inside = path.absolute().parent
+    folder = inside.parent if inside.name == "checkpoints" else path
+    return folder if (folder / RECIPE).is_file() else None
+
+
+def weights_hash(model: nn.Module) -> str:
+    """Return the first letters of a SHA-256 over the weights; their order does not count."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:_HASH_LETTERS]
+
+
+def learning_curves(
+    names: Sequence[str], paths: Sequence[Path]
+) -> tuple[Drawn | None, tuple[str, ...]]:
+    """Draw the learning curves of those runs that have some.
+
+    Args:
+        names: Of the runs.
+        paths: Their folders or checkpoints.
+
+    Returns:
+        The figure, None where no run has curves; and why each of the others has none.
+
+    Raises:
+        ConfigError: Matplotlib is missing, or there are too many runs.
+    """
+    found: dict[str, Training] = {}
+    remarks = []
+    for name, path in zip(names, paths, strict=True):
+        folder = run_folder(path)
+        if folder is None:
+            remarks.append(f"{name} is a checkpoint without its run folder; it has no curves.")
+            continue
+        if _untrained(folder):
+            remarks.append(f"{name} learned nothing, so it has no learning curves.")
+            continue
+        try:
+            found[name] = read_training(folder)
+        except RunError as error:
+            remarks.append(f"{name}: {error}")
+    if not found:
+        return None, tuple(remarks)
+    return Drawn(curves_figure(found), curves_alt(found)), tuple(remarks)
+
+
+def _untrained(folder: Path) -> bool:
+    """Tell whether a run has no stages, such as a zero-shot one."""
+    metrics = folder / "metrics.csv"
+    return not metrics.is_file() and _read(folder, STATUS, {}).get("status") == "complete"
+
+
+def _recipe(metadata: Mapping[str, Any]) -> Recipe | None:
+    """Read the recipe of weights; None for none, and for one that is no recipe any more."""
+    tree = metadata.get("recipe")
+    if not tree:
+        return None
+    with contextlib.suppress(ConfigError):
+        return validate(dict(tree), where="the recipe of the weights")
+    return None
+
+
+def _told_backbone(embedder: Embedder) -> str:
+    backbone = embedder.model.backbone
+    height, width = embedder.preprocess.image_size
+    return f"{backbone.name}, pretrained: {backbone.pretrained}, {height} × {width} pixels"
+
+
+def _threshold(metadata: Mapping[str, Any]) -> Threshold | None:
+    with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+        return Threshold.from_dict(metadata["verification"])
+    return None
+
+
+def _read(folder: Path | None, name: str, missing: Any) -> Any:
+    """Read a JSON file of a run; what is missing or damaged is said to be empty."""
+    if folder is not None:
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads((folder / name).read_text(encoding="utf-8"))
+    return missing

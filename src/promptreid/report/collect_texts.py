@@ -1,0 +1,160 @@
+"""Sentences that lie in the same space as the images of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from promptreid.config.schema import ZeroShotConfig
+from promptreid.embedder import Embedder
+from promptreid.errors import ConfigError, DataError, WeightsError
+from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.prompts import IdentityPrompt
+from promptreid.models.sentences import fill_template, template_fields
+from promptreid.report.draw import model_input
+from promptreid.report.selection import Selection
+
+_MOST = 24  # sentences; more would hide each other
+_COMPARABLE = ("projected",)
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Sentences of a run, and where they lie.
+
+    Attributes:
+        vectors: (M, D) rows of length 1, in the space of the embeddings; (0, 0) for none.
+        sentences: M sentences.
+        groups: Number of the identity of each, -1 for a sentence that is of no identity.
+        remark: Why there are none, or which are left out; may be empty.
+    """
+
+    vectors: Tensor
+    sentences: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+    remark: str = ""
+
+
+def map_texts(name: str, embedder: Embedder, selection: Selection) -> Texts:
+    """Encode the sentences of a run that can be compared with its embeddings of test images.
+
+    Text and images meet in one feature, "projected". Where the embedding is that feature alone, as
+    in zero-shot runs, those sentences are shown which say something of test images: what the recipe
+    reads attributes by, filled with the values of the images shown; and those that the model makes
+    of an image itself, for one image of each identity. Learned prompts stand for identities of the
+    training set, none of which is tested, and are never shown.
+
+    Args:
+        name: Of the run.
+        embedder: The run.
+        selection: Images of the map.
+
+    Returns:
+        The sentences, or in words why there are none.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+    """
+    model = embedder.model
+    features = model.embedding.features
+    if features != _COMPARABLE or model.embedding.neck == "after":
+        return _none(
+            f"The embedding of {name} is made of {' and '.join(features)}"
+            f"{' behind the neck' if model.embedding.neck == 'after' else ''}, which no sentence "
+            "compares with, so its map shows images alone."
+        )
+    if isinstance(model.prompt, ImagePrompt):
+        return _composed(embedder, model.prompt, selection)
+    config = embedder.metadata.get("recipe", {}).get("zero_shot", {})
+    templates = ZeroShotConfig.model_validate(config).attributes
+    if not templates:
+        return _none(_why_none(name, embedder))
+    sentences = attribute_sentences(templates, selection.manifest.attributes)
+    if not sentences:
+        return _none(
+            f"The sentences of {name} name {', '.join(templates)}, which is not known of these "
+            "images, so its map shows images alone."
+        )
+    shown = sentences[:_MOST]
+    try:
+        vectors = embedder.embed_text(shown)
+    except (ConfigError, WeightsError) as error:
+        return _none(f"The map of {name} shows images alone: {error}")
+    left = f"The map of {name} shows {_MOST} of {len(sentences)} sentences."
+    remark = left if len(sentences) > _MOST else ""
+    return Texts(vectors, tuple(shown), (-1,) * len(shown), remark)
+
+
+def attribute_sentences(
+    templates: Mapping[str, Sequence[str]], columns: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Fill the sentences that attributes are read by, with the values there are.
+
+    Args:
+        templates: Attribute to sentences with fields.
+        columns: Attribute to its value for each image.
+
+    Returns:
+        Distinct sentences, the first template of every attribute first. Those that name an
+        attribute which is not there are left out.
+    """
+    found: dict[str, None] = {}
+    longest = max((len(own) for own in templates.values()), default=0)
+    for place in range(longest):
+        for own in templates.values():
+            for template in own[place : place + 1]:
+                names = template_fields([template])
+                if not all(name in columns for name in names):
+                    continue
+                rows = zip(*(columns[name] for name in names), strict=True)
+                for row in sorted({row for row in rows if all(row)}):
+                    values = dict(zip(names, row, strict=True))
+                    found[fill_template(template, values)] = None
+    return list(found)
+
+
+def _composed(embedder: Embedder, prompt: ImagePrompt, selection: Selection) -> Texts:
+    """Encode the sentence that the model makes of one image of each identity."""
+    places = _one_of_each(selection)
+    manifest = selection.manifest.select(places)
+    try:
+        batch = model_input(embedder, manifest)
+    except DataError as error:  # an attribute that the sentences name is not known
+        return _none(str(error))
+    with torch.no_grad():
+        features = embedder.model.features(batch.images, batch.cameras, batch.views)
+        texts = embedder.model.derived(features, batch.variants)["text"]
+    template = prompt.templates[0]
+    sentences = tuple(template.replace("{context}", f"[word of {path}]") for path in manifest.paths)
+    groups = tuple(selection.groups[place] for place in places)
+    return Texts(F.normalize(texts.float(), dim=1).cpu(), sentences, groups)
+
+
+def _one_of_each(selection: Selection) -> list[int]:
+    """Give the first query of each identity, or its first image where it is no query."""
+    found: dict[int, int] = {}
+    for place, group in enumerate(selection.groups):
+        known = found.get(group)
+        if known is None or selection.roles[place] == "query" != selection.roles[known]:
+            found[group] = place
+    return [found[group] for group in sorted(found)]
+
+
+def _why_none(name: str, embedder: Embedder) -> str:
+    if isinstance(embedder.model.prompt, IdentityPrompt):
+        return (
+            f"The prompts that {name} has learned stand for identities of the training set, none "
+            "of which is tested, so its map shows images alone."
+        )
+    return (
+        f"The recipe of {name} has no sentences (zero_shot.attributes), so its map shows images "
+        "alone."
+    )
+
+
+def _none(remark: str) -> Texts:
+    return Texts(torch.zeros(0, 0), remark=remark)

@@ -1,0 +1,234 @@
+"""Scores, rank lists and maps of a report, on embeddings made up for it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.protocol import fixed_protocol
+from promptreid.evaluation.breakdown import break_down
+from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.scoring import evaluate_protocol
+from promptreid.evaluation.settings import RetrievalSettings
+from promptreid.evaluation.verification import verify_protocol
+from promptreid.report import collect_scores
+from promptreid.report.collect_data import Pictures, ReportData
+from promptreid.report.collect_map import GAP, map_section
+from promptreid.report.collect_options import ReportOptions
+from promptreid.report.collect_ranks import rank_sections
+from promptreid.report.collect_scores import pair_runs, score_run, unmatched_queries
+from promptreid.report.collect_texts import Texts
+from promptreid.report.selection import pick_identities, pick_images
+from promptreid.report.trial import Trial, TrialRun
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory):
+    """Twelve people with two queries and three gallery images; the last two have no match."""
+    root = tmp_path_factory.mktemp("images")
+    rows = []
+    for person in range(12):
+        for image in range(5):
+            name = f"{person:02d}-{image}.png"
+            colour = (20 * person, 50 * image, 90)
+            Image.new("RGB", (12 + person, 30), colour).save(root / name)
+            split = "query" if image < 2 else "gallery"
+            camera = 0 if person == 10 else image
+            owner = f"{person:02d}"
+            if person == 11 and split == "gallery":
+                owner = "99"
+            rows.append(
+                Sample(name, owner, split, camera=camera, attributes={"sex": "fm"[person % 2]})
+            )
+    manifest = Manifest.of("made-up", Path(root), rows)
+    protocol = fixed_protocol(manifest, name="made-up", same_camera="exclude")
+    return DataSet("made-up:x", manifest, protocol)
+
+
+def report_data(dataset, **choices):
+    trial = Trial.of(dataset)
+    whole = DataSet(trial.spec, trial.manifest, trial.protocol)
+    return ReportData(
+        dataset=dataset,
+        trial=trial,
+        by=("sex", "camera"),
+        mapped=pick_identities(whole, identities=6),
+        looked_at=pick_images(whole, images=3),
+        remarks=(),
+    )
+
+
+def made_up(data, name, noise, settings=None):
+    manifest = data.trial.manifest
+    rng = np.random.default_rng(5)
+    centres = {key: rng.normal(size=16) for key in sorted(set(manifest.identities))}
+    rng = np.random.default_rng([6, int(100 * noise)])
+    vectors = np.stack([centres[key] + noise * rng.normal(size=16) for key in manifest.identities])
+    found = Embeddings.from_vectors(
+        torch.tensor(vectors, dtype=torch.float32),
+        [f"made-up/{key}" for key in manifest.identities],
+        cameras=manifest.cameras,
+        paths=manifest.paths,
+    )
+    return TrialRun(name, found, settings or RetrievalSettings())
+
+
+def test_a_run_is_scored_as_the_single_functions_do(tested):
+    data = report_data(tested)
+    run = made_up(data, "good", 0.8)
+    scored = score_run(run, data, seed=3)
+    protocol = data.trial.protocol
+    scores = evaluate_protocol(run.embeddings, protocol)
+    verification = verify_protocol(run.embeddings, protocol)
+    assert scored.tested.scores == scores
+    assert scored.tested.verification == verification
+    assert scored.remarks == ()
+    interval = scored.tested.intervals.scores["mAP"]
+    assert interval.value == scores.mAP
+    assert interval.low < interval.value < interval.high
+    assert scored.tested.intervals.scores["EER"].value == verification.eer
+    assert [one.attribute for one in scored.tested.breakdowns] == ["sex", "camera"]
+    alone = break_down(
+        "camera", data.trial.manifest, run.embeddings, protocol, scores, verification, seed=3
+    )
+    assert scored.tested.breakdowns[1] == alone
+
+
+def test_pairs_that_breakdowns_share_are_counted_once(tested, monkeypatch):
+    data = report_data(tested)
+    real, kinds = collect_scores.accepted_protocol, []
+
+    def counted(*args, **options):
+        kinds.append(options.get("by", "identity"))
+        return real(*args, **options)
+
+    monkeypatch.setattr(collect_scores, "accepted_protocol", counted)
+    monkeypatch.setattr("promptreid.evaluation.breakdown.accepted_protocol", counted)
+    score_run(made_up(data, "good", 0.8), data, seed=0)
+    assert sorted(kinds) == ["identity", "query"]
+
+
+def test_runs_are_compared_with_the_first(tested):
+    data = report_data(tested)
+    scored = [
+        score_run(made_up(data, name, noise), data, seed=0)
+        for name, noise in (("middle", 1.2), ("good", 0.3), ("bad", 3.0))
+    ]
+    good, bad = pair_runs(scored, seed=0)
+    assert (good.name, good.baseline, bad.name, bad.baseline) == ("good", "middle", "bad", "middle")
+    assert good.differences["mAP"].value > 0 > bad.differences["mAP"].value
+    maps = [one.tested.scores.mAP for one in scored]
+    assert good.differences["mAP"].value == pytest.approx(maps[1] - maps[0])
+    assert pair_runs(scored[:1], seed=0) == ()
+
+
+def test_queries_without_a_match_are_listed_with_reasons(tested):
+    data = report_data(tested)
+    scores = made_up(data, "good", 0.5).scores(data.trial.protocol)
+    nobody, camera = unmatched_queries(data.trial, scores)
+    assert (nobody.reason, nobody.count) == ("identity not in the gallery", 2)
+    assert nobody.examples == ("11-0.png", "11-1.png")
+    assert (camera.reason, camera.count) == ("only in the query's own camera", 2)
+    assert camera.examples == ("10-0.png", "10-1.png")
+
+
+def test_one_identity_is_ranked_and_not_verified(tested):
+    keep = [row for row, name in enumerate(tested.manifest.identities) if name == "03"]
+    manifest = tested.manifest.select(keep)
+    protocol = fixed_protocol(manifest, name="one", same_camera="exclude")
+    trial = Trial.of(DataSet("one:x", manifest, protocol))
+    data = replace(report_data(tested), trial=trial)
+    scored = score_run(made_up(data, "good", 0.5), data, seed=0)
+    assert scored.tested.scores.mAP == 1
+    assert scored.tested.verification is None
+    assert scored.tested.breakdowns == ()
+    verified, broken = scored.remarks
+    assert "Nothing can be verified" in verified
+    assert "sex, camera" in broken
+
+
+@pytest.mark.parametrize("queries", [1, 2, 3, 30])
+def test_sections_share_no_query_and_are_sorted_by_precision(tested, queries):
+    data = report_data(tested)
+    runs = [made_up(data, "a", 1.5), made_up(data, "b", 2.0)]
+    scored = [score_run(run, data, seed=0).tested for run in runs]
+    options = ReportOptions(queries=queries, top=4)
+    pictures = Pictures(data.trial, pixelate=False)
+    sections = rank_sections(data.trial, runs, scored, options, pictures)
+    mean = {
+        section.which: [np.mean(list(query.precisions.values())) for query in section.queries]
+        for section in sections
+    }
+    if queries <= 3:
+        assert list(mean) == ["worst", "median", "best"]
+        assert {len(values) for values in mean.values()} == {queries}
+        assert max(mean["worst"]) <= min(mean["median"])
+        assert max(mean["median"]) <= min(mean["best"])
+        values = torch.stack([run.scores.results[0].ap_step for run in scored]).mean(0)
+        known = values[~values.isnan()].sort().values
+        assert mean["worst"] == pytest.approx(known[:queries].tolist())
+        assert mean["best"] == pytest.approx(known.flip(0)[:queries].tolist())
+    assert sum(map(len, mean.values())) == min(20, 3 * queries)
+    for section in sections:
+        needed = set()
+        for query in section.queries:
+            for run, ranked in zip(scored, query.lists.values(), strict=True):
+                assert [hit.rank for hit in ranked.hits] == [1, 2, 3, 4]
+                needed |= {hit.row for hit in (*ranked.hits, ranked.first)}
+                assert ranked.first.match
+                assert ranked.first.rank in run.scores.results[0].first_rank.tolist()
+        assert set(section.gallery) == needed
+        assert all(max(picture.shape) <= 120 for picture in section.gallery.values())
+
+
+def section(tested, runs, texts, **choices):
+    data = report_data(tested)
+    made = [made_up(data, *run) for run in runs]
+    pictures = Pictures(data.trial, pixelate=False)
+    options = ReportOptions(**choices)
+    return map_section(data.mapped, made, texts, options, pictures), data.mapped
+
+
+def no_texts(remark=""):
+    return Texts(torch.zeros(0, 0), remark=remark)
+
+
+def test_a_map_shows_the_same_images_under_every_run(tested):
+    runs = [("tight", 0.1), ("loose", 2.0)]
+    (found, remarks), mapped = section(tested, runs, [no_texts("none here"), no_texts()])
+    assert remarks == ("none here",)
+    assert [one.name for one in found.maps] == ["tight", "loose"]
+    assert found.maps[0].ratio < found.maps[1].ratio
+    for one in found.maps:
+        assert one.method == "t-SNE"
+        assert one.points.shape == (len(mapped.rows), 2)
+        assert np.allclose(one.points.mean(axis=0), 0, atol=1e-4)
+        assert (len(one.texts), one.text_points) == (0, ())
+    assert {point.kind for point in found.points} == {"query", "gallery"}
+    assert [point.picture for point in found.points] == list(range(len(mapped.rows)))
+    assert all(max(picture.shape) <= 48 for picture in found.pictures)
+    first = found.points[0]
+    assert first.label.startswith(found.identities[first.group])
+    assert mapped.manifest.paths[0] in first.label
+
+
+def test_sentences_are_laid_out_with_the_images(tested):
+    rng = np.random.default_rng(0)
+    vectors = torch.nn.functional.normalize(torch.tensor(rng.normal(size=(3, 16))).float())
+    texts = Texts(vectors, ("one", "two", "three"), (-1, -1, 2))
+    (found, remarks), mapped = section(tested, [("plain", 0.5), ("told", 0.5)], [no_texts(), texts])
+    assert remarks == (GAP,)
+    told = found.maps[1]
+    assert told.texts.shape == (3, 2)
+    assert [(p.kind, p.group, p.label, p.picture) for p in told.text_points] == [
+        ("text", -1, "one", -1),
+        ("text", -1, "two", -1),
+        ("text", 2, "three", -1),
+    ]
+    assert len(told.points) == len(mapped.rows)
+    assert np.allclose(told.points.mean(axis=0), 0, atol=1e-4)
