@@ -184,6 +184,8 @@ class HeadConfig(Strict):
     """`linear`: classifiers read the features as they are, without a neck."""
     features: Features = ("final", "projected")
     """What is classified."""
+    necks: Literal["shared", "domain"] = "shared"
+    """`domain`: each data set has batch norms of its own; retrieval is then before the neck."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Before the classifiers."""
     mlp: MlpConfig | None = None

@@ -296,4 +296,13 @@ class Recipe(Strict):
                     "embedding.neck: after needs a head with a neck for each embedding feature; "
                     "set head.kind and head.features, or neck: before"
                 )
+            if self.head.necks == "domain":
+                raise ValueError(
+                    "embedding.neck: after has no meaning with head.necks: domain, since the "
+                    "domain of a query is not known; take neck: before or head.necks: shared"
+                )
+        if self.head.necks == "domain" and self.head.kind != "bnneck":
+            raise ValueError(
+                f"head.necks: domain needs head.kind: bnneck; {self.head.kind} has no necks"
+            )
         return self

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from promptreid.config.base import CLASSIFIERS
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.classifiers import build_classifier
+from promptreid.models.necks import DomainNeck, shared_neck
 from promptreid.models.parts import Parts, build_parts
 from promptreid.models.projection import Mlp, Reduction
 from promptreid.models.tower import FEATURES, ImageFeatures, ImageTower
@@ -36,6 +37,7 @@ class Head(nn.Module):
         *,
         features: Sequence[str] = ("final", "projected"),
         neck: bool = True,
+        domains: Sequence[int] | None = None,
         classifiers: Sequence[str] = ("linear",),
         dropout: float = 0.0,
         mlp: Mlp | None = None,
@@ -51,6 +53,8 @@ class Head(nn.Module):
             identities: Number of classes; 0 for a head that only makes features.
             features: What is classified, in the order of the scores.
             neck: Whether classified features pass a batch norm first.
+            domains: Number of the domain of each class, to have necks of each domain's own; None
+                for necks that all images share.
             classifiers: Kinds out of linear, arcface, cosface and circle.
             dropout: Share of values dropped before the classifiers while training.
             mlp: Makes the feature `mlp`.
@@ -72,9 +76,11 @@ class Head(nn.Module):
         self.kinds = tuple(classifiers) if identities else ()
         self.dropout = nn.Dropout(dropout)
         self.necks = nn.ModuleDict()
+        self._domains = None if domains is None or not neck else tuple(domains)
+        count = 1 + max(self._domains) if self._domains else 0
         for name in self.features if neck else ():
-            self.necks[name] = nn.BatchNorm1d(self.widths[name])
-            self.necks[name].bias.requires_grad_(False)
+            width = self.widths[name]
+            self.necks[name] = DomainNeck(width, count) if count else shared_neck(width)
         generator = generator or torch.Generator().manual_seed(0)
         self.classifiers = nn.ModuleDict()
         for kind in self.kinds:
@@ -111,18 +117,41 @@ class Head(nn.Module):
             derived |= self.parts(features)
         return derived
 
-    def neck(self, derived: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def neck(
+        self, derived: Mapping[str, Tensor], labels: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return the classified features after their necks, by name; unchanged without necks.
 
         While training, each call moves the necks' running statistics.
+
+        Args:
+            derived: What `derive` returned.
+            labels: (B,) class of each row, which tells its domain; needed where each of several
+                domains has necks of its own.
+
+        Raises:
+            ModelError: The domain is needed and cannot be told.
         """
+        side = ()
+        if self._domains is not None:
+            domains = None
+            if labels is not None:
+                domains = torch.tensor(self._domains, device=labels.device)[labels]
+            side = (domains,)
         return {
-            name: self.necks[name](derived[name]) if name in self.necks else derived[name]
+            name: self.necks[name](derived[name], *side) if name in self.necks else derived[name]
             for name in self.features
         }
 
-    def scores(self, derived: Mapping[str, Tensor], kind: str) -> list[Tensor]:
+    def scores(
+        self, derived: Mapping[str, Tensor], kind: str, labels: Tensor | None = None
+    ) -> list[Tensor]:
         """Classify the features that `derive` returns.
+
+        Args:
+            derived: Features by name.
+            kind: Of the classifiers.
+            labels: As for `neck`; scores do not depend on them beyond the domain.
 
         Returns:
             (B, identities) scores of each classified feature: logits if `kind` is linear, else
@@ -130,8 +159,9 @@ class Head(nn.Module):
 
         Raises:
             ConfigError: The head has no such classifiers.
+            ModelError: As `neck`.
         """
-        return self.classify(self.neck(derived), kind)
+        return self.classify(self.neck(derived, labels), kind)
 
     def classify(self, after: Mapping[str, Tensor], kind: str) -> list[Tensor]:
         """Classify what `neck` returned; so several kinds can share one pass of the necks."""
@@ -147,6 +177,7 @@ class Head(nn.Module):
             "identities": self.identities,
             "features": list(self.features),
             "neck": bool(self.necks),
+            "domains": None if self._domains is None else list(self._domains),
             "classifiers": list(self.kinds),
             "dropout": self.dropout.p,
             "mlp": None if self.mlp is None else self.mlp.describe(),

@@ -92,7 +92,8 @@ def build_model(
         )
     if data is not None and recipe.head.kind != "none":
         widths = tower_widths(backbone, prompt, interaction)
-        head = _head(recipe, classes, backbone, widths, generator)
+        domains = data.class_domains.tolist() if recipe.head.necks == "domain" else None
+        head = _head(recipe, classes, domains, backbone, widths, generator)
     if data is not None and (recipe.sie.camera or recipe.sie.view or recipe.sie.attribute):
         sie = _side_information(recipe, data, backbone, generator)
     if data is not None:
@@ -119,6 +120,7 @@ def build_model(
 def _head(
     recipe: Recipe,
     classes: int,
+    domains: list[int] | None,
     backbone: Backbone,
     widths: Mapping[str, int],
     generator: torch.Generator,
@@ -131,6 +133,7 @@ def _head(
         classes if recipe.classifiers else 0,
         features=config.features,
         neck=config.kind == "bnneck" and bool(recipe.classifiers),
+        domains=domains,
         classifiers=recipe.classifiers,
         dropout=config.dropout,
         mlp=Mlp(widths, **mlp.model_dump(), generator=generator) if mlp is not None else None,

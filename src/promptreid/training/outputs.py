@@ -77,7 +77,7 @@ class StepOutputs:
     def _after_neck(self) -> dict[str, Tensor]:
         if self.features is None or self.model.head is None:
             raise RuntimeError("Classifier scores need image features and a head.")
-        return self.model.head.neck(self.features)
+        return self.model.head.neck(self.features, self.labels)
 
     def scores(self, kind: str) -> list[Tensor]:
         """Scores of each classifier of a kind, (B, C) each, computed once."""
