@@ -61,6 +61,24 @@ class Embedder:
         """Length of an embedding."""
         return self.model.embedding_width
 
+    @property
+    def threshold(self) -> Threshold | None:
+        """From which score two images count as one identity, and what that rests on; None without.
+
+        Raises:
+            WeightsError: What the checkpoint says of it is damaged.
+        """
+        record = self.metadata.get("verification")
+        if record is None:
+            return None
+        try:
+            return Threshold.from_dict(record)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise WeightsError(
+                f"The threshold of this model is damaged: {record!r}. It needs the numbers "
+                "threshold, far and pairs."
+            ) from error
+
     def embed(
         self,
         images: ImageLike | Iterable[ImageLike] | Tensor,
@@ -130,7 +148,8 @@ class Embedder:
 
         The threshold is that of the checkpoint (`metadata["verification"]`), chosen on validation
         pairs. It stands for the false accept rate on those pairs; on images of another kind the
-        rate may be another.
+        rate may be another, and where they show identities that training has seen (the answer's
+        `source` says so) strangers are accepted more often.
 
         Args:
             first: An image.
@@ -140,14 +159,15 @@ class Embedder:
             attributes: Two values of each attribute, as in `embed`.
 
         Returns:
-            Score, threshold and false accept rate; true where the images show one identity.
+            Score, threshold, false accept rate and what that rests on; true where the images show
+            one identity.
 
         Raises:
             WeightsError: The checkpoint has no threshold.
             DataError: As for `embed`.
         """
-        record = self.metadata.get("verification")
-        if record is None:
+        chosen = self.threshold
+        if chosen is None:
             raise WeightsError(
                 "This model has no threshold for the same identity: it was trained without "
                 "validation images, or before thresholds were kept. Choose one on images of known "
@@ -155,15 +175,9 @@ class Embedder:
                 "choose_threshold(Embeddings.from_vectors(model.embed(paths), identities), "
                 "far=1e-3).to_dict(), both names from promptreid.evaluation."
             )
-        try:
-            chosen = Threshold.from_dict(record)
-        except (KeyError, TypeError, ValueError) as error:
-            raise WeightsError(
-                f"The threshold of this model is damaged: {record!r}. It needs the numbers "
-                "threshold, far and pairs."
-            ) from error
         pair = self.embed([first, second], cameras, views, attributes=attributes)
-        return Comparison(float(pair[0] @ pair[1]), chosen.threshold, chosen.far)
+        score = float(pair[0] @ pair[1])
+        return Comparison(score, chosen.threshold, chosen.far, chosen.source)
 
     def embed_text(self, sentences: str | Sequence[str], *, batch_size: int = 256) -> Tensor:
         """Turn sentences into vectors of the joint image-text space.

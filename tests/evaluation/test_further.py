@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from promptreid.evaluation import Embeddings, evaluate_protocol
 from promptreid.evaluation.further import FurtherScores, further_scores, identification_values
 from promptreid.evaluation.identification import identify_protocol
 from promptreid.evaluation.render_further import render_further
+from promptreid.evaluation.threshold import Threshold
+from promptreid.evaluation.threshold_rates import threshold_rates
 from promptreid.evaluation.verification import verify_protocol
 
 
@@ -99,3 +102,34 @@ def test_data_without_a_protocol_are_told(scored):
     bare = DataSet("set:/data", dataset.manifest, None)
     with pytest.raises(EvaluationError, match="set:/data has nothing to test on"):
         further_scores(scores, data, bare, FurtherScores(True))
+
+
+def test_the_threshold_of_the_weights_is_tried_on_the_test_pairs(scored):
+    scores, data, dataset = scored
+    chosen = Threshold(0.3, 1e-3, 1234, 50, 20, "held-out images")
+    asked = FurtherScores(verification=True)
+    found = further_scores(scores, data, dataset, asked, threshold=chosen)
+    stored = found["verification"]["stored_threshold"]
+    expected = threshold_rates(data, dataset.protocol.compact()[1], chosen)
+    assert stored == expected.to_dict()
+    assert json.loads(json.dumps(stored)) == stored
+    text = render_further(found)
+    assert "own threshold 0.3000 was chosen at FAR 0.1 % on 1,234 pairs of 50 held-out" in text
+    assert f"On these test pairs: FAR {100 * stored['far']:.3g} %, TAR " in text
+    assert "These are" not in text
+    assert "stored_threshold" not in further_scores(scores, data, dataset, asked)["verification"]
+
+
+def test_embeddings_that_a_threshold_was_not_chosen_on_are_told(scored):
+    scores, data, dataset = scored
+    found = further_scores(
+        replace(scores, flip=True),
+        data,
+        dataset,
+        FurtherScores(verification=True),
+        threshold=Threshold(0.3, 1e-3, 1234),
+        prompt="simplified",
+    )
+    text = render_further(found)
+    assert "1,234 pairs of other images" in text
+    assert "averaged with those of mirrored images and made with the simplified sentence." in text

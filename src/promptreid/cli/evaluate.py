@@ -277,6 +277,7 @@ def _score(
     if named_kinds:
         store = open_images(tested_rows(dataset), embedder.preprocess)
         speeds = _speeds(embedder, dataset, store, named_kinds, settings.flip, batch_size)
+    threshold = embedder.threshold if further.verification else None
     results = []
     for kind in kinds:
         scores, embeddings = score_data(
@@ -296,7 +297,11 @@ def _score(
             progress=progress,
         )
         result = {**scores.to_dict(), **speeds.get(kind, {}), "data": dataset.spec}
-        results.append({**result, **further_scores(scores, embeddings, dataset, further)})
+        other = None if kind == embedder.model.sentences.retrieval else kind
+        more = further_scores(
+            scores, embeddings, dataset, further, threshold=threshold, prompt=other
+        )
+        results.append({**result, **more})
     return results
 
 

@@ -14,6 +14,8 @@ from promptreid.evaluation.breakdown import break_down
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.identification import Identification, identify_protocol
 from promptreid.evaluation.scores import Scores
+from promptreid.evaluation.threshold import Threshold
+from promptreid.evaluation.threshold_rates import threshold_rates
 from promptreid.evaluation.uncertainty import RESAMPLES, Evidence, intervals
 from promptreid.evaluation.verification import verify_protocol
 
@@ -43,7 +45,13 @@ class FurtherScores:
 
 
 def further_scores(
-    scores: Scores, embeddings: Embeddings, dataset: DataSet, asked: FurtherScores
+    scores: Scores,
+    embeddings: Embeddings,
+    dataset: DataSet,
+    asked: FurtherScores,
+    *,
+    threshold: Threshold | None = None,
+    prompt: str | None = None,
 ) -> dict[str, Any]:
     """Compute what is asked for, from what `score_data` returned.
 
@@ -55,9 +63,13 @@ def further_scores(
         embeddings: Of the rows that the data set's protocol uses, in order.
         dataset: What was scored.
         asked: Which scores.
+        threshold: That came with the weights, to be tried on the test pairs along with
+            verification; None where they have none.
+        prompt: Kind of sentence that was asked for in place of the model's own.
 
     Returns:
-        Some of "verification", "identification", "intervals" and "breakdowns", JSON-ready.
+        Some of "verification", "identification", "intervals" and "breakdowns", JSON-ready. With a
+        threshold, "verification" holds "stored_threshold".
 
     Raises:
         EvaluationError: The data set has nothing to test on, or as for the scores asked for.
@@ -72,10 +84,14 @@ def further_scores(
     found: dict[str, Any] = {}
     if asked.verification:
         found["verification"] = verification.to_dict()
+        if threshold is not None:
+            note = _others_than_stored(scores, prompt)
+            rates = threshold_rates(embeddings, protocol, threshold, **how, note=note)
+            found["verification"]["stored_threshold"] = rates.to_dict()
         found["identification"] = identification_values(
             identify_protocol(embeddings, protocol, **how)
         )
-    draws = {"resamples": asked.resamples, "seed": asked.seed}
+    draws: dict[str, Any] = {"resamples": asked.resamples, "seed": asked.seed}
     if asked.intervals:
         accepted = accepted_protocol(embeddings, protocol, verification)
         found["intervals"] = intervals(Evidence(scores, verification, accepted), **draws).to_dict()
@@ -88,6 +104,17 @@ def further_scores(
             for name in asked.by
         ]
     return found
+
+
+def _others_than_stored(scores: Scores, prompt: str | None) -> str:
+    """Say how embeddings differ from the single, plain ones that thresholds are chosen on."""
+    ways = (
+        ("averaged with those of mirrored images", scores.flip),
+        ("joined over several queries", scores.multi_query is not None),
+        (f"made with the {prompt} sentence", prompt is not None),
+    )
+    told = " and ".join(words for words, true in ways if true)
+    return f"It was chosen on embeddings as they are; these are {told}." if told else ""
 
 
 def identification_values(repeats: Sequence[Identification]) -> dict[str, Any]:

@@ -65,7 +65,21 @@ def _verification(values: Values) -> list[str]:
             f"FAR {', '.join(unsure)} rests on fewer than {_RELIABLE} accepted pairs of different "
             "identities, so take it with care."
         )
-    return lines
+    return [*lines, *_stored_threshold(values.get("stored_threshold"))]
+
+
+def _stored_threshold(values: Values | None) -> list[str]:
+    """Say what the threshold that came with the weights does on the test pairs."""
+    if values is None:
+        return []
+    chosen = values["chosen"]
+    where = f"{chosen['images']:,} {chosen['source']}" if chosen["source"] else "other images"
+    line = (
+        f"The model's own threshold {chosen['threshold']:.4f} was chosen at FAR "
+        f"{100 * chosen['far']:g} % on {chosen['pairs']:,} pairs of {where}. On these test pairs: "
+        f"FAR {100 * values['far']:.3g} %, TAR {_percent(values['tar'])} %."
+    )
+    return [" ".join(filter(None, (line, values["note"])))]
 
 
 def _identification(values: Values) -> list[str]:
