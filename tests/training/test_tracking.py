@@ -1,6 +1,7 @@
 """Runs that trackers look at: what they are told, also after a stop, and that none can harm."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -9,7 +10,9 @@ import sys
 from dataclasses import replace
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
+from PIL import Image
 from recording_tracker import Recorder
 from safetensors.torch import load_file
 
@@ -37,7 +40,7 @@ def take_over(monkeypatch, recorder):
         "make_tracker",
         lambda spec: real(spec) if spec.kind == "tensorboard" else recorder.make(spec),
     )
-    monkeypatch.setattr("promptreid.training.train.check_installed", lambda specs: None)
+    monkeypatch.setattr("promptreid.training.plan.check_installed", lambda specs: None)
 
 
 def asked(crops, quick, out, *track):
@@ -99,9 +102,17 @@ def stop_after(epochs, monkeypatch):
     monkeypatch.setattr(trainer, "epoch_line", line)
 
 
+class Said(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def message(self, text):
+        self.lines.append(text)
+
+
 def test_tracker_sees_the_whole_run(whole):
     run, recorder = whole
-    assert recorder.names() == ["start", "log", "log", "log", "summary", "finish"]
+    assert recorder.names() == ["start", "log", "log", "log", "summary", "image", "finish"]
     ((info, known),) = recorder.of("start")
     assert known is None
     assert info.name == "run"
@@ -118,6 +129,11 @@ def test_tracker_sees_the_whole_run(whole):
     assert {"image/loss_id", "image/lr", "image/accuracy", "validation/mAP"} <= logged[2][0].keys()
     ((scores,),) = recorder.of("summary")
     assert scores["scores/mAP"] == run.read("scores.json")["mAP"]
+    ((name, pixels, step),) = recorder.of("image")
+    assert (name, step) == ("ranks/worst", 3)
+    assert pixels.dtype == "uint8"
+    assert pixels.shape[2] == 3
+    assert len(np.unique(pixels)) > 50
     assert recorder.of("finish") == [("complete",)]
     assert "trackers_dropped" not in run.read("status.json")
     assert {record["sent"] for record in run.read("tracking.json")} == {3}
@@ -155,7 +171,7 @@ def test_resume_without_the_package_says_what_to_do(stopped, tmp_path, monkeypat
 
 
 def test_failing_trackers_harm_no_run(recorder, request_):
-    methods = ("start", "log", "summary", "finish")
+    methods = ("start", "log", "summary", "image", "finish")
     for method in methods:
         recorder.errors[(f"mlflow:{method}", method)] = OSError("no network")
     failing = [f"mlflow:{method}" for method in methods]
@@ -164,7 +180,7 @@ def test_failing_trackers_harm_no_run(recorder, request_):
     assert status["status"] == "complete"
     assert [note["tracker"] for note in status["trackers_dropped"]] == failing
     assert {note["error"] for note in status["trackers_dropped"]} == {"OSError: no network"}
-    calls = ["start", "log", "log", "log", "summary", "finish"]
+    calls = ["start", "log", "log", "log", "summary", "image", "finish"]
     assert recorder.names("wandb:reid") == calls
     for method in methods:
         assert recorder.names(f"mlflow:{method}") == calls[: calls.index(method) + 1]
@@ -222,12 +238,49 @@ def test_failed_run_is_told(recorder, request_, quick, monkeypatch):
     def broken(*_, **__):
         raise DataError("The test images are gone.")
 
-    monkeypatch.setattr("promptreid.training.train.score_data", broken)
+    monkeypatch.setattr("promptreid.training.scoring.score_data", broken)
     tiny = tuple(override for override in quick if override.startswith("backbone."))
     with pytest.raises(DataError):
         train(replace(request_, recipe="zero-shot", overrides=tiny), progress=Silent())
     assert recorder.names() == ["start", "finish"]
     assert recorder.of("finish") == [("failed",)]
+
+
+def test_pictures_of_several_test_sets_have_names_of_their_own(recorder, request_, quick, crops):
+    tiny = tuple(override for override in quick if override.startswith("backbone."))
+    copy = request_.out.parent / "copy"
+    shutil.copytree(crops, copy)
+    data = (f"folder:{crops}", f"folder:{copy}")
+    request = replace(request_, recipe="zero-shot", overrides=tiny, data=data)
+    run = train(request, progress=Silent())
+    assert [name for name, *_ in recorder.of("image")] == [
+        "ranks/folder/worst",
+        "ranks/folder-2/worst",
+    ]
+    assert {step for *_, step in recorder.of("image")} == {0}
+    assert "scores/folder-2/mAP" in recorder.of("summary")[0][0]
+    assert len(run.read("scores.json")["results"]) == 2
+
+
+def test_without_matplotlib_one_line_says_that_there_are_no_pictures(
+    recorder, request_, quick, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    tiny = tuple(override for override in quick if override.startswith("backbone."))
+    said = Said()
+    run = train(replace(request_, recipe="zero-shot", overrides=tiny), progress=said)
+    assert recorder.names() == ["start", "summary", "finish"]
+    assert recorder.of("finish") == [("complete",)]
+    (line,) = [line for line in said.lines if "rank lists" in line]
+    assert "pip install 'promptreid[report]'" in line
+    assert line in (run.path / "log.txt").read_text()
+
+
+def test_no_picture_is_drawn_for_nobody(request_, quick, monkeypatch):
+    monkeypatch.setattr("promptreid.training.scoring.drawn_ranks", None)
+    tiny = tuple(override for override in quick if override.startswith("backbone."))
+    run = train(replace(request_, recipe="zero-shot", overrides=tiny, track=()), progress=Silent())
+    assert run.read("status.json")["status"] == "complete"
 
 
 def test_tensorboard_for_real(whole):
@@ -236,7 +289,7 @@ def test_tensorboard_for_real(whole):
     )
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run, _ = whole
+    run, recorder = whole
     reader = EventAccumulator(str(run.path / "tensorboard"))
     reader.Reload()
     names = reader.Tags()["scalars"]
@@ -245,5 +298,11 @@ def test_tensorboard_for_real(whole):
     assert [event.step for event in events] == [2, 3]
     assert [event.value for event in events] == pytest.approx(losses, rel=1e-6)
     assert {"prompts/loss", "validation/mAP", "scores/mAP", "scores/rank1"} <= set(names)
+    assert reader.Tags()["images"] == ["ranks/worst"]
+    (shown,) = reader.Images("ranks/worst")
+    assert shown.step == 3
+    with Image.open(io.BytesIO(shown.encoded_image_string)) as picture:
+        assert picture.size == (shown.width, shown.height)
+        assert np.array_equal(np.asarray(picture.convert("RGB")), recorder.of("image")[0][1])
     (score,) = reader.Scalars("scores/mAP")
     assert score.value == pytest.approx(run.read("scores.json")["mAP"], rel=1e-6)

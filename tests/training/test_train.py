@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from promptreid.errors import ConfigError, DataError, RunError
-from promptreid.models.checkpoint import load_model, load_training
+from promptreid.models.checkpoint import load_model, load_training, read_metadata
 from promptreid.progress import Silent
 from promptreid.training.train import TrainRequest, train
 from promptreid.training.trainer import Interrupted
@@ -58,6 +58,8 @@ def assert_same_run(one, other):
             assert torch.equal(first[key], second[key]), key
     assert metrics(one) == metrics(other)
     assert one.read("scores.json")["mAP"] == other.read("scores.json")["mAP"]
+    chosen = [read_metadata(run.best)["verification"] for run in (one, other)]
+    assert chosen[0] == chosen[1]
 
 
 def test_what_a_run_holds(whole, request_, crops):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,8 +158,48 @@ def draw_ranks(
         UnreadableImage: An image cannot be decoded.
     """
     trial = Trial.of(dataset)
-    protocol = replace(trial.protocol, repeats=trial.protocol.repeats[:1])
     found = tuple(trial_runs(runs, trial, cache=cache, batch_size=batch_size, progress=progress))
+    return drawn_ranks(
+        found,
+        trial,
+        which=which,
+        queries=queries,
+        top=top,
+        seed=seed,
+        pixelate=pixelate,
+        theme=theme,
+    )
+
+
+def drawn_ranks(
+    found: Sequence[TrialRun],
+    trial: Trial,
+    *,
+    which: str = "worst",
+    queries: int = 6,
+    top: int = 10,
+    seed: int = 0,
+    pixelate: bool = False,
+    theme: Theme = LIGHT,
+) -> Drawn:
+    """Draw rank lists of runs that have embedded the images; as `draw_ranks` otherwise.
+
+    Args:
+        found: At least one run.
+        trial: What was embedded.
+        which: Choice of queries, see `choose_queries`.
+        queries: How many.
+        top: Length of the lists.
+        seed: Draws random queries, and those among equals.
+        pixelate: Show all pictures as coarse mosaics.
+        theme: Light or dark.
+
+    Raises:
+        ConfigError: Matplotlib is missing, or there is no such choice.
+        EvaluationError: No query has a match.
+        UnreadableImage: An image cannot be decoded.
+    """
+    protocol = replace(trial.protocol, repeats=trial.protocol.repeats[:1])
     scores = {run.name: run.scores(protocol) for run in found}
     results = [own.results[0] for own in scores.values()]
     chosen = choose_queries(results, which, queries, ap=protocol.ap, seed=seed)

@@ -41,15 +41,30 @@ def score_values(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         `scores/NAME/mAP`, a repeated name numbered from its second use on. Curves are left out.
     """
     found: dict[str, float] = {}
-    used: dict[str, int] = {}
-    for result in results:
-        prefix = "scores"
-        if len(results) > 1:
-            name = str(result.get("data", "test")).partition(":")[0]
-            used[name] = used.get(name, 0) + 1
-            prefix += f"/{name}" if used[name] == 1 else f"/{name}-{used[name]}"
+    for name, result in zip(tested_names(results), results, strict=True):
+        prefix = f"scores/{name}" if name else "scores"
         found.update(_numbers(_scores_only(result), prefix))
     return found
+
+
+def tested_names(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Name test sets for a tracker: by reader, numbered from a name's second use on.
+
+    Args:
+        results: One mapping per test set, each with its `data` spec.
+
+    Returns:
+        One name each; an empty one where there is a single test set.
+    """
+    if len(results) < 2:
+        return ("",) * len(results)
+    used: dict[str, int] = {}
+    names = []
+    for result in results:
+        name = str(result.get("data", "test")).partition(":")[0]
+        used[name] = used.get(name, 0) + 1
+        names.append(name if used[name] == 1 else f"{name}-{used[name]}")
+    return tuple(names)
 
 
 def _scores_only(result: Mapping[str, Any]) -> dict[str, Any]:

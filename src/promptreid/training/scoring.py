@@ -1,0 +1,124 @@
+"""Score a finished run on its test images, and show its trackers how it ranks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promptreid.data.dataset import DataSet
+from promptreid.embedder import Embedder
+from promptreid.errors import DataError, PromptReIDError
+from promptreid.evaluation.attributes import classify_attributes
+from promptreid.evaluation.score_data import score_data, tested_rows
+from promptreid.evaluation.settings import RetrievalSettings
+from promptreid.progress import Progress
+from promptreid.report.draw_scores import drawn_ranks
+from promptreid.report.trial import Trial, TrialRun
+from promptreid.tracking.group import Trackers
+from promptreid.tracking.values import tested_names
+from promptreid.training.plan import Plan
+from promptreid.training.run_folder import SCORES, RunFolder
+
+
+def score_run(
+    run: RunFolder,
+    embedder: Embedder,
+    plan: Plan,
+    datasets: Sequence[DataSet],
+    trackers: Trackers,
+    *,
+    epochs: int,
+    progress: Progress,
+) -> None:
+    """Score the best checkpoint on every data set that has something to test on.
+
+    Args:
+        run: Gets `scores.json`.
+        embedder: The best checkpoint.
+        plan: What was run.
+        datasets: All of the run, trained on or not.
+        trackers: Get the scores, and rank lists of the worst queries.
+        epochs: Trained, over all stages.
+        progress: Where to report.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+        EvaluationError: No query has a match.
+    """
+    testable = [dataset for dataset in datasets if dataset.protocol is not None]
+    if not testable:
+        progress.message("no query and gallery images, so there is nothing to score")
+        return
+    settings = RetrievalSettings.of(plan.recipe.evaluation)
+    results, embedded = [], []
+    for dataset in testable:
+        scores, embeddings = score_data(
+            embedder.model,
+            dataset,
+            embedder.preprocess,
+            metadata=embedder.metadata,
+            device=embedder.device,
+            flip=settings.flip,
+            expansion=settings.expansion,
+            rerank=settings.rerank,
+            progress=progress,
+        )
+        result = {**scores.to_dict(), "data": dataset.spec}
+        if plan.recipe.zero_shot.attributes:
+            templates = plan.recipe.zero_shot.attributes
+            result["attributes"] = _read_attributes(embedder, dataset, templates, progress)
+        results.append(result)
+        embedded.append(embeddings if trackers else None)
+    run.write(SCORES, results[0] if len(results) == 1 else {"results": results})
+    trackers.summary(results)
+    for name, dataset, embeddings in zip(tested_names(results), testable, embedded, strict=True):
+        if trackers and embeddings is not None:
+            shown = TrialRun(run.path.resolve().name, embeddings, settings)
+            _show_ranks(trackers, shown, dataset, name, epochs, progress)
+
+
+def _show_ranks(
+    trackers: Trackers,
+    shown: TrialRun,
+    dataset: DataSet,
+    name: str,
+    epochs: int,
+    progress: Progress,
+) -> None:
+    """Pass a picture of the worst queries on; a run does not fail for want of a picture."""
+    try:
+        drawn = drawn_ranks((shown,), Trial.of(dataset), which="worst")
+    except PromptReIDError as error:
+        progress.message(f"trackers get no rank lists of {dataset.spec}: {error}")
+        return
+    trackers.image("/".join(filter(None, ("ranks", name, "worst"))), drawn.figure, epochs)
+
+
+def _read_attributes(
+    embedder: Embedder,
+    dataset: DataSet,
+    templates: Mapping[str, Any],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Read each attribute off the test images; one that cannot be told apart is said, not fatal."""
+    found: dict[str, Any] = {}
+    for name, sentences in templates.items():
+        try:
+            scores = classify_attributes(
+                embedder.model,
+                tested_rows(dataset),
+                embedder.preprocess,
+                {name: sentences},
+                metadata=embedder.metadata,
+                device=embedder.device,
+                progress=progress,
+            )
+        except DataError as error:
+            progress.message(f"the attribute {name} is not read: {error}")
+            continue
+        found[name] = scores[name].to_dict()
+        progress.message(
+            f"{name} read by sentences alone: balanced accuracy "
+            f"{scores[name].balanced_accuracy:.1%}, chance {scores[name].chance:.1%}"
+        )
+    return found
