@@ -7,9 +7,8 @@ from typing import Any, TypeGuard
 
 import yaml
 
+from promptreid.config.trees import parse_yaml
 from promptreid.errors import ConfigError
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def is_named_list(value: Any) -> TypeGuard[list[dict[str, Any]]]:
@@ -63,7 +62,7 @@ def parse_override(text: str) -> tuple[list[str], Any]:
             f"Override {text!r} is not of the form key=value, such as stages.image.epochs=2."
         )
     try:
-        parsed = yaml.load(value, Loader=_LOADER)
+        parsed = parse_yaml(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"The value of override {text!r} is not valid YAML: {error}.") from error
     return key.strip().split("."), parsed

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from promptreid.config.merge import apply_override, merge, parse_override
 from promptreid.config.problems import problem_list
 from promptreid.config.schema import Recipe
+from promptreid.config.trees import read_tree
 from promptreid.errors import ConfigError, unknown_name
 
 FOLDER = Path(__file__).parent.parent / "recipes"
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -110,27 +110,12 @@ def _find(name: str, beside: Path | None) -> Path:
     return path
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.load(text, Loader=_LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(
-            f"{path} must hold a mapping of keys to values, not {type(tree).__name__}."
-        )
-    return tree
-
-
 def _resolve(name: str, beside: Path | None, seen: tuple[Path, ...]) -> dict[str, Any]:
     path = _find(name, beside).resolve()
     if path in seen:
         chain = " -> ".join(step.stem for step in (*seen, path))
         raise ConfigError(f"Recipes extend each other in a circle: {chain}.")
-    own = _read(path)
+    own = read_tree(path, holding="of keys to values")
     parents = own.pop("extends", [])
     tree: dict[str, Any] = {}
     for parent in [parents] if isinstance(parents, str) else parents:

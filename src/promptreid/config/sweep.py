@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,10 +11,10 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from promptreid.config.base import Strict
 from promptreid.config.problems import problem_list
+from promptreid.config.trees import read_tree
 from promptreid.errors import ConfigError, unknown_name
 
 FOLDER = Path(__file__).parent.parent / "recipes" / "sweeps"
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def override_text(key: str, value: Any) -> str:
@@ -160,29 +159,8 @@ def load_sweep(path: Path) -> Sweep:
         ConfigError: It cannot be read, is not YAML, or holds wrong keys or values; all of them are
             named at once.
     """
-    text = ""
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.load(text, Loader=_LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}{_hint(text)}") from error
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(
-            f"{path} must hold a mapping with recipe, data, seeds, set, grid and runs, not "
-            f"{type(tree).__name__}."
-        )
+    tree = read_tree(path, holding="with recipe, data, seeds, set, grid and runs")
     try:
         return Sweep.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(f"Sweep file {path} {problem_list(error, tree, Sweep)}") from None
-
-
-def _hint(text: str) -> str:
-    if re.search(r"=\s*[\[{]", text):
-        return (
-            ". A list or mapping behind = needs quotes around the whole: "
-            "'backbone.image_size=[128, 64]'."
-        )
-    return ""
