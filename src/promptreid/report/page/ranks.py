@@ -1,0 +1,99 @@
+"""Rank lists with their pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promptreid.report.content import RankSection
+from promptreid.report.page.album import Album, Shown
+from promptreid.report.page.words import percent
+from promptreid.report.rank_lists import Hit
+from promptreid.report.ranks_figure import ShownQuery
+
+TITLES = {
+    "worst": "Worst queries",
+    "median": "Queries around the median",
+    "best": "Best queries",
+    "random": "Random queries",
+}
+
+
+@dataclass(frozen=True)
+class ShownHit:
+    """A gallery image in a list.
+
+    Attributes:
+        picture: What it shows.
+        rank: From 1.
+        match: Whether it shows the identity of the query.
+    """
+
+    picture: Shown
+    rank: int
+    match: bool
+
+
+@dataclass(frozen=True)
+class ShownList:
+    """The list of one run.
+
+    Attributes:
+        name: Of the run.
+        precision: Average precision, written out.
+        hits: The closest first.
+        first: Rank of the first match.
+        late: The first match, where the list ends before it.
+    """
+
+    name: str
+    precision: str
+    hits: tuple[ShownHit, ...]
+    first: int
+    late: ShownHit | None
+
+
+@dataclass(frozen=True)
+class QueryLists:
+    """A query and its lists."""
+
+    identity: str
+    picture: Shown
+    lists: tuple[ShownList, ...]
+
+
+@dataclass(frozen=True)
+class ShownSection:
+    """Queries of one choice."""
+
+    title: str
+    which: str
+    queries: tuple[QueryLists, ...]
+
+
+def shown_section(section: RankSection, album: Album) -> ShownSection:
+    """Store the pictures of rank lists, and say what is on them."""
+    return ShownSection(
+        TITLES.get(section.which, section.which),
+        section.which,
+        tuple(_lists(query, section, album) for query in section.queries),
+    )
+
+
+def _lists(query: ShownQuery, section: RankSection, album: Album) -> QueryLists:
+    def shown(hit: Hit) -> ShownHit:
+        return ShownHit(album.add(section.gallery[hit.row]), hit.rank, hit.match)
+
+    return QueryLists(
+        query.identity,
+        album.add(query.picture),
+        tuple(
+            ShownList(
+                name=name,
+                precision=percent(query.precisions[name]),
+                hits=tuple(shown(hit) for hit in found.hits),
+                first=found.first.rank,
+                late=shown(found.first) if found.first.rank > section.top else None,
+            )
+            for name, found in query.lists.items()
+        ),
+    )

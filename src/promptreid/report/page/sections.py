@@ -1,0 +1,132 @@
+"""The sections of a page, made ready for its template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from promptreid.evaluation.breakdown import Breakdown
+from promptreid.report.content import MapSection, Test
+from promptreid.report.page.album import Album
+from promptreid.report.page.plane import Key, Plane, keys, planes
+from promptreid.report.page.ranks import ShownSection, shown_section
+from promptreid.report.page.scores import (
+    ChangeTable,
+    ScoreTable,
+    breakdown_attributes,
+    breakdowns_by,
+    change_table,
+    retrieval_table,
+    verification_table,
+)
+from promptreid.report.page.svg import figure_svg
+from promptreid.report.page.words import applied
+
+FIGURES = {
+    "cmc": "Queries answered within the first ranks (CMC)",
+    "roc": "True accepts over false accepts (ROC)",
+    "det": "False rejects over false accepts (DET)",
+    "histogram": "Similarity of pairs of one identity and of different ones",
+    "activation": "Where each run looks",
+    "curves": "Loss, validation and learning rate by epoch",
+}
+
+
+@dataclass(frozen=True)
+class ShownFigure:
+    """A figure on the page.
+
+    Attributes:
+        key: Unique in the page.
+        title: What it is.
+        svg: The drawing.
+        alt: What it shows, in words.
+    """
+
+    key: str
+    title: str
+    svg: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class ShownMap:
+    """The maps of a data set and their legend."""
+
+    planes: tuple[Plane, ...]
+    keys: tuple[Key, ...]
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ShownTest:
+    """Everything on one data set, ready to be written.
+
+    Attributes:
+        key: Goes before the names of its parts.
+        test: What it is made of.
+        applied: What was done before ranking, by run; only runs where anything was.
+        notes: What scores come with, each sentence once.
+        retrieval: Scores of rankings.
+        verification: Scores of pairs; None where nothing can be verified.
+        changes: Paired differences, a table a run.
+        figures: By name.
+        breakdowns: By attribute, then by run.
+        ranks: Rank lists.
+        map: Maps of embeddings.
+        repeats: Number of draws of query and gallery.
+    """
+
+    key: str
+    test: Test
+    applied: Mapping[str, str]
+    notes: tuple[str, ...]
+    retrieval: ScoreTable
+    verification: ScoreTable | None
+    changes: tuple[ChangeTable, ...]
+    figures: Mapping[str, ShownFigure]
+    breakdowns: Mapping[str, Mapping[str, Breakdown]]
+    ranks: tuple[ShownSection, ...]
+    map: ShownMap | None
+    repeats: int
+
+
+def shown_test(test: Test, key: str, album: Album) -> ShownTest:
+    """Make a data set's section ready.
+
+    Args:
+        test: The facts.
+        key: Unique in the page.
+        album: Where its pictures go.
+    """
+    done = {run.name: applied(run.scores) for run in test.runs}
+    notes = [
+        note
+        for run in test.runs
+        for note in (run.scores.note, "" if run.verification is None else run.verification.note)
+    ]
+    return ShownTest(
+        key=key,
+        test=test,
+        applied={name: words for name, words in done.items() if words},
+        notes=tuple(dict.fromkeys(note for note in notes if note)),
+        retrieval=retrieval_table(test),
+        verification=verification_table(test),
+        changes=tuple(change_table(pair, test.runs[0].scores.ap) for pair in test.pairs),
+        figures={
+            name: ShownFigure(f"{key}-{name}", title, figure_svg(drawn, f"{key}-{name}"), drawn.alt)
+            for name, title in FIGURES.items()
+            if (drawn := test.figures.get(name)) is not None
+        },
+        breakdowns={name: breakdowns_by(test, name) for name in breakdown_attributes(test)},
+        ranks=tuple(shown_section(section, album) for section in test.ranks),
+        map=None if test.map is None else _shown_map(test.map, album),
+        repeats=test.repeats,
+    )
+
+
+def _shown_map(section: MapSection, album: Album) -> ShownMap:
+    found = planes(section, album)
+    there = {point.kind for plane in found for point in plane.points}
+    kinds = tuple(kind for kind in ("query", "gallery", "text") if kind in there)
+    return ShownMap(found, keys(section), kinds)

@@ -1,0 +1,232 @@
+"""What a report says first, in plain sentences."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptreid.evaluation.breakdown import Gap, Group
+from promptreid.evaluation.threshold import Threshold
+from promptreid.evaluation.uncertainty import Difference, tar_name
+from promptreid.evaluation.verification import Verification
+from promptreid.report.content import Content, RunFacts, Test, TestedRun
+from promptreid.report.page.words import group_name, interval, percent, plural, rate, span
+from promptreid.report.verification_figures import told_threshold
+
+_FAR = 1e-3
+
+
+@dataclass(frozen=True)
+class KeyNumber:
+    """A number in large type.
+
+    Attributes:
+        label: What it is.
+        value: Written out.
+        note: Its interval, or what it depends on.
+    """
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What there is to say of one data set.
+
+    Attributes:
+        test: Its number.
+        data: Its name.
+        best: The run that ranks best.
+        numbers: Of that run.
+        sentences: In order of weight.
+    """
+
+    test: int
+    data: str
+    best: str
+    numbers: tuple[KeyNumber, ...]
+    sentences: tuple[str, ...]
+
+
+def headlines(content: Content) -> tuple[Headline, ...]:
+    """Say the most important things about each data set."""
+    facts = {run.name: run for run in content.runs}
+    return tuple(_headline(number, test, facts) for number, test in enumerate(content.tests, 1))
+
+
+def best_run(test: Test) -> TestedRun:
+    """Return the run with the highest mAP, the first among equals."""
+    return max(test.runs, key=lambda run: run.scores.mAP)
+
+
+def usual_far(verification: Verification) -> float | None:
+    """Return FAR 0.1 %, or the next larger one that the pairs suffice for; None if none does."""
+    known = [far for far in verification.fars if verification.tar(far) is not None]
+    return min((far for far in known if far >= _FAR), default=max(known, default=None))
+
+
+def _headline(number: int, test: Test, facts: dict[str, RunFacts]) -> Headline:
+    best = best_run(test)
+    sentences = [
+        _opening(test, best),
+        _compared(test, best),
+        _largest_gap(test, best),
+        _threshold(best, facts.get(best.name)),
+        _caution(test, best),
+    ]
+    return Headline(
+        test=number,
+        data=test.name,
+        best=best.name,
+        numbers=_numbers(best),
+        sentences=tuple(sentence for sentence in sentences if sentence),
+    )
+
+
+def _numbers(run: TestedRun) -> tuple[KeyNumber, ...]:
+    found = [_key_number(run, name, name) for name in ("mAP", "rank-1")]
+    if run.verification is not None:
+        far = usual_far(run.verification)
+        if far is not None:
+            found.append(_key_number(run, tar_name(far), f"TAR at FAR {rate(far)}"))
+        found.append(_key_number(run, "EER", "equal error rate"))
+    return tuple(number for number in found if number is not None)
+
+
+def _key_number(run: TestedRun, name: str, label: str) -> KeyNumber | None:
+    score = run.intervals.scores.get(name)
+    if score is None:
+        return None
+    return KeyNumber(label, percent(score.value), span(score.low, score.high))
+
+
+def _opening(test: Test, best: TestedRun) -> str:
+    scores, level = best.intervals.scores, best.intervals.level
+    told = f"mAP {interval(scores['mAP'], level)} and rank-1 {interval(scores['rank-1'], level)}"
+    who = best.name if len(test.runs) == 1 else f"{best.name}, the best of {len(test.runs)} runs,"
+    repeats = f", mean of {test.repeats} repeats" if test.repeats > 1 else ""
+    return (
+        f"{who} reaches {told} with {plural(test.queries, 'query', 'queries')} against "
+        f"{plural(test.gallery, 'gallery image')}{repeats}."
+    )
+
+
+def _compared(test: Test, best: TestedRun) -> str:
+    """Set the best run against the first, or the first against the one that comes next."""
+    if not test.pairs:
+        return ""
+    pair = next((pair for pair in test.pairs if pair.name == best.name), None)
+    if pair is not None:
+        other, change = pair.baseline, pair.differences.get("mAP")
+    else:
+        pair = max(test.pairs, key=lambda pair: pair.differences["mAP"].value)
+        other, change = pair.name, _turned(pair.differences["mAP"])
+    if change is None:
+        return ""
+    where = "above" if change.value >= 0 else "below"
+    doubt = "" if side(change) else ": it includes zero, so these queries do not tell the two apart"
+    return (
+        f"On the same queries its mAP is {100 * abs(change.value):.1f} points {where} that of "
+        f"{other} ({100 * best.intervals.level:g} % interval "
+        f"{span(change.low, change.high, signed=True)}{doubt})."
+    )
+
+
+def _turned(change: Difference) -> Difference:
+    return Difference(-change.value, -change.high, -change.low, 1 - change.above_zero)
+
+
+def side(change: Difference | Gap) -> int:
+    """Return 1 or -1 where a whole interval lies above or below zero, 0 where it does not."""
+    return 1 if change.low > 0 else -1 if change.high < 0 else 0
+
+
+def _largest_gap(test: Test, best: TestedRun) -> str:
+    gaps = [
+        (gap, part.attribute, part.level, part.groups)
+        for part in best.breakdowns
+        for gap in part.gaps
+        if gap.score == "mAP"
+    ]
+    if not gaps:
+        return ""
+    gap, attribute, level, groups = max(gaps, key=lambda found: found[0].value)
+    low, high = (_score_of(groups, name) for name in (gap.worst, gap.best))
+    open_end = "" if side(gap) else ", which includes zero"
+    return (
+        f"Its largest gap in mAP is by {attribute}: {percent(low)} for "
+        f"{group_name(attribute, gap.worst)} and {percent(high)} for "
+        f"{group_name(attribute, gap.best)}, {100 * gap.value:.1f} points apart "
+        f"({100 * level:g} % interval {span(gap.low, gap.high, signed=True)}{open_end})."
+    )
+
+
+def _score_of(groups: Sequence[Group], name: str) -> float | None:
+    group = next(group for group in groups if group.name == name)
+    return group.scores["mAP"].value if "mAP" in group.scores else None
+
+
+def _threshold(best: TestedRun, facts: RunFacts | None) -> str:
+    chosen = None if facts is None else facts.threshold
+    verification = best.verification
+    if chosen is not None:
+        told = (
+            f"Two images count as one identity from a cosine of {told_threshold(chosen.threshold)} "
+            f"on, chosen at FAR {rate(chosen.far)} on {plural(chosen.pairs, 'validation pair')} of "
+            "different identities"
+        )
+        found = None if verification is None else rates_at(verification, chosen)
+        if found is None:
+            return f"{told}."
+        far, tar = found
+        return (
+            f"{told}; of these test pairs it accepts about {percent(tar)} of one identity and "
+            f"{percent(far, 2)} of different ones."
+        )
+    far = None if verification is None else usual_far(verification)
+    if verification is None or far is None:
+        return ""
+    return (
+        f"It has no threshold of its own. On these test pairs, a cosine of "
+        f"{told_threshold(verification.threshold(far))} keeps FAR {rate(far)} and accepts "
+        f"{percent(verification.tar(far))} of the pairs of one identity; a threshold in use must "
+        "be chosen on other images."
+    )
+
+
+def rates_at(verification: Verification, chosen: Threshold) -> tuple[float, float] | None:
+    """Read FAR and TAR of a threshold off the curve of the first repeat.
+
+    The curve has some hundred points of all, so this is good to about as many digits as a figure.
+
+    Returns:
+        Both rates; None where the threshold lies beyond the ends of the curve.
+    """
+    curve = verification.per_repeat[0].curve
+    falling = [-value for value in curve.thresholds]
+    place = bisect.bisect_right(falling, -chosen.threshold) - 1
+    if not 0 <= place < len(falling) - 1:
+        return None
+    above, below = curve.thresholds[place], curve.thresholds[place + 1]
+    share = 0.0 if below == float("-inf") else (above - chosen.threshold) / (above - below)
+    far, tar = (
+        rates[place] + share * (rates[place + 1] - rates[place]) for rates in (curve.far, curve.tar)
+    )
+    return far, tar
+
+
+def _caution(test: Test, best: TestedRun) -> str:
+    parts = []
+    lost = sum(found.count for found in test.unmatched)
+    if lost:
+        are = "has" if lost == 1 else "have"
+        parts.append(f"{plural(lost, 'query', 'queries')} {are} no match and count nowhere.")
+    if best.intervals.few:
+        parts.append(
+            f"There are only {plural(best.intervals.identities, 'identity', 'identities')} to draw "
+            "from, so the intervals say little."
+        )
+    return " ".join(parts)
