@@ -23,6 +23,7 @@ from promptreid.report.collect_texts import Texts, map_texts
 from promptreid.report.content import Content, Test
 from promptreid.report.draw import activation_rows
 from promptreid.report.extra import need
+from promptreid.report.layouts import check_layout
 from promptreid.report.names import run_names
 from promptreid.report.overlay import MapRow
 from promptreid.report.style import LIGHT, check_lines
@@ -110,6 +111,7 @@ def _checked(runs: Sequence[Path], names: Sequence[str], options: ReportOptions)
             raise RunError(f"There is no run or checkpoint {run}.")
     check_lines(len(runs), LIGHT)
     need("matplotlib")
+    check_layout(options.method)
     return labels
 
 

@@ -13,9 +13,11 @@ from promptreid.report.collect_data import Pictures
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_texts import Texts
 from promptreid.report.content import EmbeddingMap, MapPoint, MapSection
+from promptreid.report.layouts import layout, turned_towards
 from promptreid.report.selection import Selection
+from promptreid.report.spread import class_spread
 from promptreid.report.trial import TrialRun
-from promptreid.report.tsne import Points, class_spread, tsne_layout, turned_towards
+from promptreid.report.tsne import Points
 
 _LONGEST_SIDE = 48
 GAP = (
@@ -83,8 +85,8 @@ def _map(
     """Lay out the images of one run and its sentences, turned like the first run's map."""
     spread = class_spread(vectors, selection.groups)
     both = torch.cat([vectors, texts.vectors]) if texts.sentences else vectors
-    points = tsne_layout(both, seed=options.seed)
-    points -= points[: len(vectors)].mean(axis=0)
+    found = layout(both, options.method, seed=options.seed)
+    points = found.points - found.points[: len(vectors)].mean(axis=0)
     if before:
         # Rows of zeros have no say in how the images turn, and turn with them.
         reference = np.zeros_like(points)
@@ -93,9 +95,10 @@ def _map(
     images, sentences = _split(points, len(vectors))
     return EmbeddingMap(
         name=name,
-        method="t-SNE",
+        method=found.method,
         points=images,
         ratio=spread.ratio,
+        explained=found.explained,
         texts=sentences,
         text_points=tuple(
             MapPoint("text", group, sentence, -1)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promptreid.errors import ConfigError, unknown_name
+from promptreid.report.layouts import METHODS
 from promptreid.report.style import LIGHT, most_groups
-
-METHODS = ("tsne", "umap", "pca")
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class ReportOptions:
         top: Gallery images of each list.
         images: Under activation maps.
         pixelate: Show all pictures as coarse mosaics.
-        method: Of the map, one of `METHODS`.
+        method: Of the map, one of `promptreid.report.layouts.METHODS`.
         seed: Draws identities, images and resamples, and starts the map.
 
     Raises:

@@ -158,6 +158,7 @@ class EmbeddingMap:
         ratio: Mean distance within identities over that between them, in the embedding itself.
         texts: (M, 2) the sentences of the run, laid out with its images; none where it has none.
         text_points: What the rows of `texts` are.
+        explained: Share of the variance that the plane holds; None unless the method is PCA.
     """
 
     name: str
@@ -166,6 +167,7 @@ class EmbeddingMap:
     ratio: float
     texts: Points
     text_points: tuple[MapPoint, ...]
+    explained: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
