@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
-from promptreid.evaluation.neighbours import nearest_neighbours
+from promptreid.evaluation import similarity
+from promptreid.evaluation.neighbours import nearest_columns, nearest_neighbours
 from promptreid.evaluation.similarity import block_rows, similarity_blocks
 
 
@@ -29,8 +32,8 @@ def test_a_block_stays_small_whatever_the_gallery():
     for gallery in (1, 100, 15_913, 1_000_000):
         rows = block_rows(gallery)
         assert rows % 16 == 0
-        assert 16 <= rows <= 1024
-        assert rows == 16 or rows * gallery <= 2**22
+        assert 64 <= rows <= 1024
+        assert rows == 64 or rows * gallery <= 2**22
     assert block_rows(500, 50) == 48
     assert block_rows(500, 3) == 16
 
@@ -46,3 +49,39 @@ def test_neighbours_equal_a_stable_sort(count):
     assert torch.equal(near.index, expected)
     farthest = 2 - 2 * torch.from_numpy(cosine).amin(1)
     assert torch.allclose(near.farthest.double(), farthest, atol=1e-6)
+
+
+@pytest.mark.parametrize("levels", [3, 40, 10_000])
+@pytest.mark.parametrize("columns", [700, 1000, 4097])
+def test_columns_compared_in_groups_equal_a_stable_sort(columns, levels):
+    count = 5
+    assert math.isqrt(columns // (count + 1)) >= 8  # enough for groups
+    generator = torch.Generator().manual_seed(columns)
+    rows = torch.randint(levels, (50, columns), generator=generator).float()
+    rows[0] = 1.0
+    rows[1, -3:] = levels + 1.0  # beyond the last whole step of the groups
+    rows[2, :7] = levels + 1.0
+    rows[3, :-2] = -torch.inf
+    expected = rows.argsort(dim=1, descending=True, stable=True)[:, :count]
+    assert torch.equal(nearest_columns(rows, count), expected)
+
+
+def test_the_public_product_gives_the_same_values(monkeypatch):
+    query, gallery = units(40, 65, 3), units(130, 65, 4)
+    direct = torch.cat([values for _, values in similarity_blocks(query, gallery)])
+    monkeypatch.setattr(similarity, "_direct_product", lambda: None)
+    public = torch.cat([values for _, values in similarity_blocks(query, gallery)])
+    assert torch.allclose(direct, public, atol=1e-6)
+
+
+def test_a_torch_without_the_direct_product_is_no_failure(monkeypatch):
+    def missing(*_):
+        raise AttributeError("no such operator")
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", missing)
+    similarity._direct_product.cache_clear()
+    try:
+        assert similarity._direct_product() is None
+        test_blocks_cover_every_query_once(None)
+    finally:
+        similarity._direct_product.cache_clear()

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import EvaluationError
+from promptreid.evaluation.counting import count_reaching
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.multi_query import join_queries
 from promptreid.evaluation.pairs import PairBlock, Pairs
-from promptreid.evaluation.ranking import sorted_rows
 from promptreid.evaluation.rules import camera_rule
 
 if TYPE_CHECKING:
@@ -95,11 +95,9 @@ def _count(part: PairBlock, cuts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     width = len(cuts) + 1
     table = torch.bincount(part.owner * width + bins, minlength=count * width).view(count, width)
     reaching = table.flip(1).cumsum(1).flip(1)
-    ordered = sorted_rows(part.impostors)
-    below = torch.searchsorted(ordered, cuts.expand(count, -1).contiguous())
     impostors = (part.impostors > -torch.inf).sum(1)
     # A threshold of minus infinity accepts the pairs, but not what is no pair.
-    false = (ordered.shape[1] - below).minimum(impostors[:, None])
+    false = count_reaching(part.impostors, cuts.expand(count, -1)).minimum(impostors[:, None])
     return reaching[:, 1:].cpu(), false.cpu(), reaching[:, 0].cpu(), impostors.cpu()
 
 

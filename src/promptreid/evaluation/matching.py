@@ -107,9 +107,10 @@ class MatchTable:
 
 def _codes(query: Sequence[Hashable], gallery: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
     """Number the gallery's values 0, 1, ...; -1 for None and for what only a query has."""
-    numbers: dict[Hashable, int] = {None: -1}
-    for value in gallery:
-        numbers.setdefault(value, len(numbers) - 1)
-    gallery_code = np.fromiter((numbers[value] for value in gallery), np.int64, len(gallery))
+    distinct = dict.fromkeys(gallery)
+    distinct.pop(None, None)
+    numbers: dict[Hashable, int] = {value: number for number, value in enumerate(distinct)}
+    numbers[None] = -1
+    gallery_code = np.fromiter(map(numbers.__getitem__, gallery), np.int64, len(gallery))
     query_code = np.fromiter((numbers.get(value, -1) for value in query), np.int64, len(query))
     return query_code, gallery_code

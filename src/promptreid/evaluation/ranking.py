@@ -1,8 +1,8 @@
 """Exact ranks of the matches of a query, and the scores that follow from them.
 
 The rank of a match is one plus the number of kept gallery images that are closer to the query.
-Counting them needs only the sorted *values* of a row of similarities, not the order of the gallery,
-and average precision, CMC and mINP follow from the ranks alone.
+Counting them needs the values of a row of similarities, not the order of the gallery, and average
+precision, CMC and mINP follow from the ranks alone.
 
 Ties: among equally similar images the one with the lower gallery row counts as closer, as in a
 stable sort by falling similarity. The ranks therefore depend on nothing but the similarities.
@@ -10,12 +10,10 @@ stable sort by falling similarity. The ranks therefore depend on nothing but the
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-
-import numpy as np
 import torch
 from torch import Tensor
+
+from promptreid.evaluation.counting import count_reaching
 
 # Rows in which a match is as close as another image are sorted with their indices, few at a time.
 TIED_ROWS = 64
@@ -33,12 +31,11 @@ def match_ranks(similarity: Tensor, index: Tensor, match: Tensor) -> Tensor:
     Returns:
         (B, P) int64 ranks from 1, rising along each row; zeros after the last match.
     """
-    values = similarity.gather(1, index)
-    ordered = sorted_rows(similarity)
-    not_closer = torch.searchsorted(ordered, values, right=True)
-    equal = not_closer - torch.searchsorted(ordered, values)
-    ranks = similarity.shape[1] - not_closer + 1
-    tied = match & (equal > 1)
+    values = similarity.gather(1, index).masked_fill_(~match, torch.inf)
+    higher = torch.nextafter(values, torch.full_like(values, torch.inf))
+    reaching, closer = count_reaching(similarity, torch.cat([values, higher], 1)).chunk(2, dim=1)
+    ranks = closer + 1
+    tied = match & (reaching - closer > 1)
     for rows in tied.any(1).nonzero()[:, 0].split(TIED_ROWS):
         ranks[rows] = _places(similarity[rows]).gather(1, index[rows])
     beyond = similarity.shape[1] + 1
@@ -105,20 +102,6 @@ def cumulative_matches(first_ranks: Tensor, max_rank: int) -> Tensor:
     ranks = first_ranks[first_ranks > 0]
     hits = torch.bincount(ranks[ranks <= max_rank], minlength=max_rank + 1)[1:]
     return hits.cumsum(0).to(torch.float64) / len(ranks)
-
-
-def sorted_rows(similarity: Tensor) -> Tensor:
-    """Sort each row, rising."""
-    if similarity.device.type != "cpu":
-        return similarity.sort(dim=1).values
-    # NumPy sorts float32 values with vector instructions, an order of magnitude faster than
-    # torch, which carries the indices along; and it lets other threads run meanwhile.
-    values = similarity.numpy().copy()
-    workers = torch.get_num_threads()
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(partial(np.ndarray.sort, axis=1), np.array_split(values, workers)):
-            pass
-    return torch.from_numpy(values)
 
 
 def _places(similarity: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from promptreid.evaluation.sparse import distinct
+
 
 def reciprocal(index: Tensor, rows: int) -> Tensor:
     """Say which neighbours have the image among their own neighbours.
@@ -43,13 +45,16 @@ def reciprocal_sets(
         (E,) position within `rows` and (E,) member image, ordered by both.
     """
     own, mutual = wide[rows], wide_mutual[rows]
-    member = torch.zeros(len(own), len(wide), dtype=torch.bool, device=own.device)
+    count = len(wide)
+    first = torch.arange(len(own), device=own.device)[:, None] * count
+    member = torch.zeros(len(own), count, dtype=torch.bool, device=own.device)
     member.scatter_(1, own, mutual)
     brought = narrow[own]  # (B, K, H)
     brought_mutual = narrow_mutual[own]
     inside = member.gather(1, brought.flatten(1)).view(brought.shape) & brought_mutual
     accepted = mutual & (3 * inside.sum(2) > 2 * brought_mutual.sum(2))
-    new = (brought_mutual & accepted[:, :, None]).nonzero(as_tuple=True)
-    member[new[0], brought[new]] = True
-    row, column = member.nonzero(as_tuple=True)
-    return row, column
+    new = brought_mutual & accepted[:, :, None]
+    cells = distinct(
+        torch.cat([(first + own)[mutual], (first[:, :, None] + brought)[new & ~inside]])
+    )
+    return cells // count, cells % count

@@ -29,7 +29,7 @@ from promptreid.errors import EvaluationError
 from promptreid.evaluation.neighbours import Neighbours, nearest_neighbours
 from promptreid.evaluation.reciprocal import reciprocal, reciprocal_sets
 from promptreid.evaluation.similarity import block_rows, similarity_blocks
-from promptreid.evaluation.sparse import SparseRows
+from promptreid.evaluation.sparse import SparseRows, distinct
 
 # Entries of the inverted index that are looked at together: bounds the memory of step 6.
 CHUNK_ENTRIES = 2**20
@@ -90,10 +90,10 @@ def rerank_blocks(
     inverted = _rows_from(weights, len(vectors) - len(gallery)).transposed(len(vectors))
     for rows, similarity in similarity_blocks(query, gallery, block=block):
         shared = _shared_weight(weights, inverted, rows, len(gallery))
-        distance = (2 - 2 * similarity).clamp_(min=0)
-        distance /= _divisor(near.farthest[rows])
-        jaccard = 1 - shared / (2 - shared)
-        yield rows, torch.lerp(jaccard, distance, rerank.lam)
+        # In place, since a block is as large as all that a block of queries may need.
+        distance = similarity.mul_(-2).add_(2).clamp_(min=0).div_(_divisor(near.farthest[rows]))
+        jaccard = shared.div_(2 - shared).neg_().add_(1)
+        yield rows, jaccard.lerp_(distance, rerank.lam)
 
 
 def rerank_distances(
@@ -144,18 +144,18 @@ def _encode(vectors: Tensor, near: Neighbours, rerank: Rerank, block: int | None
 def _averaged(weights: SparseRows, index: Tensor, rows: int) -> SparseRows:
     """Step 5: the mean of the weights of each image's nearest images."""
     count, width = index.shape
-    buffer = torch.empty(rows * count, device=index.device)
+    sums = torch.zeros(rows * count, device=index.device)
     parts = []
     for part in index.split(rows):
         owner, place = weights.entries(part.reshape(-1))
         cell = owner.div_(width, rounding_mode="floor").mul_(count).add_(weights.column[place])
-        dense = buffer[: len(part) * count].zero_()
-        dense.index_add_(0, cell, weights.value[place] / width)
-        dense = dense.view(len(part), count)
-        row, column = dense.nonzero(as_tuple=True)
+        sums.index_add_(0, cell, weights.value[place] / width)
+        filled = distinct(cell)
+        row, column = filled.div(count, rounding_mode="floor"), filled % count
         parts.append(
-            (torch.bincount(row, minlength=len(part)), column.to(torch.int32), dense[row, column])
+            (torch.bincount(row, minlength=len(part)), column.to(torch.int32), sums[filled])
         )
+        sums[filled] = 0
     return SparseRows.join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ from torch import Tensor
 # Elements of one block of queries x gallery: 16 MiB of float32.
 BLOCK_ELEMENTS = 2**22
 MAX_BLOCK_ROWS = 1024
+# With fewer rows, reading a large gallery from memory takes longer than multiplying with it.
+MIN_BLOCK_ROWS = 64
 # Matrix products with a multiple of 16 rows round each dot product alike whatever the number of
 # rows; other numbers may take a kernel whose sums differ in the last bit. Measured on x86 with
 # oneMKL and oneDNN for 32 to 1,280 dimensions.
@@ -22,13 +25,16 @@ def block_rows(columns: int, block: int | None = None) -> int:
 
     Args:
         columns: Size of the gallery.
-        block: Wanted number of queries; None picks one that keeps a block near 16 MiB.
+        block: Wanted number of queries; None picks one that keeps a block near 16 MiB, or 64
+            where that would be fewer.
 
     Returns:
         A multiple of 16, so that results do not depend on it.
     """
-    rows = min(MAX_BLOCK_ROWS, BLOCK_ELEMENTS // max(columns, 1)) if block is None else block
-    return max(ROW_STEP, rows // ROW_STEP * ROW_STEP)
+    if block is None:
+        fitting = BLOCK_ELEMENTS // max(columns, 1)
+        block = min(max(fitting, MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
+    return max(ROW_STEP, block // ROW_STEP * ROW_STEP)
 
 
 @contextmanager
@@ -78,10 +84,34 @@ def similarity_blocks(
 
 
 def _product_with(gallery: Tensor) -> Callable[[Tensor], Tensor]:
-    """Give the function that multiplies (B, D) rows with a (G, D) gallery to (B, G)."""
+    """Give the function that multiplies (B, D) rows with a (G, D) gallery to (B, G).
+
+    On the CPU that is oneDNN. It uses the widest vector instructions of every maker's processors;
+    the library behind the matrix product of plain tensors does not and takes 2.5 times as long on
+    some of them.
+    """
     if gallery.device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return lambda query: query @ gallery.T
-    # oneDNN uses the widest vector instructions of every maker's processors; the library behind
-    # the matrix product of plain tensors does not and takes 2.5 times as long on some of them.
+    direct = _direct_product()
+    if direct is not None:
+        return lambda query: direct(query, gallery)
     packed = gallery.to_mkldnn()
     return lambda query: torch.nn.functional.linear(query.to_mkldnn(), packed).to_dense()
+
+
+@functools.cache
+def _direct_product() -> Callable[[Tensor, Tensor], Tensor] | None:
+    """Give oneDNN's product as torch's compiler calls it, None where this torch has none.
+
+    It reads and writes plain tensors; the public way copies the gallery and each result.
+    """
+
+    def product(query: Tensor, gallery: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(query, gallery, None, "none", [], "")
+
+    probe = torch.eye(ROW_STEP)
+    try:
+        found = product(probe, probe)
+    except (AttributeError, RuntimeError, TypeError, NotImplementedError):
+        return None
+    return product if torch.equal(found, probe) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,6 +55,17 @@ class SparseRows:
         order = self.column.argsort(stable=True)
         counts = torch.bincount(self.column, minlength=columns)
         return SparseRows(offset=_offsets(counts), column=row[order], value=self.value[order])
+
+
+def distinct(cells: Tensor) -> Tensor:
+    """Sort (T,) int64 numbers, rising, and leave out repetitions."""
+    if cells.device.type != "cpu":
+        return cells.unique()
+    # NumPy sorts whole numbers with vector instructions.
+    ordered = np.sort(cells.numpy())
+    first = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return torch.from_numpy(ordered[first])
 
 
 def _offsets(counts: Tensor) -> Tensor:
