@@ -7,8 +7,9 @@ import torch
 
 from promptreid.bench import rerank as rerank_bench
 from promptreid.bench.compare import Settings
+from promptreid.bench.growth import LIMITS, GrowthRow, Work, growth_lines, measure
 from promptreid.bench.plain_tower import plain_image, plain_text
-from promptreid.bench.table import BENCHMARKS, run_benchmark
+from promptreid.bench.table import BENCHMARKS, GROWTH, check_names, run_benchmark
 from promptreid.cli.main import main
 from promptreid.models.backbone import build_backbone
 
@@ -69,6 +70,59 @@ def test_command_writes_rows(capsys, tmp_path):
     for row in rows:
         assert {"ratio", "plain_seconds", "seconds", "max_difference"} < set(row)
         assert row["name"] in out
+
+
+def test_growth_is_a_table_of_its_own(capsys, tmp_path):
+    file = tmp_path / "rows.json"
+    options = ("--quick", "--threads", 1, "--device", "cpu", "--json", file)
+    code, out, err = run(capsys, "growth", "ranking", *options)
+    assert code == 0
+    first, *rows = json.loads(file.read_text())
+    assert first["name"] == "ranking"
+    assert {row["name"] for row in rows} == set(LIMITS)
+    for name in LIMITS:
+        sizes = [row["size"] for row in rows if row["name"] == name]
+        assert sizes == sorted(set(sizes))
+        assert LIMITS[name] in out
+    for row in rows:
+        assert row["seconds"] > 0
+        assert row["memory"] is None or row["memory"] >= 0
+        assert row["device"].endswith("quick")
+        assert f"{row['name']} {row['size']:,}: " in err
+    assert next(row for row in rows if row["name"] == "rerank")["share_of_peak"] > 0
+    assert next(row for row in rows if row["name"] == "prompt step")["share_of_peak"] is None
+
+
+def test_growth_is_not_among_all():
+    assert GROWTH not in check_names(())
+    assert check_names((GROWTH, "ranking")) == ("ranking", GROWTH)
+
+
+def test_short_work_is_run_again_and_long_work_is_not(monkeypatch):
+    def measured(seconds):
+        ticks = iter(tick for second in seconds for tick in (0.0, second))
+        monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
+        calls = []
+        work = Work("evaluate", 5, lambda: calls.append(0), products=60.0, held=1 << 40)
+        return measure(work, SETTINGS, peak=10.0), len(calls)
+
+    row, calls = measured([0.3])
+    assert (calls, row.seconds, row.share_of_peak) == (1, 0.3, pytest.approx(20.0))
+    assert row.memory is None or row.memory >= 1 << 40
+    row, calls = measured([0.1, 5.0, 1.0, 3.0, 2.0, 4.0])
+    assert (calls, row.seconds, row.share_of_peak) == (6, 3.0, pytest.approx(2.0))
+
+
+def test_tables_of_growth_say_what_limits_what_was_measured():
+    rows = [
+        GrowthRow("evaluate", 1000, 0.012, 5 << 20, 0.5, "a processor"),
+        GrowthRow("evaluate", 1_000_000, 7.0, None, None, "a processor"),
+    ]
+    header, small, large, empty, limit = growth_lines(rows)
+    assert header.split()[:4] == ["name", "size", "seconds", "memory"]
+    assert small.split() == ["evaluate", "1,000", "12", "ms", "5", "MiB", "50", "%"]
+    assert large.split() == ["evaluate", "1,000,000", "7.00", "s"]
+    assert (empty, limit) == ("", f"evaluate: {LIMITS['evaluate']}.")
 
 
 def test_unknown_names_are_a_sentence(capsys):

@@ -27,19 +27,23 @@ BENCHMARKS = MappingProxyType(
 )
 """Where each benchmark is, and what it does."""
 
+GROWTH = "growth"
+"""A table of its own, see `promptreid.bench.growth`; made only when asked for by name."""
+
 _HEADER = ("name", "ratio", "plain", "ours", "max difference", "plain memory", "memory")
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the benchmarks that are asked for, all of them for none, in the order of the table.
+    """Return the benchmarks that are asked for, those of the table for none, in its order.
 
     Raises:
         ConfigError: A name is unknown.
     """
+    known = (*BENCHMARKS, GROWTH)
     for name in names:
-        if name not in BENCHMARKS:
-            raise ConfigError(unknown_name("benchmark", name, BENCHMARKS))
-    return tuple(name for name in BENCHMARKS if not names or name in names)
+        if name not in known:
+            raise ConfigError(unknown_name("benchmark", name, known))
+    return tuple(name for name in known if name in (names or BENCHMARKS))
 
 
 def run_benchmark(name: str, settings: Settings) -> Iterator[Outcome]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from promptreid.bench.compare import Outcome, Settings
 
 
 @click.command()
@@ -33,34 +38,62 @@ def bench(
     """Measure speed side by side: plain formulations and ours, with equal results.
 
     NAME is one or more of prompt-step, image-step, embed, decode, ranking, rerank, tar-at-far and
-    start; without one, all run (about a quarter of an hour on two cores, with up to 12 GB of
-    memory). Both sides of a row run in turns in this process, on the same inputs, and their results
-    are compared; the command fails when they differ by more than is allowed.
+    start; without one, all of these run (about a quarter of an hour on two cores, with up to 12 GB
+    of memory). Both sides of a row run in turns in this process, on the same inputs, and their
+    results are compared; the command fails when they differ by more than is allowed.
+
+    growth is a table of its own: time and memory for galleries of a thousand to a million images,
+    and for a hundred to a hundred thousand identities (a few minutes, up to 8 GB).
 
     \b
     promptreid bench
     promptreid bench ranking decode --json speed.json
+    promptreid bench growth
     promptreid bench --quick
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.bench.table import check_names, note_lines, run_benchmark, table_lines
+    from promptreid.bench.table import check_names
 
     wanted = check_names(names)
-    from promptreid.bench.compare import Outcome, Settings, default_cores
-    from promptreid.files import write_json
+    from promptreid.bench.compare import Settings, default_cores
     from promptreid.training.device import pick_device
 
     settings = Settings(quick=quick, threads=threads or default_cores(), device=pick_device(device))
+    _run(wanted, settings, file)
+
+
+def _run(wanted: Sequence[str], settings: Settings, file: Path | None) -> None:
+    """Run benchmarks, print their tables, and keep the rows so far in a file."""
+    from promptreid.bench.growth import GrowthRow, growth, growth_lines
+    from promptreid.bench.table import GROWTH, note_lines, run_benchmark, table_lines
+    from promptreid.files import write_json
+
     outcomes: list[Outcome] = []
+    grown: list[GrowthRow] = []
+
+    def keep() -> None:
+        if file is not None:
+            rows = [*(outcome.row for outcome in outcomes), *grown]
+            write_json(file, [row.to_dict() for row in rows])
+
     for name in wanted:
+        if name == GROWTH:
+            continue
         for outcome in run_benchmark(name, settings):
             outcomes.append(outcome)
             for line in note_lines(outcome):
                 click.echo(line)
-            if file is not None:
-                write_json(file, [outcome.row.to_dict() for outcome in outcomes])
-    click.echo("")
-    for line in table_lines(outcomes):
-        click.echo(line)
+            keep()
+    if outcomes:
+        click.echo("")
+        for line in table_lines(outcomes):
+            click.echo(line)
+    if GROWTH in wanted:
+        for row in growth(settings):
+            grown.append(row)
+            click.echo(f"{row.name} {row.size:,}: {row.seconds:.3g} s", err=True)
+            keep()
+        for line in ("", grown[0].device, *growth_lines(grown)):
+            click.echo(line)
     differing = [outcome.row.name for outcome in outcomes if not outcome.agrees]
     if differing:
         raise RuntimeError(f"results differ by more than is allowed: {', '.join(differing)}")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from promptreid.evaluation.embeddings import Embeddings
 
 UNIT_TOLERANCE = 1e-3
+_PIECE = 65536
 
 
 def check_embeddings(embeddings: Embeddings) -> None:
@@ -106,7 +107,9 @@ def check_finite(vectors: Tensor, paths: tuple[str, ...]) -> None:
     Raises:
         EvaluationError: Some row does; the first is named by its path.
     """
-    wrong = (~torch.isfinite(vectors).all(dim=1)).nonzero().flatten().tolist()
+    # In pieces, since the test of a whole matrix takes more memory than the matrix.
+    finite = [torch.isfinite(part).all(dim=1) for part in vectors.split(_PIECE)]
+    wrong = (~torch.cat(finite)).nonzero().flatten().tolist()
     if wrong:
         raise EvaluationError(
             f"{len(wrong)} of {vectors.shape[0]} vectors hold NaN or infinity, first that of "
