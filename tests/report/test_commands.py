@@ -1,5 +1,7 @@
 """`promptreid figure`, from saved models to files."""
 
+import sys
+
 import pytest
 from PIL import Image
 from small_models import RESNET, VIT, small_backbone
@@ -64,6 +66,32 @@ def test_tsne_without_a_cache_in_the_dark(run, tmp_path):
         assert max(image.convert("RGB").getpixel((2, 2))) < 40
 
 
+@pytest.mark.parametrize("kind", ["pca", "umap"])
+def test_other_layouts_share_the_embeddings(run, tmp_path, kind):
+    if kind == "umap":
+        pytest.importorskip("umap", reason="umap-learn is not installed: promptreid[umap]")
+    out = tmp_path / f"{kind}.png"
+    more = ("--neighbours", 4) if kind == "umap" else ()
+    code, said, _ = run(kind, "--out", out, "--identities", 4, *more)
+    assert code == 0
+    assert f"{kind.upper()} of " in said
+    assert ("of the variance" in said) == (kind == "pca")
+    assert "before 0." in said
+    with Image.open(out) as image:
+        assert image.text["Description"] in said
+    kept = sorted((tmp_path / "cache" / "promptreid" / "embeddings").iterdir())
+    assert run("pca", "--out", out, "--identities", 4)[0] == 0
+    assert sorted((tmp_path / "cache" / "promptreid" / "embeddings").iterdir()) == kept
+
+
+def test_umap_without_its_package_says_what_to_install(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    code, _, err = run("umap", "--out", tmp_path / "x.png")
+    assert code == 2
+    assert "pip install 'promptreid[umap]'" in err
+    assert not (tmp_path / "cache").exists()
+
+
 def test_activation_takes_the_kind_that_fits_each_run(run, tmp_path):
     out = tmp_path / "maps.svg"
     code, said, _ = run("activation", "--out", out, "--images", 3)
@@ -82,6 +110,7 @@ def test_activation_takes_the_kind_that_fits_each_run(run, tmp_path):
         ("activation", ["--out", "x.png", "--kind", "text"], "The kind 'text' shows"),
         ("tsne", ["--out", "x.png", "--identities", "99"], "99"),
         ("tsne", ["--out", "x.png", "--perplexity", "500"], "must be between 0 and"),
+        ("pca", ["--out", "x.png", "--perplexity", "5"], "No such option"),
     ],
 )
 def test_mistakes_are_said_and_nothing_is_written(

@@ -10,6 +10,8 @@ from PIL import Image
 
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.errors import ConfigError
+from promptreid.report.layout_figure import Panel, layout_alt, layout_figure
+from promptreid.report.layouts import Layout
 from promptreid.report.overlay import (
     MapRow,
     activation_alt,
@@ -19,9 +21,8 @@ from promptreid.report.overlay import (
 )
 from promptreid.report.saving import save_figure
 from promptreid.report.selection import Selection
+from promptreid.report.spread import Spread
 from promptreid.report.style import DARK, LIGHT, THEMES, group_look
-from promptreid.report.tsne import Spread
-from promptreid.report.tsne_figure import Panel, tsne_alt, tsne_figure
 
 
 def selection(identities=3):
@@ -37,15 +38,18 @@ def selection(identities=3):
     return Selection(manifest, groups, names, manifest.splits)
 
 
-def panels(count=2, rows=12):
+def panels(count=2, rows=12, method="t-SNE", explained=None):
     rng = np.random.default_rng(0)
     spreads = (Spread(0.4, 0.8), Spread(0.2, 0.8))
-    return [Panel(f"run{n}", rng.normal(size=(rows, 2)), spreads[n]) for n in range(count)]
+    return [
+        Panel(f"run{n}", Layout(rng.normal(size=(rows, 2)), method, explained), spreads[n])
+        for n in range(count)
+    ]
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=str)
 def test_identities_look_alike_in_all_panels_and_roles_differ(theme):
-    figure = tsne_figure(panels(), selection(), theme=theme)
+    figure = layout_figure(panels(), selection(), theme=theme)
     assert to_hex(figure.get_facecolor()) == theme.paper
     for axes, panel in zip(figure.axes, panels(), strict=True):
         assert axes.get_title() == panel.name
@@ -54,7 +58,7 @@ def test_identities_look_alike_in_all_panels_and_roles_differ(theme):
             face, edge = (to_hex(c[0]) for c in (marks.get_facecolor(), marks.get_edgecolor()))
             for point in marks.get_offsets():
                 found[tuple(np.round(point, 6))] = (face, edge)
-        for row, point in enumerate(panel.points):
+        for row, point in enumerate(panel.layout.points):
             hue, _ = group_look(theme, selection().groups[row])
             query = selection().roles[row] == "query"
             wanted = (hue, theme.ink) if query else (theme.paper, hue)
@@ -62,20 +66,31 @@ def test_identities_look_alike_in_all_panels_and_roles_differ(theme):
 
 
 def test_ratio_stands_below_each_panel_and_the_legend_names_all():
-    figure = tsne_figure(panels(), selection())
+    figure = layout_figure(panels(), selection())
     assert "0.50" in figure.axes[0].get_xlabel()
     assert "0.25" in figure.axes[1].get_xlabel()
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["query", "gallery", "0", "1", "2"]
-    words = tsne_alt(panels(), selection())
+    words = layout_alt(panels(), selection())
     assert "run0 0.50; run1 0.25" in words
     assert words.endswith("in run1.")
-    assert "tightest" not in tsne_alt(panels(1), selection())
+    assert "tightest" not in layout_alt(panels(1), selection())
+
+
+def test_principal_components_say_how_much_they_show():
+    shown = panels(method="PCA", explained=0.456)
+    figure = layout_figure(shown, selection())
+    assert "46 % of the variance is shown" in figure.axes[1].get_xlabel()
+    words = layout_alt(shown, selection())
+    assert words.startswith("PCA of 12 images of 3 identities")
+    assert words.endswith("Share of the variance that is shown: run0 46 %; run1 46 %.")
+    assert "variance" not in layout_alt(panels(), selection())
+    assert "variance" not in layout_figure(panels(), selection()).axes[0].get_xlabel()
 
 
 def test_too_many_identities_are_refused():
     with pytest.raises(ConfigError, match="36 identities are more than"):
-        tsne_figure(panels(1, 36 * 4), selection(36))
+        layout_figure(panels(1, 36 * 4), selection(36))
 
 
 def row(name="run", title="attention rollout", values=None):
@@ -144,7 +159,7 @@ def test_alt_text_names_images_and_strengths():
 def test_files_hold_the_description_and_are_the_same_every_time(tmp_path, kind):
     alt = "two runs, the second tighter"
     for name in ("one", "two"):
-        figure = tsne_figure(panels(), selection(), theme=LIGHT)
+        figure = layout_figure(panels(), selection(), theme=LIGHT)
         save_figure(figure, tmp_path / "new" / f"{name}.{kind}", alt=alt)
     one, two = ((tmp_path / "new" / f"{name}.{kind}").read_bytes() for name in ("one", "two"))
     assert one == two
@@ -157,7 +172,7 @@ def test_files_hold_the_description_and_are_the_same_every_time(tmp_path, kind):
 
 
 def test_other_endings_are_refused(tmp_path):
-    figure = tsne_figure(panels(), selection())
+    figure = layout_figure(panels(), selection())
     with pytest.raises(ConfigError, match=r"\.png, \.svg, \.pdf"):
         save_figure(figure, tmp_path / "figure.bmp", alt="")
     assert not list(tmp_path.iterdir())

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import click
 
-from promptreid.cli import figure_scores
+from promptreid.cli import figure_layouts, figure_scores
 from promptreid.cli.figure_options import (
     check,
-    embedding_options,
     loaded,
-    of_embeddings,
     of_images,
     of_runs,
     pixelated,
@@ -26,60 +24,12 @@ def figure() -> None:
 
     \b
     promptreid figure tsne runs/zero-shot runs/clip-reid --data SPEC --out tsne.png
+    promptreid figure pca runs/zero-shot runs/clip-reid --data SPEC --out pca.png
     promptreid figure activation runs/clip-reid --data SPEC --out maps.png
     promptreid figure curves runs/clip-reid --out curves.png
     promptreid figure cmc runs/zero-shot runs/clip-reid --data SPEC --out cmc.svg
     promptreid figure ranks runs/clip-reid --data SPEC --which worst --out ranks.png
     """  # noqa: D301 - click reads the \b itself
-
-
-@figure.command()
-@of_embeddings
-@seeded
-@click.option(
-    "--identities",
-    type=click.IntRange(2, 35),
-    default=8,
-    show_default=True,
-    help="How many to show, drawn by the seed.",
-)
-@click.option(
-    "--perplexity",
-    type=click.FloatRange(0, min_open=True),
-    help="Of t-SNE.  [default: the root of the number of images, 5 to 30]",
-)
-def tsne(
-    runs: tuple[Path, ...],
-    spec: str,
-    out: Path,
-    names: tuple[str, ...],
-    seed: int,
-    theme: str,
-    device: str | None,
-    identities: int,
-    perplexity: float | None,
-    cache: Path | None,
-    no_cache: bool,
-    batch_size: int,
-) -> None:
-    """t-SNE of the same test images under each run, one panel a run, identities in one look.
-
-    Below each panel stands the mean distance within identities over that between them, measured in
-    the embedding itself. Embeddings are kept by weights and images, so that a second figure is
-    quick.
-    """
-    check(out, runs, names)
-    from promptreid.report.draw import draw_tsne
-
-    drawn = draw_tsne(
-        loaded(runs, names, device),
-        spec,
-        identities=identities,
-        seed=seed,
-        perplexity=perplexity,
-        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
-    )
-    write(drawn, out)
 
 
 @figure.command()
@@ -146,5 +96,5 @@ def curves(runs: tuple[Path, ...], out: Path, names: tuple[str, ...], theme: str
     write(draw_curves(named, theme=find_theme(theme)), out)
 
 
-for _command in figure_scores.COMMANDS:
+for _command in (*figure_layouts.COMMANDS, *figure_scores.COMMANDS):
     figure.add_command(_command)

@@ -1,9 +1,8 @@
-"""From runs and a data set to a figure."""
+"""From runs and a data set to a figure of where the runs look."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,62 +13,16 @@ from promptreid.data.side import table_rows
 from promptreid.data.store import ImageStore
 from promptreid.data.transforms import normalize
 from promptreid.embedder import Embedder
-from promptreid.evaluation.embed import Counter, sentence_rows, view_rows
+from promptreid.evaluation.embed import sentence_rows, view_rows
 from promptreid.report.activation import activation_maps, patch_shares
-from promptreid.report.cache import cached_embeddings
 from promptreid.report.drawn import Drawn
 from promptreid.report.kinds import AUTO, ModelInput
 from promptreid.report.overlay import MapRow, activation_alt, activation_figure
 from promptreid.report.pictures import read_picture
-from promptreid.report.selection import pick_identities, pick_images
+from promptreid.report.selection import pick_images
 from promptreid.report.style import LIGHT, Theme
-from promptreid.report.tsne import class_spread, tsne_layout, turned_towards
-from promptreid.report.tsne_figure import Panel, tsne_alt, tsne_figure
 
 _LONGEST_SIDE = 320
-
-
-def draw_tsne(
-    runs: Iterable[tuple[str, Embedder]],
-    dataset: DataSet | str,
-    *,
-    identities: int = 8,
-    seed: int = 0,
-    perplexity: float | None = None,
-    cache: Path | None = None,
-    batch_size: int = 64,
-    theme: Theme = LIGHT,
-    progress: Counter | None = None,
-) -> Drawn:
-    """Show how runs arrange the same identities in the plane, and measure it.
-
-    Args:
-        runs: Names and models; they may be made one at a time, so that only one is in memory.
-        dataset: A data set, or its spec.
-        identities: How many to draw; all there are when there are fewer.
-        seed: Draws the identities, and starts t-SNE.
-        perplexity: As in `tsne_layout`.
-        cache: Folder where embeddings are kept; None to keep none.
-        batch_size: Images per forward pass.
-        theme: Light or dark.
-        progress: Where to report.
-
-    Raises:
-        ConfigError: Matplotlib or scikit-learn is missing, or there are too many identities.
-        DataError: There are not enough images.
-    """
-    dataset = load_data(dataset) if isinstance(dataset, str) else dataset
-    selection = pick_identities(dataset, identities=identities, seed=seed)
-    panels: list[Panel] = []
-    for name, embedder in runs:
-        found = cached_embeddings(
-            embedder, selection.manifest, folder=cache, batch_size=batch_size, progress=progress
-        )
-        points = tsne_layout(found.vectors, seed=seed, perplexity=perplexity)
-        if panels:
-            points = turned_towards(points, panels[0].points)
-        panels.append(Panel(name, points, class_spread(found.vectors, selection.groups)))
-    return Drawn(tsne_figure(panels, selection, theme=theme), tsne_alt(panels, selection))
 
 
 def draw_activation(
@@ -85,7 +38,7 @@ def draw_activation(
     """Lay activation maps over test images.
 
     Args:
-        runs: Names and models, as above.
+        runs: Names and models; they may be made one at a time, so that only one is in memory.
         dataset: A data set, or its spec.
         kinds: Kinds of maps, see `promptreid.report.kinds`.
         images: How many images.

@@ -10,9 +10,10 @@ import numpy as np
 
 from promptreid.errors import ConfigError
 from promptreid.report.extra import need
+from promptreid.report.layouts import Layout
 from promptreid.report.selection import Selection
+from promptreid.report.spread import Spread
 from promptreid.report.style import LIGHT, Theme, drawn_in, group_look, most_groups
-from promptreid.report.tsne import Points, Spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,16 +29,16 @@ class Panel:
 
     Attributes:
         name: Of the run.
-        points: (N, 2), row for row those of the selection.
+        layout: Its points row for row those of the selection.
         spread: Distances in the space of the embeddings.
     """
 
     name: str
-    points: Points
+    layout: Layout
     spread: Spread
 
 
-def tsne_figure(panels: Sequence[Panel], selection: Selection, *, theme: Theme = LIGHT) -> Figure:
+def layout_figure(panels: Sequence[Panel], selection: Selection, *, theme: Theme = LIGHT) -> Figure:
     """Draw panels side by side.
 
     An identity has the same colour and shape in all of them. Queries are filled, gallery images
@@ -68,16 +69,27 @@ def tsne_figure(panels: Sequence[Panel], selection: Selection, *, theme: Theme =
     return figure
 
 
-def tsne_alt(panels: Sequence[Panel], selection: Selection) -> str:
+def layout_alt(panels: Sequence[Panel], selection: Selection) -> str:
     """Say in words what the figure shows."""
     ratios = "; ".join(f"{panel.name} {panel.spread.ratio:.2f}" for panel in panels)
     best = min(panels, key=lambda panel: panel.spread.ratio)
     verdict = f" Identities are tightest, relative to their distances, in {best.name}."
     return (
-        f"t-SNE of {len(selection.groups)} images of {len(selection.identities)} identities of "
-        f"{selection.manifest.name}, one panel a run. Mean distance within identities over that "
-        f"between identities: {ratios}.{verdict if len(panels) > 1 else ''}"
+        f"{panels[0].layout.method} of {len(selection.groups)} images of "
+        f"{len(selection.identities)} identities of {selection.manifest.name}, one panel a run. "
+        f"Mean distance within identities over that between identities: {ratios}."
+        f"{verdict if len(panels) > 1 else ''}{_explained(panels)}"
     )
+
+
+def _explained(panels: Sequence[Panel]) -> str:
+    """Say how much of the variance each panel shows, where the method tells."""
+    told = [
+        f"{panel.name} {100 * panel.layout.explained:.0f} %"
+        for panel in panels
+        if panel.layout.explained is not None
+    ]
+    return f" Share of the variance that is shown: {'; '.join(told)}." if told else ""
 
 
 def _draw_panel(axes: Any, panel: Panel, selection: Selection, theme: Theme) -> None:
@@ -88,14 +100,20 @@ def _draw_panel(axes: Any, panel: Panel, selection: Selection, theme: Theme) -> 
             if rows.any():
                 hue, shape = group_look(theme, group)
                 axes.scatter(
-                    *panel.points[rows].T, marker=shape, clip_on=False, **_mark(role, hue, theme)
+                    *panel.layout.points[rows].T,
+                    marker=shape,
+                    clip_on=False,
+                    **_mark(role, hue, theme),
                 )
     spread = panel.spread
     axes.set_title(panel.name)
-    axes.set_xlabel(
-        f"within / between identities: {spread.ratio:.2f}\n"
-        f"({spread.intra:.2f} / {spread.inter:.2f} in the embedding)"
-    )
+    lines = [
+        f"within / between identities: {spread.ratio:.2f}",
+        f"({spread.intra:.2f} / {spread.inter:.2f} in the embedding)",
+    ]
+    if panel.layout.explained is not None:
+        lines.append(f"{100 * panel.layout.explained:.0f} % of the variance is shown")
+    axes.set_xlabel("\n".join(lines))
     axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
     axes.margins(0.06)
 
