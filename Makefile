@@ -45,7 +45,7 @@ endif
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing promptreid and torch into $(VENV) (a few GB, some minutes the first time)"
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[report]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python

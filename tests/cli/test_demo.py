@@ -25,8 +25,11 @@ def test_demo_leaves_both_runs_and_trained_beats_zero_shot(capsys, out):
     assert before["repeats"] == after["repeats"] == 10
     assert before["queries"] == after["queries"] > 50
     assert after["mAP"] > before["mAP"] + 0.05
-    for words in ("zero-shot", "CLIP-ReID", str(out / "clip-reid")):
+    for words in ("zero-shot", "CLIP-ReID", str(out / "clip-reid"), str(out / "report.html")):
         assert words in text
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Rendered hands, before and after training" in page
+    assert f"{100 * after['mAP']:.1f}" in page
 
 
 def test_again_it_reads_what_is_there(capsys, out):
@@ -36,6 +39,13 @@ def test_again_it_reads_what_is_there(capsys, out):
     assert "is complete" in err
     assert "CLIP-ReID" in text
     assert (out / "clip-reid" / "checkpoints" / "best.safetensors").stat().st_mtime_ns == weights
+
+
+def test_without_the_packages_of_the_report_it_says_how_to_get_it(capsys, out, monkeypatch):
+    monkeypatch.setattr("promptreid.report.extra.missing", lambda *packages: ["matplotlib"])
+    code, text, _ = run(capsys, "demo", "--out", out, "--identities", "36", "--device", "cpu")
+    assert code == 0
+    assert "pip install 'promptreid[report]', then promptreid report" in text
 
 
 def test_folder_of_something_else_is_refused(capsys, tmp_path):

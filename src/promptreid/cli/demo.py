@@ -36,8 +36,8 @@ def demo(out: Path, identities: int, seed: int, device: str | None) -> None:
     """Train and score on rendered hands: the whole job in minutes, with nothing downloaded.
 
     Renders a hand set, scores the shipped backbone as it is, trains CLIP-ReID on half of the people
-    and scores it on the other half, whom it has never seen. Stopped halfway, the same command goes
-    on where it was.
+    and scores it on the other half, whom it has never seen; a page of HTML shows both. Stopped
+    halfway, the same command goes on where it was.
     """
     from promptreid.progress import Lines, clock
 
@@ -45,7 +45,7 @@ def demo(out: Path, identities: int, seed: int, device: str | None) -> None:
     lines = Lines()
     data = _render(out, identities, seed, lines)
     spec = f"hands11k:{data}?aspect=dorsal_right"
-    lines.message("\n2/3  scoring the backbone as it is (zero-shot)")
+    lines.message("\n2/4  scoring the backbone as it is (zero-shot)")
     before = _run(
         "zero-shot",
         ("backbone.name=tiny", f"backbone.image_size={IMAGE_SIZE}"),
@@ -55,11 +55,14 @@ def demo(out: Path, identities: int, seed: int, device: str | None) -> None:
         device,
         lines,
     )
-    lines.message("\n3/3  training CLIP-ReID: identity prompts, then the image tower")
+    lines.message("\n3/4  training CLIP-ReID: identity prompts, then the image tower")
     after = _run("clip-reid/demo", (), spec, out / "clip-reid", seed, device, lines)
+    lines.message("\n4/4  writing the evidence on one page")
+    page = _report(out, spec, device, lines)
     _print(before, after)
     click.echo(
         f"\ntook {clock(time.monotonic() - begun)}; the run is {out / 'clip-reid'}\n"
+        f"open in a browser:  {page}\n"
         f"score it again:  promptreid evaluate {out / 'clip-reid'}\n"
         f"look at the data:  promptreid data inspect '{spec}'"
     )
@@ -76,7 +79,7 @@ def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
 
     data = out / f"hands-{identities}-seed{seed}"
     if (data / "HandInfo.csv").is_file():
-        lines.message(f"1/3  the hands are there already: {data}")
+        lines.message(f"1/4  the hands are there already: {data}")
         return data
     strangers = [] if not out.is_dir() else [p.name for p in out.iterdir() if p.name[0] != "."]
     if strangers and not (out / "demo.json").is_file():
@@ -84,7 +87,7 @@ def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
             f"The folder {out} is not empty (it holds {', '.join(sorted(strangers)[:5])}) and is "
             "not an earlier demo. Give another --out."
         )
-    lines.message(f"1/3  rendering the hands of {identities} people")
+    lines.message(f"1/4  rendering the hands of {identities} people")
     write_json(out / "demo.json", {"identities": identities, "seed": seed})
     write_hands(
         data,
@@ -127,6 +130,30 @@ def _run(
         click.echo("stopped; the same command goes on from here", err=True)
         raise click.Abort from None
     return json.loads((run.path / "scores.json").read_text(encoding="utf-8"))
+
+
+def _report(out: Path, spec: str, device: str | None, lines: Lines) -> str:
+    """Write the report on both runs; where its packages are missing, say how to get it later."""
+    from promptreid.report.extra import missing
+
+    runs = [out / "zero-shot", out / "clip-reid"]
+    command = f"promptreid report {' '.join(map(str, runs))} --out {out / 'report.html'}"
+    absent = missing("matplotlib", "sklearn", "jinja2")
+    if absent:
+        return f"pip install 'promptreid[report]', then {command}"
+    from promptreid.report.collect import collect
+    from promptreid.report.page import write_page
+
+    content = collect(
+        runs,
+        [spec],
+        title="Rendered hands, before and after training",
+        device=device,
+        progress=lines,
+        command=command,
+    )
+    write_page(content, out / "report.html")
+    return str(out / "report.html")
 
 
 def _print(before: dict[str, Any], after: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 from promptreid.errors import ConfigError
@@ -26,3 +27,8 @@ def need(module: str) -> Any:
         if (error.name or "").partition(".")[0] != package:
             raise  # the package is there, something it needs is not: that is not ours to explain
         raise ConfigError(f"Figures need {package}, which is not installed: {INSTALL}") from error
+
+
+def missing(*packages: str) -> list[str]:
+    """Return those of some packages that are not installed, without importing any."""
+    return [package for package in packages if importlib.util.find_spec(package) is None]
