@@ -123,12 +123,11 @@ def _threshold(run: RunFacts) -> str:
     chosen = run.threshold
     if chosen is None:
         return ""
-    source = str(getattr(chosen, "source", "") or "")
     told = (
         f"{told_threshold(chosen.threshold)}, chosen at FAR {rate(chosen.far)} on "
         f"{count(chosen.pairs)} pairs"
     )
-    return f"{told}: {source}" if source else told
+    return f"{told} of {count(chosen.images)} {chosen.source}" if chosen.source else told
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from promptreid.evaluation.threshold import Threshold
 from promptreid.evaluation.uncertainty import Difference, tar_name
 from promptreid.evaluation.verification import Verification
 from promptreid.report.content import Content, RunFacts, Test, TestedRun
-from promptreid.report.page.words import group_name, interval, percent, plural, rate, span
+from promptreid.report.page.words import count, group_name, interval, percent, plural, rate, span
 from promptreid.report.verification_figures import told_threshold
 
 _FAR = 1e-3
@@ -173,18 +173,19 @@ def _threshold(best: TestedRun, facts: RunFacts | None) -> str:
     chosen = None if facts is None else facts.threshold
     verification = best.verification
     if chosen is not None:
+        source = f" among {count(chosen.images)} {chosen.source}" if chosen.source else ""
         told = (
             f"Two images count as one identity from a cosine of {told_threshold(chosen.threshold)} "
-            f"on, chosen at FAR {rate(chosen.far)} on {plural(chosen.pairs, 'validation pair')} of "
-            "different identities"
+            f"on, chosen at FAR {rate(chosen.far)} on {plural(chosen.pairs, 'pair')} of different "
+            f"identities{source}."
         )
         found = None if verification is None else rates_at(verification, chosen)
         if found is None:
-            return f"{told}."
+            return told
         far, tar = found
         return (
-            f"{told}; of these test pairs it accepts about {percent(tar)} of one identity and "
-            f"{percent(far, 2)} of different ones."
+            f"{told} Of these test pairs it accepts about {percent(tar)} of those of one identity "
+            f"and {percent(far, 2)} of those of different ones."
         )
     far = None if verification is None else usual_far(verification)
     if verification is None or far is None:

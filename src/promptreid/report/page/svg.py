@@ -6,6 +6,7 @@ import base64
 import contextlib
 import io
 import re
+import warnings
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -25,6 +26,7 @@ _HALO = "halo-"
 _WEBP_QUALITY = 82
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
 _FONT = re.compile(r"(?:(?P<weight>bold|\d00)\s+)?(?P<size>[\d.]+)px")
+_NO_TURN = re.compile(r"rotate\(-?0 [^)]*\) ?")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MEASURES = ("d", "x", "y", "width", "height", "points", "viewBox", "cx", "cy", "r")
@@ -37,7 +39,7 @@ def figure_svg(drawn: Drawn, key: str) -> str:
     drawing serves both themes.
 
     Args:
-        drawn: A figure in the light theme; it is left as it was.
+        drawn: A figure in the light theme. It is left as it was, but that its layout is settled.
         key: Of the figure within the page: goes before all names inside it.
     """
     root = ElementTree.fromstring(_draw(drawn.figure))
@@ -66,8 +68,15 @@ def _draw(figure: Figure) -> str:
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": "promptreid"}
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with need("matplotlib").rc_context(settings), _plain_letters(figure):
+    with (
+        need("matplotlib").rc_context(settings),
+        warnings.catch_warnings(),
+        _plain_letters(figure),
+    ):
+        # The reader's fonts may well have the letters that matplotlib's own lacks.
+        warnings.filterwarnings("ignore", r"Glyph \d+")
         figure.savefig(buffer, format="svg", dpi=_DPI, metadata=metadata, facecolor="none")
+    figure.set_layout_engine("none")  # laid out once: each further time moves things a little
     return _CONTROL.sub("", buffer.getvalue())
 
 
@@ -137,7 +146,9 @@ def _restyle(element: Element, colours: Mapping[str, str], *, in_raster: bool) -
         if name in element.attrib:
             element.set(name, _short(element.attrib[name]))
     if "transform" in element.attrib:
-        element.set("transform", _short(element.attrib["transform"], digits=4))
+        moved = _NO_TURN.sub("", _short(element.attrib.pop("transform"), digits=4))
+        if moved:
+            element.set("transform", moved)
     if element.tag == "image":
         element.set("href", _smaller(element.get("href", "")))
         element.set("preserveAspectRatio", "none")
@@ -151,6 +162,7 @@ def _style(element: Element, colours: Mapping[str, str]) -> str:
     for name in ("fill", "stroke"):
         if name in element.attrib:  # variables are sure to work in a style only
             found.setdefault(name, element.attrib.pop(name))
+    found.pop("font-family", None)
     font = _FONT.search(found.pop("font", ""))
     if font is not None:
         found["font-size"] = f"{_short(font['size'])}px"
@@ -178,20 +190,23 @@ def _short(text: str, digits: int = 2) -> str:
 
 
 def _rename(root: Element, key: str) -> None:
-    """Drop names that nothing refers to, and make the others unique in the page."""
+    """Drop names that nothing refers to, and number the others, so that they are unique."""
     used = set()
     for element in root.iter():
         used |= {found for value in element.attrib.values() for found in _REFERENCE.findall(value)}
         used |= {value[1:] for value in (element.get("href", ""),) if value.startswith("#")}
+    names: dict[str, str] = {}
     for element in root.iter():
         name = element.attrib.pop("id", "")
         if name in used:
-            element.set("id", f"{key}-{name}")
+            names[name] = f"{key}-{len(names)}"
+            element.set("id", names[name])
+    for element in root.iter():
         for attribute, value in list(element.attrib.items()):
             if attribute == "href" and value.startswith("#"):
-                element.set(attribute, f"#{key}-{value[1:]}")
+                element.set(attribute, f"#{names[value[1:]]}")
             elif "url(#" in value:
-                element.set(attribute, _REFERENCE.sub(rf"url(#{key}-\1)", value))
+                element.set(attribute, _REFERENCE.sub(lambda m: f"url(#{names[m[1]]})", value))
 
 
 def _smaller(address: str) -> str:

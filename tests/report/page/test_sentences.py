@@ -1,0 +1,184 @@
+"""Numbers in words, and the sentences that come first."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from report_content import HOSTILE
+
+from promptreid.evaluation.threshold import Threshold
+from promptreid.evaluation.uncertainty import Difference, Interval
+from promptreid.report.page import words
+from promptreid.report.page.scores import cell, change_table, retrieval_table, verification_table
+from promptreid.report.page.summary import headlines, rates_at, usual_far
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (words.percent(0.7123), "71.2 %"),
+        (words.percent(math.nan), "–"),
+        (words.percent(None), "–"),
+        (words.points(-0.0521), "−5.2"),
+        (words.points(0.0521), "+5.2"),
+        (words.points(-0.00001), "0.0"),
+        (words.rate(1e-3), "0.1 %"),
+        (words.rate(1e-6), "0.0001 %"),
+        (words.score_name("TAR@FAR=1e-05"), "TAR at FAR 0.001 %"),
+        (words.score_name("mAP_step"), "mAP (step)"),
+        (words.score_name("rank-1"), "rank-1"),
+        (words.span(0.1, 0.25), "10.0 to 25.0"),
+        (words.span(-0.1, 0.25, signed=True), "−10.0 to +25.0"),
+        (words.span(math.nan, 0.2), "–"),
+        (words.interval(Interval(0.5, 0.4, 0.6)), "50.0 % (95 % interval 40.0 to 60.0)"),
+        (words.count(1234567), "1 234 567"),
+        (words.plural(1, "query", "queries"), "1 query"),
+        (words.plural(2, "query", "queries"), "2 queries"),
+        (words.listed(["a", "b", "c"]), "a, b and c"),
+        (words.listed(["a"]), "a"),
+        (words.listed([]), ""),
+        (words.seconds(3.21), "3.2 s"),
+        (words.seconds(133), "2 min 13 s"),
+        (words.seconds(7320), "2 h 2 min"),
+        (words.size(1_940_000), "1.9 million"),
+        (words.setting([256, 128]), "[256, 128]"),
+        (words.setting(True), "true"),
+        (words.setting("é"), "é"),
+        (words.group_name("camera", "3"), "camera 3"),
+        (words.group_name("gender", "female"), "female"),
+    ],
+)
+def test_words(told, expected):
+    assert told.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ") == (
+        expected
+    )
+
+
+def plain(sentence):
+    return sentence.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
+
+
+def test_the_best_run_comes_first_with_its_intervals(content):
+    (line,) = headlines(content)
+    run = content.tests[0].runs[1]
+    assert line.best == run.name == HOSTILE
+    found = run.intervals.scores["mAP"]
+    assert plain(line.sentences[0]).startswith(
+        f"{HOSTILE}, the best of 2 runs, reaches mAP {100 * found.value:.1f} % (95 % interval "
+        f"{100 * found.low:.1f} to {100 * found.high:.1f}) and rank-1 "
+    )
+    assert [number.label.replace("\N{NO-BREAK SPACE}", " ") for number in line.numbers] == [
+        "mAP", "rank-1", "TAR at FAR 0.1 %", "equal error rate",
+    ]  # fmt: skip
+
+
+def test_the_summary_says_how_sure_the_difference_is(content):
+    test = content.tests[0]
+    (pair,) = test.pairs
+    known = headlines(content)[0].sentences[1]
+    assert f"{100 * pair.differences['mAP'].value:.1f} points above that of zero-shot" in known
+    assert "includes zero" not in known
+    unsure = replace(
+        pair, differences={**pair.differences, "mAP": Difference(0.02, -0.01, 0.05, 0.8)}
+    )
+    told = headlines(replace(content, tests=(replace(test, pairs=(unsure,)),)))[0].sentences[1]
+    assert "it includes zero, so these queries do not tell the two apart" in told
+
+
+def test_the_first_run_may_be_the_best(content):
+    test = content.tests[0]
+    (pair,) = test.pairs
+    swapped = replace(
+        test,
+        runs=test.runs[::-1],
+        pairs=(
+            replace(
+                pair,
+                name="zero-shot",
+                baseline=HOSTILE,
+                differences={"mAP": Difference(-0.5, -0.6, -0.4, 0.0)},
+            ),
+        ),
+    )
+    told = plain(headlines(replace(content, tests=(swapped,)))[0].sentences[1])
+    assert "its mAP is 50.0 points above that of zero-shot (95 % interval +40.0 to +60.0)" in told
+
+
+def test_the_stored_threshold_is_tried_on_the_test_pairs(content):
+    told = plain(" ".join(headlines(content)[0].sentences))
+    assert "from a cosine of 0.71 on, chosen at FAR 1 % on 4 950 pairs" in told
+    assert "among 100 validation images of <unseen> identities" in told
+    runs = (content.runs[0], replace(content.runs[1], threshold=None))
+    told = " ".join(headlines(replace(content, runs=runs))[0].sentences)
+    assert "It has no threshold of its own" in told
+
+
+def test_rates_of_a_threshold_are_those_of_the_curve(content):
+    found = content.tests[0].runs[0].verification
+    first = found.per_repeat[0]
+    for point in first.points:
+        if point.threshold is None:
+            continue
+        far, tar = rates_at(found, Threshold(point.threshold, point.far, 1))
+        assert far == pytest.approx(point.false_accepts / first.impostors, abs=0.003)
+        assert tar == pytest.approx(point.tar, abs=0.02)
+    assert rates_at(found, Threshold(1.1, 0.1, 1)) is None
+
+
+def test_far_is_the_usual_one_or_the_next_that_can_be_measured(content):
+    found = content.tests[0].runs[0].verification
+    assert usual_far(found) == 1e-3
+    few = replace(
+        found,
+        per_repeat=tuple(
+            replace(
+                repeat,
+                points=tuple(
+                    replace(point, tar=None, threshold=None) if point.far < 0.05 else point
+                    for point in repeat.points
+                ),
+            )
+            for repeat in found.per_repeat
+        ),
+    )
+    assert usual_far(few) == 0.1
+
+
+def test_tables_hold_percentages_and_what_cannot_be_measured(content):
+    test = content.tests[0]
+    table = retrieval_table(test)
+    assert table.columns[:2] == ("mAP", "rank-1")
+    assert table.columns[-1] == "mAP (trapezoid)"
+    run = test.runs[0]
+    first = table.rows[run.name][0]
+    assert first.raw == pytest.approx(100 * run.scores.mAP)
+    assert first.low <= first.raw <= first.high
+    checked = verification_table(test)
+    assert len(checked.columns) == len(checked.rows[run.name])
+    assert "TAR at FAR 0.01" not in " ".join(checked.columns)  # too few pairs for 1e-4
+    mixed = replace(test, runs=(replace(run, verification=None), test.runs[1]))
+    assert {one.value for one in verification_table(mixed).rows[run.name]} == {"–"}
+    nothing = replace(test, runs=(replace(run, verification=None),))
+    assert verification_table(nothing) is None
+
+
+def test_a_cell_without_an_interval_has_no_bar():
+    assert cell(None).raw is None
+    told = cell(Interval(0.5, math.nan, math.nan))
+    assert (told.value, told.low, told.span) == ("50.0", None, "")
+
+
+def test_of_error_rates_the_smaller_is_better(content):
+    (pair,) = content.tests[0].pairs
+    changes = {
+        "mAP": Difference(0.1, 0.05, 0.2, 1.0),
+        "mAP_step": Difference(0.1, 0.05, 0.2, 1.0),
+        "rank-1": Difference(-0.1, -0.2, -0.05, 0.0),
+        "mINP": Difference(0.0, -0.1, 0.1, 0.5),
+        "EER": Difference(-0.1, -0.2, -0.05, 0.0),
+    }
+    table = change_table(replace(pair, differences=changes), "step")
+    assert [(row.score, row.verdict) for row in table.rows] == [
+        ("mAP", "better"), ("rank-1", "worse"), ("mINP", "not told apart"), ("EER", "better"),
+    ]  # fmt: skip
+    assert table.reach == pytest.approx(20)
