@@ -249,7 +249,9 @@ def facts(name: str, number: int) -> RunFacts:
             "best": {"score": 0.5585 if trained else None,
                      "chosen_at": "stage image, epoch 9" if trained else ""},
         },
-        threshold=Threshold(0.71, 0.01, 4950, 100, 100, "validation images of <unseen> identities") if trained else None,
+        threshold=Threshold(0.71, 0.01, 4950, 100, 100, "validation images of <unseen> identities")
+        if trained
+        else None,
     )  # fmt: skip
 
 

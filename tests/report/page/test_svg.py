@@ -111,9 +111,20 @@ def test_a_figure_has_a_name_a_size_and_nothing_of_a_file():
     assert root.tag == "svg"
     assert root.get("role") == "img"
     assert root.get("aria-label") == 'He said "<ten>" & left'
-    assert re.fullmatch(r"--w:288;--h:216", root.get("style"))
+    sizes = re.fullmatch(r"--w:([\d.]+);--h:([\d.]+)", root.get("style"))
+    width, height = map(float, sizes.groups())
+    assert width == pytest.approx(288, rel=0.1)
+    assert height == pytest.approx(216, rel=0.1)
+    assert list(map(float, root.get("viewBox").split())) == [0, 0, width, height]
     assert not list(root.iter("metadata"))
     assert not list(root.iter("style"))
+
+
+def test_long_words_do_not_leave_the_figure():
+    figure = draw()
+    figure.axes[0].set_ylabel("a very long name of a run, and what is shown of it " * 3)
+    tall = float(svg(figure).get("viewBox").split()[3])
+    assert tall > 400
 
 
 def test_numbers_are_short_and_the_drawing_smaller_than_the_file():

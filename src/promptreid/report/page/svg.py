@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 144  # of pictures inside figures: two pixels for a point
+_PAD = 0.04  # inches around what is drawn
 _HALO = "halo-"
 _WEBP_QUALITY = 82
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
@@ -75,7 +76,10 @@ def _draw(figure: Figure) -> str:
     ):
         # The reader's fonts may well have the letters that matplotlib's own lacks.
         warnings.filterwarnings("ignore", r"Glyph \d+")
-        figure.savefig(buffer, format="svg", dpi=_DPI, metadata=metadata, facecolor="none")
+        figure.savefig(
+            buffer, format="svg", dpi=_DPI, metadata=metadata, facecolor="none",
+            bbox_inches="tight", pad_inches=_PAD,  # long names may reach beyond the figure
+        )  # fmt: skip
     figure.set_layout_engine("none")  # laid out once: each further time moves things a little
     return _CONTROL.sub("", buffer.getvalue())
 
