@@ -1,10 +1,12 @@
 """Figures by what is on them: marks, colours, scales, words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from PIL import Image
 
@@ -75,6 +77,23 @@ def test_ratio_stands_below_each_panel_and_the_legend_names_all():
     assert "run0 0.50; run1 0.25" in words
     assert words.endswith("in run1.")
     assert "tightest" not in layout_alt(panels(1), selection())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_long_names_stay_on_the_page(count):
+    chosen = selection(8)
+    named = tuple(f"{n}00000/some_domain_of_a_long_name" for n in range(8))
+    shown = [Panel(f"r{n}", Layout(np.eye(32, 2), "t-SNE"), Spread(1, 2)) for n in range(count)]
+    figure = layout_figure(shown, replace(chosen, identities=named))
+    FigureCanvasAgg(figure).draw()
+    (legend,) = figure.legends
+    box, page = legend.get_window_extent(), figure.bbox
+    assert page.x0 <= box.x0 < box.x1 <= page.x1
+    assert page.y0 <= box.y0 < box.y1 <= figure.axes[0].get_window_extent().y0
+    label = legend.get_texts()[2].get_text()
+    assert len(label) == 24
+    assert label.startswith("…")
+    assert label.endswith("of_a_long_name")
 
 
 def test_principal_components_say_how_much_they_show():

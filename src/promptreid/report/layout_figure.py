@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _SIDE = 3.6  # inches
 _NAMED = 14
 _SIZE = 42  # square points
+_LONGEST_NAME = 24
+_LETTER, _MARK, _LINE = 0.085, 0.5, 0.21  # inches that a legend needs for each
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +61,17 @@ def layout_figure(panels: Sequence[Panel], selection: Selection, *, theme: Theme
         )
     figure_module = need("matplotlib.figure")
     with drawn_in(theme):
+        handles = _handles(selection, theme)
+        width = _SIDE * len(panels)
+        columns = _columns(width, [handle.get_label() for handle in handles])
+        lines = -(-len(handles) // columns)
         figure = figure_module.Figure(
-            figsize=(_SIDE * len(panels), _SIDE + 1.25), layout="constrained"
+            figsize=(width, _SIDE + 0.8 + _LINE * lines), layout="constrained"
         )
         grid = figure.subplots(1, len(panels), squeeze=False)
         for panel, axes in zip(panels, grid[0], strict=True):
             _draw_panel(axes, panel, selection, theme)
-        _draw_legend(figure, selection, theme)
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.2)
     return figure
 
 
@@ -129,7 +135,8 @@ def _mark(role: str, hue: str, theme: Theme) -> dict[str, Any]:
     }
 
 
-def _draw_legend(figure: Figure, selection: Selection, theme: Theme) -> None:
+def _handles(selection: Selection, theme: Theme) -> list[Any]:
+    """Return what the legend explains: roles, and identities unless they are many."""
     handles = []
     for role in ("query", "gallery", "image"):
         if role in selection.roles:
@@ -137,9 +144,14 @@ def _draw_legend(figure: Figure, selection: Selection, theme: Theme) -> None:
     if len(selection.identities) <= _NAMED:
         for group, name in enumerate(selection.identities):
             hue, shape = group_look(theme, group)
-            handles.append(_handle(shape, name, _mark("query", hue, theme)))
-    columns = max(2, int(1.6 * len(figure.axes)) + 2)
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.2)
+            label = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
+            handles.append(_handle(shape, label, _mark("query", hue, theme)))
+    return handles
+
+
+def _columns(width: float, labels: Sequence[str]) -> int:
+    """Say how many columns of a legend fit into so many inches."""
+    return max(1, int(width / (_MARK + _LETTER * max(len(label) for label in labels))))
 
 
 def _handle(shape: str, label: str, mark: dict[str, Any]) -> Any:
