@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from promptreid.evaluation import counting
 from promptreid.evaluation.counting import count_reaching
 
 
@@ -30,6 +31,14 @@ def test_counts_equal_comparisons_whether_few_or_most_entries_reach(lowest, thre
     assert torch.equal(found, plain_counts(rows, values))
     assert found[5].eq(0).all()
     assert found[9, 0] == 400
+
+
+def test_parts_of_a_block_are_put_back_in_their_places(monkeypatch):
+    monkeypatch.setattr(counting, "_PART", 150)
+    generator = torch.Generator().manual_seed(2)
+    rows = torch.randn(11, 70, generator=generator)  # parts of 2, 2, 2, 2, 2 and 1
+    values = torch.rand(11, 4, generator=generator) * 4 - 1
+    assert torch.equal(count_reaching(rows, values), plain_counts(rows, values))
 
 
 def test_ties_and_both_zeros_count():

@@ -9,7 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Picking entries out one by one costs more than copying the row beyond this share of them.
+# Entries that a thread looks at together: they stay near its core, and calls are few enough that
+# threads do not wait for each other.
+_PART = 2**18
+# Picking entries out one by one costs more than sorting whole rows beyond this share of them.
 _MOST_PICKED = 0.25
 
 
@@ -32,21 +35,28 @@ def count_reaching(rows: Tensor, values: Tensor) -> Tensor:
     entries, wanted = rows.numpy(), values.numpy()
     counts = np.empty(wanted.shape, dtype=np.int64)
 
-    def work(part: NDArray[np.int64]) -> None:
-        for row in part:
-            counts[row] = _count(entries[row], wanted[row])
+    size = max(1, _PART // max(1, entries.shape[1]))
+
+    def work(start: int) -> None:
+        part = slice(start, start + size)
+        _count(entries[part], wanted[part], counts[part])
 
     # NumPy compares and sorts float32 with vector instructions, and lets other threads run.
-    workers = max(1, min(torch.get_num_threads(), len(entries)))
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(work, np.array_split(np.arange(len(entries)), workers)):
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for _ in pool.map(work, range(0, len(entries), size)):
             pass
     return torch.from_numpy(counts)
 
 
-def _count(row: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.int64]:
-    reaches = row >= values.min(initial=np.inf)
-    few = np.count_nonzero(reaches) <= _MOST_PICKED * len(row)
-    kept = row.compress(reaches) if few else row.copy()
-    kept.sort()
-    return len(kept) - kept.searchsorted(values)
+def _count(
+    rows: NDArray[np.float32], values: NDArray[np.float32], counts: NDArray[np.int64]
+) -> None:
+    lowest = values.min(axis=1, initial=np.inf, keepdims=True)
+    cells = np.flatnonzero(rows >= lowest)
+    if len(cells) > _MOST_PICKED * rows.size:
+        parts = list(rows)
+    else:
+        ends = np.arange(1, len(rows)) * rows.shape[1]
+        parts = np.split(rows.ravel()[cells], np.searchsorted(cells, ends))
+    for part, wanted, count in zip(parts, values, counts, strict=True):
+        count[:] = len(part) - np.sort(part).searchsorted(wanted)
