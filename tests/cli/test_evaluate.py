@@ -57,12 +57,12 @@ def test_nothing_is_applied_unless_asked_for(capsys, plain):
 
 def test_options_are_applied_and_said(capsys, plain):
     before, _ = scored(capsys, plain)
-    found, out = scored(capsys, plain, "--flip", "--query-expansion", "4", "--rerank")
+    found, out = scored(capsys, plain, "--flip", "--query-expansion", "40", "--rerank")
     assert found["flip"] is True
-    assert found["query_expansion"] == {"neighbours": 4, "power": 3.0}
+    assert found["query_expansion"] == {"neighbours": 40, "power": 3.0}
     assert found["rerank"]["k1"] == 20
     assert "mirror image" in out
-    assert "(4 neighbours, power 3)" in out
+    assert "(40 neighbours, power 3)" in out
     assert "Re-ranked" in out
     assert found["mAP"] != before["mAP"]
 
@@ -226,3 +226,32 @@ def test_unknown_attributes_are_told(capsys, plain):
     code, _, err = run(capsys, "evaluate", plain, "--by", "sid")
     assert code == 2
     assert "Did you mean 'side'" in err
+
+
+def test_paired_differences_to_the_first_run(capsys, crops, plain, tricks):
+    data = ["--data", f"folder:{crops}?train=0"]
+    found, out = scored(capsys, plain, tricks, *data, "--paired", "--verification")
+    (record,) = found["paired"]
+    assert (record["model"], record["baseline"]) == (str(tricks), str(plain))
+    assert record["data"] == data[1]
+    first, second = found["results"]
+    difference = record["differences"]["mAP"]
+    assert difference["value"] == pytest.approx(second["mAP"] - first["mAP"])
+    assert difference["low"] <= difference["value"] <= difference["high"]
+    eer = [result["verification"]["eer"] for result in found["results"]]
+    assert record["differences"]["EER"]["value"] == pytest.approx(eer[1] - eer[0])
+    assert f"{tricks} minus {plain}" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("mINP ")]
+    assert line.split()[1] == f"{100 * record['differences']['mINP']['value']:+.2f}"
+
+
+def test_ranking_alone_is_paired_without_verification(capsys, crops, plain, tricks):
+    data = ["--data", f"folder:{crops}?train=0", "--data", f"folder:{crops}?train=0.5"]
+    found, _ = scored(capsys, plain, tricks, *data, "--paired")
+    assert [record["data"] for record in found["paired"]] == data[1::2]
+    assert "EER" not in found["paired"][0]["differences"]
+
+
+def test_one_run_has_nothing_to_be_paired_with(capsys, plain):
+    code, _, err = run(capsys, "evaluate", plain, "--paired")
+    assert (code, "two runs or more" in err) == (2, True)

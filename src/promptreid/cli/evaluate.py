@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
     from promptreid.data.store import ImageStore
     from promptreid.embedder import Embedder
+    from promptreid.evaluation.embeddings import Embeddings
     from promptreid.evaluation.further import FurtherScores
+    from promptreid.evaluation.scores import Scores
     from promptreid.evaluation.settings import RetrievalSettings
     from promptreid.progress import Lines
 
@@ -94,6 +97,11 @@ if TYPE_CHECKING:
 )
 @click.option("--intervals", is_flag=True, help="Also give 95 % intervals of all scores.")
 @click.option(
+    "--paired",
+    is_flag=True,
+    help="Also give the differences of all runs to the first, on the same draws of identities.",
+)
+@click.option(
     "--by",
     multiple=True,
     metavar="ATTRIBUTE",
@@ -135,6 +143,7 @@ def evaluate(
     multi_query: str | None,
     verification: bool,
     intervals: bool,
+    paired: bool,
     by: tuple[str, ...],
     attributes: bool,
     image_size: tuple[int, int] | None,
@@ -154,8 +163,10 @@ def evaluate(
     promptreid evaluate runs/my-prompt-sg-run --prompt composed --prompt simplified
     promptreid evaluate runs/my-run --data market1501:/data/Market-1501-v15.09.15
     promptreid evaluate runs/a runs/b --data market1501:/data/Market --data msmt17:/data/MSMT17_V1
+    promptreid evaluate runs/a runs/b --paired --data market1501:/data/Market
     """  # noqa: D301 - click reads the \b itself
     from promptreid.cli.attribute_table import attribute_text, read_attributes, recipe_templates
+    from promptreid.cli.paired_table import Pairing, paired_text
     from promptreid.cli.score_table import matrix_row, named, own_data, summarise, tell, tell_speeds
     from promptreid.data.spec import parse_spec
     from promptreid.errors import RunError
@@ -175,6 +186,9 @@ def evaluate(
 
     if multi_query is not None and by:
         raise click.UsageError("--by groups single queries; leave out --multi-query or --by.")
+    if paired and max(len(models), len(set(prompts))) < 2:
+        raise click.UsageError("--paired compares runs with the first; give two runs or more.")
+    pairing = Pairing(verification=verification) if paired else None
     progress = Lines()
     further = FurtherScores(verification, intervals, tuple(dict.fromkeys(by)))
     datasets: dict[str, DataSet] = {}
@@ -203,7 +217,10 @@ def evaluate(
                 datasets[spec] = _load_data(spec, unreadable, progress)
             dataset = datasets[spec]
             rules = {"same_camera": same_camera, "multi_query": multi_query}
-            found = _score(embedder, dataset, settings, kinds, further, rules, batch_size, progress)
+            keep = None if pairing is None else partial(pairing.keep, model, dataset)
+            found = _score(
+                embedder, dataset, settings, kinds, further, rules, batch_size, progress, keep
+            )
             for kind, result in zip(kinds, found, strict=True):
                 tell(result, named(model, kind), alone=len(models) == len(kinds) == 1)
                 if further.wanted:
@@ -219,6 +236,10 @@ def evaluate(
                 own.append({**result, "model": str(model)})
         table += [tuple(own) for own in results]
     content = summarise(rows, [datasets[spec] for spec in specs], table)
+    if pairing is not None:
+        content["paired"] = pairing.records()
+        for record in content["paired"]:
+            click.echo(f"\n{paired_text(record)}")
     if json_file is not None:
         write_json(json_file, content)
         click.echo(f"wrote {json_file}")
@@ -266,6 +287,7 @@ def _score(
     rules: Mapping[str, str | None],
     batch_size: int,
     progress: Lines,
+    keep: Callable[[str | None, Scores, Embeddings], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Score each kind of sentence on images that are decoded once where memory allows."""
     from promptreid.evaluation.embed import open_images
@@ -296,6 +318,8 @@ def _score(
             batch_size=batch_size,
             progress=progress,
         )
+        if keep is not None:
+            keep(kind, scores, embeddings)
         result = {**scores.to_dict(), **speeds.get(kind, {}), "data": dataset.spec}
         other = None if kind == embedder.model.sentences.retrieval else kind
         more = further_scores(

@@ -21,6 +21,7 @@ COMMANDS = MappingProxyType(
         "evaluate": ("promptreid.cli.evaluate:evaluate", "Score a run or a checkpoint on data."),
         "sweep": ("promptreid.cli.sweep:sweep", "Train a grid or list of settings from one file."),
         "compare": ("promptreid.cli.compare:compare", "Set the scores of runs side by side."),
+        "report": ("promptreid.cli.report:report", "Write all about runs into one HTML page."),
         "figure": ("promptreid.cli.figure:figure", "Draw t-SNE and activation maps of runs."),
         "recipes": ("promptreid.cli.recipes:recipes", "List, show and copy recipes."),
         "data": ("promptreid.cli.data:data", "Inspect data sets; render synthetic ones."),

@@ -1,0 +1,194 @@
+"""`promptreid report`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from promptreid.report.content import Content, Test, TestedRun
+
+_PAGE = "report.html"
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    "specs",
+    multiple=True,
+    metavar="NAME:ROOT[?key=value&...]",
+    help="Data set to score on; may be given several times.  [default: the runs' own]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="Where the page goes; an earlier one is replaced.  [default: report.html in the folder of "
+    "the run if there is one run, else here]",
+)
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="What a run is called, once for each run in order.  [default: from its path]",
+)
+@click.option("--title", default="", help="Of the page.  [default: names the runs]")
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="ATTRIBUTE",
+    help="Break scores down by an attribute, by camera, view or domain, or by pairs of values of "
+    "query and gallery (camera-pair); may be given several times.  [default: up to four with 2 to "
+    "12 values]",
+)
+@click.option(
+    "--map",
+    "method",
+    type=click.Choice(["tsne", "umap", "pca"]),
+    default="tsne",
+    show_default=True,
+    help="How embeddings are laid out in the plane.",
+)
+@click.option(
+    "--pixelate", is_flag=True, help="Show all pictures as coarse mosaics, for reports to share."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of embeddings already made.  [default: ~/.cache/promptreid/embeddings]",
+)
+@click.option("--no-cache", is_flag=True, help="Neither read nor keep embeddings.")
+@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
+def report(
+    runs: tuple[Path, ...],
+    specs: tuple[str, ...],
+    out: Path | None,
+    names: tuple[str, ...],
+    title: str,
+    by: tuple[str, ...],
+    method: str,
+    pixelate: bool,
+    seed: int,
+    device: str | None,
+    cache: Path | None,
+    no_cache: bool,
+    batch_size: int,
+) -> None:
+    """Write all evidence on runs into one HTML file that needs nothing else; extra `report`.
+
+    What was run and on which data, learning curves, scores with 95 % intervals, verification, rank
+    lists, where the models look, maps of embeddings, breakdowns and queries without a match. With
+    several runs: side by side, with paired differences to the first.
+
+    \b
+    promptreid report runs/my-run
+    promptreid report runs/zero-shot runs/clip-reid --data SPEC --out comparison.html
+    promptreid report runs/my-run --by gender --by skinColor --pixelate --map pca
+    """  # noqa: D301 - click reads the \b itself
+    from promptreid.cli.score_table import own_data
+    from promptreid.data.spec import parse_spec
+    from promptreid.errors import RunError
+    from promptreid.report.extra import need
+
+    for run in runs:
+        if not run.exists():
+            raise RunError(f"There is no run or checkpoint {run}.")
+    specs = specs or own_data(runs)
+    for spec in specs:
+        parse_spec(spec)
+    need("matplotlib")
+    need("jinja2")
+    out = out or _default_out(runs)
+    if out.is_dir():
+        raise click.UsageError(f"--out {out} is a folder; name the file, such as {out / _PAGE}.")
+
+    from promptreid.progress import Lines
+    from promptreid.report.cache import default_cache
+    from promptreid.report.collect import collect
+    from promptreid.report.collect_options import ReportOptions
+    from promptreid.report.page import write_page
+
+    content = collect(
+        runs,
+        specs,
+        names=names,
+        title=title,
+        options=ReportOptions(
+            by=tuple(dict.fromkeys(by)), method=method, pixelate=pixelate, seed=seed
+        ),
+        cache=None if no_cache else cache or default_cache(),
+        device=device,
+        batch_size=batch_size,
+        progress=Lines(),
+        command=_command(runs, specs, out, names, title, by, method, pixelate, seed),
+    )
+    size = write_page(content, out)
+    click.echo(f"wrote {out} ({size / 1e6:.1f} MB)")
+    for line in headlines(content):
+        click.echo(line)
+
+
+def headlines(content: Content) -> tuple[str, str]:
+    """Say in two lines what a report shows: the scores of the best run, and how sure that is."""
+    test = content.tests[0]
+    best = max(test.runs, key=lambda run: run.scores.mAP)
+    on = f"on {test.name}"
+    if len(content.tests) > 1:
+        on += f", the first of {len(content.tests)} data sets"
+    first = f"{best.name}: {_scored(best, 'mAP')}, {_scored(best, 'rank-1')} {on}"
+    return first, _second(test, best)
+
+
+def _second(test: Test, best: TestedRun) -> str:
+    if test.pairs:
+        pair = max(test.pairs, key=lambda pair: abs(pair.differences["mAP"].value))
+        found = pair.differences["mAP"]
+        sure = "which may be chance" if found.low <= 0 <= found.high else "which is no chance"
+        return (
+            f"{pair.name} against {pair.baseline}: {100 * found.value:+.1f} points of mAP "
+            f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}], {sure}"
+        )
+    if best.verification is None:
+        return f"{test.queries:,} queries, {test.gallery:,} gallery images; nothing to verify"
+    verified = best.verification
+    rates = [far for far in verified.fars if verified.tar(far) is not None and far <= 1e-3]
+    told = f", TAR {100 * (verified.tar(rates[0]) or 0):.1f} % at FAR {rates[0]:g}" if rates else ""
+    return f"verification: EER {100 * verified.eer:.1f} %, AUC {verified.auc:.3f}{told}"
+
+
+def _scored(run: TestedRun, score: str) -> str:
+    found = run.intervals.scores[score]
+    return f"{score} {100 * found.value:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+def _default_out(runs: Sequence[Path]) -> Path:
+    """Put the report of one run into its folder, and any other here."""
+    alone = len(runs) == 1 and runs[0].is_dir()
+    return runs[0] / _PAGE if alone else Path(_PAGE)
+
+
+def _command(
+    runs: Sequence[Path],
+    specs: Sequence[str],
+    out: Path,
+    names: Sequence[str],
+    title: str,
+    by: Sequence[str],
+    method: str,
+    pixelate: bool,
+    seed: int,
+) -> str:
+    """Write the command that makes the same report again, in full."""
+    words = ["promptreid", "report", *map(str, runs)]
+    for option, values in (("--data", specs), ("--name", names), ("--by", by)):
+        words += [word for value in values for word in (option, value)]
+    words += ["--title", title] if title else []
+    words += ["--map", method, "--seed", str(seed), *["--pixelate"] * pixelate, "--out", str(out)]
+    return shlex.join(words)
