@@ -168,6 +168,12 @@ def test_a_cell_without_an_interval_has_no_bar():
     assert (told.value, told.low, told.span) == ("50.0", None, "")
 
 
+def test_small_rates_keep_their_digits():
+    told = cell(Interval(0.0012, 0.0004, 0.0021), digits=2)
+    assert (told.value, told.span) == ("0.12", "0.04 to 0.21")
+    assert words.span(-0.0004, 0.0, signed=True, digits=2) == "−0.04 to 0.00"
+
+
 def test_of_error_rates_the_smaller_is_better(content):
     (pair,) = content.tests[0].pairs
     changes = {

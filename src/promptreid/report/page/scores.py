@@ -92,15 +92,16 @@ class ChangeTable:
     rows: tuple[Change, ...]
 
 
-def cell(found: Interval | None, note: str = "") -> Cell:
-    """Write a score with its interval."""
+def cell(found: Interval | None, note: str = "", digits: int = 1) -> Cell:
+    """Write a score with its interval, both in percent with so many digits."""
     if found is None or found.value != found.value:
         return Cell(number(None), None, note=note)
-    told = Cell(number(found.value), 100 * found.value, note=note)
+    told = Cell(number(found.value, digits), 100 * found.value, note=note)
     if found.low != found.low or found.high != found.high:
         return told
     low, high = 100 * found.low, 100 * found.high
-    return Cell(told.value, told.raw, low, high, span(found.low, found.high), note)
+    ends = span(found.low, found.high, digits=digits)
+    return Cell(told.value, told.raw, low, high, ends, note)
 
 
 def retrieval_table(test: Test) -> ScoreTable:

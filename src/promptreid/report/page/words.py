@@ -33,20 +33,20 @@ def rate(value: float) -> str:
     return f"{100 * value:.6g}{_SPACE}%" if value >= 1e-6 else f"{100 * value:g}{_SPACE}%"
 
 
-def points(value: float | None) -> str:
+def points(value: float | None, digits: int = 1) -> str:
     """Write a difference of two fractions in percentage points, with its sign."""
     if value is None or math.isnan(value):
         return NONE
-    told = f"{100 * value:+.1f}"
-    return "0.0" if float(told) == 0 else told.replace("-", _MINUS)
+    told = f"{100 * value:+.{digits}f}"
+    return told[1:] if float(told) == 0 else told.replace("-", _MINUS)
 
 
-def span(low: float, high: float, *, signed: bool = False) -> str:
+def span(low: float, high: float, *, signed: bool = False, digits: int = 1) -> str:
     """Write the ends of an interval of fractions in percent."""
     if math.isnan(low) or math.isnan(high):
         return NONE
     told = points if signed else number
-    return f"{told(low)} to {told(high)}"
+    return f"{told(low, digits)} to {told(high, digits)}"
 
 
 def interval(found: Interval, level: float = 0.95) -> str:
