@@ -276,6 +276,37 @@ def test_without_matplotlib_one_line_says_that_there_are_no_pictures(
     assert line in (run.path / "log.txt").read_text()
 
 
+def test_pictures_can_be_mosaics_or_stay_at_home_and_a_resumed_run_remembers(
+    recorder, request_, quick, monkeypatch
+):
+    tiny = tuple(override for override in quick if override.startswith("backbone."))
+    request = replace(request_, recipe="zero-shot", overrides=tiny)
+    colours = []
+    for kind in ("plain", "pixelated"):
+        out = request_.out.parent / kind
+        train(replace(request, out=out, track_pictures=kind), progress=Silent())
+        *_, (_, pixels, _) = recorder.of("image")
+        colours.append(len(np.unique(pixels.reshape(-1, 3), axis=0)))
+    assert colours[1] < colours[0]
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("promptreid.training.train.score_run", stop)
+        with pytest.raises(Interrupted):
+            train(replace(request, track_pictures="none"), progress=Silent())
+    recorder.calls.clear()
+    train(TrainRequest(out=request.out, resume=True, device="cpu"), progress=Silent())
+    assert recorder.names() == ["start", "summary", "finish"]
+
+
+def test_a_wrong_kind_of_pictures_is_refused(request_):
+    with pytest.raises(ConfigError, match="Did you mean 'pixelated'"):
+        train(replace(request_, track_pictures="pixelate"), progress=Silent())
+    assert not request_.out.exists()
+
+
 def test_no_picture_is_drawn_for_nobody(request_, quick, monkeypatch):
     monkeypatch.setattr("promptreid.training.scoring.drawn_ranks", None)
     tiny = tuple(override for override in quick if override.startswith("backbone."))

@@ -40,6 +40,12 @@ import click
     "ADDRESS]; may be given several times. A resumed run goes on with those it has; none stops "
     "them.",
 )
+@click.option(
+    "--track-pictures",
+    type=click.Choice(["plain", "pixelated", "none"]),
+    help="How trackers get rank lists of test images at the end.  [default: plain, or as the "
+    "resumed run was started]",
+)
 @click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
 @click.option(
     "--unreadable",
@@ -58,6 +64,7 @@ def train(
     resume: bool,
     overwrite: bool,
     track: tuple[str, ...],
+    track_pictures: str | None,
     device: str | None,
     unreadable: str,
 ) -> None:
@@ -94,6 +101,7 @@ def train(
         device=device,
         unreadable=unreadable,
         track=track,
+        track_pictures=track_pictures,
     )
     try:
         run = run_training(request, progress=Lines())

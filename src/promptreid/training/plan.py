@@ -11,11 +11,14 @@ import torch
 
 from promptreid.config.recipes import load_recipe
 from promptreid.config.schema import Recipe
-from promptreid.errors import ConfigError, RunError
+from promptreid.errors import ConfigError, RunError, unknown_name
 from promptreid.tracking.group import read_tracking
 from promptreid.tracking.spec import TrackerSpec, check_installed, parse_trackers
 from promptreid.training.device import pick_device, resolve_precision
 from promptreid.training.run_folder import DATA, ENVIRONMENT, RECIPE, RunFolder, check_free
+
+PICTURES = ("plain", "pixelated", "none")
+"""How trackers get pictures of test images."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class TrainRequest:
     """Data sets that are scored at the end and never learned from."""
     track: Sequence[str] = ()
     """Trackers; a resumed run goes on with those it has when none is named."""
+    track_pictures: str | None = None
+    """One of `PICTURES`; a resumed run goes on with its own when None."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Plan:
     precision: str
     device: torch.device
     track: tuple[TrackerSpec, ...]
+    track_pictures: str
 
 
 def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
@@ -66,6 +72,8 @@ def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
         RunError: There is no run to resume, it was started otherwise, or the folder is taken.
     """
     device = pick_device(request.device)
+    if request.track_pictures not in (None, *PICTURES):
+        raise ConfigError(unknown_name("kind of pictures", request.track_pictures, PICTURES))
     out = request.out
     if request.resume and out is not None and (out / RECIPE).is_file():
         run = RunFolder.open(out)
@@ -90,6 +98,7 @@ def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
         precision=resolve_precision(recipe.precision, device),
         device=device,
         track=_track(request, None),
+        track_pictures=request.track_pictures or PICTURES[0],
     )
     return plan, None
 
@@ -155,6 +164,7 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
         precision=before["precision"],
         device=device,
         track=_track(request, run),
+        track_pictures=request.track_pictures or before.get("track_pictures", PICTURES[0]),
     )
 
 

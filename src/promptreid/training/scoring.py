@@ -68,13 +68,14 @@ def score_run(
             templates = plan.recipe.zero_shot.attributes
             result["attributes"] = _read_attributes(embedder, dataset, templates, progress)
         results.append(result)
-        embedded.append(embeddings if trackers else None)
+        embedded.append(embeddings if trackers and plan.track_pictures != "none" else None)
     run.write(SCORES, results[0] if len(results) == 1 else {"results": results})
     trackers.summary(results)
     for name, dataset, embeddings in zip(tested_names(results), testable, embedded, strict=True):
         if trackers and embeddings is not None:
             shown = TrialRun(run.path.resolve().name, embeddings, settings)
-            _show_ranks(trackers, shown, dataset, name, epochs, progress)
+            pixelate = plan.track_pictures == "pixelated"
+            _show_ranks(trackers, shown, dataset, name, epochs, progress, pixelate=pixelate)
 
 
 def _show_ranks(
@@ -84,10 +85,12 @@ def _show_ranks(
     name: str,
     epochs: int,
     progress: Progress,
+    *,
+    pixelate: bool,
 ) -> None:
     """Pass a picture of the worst queries on; a run does not fail for want of a picture."""
     try:
-        drawn = drawn_ranks((shown,), Trial.of(dataset), which="worst")
+        drawn = drawn_ranks((shown,), Trial.of(dataset), which="worst", pixelate=pixelate)
     except PromptReIDError as error:
         progress.message(f"trackers get no rank lists of {dataset.spec}: {error}")
         return
