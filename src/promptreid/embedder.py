@@ -21,9 +21,10 @@ from promptreid.evaluation.threshold import Comparison, Threshold
 from promptreid.interop.clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model
 from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.precision import in_precision
 from promptreid.models.prompts import encode_sentences
 from promptreid.models.reid import ReIDModel
-from promptreid.training.device import pick_device
+from promptreid.training.device import is_bf16_native, pick_device
 
 ImageLike = str | Path | Image.Image | np.ndarray
 Numbers = Sequence[int | None] | Tensor
@@ -41,6 +42,7 @@ class Embedder:
         preprocess: Size, pixel statistics and filter its images need.
         metadata: What the checkpoint says about itself.
         device: Where it computes.
+        precision: Number type of the matrices, "float32" or "bfloat16".
     """
 
     def __init__(
@@ -50,9 +52,12 @@ class Embedder:
         metadata: dict[str, Any],
         *,
         device: str | torch.device = "cpu",
+        precision: str = "float32",
     ) -> None:
         self.device = torch.device(device)
-        self.model = model.to(self.device).eval()
+        kept = in_precision(model, precision, native=is_bf16_native(self.device))
+        self.precision = "float32" if kept is model else "bfloat16"
+        self.model = kept.to(self.device).eval()
         self.preprocess = preprocess
         self.metadata = metadata
 
@@ -243,6 +248,7 @@ def load(
     *,
     image_size: tuple[int, int] | None = None,
     views: int = 0,
+    precision: str = "float32",
 ) -> Embedder:
     """Load a trained model for inference.
 
@@ -253,13 +259,17 @@ def load(
         image_size: Height and width a published `.pth` was trained with, where the file leaves it
             open.
         views: Number of views in a published `.pth`'s side-information table.
+        precision: "float32"; "bfloat16" for embeddings that are computed several times as fast
+            where it is native, and whose cosine to those of float32 is 0.9999 or more; "auto" for
+            the latter where device and architecture allow it.
 
     Returns:
         The model, ready to embed.
 
     Raises:
         WeightsError: There is no such file, or it is none of the three.
-        ConfigError: The device is not there.
+        ConfigError: The device is not there, or the precision is unknown.
+        ModelError: The architecture does not embed in bfloat16.
     """
     place = pick_device(None if device is None else str(device))
     path = Path(path)
@@ -274,7 +284,7 @@ def load(
             f"{path} does not say how its images are prepared, so it cannot embed any."
         )
     preprocess = Preprocess.from_dict(metadata["preprocess"])
-    return Embedder(model, preprocess, metadata, device=place)
+    return Embedder(model, preprocess, metadata, device=place, precision=precision)
 
 
 def _checkpoint_of(folder: Path) -> Path:

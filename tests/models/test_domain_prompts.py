@@ -111,7 +111,7 @@ def test_what_all_share_is_encoded_once(backbone):
     prompt = build(backbone, shared_tokens=3, domain_tokens=2)
     seen = []
     block = backbone.text.transformer.resblocks[0]
-    hook = block.mlp.register_forward_hook(lambda m, i, out: seen.append(tuple(out.shape[:2])))
+    hook = block.ln_2.register_forward_hook(lambda m, i, out: seen.append(tuple(out.shape[:2])))
     prompt(torch.tensor([4, 0, 4]))
     hook.remove()
     end = prompt.slots[0].eot + 1

@@ -95,7 +95,7 @@ def test_repeated_labels_add_their_gradients(prompt):
 def test_each_distinct_identity_is_encoded_once(backbone, prompt):
     seen = []
     block = backbone.text.transformer.resblocks[0]
-    hook = block.mlp.register_forward_hook(lambda module, inputs, out: seen.append(out.shape[0]))
+    hook = block.ln_2.register_forward_hook(lambda module, inputs, out: seen.append(out.shape[0]))
     prompt(torch.tensor([5, 5, 0, 5, 0]))
     hook.remove()
     assert sorted(seen) == [1, 2]  # the common beginning once, two distinct rests
@@ -275,7 +275,7 @@ def test_each_distinct_sentence_is_encoded_once(backbone):
     prompt = build(backbone, 3, templates=TWO[0], fields=FIELDS, context="shared")
     seen = []
     block = backbone.text.transformer.resblocks[0]
-    hook = block.mlp.register_forward_hook(lambda module, inputs, out: seen.append(out.shape[0]))
+    hook = block.ln_2.register_forward_hook(lambda module, inputs, out: seen.append(out.shape[0]))
     prompt(torch.tensor([0, 1, 2, 0]), torch.tensor([0, 0, 0, 1]))
     hook.remove()
     assert sorted(seen) == [1, 3]  # identities 0 and 2 share a sentence and its tokens

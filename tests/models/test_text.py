@@ -67,7 +67,7 @@ def test_words_after_the_end_cannot_matter_and_are_not_run():
     tower = small_backbone().text
     words = torch.randn(2, 77, 128, generator=torch.Generator().manual_seed(0))
     seen = []
-    tower.transformer.resblocks[0].mlp.register_forward_hook(
+    tower.transformer.resblocks[0].ln_2.register_forward_hook(
         lambda module, inputs, output: seen.append(output.shape[1])
     )
     with torch.no_grad():

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from promptreid.models.attention import attend
+from promptreid.models.products import linear, run_mlp
 
 
 def run_block(block: nn.Module, x: Tensor, *, causal: bool = False) -> Tensor:
@@ -104,7 +106,7 @@ def _as_plain(block: nn.Module) -> ResidualAttentionBlock | None:
 
 def _after_attention(block: ResidualAttentionBlock, x: Tensor, attended: Tensor) -> Tensor:
     x = x + block.ls_1(attended)
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
+    return x + block.ls_2(run_mlp(block.mlp, block.ln_2(x)))
 
 
 def _attend(
@@ -118,13 +120,13 @@ def _attend(
     width, heads = attn.embed_dim, attn.num_heads
     weight, bias = attn.in_proj_weight, attn.in_proj_bias
     if query is source:
-        q, k, v = F.linear(source, weight, bias).chunk(3, dim=-1)
+        q, k, v = linear(source, weight, bias).chunk(3, dim=-1)
     else:
-        q = F.linear(query, weight[:width], bias[:width])
-        k, v = F.linear(source, weight[width:], bias[width:]).chunk(2, dim=-1)
+        q = linear(query, weight[:width], bias[:width])
+        k, v = linear(source, weight[width:], bias[width:]).chunk(2, dim=-1)
     q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (q, k, v))
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
-    return attn.out_proj(out.transpose(1, 2).flatten(2))
+    out = attend(q, k, v, mask=mask, causal=causal).transpose(1, 2).flatten(2)
+    return linear(out, attn.out_proj.weight, attn.out_proj.bias)
 
 
 def _additive_causal_mask(x: Tensor) -> Tensor:

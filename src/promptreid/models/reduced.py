@@ -52,7 +52,7 @@ class RoundedInput(nn.Conv2d):
             dtype=kind,
         )
         copy.load_state_dict(source.state_dict())
-        return copy
+        return copy.train(source.training)
 
     def forward(self, input: Tensor) -> Tensor:
         """Round, and convolve."""
@@ -60,44 +60,55 @@ class RoundedInput(nn.Conv2d):
 
 
 def reduced_copy(tower: Tower, kind: torch.dtype = torch.bfloat16) -> Tower:
-    """Copy a tower for frozen use, with the matrices of its blocks in a smaller type.
-
-    The copy takes and gives float32, runs the same short cuts, and gradients reach what enters it.
-    It does not learn: none of its parameters requires a gradient.
-
-    Args:
-        tower: An image or text tower of plain blocks, without adapters and visual prompts.
-        kind: torch.bfloat16, or torch.float16 on cards without it.
-
-    Returns:
-        The copy, in the mode of the tower.
-
-    Raises:
-        ModelError: The tower is of another architecture or has been added to.
-    """
+    """Copy a tower for frozen use; see `reduce_tower`."""
     _check(tower)
     copy = deepcopy(tower)
-    for block in copy.transformer.resblocks:
+    reduce_tower(copy, kind)
+    return copy
+
+
+def reduce_tower(tower: nn.Module, kind: torch.dtype = torch.bfloat16) -> None:
+    """Round the matrices of a tower's blocks to a smaller type, in place.
+
+    The tower then takes and gives float32, runs the same short cuts, and gradients reach what
+    enters it. It does not learn any more: none of its parameters requires a gradient. Visual
+    prompts and adapters keep float32, as the tokens between blocks do.
+
+    Args:
+        tower: An image or text tower of plain blocks; low-rank updates are merged.
+        kind: torch.bfloat16, or torch.float16 on cards without it.
+
+    Raises:
+        ModelError: The tower is of another architecture, or has low-rank updates.
+    """
+    _check(tower)
+    assert isinstance(tower, ViTTower | TextTower)
+    for block in tower.transformer.resblocks:
         assert isinstance(block, ResidualAttentionBlock)
         block.attn.to(kind)
         block.mlp.to(kind)
         block.ln_1 = RoundedOutput(block.ln_1, kind)
         block.ln_2 = RoundedOutput(block.ln_2, kind)
-    if isinstance(copy, ViTTower):
-        copy.conv1 = RoundedInput.of(copy.conv1, kind)
-    return copy.requires_grad_(False).train(tower.training)
+    if isinstance(tower, ViTTower):
+        tower.conv1 = RoundedInput.of(tower.conv1, kind)
+    tower.requires_grad_(False)
+
+
+def can_reduce(tower: nn.Module) -> bool:
+    """Tell whether a tower is of plain transformer blocks, of which `reduce_tower` knows enough."""
+    return isinstance(tower, ViTTower | TextTower) and can_share(tower.transformer.resblocks)
 
 
 def _check(tower: nn.Module) -> None:
-    if not isinstance(tower, ViTTower | TextTower) or not can_share(tower.transformer.resblocks):
+    if not can_reduce(tower):
         raise ModelError(
             f"{type(tower).__name__} has no plain transformer blocks, of which alone it is known "
-            "where float32 is needed. Use autocast for this architecture."
+            "where float32 is needed. Compute in float32, or use autocast for this architecture."
         )
-    if isinstance(tower, ViTTower) and tower.tuning:
+    if isinstance(tower, ViTTower) and "lora" in tower.tuning:
         raise ModelError(
-            f"The image tower has additions ({', '.join(tower.tuning)}), whose precision is not "
-            "known. Use autocast, or merge low-rank updates first."
+            "The image tower has additions inside its blocks (lora), which would be rounded apart "
+            "from what they add to. Merge the low-rank updates first."
         )
 
 

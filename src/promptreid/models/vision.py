@@ -10,6 +10,7 @@ from promptreid.errors import ModelError
 from promptreid.models.adapter import SemanticGroupingAdapter
 from promptreid.models.blocks import run_block, run_block_at
 from promptreid.models.positions import patch_grid, resize_positions
+from promptreid.models.products import patch_tokens
 from promptreid.models.tower import ImageFeatures, ImageTower
 from promptreid.models.visual_prompt import VisualPrompt
 
@@ -123,7 +124,7 @@ class ViTTower(ImageTower):
         Returns:
             (B, 1 + rows*columns, width).
         """
-        patches = self.conv1(images).flatten(2).transpose(1, 2)
+        patches = patch_tokens(self.conv1, images)
         first = self.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         if sie is not None:
             first = first + sie.to(patches.dtype).unsqueeze(1)
