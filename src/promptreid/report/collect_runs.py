@@ -15,7 +15,7 @@ from torch import nn
 from promptreid.config.recipes import validate
 from promptreid.config.schema import Recipe
 from promptreid.embedder import Embedder
-from promptreid.errors import ConfigError, RunError
+from promptreid.errors import ConfigError, RunError, WeightsError
 from promptreid.evaluation.threshold import Threshold
 from promptreid.report.changes import recipe_changes
 from promptreid.report.content import RunFacts
@@ -35,9 +35,9 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         path: Run folder or checkpoint. A checkpoint inside a run folder belongs to that run.
         embedder: The run, loaded.
     """
-    model, metadata = embedder.model, embedder.metadata
+    model = embedder.model
     folder = run_folder(path)
-    recipe = _recipe(metadata)
+    recipe = _recipe(embedder.metadata)
     parent, changes = ("", ()) if recipe is None else recipe_changes(recipe)
     return RunFacts(
         name=name,
@@ -52,7 +52,7 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         environment=_read(folder, ENVIRONMENT, {}),
         data=tuple(_read(folder, DATA, [])),
         status=_read(folder, STATUS, {}),
-        threshold=_threshold(metadata),
+        threshold=_threshold(embedder),
     )
 
 
@@ -129,9 +129,10 @@ def _told_backbone(embedder: Embedder) -> str:
     return f"{backbone.name}, pretrained: {backbone.pretrained}, {height} × {width} pixels"
 
 
-def _threshold(metadata: Mapping[str, Any]) -> Threshold | None:
-    with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
-        return Threshold.from_dict(metadata["verification"])
+def _threshold(embedder: Embedder) -> Threshold | None:
+    """Read the threshold of a checkpoint; one that is damaged is none."""
+    with contextlib.suppress(WeightsError):
+        return embedder.threshold
     return None
 
 

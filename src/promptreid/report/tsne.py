@@ -48,5 +48,7 @@ def tsne_layout(vectors: Tensor, *, seed: int = 0, perplexity: float | None = No
     method = manifold.TSNE(
         n_components=2, init="pca", perplexity=perplexity, random_state=seed, learning_rate="auto"
     )
-    points = method.fit_transform(vectors.double().numpy()).astype(np.float64)
+    # A step is so short that threads would only wait for each other, for long on a busy machine.
+    with need("threadpoolctl").threadpool_limits(1):
+        points = method.fit_transform(vectors.double().numpy()).astype(np.float64)
     return points - points.mean(axis=0)
