@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Entries that a thread looks at together: they stay near its core, and calls are few enough that
-# threads do not wait for each other.
+# Entries that are looked at together, so that they stay near the processor.
 _PART = 2**18
 # Picking entries out one by one costs more than sorting whole rows beyond this share of them.
 _MOST_PICKED = 0.25
@@ -34,29 +33,42 @@ def count_reaching(rows: Tensor, values: Tensor) -> Tensor:
         return rows.shape[1] - torch.searchsorted(ordered, values.contiguous())
     entries, wanted = rows.numpy(), values.numpy()
     counts = np.empty(wanted.shape, dtype=np.int64)
-
     size = max(1, _PART // max(1, entries.shape[1]))
-
-    def work(start: int) -> None:
+    crowded: list[int] = []
+    # One thread: after a matrix product the others still wait for the next one at full speed, and
+    # would take the time of any that are started here.
+    for start in range(0, len(entries), size):
         part = slice(start, start + size)
-        _count(entries[part], wanted[part], counts[part])
+        reaches = entries[part] >= wanted[part].min(axis=1, initial=np.inf, keepdims=True)
+        if np.count_nonzero(reaches) > _MOST_PICKED * reaches.size:
+            crowded.extend(range(start, start + len(reaches)))
+        else:
+            counts[part] = _count_picked(entries[part], np.flatnonzero(reaches), wanted[part])
 
-    # NumPy compares and sorts float32 with vector instructions, and lets other threads run.
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for _ in pool.map(work, range(0, len(entries), size)):
-            pass
+    def sort(row: int) -> None:
+        counts[row] = entries.shape[1] - np.sort(entries[row]).searchsorted(wanted[row])
+
+    if crowded:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for _ in pool.map(sort, crowded):
+                pass
     return torch.from_numpy(counts)
 
 
-def _count(
-    rows: NDArray[np.float32], values: NDArray[np.float32], counts: NDArray[np.int64]
-) -> None:
-    lowest = values.min(axis=1, initial=np.inf, keepdims=True)
-    cells = np.flatnonzero(rows >= lowest)
-    if len(cells) > _MOST_PICKED * rows.size:
-        parts = list(rows)
-    else:
-        ends = np.arange(1, len(rows)) * rows.shape[1]
-        parts = np.split(rows.ravel()[cells], np.searchsorted(cells, ends))
-    for part, wanted, count in zip(parts, values, counts, strict=True):
-        count[:] = len(part) - np.sort(part).searchsorted(wanted)
+def _count_picked(
+    rows: NDArray[np.float32], cells: NDArray[np.int64], values: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """Count among the entries at some places of all rows joined, which are given rising."""
+    owner = cells // max(1, rows.shape[1])
+    keys = _keys(owner, rows.reshape(-1)[cells])
+    keys.sort()
+    number = np.arange(len(rows))
+    ends = np.searchsorted(owner, number, side="right")
+    return ends[:, None] - keys.searchsorted(_keys(number[:, None], values))
+
+
+def _keys(owner: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return whole numbers that rise with the row, and within it with the value."""
+    # Adding zero turns -0 into +0. The bits of a negative float fall while its value rises.
+    bits = (values + np.float32(0)).view(np.int32)
+    return (owner << 32) + (bits ^ ((bits >> 31) & 0x7FFFFFFF))
