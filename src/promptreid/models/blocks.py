@@ -80,15 +80,19 @@ def run_block_after(block: nn.Module, shared: Tensor, x: Tensor) -> tuple[Tensor
     plain = _as_plain(block)
     if plain is None:
         raise TypeError(f"{type(block).__name__} cannot run on a shared beginning")
-    normed_shared, normed = plain.ln_1(shared), plain.ln_1(x)
-    source = torch.cat([normed_shared.expand(x.shape[0], -1, -1), normed], dim=1)
-    rows, keys = x.shape[1], source.shape[1]
-    mask = torch.ones(rows, keys, dtype=torch.bool, device=x.device).tril(keys - rows)
-    attended = _attend(plain.attn, normed, source, mask=mask)
-    attended_shared = _attend(plain.attn, normed_shared, normed_shared, causal=True)
+    attn = plain.attn
+    first = _projected(attn, plain.ln_1(shared))
+    q, k, v = _projected(attn, plain.ln_1(x))
+    rows, before = x.shape[1], shared.shape[1]
+    many = (x.shape[0], -1, -1, -1)
+    k, v = (
+        torch.cat([common.expand(many), own], dim=2)
+        for common, own in zip(first[1:], (k, v), strict=True)
+    )
+    mask = torch.ones(rows, before + rows, dtype=torch.bool, device=x.device).tril(before)
     return (
-        _after_attention(plain, shared, attended_shared),
-        _after_attention(plain, x, attended),
+        _after_attention(plain, shared, _joined(attn, attend(*first, causal=True))),
+        _after_attention(plain, x, _joined(attn, attend(q, k, v, mask=mask))),
     )
 
 
@@ -117,16 +121,29 @@ def _attend(
     mask: Tensor | None = None,
     causal: bool = False,
 ) -> Tensor:
-    width, heads = attn.embed_dim, attn.num_heads
-    weight, bias = attn.in_proj_weight, attn.in_proj_bias
     if query is source:
-        q, k, v = linear(source, weight, bias).chunk(3, dim=-1)
+        q, k, v = _projected(attn, source)
     else:
-        q = linear(query, weight[:width], bias[:width])
-        k, v = linear(source, weight[width:], bias[width:]).chunk(2, dim=-1)
-    q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (q, k, v))
-    out = attend(q, k, v, mask=mask, causal=causal).transpose(1, 2).flatten(2)
-    return linear(out, attn.out_proj.weight, attn.out_proj.bias)
+        width, weight, bias = attn.embed_dim, attn.in_proj_weight, attn.in_proj_bias
+        (q,) = _by_head(attn, linear(query, weight[:width], bias[:width]), 1)
+        k, v = _by_head(attn, linear(source, weight[width:], bias[width:]), 2)
+    return _joined(attn, attend(q, k, v, mask=mask, causal=causal))
+
+
+def _projected(attn: nn.MultiheadAttention, x: Tensor) -> tuple[Tensor, ...]:
+    """Return queries, keys and values of all rows, (B, heads, L, d) each."""
+    return _by_head(attn, linear(x, attn.in_proj_weight, attn.in_proj_bias), 3)
+
+
+def _by_head(attn: nn.MultiheadAttention, x: Tensor, parts: int) -> tuple[Tensor, ...]:
+    cut = (part.unflatten(-1, (attn.num_heads, -1)) for part in x.chunk(parts, dim=-1))
+    return tuple(part.transpose(1, 2) for part in cut)
+
+
+def _joined(attn: nn.MultiheadAttention, attended: Tensor) -> Tensor:
+    """Bring heads together again: (B, heads, L, d) to (B, L, w)."""
+    rows = attended.transpose(1, 2).flatten(2)
+    return linear(rows, attn.out_proj.weight, attn.out_proj.bias)
 
 
 def _additive_causal_mask(x: Tensor) -> Tensor:
