@@ -4,10 +4,12 @@ import json
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from promptreid.bench import rerank as rerank_bench
 from promptreid.bench.compare import Settings
 from promptreid.bench.growth import LIMITS, GrowthRow, Work, growth_lines, measure
+from promptreid.bench.peak import operations, peak_operations
 from promptreid.bench.plain_tower import plain_image, plain_text
 from promptreid.bench.table import BENCHMARKS, GROWTH, check_names, run_benchmark
 from promptreid.cli.main import main
@@ -46,6 +48,18 @@ def test_plain_towers_are_those_of_the_library(tiny):
     for name in ("penultimate", "final", "projected"):
         torch.testing.assert_close(found[name], plain[name], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(torch.stack(texts), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_operations_are_those_that_torch_counts(tiny):
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        tiny.image(torch.randn(1, 3, 64, 32))
+    assert operations(tiny.image) == counter.get_total_flops()
+
+
+def test_peak_is_measured_with_the_threads_of_the_settings():
+    before = torch.get_num_threads()
+    assert peak_operations(SETTINGS, torch.float32) > 0
+    assert torch.get_num_threads() == before
 
 
 def test_a_difference_fails_the_command_after_the_table(monkeypatch, capsys, tmp_path):

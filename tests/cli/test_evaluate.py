@@ -55,6 +55,17 @@ def test_nothing_is_applied_unless_asked_for(capsys, plain):
         assert words not in out
 
 
+def test_matrices_in_16_bits_move_no_score_and_are_said(capsys, plain):
+    before, out = scored(capsys, plain)
+    assert before["precision"] == "float32"
+    assert "bfloat16" not in out
+    found, out = scored(capsys, plain, "--precision", "bfloat16", "--flip")
+    exact, _ = scored(capsys, plain, "--flip")
+    assert found["precision"] == "bfloat16"
+    assert "computed with bfloat16 matrices" in out
+    assert found["mAP"] == pytest.approx(exact["mAP"], abs=0.02)  # few, small images
+
+
 def test_options_are_applied_and_said(capsys, plain):
     before, _ = scored(capsys, plain)
     found, out = scored(capsys, plain, "--flip", "--query-expansion", "40", "--rerank")

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from promptreid.bench.compare import Check, Comparison, Settings
+from promptreid.bench.peak import operations, share_of_peak
 from promptreid.bench.plain_tower import plain_image
 from promptreid.bench.sizes import backbone_name, image_size
 from promptreid.config.optimize import OptimizerConfig
@@ -100,6 +101,16 @@ def _comparison(
         model.zero_grad(set_to_none=True)
 
     count = len(batch.labels)
+    tower = model.backbone.image
+    assert isinstance(tower, ViTTower)
+    work = 3 * operations(tower) * count  # forward, and two products of that size backward
+    native = resolve_precision("auto", settings.device) == "bf16"
+    kind = torch.bfloat16 if native else torch.float32
+
+    def rates(slow: float, fast: float) -> str:
+        share = share_of_peak(work / fast, settings, kind)
+        return f"{count / slow:.1f} and {count / fast:.1f} images a second; {share}"
+
     return Comparison(
         name,
         plain,
@@ -108,7 +119,7 @@ def _comparison(
         repeats=3,
         prepare=prepare,
         held=(held, held),  # weights and the two moments of Adam
-        note=lambda slow, fast: f"{count / slow:.1f} and {count / fast:.1f} images a second",
+        note=rates,
     )
 
 

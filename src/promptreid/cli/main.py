@@ -72,6 +72,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 the user's mistake, 1 ours, 130 stopped."""
+    # torch reads this once: large pages, where the system gives them to those who ask. A training
+    # step touches gigabytes anew, and fetching them in pages of 4 KiB is a tenth of its time.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]

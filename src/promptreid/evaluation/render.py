@@ -123,6 +123,8 @@ def _explanation(values: Values) -> list[str]:
 def _applied(values: Values) -> list[str]:
     """Say what was done to the embeddings; files of earlier versions lack some of the keys."""
     lines = []
+    if values.get("precision", "float32") != "float32":
+        lines.append(f"Embeddings are computed with {values['precision']} matrices.")
     if values.get("flip"):
         lines.append("Embeddings are averages over each image and its mirror image.")
     joined = values.get("multi_query")
