@@ -52,6 +52,7 @@ from promptreid.models.tower import ImageTower
 from promptreid.progress import Silent
 from promptreid.tracking.group import Trackers
 from promptreid.training import build
+from promptreid.training import train as whole_run
 from promptreid.training.build import build_model
 from promptreid.training.data import TrainingData, training_data
 from promptreid.training.feature_cache import cached_projections
@@ -441,13 +442,19 @@ def run(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
         f"{key}.schedule={{name: cosine, per: step, warmup_epochs: 1, warmup_lr: 0, lr_min: 1e-6}}",
         f"{key}.augment={{flip: 0, pad: 0, erase: 0}}",
     ]
-    seen = Run(RunFolder(Path()), [0.5, 0.9, 0.1, 0.8], [], [], {"fit": [], "score": []})
+    seen = Run(
+        RunFolder(Path()), [0.5, 0.9, 0.1, 0.8], [], [], {"fit": [], "choose": [], "score": []}
+    )
     phase = ["fit"]
-    fit, embed = Trainer.fit, embed_manifest
+    choose, score, embed = whole_run.keep_threshold, whole_run.score_run, embed_manifest
 
-    def fit_then_score(trainer: Trainer) -> None:
-        fit(trainer)
+    def choose_then(*arguments: Any, **options: Any) -> None:
+        phase[0] = "choose"
+        choose(*arguments, **options)
+
+    def score_then(*arguments: Any, **options: Any) -> None:
         phase[0] = "score"
+        score(*arguments, **options)
 
     def remember(model: ReIDModel, *arguments: Any, **options: Any) -> Embeddings:
         found = embed(model, *arguments, **options)
@@ -467,7 +474,8 @@ def run(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
             seen.pixels[phase[0]].extend(arguments[0].detach().clone())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "fit", fit_then_score)
+        patch.setattr(whole_run, "keep_threshold", choose_then)
+        patch.setattr(whole_run, "score_run", score_then)
         patch.setattr("promptreid.training.trainer.embed_manifest", remember)
         patch.setattr("promptreid.training.trainer.evaluate_protocol", forge)
         handle = register_module_forward_pre_hook(look)
@@ -493,8 +501,9 @@ def test_every_image_is_prepared_as_the_checkpoints_say_and_test_images_never_te
         image = resize(read_image(manifest.path(row)), preprocess.image_size, "bicubic")
         split_of[normalize(image, preprocess).numpy().tobytes()] = manifest.splits[row]
     assert len(split_of) == len(manifest)
-    for phase, splits in (("fit", {"train"}), ("score", {"query", "gallery"})):
-        assert len(run.pixels[phase]) >= 16
+    tested = {"query", "gallery"}
+    for phase, splits in (("fit", {"train"}), ("choose", {"train"}), ("score", tested)):
+        assert len(run.pixels[phase]) >= (2 if phase == "choose" else 16)
         assert {split_of[image.numpy().tobytes()] for image in run.pixels[phase]} == splits
 
 
