@@ -70,6 +70,16 @@ def test_indices_select_where(mixed: Manifest) -> None:
         mixed.indices("galery")
 
 
+def test_images_and_identities_are_counted_by_split() -> None:
+    manifest = table(
+        ("a", "1", "train"), ("b", "1", "train"), ("c", "1", "train", "other"), ("d", "2", "query")
+    )
+    assert manifest.counts() == {
+        "train": {"images": 3, "identities": 2},  # 1 of one domain is not 1 of another
+        "query": {"images": 1, "identities": 1},
+    }
+
+
 def test_identity_list_is_in_label_order(mixed: Manifest) -> None:
     assert mixed.identity_list("train", "val") == ["9", "10"]
     assert mixed.identity_list() == ["0", "4", "9", "10"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +138,9 @@ def _report(out: Path, spec: str, device: str | None, lines: Lines) -> str:
     from promptreid.report.extra import missing
 
     runs = [out / "zero-shot", out / "clip-reid"]
-    command = f"promptreid report {' '.join(map(str, runs))} --out {out / 'report.html'}"
+    title = "Rendered hands, before and after training"
+    words = ["promptreid", "report", *map(str, runs), "--title", title]
+    command = shlex.join([*words, "--out", str(out / "report.html")])
     absent = missing("matplotlib", "sklearn", "jinja2")
     if absent:
         return f"pip install 'promptreid[report]', then {command}"
@@ -147,7 +150,7 @@ def _report(out: Path, spec: str, device: str | None, lines: Lines) -> str:
     content = collect(
         runs,
         [spec],
-        title="Rendered hands, before and after training",
+        title=title,
         device=device,
         progress=lines,
         command=command,

@@ -162,6 +162,15 @@ class Manifest:
         """Return (domain, identity) of every row: what makes an identity unique."""
         return list(zip(self.domains, self.identities, strict=True))
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Count the images and identities of each split there is, in the order of the rows."""
+        keys = self.identity_keys()
+        found = {}
+        for split in dict.fromkeys(self.splits):
+            rows = self.indices(split)
+            found[split] = {"images": len(rows), "identities": len({keys[row] for row in rows})}
+        return found
+
     def indices(self, *splits: str) -> np.ndarray:
         """Return the rows of some splits, in order, as int64.
 

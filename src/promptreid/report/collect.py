@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from promptreid import __version__
-from promptreid.data.manifest import Manifest
 from promptreid.embedder import Embedder, load
 from promptreid.errors import ModelError, RunError
 from promptreid.progress import Progress, Silent
@@ -167,7 +166,7 @@ def _test(
         spec=dataset.spec,
         name=dataset.manifest.name,
         fingerprint=dataset.manifest.fingerprint(),
-        counts=_counts(dataset.manifest),
+        counts=dataset.manifest.counts(),
         notes=dataset.notes,
         protocol=scores.protocol,
         repeats=scores.repeats,
@@ -181,17 +180,6 @@ def _test(
         map=section,
         remarks=tuple(dict.fromkeys(remarks)),
     )
-
-
-def _counts(manifest: Manifest) -> dict[str, dict[str, int]]:
-    """Count images and identities of each split."""
-    counts = {}
-    keys = manifest.identity_keys()
-    for split in dict.fromkeys(manifest.splits):
-        rows = manifest.indices(split)
-        identities = {keys[row] for row in rows}
-        counts[split] = {"images": len(rows), "identities": len(identities)}
-    return counts
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -44,17 +44,12 @@ def create_run(
 
 def _data_record(dataset: DataSet, role: str) -> dict[str, Any]:
     manifest, protocol = dataset.manifest, dataset.protocol
-    counts: dict[str, dict[str, int]] = {}
-    for split in dict.fromkeys(manifest.splits):
-        rows = manifest.indices(split)
-        identities = {(manifest.domains[row], manifest.identities[row]) for row in rows}
-        counts[split] = {"images": len(rows), "identities": len(identities)}
     return {
         "spec": dataset.spec,
         "role": role,
         "name": manifest.name,
         "fingerprint": manifest.fingerprint(),
-        "splits": counts,
+        "splits": manifest.counts(),
         "protocol": protocol.name if protocol is not None else None,
         "repeats": len(protocol.repeats) if protocol is not None else 0,
         "notes": list(dataset.notes),
