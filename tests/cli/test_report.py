@@ -1,5 +1,7 @@
 """`promptreid report`, from runs to a page."""
 
+import shutil
+
 import pytest
 
 from promptreid.cli.main import main
@@ -33,9 +35,9 @@ def call(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
-    def run(*arguments):
+    def run(*arguments, command="report"):
         with pytest.raises(SystemExit) as caught:
-            main(["report", *map(str, arguments), "--device", "cpu"])
+            main([*command.split(), *map(str, arguments), "--device", "cpu"])
         captured = capsys.readouterr()
         return caught.value.code, captured.out, captured.err
 
@@ -89,6 +91,29 @@ def test_several_runs_get_a_page_here(call, runs, tmp_path):
     assert "PCA" in text
     assert not (tmp_path / "cache").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize("command", ["report", "figure cmc"])
+def test_images_that_cannot_be_decoded_stop_it_or_are_left_out(
+    call, runs, crops, tmp_path, command
+):
+    copy = shutil.copytree(crops, tmp_path / "copy")
+    bad = sorted(copy.rglob("*.png"))[3]
+    bad.write_bytes(b"")
+    out = tmp_path / ("page.html" if command == "report" else "cmc.svg")
+    arguments = [runs / "small", "--data", f"folder:{copy}", "--out", out]
+    code, _, err = call(*arguments, command=command)
+    assert code == 2
+    assert f"{bad} cannot be read" in err
+    assert "--unreadable skip" in err
+    assert not out.exists()
+    code, _, err = call(*arguments, "--unreadable", "skip", command=command)
+    assert code == 0
+    assert "skipping 1 of 60 images" in err
+    if command == "report":
+        page = out.read_text()
+        assert "1 of 60 images cannot be read and were left out" in page
+        assert "--unreadable skip" in page
 
 
 def test_options_reach_what_collects(call, runs, asked, tmp_path):

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from promptreid.data.dataset import DataSet
+from promptreid.data.dataset import DataSet, load_data
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
 from promptreid.errors import ConfigError, EvaluationError
 from promptreid.report.collect_data import (
     Pictures,
     breakdown_attributes,
-    read_report_data,
+    choose_report_data,
 )
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.trial import Trial
@@ -77,7 +77,7 @@ def table(crops, tmp_path):
 
 
 def test_a_data_set_is_looked_through(table):
-    (found,) = read_report_data([table], ReportOptions(identities=5, images=3))
+    (found,) = choose_report_data([load_data(table)], ReportOptions(identities=5, images=3))
     assert found.by == ("side",)  # the camera sorts the queries as the side does
     assert found.remarks == ()
     assert len(set(found.mapped.groups)) == len(found.mapped.identities) == 5
@@ -92,16 +92,18 @@ def test_a_data_set_is_looked_through(table):
 
 def test_attributes_are_checked_before_anything_is_embedded(table):
     with pytest.raises(EvaluationError, match="Did you mean 'side'"):
-        read_report_data([table], ReportOptions(by=("sied",)))
+        choose_report_data([load_data(table)], ReportOptions(by=("sied",)))
     with pytest.raises(EvaluationError, match="view"):
-        read_report_data([table], ReportOptions(by=("view",)))  # known to all, of no image
-    (found,) = read_report_data([table], ReportOptions(by=("side-pair", "camera")))
+        choose_report_data(
+            [load_data(table)], ReportOptions(by=("view",))
+        )  # known to all, of no image
+    (found,) = choose_report_data([load_data(table)], ReportOptions(by=("side-pair", "camera")))
     assert found.by == ("side-pair", "camera")
 
 
 def test_one_of_two_data_sets_may_lack_an_attribute(table, crops):
     options = ReportOptions(by=("side",))
-    first, second = read_report_data([table, f"folder:{crops}"], options)
+    first, second = choose_report_data([load_data(table), load_data(f"folder:{crops}")], options)
     assert first.by == ("side",)
     assert second.by == ()
     assert "'side'" in second.remarks[0]
@@ -117,7 +119,7 @@ def test_identities_with_many_images_are_thinned(tmp_path):
         (tmp_path / row.partition(",")[0]).touch()
     path = tmp_path / "many.csv"
     path.write_text("\n".join(rows))
-    (found,) = read_report_data([f"csv:{path}"], ReportOptions())
+    (found,) = choose_report_data([load_data(f"csv:{path}")], ReportOptions())
     shown = {
         name: [
             sum(
@@ -136,13 +138,13 @@ def test_one_identity_has_no_map(crops, tmp_path):
     images = sorted((crops / "000").iterdir())
     rows = [f"{image},a,{'query' if n < 2 else 'gallery'}" for n, image in enumerate(images)]
     path.write_text("\n".join(["path,identity,split", *rows]))
-    (found,) = read_report_data([f"csv:{path}"], ReportOptions())
+    (found,) = choose_report_data([load_data(f"csv:{path}")], ReportOptions())
     assert found.mapped is None
     assert "no map" in found.remarks[0]
 
 
 def test_pictures_are_read_once_and_no_larger_than_asked(table, monkeypatch):
-    (found,) = read_report_data([table], ReportOptions())
+    (found,) = choose_report_data([load_data(table)], ReportOptions())
     pictures = Pictures(found.trial, pixelate=False)
     small = pictures.of(3, 16)
     assert max(small.shape[:2]) == 16

@@ -5,7 +5,9 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from promptreid.data.dataset import load_data
 from promptreid.evaluation.embeddings import Embeddings
@@ -112,6 +114,28 @@ def test_det_axes_are_normal_deviates_of_both_rates(verified):
     assert curve == pytest.approx(np.array(wanted))
     for place, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True):
         assert 100 * normal.cdf(place) == pytest.approx(float(label.get_text()))
+
+
+@pytest.mark.parametrize("draw", [roc_figure, det_figure])
+def test_names_with_dollars_are_no_formulas_and_decades_are_labelled(draw, verified):
+    figure = draw({"$a$ and $b$": verified["good"]})
+    FigureCanvasAgg(figure).draw()
+    texts = figure.findobj(Text)
+    assert any(text.get_text().startswith("$a$ and $b$: EER") for text in texts)
+    assert not any(text.get_parse_math() for text in texts if "$" in text.get_text())
+    if draw is roc_figure:
+        labels = {text.get_text() for text in figure.axes[0].get_xticklabels()}
+        assert {"0.01", "0.1", "1"} <= labels
+
+
+def test_thresholds_stay_within_the_axes_where_curves_lie_at_an_edge(verified):
+    figure = roc_figure({"good": verified["good"], "bad": verified["bad"]})
+    FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    frame = axes.get_window_extent()
+    for words in axes.texts:
+        box = words.get_window_extent()
+        assert frame.y0 <= box.y0 <= box.y1 <= frame.y1
 
 
 def test_thresholds_are_written_out_for_two_runs_at_most(verified):

@@ -11,6 +11,7 @@ from promptreid.report.style import (
     DARK,
     LIGHT,
     THEMES,
+    decade_text,
     drawn_in,
     find_theme,
     group_look,
@@ -81,3 +82,11 @@ def test_names_are_as_short_as_they_can_be():
         run_names([Path("a"), Path("b")], ["before"])
     with pytest.raises(ConfigError, match="same run"):
         name("a", "a")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(1e-12, "10⁻¹²"), (1e-4, "10⁻⁴"), (1e-3, "0.001"), (0.1, "0.1"), (1, "1"), (1000, "1,000")],
+)
+def test_powers_of_ten_are_words_and_no_formulas(value, words):
+    assert decade_text(value) == words

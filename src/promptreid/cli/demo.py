@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptreid.cli import options
+
 if TYPE_CHECKING:
     from promptreid.progress import Lines
 
@@ -31,8 +33,8 @@ IDENTITIES, IMAGE_SIZE, NUISANCE = 160, 128, 0.35
     show_default=True,
     help="People to render; half of them are kept for the test.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
+@options.seeded
+@options.device
 def demo(out: Path, identities: int, seed: int, device: str | None) -> None:
     """Train and score on rendered hands: the whole job in minutes, with nothing downloaded.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptreid.cli import options
+
 if TYPE_CHECKING:
     from promptreid.config.schema import EvaluationConfig
     from promptreid.data.dataset import DataSet
@@ -29,13 +31,7 @@ if TYPE_CHECKING:
     metavar="RUN_OR_CHECKPOINT...",
     type=click.Path(path_type=Path),
 )
-@click.option(
-    "--data",
-    "specs",
-    multiple=True,
-    metavar="NAME:ROOT[?key=value&...]",
-    help="Data set to score on; may be given several times.  [default: the runs' own]",
-)
+@options.data("Data set to score on; may be given several times.  [default: the runs' own]")
 @click.option(
     "--json",
     "json_file",
@@ -121,7 +117,7 @@ if TYPE_CHECKING:
     metavar="H W",
     help="Image size of a published checkpoint, where the file alone does not tell.",
 )
-@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
+@options.batch_size
 @click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16", "auto"]),
@@ -130,14 +126,8 @@ if TYPE_CHECKING:
     help="Number type of the towers' matrices; auto takes bfloat16 where device and backbone "
     "allow it. mAP then moves by less than 0.1.",
 )
-@click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
-@click.option(
-    "--unreadable",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="What to do with images that cannot be decoded.",
-)
+@options.device
+@options.unreadable
 def evaluate(
     models: tuple[Path, ...],
     specs: tuple[str, ...],
@@ -186,6 +176,7 @@ def evaluate(
     specs = specs or own_data(models)
     for spec in specs:
         parse_spec(spec)
+    from promptreid.data.readable import load_readable
     from promptreid.embedder import load
     from promptreid.evaluation.further import FurtherScores
     from promptreid.evaluation.render_further import render_further
@@ -223,7 +214,7 @@ def evaluate(
         results: list[list[dict[str, Any]]] = [[] for _ in kinds]
         for spec in specs:
             if spec not in datasets:
-                datasets[spec] = _load_data(spec, unreadable, progress)
+                datasets[spec] = load_readable(spec, policy=unreadable, progress=progress)
             dataset = datasets[spec]
             rules = {"same_camera": same_camera, "multi_query": multi_query}
             keep = None if pairing is None else partial(pairing.keep, model, dataset)
@@ -252,16 +243,6 @@ def evaluate(
     if json_file is not None:
         write_json(json_file, content)
         click.echo(f"wrote {json_file}")
-
-
-def _load_data(spec: str, unreadable: str, progress: Lines) -> DataSet:
-    from promptreid.data.dataset import load_data
-    from promptreid.data.readable import only_readable
-
-    dataset = load_data(spec)
-    for note in dataset.notes:
-        progress.message(f"{dataset.manifest.name}: {note}")
-    return only_readable(dataset, policy=unreadable, progress=progress)
 
 
 def _recipe_defaults(metadata: Mapping[str, Any]) -> EvaluationConfig:

@@ -12,10 +12,10 @@ from promptreid.cli.figure_options import (
     loaded,
     of_images,
     of_runs,
-    pixelated,
-    seeded,
+    shown_data,
     write,
 )
+from promptreid.cli.options import pixelated, seeded
 
 
 @click.group()
@@ -49,6 +49,7 @@ def figure() -> None:
 def activation(
     runs: tuple[Path, ...],
     spec: str,
+    unreadable: str,
     out: Path,
     names: tuple[str, ...],
     seed: int,
@@ -69,7 +70,7 @@ def activation(
 
     drawn = draw_activation(
         loaded(runs, names, device),
-        spec,
+        shown_data(spec, unreadable),
         kinds=kinds or ("auto",),
         images=images,
         seed=seed,

@@ -12,9 +12,10 @@ from promptreid.cli.figure_options import (
     embedding_options,
     loaded,
     of_embeddings,
-    seeded,
+    shown_data,
     write,
 )
+from promptreid.cli.options import seeded
 
 _IDENTITIES = click.option(
     "--identities",
@@ -79,6 +80,7 @@ def _draw(
     *,
     runs: tuple[Path, ...],
     spec: str,
+    unreadable: str,
     out: Path,
     names: tuple[str, ...],
     theme: str,
@@ -96,7 +98,7 @@ def _draw(
     check_layout(method)
     drawn = draw_layout(
         loaded(runs, names, device),
-        spec,
+        shown_data(spec, unreadable),
         method=method,
         **choices,
         **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptreid.cli import options
+
 if TYPE_CHECKING:
+    from promptreid.data.dataset import DataSet
     from promptreid.embedder import Embedder
     from promptreid.report.drawn import Drawn
-
-Command = Callable[..., Any]
 
 _RUNS = click.argument(
     "runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path)
 )
-_DATA = click.option(
-    "--data",
-    "spec",
-    required=True,
-    metavar="NAME:ROOT[?key=value&...]",
-    help="Data set whose test images are used.",
-)
+_DATA = options.one_data("Data set whose test images are used.")
 _DRAWING = (
     click.option(
         "--out",
@@ -32,51 +27,27 @@ _DRAWING = (
         type=click.Path(path_type=Path, dir_okay=False),
         help="Where the figure goes; the description is stored in the file.",
     ),
-    click.option(
-        "--name",
-        "names",
-        multiple=True,
-        help="What a run is called, once for each run in order.  [default: from its path]",
-    ),
+    options.run_names,
     click.option(
         "--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True
     ),
 )
-_DEVICE = click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
-_EMBEDDING = (
-    click.option(
-        "--cache",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Folder of embeddings already made.  [default: ~/.cache/promptreid/embeddings]",
-    ),
-    click.option("--no-cache", is_flag=True, help="Neither read nor keep embeddings."),
-    click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True),
-)
-seeded = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-pixelated = click.option(
-    "--pixelate", is_flag=True, help="Show all pictures as coarse mosaics, for figures to share."
-)
+_IMAGES = (_RUNS, _DATA, *_DRAWING, options.device, options.unreadable)
 
 
-def of_runs(command: Command) -> Command:
+def of_runs(command: options.Command) -> options.Command:
     """Give a command the runs, and the options that all figures have."""
-    return _with(command, _RUNS, *_DRAWING)
+    return options.together(command, _RUNS, *_DRAWING)
 
 
-def of_images(command: Command) -> Command:
+def of_images(command: options.Command) -> options.Command:
     """Give a command what it needs to show runs on images, too."""
-    return _with(command, _RUNS, _DATA, *_DRAWING, _DEVICE)
+    return options.together(command, *_IMAGES)
 
 
-def of_embeddings(command: Command) -> Command:
+def of_embeddings(command: options.Command) -> options.Command:
     """Give a command what it needs to embed images, too."""
-    return _with(command, _RUNS, _DATA, *_DRAWING, _DEVICE, *_EMBEDDING)
-
-
-def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return options.together(command, *_IMAGES, options.embedding)
 
 
 def embedding_options(
@@ -84,11 +55,10 @@ def embedding_options(
 ) -> Mapping[str, Any]:
     """Turn options of the command line into those of the functions that draw."""
     from promptreid.progress import Lines
-    from promptreid.report.cache import default_cache
     from promptreid.report.style import find_theme
 
     return {
-        "cache": None if no_cache else cache or default_cache(),
+        "cache": options.cache_folder(cache, no_cache=no_cache),
         "batch_size": batch_size,
         "theme": find_theme(theme),
         "progress": Lines(),
@@ -108,6 +78,14 @@ def check(out: Path, runs: tuple[Path, ...], names: tuple[str, ...]) -> None:
         if not run.exists():
             raise RunError(f"There is no run or checkpoint {run}.")
     need("matplotlib")
+
+
+def shown_data(spec: str, unreadable: str) -> DataSet:
+    """Read the data set that is shown."""
+    from promptreid.data.readable import load_shown
+    from promptreid.progress import Lines
+
+    return load_shown(spec, policy=unreadable, progress=Lines())
 
 
 def loaded(

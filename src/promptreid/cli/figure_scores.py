@@ -12,10 +12,10 @@ from promptreid.cli.figure_options import (
     embedding_options,
     loaded,
     of_embeddings,
-    pixelated,
-    seeded,
+    shown_data,
     write,
 )
+from promptreid.cli.options import pixelated, seeded
 
 
 @click.command()
@@ -30,6 +30,7 @@ from promptreid.cli.figure_options import (
 def cmc(
     runs: tuple[Path, ...],
     spec: str,
+    unreadable: str,
     out: Path,
     names: tuple[str, ...],
     theme: str,
@@ -49,7 +50,7 @@ def cmc(
 
     drawn = draw_cmc(
         loaded(runs, names, device),
-        spec,
+        shown_data(spec, unreadable),
         ranks=ranks,
         **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
     )
@@ -78,6 +79,7 @@ def cmc(
 def ranks(
     runs: tuple[Path, ...],
     spec: str,
+    unreadable: str,
     out: Path,
     names: tuple[str, ...],
     theme: str,
@@ -103,7 +105,7 @@ def ranks(
 
     drawn = draw_ranks(
         loaded(runs, names, device),
-        spec,
+        shown_data(spec, unreadable),
         which=which,
         queries=queries,
         top=top,
@@ -150,6 +152,7 @@ def _draw_pairs(
     *,
     runs: tuple[Path, ...],
     spec: str,
+    unreadable: str,
     out: Path,
     names: tuple[str, ...],
     theme: str,
@@ -164,7 +167,7 @@ def _draw_pairs(
 
     drawn = getattr(draw_scores, function)(
         loaded(runs, names, device),
-        spec,
+        shown_data(spec, unreadable),
         **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
     )
     write(drawn, out)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from promptreid.cli import options
+
 
 @click.command()
 @click.option(
@@ -34,11 +36,11 @@ import click
 @click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--batch", type=click.IntRange(2), default=256, show_default=True)
 @click.option("--lr", type=float, default=1e-3, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@options.seeded
 @click.option(
     "--workers", type=click.IntRange(1), default=None, help="Rendering processes.  [default: cores]"
 )
-@click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
+@options.device
 def pretrain(
     out: Path,
     corpus: Path,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptreid.cli import options
+
 if TYPE_CHECKING:
     from promptreid.report.content import Content, Test, TestedRun
 
@@ -17,13 +19,7 @@ _PAGE = "report.html"
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
-@click.option(
-    "--data",
-    "specs",
-    multiple=True,
-    metavar="NAME:ROOT[?key=value&...]",
-    help="Data set to score on; may be given several times.  [default: the runs' own]",
-)
+@options.data("Data set to score on; may be given several times.  [default: the runs' own]")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -31,12 +27,7 @@ _PAGE = "report.html"
     help="Where the page goes; an earlier one is replaced.  [default: report.html in the folder of "
     "the run if there is one run, else here]",
 )
-@click.option(
-    "--name",
-    "names",
-    multiple=True,
-    help="What a run is called, once for each run in order.  [default: from its path]",
-)
+@options.run_names
 @click.option("--title", default="", help="Of the page.  [default: names the runs]")
 @click.option(
     "--by",
@@ -54,18 +45,11 @@ _PAGE = "report.html"
     show_default=True,
     help="How embeddings are laid out in the plane.",
 )
-@click.option(
-    "--pixelate", is_flag=True, help="Show all pictures as coarse mosaics, for reports to share."
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
-@click.option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of embeddings already made.  [default: ~/.cache/promptreid/embeddings]",
-)
-@click.option("--no-cache", is_flag=True, help="Neither read nor keep embeddings.")
-@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
+@options.pixelated
+@options.seeded
+@options.device
+@options.unreadable
+@options.embedding
 def report(
     runs: tuple[Path, ...],
     specs: tuple[str, ...],
@@ -77,6 +61,7 @@ def report(
     pixelate: bool,
     seed: int,
     device: str | None,
+    unreadable: str,
     cache: Path | None,
     no_cache: bool,
     batch_size: int,
@@ -110,7 +95,6 @@ def report(
         raise click.UsageError(f"--out {out} is a folder; name the file, such as {out / _PAGE}.")
 
     from promptreid.progress import Lines
-    from promptreid.report.cache import default_cache
     from promptreid.report.collect import collect
     from promptreid.report.collect_options import ReportOptions
     from promptreid.report.page import write_page
@@ -123,11 +107,12 @@ def report(
         options=ReportOptions(
             by=tuple(dict.fromkeys(by)), method=method, pixelate=pixelate, seed=seed
         ),
-        cache=None if no_cache else cache or default_cache(),
+        cache=options.cache_folder(cache, no_cache=no_cache),
         device=device,
         batch_size=batch_size,
+        unreadable=unreadable,
         progress=Lines(),
-        command=_command(runs, specs, out, names, title, by, method, pixelate, seed),
+        command=_command(runs, specs, out, names, title, by, method, pixelate, seed, unreadable),
     )
     size = write_page(content, out)
     click.echo(f"wrote {out} ({size / 1e6:.1f} MB)")
@@ -184,11 +169,13 @@ def _command(
     method: str,
     pixelate: bool,
     seed: int,
+    unreadable: str,
 ) -> str:
     """Write the command that makes the same report again, in full."""
     words = ["promptreid", "report", *map(str, runs)]
     for option, values in (("--data", specs), ("--name", names), ("--by", by)):
         words += [word for value in values for word in (option, value)]
     words += ["--title", title] if title else []
-    words += ["--map", method, "--seed", str(seed), *["--pixelate"] * pixelate, "--out", str(out)]
+    words += ["--map", method, "--seed", str(seed), *["--pixelate"] * pixelate]
+    words += ["--unreadable", unreadable] * (unreadable != "stop") + ["--out", str(out)]
     return shlex.join(words)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptreid.cli import options
+
 if TYPE_CHECKING:
     from promptreid.progress import Lines
     from promptreid.sweep.plan import PlannedRun
@@ -17,20 +19,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", metavar="FILE")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option(
-    "--data",
-    "specs",
-    multiple=True,
-    metavar="NAME:ROOT[?key=value&...]",
-    help="Data set of every run, in place of those of the file; several give several domains.",
-)
-@click.option(
-    "--test",
-    "tests",
-    multiple=True,
-    metavar="NAME:ROOT[?key=value&...]",
-    help="Data set to score on and not to learn from, in place of those of the file.",
-)
+@options.data("Data set of every run, in place of those of the file; several give several domains.")
+@options.test_data("Data set to score on and not to learn from, in place of those of the file.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -51,14 +41,8 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     help="Seed of every run, in place of those of the file; several train every run several times.",
 )
-@click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
-@click.option(
-    "--unreadable",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="What to do with images that cannot be decoded.",
-)
+@options.device
+@options.unreadable
 @click.pass_context
 def sweep(
     ctx: click.Context,

@@ -6,23 +6,15 @@ from pathlib import Path
 
 import click
 
+from promptreid.cli import options
+
 
 @click.command(context_settings={"ignore_unknown_options": False})
 @click.argument("recipe", required=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option(
-    "--data",
-    "specs",
-    multiple=True,
-    metavar="NAME:ROOT[?key=value&...]",
-    help="Data set; several give several domains.",
-)
-@click.option(
-    "--test",
-    "tests",
-    multiple=True,
-    metavar="NAME:ROOT[?key=value&...]",
-    help="Data set that is scored at the end and never learned from; may be given several times.",
+@options.data("Data set; several give several domains.")
+@options.test_data(
+    "Data set that is scored at the end and never learned from; may be given several times."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/...]")
 @click.option(
@@ -46,14 +38,8 @@ import click
     help="How trackers get rank lists of test images at the end.  [default: plain, or as the "
     "resumed run was started]",
 )
-@click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
-@click.option(
-    "--unreadable",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="What to do with images that cannot be decoded; they are named and counted either way.",
-)
+@options.device
+@options.unreadable
 def train(
     recipe: str | None,
     overrides: tuple[str, ...],

@@ -33,7 +33,10 @@ class UnreadableImage(DataError):  # noqa: N818 - it names a thing, of which cal
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"The image {self.path} cannot be read: {self.reason}."
+        return (
+            f"The image {self.path} cannot be read: {self.reason}. Mend it or take it out of the "
+            "data; commands leave such images out with --unreadable skip."
+        )
 
 
 def read_image(path: Path) -> Tensor:

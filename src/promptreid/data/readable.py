@@ -8,7 +8,7 @@ from typing import Protocol as Interface
 
 import numpy as np
 
-from promptreid.data.dataset import DataSet
+from promptreid.data.dataset import DataSet, load_data
 from promptreid.data.images import UnreadableImage
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.store import readable_indices
@@ -22,6 +22,44 @@ class Speaker(Interface):
 
     def message(self, text: str) -> None:
         """Say one thing."""
+
+
+def load_readable(spec: str, *, policy: str, progress: Speaker) -> DataSet:
+    """Read a data set, say what is noted of it, and check its images as `only_readable` does.
+
+    Args:
+        spec: The data set.
+        policy: "stop" or "skip".
+        progress: Hears the notes and what is skipped.
+
+    Raises:
+        ConfigError: The spec is wrong.
+        DataError: The data set cannot be read, or as `only_readable`.
+    """
+    dataset = load_data(spec)
+    for note in dataset.notes:
+        progress.message(f"{dataset.manifest.name}: {note}")
+    return only_readable(dataset, policy=policy, progress=progress)
+
+
+def load_shown(spec: str, *, policy: str, progress: Speaker) -> DataSet:
+    """Read a data set of which few images may be looked at.
+
+    Only "skip" decodes every image first. Embeddings that are kept need none, so with "stop" an
+    image that cannot be decoded stops the work where it is needed, if it is.
+
+    Args:
+        spec: The data set.
+        policy: "stop" or "skip".
+        progress: Hears what is skipped.
+
+    Raises:
+        ConfigError: The spec is wrong.
+        DataError: The data set cannot be read, or as `only_readable`.
+    """
+    if policy == "skip":
+        return load_readable(spec, policy=policy, progress=progress)
+    return load_data(spec)
 
 
 def only_readable(dataset: DataSet, *, policy: str, progress: Speaker) -> DataSet:
@@ -57,7 +95,7 @@ def only_readable(dataset: DataSet, *, policy: str, progress: Speaker) -> DataSe
         f"skipping {len(bad)} of {len(manifest)} images that cannot be read:\n{listing}"
     )
     kept = np.asarray(good, dtype=np.int64)
-    note = f"{len(bad)} unreadable images were left out"
+    note = f"{len(bad)} of {len(manifest)} images cannot be read and were left out"
     return replace(
         dataset,
         manifest=manifest.select(kept),

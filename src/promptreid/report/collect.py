@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from promptreid import __version__
+from promptreid.data.readable import load_shown
 from promptreid.embedder import Embedder, load
 from promptreid.errors import ModelError, RunError
 from promptreid.progress import Progress, Silent
-from promptreid.report.collect_data import Pictures, ReportData, read_report_data
+from promptreid.report.collect_data import Pictures, ReportData, choose_report_data
 from promptreid.report.collect_figures import look_figure, score_figures
 from promptreid.report.collect_map import map_section
 from promptreid.report.collect_options import ReportOptions
@@ -49,6 +50,7 @@ def collect(
     cache: Path | None = None,
     device: str | None = None,
     batch_size: int = 64,
+    unreadable: str = "stop",
     progress: Progress | None = None,
     command: str = "",
 ) -> Content:
@@ -66,6 +68,7 @@ def collect(
         cache: Folder where embeddings are kept; None to keep none.
         device: Where models compute; None for the best there is.
         batch_size: Images per forward pass.
+        unreadable: "stop" at an image that cannot be decoded, or "skip" all of them.
         progress: Where to report; None for silence.
         command: That makes the report again.
 
@@ -78,7 +81,10 @@ def collect(
     options = options or ReportOptions()
     progress = progress or Silent()
     labels = _checked(runs, names, options)
-    datasets = read_report_data(tuple(dict.fromkeys(specs)), options)
+    datasets = choose_report_data(
+        [load_shown(spec, policy=unreadable, progress=progress) for spec in dict.fromkeys(specs)],
+        options,
+    )
     curves, curve_remarks = learning_curves(labels, runs)
     facts, seen = [], [[] for _ in datasets]
     for label, path in zip(labels, runs, strict=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.errors import DataError, EvaluationError, unknown_name
 from promptreid.evaluation.breakdown import PAIR
 from promptreid.evaluation.outcomes import COLUMNS, MOST_VALUES, column_values
@@ -64,19 +64,18 @@ class Pictures:
         return found
 
 
-def read_report_data(specs: Sequence[str], options: ReportOptions) -> tuple[ReportData, ...]:
-    """Read data sets, and choose what is shown of them.
+def choose_report_data(
+    datasets: Sequence[DataSet], options: ReportOptions
+) -> tuple[ReportData, ...]:
+    """Choose what is shown of data sets.
 
     Args:
-        specs: Data sets.
+        datasets: As they were read.
         options: What the report is asked to show.
 
     Raises:
         EvaluationError: One has nothing to test on, or none has an attribute that is asked for.
-        ConfigError: A spec is wrong.
-        DataError: One cannot be read.
     """
-    datasets = [load_data(spec) for spec in specs]
     trials = [Trial.of(dataset) for dataset in datasets]
     for name in options.by:
         if not any(_knows(trial, name) for trial in trials):

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from promptreid.report.drawn import Drawn
 from promptreid.report.extra import need
 from promptreid.report.metrics import Stage, Training, read_training
-from promptreid.report.style import LIGHT, Theme, check_lines, drawn_in, line_look
+from promptreid.report.style import (
+    LIGHT,
+    Theme,
+    check_lines,
+    drawn_in,
+    label_decades,
+    line_look,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -129,6 +136,7 @@ def _draw_losses(axes: Any, runs: Mapping[str, Stage | None], theme: Theme) -> N
     values = [value for line in axes.lines for value in line.get_ydata() if value > 0]
     if values and max(values) > _LOG_FROM * min(values):
         axes.set_yscale("log", nonpositive="clip")
+        label_decades(axes.yaxis)
 
 
 def _only_term(stage: Stage) -> tuple[float, ...] | None:

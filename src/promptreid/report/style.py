@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -44,6 +45,7 @@ class Theme:
             "axes.facecolor": self.paper,
             "savefig.facecolor": self.paper,
             "text.color": self.ink,
+            "text.parse_math": False,  # a name may hold two dollar signs
             "axes.labelcolor": self.ink,
             "axes.titlecolor": self.ink,
             "axes.edgecolor": self.faint,
@@ -78,6 +80,9 @@ SHAPES = ("o", "s", "^", "D", "v")
 
 STROKES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)))
 """Strokes of lines, as many as shapes, so that a line's stroke and marker go together."""
+
+_WRITTEN_OUT = 3  # decades to each side of 1
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def find_theme(name: str) -> Theme:
@@ -140,6 +145,25 @@ def check_lines(count: int, theme: Theme) -> None:
             f"{count} runs are more than colours, strokes and markers can tell apart; take "
             f"{most_groups(theme)} at most."
         )
+
+
+def label_decades(axis: Any) -> None:
+    """Label the powers of ten of a logarithmic axis: 0.001 to 1,000 in full, others as 10⁻⁴.
+
+    Args:
+        axis: Of matplotlib, logarithmic by now; its own labels would be formulas.
+    """
+    ticker = need("matplotlib.ticker")
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: decade_text(value)))
+    axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def decade_text(value: float) -> str:
+    """Write a power of ten."""
+    power = round(math.log10(value))
+    if abs(power) <= _WRITTEN_OUT:
+        return f"{10.0**power:,.{max(0, -power)}f}"
+    return "10" + str(power).translate(_RAISED)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 
 from promptreid.evaluation.verification import Verification, VerificationResult
 from promptreid.report.extra import need
-from promptreid.report.style import LIGHT, Theme, check_lines, drawn_in, line_look
+from promptreid.report.style import LIGHT, Theme, check_lines, drawn_in, label_decades, line_look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +20,7 @@ _LABELLED = 2  # runs whose thresholds are written out
 _TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
 _MOST = 0.95  # rate at the far ends of DET axes
 _LEAST_SPAN = 0.1  # rate that DET axes reach down to at least, for few pairs and perfect models
+_EDGE = 0.06  # of the height of the axes: words beyond it would leave them
 _NORMAL = NormalDist()
 
 
@@ -41,6 +42,11 @@ def roc_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
     with drawn_in(theme):
         figure, axes = _panel()
         lowest = min(_least_rate(found.per_repeat[0]) for found in runs.values())
+        axes.set(
+            xscale="log", xlim=(lowest, 1), ylim=(-2, 104),
+            xlabel="false accept rate", ylabel="true accept rate (%)",
+        )  # fmt: skip
+        label_decades(axes.xaxis)
         for number, (name, found) in enumerate(runs.items()):
             first, look = found.per_repeat[0], line_look(theme, number)
             far, tar = np.array(first.curve.far), 100 * np.array(first.curve.tar)
@@ -56,10 +62,6 @@ def roc_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
             )  # fmt: skip
         chance = np.geomspace(lowest, 1, 50)
         axes.plot(chance, 100 * chance, color=theme.faint, lw=0.8, ls=":", label="chance")
-        axes.set(
-            xscale="log", xlim=(lowest, 1), ylim=(-2, 104),
-            xlabel="false accept rate", ylabel="true accept rate (%)",
-        )  # fmt: skip
         _finish(figure, axes, runs)
     return figure
 
@@ -83,6 +85,11 @@ def det_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
         firsts = [found.per_repeat[0] for found in runs.values()]
         low_far = min(_first_seen(first) for first in firsts)
         low_frr = min(_LEAST_SPAN, *(1 / first.genuine / 2 for first in firsts))
+        low, high = _NORMAL.inv_cdf(min(low_far, low_frr)), _NORMAL.inv_cdf(_MOST)
+        axes.set(
+            xlim=(_NORMAL.inv_cdf(low_far), high), ylim=(_NORMAL.inv_cdf(low_frr), high),
+            xlabel="false accept rate (%)", ylabel="false reject rate (%)",
+        )  # fmt: skip
         for number, (name, found) in enumerate(runs.items()):
             first, look = found.per_repeat[0], line_look(theme, number)
             far, frr = np.array(first.curve.far), np.array(first.curve.frr)
@@ -97,15 +104,10 @@ def det_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
                 [told_threshold(point.threshold) for point in seen],
                 look, label=_label(name, found), beside=_beside(found, runs, -1),
             )  # fmt: skip
-        low, high = _NORMAL.inv_cdf(min(low_far, low_frr)), _NORMAL.inv_cdf(_MOST)
         axes.plot([low, high], [low, high], color=theme.faint, lw=0.8, ls=":", label="equal rates")
         for axis, least in ((axes.xaxis, low_far), (axes.yaxis, low_frr)):
             ticks = [tick for tick in _TICKS if least <= tick]
             axis.set_ticks(_deviate(ticks), [f"{100 * tick:g}" for tick in ticks])
-        axes.set(
-            xlim=(_NORMAL.inv_cdf(low_far), high), ylim=(_NORMAL.inv_cdf(low_frr), high),
-            xlabel="false accept rate (%)", ylabel="false reject rate (%)",
-        )  # fmt: skip
         _finish(figure, axes, runs)
     return figure
 
@@ -206,11 +208,19 @@ def _mark_points(
         return
     halo = need("matplotlib.patheffects").withStroke(linewidth=2.5, foreground=axes.get_facecolor())
     for x, y, words in zip(across, up, thresholds, strict=True):
+        sideways, upwards = beside[0], _inwards(axes, y) or beside[1]
         axes.annotate(
-            words, (x, y), textcoords="offset points", xytext=(5 * beside[0], 4 * beside[1]),
-            ha="left" if beside[0] > 0 else "right", va="bottom" if beside[1] > 0 else "top",
+            words, (x, y), textcoords="offset points", xytext=(5 * sideways, 4 * upwards),
+            ha="left" if sideways > 0 else "right", va="bottom" if upwards > 0 else "top",
             fontsize=7, zorder=5, path_effects=[halo],
         )  # fmt: skip
+
+
+def _inwards(axes: Any, height: float) -> int:
+    """Say which way leads off the edge of the axes that a height is near: 1 up, -1 down, 0 none."""
+    low, high = axes.get_ylim()
+    place = (height - low) / (high - low)
+    return 1 if place < _EDGE else -1 if place > 1 - _EDGE else 0
 
 
 def _label(name: str, found: Verification) -> str:

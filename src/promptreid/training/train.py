@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptreid.config.schema import Recipe
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.data.preprocess import Preprocess
-from promptreid.data.readable import only_readable
+from promptreid.data.readable import load_readable
 from promptreid.data.unseen import check_unseen
 from promptreid.embedder import Embedder
 from promptreid.models.checkpoint import load_model, load_training, save_model
@@ -58,8 +58,10 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         if plan.track and request.track:
             _show(run, plan, progress)
         return run
-    datasets = [_load(spec, plan.unreadable, progress) for spec in plan.specs]
-    tests = [_load(spec, plan.unreadable, progress) for spec in plan.test]
+    datasets, tests = (
+        [load_readable(spec, policy=plan.unreadable, progress=progress) for spec in specs]
+        for specs in (plan.specs, plan.test)
+    )
     data = _training_rows(plan, datasets)
     check_unseen(datasets if data is not None else (), tests)
     if run is None:
@@ -94,13 +96,6 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
             raise Interrupted(str(run.path)) from None
         _finish(run, state, trackers)
     return run
-
-
-def _load(spec: str, unreadable: str, progress: Progress) -> DataSet:
-    dataset = load_data(spec)
-    for note in dataset.notes:
-        progress.message(f"{dataset.manifest.name}: {note}")
-    return only_readable(dataset, policy=unreadable, progress=progress)
 
 
 def _training_rows(plan: Plan, datasets: Sequence[DataSet]) -> TrainingData | None:

@@ -25,7 +25,6 @@ def draw(*, name="a run", picture=False, title=""):
             axes.plot([0, 20], [0, 10], color="white")
         else:
             axes.plot([1, 2, 3], [0.123456789, 2, 1], color=LIGHT.hues[1], label=name)
-            axes.set_xscale("log")
             axes.legend()
         axes.set_title(title)
     return figure
@@ -76,11 +75,6 @@ def test_names_are_no_formulas(name):
     assert name.replace("\x01", "") in texts
 
 
-def test_ticks_of_logarithmic_axes_are_formulas():
-    texts = ["".join(text.itertext()) for text in svg(draw()).iter("text")]
-    assert not any("mathdefault" in text for text in texts)
-
-
 def test_outlined_words_get_a_class_and_the_figure_is_left_as_it_was():
     figure = draw()
     (axes,) = figure.axes
@@ -90,7 +84,6 @@ def test_outlined_words_get_a_class_and_the_figure_is_left_as_it_was():
     assert ["".join(text.itertext()) for text in halo.iter("text")] == ["0.71"]
     assert note.get_path_effects()
     assert note.get_gid() is None
-    assert note.get_parse_math()
 
 
 def test_names_inside_figures_do_not_meet():

@@ -86,28 +86,20 @@ def _draw(figure: Figure) -> str:
 
 @contextlib.contextmanager
 def _plain_letters(figure: Figure) -> Generator[None]:
-    """Let words be written as letters: no outlines around them, no formulas in names of runs.
-
-    Words with an outline are named instead, so that the page can give them one.
-    """
+    """Let words with an outline be written as letters; the page gives them one by their names."""
     texts = figure.findobj(need("matplotlib.text").Text)
     known = [
-        (text, text.get_path_effects(), text.get_gid(), text.get_parse_math()) for text in texts
+        (text, text.get_path_effects(), text.get_gid()) for text in texts if text.get_path_effects()
     ]
-    for number, (text, effects, _, _) in enumerate(known):
-        if effects:
-            text.set_path_effects([])
-            text.set_gid(f"{_HALO}{number}")
-        # Ticks of logarithmic axes are formulas, and have no text until they are drawn.
-        if text.get_text() and r"\mathdefault" not in text.get_text():
-            text.set_parse_math(False)
+    for number, (text, _, _) in enumerate(known):
+        text.set_path_effects([])
+        text.set_gid(f"{_HALO}{number}")
     try:
         yield
     finally:
-        for text, effects, name, math in known:
+        for text, effects, name in known:
             text.set_path_effects(effects)
             text.set_gid(name)
-            text.set_parse_math(math)
 
 
 def _strip(root: Element) -> None:

@@ -1,0 +1,78 @@
+"""Options that several commands share, so that they read alike everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+Option = Callable[[Command], Command]
+
+_SPEC = "NAME:ROOT[?key=value&...]"
+
+
+def data(about: str) -> Option:
+    """Make `--data`, given several times as `specs`."""
+    return click.option("--data", "specs", multiple=True, metavar=_SPEC, help=about)
+
+
+def test_data(about: str) -> Option:
+    """Make `--test`, given several times as `tests`."""
+    return click.option("--test", "tests", multiple=True, metavar=_SPEC, help=about)
+
+
+def one_data(about: str) -> Option:
+    """Make a `--data` that must be given once, as `spec`."""
+    return click.option("--data", "spec", required=True, metavar=_SPEC, help=about)
+
+
+device = click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
+seeded = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+batch_size = click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
+pixelated = click.option(
+    "--pixelate", is_flag=True, help="Show all pictures as coarse mosaics, to share what is shown."
+)
+run_names = click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="What a run is called, once for each run in order.  [default: from its path]",
+)
+unreadable = click.option(
+    "--unreadable",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do with images that cannot be decoded; they are named and counted either way.",
+)
+_CACHE = (
+    click.option(
+        "--cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of embeddings already made.  [default: ~/.cache/promptreid/embeddings]",
+    ),
+    click.option("--no-cache", is_flag=True, help="Neither read nor keep embeddings."),
+    batch_size,
+)
+
+
+def embedding(command: Command) -> Command:
+    """Give a command what it needs to embed images and to keep the embeddings."""
+    return together(command, *_CACHE)
+
+
+def together(command: Command, *options: Option) -> Command:
+    """Give a command several options, in this order in its help."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def cache_folder(cache: Path | None, *, no_cache: bool) -> Path | None:
+    """Return the folder of `--cache` and `--no-cache`, None for none."""
+    from promptreid.report.cache import default_cache
+
+    return None if no_cache else cache or default_cache()
