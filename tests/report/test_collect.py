@@ -7,10 +7,12 @@ import torch
 from small_models import RESNET, VIT, small_backbone
 
 from promptreid.config.recipes import load_recipe
+from promptreid.data.dataset import load_data
 from promptreid.data.preprocess import Preprocess
 from promptreid.embedder import load
 from promptreid.errors import ConfigError, EvaluationError, RunError
 from promptreid.evaluation import embed
+from promptreid.evaluation.further import FurtherScores, further_scores
 from promptreid.evaluation.score_data import score_data
 from promptreid.models.checkpoint import save_model
 from promptreid.models.image_prompt import ImagePrompt
@@ -138,8 +140,6 @@ def test_a_data_set(content, table):
 
 
 def test_scores_are_those_of_evaluate(content, runs, table):
-    from promptreid.data.dataset import load_data
-
     for tested, path in zip(content.tests[0].runs, runs, strict=True):
         embedder = load(path, device="cpu")
         scores, _ = score_data(
@@ -147,9 +147,22 @@ def test_scores_are_those_of_evaluate(content, runs, table):
             load_data(table),
             embedder.preprocess,
             metadata=embedder.metadata,
-            device=embedder.device,
+            device="cpu",
         )
         assert tested.scores == scores
+
+
+def test_a_stored_threshold_is_tried_as_evaluate_tries_it(content, runs, table):
+    data = load_data(table)
+    embedder = load(runs[0], device="cpu")
+    scores, embeddings = score_data(
+        embedder.model, data, embedder.preprocess, metadata=embedder.metadata, device="cpu"
+    )
+    asked = FurtherScores(verification=True)
+    found = further_scores(scores, embeddings, data, asked, threshold=embedder.threshold)
+    first, second = content.tests[0].runs
+    assert first.stored.to_dict() == found["verification"]["stored_threshold"]
+    assert second.stored is None
 
 
 def test_runs_that_compare_with_no_sentence_say_so(content):

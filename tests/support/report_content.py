@@ -16,6 +16,7 @@ from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.scoring import evaluate_protocol
 from promptreid.evaluation.settings import RetrievalSettings
 from promptreid.evaluation.threshold import Threshold
+from promptreid.evaluation.threshold_rates import threshold_rates
 from promptreid.evaluation.uncertainty import Evidence, intervals, paired_difference
 from promptreid.evaluation.verification import verify_protocol
 from promptreid.report.cmc import cmc_alt, cmc_figure
@@ -44,6 +45,8 @@ from promptreid.report.verification_figures import det_figure, roc_figure, verif
 HOSTILE = "<script>alert(\"run\")</script> $x & 'y'"
 HOSTILE_LABEL = '"><img src=x onerror=alert(1)> & <b>'
 IDENTITIES, IMAGES, LOST = 16, 6, 2
+NOISES = (1.5, 0.8, 1.0)  # by run; the first has not been trained
+STORED = Threshold(0.71, 0.01, 4950, 100, 100, "validation images of <unseen> identities")
 
 
 def person(identity: int, number: int, *, height: int = 96) -> np.ndarray:
@@ -107,7 +110,8 @@ def tested(name: str, noise: float, table: Manifest) -> tuple[TestedRun, Evidenc
         break_down(attribute, table, found, rules, scores, verified, resamples=200)
         for attribute in ("camera", "gender")
     )
-    run = TestedRun(name, scores, intervals(evidence, resamples=200), verified, parts)
+    stored = None if noise == NOISES[0] else threshold_rates(found, rules, STORED)
+    run = TestedRun(name, scores, intervals(evidence, resamples=200), verified, parts, stored)
     return run, evidence, found
 
 
@@ -249,9 +253,7 @@ def facts(name: str, number: int) -> RunFacts:
             "best": {"score": 0.5585 if trained else None,
                      "chosen_at": "stage image, epoch 9" if trained else ""},
         },
-        threshold=Threshold(0.71, 0.01, 4950, 100, 100, "validation images of <unseen> identities")
-        if trained
-        else None,
+        threshold=STORED if trained else None,
     )  # fmt: skip
 
 
@@ -259,8 +261,7 @@ def facts(name: str, number: int) -> RunFacts:
 def report_content(names: tuple[str, ...] = ("zero-shot", HOSTILE), top: int = 8) -> Content:
     """Two runs on one data set, with every part that a report may have."""
     table = manifest()
-    noises = (1.5, 0.8, 1.0)[: len(names)]
-    parts = [tested(name, noise, table) for name, noise in zip(names, noises, strict=True)]
+    parts = [tested(name, noise, table) for name, noise in zip(names, NOISES, strict=False)]
     runs = [(run, found) for run, _, found in parts]
     scores = {run.name: run.scores for run, _ in runs}
     verified = {run.name: run.verification for run, _ in runs}

@@ -15,7 +15,7 @@ from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.identification import Identification, identify_protocol
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.threshold import Threshold
-from promptreid.evaluation.threshold_rates import threshold_rates
+from promptreid.evaluation.threshold_rates import others_than_stored, threshold_rates
 from promptreid.evaluation.uncertainty import RESAMPLES, Evidence, intervals
 from promptreid.evaluation.verification import verify_protocol
 
@@ -85,7 +85,7 @@ def further_scores(
     if asked.verification:
         found["verification"] = verification.to_dict()
         if threshold is not None:
-            note = _others_than_stored(scores, prompt)
+            note = others_than_stored(scores, prompt)
             rates = threshold_rates(embeddings, protocol, threshold, **how, note=note)
             found["verification"]["stored_threshold"] = rates.to_dict()
         found["identification"] = identification_values(
@@ -104,17 +104,6 @@ def further_scores(
             for name in asked.by
         ]
     return found
-
-
-def _others_than_stored(scores: Scores, prompt: str | None) -> str:
-    """Say how embeddings differ from the single, plain ones that thresholds are chosen on."""
-    ways = (
-        ("averaged with those of mirrored images", scores.flip),
-        ("joined over several queries", scores.multi_query is not None),
-        (f"made with the {prompt} sentence", prompt is not None),
-    )
-    told = " and ".join(words for words, true in ways if true)
-    return f"It was chosen on embeddings as they are; these are {told}." if told else ""
 
 
 def identification_values(repeats: Sequence[Identification]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from promptreid import __version__
 from promptreid.data.readable import load_shown
 from promptreid.embedder import Embedder, load
 from promptreid.errors import ModelError, RunError
+from promptreid.evaluation.threshold import Threshold
 from promptreid.progress import Progress, Silent
 from promptreid.report.collect_data import Pictures, ReportData, choose_report_data
 from promptreid.report.collect_figures import look_figure, score_figures
@@ -37,6 +38,7 @@ class _Seen:
     run: TrialRun
     maps: tuple[MapRow, ...]
     texts: Texts | None
+    threshold: Threshold | None
     remarks: tuple[str, ...]
 
 
@@ -139,7 +141,7 @@ def _look(
     except ModelError as error:
         remarks.append(f"There are no activation maps of {name}: {error}")
     texts = None if data.mapped is None else map_texts(name, embedder, data.mapped)
-    return _Seen(run, tuple(maps), texts, tuple(remarks))
+    return _Seen(run, tuple(maps), texts, embedder.threshold, tuple(remarks))
 
 
 def _test(
@@ -150,9 +152,9 @@ def _test(
     runs = [one.run for one in seen]
     pictures = Pictures(trial, pixelate=options.pixelate)
     scored = []
-    for run in runs:
-        progress.message(f"scoring {run.name} on {trial.manifest.name}")
-        scored.append(score_run(run, data, seed=options.seed))
+    for one in seen:
+        progress.message(f"scoring {one.run.name} on {trial.manifest.name}")
+        scored.append(score_run(one.run, data, seed=options.seed, threshold=one.threshold))
     tested = tuple(one.tested for one in scored)
     progress.message(f"drawing figures of {trial.manifest.name}")
     figures = score_figures(tested, trial.manifest.name)

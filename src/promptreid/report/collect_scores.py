@@ -10,6 +10,8 @@ from promptreid.evaluation.accepted import accepted_protocol
 from promptreid.evaluation.breakdown import Breakdown, break_down
 from promptreid.evaluation.matching import REASONS
 from promptreid.evaluation.scores import Scores
+from promptreid.evaluation.threshold import Threshold
+from promptreid.evaluation.threshold_rates import others_than_stored, threshold_rates
 from promptreid.evaluation.uncertainty import Evidence, intervals, paired_difference
 from promptreid.evaluation.verification import Verification, verify_protocol
 from promptreid.report.collect_data import ReportData
@@ -34,13 +36,16 @@ class ScoredRun:
     remarks: tuple[str, ...]
 
 
-def score_run(run: TrialRun, data: ReportData, *, seed: int) -> ScoredRun:
+def score_run(
+    run: TrialRun, data: ReportData, *, seed: int, threshold: Threshold | None = None
+) -> ScoredRun:
     """Rank, verify and break down the embeddings of a run.
 
     Args:
         run: Its embeddings.
         data: What it is tested on.
         seed: Of the resamples.
+        threshold: That came with the model.
 
     Raises:
         EvaluationError: No query has a match.
@@ -58,7 +63,13 @@ def score_run(run: TrialRun, data: ReportData, *, seed: int) -> ScoredRun:
         accepted = accepted_protocol(run.embeddings, protocol, verification)
     evidence = Evidence(scores, verification, accepted)
     found, missing = _breakdowns(run, data, scores, verification, seed)
-    tested = TestedRun(run.name, scores, intervals(evidence, seed=seed), verification, found)
+    stored = None
+    if verification is not None and threshold is not None:
+        note = others_than_stored(scores)
+        stored = threshold_rates(run.embeddings, protocol, threshold, note=note)
+    tested = TestedRun(
+        run.name, scores, intervals(evidence, seed=seed), verification, found, stored
+    )
     return ScoredRun(tested, evidence, (*remarks, *missing))
 
 

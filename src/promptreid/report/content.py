@@ -9,6 +9,7 @@ from typing import Any
 from promptreid.evaluation.breakdown import Breakdown
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.threshold import Threshold
+from promptreid.evaluation.threshold_rates import ThresholdRates
 from promptreid.evaluation.uncertainty import Difference, Intervals
 from promptreid.evaluation.verification import Verification
 from promptreid.report.drawn import Drawn
@@ -95,6 +96,8 @@ class TestedRun:
         verification: Of all pairs of query and gallery; None where all images show one identity,
             so that there is nothing to verify.
         breakdowns: By each attribute asked for.
+        stored: What the threshold that came with the model does on these pairs; None where it has
+            none, or there is nothing to verify.
     """
 
     name: str
@@ -102,6 +105,7 @@ class TestedRun:
     intervals: Intervals
     verification: Verification | None
     breakdowns: tuple[Breakdown, ...]
+    stored: ThresholdRates | None = None
 
 
 @dataclass(frozen=True)

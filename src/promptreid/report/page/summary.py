@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptreid.evaluation.breakdown import Gap, Group
-from promptreid.evaluation.threshold import Threshold
 from promptreid.evaluation.uncertainty import Difference, tar_name
 from promptreid.evaluation.verification import Verification
 from promptreid.report.content import Content, RunFacts, Test, TestedRun
@@ -179,14 +177,13 @@ def _threshold(best: TestedRun, facts: RunFacts | None) -> str:
             f"on, chosen at FAR {rate(chosen.far)} on {plural(chosen.pairs, 'pair')} of different "
             f"identities{source}."
         )
-        found = None if verification is None else rates_at(verification, chosen)
-        if found is None:
+        if best.stored is None:
             return told
-        far, tar = found
         return (
-            f"{told} Of these test pairs it accepts about {percent(tar)} of those of one identity "
-            f"and {percent(far, 2)} of those of different ones."
-        )
+            f"{told} Of these test pairs it accepts {percent(best.stored.tar)} of those of one "
+            f"identity and {percent(best.stored.far, 2)} of those of different ones. "
+            f"{best.stored.note}"
+        ).strip()
     far = None if verification is None else usual_far(verification)
     if verification is None or far is None:
         return ""
@@ -196,27 +193,6 @@ def _threshold(best: TestedRun, facts: RunFacts | None) -> str:
         f"{percent(verification.tar(far))} of the pairs of one identity; a threshold in use must "
         "be chosen on other images."
     )
-
-
-def rates_at(verification: Verification, chosen: Threshold) -> tuple[float, float] | None:
-    """Read FAR and TAR of a threshold off the curve of the first repeat.
-
-    The curve has some hundred points of all, so this is good to about as many digits as a figure.
-
-    Returns:
-        Both rates; None where the threshold lies beyond the ends of the curve.
-    """
-    curve = verification.per_repeat[0].curve
-    falling = [-value for value in curve.thresholds]
-    place = bisect.bisect_right(falling, -chosen.threshold) - 1
-    if not 0 <= place < len(falling) - 1:
-        return None
-    above, below = curve.thresholds[place], curve.thresholds[place + 1]
-    share = 0.0 if below == float("-inf") else (above - chosen.threshold) / (above - below)
-    far, tar = (
-        rates[place] + share * (rates[place + 1] - rates[place]) for rates in (curve.far, curve.tar)
-    )
-    return far, tar
 
 
 def _caution(test: Test, best: TestedRun) -> str:
