@@ -4,15 +4,9 @@ import itertools
 
 import pytest
 
+from promptreid.data.sources import Source
 from promptreid.errors import EvaluationError
-from promptreid.evaluation.matrix import (
-    MatrixRow,
-    ScoreMatrix,
-    Source,
-    render_matrix,
-    source_of,
-    sources_of,
-)
+from promptreid.evaluation.matrix import MatrixRow, ScoreMatrix, render_matrix
 
 MARKET, MSMT = Source("market1501", "/data/market"), Source("msmt17", "/data/msmt")
 
@@ -92,20 +86,6 @@ def test_readings_of_one_data_set_are_told_apart_by_options() -> None:
 def test_models_of_one_name_keep_their_folders() -> None:
     text = render_matrix(matrix({"x/seed0": (), "y/seed0": (), "y/seed1": ()}, MARKET))
     assert [line.split()[0] for line in text.splitlines()[2:]] == ["x/seed0", "y/seed0", "seed1"]
-
-
-def test_sources_are_read_from_a_run(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    records = [
-        {"spec": "market1501:m?use=all", "name": "market1501", "role": "train"},
-        {"spec": "msmt17:/x", "name": "msmt17", "role": "test"},
-        {"spec": "csv:/y/a.csv", "name": "a"},  # written before there were roles
-    ]
-    assert sources_of(records) == (
-        Source("market1501", str(tmp_path / "m"), "use=all", all_images=True),
-        Source("a", "/y/a.csv"),
-    )
-    assert source_of("msmt17: /x ", "msmt17") == Source("msmt17", "/x")
 
 
 @pytest.mark.parametrize(

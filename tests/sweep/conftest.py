@@ -39,6 +39,7 @@ def make_run(tmp_path):
         results=(),
         status="complete",
         data=((SPEC, "f1"),),
+        test=(),
         folder="runs",
     ) -> Path:
         path = tmp_path / folder / name
@@ -46,7 +47,11 @@ def make_run(tmp_path):
             path,
             recipe=load_recipe(recipe, overrides),
             environment={"seed": seed},
-            data=[{"spec": spec, "fingerprint": mark} for spec, mark in data],
+            data=[
+                {"spec": spec, "name": spec.partition(":")[0], "fingerprint": mark, "role": role}
+                for role, sets in (("train", data), ("test", test))
+                for spec, mark in sets
+            ],
         )
         if results:
             run.write(SCORES, results[0] if len(results) == 1 else {"results": list(results)})

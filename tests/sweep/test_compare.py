@@ -175,6 +175,41 @@ def test_other_data_is_pointed_out(make_run):
     assert set(found.data.values()) == {"folder:crops", "folder:others"}
 
 
+def test_seen_and_unseen_data_are_told_apart(make_run):
+    """Each of two data sets left out, with a baseline that trained nothing."""
+    sets = [("folder:/data/a", "a"), ("folder:/data/b", "b")]
+    for name, trained, means in (("first", 0, (0.9, 0.4)), ("second", 1, (0.5, 0.8))):
+        results = [result(mean, data=spec) for mean, (spec, _) in zip(means, sets, strict=True)]
+        make_run(name, results=results, data=sets[trained:][:1], test=sets[1 - trained :][:1])
+    results = [result(mean, data=spec) for mean, (spec, _) in zip((0.3, 0.3), sets, strict=True)]
+    folder = make_run("zero", recipe="zero-shot", results=results, data=sets[:1], test=sets[1:])
+    found = compare(folder.parent)
+    assert found.mixed
+    seen = {(row.name, found.data[row.data]): row.seen for row in found.rows}
+    assert seen == {
+        ("first", "folder:a"): True, ("first", "folder:b"): False,
+        ("second", "folder:a"): False, ("second", "folder:b"): True,
+        ("zero", "folder:a"): None, ("zero", "folder:b"): None,
+    }  # fmt: skip
+    best = {key for key, row in zip(seen, found.rows, strict=True) if found.best(row, "mAP")}
+    assert best == {(name, data) for name, data in seen if name != "zero"}, "each of its own kind"
+    text = comparison_text(found, width=200)
+    assert text.splitlines()[0].split()[:3] == ["run", "data", "seen"]
+    assert "seen: whether" in text
+    lines = markdown(found).splitlines()
+    assert lines[0].startswith("| run | seeds | data | seen |")
+    assert len({line.count("|") for line in lines[:8]}) == 1
+    rows = list(csv.DictReader(io.StringIO(csv_text(found))))
+    assert [row["seen"] for row in rows] == ["true", "false", "", "false", "true", ""]
+    assert [row["seen"] for row in json.loads(json_text(found))["rows"]][:3] == [True, False, None]
+
+
+def test_where_all_data_were_seen_nothing_is_said_of_it(study):
+    assert not study.mixed
+    assert "seen" not in comparison_text(study)
+    assert "seen" not in markdown(study)
+
+
 def test_rows_of_one_name_are_told_apart_by_their_folder(make_run):
     one = make_run("a_seed0", folder="x", results=[result(0.5)])
     two = make_run("a_seed0", folder="y", overrides=[f"{LR}=1"], results=[result(0.6)])

@@ -48,7 +48,8 @@ def named(model: Path, kind: str | None) -> str:
 
 def matrix_row(model: Path, metadata: Mapping[str, Any], kind: str | None = None) -> MatrixRow:
     """Say what a model was trained on, out of the run it belongs to."""
-    from promptreid.evaluation.matrix import MatrixRow, sources_of
+    from promptreid.data.sources import sources_of
+    from promptreid.evaluation.matrix import MatrixRow
 
     name, records = named(model, kind), _records(model)
     if records is None:
@@ -92,7 +93,8 @@ def summarise(
     """Print what sets models and data sets side by side; return what goes into the file."""
     if len(rows) == len(datasets) == 1:
         return table[0][0]
-    from promptreid.evaluation.matrix import ScoreMatrix, render_matrix, source_of
+    from promptreid.data.sources import source_of
+    from promptreid.evaluation.matrix import ScoreMatrix, render_matrix
     from promptreid.evaluation.render import render_comparison
 
     columns = tuple(source_of(dataset.spec, dataset.manifest.name) for dataset in datasets)

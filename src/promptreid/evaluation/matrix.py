@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 from promptreid.data.labels import Place, place_labels
-from promptreid.data.spec import parse_spec
+from promptreid.data.sources import Source
 from promptreid.errors import EvaluationError
 from promptreid.tables import plain_table
 
 Values = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A data set by name.
-
-    Attributes:
-        name: Of its manifest, such as "market1501" or "hands11k-dorsal_right".
-        root: Absolute folder or file.
-        options: As written behind the `?` of its spec; empty for none.
-        all_images: Whether its test images train too.
-    """
-
-    name: str
-    root: str
-    options: str = ""
-    all_images: bool = False
-
-    @property
-    def place(self) -> Place:
-        """What two readings of one data set have in common."""
-        return self.name, self.root
 
 
 @dataclass(frozen=True)
@@ -161,29 +139,3 @@ def _column_names(matrix: ScoreMatrix) -> list[str]:
         + (f"?{column.options}" if places.count(column.place) > 1 and column.options else "")
         for column in matrix.columns
     ]
-
-
-def sources_of(records: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:
-    """Read the training data out of a run's `data.json`.
-
-    Args:
-        records: The records of that file.
-    """
-    return tuple(
-        source_of(record["spec"], record["name"])
-        for record in records
-        if record.get("role", "train") == "train"
-    )
-
-
-def source_of(spec: str, name: str) -> Source:
-    """Name a data set.
-
-    Args:
-        spec: As it was loaded by.
-        name: Of its manifest.
-    """
-    parsed = parse_spec(spec)
-    root = str(Path(parsed.root).expanduser().absolute())
-    _, _, options = spec.partition("?")
-    return Source(name, root, options.strip(), parsed.options.get("use") == "all")

@@ -41,6 +41,7 @@ class Row:
         runs: Their folders.
         seeds: Their seeds.
         data: The data set scored on.
+        seen: Whether the runs were trained on its training images; None where they trained nothing.
         settings: Flat settings, `recipe` and `data` (trained on) with them.
         rules: How the scores were made; scores of different rules do not compare.
         scores: A cell for each metric.
@@ -50,6 +51,7 @@ class Row:
     runs: tuple[str, ...]
     seeds: tuple[int | None, ...]
     data: str
+    seen: bool | None
     settings: Mapping[str, Any]
     rules: Mapping[str, Any]
     scores: Mapping[str, Cell]
@@ -75,9 +77,22 @@ class Comparison:
     warnings: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
+    @property
+    def mixed(self) -> bool:
+        """Whether some rows are scored on data they were trained on, and others on unseen data."""
+        return {True, False} <= {row.seen for row in self.rows}
+
     def best(self, row: Row, metric: str) -> bool:
-        """Tell whether a row has the best mean of those that it may be compared with."""
-        rivals = [other for other in self.rows if other.data == row.data]
+        """Tell whether a row has the best mean of those that it may be compared with.
+
+        These are the rows of the same data set, scored by the same rules, for which it was seen
+        or unseen alike; one that trained nothing goes with both.
+        """
+        rivals = [
+            other
+            for other in self.rows
+            if other.data == row.data and (other.seen == row.seen or None in (other.seen, row.seen))
+        ]
         if len(rivals) < 2 or any(other.rules != row.rules for other in rivals):
             return False
         means = [other.scores[metric].mean for other in rivals]
@@ -188,11 +203,13 @@ def _row(
     results: Sequence[Mapping[str, Any]],
     metrics: Sequence[str],
 ) -> Row:
+    data = result.get("data", records[0].data[0][0])
     return Row(
         name=name,
         runs=tuple(_path(record) for record in records),
         seeds=tuple(record.seed for record in records),
-        data=result.get("data", records[0].data[0][0]),
+        data=data,
+        seen=records[0].seen.get(data),
         settings=settings,
         rules=scoring_rules(result, records[0]),
         scores={metric: _cell(results, metric) for metric in metrics},

@@ -12,7 +12,7 @@ from promptreid.errors import ConfigError
 from promptreid.files import write_text
 from promptreid.sweep.compare import Comparison, Row
 from promptreid.sweep.metrics import METRICS
-from promptreid.sweep.table import notes, score_cell, setting_labels, setting_texts
+from promptreid.sweep.table import notes, score_cell, seen_text, setting_labels, setting_texts
 
 SUFFIXES = (".md", ".csv", ".json")
 _COLUMNS = 5
@@ -48,7 +48,8 @@ def markdown(comparison: Comparison) -> str:
     keys = list(comparison.keys)
     few = len(keys) <= _COLUMNS
     labels = setting_labels(keys)
-    header = ["run", "seeds", "data", *([labels[key] for key in keys] if few else [])]
+    header = ["run", "seeds", "data", *["seen"] * comparison.mixed]
+    header += [labels[key] for key in keys] if few else []
     header += [METRICS[metric] for metric in comparison.metrics]
     columns = [setting_texts(comparison, key) for key in keys] if few else []
     rows = [
@@ -56,12 +57,13 @@ def markdown(comparison: Comparison) -> str:
             row.name,
             str(len(row.seeds)),
             comparison.data[row.data],
+            *[seen_text(row)] * comparison.mixed,
             *(column[place] for column in columns),
             *(_marked(comparison, row, metric) for metric in comparison.metrics),
         ]
         for place, row in enumerate(comparison.rows)
     ]
-    plain = 3 + len(columns)
+    plain = 3 + comparison.mixed + len(columns)
     lines = _pipes(header, rows, right=len(header) - plain)
     lines += ["", *(f"{note}  " for note in notes(comparison))]
     if not few:
@@ -75,13 +77,14 @@ def markdown(comparison: Comparison) -> str:
 def csv_text(comparison: Comparison) -> str:
     """Write one line a row; scores are fractions of 1, with all digits."""
     text = io.StringIO()
-    header = ["run", "seeds", "runs", "scored_on", *comparison.keys]
+    header = ["run", "seeds", "runs", "scored_on", "seen", *comparison.keys]
     for metric in comparison.metrics:
         header += [metric, f"{metric}_std"]
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*header, "std_over"])
     for row in comparison.rows:
         cells: list[Any] = [row.name, " ".join(map(str, row.seeds)), len(row.seeds), row.data]
+        cells.append(_csv_value(row.seen))
         cells += [_csv_value(row.settings.get(key)) for key in comparison.keys]
         for metric in comparison.metrics:
             cell = row.scores[metric]
@@ -99,6 +102,7 @@ def json_text(comparison: Comparison) -> str:
             "runs": list(row.runs),
             "seeds": list(row.seeds),
             "data": row.data,
+            "seen": row.seen,
             "settings": {key: row.settings.get(key) for key in comparison.keys},
             "rules": dict(row.rules),
             "scores": {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from promptreid.data.sources import source_of, sources_of
 from promptreid.errors import PromptReIDError, RunError
 from promptreid.sweep.settings import flat_settings
 from promptreid.training.run_folder import DATA, ENVIRONMENT, RECIPE, SCORES, STATUS, RunFolder
@@ -29,6 +30,8 @@ class RunRecord:
         seed: Seed, None if it cannot be read.
         data: Spec and fingerprint of each data set it was trained on.
         test: The same of further data sets it was scored on.
+        seen: By the spec of each of these data sets, whether the run was trained on its training
+            images; empty where the run itself trained nothing.
         results: The results of `scores.json`, one for each data set; empty without scores.
         problem: Why there is nothing to compare, in words; empty when there is.
     """
@@ -39,6 +42,7 @@ class RunRecord:
     seed: int | None = None
     data: tuple[tuple[str, str], ...] = ()
     test: tuple[tuple[str, str], ...] = ()
+    seen: Mapping[str, bool] = field(default_factory=dict)
     results: tuple[Mapping[str, Any], ...] = ()
     problem: str = ""
 
@@ -97,6 +101,7 @@ def _read(path: Path) -> RunRecord:
             seed=folder.read(ENVIRONMENT)["seed"],
             data=_prints(folder.read(DATA), "train"),
             test=_prints(folder.read(DATA), "test"),
+            seen=_seen(folder.read(DATA)) if recipe.stages else {},
         )
         if status.get("status") != "complete":
             return replace(record, problem=_unfinished(path, status))
@@ -114,6 +119,11 @@ def _prints(records: Sequence[Mapping[str, Any]], role: str) -> tuple[tuple[str,
     return tuple(
         (one["spec"], one["fingerprint"]) for one in records if one.get("role", "train") == role
     )
+
+
+def _seen(records: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
+    trained = {source.place for source in sources_of(records)}
+    return {one["spec"]: source_of(one["spec"], one["name"]).place in trained for one in records}
 
 
 def _unfinished(path: Path, status: Mapping[str, Any]) -> str:

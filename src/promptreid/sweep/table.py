@@ -81,6 +81,11 @@ def notes(comparison: Comparison, *, width: int | None = None) -> list[str]:
             f"{rules['gallery']} gallery images"
             + (f", {rules['repeats']} draws." if rules["repeats"] > 1 else ".")
         )
+    if comparison.mixed:
+        lines.append(
+            "seen: whether the run was trained on the training images of the data set it is scored "
+            "on; the best of each kind is marked by itself."
+        )
     lines += [f"Beware: {warning}" for warning in comparison.warnings]
     lines += [f"Left out: {reason}" for reason in comparison.left_out]
     return lines if width is None else [part for line in lines for part in _wrap(line, width)]
@@ -121,11 +126,18 @@ def setting_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def seen_text(row: Row) -> str:
+    """Say whether a row's data set was seen in training."""
+    return ABSENT if row.seen is None else "yes" if row.seen else "no"
+
+
 def _layout(comparison: Comparison, keys: Sequence[str]) -> Layout:
     labels = setting_labels(keys)
     several = len(comparison.data) > 1
     seeds = any(len(row.seeds) > 1 for row in comparison.rows)
-    header = ["run", *["seeds"] * seeds, *["data"] * several, *(labels[key] for key in keys)]
+    mixed = comparison.mixed
+    header = ["run", *["seeds"] * seeds, *["data"] * several, *["seen"] * mixed]
+    header += [labels[key] for key in keys]
     first = len(header)
     header += [METRICS[metric] for metric in comparison.metrics]
     columns = [setting_texts(comparison, key) for key in keys]
@@ -134,6 +146,7 @@ def _layout(comparison: Comparison, keys: Sequence[str]) -> Layout:
             row.name,
             *[str(len(row.seeds))] * seeds,
             *[comparison.data[row.data]] * several,
+            *[seen_text(row)] * mixed,
             *(column[place] for column in columns),
             *(score_cell(row.scores[metric]) for metric in comparison.metrics),
         )
