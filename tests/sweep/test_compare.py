@@ -195,9 +195,10 @@ def test_seen_and_unseen_data_are_told_apart(make_run):
     assert best == {(name, data) for name, data in seen if name != "zero"}, "each of its own kind"
     text = comparison_text(found, width=200)
     assert text.splitlines()[0].split()[:3] == ["run", "data", "seen"]
+    assert "trained on" in text.splitlines()[0]
     assert "seen: whether" in text
     lines = markdown(found).splitlines()
-    assert lines[0].startswith("| run | seeds | data | seen |")
+    assert lines[0].startswith("| run | seeds | data | seen | ")
     assert len({line.count("|") for line in lines[:8]}) == 1
     rows = list(csv.DictReader(io.StringIO(csv_text(found))))
     assert [row["seen"] for row in rows] == ["true", "false", "", "false", "true", ""]

@@ -98,7 +98,9 @@ def score_cell(cell: Cell) -> str:
 
 def setting_labels(keys: Sequence[str]) -> dict[str, str]:
     """Give each setting a short heading that no other has."""
-    return {key: label.removesuffix(".name") for key, label in short_keys(keys).items()}
+    labels = {key: label.removesuffix(".name") for key, label in short_keys(keys).items()}
+    # Beside the data scored on, "data" alone would say too little.
+    return labels | {"data": "trained on"} if "data" in labels else labels
 
 
 def setting_texts(comparison: Comparison, key: str) -> list[str]:
