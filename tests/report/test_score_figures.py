@@ -1,5 +1,6 @@
 """CMC, ROC, DET, histograms and rank lists by what is on them."""
 
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -128,6 +129,24 @@ def test_names_with_dollars_are_no_formulas_and_decades_are_labelled(draw, verif
         assert {"0.01", "0.1", "1"} <= labels
 
 
+def test_the_threshold_of_the_better_run_stands_on_the_better_side_of_each_point(verified):
+    """Where curves cross, the run that is better over all is not better everywhere."""
+
+    def changed(found, *rates):
+        first = found.per_repeat[0]
+        points = [
+            replace(point, tar=rate) for point, rate in zip(first.points, rates, strict=False)
+        ]
+        return replace(found, per_repeat=(replace(first, points=tuple(points)),))
+
+    good, bad = changed(verified["good"], 0.8, 0.6), changed(verified["bad"], 0.7, 0.65)
+    for draw, upwards in ((roc_figure, 1), (det_figure, -1)):
+        (axes,) = draw({"good": good, "bad": bad}).axes
+        better = [words.xyann[0] < 0 for words in axes.texts]
+        assert better == [True, False, False, True]
+        assert [words.xyann[1] * upwards > 0 for words in axes.texts] == better
+
+
 def test_thresholds_stay_within_the_axes_where_curves_lie_at_an_edge(verified):
     figure = roc_figure({"good": verified["good"], "bad": verified["bad"]})
     FigureCanvasAgg(figure).draw()
@@ -180,6 +199,16 @@ def test_histograms_give_each_kind_of_pair_its_own_hundred_percent(verified):
         assert impostors.get_linestyle() != genuine.get_linestyle()
         assert axes.lines[0].get_xdata()[0] == first.eer_threshold
         assert axes.get_title(loc="left").startswith(f"{name}: EER {100 * first.eer:.1f} %")
+
+
+def test_long_names_stay_within_figures(verified):
+    name = "joint_without-market1501-site3_seed0_on_the_second_machine_of_two"
+    figure = histogram_figure({name: verified["good"], "bad": verified["bad"]})
+    FigureCanvasAgg(figure).draw()
+    for axes in figure.axes:
+        title = axes._left_title  # its box is nowhere else
+        assert title.get_window_extent().x1 <= figure.bbox.x1
+    assert "…" in figure.axes[0].get_title(loc="left")
 
 
 def test_decidability_is_the_distance_in_spreads():
@@ -258,6 +287,16 @@ def test_nothing_on_the_page_overlaps_or_leaves_it():
         assert extent.x0 >= 0
         assert extent.x1 <= width
         assert 0 <= extent.y0 < extent.y1 <= height
+
+
+def test_long_names_of_runs_end_before_the_first_match():
+    figure = ranks_figure(shown(("short", "a" * 80), queries=1), gallery(), top=4)
+    FigureCanvasAgg(figure).draw()
+    lines = [text for text in figure.texts if "AP" in text.get_text()]
+    assert ["…" in text.get_text() for text in lines] == [False, True]
+    (place,) = [text for text in figure.texts if text.get_text().startswith("match at rank")]
+    ends = [text.get_window_extent().x1 for text in lines]
+    assert max(ends) < place.get_window_extent().x0
 
 
 def test_words_of_rank_lists():

@@ -6,7 +6,7 @@ import pytest
 
 from promptreid.errors import ConfigError
 from promptreid.report.extra import need
-from promptreid.report.names import run_names
+from promptreid.report.names import folded, run_names
 from promptreid.report.style import (
     DARK,
     LIGHT,
@@ -90,3 +90,19 @@ def test_names_are_as_short_as_they_can_be():
 )
 def test_powers_of_ten_are_words_and_no_formulas(value, words):
     assert decade_text(value) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("short", "short"),
+        ("full_without-site0_seed1", "full_without-\nsite0_seed1"),
+        ("abcdefghijklmnopqrstuvwxyz", "abcdefghijklmno\npqrstuvwxyz"),
+        ("a" * 20 + "b" * 20, "a" * 14 + "…\n" + "b" * 15),
+        ("two words of a name", "two words of a \nname".replace(" \n", "\n")),
+    ],
+)
+def test_long_names_take_two_lines(name, words):
+    found = folded(name, 15)
+    assert found == words
+    assert max(map(len, found.splitlines())) <= 15

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from promptreid.evaluation.score_table import Histogram
 from promptreid.evaluation.verification import Verification, VerificationResult
 from promptreid.report.extra import need
+from promptreid.report.names import shortened
 from promptreid.report.style import LIGHT, Theme, drawn_in
 from promptreid.report.verification_figures import told_threshold
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH, _HEIGHT = 6.0, 1.75  # inches of a panel
+_TITLE = 62  # bold letters above a panel
 _LEAST_SHARE = 0.0005  # of the pairs of a kind, in a bin that is shown
 
 
@@ -116,11 +118,11 @@ def _draw_panel(axes: Any, name: str, result: VerificationResult, theme: Theme) 
     axes.axvline(
         result.eer_threshold, color=theme.ink, lw=1.1, ls="-.", label="equal error threshold"
     )
-    axes.set_title(
-        f"{name}: EER {100 * result.eer:.1f} % at {told_threshold(result.eer_threshold)}, "
-        f"d′ {decidability(histogram):.2f}",
-        loc="left",
+    scores = (
+        f": EER {100 * result.eer:.1f} % at {told_threshold(result.eer_threshold)}, "
+        f"d′ {decidability(histogram):.2f}"
     )
+    axes.set_title(shortened(name, _TITLE - len(scores)) + scores, loc="left")
     axes.set_xlim(*_shown_range(histogram))
     axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)

@@ -11,6 +11,7 @@ import numpy as np
 from promptreid.errors import ConfigError
 from promptreid.report.extra import need
 from promptreid.report.layouts import Layout
+from promptreid.report.names import folded
 from promptreid.report.selection import Selection
 from promptreid.report.spread import Spread
 from promptreid.report.style import LIGHT, Theme, drawn_in, group_look, most_groups
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIDE = 3.6  # inches
+_TITLE = 34  # bold letters across that
 _NAMED = 14
 _SIZE = 42  # square points
 _LONGEST_NAME = 24
@@ -112,7 +114,7 @@ def _draw_panel(axes: Any, panel: Panel, selection: Selection, theme: Theme) -> 
                     **_mark(role, hue, theme),
                 )
     spread = panel.spread
-    axes.set_title(panel.name)
+    axes.set_title(folded(panel.name, _TITLE))
     lines = [
         f"within / between identities: {spread.ratio:.2f}",
         f"({spread.intra:.2f} / {spread.inter:.2f} in the embedding)",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from promptreid.report.extra import need
 from promptreid.report.maps import enlarge
+from promptreid.report.names import folded
 from promptreid.report.style import LIGHT, Theme, drawn_in
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _CONTOUR = 0.5  # of the colour scale; a line there also tells in grey print
 _HEIGHT = 1.35  # inches of a picture
 _BAR = 0.07  # width of a colour bar, in pictures
 _LONGEST_CAPTION = 16
+_LABEL = 19  # letters beside a picture of that height
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +156,7 @@ def _draw_row(
         if values.min() < _CONTOUR < values.max():
             for width, colour in ((1.6, "black"), (0.7, "white")):
                 axes.contour(values, levels=[_CONTOUR], colors=colour, linewidths=width)
-    line[0].set_ylabel(f"{row.name}\n{row.title}", fontsize=8)
+    line[0].set_ylabel(f"{folded(row.name, _LABEL)}\n{row.title}", fontsize=8)
     bar = figure.colorbar(cm.ScalarMappable(norm, colours), cax=line[-1], extend="max")
     bar.ax.axhline(norm.inverse(_CONTOUR), color="white", linewidth=0.9)
     bar.set_label("× even share", fontsize=7)

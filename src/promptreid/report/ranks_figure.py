@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptreid.report.extra import need
+from promptreid.report.names import shortened
 from promptreid.report.pictures import Picture
 from promptreid.report.rank_lists import Hit, RankList
 from promptreid.report.style import LIGHT, Theme, drawn_in
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _SIDE = 0.92  # inches of the longer side of a cell
 _GAP, _COLUMN_GAP, _LINE = 0.09, 0.2, 0.27
 _LIFT = 0.08  # of words above a picture, so that they clear the badges
+_LETTER = 0.068  # inches of an average letter
 _LEGEND, _NOTE, _MARGIN = 0.42, 0.22, 0.12
 _LONGEST_CAPTION = 14
 # A tick and a cross as lines, so that no font needs to have them.
@@ -107,7 +109,8 @@ class _Page:
         self.row = cell[1] + _LINE
         self.group = self.runs * self.row + _COLUMN_GAP
         self.left = _MARGIN + max(cell[0], 0.8) + _COLUMN_GAP
-        self.last = self.left + top * (cell[0] + _GAP) + _COLUMN_GAP
+        self.list_width = top * (cell[0] + _GAP)
+        self.last = self.left + self.list_width + _COLUMN_GAP
         self.width = max(self.last + max(cell[0], 0.95) + _MARGIN, 5.0)
         self.height = _MARGIN + len(queries) * self.group + _LEGEND + _NOTE
 
@@ -143,7 +146,8 @@ def _draw_query(
     page.text(figure, _MARGIN, start - _LIFT, _short(query.identity), fontweight="bold")
     for line, (run, ranked) in enumerate(query.lists.items()):
         above = start + line * page.row
-        words = f"{run} · AP {100 * query.precisions[run]:.1f} %"
+        score = f" · AP {100 * query.precisions[run]:.1f} %"
+        words = shortened(run, int(page.list_width / _LETTER) - len(score)) + score
         page.text(figure, page.left, above - _LIFT, words, color=theme.ink)
         for hit in ranked.hits:
             left = page.left + (hit.rank - 1) * (page.cell[0] + _GAP)

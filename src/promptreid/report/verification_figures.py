@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promptreid.evaluation.roc import OperatingPoint
 from promptreid.evaluation.verification import Verification, VerificationResult
 from promptreid.report.extra import need
 from promptreid.report.style import LIGHT, Theme, check_lines, drawn_in, label_decades, line_look
@@ -58,7 +59,7 @@ def roc_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
                 [point.far for point in points],
                 [100 * (point.tar or 0) for point in points],
                 [told_threshold(point.threshold) for point in points],
-                look, label=_label(name, found), beside=_beside(found, runs, 1),
+                look, label=_label(name, found), better=_beside(found, points, runs), upwards=1,
             )  # fmt: skip
         chance = np.geomspace(lowest, 1, 50)
         axes.plot(chance, 100 * chance, color=theme.faint, lw=0.8, ls=":", label="chance")
@@ -102,7 +103,7 @@ def det_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
                 _deviate([point.far for point in seen]),
                 _deviate([1 - (point.tar or 0) for point in seen]),
                 [told_threshold(point.threshold) for point in seen],
-                look, label=_label(name, found), beside=_beside(found, runs, -1),
+                look, label=_label(name, found), better=_beside(found, seen, runs), upwards=-1,
             )  # fmt: skip
         axes.plot([low, high], [low, high], color=theme.faint, lw=0.8, ls=":", label="equal rates")
         for axis, least in ((axes.xaxis, low_far), (axes.yaxis, low_frr)):
@@ -173,22 +174,30 @@ def told_threshold(value: float | None) -> str:
 
 
 def _beside(
-    found: Verification, runs: Mapping[str, Verification], upwards: int
-) -> tuple[int, int] | None:
-    """Say where thresholds stand: those of the better run on the far side of its curve.
+    found: Verification, points: Sequence[OperatingPoint], runs: Mapping[str, Verification]
+) -> list[bool]:
+    """Say of each point whether its threshold stands on the side where better curves lie.
 
     Args:
         found: The run.
+        points: Those of its points that are marked.
         runs: All runs; thresholds of more than two would lie over each other.
-        upwards: 1 where better curves are higher, -1 where they are lower.
 
     Returns:
-        Steps to the right and up, or None for no words.
+        One for each point, true where the run is the better one there; none for no words.
     """
     if len(runs) > _LABELLED:
-        return None
-    best = found.auc >= max(other.auc for other in runs.values())
-    return (-1, upwards) if best else (1, -upwards)
+        return []
+    others = [other for other in runs.values() if other is not found]
+    return [
+        all((point.tar or 0, found.auc) >= (_tar(other, point.far), other.auc) for other in others)
+        for point in points
+    ]
+
+
+def _tar(found: Verification, far: float) -> float:
+    """Return the true accept rate of the first repeat, 0 where it is not known."""
+    return next((point.tar or 0 for point in found.per_repeat[0].points if point.far == far), 0)
 
 
 def _mark_points(
@@ -199,19 +208,32 @@ def _mark_points(
     look: Mapping[str, Any],
     *,
     label: str,
-    beside: tuple[int, int] | None,
+    better: Sequence[bool],
+    upwards: int,
 ) -> None:
-    """Set marks on a curve, and thresholds beside them."""
+    """Set marks on a curve, and thresholds beside them.
+
+    Args:
+        axes: Where to.
+        across: Places of the points.
+        up: Heights of the points.
+        thresholds: Words of the points.
+        look: Of the run.
+        label: For the legend.
+        better: Of each point, whether no other run is better there; none for no words.
+        upwards: 1 where better curves are higher and further left, -1 where they are lower.
+    """
     axes.plot([], [], label=label, **look)  # for the legend: stroke and marker together
     axes.plot(across, up, zorder=4, **{**look, "markersize": 6.5, "linestyle": ""})
-    if beside is None:
+    if not better:
         return
     halo = need("matplotlib.patheffects").withStroke(linewidth=2.5, foreground=axes.get_facecolor())
-    for x, y, words in zip(across, up, thresholds, strict=True):
-        sideways, upwards = beside[0], _inwards(axes, y) or beside[1]
+    for x, y, words, best in zip(across, up, thresholds, better, strict=True):
+        sideways, rising = (-1, upwards) if best else (1, -upwards)
+        rising = _inwards(axes, y) or rising
         axes.annotate(
-            words, (x, y), textcoords="offset points", xytext=(5 * sideways, 4 * upwards),
-            ha="left" if sideways > 0 else "right", va="bottom" if upwards > 0 else "top",
+            words, (x, y), textcoords="offset points", xytext=(5 * sideways, 4 * rising),
+            ha="left" if sideways > 0 else "right", va="bottom" if rising > 0 else "top",
             fontsize=7, zorder=5, path_effects=[halo],
         )  # fmt: skip
 
