@@ -188,7 +188,7 @@ class TestTrainLoader:
         loader = make_loader(paths, cameras=cameras, augment=plain)
         wanted = IdentityBalanced(np.arange(COUNT) % 5, 3, 2, 3).batches(4)
         batches = list(loader.epoch(4))
-        assert len(batches) == len(wanted) == loader.steps(4)
+        assert len(batches) == len(wanted) == len(loader.sizes(4))
         for batch, indices in zip(batches, wanted, strict=True):
             assert len(batch) == 6
             assert batch.indices.tolist() == indices.tolist()

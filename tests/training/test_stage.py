@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from promptreid.config.schema import StageConfig
-from promptreid.data.samplers import Uniform
+from promptreid.data.samplers import DomainUniform, Uniform
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.terms import total_loss
 from promptreid.models.backbone import build_backbone
@@ -95,6 +95,32 @@ def gradients(model, cached, config):
         found.append(model.prompt.tokens.grad.clone())
     model.prompt.tokens.grad = None
     return found
+
+
+class Counted(Silent):
+    """Remembers what was announced, and what came."""
+
+    def __init__(self):
+        self.totals, self.counts = [], []
+
+    def start(self, title, total, unit):
+        self.totals.append(total)
+        self.counts.append(0)
+
+    def advance(self, count):
+        self.counts[-1] += count
+
+
+@pytest.mark.parametrize("domains", [[0] * 8, [0, 0, 0, 0, 0, 1, 1, 2]])
+def test_as_many_images_are_announced_as_come(model, cached, domains):
+    features, labels = cached
+    source = CachedFeatures(features, labels, sampler=DomainUniform(domains, 2, 3))
+    told = Counted()
+    runner(model, cached, stage(epochs=2), source=source, progress=told).run()
+    assert told.totals == told.counts
+    assert len(told.totals) == 2
+    largest = max(map(domains.count, domains))
+    assert told.totals[0] == largest * len(set(domains))
 
 
 def test_accumulated_batches_move_by_the_mean_gradient(model, cached):

@@ -33,11 +33,6 @@ class BatchConfig(Strict):
             raise ValueError("identities and images belong together; give both or neither")
         return self
 
-    @property
-    def total(self) -> int:
-        """Images in a full batch."""
-        return self.size or (self.identities or 0) * (self.images or 0)
-
 
 class OptimizerConfig(Strict):
     """Optimizer of one stage."""

@@ -112,9 +112,9 @@ class TrainLoader:
         self._seed = seed
         self._device = torch.device(device)
 
-    def steps(self, epoch: int) -> int:
-        """Return how many batches an epoch has."""
-        return len(self._sampler.batches(epoch))
+    def sizes(self, epoch: int) -> list[int]:
+        """Return the number of images in each batch of an epoch."""
+        return [len(batch) for batch in self._sampler.batches(epoch)]
 
     def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """Yield an epoch's batches in order.

@@ -106,8 +106,8 @@ def _sampler(stage: StageConfig, data: TrainingData, labels: Indices, seed: int)
 class BatchSource(Protocol):
     """Batches of an epoch; starting at batch `start` gives the same batches as a whole pass."""
 
-    def count(self, epoch: int) -> int:
-        """Return the number of batches of the epoch."""
+    def sizes(self, epoch: int) -> list[int]:
+        """Return the number of images in each batch of the epoch."""
         ...
 
     def epoch(self, epoch: int, *, start: int) -> Iterator[Step]:
@@ -131,9 +131,9 @@ class AugmentedImages:
         self._variants = torch.from_numpy(variants)
         self._precision, self._device = precision, device
 
-    def count(self, epoch: int) -> int:
-        """Return the number of batches of the epoch."""
-        return self._loader.steps(epoch)
+    def sizes(self, epoch: int) -> list[int]:
+        """Return the number of images in each batch of the epoch."""
+        return self._loader.sizes(epoch)
 
     def epoch(self, epoch: int, *, start: int) -> Iterator[Step]:
         """Yield the batches from number `start` on."""
@@ -166,9 +166,9 @@ class CachedFeatures:
         self._projected, self._labels, self._sampler = projected, labels, sampler
         self._variants = torch.zeros_like(labels) if variants is None else variants
 
-    def count(self, epoch: int) -> int:
-        """Return the number of batches of the epoch."""
-        return len(self._sampler.batches(epoch))
+    def sizes(self, epoch: int) -> list[int]:
+        """Return the number of images in each batch of the epoch."""
+        return [len(rows) for rows in self._sampler.batches(epoch)]
 
     def epoch(self, epoch: int, *, start: int) -> Iterator[Step]:
         """Yield the batches from number `start` on."""

@@ -107,7 +107,8 @@ class StageRunner:
 
     def _epoch(self, epoch: int) -> None:
         config, state = self.config, self.state
-        count = self.source.count(epoch)
+        sizes = self.source.sizes(epoch)
+        count = len(sizes)
         sums = (
             state.sums
             if state.sums is not None
@@ -115,11 +116,8 @@ class StageRunner:
         )
         state.sums = sums.to(self.device)
         self._refresh_texts()
-        self.progress.start(
-            f"{config.name} {epoch}/{config.epochs}",
-            (count - state.step) * config.batch.total,
-            "images",
-        )
+        left = sum(sizes[state.step :])
+        self.progress.start(f"{config.name} {epoch}/{config.epochs}", left, "images")
         begun, earlier = time.monotonic(), state.epoch_seconds
         batches = self.source.epoch(epoch, start=state.step)
         rate = self._rate(epoch, min(state.step, count - 1), count)
