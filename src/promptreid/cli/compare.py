@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptreid.cli import options
+
 if TYPE_CHECKING:
     from promptreid.sweep.compare import Comparison
 
@@ -14,7 +16,7 @@ METRICS = ("mAP", "mAP_step", "mAP_trapezoid", "mINP", "rank1", "rank5", "rank10
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@options.runs
 @click.option(
     "--metric",
     "metrics",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from promptreid.cli import options
 from promptreid.progress import Progress
 
 
@@ -56,7 +57,7 @@ def inspect(ctx: click.Context, spec: str, as_json: bool, quick: bool) -> None:
 @click.argument("kind", type=click.Choice(["hands", "people"]))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--identities", type=click.IntRange(1), default=64, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@options.seeded
 @click.option(
     "--size",
     type=click.IntRange(32),

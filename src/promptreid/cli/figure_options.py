@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from promptreid.embedder import Embedder
     from promptreid.report.drawn import Drawn
 
-_RUNS = click.argument(
-    "runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path)
-)
 _DATA = options.one_data("Data set whose test images are used.")
 _DRAWING = (
     click.option(
@@ -32,12 +29,12 @@ _DRAWING = (
         "--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True
     ),
 )
-_IMAGES = (_RUNS, _DATA, *_DRAWING, options.device, options.unreadable)
+_IMAGES = (options.runs, _DATA, *_DRAWING, options.device, options.unreadable)
 
 
 def of_runs(command: options.Command) -> options.Command:
     """Give a command the runs, and the options that all figures have."""
-    return options.together(command, _RUNS, *_DRAWING)
+    return options.together(command, options.runs, *_DRAWING)
 
 
 def of_images(command: options.Command) -> options.Command:

@@ -29,6 +29,9 @@ def one_data(about: str) -> Option:
     return click.option("--data", "spec", required=True, metavar=_SPEC, help=about)
 
 
+runs = click.argument(
+    "runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path)
+)
 device = click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
 seeded = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 batch_size = click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)

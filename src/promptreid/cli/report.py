@@ -18,7 +18,7 @@ _PAGE = "report.html"
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@options.runs
 @options.data("Data set to score on; may be given several times.  [default: the runs' own]")
 @click.option(
     "--out",

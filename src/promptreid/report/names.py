@@ -67,6 +67,16 @@ def shortened(name: str, width: int) -> str:
     return f"{name[: kept // 2]}…{name[-(kept - kept // 2) :]}"
 
 
+def ending(name: str, width: int) -> str:
+    """Take the beginning out of a long name, since identities differ at the end.
+
+    Args:
+        name: What to write.
+        width: Letters there is room for.
+    """
+    return name if len(name) <= width else f"…{name[1 - width :]}"
+
+
 def _stem(path: Path) -> Path:
     """Turn `run/checkpoints/best.safetensors` into `run/checkpoints/best`."""
     return path.with_suffix("") if path.suffix in (".safetensors", ".pth", ".pt", ".bin") else path

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from promptreid.report.extra import need
 from promptreid.report.maps import enlarge
-from promptreid.report.names import folded
+from promptreid.report.names import ending, folded
 from promptreid.report.style import LIGHT, Theme, drawn_in
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def activation_figure(
         grid[0, -1].set_axis_off()
         for axes, picture, caption in zip(grid[0, :-1], pictures, captions, strict=True):
             axes.imshow(picture)
-            axes.set_title(_short(caption), fontsize=8, fontweight="normal")
+            axes.set_title(ending(caption, _LONGEST_CAPTION), fontsize=8, fontweight="normal")
         for line, row in zip(grid[1:], rows, strict=True):
             alike = [other for other in rows if other.title == row.title]
             _draw_row(figure, line, row, pictures, colour_scale(alike))
@@ -161,7 +161,3 @@ def _draw_row(
     bar.ax.axhline(norm.inverse(_CONTOUR), color="white", linewidth=0.9)
     bar.set_label("× even share", fontsize=7)
     bar.ax.tick_params(labelsize=7)
-
-
-def _short(caption: str) -> str:
-    return caption if len(caption) <= _LONGEST_CAPTION else f"…{caption[1 - _LONGEST_CAPTION :]}"

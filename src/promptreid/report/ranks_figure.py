@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptreid.report.extra import need
-from promptreid.report.names import shortened
+from promptreid.report.names import ending, shortened
 from promptreid.report.pictures import Picture
 from promptreid.report.rank_lists import Hit, RankList
 from promptreid.report.style import LIGHT, Theme, drawn_in
@@ -143,7 +143,9 @@ def _draw_query(
     axes = page.axes(figure, _MARGIN, start)
     axes.imshow(query.picture)
     _frame(axes, theme.ink, 1.0, "-")
-    page.text(figure, _MARGIN, start - _LIFT, _short(query.identity), fontweight="bold")
+    page.text(
+        figure, _MARGIN, start - _LIFT, ending(query.identity, _LONGEST_CAPTION), fontweight="bold"
+    )
     for line, (run, ranked) in enumerate(query.lists.items()):
         above = start + line * page.row
         score = f" · AP {100 * query.precisions[run]:.1f} %"
@@ -217,7 +219,3 @@ def _draw_legend(figure: Figure, page: _Page, note: str, theme: Theme) -> None:
         left += 1.25
     if note:
         page.text(figure, _MARGIN, page.height - _NOTE + 0.05, note, color=theme.faint)
-
-
-def _short(caption: str) -> str:
-    return caption if len(caption) <= _LONGEST_CAPTION else f"…{caption[1 - _LONGEST_CAPTION :]}"

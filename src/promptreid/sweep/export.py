@@ -46,9 +46,9 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
 def markdown(comparison: Comparison) -> str:
     """Write a table with the settings as columns, or in a table of their own if they are many."""
     keys = list(comparison.keys)
-    few = len(keys) <= _COLUMNS
+    few, mixed = len(keys) <= _COLUMNS, comparison.mixed
     labels = setting_labels(keys)
-    header = ["run", "seeds", "data", *["seen"] * comparison.mixed]
+    header = ["run", "seeds", "data", *["seen"] * mixed]
     header += [labels[key] for key in keys] if few else []
     header += [METRICS[metric] for metric in comparison.metrics]
     columns = [setting_texts(comparison, key) for key in keys] if few else []
@@ -57,13 +57,13 @@ def markdown(comparison: Comparison) -> str:
             row.name,
             str(len(row.seeds)),
             comparison.data[row.data],
-            *[seen_text(row)] * comparison.mixed,
+            *[seen_text(row)] * mixed,
             *(column[place] for column in columns),
             *(_marked(comparison, row, metric) for metric in comparison.metrics),
         ]
         for place, row in enumerate(comparison.rows)
     ]
-    plain = 3 + comparison.mixed + len(columns)
+    plain = 3 + mixed + len(columns)
     lines = _pipes(header, rows, right=len(header) - plain)
     lines += ["", *(f"{note}  " for note in notes(comparison))]
     if not few:

@@ -93,15 +93,15 @@ def read_runs(paths: Sequence[Path]) -> list[RunRecord]:
 def _read(path: Path) -> RunRecord:
     try:
         folder = RunFolder.open(path)
-        recipe, status = folder.recipe(), folder.read(STATUS)
+        recipe, status, data = folder.recipe(), folder.read(STATUS), folder.read(DATA)
         record = RunRecord(
             path=path,
             recipe=recipe.name,
             settings=flat_settings(recipe),
             seed=folder.read(ENVIRONMENT)["seed"],
-            data=_prints(folder.read(DATA), "train"),
-            test=_prints(folder.read(DATA), "test"),
-            seen=_seen(folder.read(DATA)) if recipe.stages else {},
+            data=_prints(data, "train"),
+            test=_prints(data, "test"),
+            seen=_seen(data) if recipe.stages else {},
         )
         if status.get("status") != "complete":
             return replace(record, problem=_unfinished(path, status))
