@@ -50,13 +50,13 @@ from promptreid.models.checkpoint import load_model
 from promptreid.models.reid import ReIDModel
 from promptreid.models.tower import ImageTower
 from promptreid.progress import Silent
+from promptreid.runs.folder import RunFolder
 from promptreid.tracking.group import Trackers
 from promptreid.training import build
 from promptreid.training import train as whole_run
 from promptreid.training.build import build_model
 from promptreid.training.data import TrainingData, training_data
 from promptreid.training.feature_cache import cached_projections
-from promptreid.training.run_folder import RunFolder
 from promptreid.training.schedule import learning_rate
 from promptreid.training.state import TrainingState
 from promptreid.training.train import TrainRequest, prompt_fields, train

@@ -7,8 +7,8 @@ import pytest
 
 from promptreid.errors import RunError
 from promptreid.report.curves import curves_alt, curves_figure, draw_curves
-from promptreid.report.metrics import read_training
 from promptreid.report.style import LIGHT
+from promptreid.runs.metrics_table import read_training
 
 TABLE = """\
 stage,epoch,lr,loss,loss_a,loss_b,val_mAP,val_rank1

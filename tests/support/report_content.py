@@ -36,11 +36,11 @@ from promptreid.report.content import (
 from promptreid.report.curves import curves_alt, curves_figure
 from promptreid.report.drawn import Drawn
 from promptreid.report.histogram import histogram_alt, histogram_figure
-from promptreid.report.metrics import Stage, Training
 from promptreid.report.overlay import MapRow, activation_alt, activation_figure
 from promptreid.report.rank_lists import choose_queries, rank_lists
 from promptreid.report.ranks_figure import ShownQuery
 from promptreid.report.verification_figures import det_figure, roc_figure, verification_alt
+from promptreid.runs.metrics_table import Stage, Training
 
 HOSTILE = "<script>alert(\"run\")</script> $x & 'y'"
 HOSTILE_LABEL = '"><img src=x onerror=alert(1)> & <b>'

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptreid.config.recipes import load_recipe
-from promptreid.training.run_folder import SCORES, STATUS, RunFolder
+from promptreid.runs.folder import SCORES, STATUS, RunFolder
 
 SPEC = "folder:/data/crops"
 

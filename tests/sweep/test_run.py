@@ -8,10 +8,10 @@ from promptreid.config.recipes import load_recipe
 from promptreid.config.sweep import Sweep
 from promptreid.errors import RunError
 from promptreid.progress import Silent
+from promptreid.runs.folder import SCORES, STATUS, RunFolder
 from promptreid.sweep import run as module
 from promptreid.sweep.plan import plan_sweep
 from promptreid.sweep.run import run_sweep
-from promptreid.training.run_folder import SCORES, STATUS, RunFolder
 from promptreid.training.trainer import Interrupted
 
 from .conftest import result

@@ -12,9 +12,9 @@ from promptreid.data.synth.hands import write_hands
 from promptreid.errors import ConfigError
 from promptreid.models.checkpoint import load_model
 from promptreid.progress import Silent
+from promptreid.runs.folder import RunFolder
 from promptreid.training.build import build_model
 from promptreid.training.data import training_data
-from promptreid.training.run_folder import RunFolder
 from promptreid.training.train import TrainRequest, prompt_fields, train
 
 FAMILIES = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from promptreid.training.run_folder import RunFolder
+    from promptreid.runs.folder import RunFolder
 
 
 def score_results(scores: dict[str, Any]) -> list[dict[str, Any]]:

@@ -140,6 +140,6 @@ def _check(
         for spec in (*specs, *tests):
             reader_entry(parse_spec(spec).name)
     if out is not None and not resume:
-        from promptreid.training.run_folder import check_free
+        from promptreid.runs.folder import check_free
 
         check_free(out, overwrite=overwrite)

@@ -21,8 +21,8 @@ from promptreid.report.changes import recipe_changes
 from promptreid.report.content import RunFacts
 from promptreid.report.curves import curves_alt, curves_figure
 from promptreid.report.drawn import Drawn
-from promptreid.report.metrics import Training, read_training
-from promptreid.training.run_folder import DATA, ENVIRONMENT, RECIPE, STATUS
+from promptreid.runs.folder import DATA, ENVIRONMENT, RECIPE, STATUS
+from promptreid.runs.metrics_table import Training, read_training
 
 _HASH_LETTERS = 12
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from promptreid.report.drawn import Drawn
 from promptreid.report.extra import need
-from promptreid.report.metrics import Stage, Training, read_training
 from promptreid.report.style import (
     LIGHT,
     Theme,
@@ -18,6 +17,7 @@ from promptreid.report.style import (
     label_decades,
     line_look,
 )
+from promptreid.runs.metrics_table import Stage, Training, read_training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,8 @@ from typing import Any
 
 from promptreid.data.sources import source_of, sources_of
 from promptreid.errors import PromptReIDError, RunError
+from promptreid.runs.folder import DATA, ENVIRONMENT, RECIPE, SCORES, STATUS, RunFolder
 from promptreid.sweep.settings import flat_settings
-from promptreid.training.run_folder import DATA, ENVIRONMENT, RECIPE, SCORES, STATUS, RunFolder
 
 SWEEP = "sweep.json"
 

@@ -15,10 +15,10 @@ import torch
 from promptreid.errors import PromptReIDError, RunError
 from promptreid.files import write_json
 from promptreid.progress import Progress, clock
+from promptreid.runs.folder import SCORES, RunFolder
 from promptreid.sweep.plan import PlannedRun
 from promptreid.sweep.records import SWEEP
 from promptreid.sweep.state import state_of
-from promptreid.training.run_folder import SCORES, RunFolder
 from promptreid.training.train import TrainRequest, train
 from promptreid.training.trainer import Interrupted
 

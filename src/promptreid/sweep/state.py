@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptreid.errors import PromptReIDError, RunError
+from promptreid.runs.folder import DATA, ENVIRONMENT, RECIPE, STATUS, RunFolder, check_free
 from promptreid.sweep.plan import PlannedRun
 from promptreid.sweep.settings import changes
-from promptreid.training.run_folder import DATA, ENVIRONMENT, RECIPE, STATUS, RunFolder, check_free
 
 _SHOWN = 4
 

@@ -12,10 +12,10 @@ import torch
 from promptreid.config.recipes import load_recipe
 from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError, unknown_name
+from promptreid.runs.folder import DATA, ENVIRONMENT, RECIPE, RunFolder, check_free
 from promptreid.tracking.group import read_tracking
 from promptreid.tracking.spec import TrackerSpec, check_installed, parse_trackers
 from promptreid.training.device import pick_device, resolve_precision
-from promptreid.training.run_folder import DATA, ENVIRONMENT, RECIPE, RunFolder, check_free
 
 PICTURES = ("plain", "pixelated", "none")
 """How trackers get pictures of test images."""

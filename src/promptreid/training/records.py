@@ -1,4 +1,4 @@
-"""What a run folder says of a run's data, machine and settings."""
+"""What a run writes down of itself: data, machine, settings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.preprocess import Preprocess
-from promptreid.errors import RunError
+from promptreid.runs.environment import environment
+from promptreid.runs.folder import DATA, ENVIRONMENT, RunFolder
+from promptreid.runs.records import data_record
 from promptreid.tracking.tracker import RunInfo
 from promptreid.training.data import TrainingData
-from promptreid.training.environment import environment
 from promptreid.training.plan import Plan
-from promptreid.training.run_folder import DATA, ENVIRONMENT, RunFolder
 
 
 def create_run(
@@ -36,40 +36,10 @@ def create_run(
         plan.out,
         recipe=plan.recipe,
         environment=record,
-        data=[_data_record(dataset, "train") for dataset in datasets]
-        + [_data_record(dataset, "test") for dataset in tests],
+        data=[data_record(dataset, "train") for dataset in datasets]
+        + [data_record(dataset, "test") for dataset in tests],
         overwrite=overwrite,
     )
-
-
-def _data_record(dataset: DataSet, role: str) -> dict[str, Any]:
-    manifest, protocol = dataset.manifest, dataset.protocol
-    return {
-        "spec": dataset.spec,
-        "role": role,
-        "name": manifest.name,
-        "fingerprint": manifest.fingerprint(),
-        "splits": manifest.counts(),
-        "protocol": protocol.name if protocol is not None else None,
-        "repeats": len(protocol.repeats) if protocol is not None else 0,
-        "notes": list(dataset.notes),
-    }
-
-
-def check_same_data(run: RunFolder, datasets: Sequence[DataSet]) -> None:
-    """Refuse to go on with a run whose data have changed.
-
-    Raises:
-        RunError: A data set's rows are others than when the run was started.
-    """
-    for record, dataset in zip(run.read(DATA), datasets, strict=True):
-        if record["fingerprint"] != dataset.manifest.fingerprint():
-            now = _data_record(dataset, record["role"])
-            raise RunError(
-                f"The data behind {dataset.spec} has changed since {run.path} was started: it had "
-                f"{record['splits']}, and now has {now['splits']}. "
-                "Restore it, or start a new run."
-            )
 
 
 def run_info(run: RunFolder, plan: Plan, *, epochs: int) -> RunInfo:

@@ -14,10 +14,10 @@ from promptreid.evaluation.settings import RetrievalSettings
 from promptreid.progress import Progress
 from promptreid.report.draw_scores import drawn_ranks
 from promptreid.report.trial import Trial, TrialRun
+from promptreid.runs.folder import SCORES, RunFolder
 from promptreid.tracking.group import Trackers
 from promptreid.tracking.values import tested_names
 from promptreid.training.plan import Plan
-from promptreid.training.run_folder import SCORES, RunFolder
 
 
 def score_run(

@@ -22,9 +22,9 @@ from promptreid.evaluation.threshold import (
 )
 from promptreid.models.checkpoint import save_model
 from promptreid.progress import Progress
+from promptreid.runs.folder import RunFolder
 from promptreid.training.data import TrainingData
 from promptreid.training.plan import Plan
-from promptreid.training.run_folder import RunFolder
 
 _IMAGES = 2000  # of a data set that was not learned from: two million pairs
 

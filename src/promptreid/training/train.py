@@ -14,18 +14,18 @@ from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sentences import template_fields
 from promptreid.progress import Logged, Progress, clock
+from promptreid.runs.folder import LOG, SCORES, STATUS, RunFolder
+from promptreid.runs.records import check_same_data
 from promptreid.tracking.group import Trackers
 from promptreid.training.batches import stage_sampler
 from promptreid.training.build import build_model
 from promptreid.training.data import TrainingData, training_data
 from promptreid.training.plan import Plan, TrainRequest, make_plan
 from promptreid.training.records import (
-    check_same_data,
     checkpoint_metadata,
     create_run,
     run_info,
 )
-from promptreid.training.run_folder import LOG, SCORES, STATUS, RunFolder
 from promptreid.training.scoring import score_run
 from promptreid.training.start import start_from
 from promptreid.training.state import TrainingState

@@ -29,6 +29,7 @@ from promptreid.models.checkpoint import save_model
 from promptreid.models.prompts import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, epoch_line
+from promptreid.runs.folder import RunFolder
 from promptreid.tracking.group import Trackers
 from promptreid.training.batches import (
     AugmentedImages,
@@ -42,7 +43,6 @@ from promptreid.training.ema import WeightAverage
 from promptreid.training.feature_cache import cached_projections
 from promptreid.training.hardest import hardest_rows
 from promptreid.training.parts import set_learning, set_modes
-from promptreid.training.run_folder import RunFolder
 from promptreid.training.stage import StageRunner
 from promptreid.training.state import TrainingState
 

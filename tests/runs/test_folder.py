@@ -7,7 +7,7 @@ import pytest
 
 from promptreid.config.recipes import load_recipe
 from promptreid.errors import RunError
-from promptreid.training.run_folder import RunFolder
+from promptreid.runs.folder import RunFolder
 
 RECIPE = load_recipe("clip-reid")
 
@@ -83,7 +83,7 @@ def test_two_processes_never_share_a_run(tmp_path):
     code = (
         "import sys, pathlib\n"
         "from promptreid.errors import RunError\n"
-        "from promptreid.training.run_folder import RunFolder\n"
+        "from promptreid.runs.folder import RunFolder\n"
         "run = RunFolder.open(pathlib.Path(sys.argv[1]))\n"
         "try:\n"
         "    with run.locked():\n"
