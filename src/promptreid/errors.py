@@ -6,8 +6,9 @@ The command line prints it and exits with 2; any other exception is a failure of
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 
 
 class PromptReIDError(Exception):
@@ -53,3 +54,33 @@ def unknown_name(kind: str, got: str, allowed: Iterable[str]) -> str:
     close = difflib.get_close_matches(got, names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
     return f"There is no {kind} named {got!r}.{hint} Known: {', '.join(names) or 'none'}."
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its kind where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+@contextlib.contextmanager
+def parsing(kind: type[PromptReIDError], told: str) -> Generator[None]:
+    """Turn whatever a parser of a foreign or damaged file raises into one sentence.
+
+    A parser that meets bytes it was not made for may raise anything: an index error inside a
+    pickle, a failed assertion, an allocation of what a damaged header asks for. None of that is a
+    failure of ours, and no list of such errors is complete.
+
+    Args:
+        kind: Error to raise.
+        told: What is wrong, as the beginning of a sentence: "x.pth is not a readable weights file".
+
+    Raises:
+        PromptReIDError: Of the given kind; errors that are already sentences pass as they are.
+    """
+    try:
+        yield
+    except PromptReIDError:
+        raise
+    except OSError as error:
+        raise kind(f"{told}: {error.strerror or first_line(error)}.") from error
+    except Exception as error:
+        raise kind(f"{told}: {first_line(error)}.") from error

@@ -18,7 +18,7 @@ from promptreid.data.preprocess import (
     IMAGENET_STD,
     Preprocess,
 )
-from promptreid.errors import WeightsError
+from promptreid.errors import WeightsError, parsing
 from promptreid.models.backbone import restore_backbone
 from promptreid.models.positions import patch_grid
 from promptreid.models.prompts import IdentityPrompt
@@ -78,12 +78,15 @@ def read_clip_reid(
             "`backbone.pretrained`."
         )
     try:
-        description = _describe_backbone(tensors, image_size, source=path)
-    except KeyError as error:
-        raise WeightsError(
-            f"{path} is an incomplete CLIP-ReID checkpoint: {error} is missing."
-        ) from None
-    model = _assemble(tensors, description, views=views, coefficient=coefficient)
+        with parsing(WeightsError, f"{path} is a damaged or unknown kind of CLIP-ReID checkpoint"):
+            description = _describe_backbone(tensors, image_size, source=path)
+            model = _assemble(tensors, description, views=views, coefficient=coefficient)
+    except WeightsError as error:
+        if isinstance(error.__cause__, KeyError):
+            raise WeightsError(
+                f"{path} is an incomplete CLIP-ReID checkpoint: {error.__cause__} is missing."
+            ) from None
+        raise
     load_strictly(model, _rename(tensors, model), source=str(path), assign=True)
     return model.eval(), _metadata(tensors, description, model)
 

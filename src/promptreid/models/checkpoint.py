@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from promptreid.errors import RunError, WeightsError
+from promptreid.errors import RunError, WeightsError, first_line
 from promptreid.models.backbone import Backbone, restore_backbone
 from promptreid.models.heads import Head
 from promptreid.models.image_prompt import ImagePrompt
@@ -23,7 +23,7 @@ from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tokenizer_json import JsonTokenizer
 from promptreid.models.tuning import restore_tuning
-from promptreid.models.weights import first_line, load_strictly
+from promptreid.models.weights import load_strictly
 from promptreid.tensors import write_tensors
 
 FORMAT = 2

@@ -20,10 +20,10 @@ from open_clip.pretrained import (
 )
 
 from promptreid.data.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
-from promptreid.errors import ModelError, WeightsError, unknown_name
+from promptreid.errors import ModelError, WeightsError, first_line, unknown_name
 from promptreid.models import tiny
 from promptreid.models.architecture import TINY, Architecture
-from promptreid.models.weights import Weights, first_line, read_weights
+from promptreid.models.weights import Weights, read_weights
 
 NONE, AUTO, OPENAI = "none", "auto", "openai"
 _FILE_ENDINGS = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")

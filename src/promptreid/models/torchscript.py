@@ -7,6 +7,7 @@ plain containers and refuses every other class.
 
 from __future__ import annotations
 
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -97,6 +98,8 @@ class _Reader(pickle.Unpickler):
 
 
 def _rebuild(storage: Tensor, offset: int, size: Any, stride: Any, *_: object) -> Tensor:
+    if math.prod(size) > storage.numel():  # a stride of zero would make gigabytes of one number
+        raise ValueError(f"a tensor of shape {tuple(size)} has {storage.numel()} numbers stored")
     return storage.as_strided(tuple(size), tuple(stride), offset).clone()
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from promptreid.errors import WeightsError
+from promptreid.errors import WeightsError, first_line, parsing
 from promptreid.models.torchscript import is_torchscript, read_torchscript
 
 _OPENAI_NUMBERS = ("input_resolution", "context_length", "vocab_size")
@@ -25,6 +25,8 @@ _TEXT_PARTS = (
     "text_projection",
 )
 _SHOWN = 8
+_MOST_CODE = 64 << 20
+"""Bytes that the compressed code of an archive may unpack to."""
 
 
 @dataclass(frozen=True)
@@ -53,25 +55,52 @@ def read_weights(path: Path) -> Weights:
     """
     if not path.is_file():
         raise WeightsError(f"There is no weights file at {path}.")
+    unreadable = f"{path} is not a readable weights file"
     try:
-        if path.suffix == ".safetensors":
-            return Weights(load_file(path), openai=False)
+        with parsing(WeightsError, unreadable), warnings.catch_warnings():
+            # A damaged pickle may claim any protocol, of which PyTorch warns before it fails.
+            warnings.simplefilter("ignore")
+            content, openai = _content(path)
+    except WeightsError as error:
+        if isinstance(error.__cause__, pickle.UnpicklingError):
+            raise WeightsError(
+                f"{path} holds more than weights and is not read, because a pickle can run code. "
+                "Save its state dict alone, or convert it to safetensors. "
+                f"({first_line(error.__cause__)})"
+            ) from error.__cause__
+        raise
+    return _unwrap(content, path, openai=openai)
+
+
+def _content(path: Path) -> tuple[object, bool]:
+    """Return what a file holds, and whether it is an archive as OpenAI publishes them."""
+    if path.suffix == ".safetensors":
+        return load_file(path), False
+    if zipfile.is_zipfile(path):
+        _check_archive(path)
         if is_torchscript(path):
-            tensors, openai = read_torchscript(path), True
-        else:
-            tensors, openai = torch.load(path, map_location="cpu", weights_only=True), False
-    except pickle.UnpicklingError as error:
+            return read_torchscript(path), True
+    return torch.load(path, map_location="cpu", weights_only=True), False
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that is damaged, or that would be far larger in memory than on disk.
+
+    PyTorch compresses at most the code in an archive and stores tensors as they are, so that one
+    which unpacks to a multiple of its size is not of its making. The checksums are the archive's.
+    """
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > 2 * path.stat().st_size + _MOST_CODE:
+            raise WeightsError(
+                f"{path} is a compressed archive of {unpacked:,} bytes, not a file of weights as "
+                "PyTorch writes it. Unpack it and give the file inside."
+            )
+        damaged = archive.testzip()
+    if damaged is not None:
         raise WeightsError(
-            f"{path} holds more than weights and is not read, because a pickle can run code. Save "
-            f"its state dict alone, or convert it to safetensors. ({first_line(error)})"
-        ) from error
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, SafetensorError) as error:
-        raise WeightsError(
-            f"{path} is not a readable weights file: {first_line(error)}."
-        ) from error
-    except zipfile.BadZipFile as error:
-        raise WeightsError(f"{path} is damaged: {first_line(error)}.") from error
-    return _unwrap(tensors, path, openai=openai)
+            f"{path} is damaged: the checksum of its part {damaged} is wrong. Copy the file again."
+        )
 
 
 def _unwrap(content: object, path: Path, *, openai: bool) -> Weights:
@@ -85,12 +114,30 @@ def _unwrap(content: object, path: Path, *, openai: bool) -> Weights:
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
         raise WeightsError(f"{path} holds no tensors.")
+    odd = [name for name, value in tensors.items() if not _is_plain(value)]
+    if odd:
+        raise WeightsError(
+            f"{path} is damaged or no file of weights: {odd[0]} is no array of plain numbers, or is "
+            "larger than what the file holds of it."
+        )
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
     openai = openai or all(name in tensors for name in _OPENAI_NUMBERS)
     for name in _OPENAI_NUMBERS:
         tensors.pop(name, None)
     return Weights(tensors, openai=openai)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Tell whether a tensor is dense, real, and has a number in the file for each of its own."""
+    if (
+        tensor.layout != torch.strided
+        or tensor.is_quantized
+        or tensor.is_complex()
+        or tensor.is_meta
+    ):
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def to_backbone_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -124,15 +171,23 @@ def load_strictly(
         assign: Take the tensors themselves instead of copying them into the module's own.
 
     Raises:
-        WeightsError: A weight is missing, unknown or has another shape; the message lists which.
+        WeightsError: A weight is missing, unknown, or has another shape or type; the message lists
+            which.
     """
     own = module.state_dict()
     missing = [name for name in own if name not in tensors]
     unknown = [name for name in tensors if name not in own]
+    shared = [name for name in own if name in tensors]
     misshapen = [
         f"{name} ({_shape(tensors[name])} in the file, {_shape(own[name])} in the model)"
-        for name in own
-        if name in tensors and tensors[name].shape != own[name].shape
+        for name in shared
+        if tensors[name].shape != own[name].shape
+    ]
+    mistyped = [
+        f"{name} ({_kind(tensors[name])} in the file, {_kind(own[name])} in the model)"
+        for name in shared
+        if tensors[name].is_floating_point() != own[name].is_floating_point()
+        or (assign and tensors[name].dtype != own[name].dtype)
     ]
     problems = [
         f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''}"
@@ -140,6 +195,7 @@ def load_strictly(
             ("missing", missing),
             ("not part of the model", unknown),
             ("of another shape", misshapen),
+            ("of another type", mistyped),
         )
         if names
     ]
@@ -152,6 +208,5 @@ def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "scalar"
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its kind where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

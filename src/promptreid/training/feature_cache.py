@@ -14,9 +14,8 @@ from torch import Tensor
 from promptreid.data.loading import TestLoader
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.store import ImageStore
-from promptreid.errors import RunError
+from promptreid.errors import RunError, first_line
 from promptreid.models.reid import ReIDModel
-from promptreid.models.weights import first_line
 from promptreid.progress import Progress
 from promptreid.tensors import write_tensors
 from promptreid.training.device import forward_precision
