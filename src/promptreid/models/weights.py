@@ -117,8 +117,8 @@ def _unwrap(content: object, path: Path, *, openai: bool) -> Weights:
     odd = [name for name, value in tensors.items() if not _is_plain(value)]
     if odd:
         raise WeightsError(
-            f"{path} is damaged or no file of weights: {odd[0]} is no array of plain numbers, or is "
-            "larger than what the file holds of it."
+            f"{path} is damaged or no file of weights: {odd[0]} is no array of plain numbers, or "
+            "is larger than what the file holds of it."
         )
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
