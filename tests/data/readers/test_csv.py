@@ -138,7 +138,7 @@ def test_queries_without_gallery(tmp_path: Path) -> None:
     [
         ("file,identity\n1.jpg,a\n", "needs the columns path and identity. There is no column"),
         ("path,id\n1.jpg,a\n", "no column named 'identity'. Known: id, path"),
-        ("path,identity\n1.jpg,a\n2.jpg, \n", "line 3: identity is empty"),
+        ("path,identity\n1.jpg,nan\n2.jpg, \n", "has a known identity: empty .1., 'nan' .1."),
         ("path,identity\n,a\n", "line 2: path is empty"),
         ("path,identity\n", "has a header but no rows"),
         ("path,identity,split\n1.jpg,a,training\n", "line 2: .*split named 'training'.*'train'"),
@@ -152,6 +152,41 @@ def test_queries_without_gallery(tmp_path: Path) -> None:
 def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
         load_data(f"csv:{write(tmp_path, text)}")
+
+
+@pytest.mark.parametrize("word", ["unknown", "nan", "-1", "NULL", "None", "n/a", "?", ""])
+def test_unknown_identities_are_left_out_before_anything_is_drawn(
+    tmp_path: Path, word: str
+) -> None:
+    known = load_data(f"csv:{write(tmp_path, flat('abcd', 4))}")
+    text = flat("abcd", 4) + "".join(f"x{n}.jpg,{word}\n" for n in range(8))
+    data = load_data(f"csv:{write(tmp_path, text)}")
+    assert data.manifest == known.manifest
+    assert data.protocol == known.protocol
+    told = repr(word) if word else "empty"
+    assert data.notes[0].startswith(
+        f"8 of 24 images are left out, since their identity is not known: {told} (8)."
+    )
+
+
+def test_unknown_words_can_be_names(tmp_path: Path) -> None:
+    text = flat("abcd", 4) + "".join(f"x{n}.jpg,unknown\n" for n in range(8))
+    data = load_data(f"csv:{write(tmp_path, text)}?unknown=keep")
+    assert data.manifest.identities.count("unknown") == 8
+    data = load_data(f"csv:{tmp_path}/cows.csv?unknown=d,c")
+    assert sorted(set(data.manifest.identities)) == ["a", "b"]
+
+
+@pytest.mark.parametrize("word", ["-1", "nan", "NULL", "unknown", "-1.0"])
+def test_an_unknown_camera_is_as_an_empty_cell(tmp_path: Path, word: str) -> None:
+    text = flat("abcd", 4, cameras=2)
+    file = write(tmp_path, text.replace(",0\n", ",\n"))
+    empty = load_data(f"csv:{file}")
+    write(tmp_path, text.replace(",0\n", f",{word}\n"))
+    data = load_data(f"csv:{file}")
+    assert data.manifest == empty.manifest
+    assert data.protocol == empty.protocol
+    assert data.notes[0].startswith(f"The camera of 8 of 16 images is not known: {word!r} (8).")
 
 
 def test_missing_images(tmp_path: Path) -> None:

@@ -37,6 +37,32 @@ def test_flat(flat: Path) -> None:
     assert any("3 of 6 identities, drawn with seed 0, train" in note for note in data.notes)
 
 
+def test_a_folder_of_unknown_ones_is_left_out(flat: Path, make_images) -> None:
+    before = load_data(f"folder:{flat}")
+    make_images(flat, [f"Unknown/{n}.jpg" for n in range(3)])
+    data = load_data(f"folder:{flat}")
+    assert (data.manifest, data.protocol) == (before.manifest, before.protocol)
+    assert "3 of 27 images are left out" in data.notes[0]
+    assert "'Unknown' (3)" in data.notes[0]
+    assert "Unknown" in load_data(f"folder:{flat}?unknown=keep").manifest.identities
+
+
+def test_distractors_may_be_unknown(tmp_path: Path, make_images) -> None:
+    make_images(
+        tmp_path,
+        [
+            f"{role}/{who}/{n}.jpg"
+            for role in ("query", "gallery")
+            for who in "ab?"
+            for n in range(2)
+        ]
+        + ["distractor/unknown/1.jpg"],
+    )
+    data = load_data(f"folder:{tmp_path}")
+    assert data.manifest.counts()["distractor"]["images"] == 1
+    assert "4 of 13 images are left out" in data.notes[0]
+
+
 def test_flat_options(flat: Path) -> None:
     def trained(spec: str) -> set[str]:
         return set(load_data(spec).manifest.where(split="train").identities)

@@ -2,7 +2,9 @@
 
 Columns `path` and `identity` are needed; `camera`, `view`, `domain` and `split` are known, all
 others become attributes. Paths start from the folder of the file. Without a `split` column,
-identities are drawn for training and testing. A manifest saved as CSV is such a table.
+identities are drawn for training and testing. A manifest saved as CSV is such a table. Images of
+unknown identity are left out and other cells that mean "not known" are empty; see
+`promptreid.data.unknown`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from promptreid.data.manifest_io import Table, read_table
 from promptreid.data.readers.flat import FlatOptions, own_protocol, split_identities
 from promptreid.data.readers.layout import contents, few, present
 from promptreid.data.readers.options import MissingOptions
+from promptreid.data.unknown import UnknownWords, known_values, rows_of_known_identity
 from promptreid.errors import DataError, unknown_name
 
 
@@ -46,20 +49,23 @@ def read(file: Path, options: Options) -> DataSet:
         raise DataError(f"{file} is not a file; a table with path and identity is needed.{there}")
     table = _stripped(read_table(file))
     _check_columns(table)
+    table, notes = _without_unknown(table, options.unknown_words)
     cameras, camera_notes = _numbers(table, "camera")
     views, view_notes = _numbers(table, "view")
+    notes += (*camera_notes, *view_notes)
     samples = [
         _sample(table, row, camera, view)
         for row, (camera, view) in enumerate(zip(cameras, views, strict=True))
     ]
     root = options.root.expanduser().absolute() if options.root else file.parent
-    samples, notes = present(samples, root, missing=options.missing, listed_in=file.name)
+    samples, told = present(samples, root, missing=options.missing, listed_in=file.name)
+    notes += told
     if "split" not in table.columns:
         samples, told = split_identities(samples, options, file.stem)
         notes += told
     manifest = Manifest.of(file.stem, root, samples)
     protocol, told = own_protocol(manifest, options)
-    return DataSet(f"csv:{file}", manifest, protocol, (*camera_notes, *view_notes, *notes, *told))
+    return DataSet(f"csv:{file}", manifest, protocol, (*notes, *told))
 
 
 def _stripped(table: Table) -> Table:
@@ -67,14 +73,29 @@ def _stripped(table: Table) -> Table:
     return Table(table.file, columns, table.lines)
 
 
+def _without_unknown(table: Table, words: UnknownWords) -> tuple[Table, tuple[str, ...]]:
+    """Leave out rows of unknown identity, and empty the other cells that mean "not known"."""
+    splits = table.columns.get("split", [""] * len(table.lines))
+    kept, notes = rows_of_known_identity(
+        table.columns["identity"], splits, words, source=str(table.file)
+    )
+    columns = {name: [cells[row] for row in kept] for name, cells in table.columns.items()}
+    for name in columns:
+        if name not in ("path", "identity", "split"):
+            values, told = known_values(columns[name], name, words)
+            columns[name] = [value or "" for value in values]
+            notes += told
+    return Table(table.file, columns, [table.lines[row] for row in kept]), notes
+
+
 def _check_columns(table: Table) -> None:
     for name in ("path", "identity"):
         if name not in table.columns:
             hint = unknown_name("column", name, table.columns)
             raise DataError(f"{table.file} needs the columns path and identity. {hint}")
-        for line, cell in zip(table.lines, table.columns[name], strict=True):
-            if not cell:
-                raise DataError(f"{table.file}, line {line}: {name} is empty.")
+    for line, cell in zip(table.lines, table.columns["path"], strict=True):
+        if not cell:
+            raise DataError(f"{table.file}, line {line}: path is empty.")
     if not table.lines:
         raise DataError(f"{table.file} has a header but no rows.")
     for line, cell in zip(table.lines, table.columns.get("split", ()), strict=False):

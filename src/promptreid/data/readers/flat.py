@@ -17,11 +17,11 @@ from promptreid.data.draws import (
 )
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat, fixed_protocol
-from promptreid.data.readers.options import ReaderOptions
+from promptreid.data.readers.options import UnknownOptions
 from promptreid.errors import DataError
 
 
-class FlatOptions(ReaderOptions):
+class FlatOptions(UnknownOptions):
     """Options of readers of one's own data."""
 
     train: float = Field(

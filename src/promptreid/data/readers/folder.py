@@ -2,7 +2,8 @@
 
 Flat: `ROOT/<identity>/*.jpg`. Identities are drawn for training and testing.
 Split: `ROOT/{train,val,query,gallery,test}/<identity>/*.jpg`. `test` beside `query` is the
-gallery; without `query` the roles of its images are drawn. Hidden files are left out.
+gallery; without `query` the roles of its images are drawn. Hidden files are left out, and so are
+folders whose name means that nobody knows whom they show, such as `unknown`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.readers.flat import FlatOptions, own_protocol, split_identities
 from promptreid.data.readers.layout import contents, few, image_names, subfolders
+from promptreid.data.unknown import rows_of_known_identity
 from promptreid.errors import DataError
 
 ROLES = ("train", "val", "query", "gallery", "test", "distractor")
@@ -31,7 +33,7 @@ def read(root: Path, options: Options) -> DataSet:
 
     Raises:
         DataError: When there is no such folder or no image in it, when there is a single
-            identity, or when training and test share an identity.
+            identity or none is known, or when training and test share an identity.
     """
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; looked there for one folder per identity.")
@@ -48,6 +50,14 @@ def read(root: Path, options: Options) -> DataSet:
             f"Looked in {root} for one folder of images per identity, but it holds "
             f"{contents(root)}."
         )
+    kept, told = rows_of_known_identity(
+        [sample.identity for sample in samples],
+        [sample.split for sample in samples],
+        options.unknown_words,
+        source=str(root),
+    )
+    samples = [samples[row] for row in kept]
+    notes += told
     if not roles:
         samples, told = split_identities(samples, options, name)
         notes += told

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from promptreid.data.unknown import UnknownWords
 from promptreid.errors import ConfigError, unknown_name
 
 
@@ -46,6 +47,22 @@ class MissingOptions(ReaderOptions):
     missing: Literal["stop", "skip"] = Field(
         "stop", description="stop when a listed image does not exist, or skip it and say so"
     )
+
+
+class UnknownOptions(ReaderOptions):
+    """Options of readers of one's own data, where any word may stand for a name."""
+
+    unknown: str = Field(
+        "auto",
+        description="words that mean not known: auto for the usual ones (nan, NULL, None, unknown, "
+        "n/a, ?, -, -1), further words of your own with commas between them, or keep to take all "
+        "words as names",
+    )
+
+    @property
+    def unknown_words(self) -> UnknownWords:
+        """What tells words that mean "not known" from names."""
+        return UnknownWords.of(self.unknown)
 
 
 class CameraOptions(ReaderOptions):
