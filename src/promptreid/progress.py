@@ -183,6 +183,8 @@ def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
         parts.append(f"positives {row['positives']:.2f}")
     if row.get("val_mAP") not in (None, ""):
         parts.append(f"val mAP {row['val_mAP']:.1%} rank-1 {row['val_rank1']:.1%}")
+    if row.get("waited"):
+        parts.append(f"no better for {row['waited']}")
     parts.append(f"lr {row['lr']:.2e}")
     parts.append(f"{row['images'] / max(row['seconds'], 1e-9):.0f} images/s")
     return "  ".join(parts)

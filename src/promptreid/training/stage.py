@@ -51,6 +51,7 @@ class StageRunner:
         progress: Where to report.
         after_step: Called after each optimizer step, when a checkpoint would be valid.
         after_epoch: Called with the epoch's row before it joins the table.
+        over: Tells whether the stage is to end before its last epoch.
     """
 
     config: StageConfig
@@ -68,6 +69,7 @@ class StageRunner:
     progress: Progress
     after_step: Callable[[], None]
     after_epoch: Callable[[dict[str, Any]], None]
+    over: Callable[[], bool]
 
     def __post_init__(self) -> None:
         self._names = {id(parameter): name for name, parameter in self.parameters}
@@ -87,11 +89,11 @@ class StageRunner:
         self._domain_count = 0 if self.domains is None else len(self.domains.names)
 
     def run(self) -> None:
-        """Run the stage from the state's epoch and step to its end.
+        """Run the stage from the state's epoch and step to its end, or until it is over.
 
         With an average of the weights, the model ends with the average.
         """
-        while self.state.epoch <= self.config.epochs:
+        while self.state.epoch <= self.config.epochs and not self.over():
             self._epoch(self.state.epoch)
         if self.average is not None:
             self.average.keep()

@@ -32,6 +32,9 @@ class TrainingState:
         table: Rows of the metrics table of finished epochs.
         best: Score of the best checkpoint so far; None before the first validation.
         best_at: Stage and epoch of the best checkpoint, in words.
+        to_beat: Validation score that the running stage has to beat; None before its first.
+        waited: Validations of the running stage since that score.
+        ended_early: Last epoch of each stage that ended before its time, by name.
         seconds: Training time of all sessions, in seconds.
         optimizer: State tensors by parameter name.
         losses: What loss terms remember, by name in the stage's states.
@@ -49,6 +52,9 @@ class TrainingState:
     table: list[dict[str, Any]] = field(default_factory=list)
     best: float | None = None
     best_at: str = ""
+    to_beat: float | None = None
+    waited: int = 0
+    ended_early: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     optimizer: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     losses: dict[str, Tensor] = field(default_factory=dict)

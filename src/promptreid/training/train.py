@@ -202,6 +202,7 @@ def _finish(run: RunFolder, state: TrainingState, trackers: Trackers) -> None:
             "status": "complete",
             "training_seconds": round(state.seconds, 1),
             "best": {"score": state.best, "chosen_at": state.best_at},
+            **({"ended_early": state.ended_early} if state.ended_early else {}),
             **trackers.note(),
         },
     )

@@ -39,6 +39,7 @@ from promptreid.training.batches import (
 )
 from promptreid.training.data import TrainingData
 from promptreid.training.domains import Domains
+from promptreid.training.early_stopping import EarlyStopping
 from promptreid.training.ema import WeightAverage
 from promptreid.training.feature_cache import cached_projections
 from promptreid.training.hardest import hardest_rows
@@ -94,6 +95,7 @@ class Trainer:
         self.model, self.state, self.metadata = model.to(device), state, metadata
         self.seed, self.device, self.precision, self.progress = seed, device, precision, progress
         self.trackers = trackers
+        self._patience = EarlyStopping.of(recipe.validation)
         self._runner: StageRunner | None = None
         self._stop = threading.Event()
         self._saved_at, self._save_cost = time.monotonic(), 0.0
@@ -107,6 +109,11 @@ class Trainer:
             DataError: A stage's batches cannot be made from the data.
             RunError: A loss is not finite.
         """
+        if self.recipe.validation.patience is not None and not self.data.validations:
+            self.progress.message(
+                "validation.patience has nothing to wait for: there are no validation images, so "
+                "all epochs are trained"
+            )
         with _Signals(self._stop, waits=lambda: self._runner is not None):
             for index in range(self.state.stage, len(self.recipe.stages)):
                 self._run_stage(index)
@@ -144,10 +151,12 @@ class Trainer:
             progress=self.progress,
             after_step=self._after_step,
             after_epoch=self._after_epoch,
+            over=lambda: self._patience.over(self.state),
         )
         self._runner.run()
         self._runner = None
         self.state.stage, self.state.epoch, self.state.step = index + 1, 1, 0
+        self.state.to_beat, self.state.waited = None, 0
         self._save_last()
         self._stop_if_asked()
 
@@ -240,6 +249,7 @@ class Trainer:
         self.progress.message(epoch_line(row, stage.epochs))
         self.run.write_metrics(self.state.table)
         self.trackers.log(row, len(self.state.table))
+        self._tell_early_end(stage, row["epoch"])
         if row["epoch"] < stage.epochs and (self._stop.is_set() or self._due()):
             self._save_last()
             self._stop_if_asked()
@@ -258,7 +268,15 @@ class Trainer:
             if self.state.best is None or score > self.state.best:
                 self._save_best(score, f"stage {stage.name}, epoch {epoch}")
         set_modes(self.model, stage.learns, blocks=stage.blocks)
-        return {f"val_{key}": value for key, value in mean.items()}
+        row: dict[str, Any] = {f"val_{key}": value for key, value in mean.items()}
+        self._patience.heard(self.state, score)
+        return row if self._patience.patience is None else row | {"waited": self.state.waited}
+
+    def _tell_early_end(self, stage: StageConfig, epoch: int) -> None:
+        """Say and note that the stage ends now, if it does so before its last epoch."""
+        if epoch < stage.epochs and self._patience.over(self.state):
+            self.state.ended_early[stage.name] = epoch
+            self.progress.message(self._patience.words(stage.name, epoch, stage.epochs))
 
     def _validation_scores(self, validation: Validation) -> dict[str, float]:
         embeddings = embed_manifest(
