@@ -10,6 +10,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from promptreid.text.safe import encodable
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Generator[Path]:
@@ -31,9 +33,13 @@ def replacing(path: Path) -> Generator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step."""
+    r"""Write a text file in one step, as UTF-8 whatever the system prefers.
+
+    Names of files need not be text. What UTF-8 cannot hold is written as `\uXXXX`, which JSON reads
+    back as it was.
+    """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(encodable(text).encode())
 
 
 def write_json(path: Path, value: Any) -> None:

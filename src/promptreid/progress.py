@@ -9,6 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from promptreid.text.safe import visible, visible_lines
+from promptreid.text.streams import guarded, unguarded
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import ProgressColumn
@@ -58,7 +61,8 @@ class Logged:
         """Say one thing and write it down."""
         self._progress.message(text)
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        lines = "".join(f"{now}  {line}\n" for line in text.splitlines() if line.strip())
+        said = visible_lines(text).split("\n")
+        lines = "".join(f"{now}  {line}\n" for line in said if line.strip())
         with self._path.open("a", encoding="utf-8") as file:
             file.write(lines)
 
@@ -79,7 +83,7 @@ class Lines:
     """Report to a stream: a live bar on a terminal, lines now and then elsewhere."""
 
     def __init__(self, stream: IO[str] | None = None) -> None:
-        self._stream = stream if stream is not None else sys.stderr
+        self._stream = guarded(stream if stream is not None else sys.stderr)
         self._bar: Bar | None = None
         self._title, self._unit, self._total = "", "", 0
         self._done, self._begun, self._shown = 0, 0.0, 0.0
@@ -87,7 +91,9 @@ class Lines:
     def message(self, text: str) -> None:
         """Print one line above the bar."""
         if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(
+                visible_lines(text), markup=False, highlight=False, soft_wrap=True
+            )
         else:
             print(text, file=self._stream, flush=True)
 
@@ -97,8 +103,8 @@ class Lines:
         self._title, self._unit, self._total, self._done = title, unit, total, 0
         self._begun = self._shown = time.monotonic()
         if self._stream.isatty():
-            self._bar = _bar(self._stream, unit)
-            self._bar.add_task(title, total=total)
+            self._bar = _bar(unguarded(self._stream), unit)
+            self._bar.add_task(visible(title), total=total)
             self._bar.start()
 
     def advance(self, count: int) -> None:

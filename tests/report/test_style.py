@@ -6,7 +6,6 @@ import pytest
 
 from promptreid.errors import ConfigError
 from promptreid.report.extra import need
-from promptreid.report.names import folded, run_names
 from promptreid.report.style import (
     DARK,
     LIGHT,
@@ -17,6 +16,7 @@ from promptreid.report.style import (
     group_look,
     most_groups,
 )
+from promptreid.text.names import folded, run_names
 
 
 def luminance(colour):

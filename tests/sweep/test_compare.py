@@ -317,3 +317,22 @@ def test_csv_and_json_hold_all_digits(study, tmp_path):
     assert not list((tmp_path / "deep").glob("*.tmp"))
     with pytest.raises(ConfigError, match=r"must end in .md, .csv or .json"):
         write_comparison(study, tmp_path / "table.xlsx")
+
+
+def test_names_are_no_formulas_in_a_spreadsheet_and_no_markup_in_markdown(make_run):
+    names = ["=HYPERLINK(1)", "=cmd|'calc'!A0", "-1+1", "<b>*it*", "two\nlines"]
+    paths = [
+        make_run(name, overrides=[f"{LR}={number}e-3"], results=[result(0.5)])
+        for number, name in enumerate(names, start=1)
+    ]
+    found = compare(*paths)
+    table = list(csv.DictReader(io.StringIO(csv_text(found))))
+    assert {line["run"] for line in table} == {
+        "'=HYPERLINK(1)", "'=cmd|'calc'!A0", "'-1+1", "<b>*it*", r"two\u000alines"
+    }  # fmt: skip
+    assert {float(line["mAP"]) for line in table} == {0.5}
+    text = markdown(found)
+    assert r"| =cmd\|'calc'!A0 |" in text
+    assert r"| \<b>\*it\* |" in text
+    assert len([line for line in text.splitlines() if line.startswith("|")]) == 2 + len(names)
+    assert "two\nlines" not in comparison_text(found)

@@ -186,3 +186,14 @@ def test_file_holds_what_continues_a_run(recorder, tmp_path):
     assert json.loads((tmp_path / "tracking.json").read_text()) == [
         {"kind": "wandb", "place": "p", "id": "id-1", "where": "at wandb:p", "sent": 0}
     ]
+
+
+def test_trackers_get_names_as_text(recorder, tmp_path):
+    told = trackers(tmp_path, "wandb:p")
+    data = ({"spec": "folder:Andr\udce9"},)
+    with told.session(RunInfo("\x1b[1mrun", tmp_path, {"name": "a\nb"}, {}, data), []):
+        pass
+    started = next(call[2] for call in recorder.calls if call[1] == "start")
+    assert (started.name, started.recipe) == (r"\u001b[1mrun", {"name": r"a\u000ab"})
+    assert started.data == ({"spec": r"folder:Andr\udce9"},)
+    assert started.folder == tmp_path

@@ -16,7 +16,7 @@ import torch
 
 from promptreid.bench.compare import Settings, describe_device
 from promptreid.bench.memory import peak_memory
-from promptreid.tables import plain_table
+from promptreid.text.tables import plain_table
 
 LIMITS = {
     "neighbours": (

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from promptreid.errors import ConfigError, unknown_name
-from promptreid.tables import plain_table
+from promptreid.text.tables import plain_table
 
 if TYPE_CHECKING:
     from promptreid.bench.compare import Comparison, Outcome, Settings

@@ -56,7 +56,7 @@ def read_attributes(
 
 def attribute_text(found: Mapping[str, AttributeScores]) -> str:
     """Lay out attribute scores in percent, the recall of each value below."""
-    from promptreid.tables import plain_table
+    from promptreid.text.tables import plain_table
 
     rows = [["attribute", "images", "accuracy", "balanced", "chance", "recall of each value"]]
     for name, scores in found.items():

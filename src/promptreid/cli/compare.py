@@ -94,6 +94,8 @@ def print_comparison(comparison: Comparison) -> None:
     from rich.text import Text
 
     from promptreid.sweep.table import lay_out, notes
+    from promptreid.text.safe import visible
+    from promptreid.text.streams import unguarded
 
     width = shutil.get_terminal_size().columns
     layout = lay_out(comparison, width=width - 2)
@@ -101,15 +103,17 @@ def print_comparison(comparison: Comparison) -> None:
         box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_edge=False
     )
     for heading, right in zip(layout.header, layout.right, strict=True):
-        table.add_column(Text(heading), justify="right" if right else "left", no_wrap=True)
+        table.add_column(Text(visible(heading)), justify="right" if right else "left", no_wrap=True)
     for place, row in enumerate(layout.rows):
         cells = [
-            Text(cell, style="bold green" if (place, column) in layout.best else "")
+            Text(visible(cell), style="bold green" if (place, column) in layout.best else "")
             for column, cell in enumerate(row)
         ]
         table.add_row(*cells)
     # A table that is too wide is left for the terminal to wrap: no name or score is cut off.
-    Console(width=max(width, 400)).print(table, crop=False)
-    console = Console(width=width)
+    terminal = unguarded(sys.stdout)
+    Console(file=terminal, width=max(width, 400)).print(table, crop=False)
+    console = Console(file=terminal, width=width)
     for line in (*layout.settings, "", *notes(comparison, width=width)):
-        console.print(Text(line), style="yellow" if line.startswith("Beware:") else None)
+        style = "yellow" if line.startswith("Beware:") else None
+        console.print(Text(visible(line)), style=style)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from promptreid.cli import options
+from promptreid.cli.output import headline
 from promptreid.progress import Progress
 
 
@@ -23,7 +24,7 @@ def list_command() -> None:
     from promptreid.data.registry import READERS
 
     for name, entry in READERS.items():
-        click.secho(name, bold=True)
+        headline(name)
         click.echo(f"    {entry.description}")
         if entry.source:
             click.echo(f"    {entry.source}")

@@ -90,8 +90,8 @@ def curves(runs: tuple[Path, ...], out: Path, names: tuple[str, ...], theme: str
     """
     check(out, runs, names)
     from promptreid.report.curves import draw_curves
-    from promptreid.report.names import run_names
     from promptreid.report.style import find_theme
+    from promptreid.text.names import run_names
 
     named = dict(zip(run_names(runs, names), runs, strict=True))
     write(draw_curves(named, theme=find_theme(theme)), out)

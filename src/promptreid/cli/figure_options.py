@@ -66,8 +66,8 @@ def check(out: Path, runs: tuple[Path, ...], names: tuple[str, ...]) -> None:
     """Refuse early what would fail only after the models have run."""
     from promptreid.errors import RunError
     from promptreid.report.extra import need
-    from promptreid.report.names import run_names
     from promptreid.report.saving import check_format
+    from promptreid.text.names import run_names
 
     check_format(out)
     run_names(runs, names)
@@ -90,7 +90,7 @@ def loaded(
 ) -> Iterator[tuple[str, Embedder]]:
     """Load the runs one after the other."""
     from promptreid.embedder import load
-    from promptreid.report.names import run_names
+    from promptreid.text.names import run_names
 
     for name, run in zip(run_names(runs, names), runs, strict=True):
         yield name, load(run, device=device)

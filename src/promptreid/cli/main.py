@@ -13,6 +13,7 @@ import click
 
 from promptreid import __version__
 from promptreid.errors import PromptReIDError
+from promptreid.text.streams import guarded_output
 
 COMMANDS = MappingProxyType(
     {
@@ -61,7 +62,8 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+# Our own streams make escape codes visible; click would take them out without a word.
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "color": True})
 @click.version_option(__version__, prog_name="promptreid")
 def cli() -> None:
     """CLIP-based re-identification of people, vehicles and hands.
@@ -76,6 +78,11 @@ def main(arguments: list[str] | None = None) -> None:
     # step touches gigabytes anew, and fetching them in pages of 4 KiB is a tenth of its time.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     given = list(sys.argv[1:] if arguments is None else arguments)
+    with guarded_output():
+        _run(given)
+
+
+def _run(given: list[str]) -> None:
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     try:

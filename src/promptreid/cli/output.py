@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptreid.text.safe import visible
+from promptreid.text.streams import unguarded
+
 if TYPE_CHECKING:
     from promptreid.runs.folder import RunFolder
+
+
+def headline(text: str) -> None:
+    """Print a line in bold type on a terminal, and as it is elsewhere."""
+    if sys.stdout.isatty():
+        print(click.style(visible(text), bold=True), file=unguarded(sys.stdout))
+    else:
+        click.echo(visible(text))
 
 
 def score_results(scores: dict[str, Any]) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ class Pairing:
 
 def paired_text(record: dict[str, Any]) -> str:
     """Lay out the differences of one model to the first, in points of percent."""
-    from promptreid.tables import plain_table
+    from promptreid.text.tables import plain_table
 
     rows = [["score", "difference", "low", "high", "draws above"]]
     for name, found in record["differences"].items():

@@ -56,6 +56,7 @@ def _list(as_json: bool) -> None:
     import shutil
     import textwrap
 
+    from promptreid.cli.output import headline
     from promptreid.config.recipes import list_recipes
 
     found = list_recipes()
@@ -64,6 +65,6 @@ def _list(as_json: bool) -> None:
         return
     width = min(shutil.get_terminal_size().columns, 110)
     for recipe in found:
-        click.secho(recipe.name, bold=True)
+        headline(recipe.name)
         for text in (recipe.description, recipe.source):
             click.echo(textwrap.fill(text, width, initial_indent="    ", subsequent_indent="    "))

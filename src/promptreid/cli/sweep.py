@@ -119,7 +119,7 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
     from collections import Counter
 
     from promptreid.sweep.state import state_of
-    from promptreid.tables import plain_table
+    from promptreid.text.tables import plain_table
 
     states = {run.name: state_of(run) for run in chosen}
     counts = Counter(state.kind for state in states.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptreid.data.inspection import Inspection, ProtocolSummary
+from promptreid.text.safe import visible
 
 SHOWN = 10
 
@@ -18,7 +19,7 @@ def render_text(inspection: Inspection) -> str:
     Returns:
         Several lines without a final newline.
     """
-    lines = [f"{inspection.name}  {inspection.images:,} images in {inspection.root}", ""]
+    lines = [f"{inspection.name}  {inspection.images:,} images in {visible(inspection.root)}", ""]
     lines += _table(inspection)
     if inspection.protocol is not None:
         lines += ["", *_protocol(inspection.protocol)]
@@ -81,4 +82,9 @@ def _section(title: str, found: Sequence[str]) -> list[str]:
     if not found:
         return []
     more = [f"  … and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
-    return ["", f"{title} ({len(found):,})", *(f"  {line}" for line in found[:SHOWN]), *more]
+    return [
+        "",
+        f"{title} ({len(found):,})",
+        *(f"  {visible(line)}" for line in found[:SHOWN]),
+        *more,
+    ]

@@ -10,7 +10,7 @@ from typing import Any
 from promptreid.data.labels import Place, place_labels
 from promptreid.data.sources import Source
 from promptreid.errors import EvaluationError
-from promptreid.tables import plain_table
+from promptreid.text.tables import plain_table
 
 Values = Mapping[str, Any]
 

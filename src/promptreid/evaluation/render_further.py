@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptreid.tables import plain_table
+from promptreid.text.tables import plain_table
 
 Values = Mapping[str, Any]
 

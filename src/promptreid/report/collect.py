@@ -25,10 +25,10 @@ from promptreid.report.content import Content, Test
 from promptreid.report.draw import activation_rows
 from promptreid.report.extra import need
 from promptreid.report.layouts import check_layout
-from promptreid.report.names import run_names
 from promptreid.report.overlay import MapRow
 from promptreid.report.style import LIGHT, check_lines
 from promptreid.report.trial import TrialRun, trial_runs
+from promptreid.text.names import run_names
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from promptreid.evaluation.score_table import Histogram
 from promptreid.evaluation.verification import Verification, VerificationResult
 from promptreid.report.extra import need
-from promptreid.report.names import shortened
 from promptreid.report.style import LIGHT, Theme, drawn_in
 from promptreid.report.verification_figures import told_threshold
+from promptreid.text.names import shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

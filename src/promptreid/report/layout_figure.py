@@ -11,10 +11,10 @@ import numpy as np
 from promptreid.errors import ConfigError
 from promptreid.report.extra import need
 from promptreid.report.layouts import Layout
-from promptreid.report.names import folded
 from promptreid.report.selection import Selection
 from promptreid.report.spread import Spread
 from promptreid.report.style import LIGHT, Theme, drawn_in, group_look, most_groups
+from promptreid.text.names import folded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

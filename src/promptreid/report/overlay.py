@@ -13,8 +13,8 @@ from torch import Tensor
 
 from promptreid.report.extra import need
 from promptreid.report.maps import enlarge
-from promptreid.report.names import ending, folded
 from promptreid.report.style import LIGHT, Theme, drawn_in
+from promptreid.text.names import ending, folded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

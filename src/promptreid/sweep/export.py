@@ -13,6 +13,7 @@ from promptreid.files import write_text
 from promptreid.sweep.compare import Comparison, Row
 from promptreid.sweep.metrics import METRICS
 from promptreid.sweep.table import notes, score_cell, seen_text, setting_labels, setting_texts
+from promptreid.text.cells import csv_cell, markdown_cell
 
 SUFFIXES = (".md", ".csv", ".json")
 _COLUMNS = 5
@@ -54,18 +55,18 @@ def markdown(comparison: Comparison) -> str:
     columns = [setting_texts(comparison, key) for key in keys] if few else []
     rows = [
         [
-            row.name,
+            markdown_cell(row.name),
             str(len(row.seeds)),
-            comparison.data[row.data],
+            markdown_cell(comparison.data[row.data]),
             *[seen_text(row)] * mixed,
-            *(column[place] for column in columns),
+            *(markdown_cell(column[place]) for column in columns),
             *(_marked(comparison, row, metric) for metric in comparison.metrics),
         ]
         for place, row in enumerate(comparison.rows)
     ]
     plain = 3 + mixed + len(columns)
     lines = _pipes(header, rows, right=len(header) - plain)
-    lines += ["", *(f"{note}  " for note in notes(comparison))]
+    lines += ["", *(f"{markdown_cell(note)}  " for note in notes(comparison))]
     if not few:
         lines += ["", "Settings that differ:", "", *_settings_table(comparison)]
     elif keys:
@@ -81,7 +82,7 @@ def csv_text(comparison: Comparison) -> str:
     for metric in comparison.metrics:
         header += [metric, f"{metric}_std"]
     table = csv.writer(text, lineterminator="\n")
-    table.writerow([*header, "std_over"])
+    table.writerow([csv_cell(cell) for cell in (*header, "std_over")])
     for row in comparison.rows:
         cells: list[Any] = [row.name, " ".join(map(str, row.seeds)), len(row.seeds), row.data]
         cells.append(_csv_value(row.seen))
@@ -90,7 +91,7 @@ def csv_text(comparison: Comparison) -> str:
             cell = row.scores[metric]
             cells += [cell.mean, "" if cell.std is None else cell.std]
         over = {cell.over for cell in row.scores.values() if cell.std is not None}
-        table.writerow([*cells, "".join(over)])
+        table.writerow([csv_cell(cell) for cell in (*cells, "".join(over))])
     return text.getvalue()
 
 
@@ -131,18 +132,18 @@ def _settings_table(comparison: Comparison) -> list[str]:
     places: dict[tuple[str, ...], int] = {}
     for place, row in enumerate(comparison.rows):
         places.setdefault(row.runs, place)
-    names = [comparison.rows[place].name for place in places.values()]
+    names = [markdown_cell(comparison.rows[place].name) for place in places.values()]
     rows = []
     for key in comparison.keys:
         texts = setting_texts(comparison, key)
-        rows.append([f"`{key}`", *(texts[place] for place in places.values())])
+        rows.append([f"`{key}`", *(markdown_cell(texts[place]) for place in places.values())])
     return _pipes(["setting", *names], rows, right=0)
 
 
 def _pipes(header: list[str], rows: list[list[str]], *, right: int) -> list[str]:
     left = len(header) - right
     lines = [header, ["---"] * left + ["---:"] * right, *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return ["| " + " | ".join(line) + " |" for line in lines]
 
 
 def _marked(comparison: Comparison, row: Row, metric: str) -> str:

@@ -14,7 +14,7 @@ from promptreid.sweep.metrics import METRICS
 from promptreid.sweep.naming import short_keys
 from promptreid.sweep.rules import data_names
 from promptreid.sweep.settings import YES, parents
-from promptreid.tables import plain_table
+from promptreid.text.tables import plain_table
 
 ABSENT = "–"
 _LISTED = 8

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from promptreid.errors import RunError
 from promptreid.files import write_json
+from promptreid.text.safe import visible, visible_tree
 from promptreid.tracking.pictures import picture_pixels
 from promptreid.tracking.spec import TrackerSpec, make_tracker
 from promptreid.tracking.tracker import Outcome, RunInfo, Tracker
@@ -165,6 +166,14 @@ class Trackers:
         return {"trackers_dropped": list(self.failures)} if self.failures else {}
 
     def _start(self, info: RunInfo, rows: Sequence[Mapping[str, Any]]) -> None:
+        # Clients send what they get over wires that carry text only.
+        info = replace(
+            info,
+            name=visible(info.name),
+            recipe=visible_tree(info.recipe),
+            environment=visible_tree(info.environment),
+            data=visible_tree(info.data),
+        )
         for record in self._wanted:
             made: list[Tracker] = []
 

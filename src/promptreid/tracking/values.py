@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from promptreid.text.safe import visible
+
 # Settings that stand among the scores, and what is a part of another number.
 _NOT_SCORES = frozenset({"rerank", "query_expansion", "per_repeat", "without_match_reasons"})
 
@@ -61,7 +63,7 @@ def tested_names(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     used: dict[str, int] = {}
     names = []
     for result in results:
-        name = str(result.get("data", "test")).partition(":")[0]
+        name = visible(str(result.get("data", "test")).partition(":")[0])
         used[name] = used.get(name, 0) + 1
         names.append(name if used[name] == 1 else f"{name}-{used[name]}")
     return tuple(names)

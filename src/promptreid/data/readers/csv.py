@@ -18,10 +18,11 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import CORE_COLUMNS, SPLITS, Manifest, Sample
 from promptreid.data.manifest_io import Table, read_table
 from promptreid.data.readers.flat import FlatOptions, own_protocol, split_identities
-from promptreid.data.readers.layout import contents, few, present
+from promptreid.data.readers.layout import contents, present
 from promptreid.data.readers.options import MissingOptions
 from promptreid.data.unknown import UnknownWords, known_values, rows_of_known_identity
 from promptreid.errors import DataError, unknown_name
+from promptreid.text.lists import few
 
 
 class Options(FlatOptions, MissingOptions):

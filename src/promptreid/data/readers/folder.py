@@ -13,9 +13,10 @@ from pathlib import Path
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.readers.flat import FlatOptions, own_protocol, split_identities
-from promptreid.data.readers.layout import contents, few, image_names, subfolders
+from promptreid.data.readers.layout import contents, image_names, subfolders
 from promptreid.data.unknown import rows_of_known_identity
 from promptreid.errors import DataError
+from promptreid.text.lists import few
 
 ROLES = ("train", "val", "query", "gallery", "test", "distractor")
 

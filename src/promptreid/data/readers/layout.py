@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from promptreid.data.manifest import Sample
 from promptreid.errors import DataError
+from promptreid.text.lists import few
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
@@ -98,12 +99,6 @@ def contents(folder: Path, *, limit: int = 8) -> str:
     except OSError as error:
         return f"nothing readable ({error.strerror})"
     return few(names, limit=limit) if names else "nothing"
-
-
-def few(names: Sequence[str], *, limit: int = 3) -> str:
-    """Write the first names of a list and how many more there are."""
-    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
 
 
 def present(

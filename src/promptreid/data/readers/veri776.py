@@ -16,10 +16,11 @@ from pydantic import Field
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Manifest
 from promptreid.data.protocol import fixed_protocol
-from promptreid.data.readers.layout import empty_notes, few, find_root, has_all, text_lines
+from promptreid.data.readers.layout import empty_notes, find_root, has_all, text_lines
 from promptreid.data.readers.market_layout import list_samples
 from promptreid.data.readers.options import CameraOptions
 from promptreid.errors import DataError
+from promptreid.text.lists import few
 
 FOLDERS = {"train": "image_train", "query": "image_query", "gallery": "image_test"}
 KEYPOINTS = ("keypoint_train.txt", "keypoint_test.txt")

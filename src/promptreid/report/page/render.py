@@ -24,6 +24,7 @@ from promptreid.report.page.scores import cell
 from promptreid.report.page.sections import FIGURES, ShownFigure, shown_test
 from promptreid.report.page.summary import headlines, side
 from promptreid.report.page.svg import figure_svg
+from promptreid.text.safe import encodable, visible_lines
 
 _HERE = Path(__file__).parent
 
@@ -43,8 +44,7 @@ def write_page(content: Content, path: Path) -> int:
     Raises:
         ConfigError: Matplotlib or Jinja2 is missing.
     """
-    # File names need not be valid text; what cannot be written as UTF-8 is shown by its number.
-    page = render_page(content).encode("utf-8", "backslashreplace")
+    page = encodable(render_page(content)).encode()
     with replacing(path) as temporary:
         temporary.write_bytes(page)
     return len(page)
@@ -86,11 +86,17 @@ def _hash(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
+def _shown(value: Any) -> Any:
+    """Write out what cannot be seen in a name; our own markup has none."""
+    return visible_lines(value) if type(value) is str else value
+
+
 def _environment() -> Any:
     jinja = need("jinja2")
     environment = jinja.Environment(
         loader=jinja.FileSystemLoader(_HERE / "templates"),
         autoescape=True,
+        finalize=_shown,
         undefined=jinja.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

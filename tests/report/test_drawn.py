@@ -1,0 +1,57 @@
+"""Figures can be drawn and saved whatever their names hold."""
+
+import io
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from promptreid.report.drawn import Drawn
+from promptreid.report.page.svg import figure_svg
+from promptreid.report.saving import save_figure
+from promptreid.report.style import LIGHT, drawn_in
+
+NAME, SHOWN = "Andr\udce9\x1b16\uffff", r"Andr\udce9\u001b16\uffff"
+
+
+def named(name):
+    """Put a name wherever a figure can have one."""
+    with drawn_in(LIGHT):
+        figure = Figure(figsize=(3, 2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        left.plot([1, 2], [1, 2], label=f"run {name}")
+        left.legend(title=name)
+        left.set_title(name)
+        left.set_xlabel(name)
+        left.text(1, 1, name)
+        left.annotate(name, (1, 1))
+        left.set_yticks([1, 2], labels=[name, "b"])
+        right.barh([0, 1], [1, 2], tick_label=[name, "c"])
+        figure.suptitle(f"{name}\nsecond line")
+    return Drawn(figure, f"Shows {name}.")
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_a_figure_with_undecodable_names_is_saved(tmp_path, kind):
+    drawn = named(NAME)
+    save_figure(drawn.figure, tmp_path / f"a.{kind}", alt=drawn.alt)
+    content = (tmp_path / f"a.{kind}").read_bytes()
+    assert len(content) > 1000
+    if kind == "svg":
+        assert content.decode().count(f">{SHOWN}<") >= 7
+        assert f"Shows {SHOWN}." in content.decode()
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.text(st.characters(), min_size=1, max_size=12))
+def test_any_name_can_be_drawn_on_paper_and_in_a_page(name):
+    drawn = named(name)
+    drawn.figure.savefig(io.BytesIO(), format="png", dpi=20)
+    ElementTree.fromstring(figure_svg(drawn, "k"))
+    drawn.alt.encode()
+
+
+def test_lines_of_a_title_stay_lines():
+    assert named("x").figure.get_suptitle() == "x\nsecond line"
