@@ -44,6 +44,7 @@ def test_a_figure_with_undecodable_names_is_saved(tmp_path, kind):
         assert f"Shows {SHOWN}." in content.decode()
 
 
+@pytest.mark.filterwarnings("ignore:Glyph", "ignore:constrained_layout")
 @settings(max_examples=8, deadline=None)
 @given(st.text(st.characters(), min_size=1, max_size=12))
 def test_any_name_can_be_drawn_on_paper_and_in_a_page(name):

@@ -29,7 +29,6 @@ _NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
 _FONT = re.compile(r"(?:(?P<weight>bold|\d00)\s+)?(?P<size>[\d.]+)px")
 _NO_TURN = re.compile(r"rotate\(-?0 [^)]*\) ?")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MEASURES = ("d", "x", "y", "width", "height", "points", "viewBox", "cx", "cy", "r")
 
 
@@ -81,7 +80,7 @@ def _draw(figure: Figure) -> str:
             bbox_inches="tight", pad_inches=_PAD,  # long names may reach beyond the figure
         )  # fmt: skip
     figure.set_layout_engine("none")  # laid out once: each further time moves things a little
-    return _CONTROL.sub("", buffer.getvalue())
+    return buffer.getvalue()
 
 
 @contextlib.contextmanager
