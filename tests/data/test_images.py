@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 from torchvision.io import decode_image
 
 from promptreid.data import images
-from promptreid.data.images import UnreadableImage, read_image, to_uint8
+from promptreid.data.image_files import UnreadableImage
+from promptreid.data.images import read_image, to_uint8
 from promptreid.errors import DataError, PromptReIDError
 
 ORIENTATION = 274

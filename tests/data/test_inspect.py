@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from promptreid.data.dataset import DataSet, load_data
-from promptreid.data.images import UnreadableImage, read_image
+from promptreid.data.image_files import UnreadableImage
+from promptreid.data.images import read_image
 from promptreid.data.inspect import inspect_data, render_text
 from promptreid.data.inspect_files import why_unreadable
 from promptreid.data.manifest import Manifest, Sample

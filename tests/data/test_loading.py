@@ -13,7 +13,8 @@ from promptreid.config.augment import MixConfig
 from promptreid.data import store as store_module
 from promptreid.data import transforms
 from promptreid.data.augment import Augment, apply
-from promptreid.data.images import UnreadableImage, read_image
+from promptreid.data.image_files import UnreadableImage
+from promptreid.data.images import read_image
 from promptreid.data.loading import TestLoader, TrainLoader
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.samplers import IdentityBalanced, Uniform, derive_seed

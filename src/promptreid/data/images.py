@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import struct
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
 
+from promptreid.data.image_files import (
+    UnreadableImage,
+    image_bytes,
+    open_image,
+    why_undecodable,
+)
+from promptreid.data.jpeg_header import plain_header
+from promptreid.data.orientation import orientation_of, upright_image, upright_pixels
 from promptreid.errors import DataError
 
 # The fast decoder allocates what the header asks for, so larger pictures are left to Pillow, which
@@ -19,33 +25,14 @@ from promptreid.errors import DataError
 _LARGEST_FAST = 1 << 26  # pixels
 
 
-class UnreadableImage(DataError):  # noqa: N818 - it names a thing, of which callers make lists
-    """An image file is missing, empty, truncated or no image at all.
-
-    Attributes:
-        path: The file.
-        reason: What is wrong with it, in words.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return (
-            f"The image {self.path} cannot be read: {self.reason}. Mend it or take it out of the "
-            "data; commands leave such images out with --unreadable skip."
-        )
-
-
 def read_image(path: Path) -> Tensor:
     """Read a photograph as it is meant to be seen, upright and in RGB.
 
     Grey and RGB JPEGs take torchvision's fast decoder, everything else goes through Pillow. Both
-    give the same pixels.
+    give the same pixels. Tags are read by Pillow alone.
 
-    - The EXIF orientation is applied.
+    - The orientation is applied, wherever it stands (EXIF, XMP, tags of PNG and TIFF). Damaged tags
+      leave a picture as it is stored.
     - Grey is repeated over the three channels. CMYK is converted as Pillow does.
     - Alpha is dropped, not composited, as Pillow's ``convert("RGB")`` does in published code.
     - 16-bit grey is scaled to 8 bits, ``round(value / 257)``, not clipped. Of 16-bit colour Pillow
@@ -60,24 +47,28 @@ def read_image(path: Path) -> Tensor:
 
     Raises:
         UnreadableImage: The file is missing, empty, truncated, not an image, or its pixels have no
-            agreed brightness range (floating point, 32-bit integers).
+            agreed brightness range (floating point, 32-bit integers). Pipes, devices and files
+            above half a GiB are not opened.
     """
-    data = _read_bytes(Path(path))
+    data = image_bytes(Path(path))
     try:
-        pixels = _decode_jpeg(data)
-        if pixels is None:
-            with Image.open(io.BytesIO(data)) as image:
-                pixels = _from_pillow(image)
+        header = plain_header(data)
+        if header is not None and header.pixels <= _LARGEST_FAST:
+            pixels = _decode_jpeg(data)
+            if pixels is not None:
+                return pixels
+        with open_image(data) as image:
+            pixels = _from_jpeg(data, image)
+            return _from_pillow(image) if pixels is None else pixels
     except Exception as error:  # a broken file can make a decoder raise anything
-        raise UnreadableImage(Path(path), _reason(error)) from error
-    return pixels
+        raise UnreadableImage(Path(path), why_undecodable(error, data)) from error
 
 
 def to_uint8(image: Image.Image | np.ndarray) -> Tensor:
     """Turn an image that is already in memory into the pixels `read_image` would give.
 
     Args:
-        image: A Pillow image of any mode (its EXIF orientation is applied), or an array (H, W),
+        image: A Pillow image of any mode (its orientation is applied), or an array (H, W),
             (H, W, 1), (H, W, 3) in RGB order or (H, W, 4) with alpha, of uint8 or uint16.
 
     Returns:
@@ -91,59 +82,37 @@ def to_uint8(image: Image.Image | np.ndarray) -> Tensor:
     try:
         return _from_pillow(image)
     except Exception as error:  # Pillow decodes late, so a broken file shows only here
-        raise DataError(f"The image cannot be converted to RGB: {_reason(error)}.") from error
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise DataError(f"The image cannot be converted to RGB: {reason}.") from error
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise UnreadableImage(path, "there is no such file") from error
-    except IsADirectoryError as error:
-        raise UnreadableImage(path, "it is a directory") from error
-    except OSError as error:
-        raise UnreadableImage(path, error.strerror or str(error)) from error
-    if not data:
-        raise UnreadableImage(path, "the file is empty")
-    return data
+def _from_jpeg(data: bytes, image: Image.Image) -> Tensor | None:
+    """Decode a JPEG with tags, which Pillow has read; None leaves the pixels to Pillow too."""
+    usual = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
+    if not usual or image.width * image.height > _LARGEST_FAST:
+        return None
+    pixels = _decode_jpeg(data)
+    if pixels is None or pixels.shape[1:] != (image.height, image.width):
+        return None
+    return upright_pixels(pixels, orientation_of(image))
 
 
 def _decode_jpeg(data: bytes) -> Tensor | None:
-    """Decode an ordinary JPEG; None asks for Pillow, which also names what is wrong.
+    """Decode a JPEG as it is stored; None asks for Pillow, which also names what is wrong.
 
     Only JPEG is decoded like this: torchvision's PNG decoder crashes the process on damaged files.
     """
-    pixels, channels = _jpeg_header(data)
-    if channels not in (1, 3) or pixels > _LARGEST_FAST:
-        return None
     try:
         # A copy, because torch does not wrap read-only bytes without a warning.
         buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        return decode_image(buffer, ImageReadMode.RGB, apply_exif_orientation=True)
+        return decode_image(buffer, ImageReadMode.RGB)
     except RuntimeError:
         return None
 
 
-def _jpeg_header(data: bytes) -> tuple[int, int]:
-    """Pixels and channels of a JPEG's first frame (ITU-T T.81, B.2.2); zeros for anything else."""
-    if not data.startswith(b"\xff\xd8\xff"):
-        return 0, 0
-    at = 2
-    while at + 10 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:  # a fill byte
-            at += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width, channels = struct.unpack_from(">HHB", data, at + 5)
-            return height * width, channels
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return 0, 0
-
-
 def _from_pillow(image: Image.Image) -> Tensor:
     mode, source = image.mode, image.format
-    image = ImageOps.exif_transpose(image)
+    image = upright_image(image)
     if mode.startswith("I;16"):
         return _from_array(np.asarray(image).astype(np.uint16))
     if mode == "I" and source in ("PNG", "PPM"):  # 16-bit files that Pillow widens
@@ -181,11 +150,3 @@ def _three_channels(pixels: Tensor) -> Tensor:
 def _eight_bits(pixels: Tensor) -> Tensor:
     """Scale 0...65535 to 0...255, rounding to nearest."""
     return ((pixels.to(torch.int32) + 128) // 257).to(torch.uint8)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "its contents are in no known image format"
-    if isinstance(error, Image.DecompressionBombError):
-        return "it has too many pixels (" + str(error).split(", could")[0] + ")"
-    return str(error).rstrip(".") or type(error).__name__

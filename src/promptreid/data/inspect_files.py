@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from promptreid.data.image_files import (
+    UnreadableImage,
+    image_bytes,
+    open_image,
+    why_undecodable,
+)
 from promptreid.data.inspection import Duplicate, Unreadable
 from promptreid.data.manifest import TRAINING_SPLITS, Manifest
 
@@ -45,13 +50,9 @@ def check_files(manifest: Manifest) -> tuple[tuple[Unreadable, ...], tuple[Dupli
 def _check_file(path: Path) -> tuple[str, str]:
     """Return why a file cannot be decoded (empty when it can) and the SHA-256 of its bytes."""
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return "there is no such file", ""
-    except OSError as error:
-        return error.strerror or str(error), ""
-    if not content:
-        return "the file is empty", ""
+        content = image_bytes(path)
+    except UnreadableImage as error:
+        return error.reason, ""
     return why_unreadable(content), hashlib.sha256(content).hexdigest()
 
 
@@ -61,20 +62,16 @@ def why_unreadable(content: bytes) -> str:
     Pillow does it, so that nothing heavy is imported; `images.read_image`, which training uses,
     refuses the same files.
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as image:
+            with open_image(content) as image:
                 image.verify()
-            with Image.open(io.BytesIO(content)) as image:
+            with open_image(content) as image:
                 image.load()
                 mode, source = image.mode, image.format
-    except UnidentifiedImageError:
-        return "its contents are in no known image format"
     except Exception as error:  # a broken file can make a decoder raise anything
-        return str(error).rstrip(".") or type(error).__name__
+        return why_undecodable(error, content)
     if mode == "F" or (mode == "I" and source not in ("PNG", "PPM")):
         return "its pixels are 32 bits wide, with no agreed brightness range"
     return ""

@@ -9,7 +9,7 @@ from typing import Protocol as Interface
 import numpy as np
 
 from promptreid.data.dataset import DataSet, load_data
-from promptreid.data.images import UnreadableImage
+from promptreid.data.image_files import UnreadableImage
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.store import readable_indices
 from promptreid.errors import DataError

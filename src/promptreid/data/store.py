@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from promptreid.data.images import UnreadableImage, read_image
+from promptreid.data.image_files import UnreadableImage
+from promptreid.data.images import read_image
 from promptreid.data.transforms import resize
 
 _LARGEST_CACHE = 4 << 30  # bytes
