@@ -7,7 +7,7 @@ import textwrap
 from promptreid.evaluation.scores import REPORTED_RANKS
 from promptreid.evaluation.uncertainty import Difference
 from promptreid.evaluation.word_control import WordControl
-from promptreid.tables import plain_table
+from promptreid.text.tables import plain_table
 
 _COLUMNS = ("mAP", "mINP", *(f"rank-{rank}" for rank in REPORTED_RANKS))
 
