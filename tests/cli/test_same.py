@@ -1,4 +1,4 @@
-"""`promptreid threshold` and `promptreid same`: from a run to an answer, and every way it can fail."""
+"""`promptreid threshold` and `promptreid same`: from a run to an answer, or to a sentence."""
 
 import json
 import shutil

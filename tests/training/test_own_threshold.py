@@ -186,7 +186,7 @@ def test_a_published_file_needs_a_place(run, visitors, tmp_path):
     embedder, _, chosen = choose(run, f"folder:{visitors}")
     published = tmp_path / "market.pth"
     published.touch()
-    with pytest.raises(WeightsError, match="--out FILE.safetensors"):
+    with pytest.raises(WeightsError, match=r"--out FILE\.safetensors"):
         store_threshold(published, embedder, chosen)
     out = tmp_path / "market.safetensors"
     assert store_threshold(published, embedder, chosen, out=out) == out

@@ -93,8 +93,8 @@ def brought_images(
     shared = len({rows.identity_keys()[row] for row in kept if named[row]}) if not own else 0
     if shared:
         notes.append(
-            f"{shared:,} of {len(identities):,} identities have names that training had as well. If "
-            "they are the same people, strangers are accepted more often than said here."
+            f"{shared:,} of {len(identities):,} identities have names that training had as well. "
+            "If they are the same people, strangers are accepted more often than said here."
         )
     tested = set(found.splits) & set(TEST_SPLITS) and dataset.protocol is not None
     if tested:
