@@ -136,7 +136,7 @@ def test_of_several_sets_all_pairs_count_together(far):
     assert (impostors >= lower).sum() > far * len(impostors)
     assert chosen.strangers.pairs == chosen.pairs
     assert chosen.strangers.reached(chosen.threshold) <= far * chosen.pairs * 1.05 + 1
-    assert smallest_rate([data.identities for data in sets]) == 1e-3
+    assert smallest_rate(*(data.identities for data in sets)) == 1e-3
 
 
 def test_pairs_of_one_identity_and_camera_do_not_count_as_found():

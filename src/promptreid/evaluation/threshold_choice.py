@@ -79,20 +79,16 @@ def choose_threshold(
     )
 
 
-def smallest_rate(
-    identities: Sequence[str] | Sequence[Sequence[str]], rates: Sequence[float] = RATES
-) -> float | None:
+def smallest_rate(*identities: Sequence[str], rates: Sequence[float] = RATES) -> float | None:
     """Give the first of some false accept rates that can be measured; None if none can.
 
     A rate can be measured when at least one pair of different identities may be accepted.
 
     Args:
-        identities: Of the images, each unordered pair of which counts once; or of the images of
-            each of several sets, within which pairs are made.
+        identities: Of the images of each set; each unordered pair within a set counts once.
         rates: Rates in the order of preference.
     """
-    sets = [identities] if all(isinstance(name, str) for name in identities) else identities
-    impostors = sum(impostor_pairs(names) for names in sets)
+    impostors = sum(impostor_pairs(names) for names in identities)
     return next((rate for rate in rates if allowed_accepts(rate, impostors)), None)
 
 

@@ -209,9 +209,11 @@ def _is_own(model: Path, embedder: Embedder, dataset: DataSet) -> bool:
 def _in_classes(rows: Manifest, row: int, classes: Collection[str]) -> bool:
     """Say whether training had a class of this name, alone or with its domain or data set."""
     identity, domain = rows.identities[row], rows.domains[row]
-    return not classes.isdisjoint(
-        (identity, f"{domain}/{identity}", f"{rows.name}/{identity}")
-    ) or (f"{rows.name}/{domain}/{identity}" in classes)
+    several = f"{domain}/{identity}"
+    return any(
+        name in classes
+        for name in (identity, several, f"{rows.name}/{identity}", f"{rows.name}/{several}")
+    )
 
 
 def _nobody(model: Path, dataset: DataSet, left: int, trained: int) -> str:
