@@ -135,18 +135,14 @@ class ValidationConfig(Strict):
     patience: PositiveInt | None = None
     """Validations in a row without a better score after which a stage ends early; with `every: 1`
     these are epochs. None for all epochs. Counted anew in each stage; a stage that does not move
-    the retrieval vector is not validated and never ends early."""
+    the retrieval vector is not validated and never ends early. Without validation images none
+    does."""
     min_delta: float = Field(default=0.0, ge=0, lt=1)
     """A score is better for `patience` when it rises by more than this (0.01 is one point of
     100). The best checkpoint is the one with the best score, however small its lead."""
 
     @model_validator(mode="after")
-    def _something_to_wait_for(self) -> ValidationConfig:
-        if self.patience is not None and self.kind == "none":
-            raise ValueError(
-                "patience waits for a better validation score, and kind: none has none; set "
-                "another kind, or leave patience out"
-            )
+    def _something_to_beat(self) -> ValidationConfig:
         if self.min_delta and self.patience is None:
             raise ValueError("min_delta says what counts as better for patience; give patience")
         return self
