@@ -4,10 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from promptreid.data.dataset import load_data
-from promptreid.data.manifest import Manifest, Sample
-from promptreid.data.manifest_io import read_table
+from promptreid.data.manifest import CORE_COLUMNS, Manifest, Sample
 from promptreid.errors import DataError
 
 
@@ -105,39 +106,78 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
         Manifest.from_parquet(tmp_path / "absent.parquet")
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "is empty"),
-        (b"a,b,a\n", "names the column 'a' more than once"),
-        (b"path;identity\nx;y\n", "semicolons or tabs; use commas"),
-        (b"a,b\n1,2\n\n3\n", "line 4: 1 cells, but the header names 2"),
-        (b"a,b\n1,2,3\n", "line 2: 3 cells"),
-        (b"a,b\n\xff\xfe,2\n", "not UTF-8"),
-    ],
-)
-def test_broken_tables(tmp_path: Path, content: bytes, words: str) -> None:
-    file = tmp_path / "t.csv"
-    file.write_bytes(content)
-    with pytest.raises(DataError, match=words):
-        read_table(file)
-
-
-def test_table_knows_its_lines(tmp_path: Path) -> None:
-    file = tmp_path / "t.csv"
-    file.write_bytes(b'\xef\xbb\xbfa, b \n1,"x\ny"\n\n2,z\n')
-    table = read_table(file)
-    assert table.columns == {"a": ["1", "2"], "b": ["x\ny", "z"]}
-    assert table.lines == [3, 5]
-
-
 def test_strict_reading_names_what_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("path,identity\na,1\n")
     with pytest.raises(DataError, match=r"lacks the columns camera, view, domain, split"):
         Manifest.from_csv(file)
     file.write_text("path,identity,camera,view,domain,split\na,1,x,,d,train\n")
-    with pytest.raises(DataError, match=r"line 2: camera is 'x', not a whole number"):
+    with pytest.raises(DataError, match=r"line 2, column camera: 'x' is no usable whole number"):
         Manifest.from_csv(file)
     with pytest.raises(DataError, match=r"cannot be read: No such file"):
         Manifest.from_csv(tmp_path / "absent.csv")
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
+NAMES = TEXT.map(str.strip).filter(bool)
+PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=8)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    rows=st.lists(st.tuples(PARTS, NAMES, NAMES), min_size=1, max_size=5),
+    columns=st.dictionaries(
+        TEXT.filter(lambda name: bool(name.strip()) and name not in CORE_COLUMNS),
+        st.lists(TEXT, min_size=5, max_size=5),
+        max_size=3,
+    ),
+)
+def test_any_manifest_comes_back(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[str, str, str]],
+    columns: dict[str, list[str]],
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    manifest = Manifest.of(
+        "any",
+        folder,
+        (
+            Sample(
+                f"{number}/-{part}",
+                identity,
+                "gallery",
+                domain=domain,
+                attributes={name: cells[number] for name, cells in columns.items()},
+            )
+            for number, (part, identity, domain) in enumerate(rows)
+        ),
+    )
+    manifest.to_csv(folder / "any.csv")
+    assert Manifest.from_csv(folder / "any.csv") == manifest
+
+
+def test_names_that_are_no_text_come_back(tmp_path: Path) -> None:
+    manifest = Manifest.of("odd", tmp_path, [Sample("a\udce9\udcff.jpg", "1", "train")])
+    manifest.to_csv(tmp_path / "odd.csv")
+    assert b"a\xe9\xff.jpg" in (tmp_path / "odd.csv").read_bytes()
+    assert Manifest.from_csv(tmp_path / "odd.csv") == manifest
+    half = Manifest.of("odd", tmp_path, [Sample("a\ud800.jpg", "1", "train")])
+    with pytest.raises(DataError, match=r"odd.csv cannot be written: .* no text file can hold"):
+        half.to_csv(tmp_path / "odd.csv")
+    assert Manifest.from_csv(tmp_path / "odd.csv") == manifest
+
+
+def test_a_saved_manifest_is_checked_like_any_table(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    head = "path,identity,camera,view,domain,split"
+    for text, words in (
+        (f"{head}\na,1,{'9' * 5000},,d,train\n", r"line 2, column camera: '9{60}'… \(5,000 ch"),
+        (f'{head},n\na,1,,,d,train,"x\n', "line 2, column n: .* never closed"),
+        (f"{head},n\na,1,,,d,train\n", "line 2: 6 cells, .* column n is missing"),
+        (f"{head},camera\n", "line 1: the header names the column 'camera' more than once"),
+    ):
+        file.write_text(text)
+        with pytest.raises(DataError, match=words):
+            Manifest.from_csv(file)
+    file.write_text(f"{head}\na,1,,,d,train\n".replace(",", ";"))
+    assert Manifest.from_csv(file).paths == ("a",)

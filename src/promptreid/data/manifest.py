@@ -33,7 +33,7 @@ __all__ = [
     "sort_identities",
 ]
 
-_WHOLE_NUMBER = re.compile(r"-?[0-9]+")
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,1000}")  # Python converts no more than 4,300 digits
 
 
 def sort_identities(names: Iterable[str]) -> list[str]:

@@ -2,73 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Callable, Generator
+import re
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from promptreid.data.manifest import CORE_COLUMNS, Manifest, Sample
+from promptreid.data.tables.messages import column_list, shown
+from promptreid.data.tables.reader import read_table
 from promptreid.errors import DataError
 
-
-@dataclass(frozen=True)
-class Table:
-    """A text table as read: cells by column, and the line that each row came from.
-
-    Attributes:
-        file: The file that was read.
-        columns: Column name to one cell per row.
-        lines: 1-based line of the file for each row, for messages.
-    """
-
-    file: Path
-    columns: dict[str, list[str]]
-    lines: list[int]
-
-
-def read_table(file: Path) -> Table:
-    """Read a comma-separated file with a header line.
-
-    Args:
-        file: UTF-8 text, with or without a byte-order mark.
-
-    Returns:
-        The table; blank lines are left out.
-
-    Raises:
-        DataError: When the file cannot be read, a column is named twice, or a line has too few or
-            too many cells (the line is named).
-    """
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            header = [cell.strip() for cell in next(reader, [])]
-            _check_header(file, header)
-            columns: dict[str, list[str]] = {name: [] for name in header}
-            lines: list[int] = []
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(header):
-                    raise DataError(
-                        f"{file}, line {reader.line_num}: {len(cells)} cells, but the header names "
-                        f"{len(header)} columns ({', '.join(header)})."
-                    )
-                for name, cell in zip(header, cells, strict=True):
-                    columns[name].append(cell)
-                lines.append(reader.line_num)
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{file} is not UTF-8 text (byte {error.start}); save it as UTF-8."
-        ) from error
-    except csv.Error as error:
-        raise DataError(f"{file} is not a CSV file: {error}.") from error
-    return Table(file, columns, lines)
+_MOST_DIGITS = 18
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
 
 
 def write_csv(manifest: Manifest, path: Path, *, absolute: bool = False) -> None:
@@ -85,13 +32,10 @@ def write_csv(manifest: Manifest, path: Path, *, absolute: bool = False) -> None
     columns = _columns(manifest, absolute=absolute)
 
     def fill(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows(
-                ["" if cell is None else cell for cell in row]
-                for row in zip(*columns.values(), strict=True)
-            )
+        # Bytes of file names that are no text are written as they are.
+        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(_line(columns))
+            stream.writelines(_line(row) for row in zip(*columns.values(), strict=True))
 
     _write_whole(path, fill)
 
@@ -110,15 +54,13 @@ def read_csv(path: Path, *, name: str | None = None, root: Path | None = None) -
     Raises:
         DataError: When the file is no such table; the line is named.
     """
-    table = read_table(path)
+    table = read_table(path, keys=CORE_COLUMNS, exact=True)
     _check_core(path, table.columns)
 
     def number(column: str, row: int) -> int | None:
         cell = table.columns[column][row]
-        if cell and not cell.isdecimal():
-            raise DataError(
-                f"{path}, line {table.lines[row]}: {column} is {cell!r}, not a whole number."
-            )
+        if cell and not (cell.isdecimal() and len(cell) <= _MOST_DIGITS):
+            raise DataError(f"{table.at(row, column)}: {shown(cell)} is no usable whole number.")
         return int(cell) if cell else None
 
     return Manifest.of(
@@ -196,6 +138,16 @@ def read_parquet(path: Path, *, name: str | None = None, root: Path | None = Non
     )
 
 
+def _line(cells: Iterable[str | int | None]) -> str:
+    """Write a row so that every space and line break in it comes back."""
+    texts = ("" if cell is None else str(cell) for cell in cells)
+    quoted = (
+        '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
+        for text in texts
+    )
+    return ",".join(quoted) + "\n"
+
+
 def _columns(manifest: Manifest, *, absolute: bool) -> dict[str, tuple[str | int | None, ...]]:
     root = manifest.root.absolute()
     paths = tuple((root / path).as_posix() for path in manifest.paths)
@@ -210,21 +162,11 @@ def _columns(manifest: Manifest, *, absolute: bool) -> dict[str, tuple[str | int
     }
 
 
-def _check_header(file: Path, header: list[str]) -> None:
-    if not header:
-        raise DataError(f"{file} is empty; its first line must name the columns.")
-    twice = next((name for name in header if header.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{file} names the column {twice!r} more than once.")
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
-        raise DataError(f"{file} separates its columns by semicolons or tabs; use commas.")
-
-
 def _check_core(path: Path, columns: dict[str, list[str]]) -> None:
     missing = [name for name in CORE_COLUMNS if name not in columns]
     if missing:
         raise DataError(
-            f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(columns)}. "
+            f"{path} lacks the columns {', '.join(missing)}; it has {column_list(list(columns))}. "
             "Tables that were not written by promptreid are read as data set 'csv'."
         )
 
@@ -246,6 +188,11 @@ def _write_whole(path: Path, fill: Callable[[Path], None]) -> None:
             fill(temporary)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{path} cannot be written: {shown(str(error.object)[: error.end])} holds a character "
+            "that no text file can hold."
+        ) from error
 
 
 @contextmanager

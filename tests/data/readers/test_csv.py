@@ -139,12 +139,14 @@ def test_queries_without_gallery(tmp_path: Path) -> None:
         ("file,identity\n1.jpg,a\n", "needs the columns path and identity. There is no column"),
         ("path,id\n1.jpg,a\n", "no column named 'identity'. Known: id, path"),
         ("path,identity\n1.jpg,nan\n2.jpg, \n", "has a known identity: empty .1., 'nan' .1."),
-        ("path,identity\n,a\n", "line 2: path is empty"),
+        ("path,identity\n,a\n", "cows.csv, line 2, column path: the cell is empty"),
         ("path,identity\n", "has a header but no rows"),
-        ("path,identity,split\n1.jpg,a,training\n", "line 2: .*split named 'training'.*'train'"),
-        ("path,identity,split\n1.jpg,a,\n", "line 2: .*no split named ''"),
+        (
+            "path,identity,split\n1.jpg,a,training\n",
+            "line 2, column split: .*split named 'training'.*'train'",
+        ),
+        ("path,identity,split\n1.jpg,a,\n", "line 2, column split: .*no split named ''"),
         ("path,identity\n1.jpg,a,b\n", "line 2: 3 cells"),
-        ("path,identity\n1.jpg,a\n1.jpg,a\n2.jpg,b\n", "1.jpg is listed twice"),
         ("path,identity,split\n1.jpg,a,train\n2.jpg,a,query\n", "both train and query"),
         ("path,identity\n../1.jpg,a\n2.jpg,b\n", "climbs out"),
     ],
@@ -221,3 +223,141 @@ def test_not_a_file(tmp_path: Path) -> None:
         load_data(f"csv:{tmp_path / 'cow.csv'}")
     with pytest.raises(DataError, match=r"is not a file"):
         load_data(f"csv:{tmp_path}")
+
+
+def test_nameless_columns_are_left_out_with_a_note(tmp_path: Path) -> None:
+    plain = load_data(f"csv:{write(tmp_path, flat('abcdef', 4, cameras=2))}")
+    lines = (tmp_path / "cows.csv").read_text().splitlines()
+    for number, text in enumerate(
+        (
+            [f",{lines[0]}", *(f"{n},{line}" for n, line in enumerate(lines[1:]))],
+            [f",,{lines[0]}", *(f"{n},{n},{line}" for n, line in enumerate(lines[1:]))],
+            [f"{line}," for line in lines],
+            [lines[0], *(f"{line}," for line in lines[1:])],
+            [f";{lines[0]};".replace(",", ";"), *(f"0;{x};".replace(",", ";") for x in lines[1:])],
+        )
+    ):
+        file = tmp_path / f"{number}.csv"
+        file.write_text("\n".join(text) + "\n")
+        data = load_data(f"csv:{file}")
+        assert data.manifest.paths == plain.manifest.paths
+        assert data.manifest.identities == plain.manifest.identities
+        assert data.manifest.cameras == plain.manifest.cameras
+        assert data.manifest.attributes == {}
+        assert data.notes[0].startswith(f"{number}.csv: ")
+        assert "left out" in data.notes[0]
+
+
+def test_an_open_quotation_mark_swallows_nothing(tmp_path: Path) -> None:
+    lines = ["path,identity,note", *(f"{who}{n}.jpg,{who},ok" for who in "abcdef" for n in "0123")]
+    lines[10] = lines[10].replace(",ok", ',"left hand')
+    with pytest.raises(DataError, match=r"cows.csv, line 11, column note: .* never closed"):
+        load_data(f"csv:{write(tmp_path, chr(10).join(lines))}")
+
+
+def test_a_long_outline_is_an_attribute(tmp_path: Path) -> None:
+    outline = "[1, 2], " * 25_000
+    lines = flat("abc", 2).replace("identity", "identity,segmentation").splitlines()
+    lines = [lines[0], f'a0.jpg,a,"{outline}"', *(f"{line}," for line in lines[2:])]
+    data = load_data(f"csv:{write(tmp_path, chr(10).join(lines))}")
+    assert data.manifest.attributes["segmentation"] == (outline.strip(), "", "", "", "", "")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_that_repeat_an_image_are_left_out(tmp_path: Path, seed: int) -> None:
+    once = load_data(f"csv:{write(tmp_path, flat('abcdef', 4))}?seed={seed}")
+    file = write(tmp_path, flat("abcdef", 4) + "a0.jpg,a\na1.jpg , a\nb0.jpg,b\n")
+    data = load_data(f"csv:{file}?seed={seed}")
+    assert data.manifest == once.manifest
+    assert data.notes[0] == (
+        "cows.csv: 3 rows name an image again, with the same labels, and were left out: line 26 "
+        "as line 2 (a0.jpg), line 27 as line 3 (a1.jpg), line 28 as line 6 (b0.jpg)."
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_contradicting_rows_stop_whatever_is_drawn(tmp_path: Path, seed: int) -> None:
+    file = write(tmp_path, flat("abcdef", 4) + "a0.jpg,f\nb0.jpg,c\n./b0.jpg,b\n")
+    with pytest.raises(DataError) as error:
+        load_data(f"csv:{file}?seed={seed}")
+    assert str(error.value) == (
+        f"{file}: 5 rows contradict each other about 2 images: a0.jpg in lines 2 and 26 (identity "
+        "'a' and 'f'); b0.jpg in lines 6, 27 and 28 (identity 'b' and 'c'). Keep the right row of "
+        "each."
+    )
+
+
+def test_rows_of_one_image_that_differ_in_camera_or_split(tmp_path: Path) -> None:
+    text = "path,identity,camera,split\na.jpg,a,1,query\na.jpg,a,1,gallery\nb.jpg,a,2,gallery\n"
+    assert len(load_data(f"csv:{write(tmp_path, text)}").manifest) == 3
+    with pytest.raises(DataError, match=r"a.jpg in lines 2, 3 and 5 \(camera '1' and '2'\)"):
+        load_data(f"csv:{write(tmp_path, text + 'a.jpg,a,2,query')}")
+    with pytest.raises(DataError, match=r"lines 2, 3 and 5 \(split query and gallery and train\)"):
+        load_data(f"csv:{write(tmp_path, text + 'a.jpg,a,1,train')}")
+
+
+def test_other_spellings_of_file_names(tmp_path: Path) -> None:
+    file = write(tmp_path, flat("abcd", 3))
+    file.write_text(flat("abcd", 3).replace("a0.jpg", "A0.JPG") + "a0.jpg,a\n")
+    data = load_data(f"csv:{file}")
+    assert data.manifest.paths.count("a0.jpg") == 1
+    assert "A0.JPG is a0.jpg" in data.notes[0]
+    assert "line 14 as line 2 (a0.jpg)" in data.notes[1]
+
+
+@pytest.mark.parametrize(
+    "written", ["./i/1.jpg", "i//1.jpg", "i/x/../1.jpg", ".\\i\\1.jpg", "i\\x\\..\\1.jpg"]
+)
+def test_paths_are_plain(tmp_path: Path, written: str) -> None:
+    write(tmp_path, "path,identity\ni/1.jpg,a\ni/2.jpg,b\n")
+    file = tmp_path / "cows.csv"
+    file.write_text(f"path,identity\n{written},a\ni/2.jpg,b\n")
+    assert load_data(f"csv:{file}").manifest.paths == ("i/1.jpg", "i/2.jpg")
+
+
+@pytest.mark.parametrize("root", ["pictures", "lists/../pictures", "pictures/.", "./pictures"])
+def test_the_root_may_be_named_in_any_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    write(tmp_path / "pictures", "path,identity\ni/1.jpg,a\ni/2.jpg,b\n")
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "pictures/cows.csv").rename(tmp_path / "lists/cows.csv")
+    monkeypatch.chdir(tmp_path)
+    for start in ("", f"{tmp_path}/"):
+        manifest = load_data(f"csv:lists/cows.csv?root={start}{root}").manifest
+        assert manifest.root == tmp_path / "pictures"
+        assert manifest.path(0).is_file()
+
+
+def test_the_folder_of_nobody(tmp_path: Path) -> None:
+    file = write(tmp_path, "path,identity\n1.jpg,a\n")
+    with pytest.raises(DataError, match=r"option root=~nosuchuser/x cannot be used: .*home"):
+        load_data(f"csv:{file}?root=~nosuchuser/x")
+
+
+def test_paths_outside_the_root_have_a_way_in(tmp_path: Path) -> None:
+    write(tmp_path, "path,identity\ni/1.jpg,a\ni/2.jpg,b\n")
+    (tmp_path / "lists").mkdir()
+    file = tmp_path / "lists/cows.csv"
+    file.write_text("path,identity\n../i/1.jpg,a\n../i/2.jpg,b\n")
+    with pytest.raises(DataError, match=r"line 2, column path: '../i/1.jpg' climbs.*root=DIR"):
+        load_data(f"csv:{file}")
+    file.write_text("path,identity\nC:\\i\\1.jpg,a\n")
+    with pytest.raises(DataError, match=r"line 2, column path: 'C:.*is a path of Windows.*root=D"):
+        load_data(f"csv:{file}")
+
+
+def test_numbers_of_thousands_of_digits(tmp_path: Path) -> None:
+    digits = "9" * 5000
+    text = f"path,identity,camera,view\n1.jpg,{digits},{digits},{digits}\n2.jpg,2,1,1\n"
+    manifest = load_data(f"csv:{write(tmp_path, text)}").manifest
+    assert manifest.identity_list() == ["2", digits]
+    assert len(set(manifest.cameras)) == len(set(manifest.views)) == 2
+
+
+def test_a_zero_in_a_path(tmp_path: Path) -> None:
+    file = write(tmp_path, "path,identity\n1.jpg,a\n2.jpg,b\n")
+    file.write_bytes(b"path,identity\n1.jpg,a\n2\0.jpg,b\n")
+    with pytest.raises(DataError, match=r"cows.csv, line 3: character 2 of the line is a zero"):
+        load_data(f"csv:{file}")

@@ -191,7 +191,7 @@ def test_no_split_file(tmp_path: Path, make_images) -> None:
         ("splits_new_labeled.json", "[]", "must hold lists of .*IndexError"),
         ("splits_new_labeled.json", "{", "must hold lists of"),
         ("splits_new_labeled.csv", "name,role\na,b", "columns name and split"),
-        ("splits_new_labeled.csv", "name,split\na,test", "line 2: split 'test'"),
+        ("splits_new_labeled.csv", "name,split\na,test", "line 2, column split: 'test'"),
         ("splits_new_labeled.csv", "name,split\nperson.png,train", "lists 'person.png'"),
         ("cuhk03_new_protocol_config_labeled.mat", "text", "is not the new-protocol split"),
     ],

@@ -282,8 +282,12 @@ def test_no_test_person_with_two_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("find", "put", "words"),
     [
-        ('"0000004"', '"12a"', "line 7: id '12a' is not a whole number"),
-        ("palmar left", "palm left", "line 15: .*hand aspect named 'palm_left'.*'palmar_left'"),
+        ('"0000004"', '"12a"', "line 7, column id: '12a' is not a whole number"),
+        (
+            "palmar left",
+            "palm left",
+            "line 15, column aspectOfHand: .*hand aspect named 'palm_left'.*'palmar_left'",
+        ),
         ("aspectOfHand", "aspect", "lacks the columns aspectOfHand"),
     ],
 )
@@ -302,3 +306,39 @@ def test_validation_is_closed_set(published: Path) -> None:
     assert validation is not None
     (repeat,) = validation.protocol.repeats
     assert (len(repeat.query), len(repeat.gallery)) == (72, 890)
+
+
+def test_the_table_is_read_as_any_table(tmp_path: Path) -> None:
+    write(tmp_path, SMALL)
+    file = tmp_path / "HandInfo.csv"
+    lines = file.read_text().splitlines()
+    plain = load_data(f"hands11k:{tmp_path}")
+    rows = [f"{number},{line}" for number, line in enumerate(lines[1:])]
+    file.write_text("\n".join([f",{lines[0]}", *rows, rows[0]]))
+    data = load_data(f"hands11k:{tmp_path}")
+    assert data.manifest == plain.manifest
+    assert any("HandInfo.csv: column 1 has no name and was left out" in note for note in data.notes)
+    assert any("1 row names an image again" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("row", "find", "put", "words"),
+    [
+        (3, ",27,", ',"27,', "HandInfo.csv, line 4, column age: a quotation mark opens here"),
+        (3, '"0000', '"9' + "9" * 5000, r"line 4, column id: '9{60}'… \(5,0.. characters\) is not"),
+        (3, "Hand_", "Ha\0nd_", "HandInfo.csv, line 4: character .* is a zero"),
+        (3, ",27,", ",27,28,", "HandInfo.csv, line 4: 10 cells, but the header names 9 columns"),
+        (12, "Hand_0000011", "Hand_0000001", r"Hand_0000001.jpg in lines 3 and 13 \(id '"),
+    ],
+)
+def test_the_table_is_read_strictly(
+    tmp_path: Path, row: int, find: str, put: str, words: str
+) -> None:
+    write(tmp_path, SMALL)
+    file = tmp_path / "HandInfo.csv"
+    lines = file.read_text().splitlines()
+    assert find in lines[row]
+    lines[row] = lines[row].replace(find, put, 1)
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=words):
+        load_data(f"hands11k:{tmp_path}")

@@ -9,20 +9,30 @@ unknown identity are left out and other cells that mean "not known" are empty; s
 
 from __future__ import annotations
 
+import os
+import posixpath
+import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import CORE_COLUMNS, SPLITS, Manifest, Sample
-from promptreid.data.manifest_io import Table, read_table
 from promptreid.data.readers.flat import FlatOptions, own_protocol, split_identities
-from promptreid.data.readers.layout import contents, present
+from promptreid.data.readers.layout import contents
+from promptreid.data.readers.listed import find_listed
 from promptreid.data.readers.options import MissingOptions
+from promptreid.data.tables.messages import shown
+from promptreid.data.tables.reader import Table, read_table
+from promptreid.data.tables.repeats import distinct_rows
 from promptreid.data.unknown import UnknownWords, known_values, rows_of_known_identity
 from promptreid.errors import DataError, unknown_name
 from promptreid.text.lists import few
+
+_OWN = ("path", "split")
+"""Columns in which two rows of one image may differ: none, and its role in testing."""
+_DRIVE = re.compile(r"[A-Za-z]:/")
 
 
 class Options(FlatOptions, MissingOptions):
@@ -48,9 +58,19 @@ def read(file: Path, options: Options) -> DataSet:
         folder = file if file.is_dir() else file.parent
         there = f" {folder} holds {contents(folder)}." if folder.is_dir() else ""
         raise DataError(f"{file} is not a file; a table with path and identity is needed.{there}")
-    table = _stripped(read_table(file))
+    table = read_table(file, keys=("path", "identity")).stripped()
+    notes = table.notes
     _check_columns(table)
-    table, notes = _without_unknown(table, options.unknown_words)
+    table, told = _without_unknown(table, options.unknown_words)
+    notes += told
+    root = _folder(options.root) if options.root else file.parent
+    paths = [_plain_path(table, row) for row in range(len(table.lines))]
+    found, told = find_listed(paths, root, missing=options.missing, listed_in=file.name)
+    table = table.select([row for row, _ in found])
+    table.columns["path"] = [path for _, path in found]
+    notes += told
+    table, told = _without_repeats(table)
+    notes += told
     cameras, camera_notes = _numbers(table, "camera")
     views, view_notes = _numbers(table, "view")
     notes += (*camera_notes, *view_notes)
@@ -58,9 +78,6 @@ def read(file: Path, options: Options) -> DataSet:
         _sample(table, row, camera, view)
         for row, (camera, view) in enumerate(zip(cameras, views, strict=True))
     ]
-    root = options.root.expanduser().absolute() if options.root else file.parent
-    samples, told = present(samples, root, missing=options.missing, listed_in=file.name)
-    notes += told
     if "split" not in table.columns:
         samples, told = split_identities(samples, options, file.stem)
         notes += told
@@ -69,9 +86,13 @@ def read(file: Path, options: Options) -> DataSet:
     return DataSet(f"csv:{file}", manifest, protocol, (*notes, *told))
 
 
-def _stripped(table: Table) -> Table:
-    columns = {name: [cell.strip() for cell in cells] for name, cells in table.columns.items()}
-    return Table(table.file, columns, table.lines)
+def _folder(path: Path) -> Path:
+    """Return a folder in full; a `..` is resolved as the disk does it, links included."""
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:
+        raise DataError(f"The option root={path} cannot be used: {error}") from error
+    return path.resolve() if ".." in path.parts else path.absolute()
 
 
 def _without_unknown(table: Table, words: UnknownWords) -> tuple[Table, tuple[str, ...]]:
@@ -80,13 +101,13 @@ def _without_unknown(table: Table, words: UnknownWords) -> tuple[Table, tuple[st
     kept, notes = rows_of_known_identity(
         table.columns["identity"], splits, words, source=str(table.file)
     )
-    columns = {name: [cells[row] for row in kept] for name, cells in table.columns.items()}
-    for name in columns:
+    table = table.select(kept)
+    for name in table.columns:
         if name not in ("path", "identity", "split"):
-            values, told = known_values(columns[name], name, words)
-            columns[name] = [value or "" for value in values]
+            values, told = known_values(table.columns[name], name, words)
+            table.columns[name] = [value or "" for value in values]
             notes += told
-    return Table(table.file, columns, [table.lines[row] for row in kept]), notes
+    return table, notes
 
 
 def _check_columns(table: Table) -> None:
@@ -94,14 +115,53 @@ def _check_columns(table: Table) -> None:
         if name not in table.columns:
             hint = unknown_name("column", name, table.columns)
             raise DataError(f"{table.file} needs the columns path and identity. {hint}")
-    for line, cell in zip(table.lines, table.columns["path"], strict=True):
-        if not cell:
-            raise DataError(f"{table.file}, line {line}: path is empty.")
     if not table.lines:
         raise DataError(f"{table.file} has a header but no rows.")
-    for line, cell in zip(table.lines, table.columns.get("split", ()), strict=False):
+    for row, cell in enumerate(table.columns["path"]):
+        if not cell:
+            raise DataError(f"{table.at(row, 'path')}: the cell is empty.")
+    for row, cell in enumerate(table.columns.get("split", ())):
         if cell not in SPLITS:
-            raise DataError(f"{table.file}, line {line}: {unknown_name('split', cell, SPLITS)}")
+            raise DataError(f"{table.at(row, 'split')}: {unknown_name('split', cell, SPLITS)}")
+
+
+def _plain_path(table: Table, row: int) -> str:
+    """Write a path as a manifest holds it: with slashes, without `.`, `..` and empty parts."""
+    cell = table.columns["path"][row]
+    path = cell.replace("\\", "/")
+    if _DRIVE.match(path) and os.name != "nt":
+        raise DataError(
+            f"{table.at(row, 'path')}: {shown(cell)} is a path of Windows. Write paths relative to "
+            "a folder, and name the folder with the option root=DIR."
+        )
+    plain = posixpath.normpath(path).replace("//", "/")
+    if plain.split("/")[0] == "..":
+        raise DataError(
+            f"{table.at(row, 'path')}: {shown(cell)} climbs out of the folder that the paths start "
+            "from. Name a folder above the images with the option root=DIR and write paths "
+            "relative to it, or write absolute paths."
+        )
+    return plain
+
+
+def _without_repeats(table: Table) -> tuple[Table, tuple[str, ...]]:
+    """Leave out rows that name an image again; those that contradict each other stop the reading.
+
+    This comes before any split is drawn, so that what is found does not hang on the draw.
+    """
+    columns = table.columns
+    kept, notes = distinct_rows(
+        table.file,
+        columns["path"],
+        table.lines,
+        names=columns["path"],
+        labels={
+            name: columns[name] for name in CORE_COLUMNS if name in columns and name not in _OWN
+        },
+        others={name: cells for name, cells in columns.items() if name not in CORE_COLUMNS},
+        splits=columns.get("split"),
+    )
+    return table.select(kept), notes
 
 
 def _numbers(table: Table, column: str) -> tuple[Sequence[int | None], tuple[str, ...]]:
@@ -109,7 +169,7 @@ def _numbers(table: Table, column: str) -> tuple[Sequence[int | None], tuple[str
     cells = table.columns.get(column)
     if cells is None:
         return [None] * len(table.lines), ()
-    if all(not cell or cell.isdecimal() for cell in cells):
+    if all(not cell or (cell.isdecimal() and len(cell) <= 18) for cell in cells):
         return [int(cell) if cell else None for cell in cells], ()
     names = sorted({cell for cell in cells if cell})
     numbers = {name: number for number, name in enumerate(names)}
@@ -121,7 +181,7 @@ def _numbers(table: Table, column: str) -> tuple[Sequence[int | None], tuple[str
 def _sample(table: Table, row: int, camera: int | None, view: int | None) -> Sample:
     cells = {name: column[row] for name, column in table.columns.items()}
     return Sample(
-        path=PurePosixPath(cells["path"].replace("\\", "/")).as_posix(),
+        path=cells["path"],
         identity=cells["identity"],
         split=cells.get("split", "test"),
         camera=camera,

@@ -29,7 +29,8 @@ from promptreid.data.readers.cuhk03_files import (
     find_split,
     read_split,
 )
-from promptreid.data.readers.layout import contents, find_root, has_all, present
+from promptreid.data.readers.layout import contents, find_root, has_all
+from promptreid.data.readers.listed import present
 from promptreid.data.readers.market_layout import FOLDERS, read_market_layout
 from promptreid.data.readers.options import CameraOptions, MissingOptions
 from promptreid.errors import DataError

@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptreid.data.manifest_io import read_table
+from promptreid.data.tables.messages import column_list, shown
+from promptreid.data.tables.reader import read_table
 from promptreid.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,17 +52,19 @@ def read_split(file: Path) -> list[tuple[str, str]]:
 
 
 def _read_csv(file: Path) -> list[tuple[str, str]]:
-    table = read_table(file)
+    table = read_table(file, keys=("name", "split")).stripped()
     for column in ("name", "split"):
         if column not in table.columns:
-            raise DataError(f"{file} needs the columns name and split, not {list(table.columns)}.")
-    rows = [
-        (name.strip(), split.strip())
-        for name, split in zip(table.columns["name"], table.columns["split"], strict=True)
-    ]
-    for line, (_, split) in zip(table.lines, rows, strict=True):
+            raise DataError(
+                f"{file} needs the columns name and split; it has "
+                f"{column_list(list(table.columns))}."
+            )
+    rows = list(zip(table.columns["name"], table.columns["split"], strict=True))
+    for row, (_, split) in enumerate(rows):
         if split not in ROLES:
-            raise DataError(f"{file}, line {line}: split {split!r} must be one of {ROLES}.")
+            raise DataError(
+                f"{table.at(row, 'split')}: {shown(split)} must be one of {', '.join(ROLES)}."
+            )
     return rows
 
 

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptreid.data.manifest_io import read_table
+from promptreid.data.tables.messages import column_list, shown
+from promptreid.data.tables.reader import Table, read_table
+from promptreid.data.tables.repeats import distinct_rows
 from promptreid.errors import DataError, unknown_name
 
 ASPECTS = ("dorsal_right", "dorsal_left", "palmar_right", "palmar_left")
-NEEDED = ("id", "accessories", "aspectOfHand", "imageName")
+NEEDED = ("imageName", "id", "accessories", "aspectOfHand")
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Hand:
     attributes: Mapping[str, str]
 
 
-def read_hand_info(file: Path) -> list[Hand]:
+def read_hand_info(file: Path) -> tuple[list[Hand], tuple[str, ...]]:
     """Read HandInfo.csv.
 
     One published line has an id with a space behind it; all cells are stripped.
@@ -40,25 +43,48 @@ def read_hand_info(file: Path) -> list[Hand]:
         file: The file.
 
     Returns:
-        The records, sorted by image name.
+        The records, sorted by image name, and notes on what was left out.
 
     Raises:
-        DataError: When a column is missing or a cell cannot be read; the line is named.
+        DataError: When a column is missing, a cell cannot be read, or rows contradict each other
+            about an image; file, line and column are named.
     """
-    table = read_table(file)
+    table = read_table(file, keys=NEEDED).stripped()
     missing = [name for name in NEEDED if name not in table.columns]
     if missing:
         raise DataError(
-            f"{file} lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}."
+            f"{file} lacks the columns {', '.join(missing)}; it has "
+            f"{column_list(list(table.columns))}."
         )
-    hands = []
-    for row, line in enumerate(table.lines):
-        cells = {name: column[row].strip() for name, column in table.columns.items()}
-        aspect = cells["aspectOfHand"].lower().replace(" ", "_")
-        if not cells["id"].isdecimal():
-            raise DataError(f"{file}, line {line}: id {cells['id']!r} is not a whole number.")
-        if aspect not in ASPECTS:
-            raise DataError(f"{file}, line {line}: {unknown_name('hand aspect', aspect, ASPECTS)}")
-        words = {"aspect": aspect} | ({"skin": cells["skinColor"]} if "skinColor" in cells else {})
-        hands.append(Hand(int(cells["id"]), aspect, cells["imageName"], cells | words))
-    return sorted(hands, key=lambda hand: hand.image)
+    hands = [_hand(table, row) for row in range(len(table.lines))]
+    kept, told = distinct_rows(
+        file,
+        [hand.image for hand in hands],
+        table.lines,
+        names=table.columns["imageName"],
+        labels={
+            "id": [hand.person for hand in hands],
+            "aspectOfHand": [hand.aspect for hand in hands],
+            "accessories": table.columns["accessories"],
+        },
+        others={name: cells for name, cells in table.columns.items() if name not in NEEDED},
+    )
+    found = sorted((hands[row] for row in kept), key=lambda hand: hand.image)
+    return found, (*table.notes, *told)
+
+
+def _hand(table: Table, row: int) -> Hand:
+    cells = {name: column[row] for name, column in table.columns.items()}
+    aspect = cells["aspectOfHand"].lower().replace(" ", "_")
+    if not cells["imageName"]:
+        raise DataError(f"{table.at(row, 'imageName')}: the cell is empty.")
+    if not (cells["id"].isdecimal() and len(cells["id"]) <= _MOST_DIGITS):
+        raise DataError(
+            f"{table.at(row, 'id')}: {shown(cells['id'])} is not a whole number of at most "
+            f"{_MOST_DIGITS} digits."
+        )
+    if aspect not in ASPECTS:
+        at = table.at(row, "aspectOfHand")
+        raise DataError(f"{at}: {unknown_name('hand aspect', aspect, ASPECTS)}")
+    words = {"aspect": aspect} | ({"skin": cells["skinColor"]} if "skinColor" in cells else {})
+    return Hand(int(cells["id"]), aspect, cells["imageName"], cells | words)

@@ -23,7 +23,8 @@ from promptreid.data.draws import draw_gallery, draw_one_each, generator, rows_b
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.readers.handinfo import ASPECTS, Hand, read_hand_info
-from promptreid.data.readers.layout import contents, find_root, has_all, present
+from promptreid.data.readers.layout import contents, find_root, has_all
+from promptreid.data.readers.listed import present
 from promptreid.data.readers.options import MissingOptions
 from promptreid.errors import DataError
 
@@ -90,7 +91,8 @@ def read(root: Path, options: Options) -> DataSet:
             f"Looked in {home} for the folder {options.images} with the images, but it holds "
             f"{contents(home)}. The option images=DIR names another."
         )
-    hands = read_hand_info(home / "HandInfo.csv")
+    hands, told = read_hand_info(home / "HandInfo.csv")
+    notes += told
     if options.accessories == "drop":
         hands = [hand for hand in hands if hand.attributes["accessories"] == "0"]
     limits = _thresholds(hands, options)

@@ -1,10 +1,10 @@
-"""What all readers share: find the right folder, list images in order, say what is missing."""
+"""What readers of folders share: find the right folder, list images in order."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from promptreid.data.manifest import Sample
 from promptreid.errors import DataError
@@ -99,52 +99,6 @@ def contents(folder: Path, *, limit: int = 8) -> str:
     except OSError as error:
         return f"nothing readable ({error.strerror})"
     return few(names, limit=limit) if names else "nothing"
-
-
-def present(
-    samples: Sequence[Sample], root: Path, *, missing: str, listed_in: str
-) -> tuple[list[Sample], tuple[str, ...]]:
-    """Keep the samples whose image exists; each folder is listed once, no image is opened.
-
-    Args:
-        samples: Rows of a list.
-        root: Folder that their paths start from.
-        missing: "stop" or "skip".
-        listed_in: Name of the list, for messages.
-
-    Returns:
-        The samples that exist, and a note when some were skipped.
-
-    Raises:
-        DataError: When images are missing and `missing` is "stop", or when none exists.
-    """
-    listings: dict[str, frozenset[str]] = {}
-    kept: list[Sample] = []
-    gone: list[str] = []
-    for sample in samples:
-        path = PurePosixPath(sample.path)
-        folder = str(path.parent)
-        if folder not in listings:
-            listings[folder] = _names(root / folder)
-        if path.name in listings[folder]:
-            kept.append(sample)
-        else:
-            gone.append(sample.path)
-    if not gone:
-        return kept, ()
-    told = f"{len(gone):,} of {len(samples):,} images listed in {listed_in} are not in {root}"
-    if missing == "stop" or not kept:
-        hint = "" if not kept else " Add the option missing=skip to use only those that exist."
-        raise DataError(f"{told}: {few(gone)}.{hint}")
-    return kept, (f"{told} and were skipped: {few(gone)}.",)
-
-
-def _names(folder: Path) -> frozenset[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return frozenset(entry.name for entry in entries)
-    except OSError:
-        return frozenset()
 
 
 def text_lines(file: Path) -> list[tuple[int, list[str]]]:

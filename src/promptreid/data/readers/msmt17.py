@@ -23,10 +23,10 @@ from promptreid.data.readers.layout import (
     empty_notes,
     find_root,
     has_all,
-    present,
     subfolders,
     text_lines,
 )
+from promptreid.data.readers.listed import present
 from promptreid.data.readers.options import CameraOptions, MissingOptions
 from promptreid.errors import DataError
 

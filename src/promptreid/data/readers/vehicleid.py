@@ -19,7 +19,8 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.draws import draw_gallery, generator
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
-from promptreid.data.readers.layout import contents, find_root, has_all, present, text_lines
+from promptreid.data.readers.layout import contents, find_root, has_all, text_lines
+from promptreid.data.readers.listed import present
 from promptreid.data.readers.options import MissingOptions
 from promptreid.errors import DataError
 

@@ -1,0 +1,33 @@
+"""Where in a table something is, and what is in a cell, as messages say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from promptreid.text.lists import few
+
+_LONGEST = 60
+
+
+def place(file: Path, line: int, column: str | None = None) -> str:
+    """Name a place in a table.
+
+    Args:
+        file: The table.
+        line: Counted from 1, as an editor counts.
+        column: Name of the column; None for the whole line.
+    """
+    return f"{file}, line {line}" + (f", column {column}" if column is not None else "")
+
+
+def shown(cell: str) -> str:
+    """Quote a cell, shortened when it is long."""
+    if len(cell) <= _LONGEST:
+        return repr(cell)
+    return f"{cell[:_LONGEST]!r}… ({len(cell):,} characters)"
+
+
+def column_list(names: Sequence[str], *, limit: int = 12) -> str:
+    """List the columns of a header; those without a name are said to have none."""
+    return few([name or "(no name)" for name in names], limit=limit)
