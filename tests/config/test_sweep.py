@@ -47,7 +47,7 @@ def test_all_forms(tmp_path):
     assert sweep.set == ("a=1", "b=[1, 2]")
     assert sweep.runs["one"].set == ()
     assert sweep.runs["two"].data == ("folder:/y",)
-    assert parse_override(sweep.runs["two"].set[0]) == (["d"], {"e": 1e-5})
+    assert parse_override(sweep.runs["two"].set[0]) == (["d"], {"e": "1.0e-5"})
 
 
 @pytest.mark.parametrize(

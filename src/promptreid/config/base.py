@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -10,18 +10,32 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveInt,
+    ValidationInfo,
+    field_validator,
 )
+
+from promptreid.config.numbers import number_of, read_numbers
 
 
 class Strict(BaseModel):
-    """Frozen model that refuses unknown keys."""
+    """Frozen model that refuses unknown keys and reads numbers in any usual spelling."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take `5e-4` and the like as numbers where the key takes a number."""
+        known = cls.model_fields.get(info.field_name or "")
+        return value if known is None else read_numbers(value, known.annotation)
 
 
 def _pair(value: object) -> object:
     """Read one integer as a square."""
-    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+    number = number_of(value)
+    return value if number is None else (number, number)
 
 
 def _one_or_several(value: object) -> object:

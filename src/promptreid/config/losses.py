@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
     model_validator,
 )
 
+from promptreid.config.base import Strict
+from promptreid.config.numbers import number_of
+
 Features = Annotated[tuple[str, ...], Field(min_length=1)]
 Smoothing = Annotated[float, Field(ge=0, lt=1)]
 
 
-class LossTerm(BaseModel):
+class LossTerm(Strict):
     """A weight and the options of one term.
 
     `needs` names the model parts it reads, `classifier` the kind of classifier it trains in the
     head, and `features`, where a term has it, the image features it is summed over.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     needs: ClassVar[tuple[str, ...]] = ()
     classifier: ClassVar[str | None] = None
     weight: float = Field(default=1.0, ge=0)
@@ -201,17 +201,15 @@ class MoCoTerm(LossTerm):
 
 
 def _weight_alone(value: Any) -> Any:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return {"weight": value} if number else value
+    return value if number_of(value) is None else {"weight": value}
 
 
 _Shorthand = BeforeValidator(_weight_alone)
 
 
-class LossTerms(BaseModel):
+class LossTerms(Strict):
     """Terms by name; a bare number is the weight, zero switches a term off."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     supcon_i2t: Annotated[SupConTextTerm | None, _Shorthand] = None
     supcon_t2i: Annotated[SupConTextTerm | None, _Shorthand] = None
     clip: Annotated[ClipTerm | None, _Shorthand] = None

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
-import yaml
-
-from promptreid.config.trees import parse_yaml
+from promptreid.config.numbers import number_of
+from promptreid.config.yaml_reader import YamlError, parse_yaml
 from promptreid.errors import ConfigError
 
 
@@ -21,7 +20,7 @@ def is_named_list(value: Any) -> TypeGuard[list[dict[str, Any]]]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number_of(value) is not None
 
 
 def merge(base: Any, child: Any) -> Any:
@@ -63,8 +62,8 @@ def parse_override(text: str) -> tuple[list[str], Any]:
         )
     try:
         parsed = parse_yaml(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"The value of override {text!r} is not valid YAML: {error}.") from error
+    except YamlError as error:
+        raise ConfigError(f"The value of override {text!r} is not valid YAML: {error}.") from None
     return key.strip().split("."), parsed
 
 

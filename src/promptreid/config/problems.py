@@ -8,8 +8,13 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from promptreid.text.names import shortened
+
+_LONGEST = 80
 _WORDS = {
     "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "finite_number": "a number",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_parsing": "a number",
@@ -57,13 +62,18 @@ def _sentence(problem: ErrorDetails, tree: Any, schema: type[BaseModel]) -> str:
         return f"{key}: missing; it must be given."
     if kind == "literal_error":
         expected = problem.get("ctx", {}).get("expected", "")
-        return f"{key}: got {given!r}; allowed: {expected}."
+        return f"{key}: got {_shown(given)}; allowed: {expected}."
     if kind in _WORDS:
-        return f"{key}: expected {_WORDS[kind]}, got {given!r}."
+        return f"{key}: expected {_WORDS[kind]}, got {_shown(given)}."
     if kind == "value_error":
         text = str(problem.get("ctx", {}).get("error", problem["msg"]))
         return f"{key}: {text}" if key else text
-    return f"{key}: {problem['msg']}, got {given!r}."
+    return f"{key}: {problem['msg']}, got {_shown(given)}."
+
+
+def _shown(value: Any) -> str:
+    """Write a value on one line, without the middle of a long one."""
+    return shortened(repr(value), _LONGEST)
 
 
 def dotted(location: tuple[int | str, ...], tree: Any) -> str:

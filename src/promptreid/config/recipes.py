@@ -17,6 +17,7 @@ from promptreid.config.trees import read_tree
 from promptreid.errors import ConfigError, unknown_name
 
 FOLDER = Path(__file__).parent.parent / "recipes"
+_MOST_FILES, _DEEPEST = 100, 20
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         ConfigError: The recipe does not exist, is not YAML, extends itself, or holds wrong keys or
             values; all wrong keys and values are named at once.
     """
-    tree = _resolve(name, None, ())
+    tree = _resolve(name, None, (), {})
     for text in overrides:
         path, value = parse_override(text)
         apply_override(tree, path, value)
@@ -110,19 +111,40 @@ def _find(name: str, beside: Path | None) -> Path:
     return path
 
 
-def _resolve(name: str, beside: Path | None, seen: tuple[Path, ...]) -> dict[str, Any]:
+def _resolve(
+    name: str, beside: Path | None, seen: tuple[Path, ...], known: dict[Path, dict[str, Any]]
+) -> dict[str, Any]:
+    """Lay a recipe over those it extends; each file is read once, however often it is extended."""
     path = _find(name, beside).resolve()
     if path in seen:
         chain = " -> ".join(step.stem for step in (*seen, path))
         raise ConfigError(f"Recipes extend each other in a circle: {chain}.")
+    if path in known:
+        return known[path]
+    if len(known) >= _MOST_FILES or len(seen) >= _DEEPEST:
+        raise ConfigError(
+            f"{path} extends too many recipes: at most {_MOST_FILES} files, {_DEEPEST} one after "
+            "the other."
+        )
     own = read_tree(path, holding="of keys to values")
-    parents = own.pop("extends", [])
     tree: dict[str, Any] = {}
-    for parent in [parents] if isinstance(parents, str) else parents:
-        tree = merge(tree, _resolve(str(parent), path.parent, (*seen, path)))
+    for parent in _parents(own.pop("extends", []), path):
+        tree = merge(tree, _resolve(parent, path.parent, (*seen, path), known))
     tree = merge(tree, own)
     if path.is_relative_to(FOLDER):
         tree["name"] = path.relative_to(FOLDER).with_suffix("").as_posix()
     else:
         tree["name"] = own.get("name", path.stem)
+    known[path] = tree
     return tree
+
+
+def _parents(given: Any, path: Path) -> list[str]:
+    """Return the names behind `extends`."""
+    names = [given] if isinstance(given, str) else given
+    if isinstance(names, list) and all(isinstance(name, str) and name for name in names):
+        return names
+    raise ConfigError(
+        f"{path}: extends takes the name of a recipe or a YAML file, or a list of them, "
+        f"not {given!r}."
+    )

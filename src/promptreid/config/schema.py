@@ -182,7 +182,7 @@ class EvaluationConfig(Strict):
 class Recipe(Strict):
     """A named list of stages over one model."""
 
-    name: str
+    name: Annotated[str, Field(min_length=1, max_length=200)]
     description: str = ""
     source: str = ""
     backbone: BackboneConfig = BackboneConfig()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from promptreid.config.base import Strict
 from promptreid.config.problems import problem_list
 from promptreid.config.trees import read_tree
+from promptreid.config.yaml_reader import YamlError, parse_yaml
 from promptreid.errors import ConfigError, unknown_name
 
 FOLDER = Path(__file__).parent.parent / "recipes" / "sweeps"
@@ -27,11 +28,16 @@ def override_text(key: str, value: Any) -> str:
     Returns:
         One line, from which `parse_override` reads the same key and value.
     """
-    # JSON spells numbers such as 1e-05 in a way that YAML 1.1 reads as text, so YAML writes them.
-    text = yaml.safe_dump(value, default_flow_style=True, width=2**31, allow_unicode=True)
-    text = text.removesuffix("...\n").strip()
-    # YAML breaks lines where the text does, JSON does not.
-    return f"{key}={json.dumps(value, ensure_ascii=False) if chr(10) in text else text}"
+    return f"{key}={_one_line(value)}"
+
+
+def _one_line(value: Any) -> str:
+    if isinstance(value, str) and "\n" not in value:
+        with contextlib.suppress(YamlError):
+            if parse_yaml(value) == value:
+                return value
+    # Our reader takes all of JSON, numbers such as 1e-05 included.
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _overrides(value: object) -> object:

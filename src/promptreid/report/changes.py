@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import yaml
-
 from promptreid.config.recipes import load_recipe, recipe_names, recipe_text
 from promptreid.config.schema import Recipe
+from promptreid.config.yaml_reader import parse_yaml
 from promptreid.report.content import Change
 from promptreid.sweep.settings import changes
 
@@ -39,6 +38,6 @@ def _changes(parent: str, recipe: Recipe) -> tuple[Change, ...]:
 
 def _extended(name: str) -> str:
     """Name the one recipe that a packaged recipe extends, "" if it extends none or several."""
-    parents = (yaml.safe_load(recipe_text(name)) or {}).get("extends", [])
+    parents = parse_yaml(recipe_text(name)).get("extends", [])
     parents = [parents] if isinstance(parents, str) else parents
     return str(parents[0]) if len(parents) == 1 else ""
