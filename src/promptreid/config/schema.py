@@ -148,6 +148,24 @@ class ValidationConfig(Strict):
         return self
 
 
+class CheckpointConfig(Strict):
+    """Checkpoints that stay, beside the best and the last one."""
+
+    every: PositiveInt | None = None
+    """Keep a checkpoint after each so many epochs of the run, counted over all its stages:
+    `checkpoints/epoch-010.safetensors`. None for none."""
+    keep: PositiveInt | None = None
+    """How many of them stay, the newest; None for all."""
+
+    @model_validator(mode="after")
+    def _kept_of_some(self) -> CheckpointConfig:
+        if self.keep is not None and self.every is None:
+            raise ValueError(
+                "keep says how many of the checkpoints of `every` stay; give every, too"
+            )
+        return self
+
+
 class StartConfig(Strict):
     """Weights of an earlier run to start from; what it lacks starts fresh."""
 
@@ -198,6 +216,7 @@ class Recipe(Strict):
     """Which stages run: those that learn prompts alone, the others, or all."""
     stages: tuple[StageConfig, ...] = ()
     validation: ValidationConfig = ValidationConfig()
+    checkpoints: CheckpointConfig = CheckpointConfig()
     zero_shot: ZeroShotConfig = ZeroShotConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     precision: Literal["auto", "fp32", "bf16"] = "auto"

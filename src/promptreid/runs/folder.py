@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Generator, Mapping, Sequence
@@ -23,6 +24,8 @@ from promptreid.files import write_json, write_text
 RECIPE, ENVIRONMENT, DATA = "recipe.yaml", "environment.json", "data.json"
 STATUS, METRICS, SCORES = "status.json", "metrics.csv", "scores.json"
 LOG = "log.txt"
+
+_EPOCH_CHECKPOINT = re.compile(r"epoch-(\d{3,})\.safetensors")
 
 
 class RunFolder:
@@ -97,6 +100,19 @@ class RunFolder:
     def best(self) -> Path:
         """Checkpoint that validation chose."""
         return self.path / "checkpoints" / "best.safetensors"
+
+    def epoch_checkpoint(self, epochs: int) -> Path:
+        """Checkpoint that is kept after this many epochs of the run, over all its stages."""
+        return self.path / "checkpoints" / f"epoch-{epochs:03d}.safetensors"
+
+    def epoch_checkpoints(self) -> list[Path]:
+        """Return the checkpoints of epochs that are there, the oldest first."""
+        found = {
+            int(match[1]): path
+            for path in (self.path / "checkpoints").glob("epoch-*.safetensors")
+            if (match := _EPOCH_CHECKPOINT.fullmatch(path.name))
+        }
+        return [path for _, path in sorted(found.items())]
 
     @property
     def cache(self) -> Path:

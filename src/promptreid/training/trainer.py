@@ -41,6 +41,7 @@ from promptreid.training.data import TrainingData
 from promptreid.training.domains import Domains
 from promptreid.training.early_stopping import EarlyStopping
 from promptreid.training.ema import WeightAverage
+from promptreid.training.epoch_checkpoints import EpochCheckpoints
 from promptreid.training.feature_cache import cached_projections
 from promptreid.training.hardest import hardest_rows
 from promptreid.training.parts import set_learning, set_modes
@@ -96,6 +97,7 @@ class Trainer:
         self.seed, self.device, self.precision, self.progress = seed, device, precision, progress
         self.trackers = trackers
         self._patience = EarlyStopping.of(recipe.validation)
+        self._epochs_kept = EpochCheckpoints(run, recipe.checkpoints)
         self._runner: StageRunner | None = None
         self._stop = threading.Event()
         self._saved_at, self._save_cost = time.monotonic(), 0.0
@@ -249,6 +251,8 @@ class Trainer:
         self.progress.message(epoch_line(row, stage.epochs))
         self.run.write_metrics(self.state.table)
         self.trackers.log(row, len(self.state.table))
+        if self._epochs_kept.due(len(self.state.table)):
+            self._save_epoch(stage.name, row["epoch"])
         self._tell_early_end(stage, row["epoch"])
         if row["epoch"] < stage.epochs and (self._stop.is_set() or self._due()):
             self._save_last()
@@ -260,8 +264,7 @@ class Trainer:
         wanted = epoch % self.recipe.validation.every == 0 or last
         if not self.data.validations or not stage.moves_embedding or not wanted:
             return {}
-        average = self._runner.average if self._runner is not None else None
-        with average.applied() if average is not None else contextlib.nullcontext():
+        with self._averaged():
             found = [self._validation_scores(validation) for validation in self.data.validations]
             mean = {key: sum(row[key] for row in found) / len(found) for key in found[0]}
             score = mean[self.recipe.validation.metric]
@@ -271,6 +274,11 @@ class Trainer:
         row: dict[str, Any] = {f"val_{key}": value for key, value in mean.items()}
         self._patience.heard(self.state, score)
         return row if self._patience.patience is None else row | {"waited": self.state.waited}
+
+    def _averaged(self) -> contextlib.AbstractContextManager[object]:
+        """Put the average of the weights into the model for a while, where one is kept."""
+        average = self._runner.average if self._runner is not None else None
+        return average.applied() if average is not None else contextlib.nullcontext()
 
     def _tell_early_end(self, stage: StageConfig, epoch: int) -> None:
         """Say and note that the stage ends now, if it does so before its last epoch."""
@@ -315,6 +323,16 @@ class Trainer:
         self.state.best, self.state.best_at = score, chosen_at
         note = {"score": score, "metric": self.recipe.validation.metric, "chosen_at": chosen_at}
         save_model(self.run.best, self.model, {**self.metadata, "best": note})
+
+    def _save_epoch(self, stage: str, epoch: int) -> None:
+        """Keep the weights that validation would see, and drop those that are too old."""
+        done = len(self.state.table)
+        note = {"of_run": done, "stage": stage, "epoch": epoch}
+        with self._averaged():
+            save_model(
+                self.run.epoch_checkpoint(done), self.model, {**self.metadata, "epoch": note}
+            )
+        self._epochs_kept.prune()
 
 
 def _domains(stage: StageConfig, data: TrainingData, device: torch.device) -> Domains | None:
