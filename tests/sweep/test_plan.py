@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from promptreid.config.sweep import Sweep
+from promptreid.config.sweep import Sweep, load_sweep
 from promptreid.errors import ConfigError
-from promptreid.sweep.plan import plan_sweep, select_runs
+from promptreid.sweep.plan import plan_sweep, select_runs, sweep_size
 from promptreid.sweep.state import state_of
 
 LR, EPOCHS = "stages.image.optimizer.lr", "stages.image.epochs"
@@ -203,3 +205,63 @@ def test_other_words_in_a_recipe_are_no_change(tmp_path, make_run):
     (run,) = plan(tmp_path, recipe="clip-reid")
     make_run("run_seed0", overrides=["description=x"], data=(("folder:/x", "f"),), folder="out")
     assert state_of(run).kind == "complete"
+
+
+def test_a_sweep_is_counted_before_it_is_planned_and_has_a_limit(tmp_path):
+    lists = ", ".join(f"k{number}: [1, 2]" for number in range(40))
+    text = f"recipe: clip-reid\ndata: [folder:/x]\nseeds: [0, 1]\ngrid: {{{lists}}}\n"
+    (tmp_path / "s.yaml").write_text(text)
+    sweep = load_sweep(tmp_path / "s.yaml")
+    assert sweep_size(sweep).runs == 2**41
+    begun = time.perf_counter()
+    with pytest.raises(ConfigError) as caught:
+        plan_sweep(sweep, beside=tmp_path, out=tmp_path / "out")
+    assert time.perf_counter() - begun < 1
+    assert "2,199,023,255,552 runs (1,099,511,627,776 combinations x 2 seeds)" in str(caught.value)
+    assert "1,000 are the most" in str(caught.value)
+    assert "--most-runs 2199023255552" in str(caught.value)
+
+
+def test_the_limit_can_be_raised_and_lowered(tmp_path):
+    (tmp_path / "s.yaml").write_text(
+        "recipe: clip-reid\ndata: [folder:/x]\nseeds: [0, 1]\ngrid: {precision: [fp32, bf16]}\n"
+    )
+    sweep = load_sweep(tmp_path / "s.yaml")
+    assert len(plan_sweep(sweep, beside=tmp_path, out=tmp_path, most=4)) == 4
+    with pytest.raises(ConfigError, match=r"4 runs \(2 combinations x 2 seeds\), and 3 are"):
+        plan_sweep(sweep, beside=tmp_path, out=tmp_path, most=3)
+
+
+@pytest.mark.parametrize(
+    ("more", "data", "seeds", "told"),
+    [
+        ("", (), (), "1 run"),
+        ("seeds: [0, 1]", (), (), "2 runs"),
+        ("seeds: [0, 1]", (), (5,), "1 run"),
+        ("over: each", ("folder:/a", "folder:/b", "folder:/c"), (), "3 runs"),
+        ("runs: {a: , b: {over: others}}", ("folder:/a", "folder:/b"), (0, 1),
+         "6 runs (3 settings x 2 seeds)"),
+        ("grid: {precision: [fp32, bf16]}", (), (0, 1), "4 runs (2 combinations x 2 seeds)"),
+    ],
+)  # fmt: skip
+def test_sizes_are_those_of_the_plans(tmp_path, more, data, seeds, told):
+    (tmp_path / "s.yaml").write_text(f"recipe: clip-reid\ndata: [folder:/x]\n{more}\n")
+    sweep = load_sweep(tmp_path / "s.yaml")
+    size = sweep_size(sweep, data=data, seeds=seeds)
+    assert str(size) == told
+    planned = plan_sweep(sweep, beside=tmp_path, out=tmp_path, data=data, seeds=seeds)
+    assert len(planned) == size.runs
+
+
+def test_spellings_of_one_rate_are_one_setting(tmp_path):
+    (tmp_path / "s.yaml").write_text(
+        f"recipe: clip-reid\ndata: [folder:/x]\ngrid: {{{LR}: [5e-4, 1e-3, .5]}}\n"
+    )
+    runs = plan_sweep(load_sweep(tmp_path / "s.yaml"), beside=tmp_path, out=tmp_path)
+    assert [run.resolved.stages[1].optimizer.lr for run in runs] == [5e-4, 1e-3, 0.5]
+    assert [run.name for run in runs] == ["lr-5e-4_seed0", "lr-1e-3_seed0", "lr-0.5_seed0"]
+    (tmp_path / "twice.yaml").write_text(
+        f"recipe: clip-reid\ndata: [folder:/x]\ngrid: {{{LR}: [5e-4, 0.0005]}}\n"
+    )
+    with pytest.raises(ConfigError, match="are the same settings"):
+        plan_sweep(load_sweep(tmp_path / "twice.yaml"), beside=tmp_path, out=tmp_path)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from promptreid.sweep.plan import PlannedRun
     from promptreid.sweep.run import Outcome
 
+_SAID_BEFORE = 10
+
 
 @click.command()
 @click.argument("file", metavar="FILE")
@@ -41,6 +43,13 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     help="Seed of every run, in place of those of the file; several train every run several times.",
 )
+@click.option(
+    "--most-runs",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Refuse a sweep of more runs than this.",
+)
 @options.device
 @options.unreadable
 @click.pass_context
@@ -54,6 +63,7 @@ def sweep(
     dry_run: bool,
     only: tuple[str, ...],
     seeds: tuple[int, ...],
+    most_runs: int,
     device: str | None,
     unreadable: str,
 ) -> None:
@@ -89,18 +99,24 @@ def sweep(
     """  # noqa: D301 - click reads the \b itself
     from promptreid.config.sweep import find_sweep, load_sweep
     from promptreid.progress import Lines
-    from promptreid.sweep.plan import plan_sweep, select_runs
+    from promptreid.sweep.plan import plan_sweep, select_runs, sweep_size
 
     path = find_sweep(file)
     out = out or Path("runs") / path.stem
+    asked = load_sweep(path)
+    seeds = tuple(dict.fromkeys(seeds))
+    size = sweep_size(asked, data=specs, seeds=seeds)
+    if _SAID_BEFORE < size.runs <= most_runs:  # checking them takes a while
+        click.echo(f"{path.stem}: checking {size}", err=True)
     runs = plan_sweep(
-        load_sweep(path),
+        asked,
         beside=path.parent,
         out=out,
         data=specs,
         test=tests,
         overrides=overrides,
-        seeds=tuple(dict.fromkeys(seeds)),
+        seeds=seeds,
+        most=most_runs,
     )
     chosen = select_runs(runs, only)
     progress = Lines()

@@ -87,7 +87,8 @@ def _plain(value: Any) -> str:
         return "-".join(f"{key}-{_plain(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return "-".join(_plain(item) for item in value)
-    return str(value)
+    text = str(value)
+    return f"0{text}" if text[:1] == "." and text[1:2].isdigit() else text
 
 
 def _digest(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from promptreid.config.sweep import Sweep, SweepRun, override_text
 from promptreid.errors import ConfigError, PromptReIDError, unknown_name
 from promptreid.sweep.naming import cell_name, distinct_names, value_name
 from promptreid.sweep.settings import flat_settings
+
+MOST_RUNS = 1000
+"""Each run is checked before any trains, and a typing error in a grid multiplies quickly."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,56 @@ class PlannedRun:
     resolved: Recipe
 
 
+@dataclass(frozen=True)
+class SweepSize:
+    """How many runs a sweep makes, and of what.
+
+    Attributes:
+        settings: Runs of the file, each as often as it is trained on other data.
+        cells: Combinations of the grid.
+        seeds: Seeds.
+    """
+
+    settings: int
+    cells: int
+    seeds: int
+
+    @property
+    def runs(self) -> int:
+        """All runs."""
+        return self.settings * self.cells * self.seeds
+
+    def __str__(self) -> str:
+        """Write the product, without factors of one."""
+        parts = [
+            f"{count:,} {word}{'s' * (count > 1)}"
+            for count, word in (
+                (self.settings, "setting"),
+                (self.cells, "combination"),
+                (self.seeds, "seed"),
+            )
+            if count > 1
+        ]
+        made = f" ({' x '.join(parts)})" if len(parts) > 1 else ""
+        return f"{self.runs:,} run{'s' * (self.runs != 1)}{made}"
+
+
+def sweep_size(sweep: Sweep, *, data: Sequence[str] = (), seeds: Sequence[int] = ()) -> SweepSize:
+    """Count the runs of a sweep without working any of them out.
+
+    Args:
+        sweep: The sweep file.
+        data: Data sets in place of those of the file.
+        seeds: In place of those of the file.
+    """
+    settings = 0
+    for run in (sweep.runs or {"": SweepRun()}).values():
+        specs = data or run.data or sweep.data
+        settings += 1 if (run.over or sweep.over) == "all" else len(specs)
+    cells = math.prod(len(values) for values in sweep.grid.values())
+    return SweepSize(settings, cells, len(seeds or sweep.seeds))
+
+
 def plan_sweep(
     sweep: Sweep,
     *,
@@ -56,6 +110,7 @@ def plan_sweep(
     test: Sequence[str] = (),
     overrides: Sequence[str] = (),
     seeds: Sequence[int] = (),
+    most: int = MOST_RUNS,
 ) -> list[PlannedRun]:
     """Work out every run of a sweep.
 
@@ -73,14 +128,21 @@ def plan_sweep(
         test: Further ones to score on, in place of those of the file.
         overrides: `key=value` texts that win over the file.
         seeds: In place of those of the file.
+        most: Runs there may be; more are refused before any is worked out.
 
     Returns:
         The runs.
 
     Raises:
-        ConfigError: A recipe, an override or a data spec is wrong, or two runs are the same; all
-            wrong settings are named at once.
+        ConfigError: A recipe, an override or a data spec is wrong, two runs are the same, or there
+            are more runs than `most`; all wrong settings are named at once.
     """
+    size = sweep_size(sweep, data=data, seeds=seeds)
+    if size.runs > most:
+        raise ConfigError(
+            f"The sweep would make {size}, and {most:,} are the most. Leave out values of the "
+            f"grid, or allow more with --most-runs {size.runs}."
+        )
     settings = list(_settings(sweep, tuple(data), tuple(test)))
     groups = distinct_names(
         [one.name or "run" for one in settings],
@@ -169,15 +231,12 @@ class _Setting:
 
 def _settings(sweep: Sweep, data: tuple[str, ...], test: tuple[str, ...]) -> Iterator[_Setting]:
     """Yield each combination of run, data and grid cell."""
-    cells = [
-        dict(zip(sweep.grid, values, strict=True))
-        for values in itertools.product(*sweep.grid.values())
-    ]
     for label, run in (sweep.runs or {"": SweepRun()}).items():
         specs = data or run.data or sweep.data
         tests = test or (sweep.test if run.test is None else run.test)
         for place, own, left in _divided(specs, run.over or sweep.over):
-            for cell in cells:
+            for values in itertools.product(*sweep.grid.values()):
+                cell = dict(zip(sweep.grid, values, strict=True))
                 yield _Setting(label, run, cell, own, tests + left, place)
 
 
