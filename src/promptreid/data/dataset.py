@@ -30,7 +30,8 @@ class DataSet:
             on other people in a gallery; they are tested against and never learned.
 
     Raises:
-        DataError: When the protocol uses a training image or a row that does not exist.
+        DataError: When the protocol uses a row that does not exist, or a training image though it
+            is no protocol of a closed set; or when one of the two is of a closed set alone.
     """
 
     spec: str
@@ -40,10 +41,17 @@ class DataSet:
     background: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.protocol is not None:
-            self.protocol.check(
-                self.manifest, query=("query", "test"), gallery=("gallery", "test", "distractor")
+        if self.protocol is None:
+            return
+        closed = self.protocol.closed
+        if closed != self.manifest.closed:
+            kinds = {True: "a closed set", False: "an open set"}
+            raise DataError(
+                f"Protocol {self.protocol.name!r} is for {kinds[closed]}, but the manifest "
+                f"{self.manifest.name!r} is {kinds[self.manifest.closed]}."
             )
+        gallery = ("gallery", "test", "distractor", *(("train",) if closed else ()))
+        self.protocol.check(self.manifest, query=("query", "test"), gallery=gallery)
 
 
 def load_data(spec: str) -> DataSet:

@@ -88,10 +88,12 @@ class Manifest:
         domains: Never empty.
         splits: Each one of `SPLITS`.
         attributes: Column name to one string per sample, empty where missing.
+        closed: Test identities may be known from training; images never are.
 
     Raises:
         DataError: When columns differ in length, a value is not allowed, an image is listed twice
-            in one role, or training and test data share an image or a (domain, identity).
+            in one role, or training and test data share an image or, unless the set is closed, a
+            (domain, identity).
     """
 
     name: str
@@ -103,18 +105,20 @@ class Manifest:
     domains: tuple[str, ...]
     splits: tuple[str, ...]
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    closed: bool = False
 
     def __post_init__(self) -> None:
         check_manifest(self)
 
     @classmethod
-    def of(cls, name: str, root: Path, samples: Iterable[Sample]) -> Self:
+    def of(cls, name: str, root: Path, samples: Iterable[Sample], *, closed: bool = False) -> Self:
         """Build a manifest from rows.
 
         Args:
             name: Name of the data set; also the domain of samples without one.
             root: Folder that relative paths start from.
             samples: The rows, in the order to keep.
+            closed: As in the class.
 
         Returns:
             The manifest; attribute columns are the union over all rows.
@@ -134,6 +138,7 @@ class Manifest:
             domains=tuple(row.domain or name for row in rows),
             splits=tuple(row.split for row in rows),
             attributes={key: tuple(row.attributes.get(key, "") for row in rows) for key in columns},
+            closed=closed,
         )
 
     def __len__(self) -> int:
@@ -196,7 +201,7 @@ class Manifest:
         columns = {
             column.name: tuple(getattr(self, column.name)[row] for row in rows)
             for column in fields(self)
-            if column.name not in ("name", "root", "attributes")
+            if column.name in PLURALS.values()
         }
         attributes = {
             key: tuple(values[row] for row in rows) for key, values in self.attributes.items()
@@ -260,11 +265,18 @@ class Manifest:
         write_csv(self, path, absolute=absolute)
 
     @classmethod
-    def from_csv(cls, path: Path, *, name: str | None = None, root: Path | None = None) -> Manifest:
+    def from_csv(
+        cls,
+        path: Path,
+        *,
+        name: str | None = None,
+        root: Path | None = None,
+        closed: bool = False,
+    ) -> Manifest:
         """Read a table that `to_csv` wrote; see `manifest_io.read_csv`."""
         from promptreid.data.manifest_io import read_csv
 
-        return read_csv(path, name=name, root=root)
+        return read_csv(path, name=name, root=root, closed=closed)
 
     def to_parquet(self, path: Path, *, absolute: bool = False) -> None:
         """Write the table as Parquet; see `manifest_io.write_parquet`."""
@@ -274,12 +286,17 @@ class Manifest:
 
     @classmethod
     def from_parquet(
-        cls, path: Path, *, name: str | None = None, root: Path | None = None
+        cls,
+        path: Path,
+        *,
+        name: str | None = None,
+        root: Path | None = None,
+        closed: bool = False,
     ) -> Manifest:
         """Read a table that `to_parquet` wrote; see `manifest_io.read_parquet`."""
         from promptreid.data.manifest_io import read_parquet
 
-        return read_parquet(path, name=name, root=root)
+        return read_parquet(path, name=name, root=root, closed=closed)
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,16 @@ def write_csv(manifest: Manifest, path: Path, *, absolute: bool = False) -> None
     _write_whole(path, fill)
 
 
-def read_csv(path: Path, *, name: str | None = None, root: Path | None = None) -> Manifest:
+def read_csv(
+    path: Path, *, name: str | None = None, root: Path | None = None, closed: bool = False
+) -> Manifest:
     """Read a manifest that `write_csv` wrote.
 
     Args:
         path: The file.
         name: Name of the manifest; the file's stem when not given.
         root: Folder that relative image paths start from; the file's folder when not given.
+        closed: Test identities may be known from training.
 
     Returns:
         The manifest, equal in all rows to what was written.
@@ -82,6 +85,7 @@ def read_csv(path: Path, *, name: str | None = None, root: Path | None = None) -
             )
             for row in range(len(table.lines))
         ),
+        closed=closed,
     )
 
 
@@ -105,13 +109,16 @@ def write_parquet(manifest: Manifest, path: Path, *, absolute: bool = False) -> 
     _write_whole(path, lambda temporary: parquet.write_table(arrow.table(columns), temporary))
 
 
-def read_parquet(path: Path, *, name: str | None = None, root: Path | None = None) -> Manifest:
+def read_parquet(
+    path: Path, *, name: str | None = None, root: Path | None = None, closed: bool = False
+) -> Manifest:
     """Read a manifest that `write_parquet` wrote.
 
     Args:
         path: The file.
         name: Name of the manifest; the file's stem when not given.
         root: Folder that relative image paths start from; the file's folder when not given.
+        closed: Test identities may be known from training.
 
     Returns:
         The manifest, equal in all rows to what was written.
@@ -135,6 +142,7 @@ def read_parquet(path: Path, *, name: str | None = None, root: Path | None = Non
         domains=tuple(columns["domain"]),
         splits=tuple(columns["split"]),
         attributes={key: tuple(cells) for key, cells in columns.items() if key not in CORE_COLUMNS},
+        closed=closed,
     )
 
 

@@ -67,6 +67,7 @@ class Protocol:
             ignores nothing.
         ap: Primary definition of average precision, "step" or "trapezoid".
         note: One sentence for people.
+        closed: Queries show identities that train, so that training images may be gallery.
 
     Raises:
         DataError: When there is no repeat or a word is not allowed.
@@ -77,6 +78,7 @@ class Protocol:
     same_camera: str
     ap: str
     note: str = ""
+    closed: bool = False
 
     def __post_init__(self) -> None:
         if not self.repeats:

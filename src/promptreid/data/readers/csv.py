@@ -18,8 +18,8 @@ from pathlib import Path
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import CORE_COLUMNS, SPLITS, Manifest, Sample
-from promptreid.data.readers.flat import FlatOptions, own_protocol, split_identities
+from promptreid.data.manifest import CORE_COLUMNS, SPLITS, Sample
+from promptreid.data.readers.flat import FlatOptions, own_manifest, own_protocol, split_samples
 from promptreid.data.readers.layout import contents
 from promptreid.data.readers.listed import find_listed
 from promptreid.data.readers.options import MissingOptions
@@ -79,9 +79,9 @@ def read(file: Path, options: Options) -> DataSet:
         for row, (camera, view) in enumerate(zip(cameras, views, strict=True))
     ]
     if "split" not in table.columns:
-        samples, told = split_identities(samples, options, file.stem)
+        samples, told = split_samples(samples, options, file.stem)
         notes += told
-    manifest = Manifest.of(file.stem, root, samples)
+    manifest = own_manifest(file.stem, root, samples, options, source=str(file))
     protocol, told = own_protocol(manifest, options)
     return DataSet(f"csv:{file}", manifest, protocol, (*notes, *told))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from promptreid.data.draws import (
 )
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat, fixed_protocol
+from promptreid.data.readers.closed_set import closed_protocol, refuse_known, split_images
 from promptreid.data.readers.options import UnknownOptions
 from promptreid.errors import DataError
 
@@ -28,7 +30,13 @@ class FlatOptions(UnknownOptions):
         0.5,
         ge=0,
         le=1,
-        description="fraction of the identities that train, where the data give no split",
+        description="fraction of the identities that train, where the data give no split; in a "
+        "closed set the fraction of each identity's images",
+    )
+    identities: Literal["open", "closed"] = Field(
+        "open",
+        description="open: test identities are new to training; closed: they are known, and test "
+        "images are scored against the training images",
     )
     repeats: int = Field(10, ge=1, description="number of query/gallery draws")
     gallery_per_identity: int = Field(
@@ -42,14 +50,14 @@ class FlatOptions(UnknownOptions):
     )
 
 
-def split_identities(
+def split_samples(
     samples: Sequence[Sample], options: FlatOptions, name: str
 ) -> tuple[list[Sample], tuple[str, ...]]:
-    """Give each identity to training or to testing.
+    """Give each identity to training or to testing; in a closed set, images of each to both.
 
     Args:
         samples: Rows whose split does not count.
-        options: Fraction and seed.
+        options: Fraction, seed, and whether the set is closed.
         name: Name of the data set: domain of samples without one.
 
     Returns:
@@ -64,6 +72,8 @@ def split_identities(
             f"All {len(samples)} images show one identity ({keys[0][1]!r}); re-identification "
             "needs at least two to tell apart."
         )
+    if options.identities == "closed":
+        return split_images(samples, train=options.train, seed=options.seed, name=name)
     count = round(options.train * len(keys))
     if 0 < options.train < 1:
         count = min(max(count, 1), len(keys) - 1)
@@ -76,6 +86,28 @@ def split_identities(
     ]
     told = f"{count} of {len(keys)} identities, drawn with seed {options.seed}, train."
     return rows, (told,)
+
+
+def own_manifest(
+    name: str, root: Path, samples: Sequence[Sample], options: FlatOptions, *, source: str
+) -> Manifest:
+    """Gather the rows of one's own data.
+
+    Args:
+        name: Name of the data set.
+        root: Folder that relative paths start from.
+        samples: Rows with their splits.
+        options: Whether test identities may be known.
+        source: Where the rows come from, for messages.
+
+    Raises:
+        DataError: When test images show identities that train and the set is not said to be
+            closed; or as `Manifest`.
+    """
+    closed = options.identities == "closed"
+    if not closed:
+        refuse_known(samples, name=name, source=source)
+    return Manifest.of(name, root, samples, closed=closed)
 
 
 def own_protocol(
@@ -91,8 +123,14 @@ def own_protocol(
         The protocol, or None when there is nothing to test on, and notes.
 
     Raises:
-        DataError: When fixed and undecided test images are mixed.
+        DataError: When fixed and undecided test images are mixed in an open set, or when no test
+            image of a closed set shows an identity that trains.
     """
+    if manifest.closed:
+        rows = manifest.indices("train", "query", "gallery", "test")
+        rule, notes = _camera_rule(manifest, rows, options)
+        protocol, told = closed_protocol(manifest, same_camera=rule)
+        return protocol, (*notes, *told)
     fixed = manifest.indices("query", "gallery")
     drawn = manifest.indices("test")
     if fixed.size and drawn.size:
@@ -100,7 +138,8 @@ def own_protocol(
             "Test images are either all of split test, whose role is drawn, or all of split query "
             f"or gallery; here are {drawn.size} of the first and {fixed.size} of the second kind."
         )
-    rule, notes = _camera_rule(manifest, options)
+    rows = manifest.indices("query", "gallery", "test")
+    rule, notes = _camera_rule(manifest, rows, options)
     if fixed.size:
         protocol = fixed_protocol(
             manifest, name=manifest.name, same_camera=rule, note="One query set, one gallery."
@@ -122,8 +161,9 @@ def own_protocol(
     return protocol, notes
 
 
-def _camera_rule(manifest: Manifest, options: FlatOptions) -> tuple[str, tuple[str, ...]]:
-    rows = manifest.indices("query", "gallery", "test")
+def _camera_rule(
+    manifest: Manifest, rows: np.ndarray, options: FlatOptions
+) -> tuple[str, tuple[str, ...]]:
     cameras = {manifest.cameras[row] for row in rows}
     if options.same_camera != "auto":
         return options.same_camera, ()

@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import Manifest, Sample
-from promptreid.data.readers.flat import FlatOptions, own_protocol, split_identities
+from promptreid.data.manifest import Sample
+from promptreid.data.readers.flat import FlatOptions, own_manifest, own_protocol, split_samples
 from promptreid.data.readers.layout import contents, image_names, subfolders
 from promptreid.data.unknown import rows_of_known_identity
 from promptreid.errors import DataError
@@ -60,9 +60,9 @@ def read(root: Path, options: Options) -> DataSet:
     samples = [samples[row] for row in kept]
     notes += told
     if not roles:
-        samples, told = split_identities(samples, options, name)
+        samples, told = split_samples(samples, options, name)
         notes += told
-    manifest = Manifest.of(name, root, samples)
+    manifest = own_manifest(name, root, samples, options, source=str(root))
     protocol, told = own_protocol(manifest, options)
     return DataSet(f"folder:{root}", manifest, protocol, (*notes, *told))
 
