@@ -314,3 +314,22 @@ def test_what_cannot_be_is_said(backbone, options, words):
     given = {"shared_tokens": 2, "domain_tokens": 2, "domains": DOMAINS} | options
     with pytest.raises(ConfigError, match=words):
         IdentityPrompt(backbone.text, backbone.tokenizer, 5, **given)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shift", [1, 2])
+def test_swapped_texts_read_the_tokens_of_another_domain(backbone, kind, shift):
+    prompt = build(backbone, **KINDS[kind])
+    found = prompt.swapped(shift, chunk=2)
+    for variant in range(len(prompt.variants)):
+        for identity in range(5):
+            other = None
+            if prompt.domain is not None:
+                other = prompt.domain[(DOMAINS[identity] + shift) % 3]
+            expected = naive(backbone, prompt, identity, variant, domain=other)
+            assert torch.allclose(found[variant, identity], expected, atol=1e-5)
+    if prompt.domain is None:
+        assert torch.allclose(found, prompt.bank(), atol=1e-5)
+    else:
+        assert torch.equal(prompt.swapped(3), prompt.bank())  # three domains: once around
+        assert not torch.allclose(found, prompt.bank(), atol=1e-3)

@@ -246,19 +246,38 @@ class IdentityPrompt(Frame):
         """
         return average_texts(self._bank(chunk, neutral=True).transpose(0, 1))
 
-    def _bank(self, chunk: int, *, neutral: bool = False) -> Tensor:
+    @torch.no_grad()
+    def swapped(self, shift: int, *, chunk: int = 64) -> Tensor:
+        """Encode all identities with the tokens of another domain in the place of their own's.
+
+        Whether they say something of their domain: for diagnostics. Without domain tokens it is the
+        plain text.
+
+        Args:
+            shift: An identity of domain k reads the tokens of domain (k + shift) modulo their
+                number.
+            chunk: Sentences encoded at a time.
+
+        Returns:
+            (V, C, embed_dim) text features, not normalised, without gradients.
+        """
+        return self._bank(chunk, shift=shift)
+
+    def _bank(self, chunk: int, *, neutral: bool = False, shift: int = 0) -> Tensor:
         variants, identities, _ = self.sentences.shape
         everyone = torch.arange(identities, device=self.tokens.device)
         kinds = torch.arange(variants, device=self.tokens.device)
         keys = self._keys(everyone.repeat(variants), kinds.repeat_interleave(identities))
         distinct, where = keys.unique(return_inverse=True)
         parts = distinct.split(chunk)
-        texts = torch.cat([self._encode(part, neutral=neutral) for part in parts])
+        texts = torch.cat([self._encode(part, neutral=neutral, shift=shift) for part in parts])
         return average_texts(texts[where]).unflatten(0, (variants, identities))
 
-    def _encode(self, keys: Tensor, *, learning: bool = False, neutral: bool = False) -> Tensor:
+    def _encode(
+        self, keys: Tensor, *, learning: bool = False, neutral: bool = False, shift: int = 0
+    ) -> Tensor:
         """Encode prompts by numbers of `_keys`, (N,) to (N, embed_dim)."""
-        context, sentences = self._prompts(keys, self._away(learning, neutral))
+        context, sentences = self._prompts(keys, self._away(learning, neutral), shift)
         if learning and self.dropout:
             return self.encode(F.dropout(context, self.dropout), sentences)
         if self.shared is None or len(self.slots) > 1:
@@ -280,19 +299,21 @@ class IdentityPrompt(Frame):
         members = torch.arange(self.ensemble, device=labels.device)
         return (rows[:, None] * self.ensemble + members) * len(self.slots) + sentences
 
-    def _prompts(self, keys: Tensor, away: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _prompts(self, keys: Tensor, away: Tensor | None, shift: int = 0) -> tuple[Tensor, Tensor]:
         """Return tokens (N, n, width) and sentence (N,) behind numbers of `_keys`.
 
         Args:
             keys: (N,) numbers.
             away: Which rows of `_keys` read the mean of the domains; None for none.
+            shift: How many domains further the tokens are taken from.
         """
         prompts, sentences = keys // len(self.slots), keys % len(self.slots)
         tokens = self.tokens.flatten(0, 1) if self.tokens.ndim == 4 else self.tokens
         found = [tokens[prompts if self.context == "identity" else prompts % self.ensemble]]
         if self.domain is not None and self.domains is not None:
             rows = prompts // self.ensemble
-            domain = self.domain[self.domains[rows] if self.context == "identity" else rows]
+            numbers = self.domains[rows] if self.context == "identity" else rows
+            domain = self.domain[(numbers + shift) % len(self.domain)]
             if away is not None:
                 domain = torch.where(away[rows, None, None], self.domain.mean(dim=0), domain)
             found.insert(0, domain)

@@ -17,6 +17,8 @@ from promptreid.report.trial import Trial, TrialRun
 from promptreid.runs.folder import SCORES, RunFolder
 from promptreid.tracking.group import Trackers
 from promptreid.tracking.values import tested_names
+from promptreid.training.data import TrainingData
+from promptreid.training.domain_control import score_domain_texts
 from promptreid.training.plan import Plan
 
 
@@ -27,10 +29,14 @@ def score_run(
     datasets: Sequence[DataSet],
     trackers: Trackers,
     *,
+    data: TrainingData | None,
     epochs: int,
     progress: Progress,
 ) -> None:
     """Score the best checkpoint on every data set that has something to test on.
+
+    Where the model reads a word of each image, or learned tokens of several domains, it is measured
+    whether these matter.
 
     Args:
         run: Gets `scores.json`.
@@ -38,6 +44,7 @@ def score_run(
         plan: What was run.
         datasets: All of the run, trained on or not.
         trackers: Get the scores, and rank lists of the worst queries.
+        data: What was learned from; None where nothing was.
         epochs: Trained, over all stages.
         progress: Where to report.
 
@@ -69,7 +76,11 @@ def score_run(
             result["attributes"] = _read_attributes(embedder, dataset, templates, progress)
         results.append(result)
         embedded.append(embeddings if trackers and plan.track_pictures != "none" else None)
-    run.write(SCORES, results[0] if len(results) == 1 else {"results": results})
+    texts = score_domain_texts(embedder, data, seed=plan.seed, progress=progress)
+    for found in texts:
+        progress.message(found.verdict())
+    said = {"domain_texts": [found.to_dict() for found in texts]} if texts else {}
+    run.write(SCORES, {**(results[0] if len(results) == 1 else {"results": results}), **said})
     trackers.summary(results)
     for name, dataset, embeddings in zip(tested_names(results), testable, embedded, strict=True):
         if trackers and embeddings is not None:

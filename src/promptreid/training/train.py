@@ -89,7 +89,9 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
                 best = _best(run, plan)
                 keep_threshold(run, best, plan, data, datasets, tests, progress=progress)
                 tested, epochs = [*datasets, *tests], len(state.table)
-                score_run(run, best, plan, tested, trackers, epochs=epochs, progress=progress)
+                score_run(
+                    run, best, plan, tested, trackers, data=data, epochs=epochs, progress=progress
+                )
         except stops:
             where = _where(state, plan.recipe)
             run.write(STATUS, {"status": "stopped", "at": where, **trackers.note()})
