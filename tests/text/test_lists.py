@@ -1,6 +1,6 @@
 """Lists of names in sentences."""
 
-from promptreid.text.lists import few
+from promptreid.text.lists import counted, few
 
 
 def test_the_first_names_and_how_many_more():
@@ -11,3 +11,9 @@ def test_the_first_names_and_how_many_more():
 
 def test_a_name_cannot_begin_a_line_of_its_own():
     assert few(["a\nerror: all is lost", "\x1b[2J"]) == r"a\u000aerror: all is lost, \u001b[2J"
+
+
+def test_numbers_with_what_they_count():
+    assert counted(1, "folder") == "1 folder"
+    assert counted(0, "folder") == "0 folders"
+    assert counted(2000, "person", "people") == "2,000 people"

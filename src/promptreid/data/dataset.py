@@ -26,6 +26,8 @@ class DataSet:
         manifest: All samples.
         protocol: How it is tested; None when there is nothing to test on.
         notes: Sentences for people: choices made, images left out, things to beware of.
+        lost: Sentences on images that should be there and are not, such as links to nothing. They
+            stop the work as images that cannot be read do.
         background: Names in the identity column that stand for no one identity, such as the boxes
             on other people in a gallery; they are tested against and never learned.
 
@@ -38,6 +40,7 @@ class DataSet:
     manifest: Manifest
     protocol: Protocol | None
     notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     background: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:

@@ -34,8 +34,8 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         check_images: Read each file: decode it fully and compare bytes.
 
     Returns:
-        The findings. Unreadable images, no query that can be answered, nothing to train or test
-        on, and equal files in training and test are problems; the rest are warnings.
+        The findings. Unreadable images, links to nothing, no query that can be answered, nothing to
+        train or test on, and equal files in training and test are problems; the rest are warnings.
     """
     manifest = dataset.manifest
     unreadable, duplicates = check_files(manifest) if check_images else ((), ())
@@ -54,7 +54,7 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         duplicates=duplicates,
         notes=dataset.notes,
         warnings=tuple(_warnings(manifest, protocol, duplicates)),
-        problems=tuple(_problems(manifest, protocol, unreadable, duplicates)),
+        problems=(*dataset.lost, *_problems(manifest, protocol, unreadable, duplicates)),
     )
 
 

@@ -67,8 +67,9 @@ def only_readable(dataset: DataSet, *, policy: str, progress: Speaker) -> DataSe
 
     Args:
         dataset: Rows to check.
-        policy: "stop" refuses a data set with bad images; "skip" drops them from the manifest and
-            from every repeat of the protocol.
+        policy: "stop" refuses a data set with bad images or links to nothing; "skip" drops the
+            images from the manifest and from every repeat of the protocol, and says what is
+            missing.
         progress: Hears the names and the count of what is skipped.
 
     Returns:
@@ -79,14 +80,29 @@ def only_readable(dataset: DataSet, *, policy: str, progress: Speaker) -> DataSe
     """
     manifest = dataset.manifest
     good, bad = readable_indices([manifest.path(row) for row in range(len(manifest))])
-    if not bad:
+    if not bad and not dataset.lost:
         return dataset
-    listing = _listing(bad)
     if policy == "stop":
+        told = [sentence.rstrip(".") for sentence in dataset.lost]
+        if bad:
+            told.append(
+                f"{len(bad)} of {len(manifest)} images of {dataset.spec} cannot be read:\n"
+                f"{_listing(bad)}"
+            )
         raise DataError(
-            f"{len(bad)} of {len(manifest)} images of {dataset.spec} cannot be read:\n{listing}\n"
-            "Mend or remove them, or leave them out with --unreadable skip."
+            "\n".join(told) + "\nMend or remove them, or leave them out with --unreadable skip."
         )
+    for sentence in dataset.lost:
+        progress.message(f"skipping what is not there: {sentence}")
+    found = replace(dataset, notes=(*dataset.notes, *dataset.lost), lost=())
+    return _only_good(found, good, bad, progress) if bad else found
+
+
+def _only_good(
+    dataset: DataSet, good: Sequence[int], bad: Sequence[UnreadableImage], progress: Speaker
+) -> DataSet:
+    """Drop the images that cannot be decoded, and say which."""
+    manifest, listing = dataset.manifest, _listing(bad)
     if not good:
         raise DataError(
             f"None of the {len(manifest)} images of {dataset.spec} can be read:\n{listing}"

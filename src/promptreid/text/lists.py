@@ -16,3 +16,14 @@ def few(names: Sequence[str], *, limit: int = 3) -> str:
     """
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(visible(name) for name in names[:limit]) + more
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """Write a number with what it counts: "1 folder", "2,000 folders".
+
+    Args:
+        number: How many.
+        noun: What one is called.
+        nouns: What several are called; with an s by default.
+    """
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

@@ -63,3 +63,12 @@ def test_too_few_people_and_bad_names(root: Path) -> None:
     (root / "campus/0001009.png").touch()
     with pytest.raises(DataError, match=r"0001009.png is not named by person"):
         load_data(f"cuhk01:{root}?train=6")
+
+
+def test_what_else_lies_there_is_said(root: Path) -> None:
+    (root / "campus/readme.txt").touch()
+    (root / "campus/0001004.png").unlink()
+    (root / "campus/0001004.png").symlink_to("/mnt/gone.png")
+    data = load_data(f"cuhk01:{root}?train=6")
+    assert "1 file is no image by its name: .txt." in data.notes
+    assert data.lost == ("1 image is a link to nothing, for example 0001004.png -> /mnt/gone.png.",)

@@ -209,3 +209,10 @@ def test_missing_images(tmp_path: Path, make_images) -> None:
     with pytest.raises(DataError, match=r"1 of 8 .*1_001_1_01\.png"):
         load_data(f"cuhk03:{tmp_path}")
     assert len(load_data(f"cuhk03:{tmp_path}?missing=skip").manifest) == 7
+
+
+def test_images_that_the_split_does_not_name_are_counted(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path / "images_labeled", [*ROLES, "5_001_1_01.png"])
+    write_csv_split(tmp_path, "labeled")
+    (told,) = load_data(f"cuhk03:{tmp_path}").notes
+    assert told.startswith("1 image in these folders is not listed in splits_new_labeled.csv")

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from promptreid.data.dataset import load_data
+from promptreid.data.inspect import inspect_data
 from promptreid.data.manifest import Manifest
 from promptreid.errors import DataError
 
@@ -89,8 +92,8 @@ def test_loose_and_deep_images_are_said(flat: Path, make_images) -> None:
     make_images(flat, ["stray.jpg", "a/deeper/1.jpg"])
     data = load_data(f"folder:{flat}")
     assert len(data.manifest) == 24
-    assert any("1 images directly in" in note and "stray.jpg" in note for note in data.notes)
-    assert any("left out: deeper" in note for note in data.notes)
+    assert "1 image lies outside of identity folders, left out: stray.jpg." in data.notes
+    assert any("left out: a/deeper/1.jpg" in note for note in data.notes)
 
 
 @pytest.fixture
@@ -164,4 +167,190 @@ def test_nothing_there(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/x.txt").touch()
     with pytest.raises(DataError, match=r"one folder of images per identity, but it holds a/"):
+        load_data(f"folder:{tmp_path}")
+
+
+def test_links_to_nothing_are_a_problem(flat: Path) -> None:
+    for name in ("a/8.jpg", "b/9.PNG"):
+        (flat / name).symlink_to("/mnt/gone/picture.jpg")
+    (flat / "gone").symlink_to("/mnt/gone/folder")
+    (flat / "a/notes.lnk").symlink_to("/mnt/gone/notes")
+    data = load_data(f"folder:{flat}")
+    assert len(data.manifest) == 24
+    assert data.lost == (
+        "2 images and 1 folder are links to nothing, for example a/8.jpg -> /mnt/gone/picture.jpg.",
+    )
+    found = inspect_data(data)
+    assert not found.ok
+    assert data.lost[0] in found.problems
+    (flat / "gone").unlink()
+    (flat / "a/8.jpg").unlink()
+    assert load_data(f"folder:{flat}").lost[0].startswith("1 image is a link to nothing")
+
+
+def test_links_to_nothing_in_place_of_all_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("/mnt/gone/a")
+    with pytest.raises(DataError, match=r"1 folder is a link to nothing, for example a -> /mnt"):
+        load_data(f"folder:{tmp_path}")
+
+
+def test_links_out_of_the_root_are_followed(flat: Path, make_images) -> None:
+    make_images(flat.parent / "elsewhere", ["g/1.jpg", "g/2.jpg", "one.jpg"])
+    (flat / "g").symlink_to(flat.parent / "elsewhere/g")
+    (flat / "a/one.jpg").symlink_to(flat.parent / "elsewhere/one.jpg")
+    data = load_data(f"folder:{flat}")
+    assert {"g/1.jpg", "g/2.jpg", "a/one.jpg"} < set(data.manifest.paths)
+    assert not data.lost
+
+
+@pytest.mark.parametrize("nested", ["leave", "take"])
+def test_circles_of_links_end_and_each_folder_is_read_once(flat: Path, nested: str) -> None:
+    before = load_data(f"folder:{flat}").manifest
+    (flat / "a/up").symlink_to("..")
+    (flat / "a/self").symlink_to(".")
+    (flat / "0").symlink_to("a")  # it comes first by name, yet the folder keeps its own
+    (flat / "b/circle").symlink_to("circle")
+    data = load_data(f"folder:{flat}?nested={nested}")
+    assert data.manifest == before
+    assert any(note.startswith("3 links to folders") and "a/up" in note for note in data.notes)
+    assert data.lost == (
+        "1 folder is a link to nothing, for example b/circle -> circle.",
+    )  # fmt: skip
+
+
+def test_files_that_are_not_taken_are_counted_by_their_endings(flat: Path) -> None:
+    for number in range(5):
+        (flat / f"b/{number}.txt").touch()
+    for name in ("a/x.xyz", "a/README", "c/Thumbs.db", "c/desktop.ini", "c/.DS_Store"):
+        (flat / name).touch()
+    for name in ("a/1.HEIC", "a/2.heif", "b/3.nef"):
+        (flat / name).touch()
+    assert load_data(f"folder:{flat}").notes[:3] == (
+        "8 files are no images by their name: no ending (1), .txt (6), .xyz (1).",
+        "2 HEIC files cannot be read here; convert them to JPEG: a/1.HEIC, a/2.heif.",
+        "1 raw camera file cannot be read here; convert it to JPEG: b/3.nef.",
+    )
+
+
+def test_photographs_of_all_kinds_are_taken(tmp_path: Path, make_images) -> None:
+    suffixes = ("gif", "ppm", "jfif", "jpe", "avif", "jp2", "tga", "JPG", "bmp", "webp")
+    make_images(tmp_path, [f"{who}/x.{suffix}" for who in "ab" for suffix in suffixes])
+    data = load_data(f"folder:{tmp_path}")
+    assert len(data.manifest) == 2 * len(suffixes)
+    assert inspect_data(data).unreadable == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes in folders on Windows")
+def test_pipes_among_images_are_said_and_not_opened(flat: Path) -> None:
+    os.mkfifo(flat / "a/pipe.jpg")
+    data = load_data(f"folder:{flat}")
+    assert len(data.manifest) == 24
+    assert any("no file but a pipe" in note and "a/pipe.jpg" in note for note in data.notes)
+
+
+def test_images_in_folders_of_an_identity(flat: Path, make_images) -> None:
+    make_images(flat, ["a/monday/1.jpg", "a/tuesday/late/2.jpg", "b/monday/3.jpg"])
+    left = load_data(f"folder:{flat}")
+    assert len(left.manifest) == 24
+    assert any(
+        note.startswith("3 images lie in folders inside identity folders")
+        and "a/tuesday/late/2.jpg" in note
+        and "nested=take" in note
+        for note in left.notes
+    )
+    taken = load_data(f"folder:{flat}?nested=take").manifest
+    assert len(taken) == 27
+    owners = dict(zip(taken.paths, taken.identities, strict=True))
+    assert owners["a/tuesday/late/2.jpg"] == owners["a/monday/1.jpg"] == "a"
+
+
+def test_identities_may_lie_deeper(tmp_path: Path, make_images) -> None:
+    names = [f"{site}/{who}/{n}.jpg" for site in ("north", "south") for who in "ab" for n in "12"]
+    make_images(tmp_path / "x", names)
+    data = load_data(f"folder:{tmp_path / 'x'}?depth=2")
+    assert set(data.manifest.identities) == {"north/a", "north/b", "south/a", "south/b"}
+    make_images(
+        tmp_path / "y", [f"{role}/{name}" for role in ("query", "gallery") for name in names]
+    )
+    split = load_data(f"folder:{tmp_path / 'y'}?depth=2").manifest
+    assert set(split.identities) == set(data.manifest.identities)
+    assert set(split.splits) == {"query", "gallery"}
+
+
+ROLE_FOLDERS = [
+    ["train", "query", "gallery"],
+    ["Train", "Val"],
+    ["training", "validation", "testing"],
+    ["train"],
+    ["bounding_box_train", "bounding_box_test"],
+    ["probe", "gallery", "misc"],
+]
+
+
+@pytest.mark.parametrize("roles", ROLE_FOLDERS, ids="-".join)
+@pytest.mark.parametrize("inside", ["", "val/"])
+def test_roles_are_not_identities(
+    tmp_path: Path, make_images, roles: list[str], inside: str
+) -> None:
+    make_images(tmp_path, [f"{inside}{role}/{n}.jpg" for role in roles for n in range(3)])
+    make_images(tmp_path, [f"train/{who}/{n}.jpg" for who in "abc" for n in range(3) if inside])
+    with pytest.raises(DataError, match=r"no folder for each identity; so named they are roles"):
+        load_data(f"folder:{tmp_path}")
+
+
+def test_a_role_without_identity_folders_beside_others_stops(split: Path, make_images) -> None:
+    (split / "query/c/1.jpg").rename(split / "query/1.jpg")
+    (split / "query/c").rmdir()
+    with pytest.raises(DataError, match=r"query/ in .* holds images but no folder for each"):
+        load_data(f"folder:{split}")
+
+
+def test_files_named_as_in_market_are_told_so(tmp_path: Path, make_images) -> None:
+    make_images(
+        tmp_path, [f"{role}/0001_c1s1_{n}_00.jpg" for role in ("train", "query") for n in "12"]
+    )
+    with pytest.raises(DataError, match=r"bounding_box_test and read market1501:"):
+        load_data(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("name", ["train", "test", "query"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_an_identity_may_be_named_like_a_role(
+    tmp_path: Path, make_images, name: str, deep: bool
+) -> None:
+    make_images(tmp_path, [f"{kind}/{n}.jpg" for kind in ("bus", "car", name) for n in range(3)])
+    if deep:
+        make_images(tmp_path, [f"{name}/monday/1.jpg"])
+    data = load_data(f"folder:{tmp_path}")
+    assert set(data.manifest.identities) == {"bus", "car", name}
+
+
+def test_photos_in_the_root_are_told_where_to_go(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, ["x0.jpg", "x1.jpg"])
+    with pytest.raises(DataError) as caught:
+        load_data(f"folder:{tmp_path}")
+    assert str(caught.value) == (
+        f"Looked in {tmp_path} for one folder of images per identity, but 2 images lie directly in "
+        "it: x0.jpg, x1.jpg. Put each person's photos in a folder of their own, or read them "
+        f"without identities as images:{tmp_path}."
+    )
+
+
+def test_a_folder_of_folders_is_told_how_deep(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, [f"a/p{who}/{n}.jpg" for who in range(2) for n in range(2)])
+    with pytest.raises(DataError) as caught:
+        load_data(f"folder:{tmp_path}")
+    said = str(caught.value)
+    assert "the images lie 2 folders deep, for example a/p0/0.jpg" in said
+    assert f"folder:{tmp_path}/a reads one of them and folder:{tmp_path}?depth=2 all" in said
+    assert len(load_data(f"folder:{tmp_path}?depth=2").manifest) == 4
+    with pytest.raises(DataError, match=r"\?depth=2 reads them"):
+        load_data(f"folder:{tmp_path}?depth=3")
+
+
+def test_folders_of_heic_are_told_so(tmp_path: Path) -> None:
+    for name in ("p1/a.heic", "p2/b.HEIC"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"2 HEIC files cannot be read here; convert them to JPEG"):
         load_data(f"folder:{tmp_path}")

@@ -225,6 +225,24 @@ def test_accessories_are_dropped_unless_kept(tmp_path: Path) -> None:
     assert len(load_data(f"hands11k:{tmp_path}?accessories=keep").manifest) == 13
 
 
+def test_what_is_not_used_is_counted(tmp_path: Path) -> None:
+    write(tmp_path, SMALL)
+    listed = len(SMALL)
+    (note,) = [n for n in load_data(f"hands11k:{tmp_path}").notes if n.startswith("HandInfo.csv")]
+    others = listed - 13
+    assert note == (
+        f"HandInfo.csv lists {listed} images: 1 image with accessories left out, {others} "
+        f"image{'s' * (others != 1)} of other aspects than dorsal_right not used."
+    )
+    kept = load_data(f"hands11k:{tmp_path}?accessories=keep&aspect=all&thresholds=half")
+    assert not any(note.startswith("HandInfo.csv lists") for note in kept.notes)
+    (tmp_path / "Hands/Hand_9999999.jpg").touch()
+    notes = load_data(f"hands11k:{tmp_path}").notes
+    assert any(
+        note.startswith("1 image in these folders is not listed in HandInfo.csv") for note in notes
+    )
+
+
 def test_lonely_images(tmp_path: Path) -> None:
     write(tmp_path, SMALL)
     data = load_data(f"hands11k:{tmp_path}")

@@ -54,6 +54,9 @@ def test_without_distractors(root: Path) -> None:
     assert data.protocol.name == "hd_hands/gallery"
     assert {len(repeat.gallery) for repeat in data.protocol.repeats} == {3}
     assert "distractor" not in data.manifest.splits
+    assert data.notes[-1] == (
+        "5 images of further subjects in 502-712, left out; gallery=all adds them."
+    )
 
 
 def test_published_counts(tmp_path: Path) -> None:

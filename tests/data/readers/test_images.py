@@ -26,3 +26,20 @@ def test_nothing_there_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="for images"):
         load_data(f"images:{tmp_path / name}")
+
+
+def test_circles_of_links_end(tmp_path: Path, make_images) -> None:
+    make_images(tmp_path, ["a/1.jpg", "b/2.jpg"])
+    (tmp_path / "a/up").symlink_to("..")
+    (tmp_path / "b/other").symlink_to("../a")
+    (tmp_path / "b/3.heic").touch()
+    data = load_data(f"images:{tmp_path}")
+    assert data.manifest.paths == ("a/1.jpg", "b/2.jpg")
+    assert "2 links to folders that are read under other names" in " ".join(data.notes)
+    assert "1 HEIC file cannot be read here" in " ".join(data.notes)
+
+
+def test_only_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "1.heic").touch()
+    with pytest.raises(DataError, match="1 HEIC file cannot be read here; convert it to JPEG"):
+        load_data(f"images:{tmp_path}")

@@ -23,6 +23,8 @@ NAMES = (
     "bounding_box_test/1501_c6s4_001877_07.jpg",
 )
 
+BOXES = "2 boxes that show nobody (-1) are left out; 1 of identity 0000 is a distractor."
+
 
 @pytest.fixture
 def root(tmp_path: Path, make_images) -> Path:
@@ -54,7 +56,8 @@ def test_published_layout(root: Path) -> None:
     assert m.cameras == (0, 5, 2, 0, 1, 3, 0, 2, 5)
     assert Counter(m.splits) == {"train": 3, "query": 2, "gallery": 4}
     assert set(m.views) == {None}
-    assert data.notes == ()
+    assert data.notes == (BOXES,)
+    assert data.lost == ()
 
 
 def test_protocol(root: Path) -> None:
@@ -78,7 +81,7 @@ def test_root_may_be_near(root: Path, where: str) -> None:
         return
     data = load_data(f"market1501:{near}")
     assert data.manifest.fingerprint() == load_data(f"market1501:{root}").manifest.fingerprint()
-    assert data.notes == (f"Read from {root}.",)
+    assert data.notes == (f"Read from {root}.", BOXES)
 
 
 def test_wrong_root_lists_what_was_wanted_and_what_is_there(root: Path) -> None:
@@ -110,7 +113,7 @@ def test_empty_split_is_said(root: Path) -> None:
         file.unlink()
     data = load_data(f"market1501:{root}")
     assert data.protocol is None
-    assert data.notes == ("Split 'query' has no image.",)
+    assert data.notes == (BOXES, "Split 'query' has no image.")
     for folder in ("bounding_box_train", "bounding_box_test"):
         for file in (root / folder).iterdir():
             file.unlink()
@@ -134,3 +137,26 @@ def test_inspection(root: Path) -> None:
     assert found.ok
     assert found.protocol is not None
     assert (found.protocol.absent, found.protocol.same_camera_only) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["market1501", "dukemtmc", "occluded_duke"])
+def test_boxes_that_are_nobody_are_counted(root: Path, make_images, name: str) -> None:
+    make_images(root, [f"bounding_box_test/-1_c1s1_9{n}_00.jpg" for n in range(3)])
+    make_images(root, [f"bounding_box_test/0000_c2s1_9{n}_00.jpg" for n in range(2)])
+    notes = load_data(f"{name}:{root}").notes
+    assert (
+        "5 boxes that show nobody (-1) are left out; 3 of identity 0000 are distractors." in notes
+    )
+    for file in root.glob("*/0000_*"):
+        file.unlink()
+    notes = load_data(f"{name}:{root}").notes
+    assert "5 boxes that show nobody (-1) are left out." in notes
+
+
+def test_what_else_lies_in_the_folders_is_said(root: Path) -> None:
+    (root / "query/notes.txt").touch()
+    (root / "query/0001_c3s1_000000_00.jpg").symlink_to("/mnt/gone/1.jpg")
+    data = load_data(f"market1501:{root}")
+    assert "1 file is no image by its name: .txt." in data.notes
+    assert data.lost[0].startswith("1 image is a link to nothing, for example query/0001_c3s1")
+    assert not inspect_data(data).ok

@@ -92,3 +92,13 @@ def test_broken_list_line(tmp_path: Path, make_images, line: str) -> None:
     (tmp_path / "list_train.txt").write_text(f"{TRAIN[0][0]} 0\n{line}\n")
     with pytest.raises(DataError, match=r"list_train.txt, line 2: .*is not an image and its"):
         load_data(f"msmt17:{tmp_path}")
+
+
+def test_images_that_no_list_names_are_counted(tmp_path: Path, make_images) -> None:
+    build(tmp_path, make_images, FOLDERS["v1"])
+    assert not any("not listed" in note for note in load_data(f"msmt17:{tmp_path}").notes)
+    beside = (tmp_path / "test" / GALLERY[1][0]).with_name("9999_000_01_x.jpg")
+    beside.touch()
+    (told,) = [note for note in load_data(f"msmt17:{tmp_path}").notes if "not listed" in note]
+    assert told.startswith("1 image in these folders is not listed in the list files")
+    assert beside.name in told

@@ -91,6 +91,17 @@ def test_missing_images(root: Path) -> None:
     assert Counter(data.manifest.splits)["train"] == 4
 
 
+def test_images_that_no_list_names_are_counted(root: Path) -> None:
+    def unlisted() -> int:
+        (told,) = [n for n in load_data(f"vehicleid:{root}").notes if "not listed" in n]
+        assert "not listed in train_list.txt and test_list_800.txt and not used" in told
+        return int(told.split()[0])
+
+    before = unlisted()  # those of the larger test lists
+    (root / "image/7777777.jpg").touch()
+    assert unlisted() == before + 1
+
+
 def test_nothing_to_search_for(root: Path) -> None:
     (root / "train_test_split/test_list_800.txt").write_text("0000006 100\n0000008 101\n")
     with pytest.raises(DataError, match=r"No test vehicle has two images"):

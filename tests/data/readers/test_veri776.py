@@ -68,3 +68,12 @@ def test_broken_label_line(root: Path) -> None:
     (root / "keypoint_test.txt").write_text("\na.jpg 1 2 left\n")
     with pytest.raises(DataError, match=r"keypoint_test.txt, line 2: .* it is 'left'"):
         load_data(f"veri776:{root}")
+
+
+def test_what_else_lies_there_is_said(root: Path) -> None:
+    (root / "image_test/Thumbs.db").touch()
+    (root / "image_test/list.txt").touch()
+    (root / "image_query/0009_c001_00016450_0.jpg").symlink_to("/mnt/gone.jpg")
+    data = load_data(f"veri776:{root}")
+    assert "1 file is no image by its name: .txt." in data.notes
+    assert "1 image is a link to nothing" in data.lost[0]

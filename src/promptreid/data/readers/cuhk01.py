@@ -18,8 +18,10 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.draws import draw_gallery, generator, pick
 from promptreid.data.manifest import Manifest, Sample, sort_identities
 from promptreid.data.protocol import Protocol, Repeat
-from promptreid.data.readers.layout import find_root, image_names
+from promptreid.data.readers.layout import find_root
+from promptreid.data.readers.listing import list_folder
 from promptreid.data.readers.options import ReaderOptions
+from promptreid.data.readers.walk import Walk
 from promptreid.errors import DataError
 
 CAMERA_A, CAMERA_B = 0, 1
@@ -50,7 +52,7 @@ def read(root: Path, options: Options) -> DataSet:
     """
 
     def fits(folder: Path) -> bool:
-        return any(_NAME.fullmatch(name) for name in image_names(folder))
+        return any(_NAME.fullmatch(name) for name in list_folder(folder).images)
 
     home, notes = find_root(
         root,
@@ -58,7 +60,8 @@ def read(root: Path, options: Options) -> DataSet:
         wanted="images such as 0001001.png",
         nested=("campus", "CUHK01/campus", "CUHK01"),
     )
-    found = [_parse(name, home) for name in image_names(home)]
+    walk = Walk(home)
+    found = [_parse(name, home) for name in walk.enter(home).images]
     people = sort_identities(identity for _, identity, _ in found)
     if options.train >= len(people):
         raise DataError(
@@ -82,7 +85,7 @@ def read(root: Path, options: Options) -> DataSet:
         note=f"Cut {options.split}, mean of {options.repeats} draws of {options.shots} gallery "
         "image(s) per person from camera B; all images of camera A are queries.",
     )
-    return DataSet(f"cuhk01:{root}", manifest, protocol, notes)
+    return DataSet(f"cuhk01:{root}", manifest, protocol, (*notes, *walk.notes), lost=walk.lost)
 
 
 def _repeat(manifest: Manifest, options: Options, number: int) -> Repeat:

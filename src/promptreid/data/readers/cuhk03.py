@@ -15,6 +15,7 @@ A person's identity here is the number written as pair and person: 1_001 is 1001
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +31,7 @@ from promptreid.data.readers.cuhk03_files import (
     read_split,
 )
 from promptreid.data.readers.layout import contents, find_root, has_all
-from promptreid.data.readers.listed import present
+from promptreid.data.readers.listed import present, unlisted_notes
 from promptreid.data.readers.market_layout import FOLDERS, read_market_layout
 from promptreid.data.readers.options import CameraOptions, MissingOptions
 from promptreid.errors import DataError
@@ -74,7 +75,7 @@ def read(root: Path, options: Options) -> DataSet:
     home, notes = find_root(root, fits, wanted=wanted, nested=("cuhk03", "CUHK03", "cuhk03-np"))
     if not (home / folder).is_dir() and has_all(*FOLDERS.values())(home / kind):
         data = read_market_layout(home / kind, name="cuhk03", same_camera=options.same_camera)
-        return DataSet(f"cuhk03:{root}", data.manifest, data.protocol, (*notes, *data.notes))
+        return replace(data, spec=f"cuhk03:{root}", notes=(*notes, *data.notes))
     cached = (options.cache.expanduser().absolute() if options.cache else home) / folder
     images = home / folder if (home / folder).is_dir() else cached
     split_file = find_split(home, kind)
@@ -91,6 +92,9 @@ def read(root: Path, options: Options) -> DataSet:
         count = extract_images(archive, kind, images)
         notes += (f"Extracted {count:,} images from {archive} into {images}.",)
     samples = [_sample(folder, name, split, split_file) for name, split in roles]
+    unlisted = unlisted_notes(
+        (sample.path for sample in samples), images.parent, listed_in=split_file.name
+    )
     samples, skipped = present(
         samples, images.parent, missing=options.missing, listed_in=split_file.name
     )
@@ -101,7 +105,7 @@ def read(root: Path, options: Options) -> DataSet:
         same_camera=options.same_camera,
         note=f"New protocol, {kind} boxes, one query per person and camera.",
     )
-    return DataSet(f"cuhk03:{root}", manifest, protocol, (*notes, *skipped))
+    return DataSet(f"cuhk03:{root}", manifest, protocol, (*notes, *skipped, *unlisted))
 
 
 def _sample(folder: str, name: str, split: str, source: Path) -> Sample:

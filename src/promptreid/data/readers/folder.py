@@ -8,21 +8,44 @@ folders whose name means that nobody knows whom they show, such as `unknown`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Sample
 from promptreid.data.readers.flat import FlatOptions, own_manifest, own_protocol, split_samples
-from promptreid.data.readers.layout import contents, image_names, subfolders
+from promptreid.data.readers.folder_advice import no_identities
+from promptreid.data.readers.listing import Listing
+from promptreid.data.readers.role_folders import (
+    ROLES,
+    refuse_known_layout,
+    refuse_loose_roles,
+    refuse_roles,
+)
+from promptreid.data.readers.walk import Walk
 from promptreid.data.unknown import rows_of_known_identity
 from promptreid.errors import DataError
-from promptreid.text.lists import few
-
-ROLES = ("train", "val", "query", "gallery", "test", "distractor")
+from promptreid.text.lists import counted, few
 
 
 class Options(FlatOptions):
     """Options of `folder`."""
+
+    depth: int = Field(
+        1,
+        ge=1,
+        le=9,
+        description="levels below the root, or below train, query and so on, at which folders of "
+        "identities lie; from 2 on an identity is named by its path, such as site1/anna",
+    )
+    nested: Literal["leave", "take"] = Field(
+        "leave",
+        description="images in folders inside an identity's folder, such as one a session: leave "
+        "them out and count them, or take them as images of that identity",
+    )
 
 
 def read(root: Path, options: Options) -> DataSet:
@@ -33,69 +56,132 @@ def read(root: Path, options: Options) -> DataSet:
         options: Checked options.
 
     Raises:
-        DataError: When there is no such folder or no image in it, when there is a single
-            identity or none is known, or when training and test share an identity.
+        DataError: When there is no such folder or no image in it, when its folders are roles or
+            have a published layout, when there is a single identity or none is known, or when
+            training and test share an identity.
     """
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; looked there for one folder per identity.")
+    refuse_known_layout(root)
     name = root.name or "folder"
-    inside = [folder.name for folder in subfolders(root)]
-    roles = [role for role in ROLES if role in inside and subfolders(root / role)]
-    if roles:
-        samples, notes = _read_split(root, roles, [n for n in inside if n not in ROLES])
-    else:
-        samples = _read_identities(root, "", "test")
-        notes = _loose(root)
+    reading = _Reading(root, options)
+    samples = reading.samples()
     if not samples:
-        raise DataError(
-            f"Looked in {root} for one folder of images per identity, but it holds "
-            f"{contents(root)}."
-        )
-    kept, told = rows_of_known_identity(
+        raise no_identities(root, reading.walk, depth=options.depth)
+    kept, unknown = rows_of_known_identity(
         [sample.identity for sample in samples],
         [sample.split for sample in samples],
         options.unknown_words,
         source=str(root),
     )
     samples = [samples[row] for row in kept]
-    notes += told
-    if not roles:
+    notes = (*unknown, *reading.notes())
+    if not reading.roles:
         samples, told = split_samples(samples, options, name)
         notes += told
     manifest = own_manifest(name, root, samples, options, source=str(root))
     protocol, told = own_protocol(manifest, options)
-    return DataSet(f"folder:{root}", manifest, protocol, (*notes, *told))
+    return DataSet(f"folder:{root}", manifest, protocol, (*notes, *told), lost=reading.walk.lost)
 
 
-def _read_split(
-    root: Path, roles: list[str], ignored: list[str]
-) -> tuple[list[Sample], tuple[str, ...]]:
-    notes: tuple[str, ...] = ()
-    samples = []
-    for role in roles:
-        split = "gallery" if role == "test" and "query" in roles else role
-        samples += _read_identities(root / role, f"{role}/", split)
-        notes += _loose(root / role)
-    if ignored:
-        notes += (f"Folders beside {', '.join(roles)} were left out: {few(ignored)}.",)
-    return samples, notes
+class _Reading:
+    """One reading of a folder: what is taken, and what is not."""
 
+    def __init__(self, root: Path, options: Options) -> None:
+        self.walk = Walk(root)
+        self.roles: list[str] = []
+        self._root = root
+        self._options = options
+        self._loose: list[str] = []
+        self._nested: list[str] = []
+        self._beside: list[str] = []
 
-def _read_identities(folder: Path, prefix: str, split: str) -> list[Sample]:
-    return [
-        Sample(f"{prefix}{identity.name}/{name}", identity.name.strip(), split)
-        for identity in subfolders(folder)
-        for name in image_names(identity)
-    ]
+    def samples(self) -> list[Sample]:
+        """List the images of all identities."""
+        top = self.walk.enter(self._root)
+        inside = dict(self.walk.children(self._root, top))
+        self.roles = self._find_roles(inside)
+        if not self.roles:
+            self._loose += top.images
+            return list(self._identities("", inside, "test", self._options.depth))
+        loose = [role for role in ROLES if role in inside and role not in self.roles]
+        refuse_loose_roles(
+            self._root, {role: inside[role] for role in loose if inside[role].images}
+        )
+        self._loose += top.images
+        for name in sorted(inside.keys() - set(ROLES)):
+            below = self.walk.images_below(self._root / name, inside[name], f"{name}/")
+            self._beside += below
+        samples: list[Sample] = []
+        for role in self.roles:
+            split = "gallery" if role == "test" and "query" in self.roles else role
+            self._loose += [f"{role}/{name}" for name in inside[role].images]
+            children = dict(self.walk.children(self._root / role, inside[role]))
+            samples += self._identities(f"{role}/", children, split, self._options.depth)
+        return samples
 
+    def _find_roles(self, inside: dict[str, Listing]) -> list[str]:
+        """Find the folders of roles, which hold folders.
 
-def _loose(folder: Path) -> tuple[str, ...]:
-    """Say what does not lie directly in an identity's folder."""
-    loose = image_names(folder)
-    deep = [child.name for identity in subfolders(folder) for child in subfolders(identity)]
-    notes = []
-    if loose:
-        notes.append(f"{len(loose):,} images directly in {folder} were left out: {few(loose)}.")
-    if deep:
-        notes.append(f"Folders inside identity folders of {folder} were left out: {few(deep)}.")
-    return tuple(notes)
+        A single one that holds images too, beside other folders with images, is an identity whose
+        name happens to be that of a role.
+        """
+        roles = [role for role in ROLES if role in inside and inside[role].folders]
+        others = [name for name in inside if name not in ROLES and inside[name].images]
+        return [] if others and len(roles) == 1 and inside[roles[0]].images else roles
+
+    def _identities(
+        self, prefix: str, folders: dict[str, Listing], split: str, depth: int
+    ) -> Iterator[Sample]:
+        """Yield the images of the folders at a level, or of those further below.
+
+        Args:
+            prefix: Path of the folder that holds them, with a slash behind it.
+            folders: Name and content.
+            split: Role of their images.
+            depth: 1 when these folders are the identities.
+        """
+        if depth > 1:
+            for name, listing in folders.items():
+                path = f"{prefix}{name}"
+                self._loose += [f"{path}/{image}" for image in listing.images]
+                children = dict(self.walk.children(self._root / path, listing))
+                yield from self._identities(f"{path}/", children, split, depth - 1)
+            return
+        filled = {name: listing for name, listing in folders.items() if listing.images}
+        refuse_roles(self._root / prefix, filled)
+        levels = self._options.depth
+        for name, listing in folders.items():
+            path = f"{prefix}{name}"
+            identity = "/".join(part.strip() for part in path.split("/")[-levels:])
+            for image in self._images(path, listing):
+                yield Sample(image, identity, split)
+
+    def _images(self, path: str, listing: Listing) -> Iterator[str]:
+        """Yield the images of an identity; those in folders inside are taken or noted down."""
+        yield from (f"{path}/{name}" for name in listing.images)
+        bare = Listing(folders=listing.folders, linked=listing.linked)
+        deeper = list(self.walk.images_below(self._root / path, bare, f"{path}/"))
+        if self._options.nested == "take":
+            yield from deeper
+        else:
+            self._nested += deeper
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what was not taken."""
+        notes = []
+        if self._loose:
+            told = counted(len(self._loose), "image lies", "images lie")
+            notes.append(f"{told} outside of identity folders, left out: {few(self._loose)}.")
+        if self._nested:
+            told = counted(len(self._nested), "image lies", "images lie")
+            notes.append(
+                f"{told} in folders inside identity folders, left out: {few(self._nested)}. The "
+                "option nested=take takes them."
+            )
+        if self._beside:
+            told = counted(len(self._beside), "image lies", "images lie")
+            notes.append(
+                f"{told} in folders beside {', '.join(self.roles)}, left out: {few(self._beside)}."
+            )
+        return (*notes, *self.walk.notes)

@@ -11,7 +11,7 @@ MBA-Net reports; a person's other hand is then another identity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,9 +24,10 @@ from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.readers.handinfo import ASPECTS, Hand, read_hand_info
 from promptreid.data.readers.layout import contents, find_root, has_all
-from promptreid.data.readers.listed import present
+from promptreid.data.readers.listed import present, unlisted_notes
 from promptreid.data.readers.options import MissingOptions
 from promptreid.errors import DataError
+from promptreid.text.lists import counted
 
 MBA_THRESHOLDS: Mapping[str, int] = {
     "dorsal_right": 1050,
@@ -93,6 +94,7 @@ def read(root: Path, options: Options) -> DataSet:
         )
     hands, told = read_hand_info(home / "HandInfo.csv")
     notes += told
+    listed = hands
     if options.accessories == "drop":
         hands = [hand for hand in hands if hand.attributes["accessories"] == "0"]
     limits = _thresholds(hands, options)
@@ -119,10 +121,31 @@ def read(root: Path, options: Options) -> DataSet:
     told = (
         *notes,
         *_threshold_notes(manifest, options, limits),
+        *_left_out(listed, hands, wanted, options),
+        *unlisted_notes(
+            (f"{options.images}/{hand.image}" for hand in listed), home, listed_in="HandInfo.csv"
+        ),
         *skipped,
         *_single_notes(manifest),
     )
     return DataSet(f"hands11k:{root}", manifest, protocol, told)
+
+
+def _left_out(
+    listed: Sequence[Hand], bare: Sequence[Hand], wanted: Sequence[Hand], options: Options
+) -> tuple[str, ...]:
+    """Count the images that the table lists and that are not used."""
+    told = []
+    if len(listed) > len(bare):
+        told.append(f"{counted(len(listed) - len(bare), 'image')} with accessories left out")
+    if len(bare) > len(wanted):
+        told.append(
+            f"{counted(len(bare) - len(wanted), 'image')} of other aspects than {options.aspect} "
+            "not used"
+        )
+    return (
+        (f"HandInfo.csv lists {counted(len(listed), 'image')}: {', '.join(told)}.",) if told else ()
+    )
 
 
 def _own(options: Options) -> tuple[str, ...]:

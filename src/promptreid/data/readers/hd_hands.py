@@ -20,9 +20,12 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.draws import draw_gallery, draw_one_each, generator
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
-from promptreid.data.readers.layout import find_root, has_all, image_names
+from promptreid.data.readers.layout import find_root, has_all
+from promptreid.data.readers.listing import list_folder
 from promptreid.data.readers.options import ReaderOptions
+from promptreid.data.readers.walk import Walk
 from promptreid.errors import DataError
+from promptreid.text.lists import counted
 
 SUBJECTS, DISTRACTORS = "1-501", "502-712"
 DISTRACTOR_SHIFT = 1000
@@ -60,7 +63,8 @@ def read(root: Path, options: Options) -> DataSet:
         wanted=f"the folders {' and '.join(folders)}{hint}",
         nested=("Original Images", "HD/Original Images"),
     )
-    samples = [sample for folder in folders for sample in _list(home, folder, options)]
+    walk = Walk(home)
+    samples = [sample for folder in folders for sample in _list(home, folder, options, walk)]
     manifest = _hold_out(Manifest.of("hd_hands", home, samples), options.seed)
     numbers = [int(name) for name in manifest.identity_list("train", "val", "test")]
     for split, role in (("train", "train on"), ("test", "test on")):
@@ -82,11 +86,15 @@ def read(root: Path, options: Options) -> DataSet:
         note=f"{options.repeats} draws of one gallery image per test subject, with all images of "
         f"{extra} distractor subjects.",
     )
-    return DataSet(f"hd_hands:{root}", manifest, protocol, notes)
+    if options.gallery == "same" and (home / DISTRACTORS).is_dir():
+        left_out = len(list_folder(home / DISTRACTORS).images)
+        told = counted(left_out, "image")
+        notes += (f"{told} of further subjects in {DISTRACTORS}, left out; gallery=all adds them.",)
+    return DataSet(f"hd_hands:{root}", manifest, protocol, (*notes, *walk.notes), lost=walk.lost)
 
 
-def _list(home: Path, folder: str, options: Options) -> Iterable[Sample]:
-    for name in image_names(home / folder):
+def _list(home: Path, folder: str, options: Options, walk: Walk) -> Iterable[Sample]:
+    for name in walk.enter(home / folder).images:
         match = _NAME.fullmatch(name)
         if match is None:
             raise DataError(f"{home / folder / name} is not named <subject>_<number>.jpg.")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Manifest, Sample
-from promptreid.data.readers.layout import contents, image_names, subfolders
+from promptreid.data.readers.layout import contents
 from promptreid.data.readers.options import ReaderOptions
+from promptreid.data.readers.walk import Walk
 from promptreid.errors import DataError
 
 
@@ -18,7 +19,8 @@ class Options(ReaderOptions):
 def read(root: Path, options: Options) -> DataSet:
     """Read all images below a folder, however deep; each is an identity of its own.
 
-    Hidden files and folders are left out. Everything is training data and nothing can be scored.
+    Hidden files and folders are left out, and each real folder is read once, whatever links lead
+    to it. Everything is training data and nothing can be scored.
 
     Args:
         root: The folder.
@@ -29,17 +31,12 @@ def read(root: Path, options: Options) -> DataSet:
     """
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; looked there for images.")
-    names = _below(root, "")
+    walk = Walk(root)
+    names = list(walk.images_below(root, walk.enter(root)))
     if not names:
-        raise DataError(f"Looked in {root} for images, but it holds {contents(root)}.")
+        told = "".join(f" {sentence}" for sentence in (*walk.lost, *walk.notes))
+        raise DataError(f"Looked in {root} for images, but it holds {contents(root)}.{told}")
     samples = [Sample(name, name, "train") for name in names]
     manifest = Manifest.of(root.name or "images", root, samples)
     note = f"{len(names):,} images without identities: for training with labels: instance only."
-    return DataSet(f"images:{root}", manifest, None, (note,))
-
-
-def _below(folder: Path, prefix: str) -> list[str]:
-    found = [prefix + name for name in image_names(folder)]
-    for child in subfolders(folder):
-        found += _below(child, f"{prefix}{child.name}/")
-    return found
+    return DataSet(f"images:{root}", manifest, None, (note, *walk.notes), lost=walk.lost)

@@ -1,4 +1,4 @@
-"""What readers of folders share: find the right folder, list images in order."""
+"""What readers of folders share: find the right folder, read lists."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from promptreid.data.manifest import Sample
+from promptreid.data.regular_files import why_not_regular
 from promptreid.errors import DataError
 from promptreid.text.lists import few
-
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
 
 def has_all(*names: str) -> Callable[[Path], bool]:
@@ -73,25 +72,6 @@ def subfolders(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def image_names(folder: Path) -> list[str]:
-    """List the image files directly in a folder by name, hidden files left out.
-
-    Raises:
-        DataError: When the folder cannot be listed.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(
-                entry.name
-                for entry in entries
-                if not entry.name.startswith(".")
-                and os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
-                and entry.is_file()
-            )
-    except OSError as error:
-        raise DataError(f"{folder} cannot be listed: {error.strerror}.") from error
-
-
 def contents(folder: Path, *, limit: int = 8) -> str:
     """Say what is in a folder: the first entries by name."""
     try:
@@ -107,6 +87,9 @@ def text_lines(file: Path) -> list[tuple[int, list[str]]]:
     Raises:
         DataError: When the file cannot be read.
     """
+    reason = why_not_regular(file)
+    if reason:
+        raise DataError(f"{file} cannot be read: {reason}.")
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from promptreid.data.manifest import Sample
+from promptreid.data.readers.listing import list_folder
 from promptreid.errors import DataError
-from promptreid.text.lists import few
+from promptreid.text.lists import counted, few
 
 
 def present(
@@ -86,6 +87,31 @@ def find_listed(
         hint = "" if not found else " Add the option missing=skip to use only those that exist."
         raise DataError(f"{told}: {few(gone)}.{alike}{hint}")
     return found, (f"{told} and were skipped: {few(gone)}.{alike}", *notes)
+
+
+def unlisted_notes(paths: Iterable[str], root: Path, *, listed_in: str) -> tuple[str, ...]:
+    """Count the images beside those of a list that it does not name; no image is opened.
+
+    Args:
+        paths: All that the list names, as POSIX paths, in any spelling.
+        root: Folder that they start from.
+        listed_in: Name of the list.
+    """
+    listed: dict[str, set[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        listed.setdefault(folder, set()).add(_fold(name))
+    found = [
+        _join(folder, name)
+        for folder, names in listed.items()
+        if (root / folder).is_dir()
+        for name in list_folder(root / folder).images
+        if _fold(name) not in names
+    ]
+    if not found:
+        return ()
+    told = counted(len(found), "image in these folders is", "images in these folders are")
+    return (f"{told} not listed in {listed_in} and not used: {few(found)}.",)
 
 
 @dataclass

@@ -12,8 +12,10 @@ from pathlib import Path
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
-from promptreid.data.readers.layout import empty_notes, find_root, has_all, image_names
+from promptreid.data.readers.layout import empty_notes, find_root, has_all
+from promptreid.data.readers.walk import Walk
 from promptreid.errors import DataError
+from promptreid.text.lists import counted
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 JUNK = "-1"
@@ -43,23 +45,42 @@ def parse_name(name: str, folder: Path) -> tuple[str, int]:
     return str(int(match[1])), int(match[2]) - 1
 
 
-def list_samples(root: Path, folders: Mapping[str, str]) -> list[Sample]:
+def list_samples(
+    root: Path, folders: Mapping[str, str], walk: Walk
+) -> tuple[list[Sample], tuple[str, ...]]:
     """List all images of a Market-like data set, junk left out, distractors (identity 0) kept.
 
     Args:
         root: The folder with the split folders.
         folders: Split to folder name.
+        walk: Counts what is not taken.
+
+    Returns:
+        The images, and a note on junk and distractors when there are any.
 
     Raises:
         DataError: When a file name cannot be read.
     """
     samples = []
+    junk = 0
     for split, folder in folders.items():
-        for name in image_names(root / folder):
+        for name in walk.enter(root / folder).images:
             identity, camera = parse_name(name, root / folder)
-            if identity != JUNK:
+            if identity == JUNK:
+                junk += 1
+            else:
                 samples.append(Sample(f"{folder}/{name}", identity, split, camera))
-    return samples
+    distractors = sum(sample.identity == BACKGROUND for sample in samples)
+    told = []
+    if junk:
+        verb = "shows nobody (-1) is" if junk == 1 else "show nobody (-1) are"
+        told.append(f"{counted(junk, 'box', 'boxes')} that {verb} left out")
+    if distractors:
+        told.append(
+            f"{distractors:,} of identity 0000 "
+            + ("is a distractor" if distractors == 1 else "are distractors")
+        )
+    return samples, (f"{'; '.join(told)}.",) if told else ()
 
 
 def read_market_layout(
@@ -87,7 +108,8 @@ def read_market_layout(
     """
     wanted = f"the folders {', '.join(folders.values())}"
     home, notes = find_root(root, has_all(*folders.values()), wanted=wanted, nested=nested)
-    samples = list_samples(home, folders)
+    walk = Walk(home)
+    samples, boxes = list_samples(home, folders, walk)
     if not samples:
         raise DataError(f"{home} has {wanted}, but no image in them.")
     manifest = Manifest.of(name, home, samples)
@@ -98,5 +120,11 @@ def read_market_layout(
         note="One query set against one gallery."
         + (" Same identity and camera ignored." if same_camera == "exclude" else ""),
     )
-    told = (*notes, *empty_notes(samples, folders))
-    return DataSet(f"{name}:{root}", manifest, protocol, told, frozenset({BACKGROUND}))
+    return DataSet(
+        f"{name}:{root}",
+        manifest,
+        protocol,
+        notes=(*notes, *boxes, *walk.notes, *empty_notes(samples, folders)),
+        lost=walk.lost,
+        background=frozenset({BACKGROUND}),
+    )

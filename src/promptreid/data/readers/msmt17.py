@@ -26,7 +26,7 @@ from promptreid.data.readers.layout import (
     subfolders,
     text_lines,
 )
-from promptreid.data.readers.listed import present
+from promptreid.data.readers.listed import present, unlisted_notes
 from promptreid.data.readers.options import CameraOptions, MissingOptions
 from promptreid.errors import DataError
 
@@ -84,6 +84,7 @@ def read(root: Path, options: Options) -> DataSet:
     ]
     if not samples:
         raise DataError(f"The list files in {home} are empty.")
+    unlisted = unlisted_notes((sample.path for sample in samples), home, listed_in="the list files")
     samples, skipped = present(samples, home, missing=options.missing, listed_in="the list files")
     manifest = Manifest.of("msmt17", home, samples)
     protocol = fixed_protocol(
@@ -103,6 +104,7 @@ def read(root: Path, options: Options) -> DataSet:
         "The images of list_val.txt are "
         + ("trained on, as in published work." if options.val == "train" else "for validation."),
         *skipped,
+        *unlisted,
         *empty_notes(samples, ("train", "query", "gallery")),
     )
     return DataSet(f"msmt17:{root}", manifest, protocol, notes)

@@ -20,7 +20,7 @@ from promptreid.data.draws import draw_gallery, generator
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.readers.layout import contents, find_root, has_all, text_lines
-from promptreid.data.readers.listed import present
+from promptreid.data.readers.listed import present, unlisted_notes
 from promptreid.data.readers.options import MissingOptions
 from promptreid.errors import DataError
 
@@ -63,9 +63,9 @@ def read(root: Path, options: Options) -> DataSet:
     samples = [
         sample for split, name in names.items() for sample in _read_list(folder / name, split)
     ]
-    samples, skipped = present(
-        samples, home, missing=options.missing, listed_in=" and ".join(names.values())
-    )
+    lists = " and ".join(names.values())
+    unlisted = unlisted_notes((sample.path for sample in samples), home, listed_in=lists)
+    samples, skipped = present(samples, home, missing=options.missing, listed_in=lists)
     manifest = Manifest.of("vehicleid", home, samples)
     tested = len(manifest.identity_list("test"))
     if tested != options.size:
@@ -80,7 +80,7 @@ def read(root: Path, options: Options) -> DataSet:
         ap="step",
         note=f"Mean of {options.repeats} trials, one random gallery image per vehicle.",
     )
-    return DataSet(f"vehicleid:{root}", manifest, protocol, (*notes, *skipped))
+    return DataSet(f"vehicleid:{root}", manifest, protocol, (*notes, *skipped, *unlisted))
 
 
 def _trials(manifest: Manifest, options: Options) -> Iterable[Repeat]:

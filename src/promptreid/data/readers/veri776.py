@@ -19,6 +19,7 @@ from promptreid.data.protocol import fixed_protocol
 from promptreid.data.readers.layout import empty_notes, find_root, has_all, text_lines
 from promptreid.data.readers.market_layout import list_samples
 from promptreid.data.readers.options import CameraOptions
+from promptreid.data.readers.walk import Walk
 from promptreid.errors import DataError
 from promptreid.text.lists import few
 
@@ -53,7 +54,9 @@ def read(root: Path, options: Options) -> DataSet:
         wanted=f"the folders {', '.join(FOLDERS.values())}",
         nested=("VeRi",),
     )
-    samples = list_samples(home, FOLDERS)
+    walk = Walk(home)
+    samples, boxes = list_samples(home, FOLDERS, walk)
+    notes += boxes
     if not samples:
         raise DataError(f"The folders {', '.join(FOLDERS.values())} of {home} hold no image.")
     labels = {} if options.views == "ignore" else _read_views(home)
@@ -80,7 +83,8 @@ def read(root: Path, options: Options) -> DataSet:
         same_camera=options.same_camera,
         note="One query set against one gallery.",
     )
-    return DataSet(f"veri776:{root}", manifest, protocol, (*notes, *empty_notes(samples, FOLDERS)))
+    notes += (*walk.notes, *empty_notes(samples, FOLDERS))
+    return DataSet(f"veri776:{root}", manifest, protocol, notes, lost=walk.lost)
 
 
 def _read_views(home: Path) -> dict[str, int]:
