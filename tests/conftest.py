@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,12 @@ def paint_identities(root: Path, *, identities: int, images: int, size: int = 40
             pixels = np.clip(pattern + noise, 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def paint() -> Callable[..., Path]:
+    """`paint_identities`, for tests that need people of their own."""
+    return paint_identities
 
 
 @pytest.fixture(scope="session")

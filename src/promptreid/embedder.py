@@ -33,6 +33,14 @@ Views = Sequence[int | str | None] | Tensor
 _CHECKPOINTS = ("checkpoints/best.safetensors", "checkpoints/last.safetensors")
 _PUBLISHED = (".pth", ".pt", ".bin")
 
+NO_THRESHOLD = (
+    "This model has no threshold for the same identity. Choose one on images of people that it was "
+    "not trained on: promptreid threshold RUN --data folder:/path/to/folders (one folder per "
+    "person), or from Python: model.metadata['verification'] = choose_threshold("
+    "Embeddings.from_vectors(model.embed(paths), identities), far=1e-3).to_dict(), both names from "
+    "promptreid.evaluation."
+)
+
 
 class Embedder:
     """A trained model with its preprocessing, ready for inference.
@@ -164,8 +172,8 @@ class Embedder:
             attributes: Two values of each attribute, as in `embed`.
 
         Returns:
-            Score, threshold, false accept rate and what that rests on; true where the images show
-            one identity.
+            Score, threshold, false accept rate, what that rests on, and how many strangers score so
+            high; true where the images show one identity.
 
         Raises:
             WeightsError: The checkpoint has no threshold.
@@ -173,16 +181,9 @@ class Embedder:
         """
         chosen = self.threshold
         if chosen is None:
-            raise WeightsError(
-                "This model has no threshold for the same identity: it was trained without "
-                "validation images, or before thresholds were kept. Choose one on images of known "
-                "identity that are not tested on, and try again: model.metadata['verification'] = "
-                "choose_threshold(Embeddings.from_vectors(model.embed(paths), identities), "
-                "far=1e-3).to_dict(), both names from promptreid.evaluation."
-            )
+            raise WeightsError(NO_THRESHOLD)
         pair = self.embed([first, second], cameras, views, attributes=attributes)
-        score = float(pair[0] @ pair[1])
-        return Comparison(score, chosen.threshold, chosen.far, chosen.source)
+        return chosen.compare(float(pair[0] @ pair[1]))
 
     def embed_text(self, sentences: str | Sequence[str], *, batch_size: int = 256) -> Tensor:
         """Turn sentences into vectors of the joint image-text space.
@@ -274,7 +275,7 @@ def load(
     place = pick_device(None if device is None else str(device))
     path = Path(path)
     if path.is_dir():
-        path = _checkpoint_of(path)
+        path = checkpoint_of(path)
     if path.suffix in _PUBLISHED:
         model, metadata = read_clip_reid(path, image_size=image_size, views=views)
     else:
@@ -287,7 +288,12 @@ def load(
     return Embedder(model, preprocess, metadata, device=place, precision=precision)
 
 
-def _checkpoint_of(folder: Path) -> Path:
+def checkpoint_of(folder: Path) -> Path:
+    """Give the checkpoint that a run folder is loaded from: its best, else its last.
+
+    Raises:
+        WeightsError: It has neither.
+    """
     for name in _CHECKPOINTS:
         if (folder / name).is_file():
             return folder / name

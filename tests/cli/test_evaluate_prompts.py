@@ -121,3 +121,52 @@ def test_models_without_sentences_are_refused(capsys, crops, tmp_path):
     assert str(tmp_path / "zero") in err.replace("\n", "")
     code, _, err = run(capsys, "evaluate", tmp_path / "zero", "--prompt", "constant")
     assert code == 2
+
+
+def test_words_are_scored_with_own_permuted_and_none(capsys, prompted, tmp_path):
+    file = tmp_path / "scores.json"
+    code, out, err = run(capsys, "evaluate", prompted, "--words", "--json", file, "--device", "cpu")
+    assert code == 0, err
+    found = json.loads(file.read_text())
+    own = json.loads((prompted / "scores.json").read_text())
+    assert found["mAP"] == pytest.approx(own["mAP"], abs=1e-9)
+    assert own["word_control"] == found["word_control"]  # train measures what evaluate does
+    control = found["word_control"]
+    assert control["own"]["mAP"] == found["mAP"]
+    assert control["draws"] == 3
+    assert control["own_minus_permuted"]["mAP"]["value"] == pytest.approx(
+        control["own"]["mAP"] - control["permuted"]["mAP"]
+    )
+    lines = out.splitlines()
+    start = lines.index("Do the words matter? Percent.")
+    assert [line.split("  ")[0] for line in lines[start + 2 : start + 5]] == [
+        "own", "permuted (3 draws)", "none",
+    ]  # fmt: skip
+    assert any("ermuted ones by" in line for line in lines[start + 7 :])
+
+
+def test_no_word_scores_are_those_of_simplified_sentences(capsys, prompted, tmp_path):
+    file = tmp_path / "scores.json"
+    run(capsys, "evaluate", prompted, "--prompt", "simplified", "--json", file, "--device", "cpu")
+    own = json.loads((prompted / "scores.json").read_text())
+    assert own["word_control"]["none"]["mAP"] == json.loads(file.read_text())["mAP"]
+
+
+def test_training_says_whether_the_words_matter(capsys, crops, tmp_path):
+    out = make("prompt-sg", crops, tmp_path / "run")
+    assert "ermuted ones by" in (out / "log.txt").read_text()
+
+
+def test_runs_that_read_no_word_have_no_word_scores(capsys, crops, tmp_path):
+    plain = make("finetune-ce", crops, tmp_path / "plain")
+    assert "word_control" not in json.loads((plain / "scores.json").read_text())
+    code, _, err = run(capsys, "evaluate", plain, "--words", "--device", "cpu")
+    assert code == 2
+    assert "reads none" in err
+    assert "prompt.kind: image" in err
+
+
+def test_words_and_prompt_exclude_each_other(capsys, prompted):
+    code, _, err = run(capsys, "evaluate", prompted, "--words", "--prompt", "composed")
+    assert code == 2
+    assert "leave out --prompt" in err

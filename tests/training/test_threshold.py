@@ -112,7 +112,7 @@ def test_without_validation_there_is_none_and_the_line_says_what_to_do(asked):
     run = train(asked("validation.kind=none"), progress=said)
     assert "verification" not in read_metadata(run.best)
     assert "validation.kind=images" in said.about("no threshold for the same identity")
-    with pytest.raises(WeightsError, match="without validation images"):
+    with pytest.raises(WeightsError, match="promptreid threshold RUN --data"):
         promptreid.load(run.path, device="cpu").same("a.png", "b.png")
     assert run.read("status.json")["status"] == "complete"
 

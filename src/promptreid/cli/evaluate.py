@@ -81,6 +81,12 @@ if TYPE_CHECKING:
     "word.  Give both to see scores and embedding speed side by side.  [default: as in the recipe]",
 )
 @click.option(
+    "--words",
+    is_flag=True,
+    help="Also score a model that reads a word of each image with the words of other images, and "
+    "with none, to see whether the words matter.",
+)
+@click.option(
     "--multi-query",
     type=click.Choice(["identity", "identity_camera"]),
     default=None,
@@ -138,6 +144,7 @@ def evaluate(
     expansion_power: float | None,
     rerank: bool | None,
     prompts: tuple[str, ...],
+    words: bool,
     multi_query: str | None,
     verification: bool,
     intervals: bool,
@@ -160,6 +167,7 @@ def evaluate(
     promptreid evaluate runs/my-run --flip --query-expansion 5 --rerank
     promptreid evaluate runs/my-run --verification --intervals --by gender --by camera-pair
     promptreid evaluate runs/my-prompt-sg-run --prompt composed --prompt simplified
+    promptreid evaluate runs/my-prompt-sg-run --words
     promptreid evaluate runs/my-run --data market1501:/data/Market-1501-v15.09.15
     promptreid evaluate runs/a runs/b --data market1501:/data/Market --data msmt17:/data/MSMT17_V1
     promptreid evaluate runs/a runs/b --paired --data market1501:/data/Market
@@ -180,7 +188,9 @@ def evaluate(
     from promptreid.embedder import load
     from promptreid.evaluation.further import FurtherScores
     from promptreid.evaluation.render_further import render_further
+    from promptreid.evaluation.render_words import render_words
     from promptreid.evaluation.settings import RetrievalSettings
+    from promptreid.evaluation.word_control import WordControl
     from promptreid.files import write_json
     from promptreid.progress import Lines
 
@@ -188,6 +198,10 @@ def evaluate(
         raise click.UsageError("--by groups single queries; leave out --multi-query or --by.")
     if paired and max(len(models), len(set(prompts))) < 2:
         raise click.UsageError("--paired compares runs with the first; give two runs or more.")
+    if words and prompts:
+        raise click.UsageError(
+            "--words scores sentences with and without words by itself; leave out --prompt."
+        )
     pairing = Pairing(verification=verification) if paired else None
     progress = Lines()
     further = FurtherScores(verification, intervals, tuple(dict.fromkeys(by)))
@@ -198,6 +212,8 @@ def evaluate(
         embedder = load(model, device=device, image_size=image_size, precision=precision)
         if prompts:
             _check_sentences(embedder, model, progress)
+        if words:
+            _check_read_words(embedder, model)
         rows += [matrix_row(model, embedder.metadata, kind) for kind in kinds]
         settings = RetrievalSettings.of(
             _recipe_defaults(embedder.metadata),
@@ -218,13 +234,14 @@ def evaluate(
             dataset = datasets[spec]
             rules = {"same_camera": same_camera, "multi_query": multi_query}
             keep = None if pairing is None else partial(pairing.keep, model, dataset)
-            found = _score(
-                embedder, dataset, settings, kinds, further, rules, batch_size, progress, keep
-            )
+            score = partial(_score_words, settings) if words else partial(_score, settings, kinds)
+            found = score(embedder, dataset, further, rules, batch_size, progress, keep)
             for kind, result in zip(kinds, found, strict=True):
                 tell(result, named(model, kind), alone=len(models) == len(kinds) == 1)
                 if further.wanted:
                     click.echo(f"\n{render_further(result)}")
+                if words:
+                    click.echo(f"\n{render_words(WordControl.from_dict(result['word_control']))}")
             tell_speeds(found)
             read = {}
             if templates:
@@ -268,11 +285,25 @@ def _check_sentences(embedder: Embedder, model: Path, progress: Lines) -> None:
         )
 
 
+def _check_read_words(embedder: Embedder, model: Path) -> None:
+    """Refuse --words for a model that reads no word of an image."""
+    from promptreid.errors import EvaluationError
+    from promptreid.evaluation.word_embed import check_words
+
+    try:
+        check_words(embedder.model)
+    except EvaluationError as error:
+        raise click.UsageError(
+            f"--words exchanges the words that a model reads at retrieval, and {model} reads none. "
+            f"{error} Leave --words out, or give runs of PromptSG alone."
+        ) from None
+
+
 def _score(
-    embedder: Embedder,
-    dataset: DataSet,
     settings: RetrievalSettings,
     kinds: Sequence[str | None],
+    embedder: Embedder,
+    dataset: DataSet,
     further: FurtherScores,
     rules: Mapping[str, str | None],
     batch_size: int,
@@ -281,7 +312,6 @@ def _score(
 ) -> list[dict[str, Any]]:
     """Score each kind of sentence on images that are decoded once where memory allows."""
     from promptreid.evaluation.embed import open_images
-    from promptreid.evaluation.further import further_scores
     from promptreid.evaluation.score_data import score_data, tested_rows
 
     store, speeds = None, {}
@@ -289,7 +319,6 @@ def _score(
     if named_kinds:
         store = open_images(tested_rows(dataset), embedder.preprocess)
         speeds = _speeds(embedder, dataset, store, named_kinds, settings.flip, batch_size)
-    threshold = embedder.threshold if further.verification else None
     results = []
     for kind in kinds:
         scores, embeddings = score_data(
@@ -310,18 +339,62 @@ def _score(
         )
         if keep is not None:
             keep(kind, scores, embeddings)
-        result = {
-            **scores.to_dict(),
-            **speeds.get(kind, {}),
-            "precision": embedder.precision,
-            "data": dataset.spec,
-        }
-        other = None if kind == embedder.model.sentences.retrieval else kind
-        more = further_scores(
-            scores, embeddings, dataset, further, threshold=threshold, prompt=other
-        )
-        results.append({**result, **more})
+        result = _result(embedder, dataset, scores, embeddings, further, kind)
+        results.append({**result, **speeds.get(kind, {})})
     return results
+
+
+def _score_words(
+    settings: RetrievalSettings,
+    embedder: Embedder,
+    dataset: DataSet,
+    further: FurtherScores,
+    rules: Mapping[str, str | None],
+    batch_size: int,
+    progress: Lines,
+    keep: Callable[[str | None, Scores, Embeddings], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Score with each image's own word, and set that against exchanged words and none."""
+    from promptreid.evaluation.word_control import score_words
+
+    scores, embeddings, control = score_words(
+        embedder.model,
+        dataset,
+        embedder.preprocess,
+        metadata=embedder.metadata,
+        device=embedder.device,
+        settings=settings,
+        same_camera=rules["same_camera"],
+        multi_query=rules["multi_query"],
+        batch_size=batch_size,
+        progress=progress,
+    )
+    if keep is not None:
+        keep(None, scores, embeddings)
+    result = _result(embedder, dataset, scores, embeddings, further, "composed")
+    return [{**result, "word_control": control.to_dict()}]
+
+
+def _result(
+    embedder: Embedder,
+    dataset: DataSet,
+    scores: Scores,
+    embeddings: Embeddings,
+    further: FurtherScores,
+    kind: str | None,
+) -> dict[str, Any]:
+    """Give what a file of scores holds of one model on one data set."""
+    from promptreid.evaluation.further import further_scores
+
+    other = None if kind == embedder.model.sentences.retrieval else kind
+    threshold = embedder.threshold if further.verification else None
+    more = further_scores(scores, embeddings, dataset, further, threshold=threshold, prompt=other)
+    return {
+        **scores.to_dict(),
+        "precision": embedder.precision,
+        "data": dataset.spec,
+        **more,
+    }
 
 
 def _speeds(

@@ -20,6 +20,11 @@ COMMANDS = MappingProxyType(
         "demo": ("promptreid.cli.demo:demo", "Train and score on rendered hands, in minutes."),
         "train": ("promptreid.cli.train:train", "Train a recipe on data sets into a run folder."),
         "evaluate": ("promptreid.cli.evaluate:evaluate", "Score a run or a checkpoint on data."),
+        "threshold": (
+            "promptreid.cli.threshold:threshold",
+            "Choose and keep a run's threshold for the same identity.",
+        ),
+        "same": ("promptreid.cli.same:same", "Say whether two images show one identity."),
         "sweep": ("promptreid.cli.sweep:sweep", "Train a grid or list of settings from one file."),
         "compare": ("promptreid.cli.compare:compare", "Set the scores of runs side by side."),
         "report": ("promptreid.cli.report:report", "Write all about runs into one HTML page."),

@@ -14,7 +14,8 @@ from promptreid.evaluation.render import render_comparison, render_scores
 from promptreid.evaluation.rerank import Rerank, rerank_blocks, rerank_distances
 from promptreid.evaluation.scores import QueryResult, RepeatScores, Scores
 from promptreid.evaluation.scoring import evaluate, evaluate_protocol
-from promptreid.evaluation.threshold import Comparison, Threshold, choose_threshold
+from promptreid.evaluation.threshold import Comparison, Threshold
+from promptreid.evaluation.threshold_choice import choose_threshold
 from promptreid.evaluation.uncertainty import (
     Difference,
     Evidence,

@@ -66,10 +66,8 @@ def embed_images(
         ConfigError: As `ReIDModel.derived`.
     """
     sides = (cameras, views, variants)
-    step = _PART if images.device.type == "cpu" else max(len(images), 1)
     parts = []
-    for start in range(0, max(len(images), 1), step):
-        rows = slice(start, start + step)
+    for rows in parts_of(images):
         own = [None if side is None else side[rows] for side in sides]
         found = model.embed(images[rows], *own, prompt=prompt).float()
         if flip:
@@ -77,6 +75,12 @@ def embed_images(
             found = torch.nn.functional.normalize(found + mirrored, dim=1)
         parts.append(found)
     return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def parts_of(images: torch.Tensor) -> list[slice]:
+    """Say which images of a batch, (B, 3, H, W), a device encodes at a time."""
+    step = _PART if images.device.type == "cpu" else max(len(images), 1)
+    return [slice(start, start + step) for start in range(0, max(len(images), 1), step)]
 
 
 def embed_manifest(
@@ -138,6 +142,11 @@ def embed_manifest(
         title=f"embedding {manifest.name}" + (f", {prompt}" if prompt is not None else ""),
         progress=progress,
     )
+    return labelled(vectors, manifest)
+
+
+def labelled(vectors: torch.Tensor, manifest: Manifest) -> Embeddings:
+    """Put unit vectors, row for row of a manifest, together with what is known of each image."""
     return Embeddings(
         vectors=vectors,
         identities=tuple(

@@ -68,10 +68,10 @@ def score_data(
         EvaluationError: The data set has no query or no gallery images, or no query has a match.
         ConfigError: A kind of sentence is asked for that the model does not have.
     """
-    rows, compact = _protocol(dataset).compact()
+    manifest, compact = tested_protocol(dataset)
     embeddings = embed_manifest(
         model,
-        dataset.manifest.select(rows),
+        manifest,
         preprocess,
         metadata=metadata,
         device=device,
@@ -98,7 +98,17 @@ def tested_rows(dataset: DataSet) -> Manifest:
     Raises:
         EvaluationError: The data set has no query or no gallery images.
     """
-    return dataset.manifest.select(_protocol(dataset).compact()[0])
+    return tested_protocol(dataset)[0]
+
+
+def tested_protocol(dataset: DataSet) -> tuple[Manifest, Protocol]:
+    """Give the rows of `tested_rows`, and the protocol as it numbers them.
+
+    Raises:
+        EvaluationError: The data set has no query or no gallery images.
+    """
+    rows, compact = _protocol(dataset).compact()
+    return dataset.manifest.select(rows), compact
 
 
 def _protocol(dataset: DataSet) -> Protocol:

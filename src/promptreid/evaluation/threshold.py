@@ -1,24 +1,19 @@
-"""The score from which on two images count as one identity, chosen on images not tested on."""
+"""The score from which on two images count as one identity, and what it rests on."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
-import torch
-
-from promptreid.errors import EvaluationError
-from promptreid.evaluation.embeddings import Embeddings
-from promptreid.evaluation.float_order import next_above
-from promptreid.evaluation.pairs import Pairs
-from promptreid.evaluation.roc import allowed_accepts
-from promptreid.evaluation.rules import camera_rule
-from promptreid.evaluation.verification import check_rates, verify
+from promptreid.evaluation.strangers import StrangerScores
 
 RATES = (1e-3, 1e-2, 1e-1)
 """False accept rates for a threshold, the most wanted first."""
+
+PEOPLE = ("unseen", "crossed", "seen", "")
+"""What was known of the identities that a threshold was chosen on: the model has not learned from
+them; it has, but the scores are those of models that have not (cross-fitting); it has; not said."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +26,15 @@ class Threshold:
         pairs: Number of such pairs that it was chosen on.
         images: Number of images that make these pairs; 0 where that was not noted.
         identities: Number of identities that the images show, likewise.
-        source: Which images these were, in words; may be empty. A threshold that was chosen on
-            identities seen in training is optimistic: the model has learned to tell just these
-            apart, so of pairs of strangers it accepts more than `far`.
+        source: Which images these were, in words; may be empty.
+        people: One of `PEOPLE`. A threshold that was chosen on identities "seen" in training is
+            optimistic: the model has learned to tell just these apart, so of pairs of strangers it
+            accepts more than `far`.
+        far_interval: Between which rates the threshold accepts such pairs when identities are drawn
+            anew, with 95 % confidence; None where that was not noted.
+        genuine: Number of pairs of one identity among the images, likewise 0.
+        tar: Share of these that the threshold accepts; None where there are none.
+        strangers: How the pairs of different identities score; None where that was not kept.
     """
 
     threshold: float
@@ -42,21 +43,35 @@ class Threshold:
     images: int = 0
     identities: int = 0
     source: str = ""
+    people: str = ""
+    far_interval: tuple[float, float] | None = None
+    genuine: int = 0
+    tar: float | None = None
+    strangers: StrangerScores | None = None
 
-    def to_dict(self) -> dict[str, float | int | str]:
+    def to_dict(self) -> dict[str, Any]:
         """Return all fields, as a checkpoint's metadata hold them under "verification"."""
-        return {
-            "threshold": self.threshold,
-            "far": self.far,
-            "pairs": self.pairs,
-            "images": self.images,
-            "identities": self.identities,
-            "source": self.source,
-        }
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["far_interval"] = None if self.far_interval is None else list(self.far_interval)
+        values["strangers"] = None if self.strangers is None else self.strangers.to_dict()
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Threshold:
-        """Read what `to_dict` gave; of the fields, only the first three must be there."""
+        """Read what `to_dict` gave; of the fields, only the first three must be there.
+
+        Raises:
+            KeyError: One of these is missing.
+            TypeError: A field is of another type.
+            ValueError: A field is not what it should be.
+        """
+        interval, strangers = values.get("far_interval"), values.get("strangers")
+        tar, people = values.get("tar"), str(values.get("people", ""))
+        if people not in PEOPLE:
+            raise ValueError(f"people is {people!r}, none of {', '.join(map(repr, PEOPLE))}")
+        if interval is not None:
+            low, high = interval
+            interval = float(low), float(high)
         return cls(
             threshold=float(values["threshold"]),
             far=float(values["far"]),
@@ -64,7 +79,21 @@ class Threshold:
             images=int(values.get("images", 0)),
             identities=int(values.get("identities", 0)),
             source=str(values.get("source", "")),
+            people=people,
+            far_interval=interval,
+            genuine=int(values.get("genuine", 0)),
+            tar=None if tar is None else float(tar),
+            strangers=None if strangers is None else StrangerScores.from_dict(strangers),
         )
+
+    def compare(self, score: float) -> Comparison:
+        """Judge the score of two images.
+
+        Args:
+            score: Cosine of their embeddings.
+        """
+        reached = None if self.strangers is None else self.strangers.reached(score)
+        return Comparison(score, self.threshold, self.far, self.source, reached, self.pairs)
 
 
 @dataclass(frozen=True)
@@ -77,108 +106,51 @@ class Comparison:
         far: Share of pairs of different identities that the threshold accepted where it was chosen.
         source: On which images that was, in words; of other images it may accept another share,
             and of identities that training has not seen it accepts more than of those it has.
+        reached: How many of the pairs of different identities that it was chosen on score at least
+            as much, never told too small; None where their scores were not kept.
+        pairs: Number of these pairs.
     """
 
     score: float
     threshold: float
     far: float
     source: str = ""
+    reached: int | None = None
+    pairs: int = 0
 
     @property
     def same(self) -> bool:
         """Whether the score reaches the threshold."""
         return self.score >= self.threshold
 
+    @property
+    def one_in(self) -> int | None:
+        """One in so many pairs of strangers scores so high, or fewer; None where it is not known.
+
+        Rounded down, to two digits from one hundred on.
+        """
+        if self.reached is None or not self.pairs:
+            return None
+        number = self.pairs // max(self.reached, 1)
+        unit = 10 ** max(0, len(str(number)) - 2)
+        return number // unit * unit
+
     def __bool__(self) -> bool:
         return self.same
 
+    def __str__(self) -> str:
+        verdict = "the same" if self.same else "not the same"
+        side = "from" if self.same else "below"
+        text = f"{verdict}: cosine {self.score:.4f}, {side} {self.threshold:.4f}"
+        return f"{text}; {self.rarity}" if self.rarity else text
 
-def choose_threshold(
-    embeddings: Embeddings, far: float = 1e-3, *, same_camera: str = "auto", source: str = ""
-) -> Threshold:
-    """Choose the lowest threshold that keeps a false accept rate, on all pairs of some images.
-
-    It is one of the scores of all pairs. Pairs of one identity are not needed; without them it is
-    the lowest score of two identities that is still accepted.
-
-    Args:
-        embeddings: Of validation images of at least two identities, never of test images. Each
-            unordered pair counts once.
-        far: The false accept rate, above 0 and below 1.
-        same_camera: As in `verify`; concerns pairs of one identity only.
-        source: Which images these are, in words; kept with the threshold.
-
-    Raises:
-        EvaluationError: The rate is out of range or too small for the number of pairs, or all
-            images show one identity.
-    """
-    check_rates((far,))
-    rule, _ = camera_rule(same_camera, embeddings)
-    impostors = impostor_pairs(embeddings.identities)
-    if not impostors:
-        raise EvaluationError(
-            f"A threshold is chosen on pairs of different identities, and {len(embeddings)} images "
-            "of one make none. Give images of two identities at least."
-        )
-    if not allowed_accepts(far, impostors):
-        raise EvaluationError(
-            f"A false accept rate of {far:g} cannot be measured on {impostors:,} pairs of "
-            f"different identities; the smallest that can is {1 / impostors:.2g}. Give more "
-            "images or a larger rate."
-        )
-    if _genuine_pairs(embeddings, rule):
-        (result,) = verify(embeddings, embeddings, same_camera=rule, fars=(far,)).per_repeat
-        threshold = result.point(far).threshold
-        assert threshold is not None
-    else:
-        threshold = _lowest_accepted(embeddings, allowed_accepts(far, impostors))
-    return Threshold(
-        threshold=threshold,
-        far=far,
-        pairs=impostors,
-        images=len(embeddings),
-        identities=len(set(embeddings.identities)),
-        source=source,
-    )
-
-
-def smallest_rate(identities: Sequence[str], rates: Sequence[float] = RATES) -> float | None:
-    """Give the first of some false accept rates that can be measured; None if none can.
-
-    A rate can be measured when at least one pair of different identities may be accepted.
-
-    Args:
-        identities: Of the images, each unordered pair of which counts once.
-        rates: Rates in the order of preference.
-    """
-    impostors = impostor_pairs(identities)
-    return next((rate for rate in rates if allowed_accepts(rate, impostors)), None)
-
-
-def impostor_pairs(identities: Sequence[str]) -> int:
-    """Count the unordered pairs of images that show different identities."""
-    return _pairs([len(identities)]) - _pairs(Counter(identities).values())
-
-
-def _genuine_pairs(embeddings: Embeddings, rule: str) -> int:
-    """Count the unordered pairs of one identity that the camera rule leaves."""
-    same = _pairs(Counter(embeddings.identities).values())
-    if rule == "keep" or embeddings.cameras is None:
-        return same
-    seen = zip(embeddings.identities, embeddings.cameras, strict=True)
-    return same - _pairs(Counter(pair for pair in seen if pair[1] is not None).values())
-
-
-def _pairs(counts: Iterable[int]) -> int:
-    return sum(count * (count - 1) // 2 for count in counts)
-
-
-def _lowest_accepted(embeddings: Embeddings, allowed: int) -> float:
-    """Find the lowest score of two identities that at most `allowed` of such scores reach."""
-    highest = torch.empty(0)
-    for block in Pairs(embeddings, embeddings, exclude_camera=False, once=True):
-        scores = torch.cat([highest.to(block.impostors.device), block.impostors.reshape(-1)])
-        highest = scores.topk(min(allowed + 1, len(scores)), sorted=False).values
-    refused = highest.min()
-    accepted = highest[highest > refused]
-    return float(accepted.min()) if len(accepted) else next_above(float(refused))
+    @property
+    def rarity(self) -> str:
+        """How often strangers score so high, in words; empty where that is not known."""
+        if self.reached is None or self.one_in is None:
+            return ""
+        if not self.reached:
+            return f"fewer than 1 in {self.one_in:,} strangers score so high"
+        if self.one_in < 2:
+            return f"{self.reached / self.pairs:.0%} of strangers score so high"
+        return f"1 in {self.one_in:,} strangers scores so high"

@@ -227,16 +227,20 @@ def _check_same_queries(first: Scores, second: Scores) -> None:
         )
 
 
-def _values(evidence: Evidence) -> dict[str, float]:
-    """Return every score by name, as it is without resampling."""
-    scores = evidence.scores
-    found = {
+def ranking_scores(scores: Scores) -> dict[str, float]:
+    """Return the scores of rankings by the names that intervals and differences have."""
+    return {
         "mAP": scores.mAP,
         "mAP_step": scores.mean_ap("step"),
         "mAP_trapezoid": scores.mean_ap("trapezoid"),
         "mINP": scores.mINP,
         **{f"rank-{rank}": scores.cmc[rank] for rank in REPORTED_RANKS},
     }
+
+
+def _values(evidence: Evidence) -> dict[str, float]:
+    """Return every score by name, as it is without resampling."""
+    found = ranking_scores(evidence.scores)
     if evidence.verification is not None:
         found["EER"] = evidence.verification.eer
         for far in evidence.verification.fars:

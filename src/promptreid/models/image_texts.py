@@ -61,7 +61,13 @@ class ImageTexts:
         self._kept = None
 
     def of(
-        self, prompt: ImagePrompt, projected: Tensor, variants: Tensor | None, kind: str
+        self,
+        prompt: ImagePrompt,
+        projected: Tensor,
+        variants: Tensor | None,
+        kind: str,
+        *,
+        words: Tensor | None = None,
     ) -> Tensor:
         """Encode the sentence of each image.
 
@@ -71,6 +77,8 @@ class ImageTexts:
             variants: (B,) which sentence each image goes with; None averages over all of them by
                 `average_texts`.
             kind: One of `SENTENCES`.
+            words: What `prompt.inversion` gave, row for row, for composed sentences whose words
+                are those of other images; None to compute them from `projected`.
 
         Returns:
             (B, embed_dim) text features, not normalised.
@@ -81,11 +89,12 @@ class ImageTexts:
             if variants is None:
                 return average_texts(texts[None]).expand(count, -1)
             return texts[variants.to(texts.device)]
+        words = prompt.inversion(projected) if words is None else words
         if variants is not None or kinds == 1:
-            return prompt(projected, variants)
-        words = prompt.inversion(projected).repeat_interleave(kinds, dim=0)
+            return prompt.encode(words, variants)
+        each = words.repeat_interleave(kinds, dim=0)
         every = torch.arange(kinds, device=projected.device).repeat(count)
-        return average_texts(prompt.encode(words, every).unflatten(0, (count, kinds)))
+        return average_texts(prompt.encode(each, every).unflatten(0, (count, kinds)))
 
     def _plain(self, prompt: ImagePrompt) -> Tensor:
         """Return the (V, embed_dim) texts without a word."""

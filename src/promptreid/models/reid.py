@@ -174,6 +174,7 @@ class ReIDModel(nn.Module):
         *,
         training: bool = False,
         prompt: str | None = None,
+        words: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return all named features: the tower's, those of image prompts, those the head makes.
 
@@ -183,6 +184,8 @@ class ReIDModel(nn.Module):
                 is one, or where it is not known: then their texts are averaged.
             training: Take the sentences of training, not those of retrieval.
             prompt: "composed" or "simplified" sentences; None for what `sentences` says.
+            words: What the inversion network gave for other images, row for row, to stand in
+                composed sentences; None for each image's own.
 
         Returns:
             (B, width) by name.
@@ -194,7 +197,9 @@ class ReIDModel(nn.Module):
         kind = self._kind(prompt, training=training)
         others: dict[str, Tensor] = {}
         if isinstance(self.prompt, ImagePrompt):
-            others["text"] = self._texts.of(self.prompt, features.projected, variants, kind)
+            others["text"] = self._texts.of(
+                self.prompt, features.projected, variants, kind, words=words
+            )
             if self.interaction is not None:
                 tokens = self.backbone.image.project_tokens(features)
                 others["fused"] = self.interaction(tokens, others["text"]).feature
@@ -225,6 +230,11 @@ class ReIDModel(nn.Module):
             read |= {made.of for made in (self.head.mlp, self.head.reduction) if made is not None}
         return bool(read & {"text", "fused"})
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether the retrieval vector is computed with a word of each image, as it is set up."""
+        return self.reads_sentence and self.sentences.retrieval == "composed"
+
     def train(self, mode: bool = True) -> Self:
         """Set the mode; texts that were kept are forgotten, since the text tower may have moved."""
         self._texts.forget()
@@ -245,6 +255,24 @@ class ReIDModel(nn.Module):
     ) -> Tensor:
         """Encode images for retrieval; arguments as in `features` and `derived`.
 
+        Returns:
+            (B, embedding_width) float32 rows of length 1.
+
+        Raises:
+            ConfigError: As in `derived`.
+        """
+        return self.embed_features(self.features(images, cameras, views), variants, prompt=prompt)
+
+    def embed_features(
+        self,
+        features: ImageFeatures,
+        variants: Tensor | None = None,
+        *,
+        prompt: str | None = None,
+        words: Tensor | None = None,
+    ) -> Tensor:
+        """Make retrieval vectors of what the image tower gave; arguments as in `derived`.
+
         The features are concatenated and normalised once, not each on its own, as in CLIP-ReID.
         Sentences that no feature of the embedding reads are not encoded.
 
@@ -254,9 +282,8 @@ class ReIDModel(nn.Module):
         Raises:
             ConfigError: As in `derived`.
         """
-        features = self.features(images, cameras, views)
         if self.reads_sentence:
-            found = self.derived(features, variants, prompt=prompt)
+            found = self.derived(features, variants, prompt=prompt, words=words)
         else:
             self._kind(prompt, training=False)
             found = self._with_head(features, {})

@@ -9,8 +9,11 @@ from promptreid.data.dataset import DataSet
 from promptreid.embedder import Embedder
 from promptreid.errors import DataError, PromptReIDError
 from promptreid.evaluation.attributes import classify_attributes
+from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.render_words import word_verdict
 from promptreid.evaluation.score_data import score_data, tested_rows
 from promptreid.evaluation.settings import RetrievalSettings
+from promptreid.evaluation.word_control import score_words
 from promptreid.progress import Progress
 from promptreid.report.draw_scores import drawn_ranks
 from promptreid.report.trial import Trial, TrialRun
@@ -59,18 +62,7 @@ def score_run(
     settings = RetrievalSettings.of(plan.recipe.evaluation)
     results, embedded = [], []
     for dataset in testable:
-        scores, embeddings = score_data(
-            embedder.model,
-            dataset,
-            embedder.preprocess,
-            metadata=embedder.metadata,
-            device=embedder.device,
-            flip=settings.flip,
-            expansion=settings.expansion,
-            rerank=settings.rerank,
-            progress=progress,
-        )
-        result = {**scores.to_dict(), "data": dataset.spec}
+        result, embeddings = _score(embedder, dataset, settings, progress)
         if plan.recipe.zero_shot.attributes:
             templates = plan.recipe.zero_shot.attributes
             result["attributes"] = _read_attributes(embedder, dataset, templates, progress)
@@ -87,6 +79,34 @@ def score_run(
             shown = TrialRun(run.path.resolve().name, embeddings, settings)
             pixelate = plan.track_pictures == "pixelated"
             _show_ranks(trackers, shown, dataset, name, epochs, progress, pixelate=pixelate)
+
+
+def _score(
+    embedder: Embedder, dataset: DataSet, settings: RetrievalSettings, progress: Progress
+) -> tuple[dict[str, Any], Embeddings]:
+    """Score one data set; where words are read at retrieval, with those of other images as well."""
+    shared: dict[str, Any] = {
+        "metadata": embedder.metadata,
+        "device": embedder.device,
+        "progress": progress,
+    }
+    if embedder.model.reads_words:
+        scores, embeddings, control = score_words(
+            embedder.model, dataset, embedder.preprocess, settings=settings, **shared
+        )
+        progress.message(f"{dataset.spec}: {word_verdict(control)}")
+        words = {"word_control": control.to_dict()}
+        return {**scores.to_dict(), "data": dataset.spec, **words}, embeddings
+    scores, embeddings = score_data(
+        embedder.model,
+        dataset,
+        embedder.preprocess,
+        flip=settings.flip,
+        expansion=settings.expansion,
+        rerank=settings.rerank,
+        **shared,
+    )
+    return {**scores.to_dict(), "data": dataset.spec}, embeddings
 
 
 def _show_ranks(

@@ -13,9 +13,8 @@ from promptreid.data.validation import Validation
 from promptreid.embedder import Embedder
 from promptreid.errors import DataError, EvaluationError
 from promptreid.evaluation.embed import embed_manifest
-from promptreid.evaluation.threshold import (
-    RATES,
-    Threshold,
+from promptreid.evaluation.threshold import RATES, Threshold
+from promptreid.evaluation.threshold_choice import (
     choose_threshold,
     impostor_pairs,
     smallest_rate,

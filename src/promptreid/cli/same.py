@@ -1,0 +1,104 @@
+"""`promptreid same`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from promptreid.cli import options
+
+if TYPE_CHECKING:
+    from promptreid.evaluation.threshold import Comparison, Threshold
+
+
+@click.command()
+@click.argument("model", metavar="RUN_OR_CHECKPOINT", type=click.Path(path_type=Path))
+@click.argument("first", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.argument(
+    "others", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the answers here.",
+)
+@options.device
+def same(
+    model: Path, first: Path, others: tuple[Path, ...], json_file: Path | None, device: str | None
+) -> None:
+    """Say whether two images show one identity; of several, each is compared with the first.
+
+    The answer is the same from the model's threshold on. How rare such a score is among strangers
+    is counted on the pairs that the threshold was chosen on. Exit code 0 is an answer, whichever it
+    is; 2 is no answer.
+
+    \b
+    promptreid same runs/mine a.jpg b.jpg
+    promptreid same runs/mine wanted.jpg today/1.jpg today/2.jpg --json answers.json
+    """  # noqa: D301 - click reads the \b itself
+    from promptreid.errors import DataError, RunError, WeightsError
+
+    if not model.exists():
+        raise RunError(f"There is no run or checkpoint {model}.")
+    for image in (first, *others):
+        if not image.is_file():
+            raise DataError(f"There is no image file {image}.")
+    click.echo(f"loading {model} ...", err=True)
+    from promptreid.embedder import NO_THRESHOLD, load
+    from promptreid.files import write_text
+
+    embedder = load(model, device=device)
+    chosen = embedder.threshold
+    if chosen is None:
+        raise WeightsError(NO_THRESHOLD.replace("RUN", str(model), 1))
+    vectors = embedder.embed([first, *others])
+    answers = [chosen.compare(float(vectors[0] @ vector)) for vector in vectors[1:]]
+    for image, answer in zip(others, answers, strict=True):
+        click.echo(_text(first, image, answer))
+    click.echo(_basis(chosen))
+    if json_file is not None:
+        records = [
+            _record(first, image, answer) for image, answer in zip(others, answers, strict=True)
+        ]
+        text = json.dumps({"model": str(model), "answers": records}, indent=2)
+        write_text(json_file, text + "\n")
+        click.echo(f"wrote {json_file}")
+
+
+def _text(first: Path, other: Path, answer: Comparison) -> str:
+    verdict = "THE SAME" if answer.same else "NOT THE SAME"
+    side = "reaches" if answer.same else "is below"
+    lines = [
+        f"{verdict}: {first} and {other}",
+        f"  score {answer.score:.4f} {side} the threshold {answer.threshold:.4f}",
+    ]
+    return "\n".join([*lines, *([f"  {answer.rarity}"] if answer.rarity else [])])
+
+
+def _basis(chosen: Threshold) -> str:
+    lines = [
+        f"The threshold accepts at most 1 in {round(1 / chosen.far):,} pairs of strangers; it was "
+        "chosen on",
+        f"{chosen.pairs:,} pairs of {chosen.images:,} {chosen.source or 'images'}.",
+    ]
+    if chosen.people == "seen":
+        lines.append("The model was trained on these people: real strangers score higher.")
+    return "\n".join(lines)
+
+
+def _record(first: Path, other: Path, answer: Comparison) -> dict[str, Any]:
+    return {
+        "first": str(first),
+        "second": str(other),
+        "same": answer.same,
+        "score": answer.score,
+        "threshold": answer.threshold,
+        "far": answer.far,
+        "strangers_reaching": answer.reached,
+        "strangers": answer.pairs,
+        "one_in": answer.one_in,
+    }
