@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from promptreid.files import replacing, write_json, write_text
+from promptreid.errors import ConfigError
+from promptreid.files import full_path, replacing, write_json, write_text
 
 
 def test_failure_leaves_the_old_file_and_no_rubbish(tmp_path):
@@ -31,3 +32,26 @@ def test_files_are_utf8_and_take_names_that_are_no_text(tmp_path):
     assert json.loads((tmp_path / "a.json").read_bytes()) == names
     write_text(tmp_path / "a.txt", "Andr\udce9\r\ngrün\n")
     assert (tmp_path / "a.txt").read_bytes() == "Andr\\udce9\r\ngrün\n".encode()
+
+
+def test_paths_in_full(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a" / "b")
+    assert full_path("x/y/") == tmp_path / "x" / "y"
+    assert full_path("a/b/../c") == tmp_path / "a" / "c"
+    assert full_path("link/../c") == tmp_path / "a" / "c"  # as the disk does it
+    assert full_path("../x") == tmp_path.parent / "x"
+    assert full_path("~/x") == tmp_path / "home" / "x"
+    assert full_path("./~nosuchuser") == tmp_path / "~nosuchuser"
+    assert full_path(tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("~nosuchuser/x", r"there is no user 'nosuchuser'.*\./~nosuchuser"), ("a\0b", "zero byte")],
+)
+def test_paths_that_lead_nowhere(path, words):
+    with pytest.raises(ConfigError, match=words):
+        full_path(path)

@@ -10,7 +10,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from promptreid.text.safe import encodable
+from promptreid.errors import ConfigError
+from promptreid.text.safe import encodable, visible
 
 
 @contextlib.contextmanager
@@ -45,6 +46,32 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file in one step; floats keep every digit."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def full_path(path: Path | str) -> Path:
+    """Return a path in full: `~` is one's own folder, and `..` is resolved as the disk does it.
+
+    Args:
+        path: As a person wrote it.
+
+    Raises:
+        ConfigError: There is no user of the name behind `~`, or no file can have such a name.
+    """
+    if "\0" in str(path):
+        raise ConfigError(f"{visible(str(path))} holds a zero byte, which no path can.")
+    named, path = str(path), Path(path)
+    try:
+        path = path.expanduser() if named.startswith("~") else path
+    except RuntimeError:
+        home = path.parts[0]
+        raise ConfigError(
+            f"{visible(str(path))}: there is no user {home[1:]!r}, so {home} stands for no folder. "
+            f"Write ./{home} for a folder of that name here."
+        ) from None
+    try:
+        return path.resolve() if ".." in path.parts else path.absolute()
+    except (OSError, RuntimeError) as error:  # a circle of links
+        raise ConfigError(f"{visible(str(path))} leads nowhere: {error}.") from None
 
 
 def _sync_folder(folder: Path) -> None:

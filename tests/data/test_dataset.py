@@ -53,6 +53,30 @@ def test_unknown_names_are_answered_with_close_ones() -> None:
         reader_entry("zzz")
 
 
+@pytest.mark.parametrize("spec", ["C:\\crops", "d:/crops"])
+def test_a_drive_is_no_data_set(spec: str) -> None:
+    with pytest.raises(ConfigError, match=f"{spec[0]}: is a drive.*folder:{spec[0]}:"):
+        load_data(spec)
+
+
+def test_a_home_of_nobody_is_a_sentence() -> None:
+    with pytest.raises(ConfigError, match="there is no user 'nosuchuser'"):
+        load_data("folder:~nosuchuser/x")
+    with pytest.raises(ConfigError, match=r"Option use=.* of data set 'folder' is not allowed"):
+        load_data("folder:x?use=\udcff")
+
+
+def test_a_mark_in_the_name_of_a_folder(tmp_path: Path) -> None:
+    for identity in ("a", "b", "c", "d"):
+        (tmp_path / "what?" / identity).mkdir(parents=True)
+        for number in range(2):
+            (tmp_path / "what?" / identity / f"{number}.jpg").write_bytes(b"")
+    dataset = load_data(f"folder:{tmp_path}/what%3F")
+    assert dataset.manifest.root == tmp_path / "what?"
+    with pytest.raises(DataError, match=r"does not exist.*written %3F"):
+        load_data(f"folder:{tmp_path}/what?")
+
+
 def test_all_wrong_options_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         load_data("hands11k:/d?aspct=all&repeats=ten&gallery=some&seed=-1&thresholds=x")

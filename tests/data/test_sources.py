@@ -1,3 +1,4 @@
+from promptreid.data.labels import place_labels
 from promptreid.data.sources import Source, source_of, sources_of
 
 
@@ -13,3 +14,18 @@ def test_sources_are_read_from_a_run(tmp_path, monkeypatch) -> None:
         Source("a", "/y/a.csv"),
     )
     assert source_of("msmt17: /x ", "msmt17") == Source("msmt17", "/x")
+
+
+def test_tables_are_told_apart_by_their_file_and_by_where_their_pictures_lie(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    specs = [
+        "csv:cam1/list.csv?root=im", "csv:cam2/list.csv?root=im", "csv:cam1/list.csv?root=other",
+        "csv:cam1/list.csv", "csv:cam1/list.csv?seed=3",
+    ]  # fmt: skip
+    places = [source_of(spec, "list").place for spec in specs]
+    assert len(set(places)) == 4
+    assert places[3] == places[4]
+    assert source_of("csv:cam2/../cam1/list.csv?root=./im/", "list").place == places[0]
+    labels = place_labels(places)
+    assert place_labels(places[:2]) == {places[0]: "list:cam1", places[1]: "list:cam2"}
+    assert len({labels[place] for place in places}) == 4

@@ -10,6 +10,11 @@ from hypothesis import strategies as st
 from promptreid.data.spec import DataSpec, parse_spec
 from promptreid.errors import ConfigError
 
+# What a file name can hold: bytes that are no text are halves of characters.
+FILE_LETTERS = st.characters(
+    blacklist_categories=("Cs",), blacklist_characters="\0"
+) | st.sampled_from("?%3F&=\udc80\udcff")
+
 
 @pytest.mark.parametrize(
     ("text", "name", "root", "options"),
@@ -20,6 +25,10 @@ from promptreid.errors import ConfigError
         ("folder:~/my crops", "folder", "~/my crops", {}),
         ("csv:a.csv?", "csv", "a.csv", {}),
         ("csv:a.csv?root=/x%26y=z", "csv", "a.csv", {"root": "/x&y=z"}),
+        ("folder:/what%3F/a%26b", "folder", "/what?/a%26b", {}),
+        ("folder:/100%253F%25", "folder", "/100%3F%25", {}),
+        ("folder:/x?root=%ff", "folder", "/x", {"root": "\udcff"}),
+        ("folder:/caf\udce9", "folder", "/caf\udce9", {}),
         (" csv: a.csv ?missing = skip", "csv", "a.csv", {"missing": "skip"}),
     ],
 )
@@ -37,6 +46,10 @@ def test_parts(text: str, name: str, root: str, options: dict[str, str]) -> None
         ("market1501:", "does not say where 'market1501' lies"),
         ("market1501:?a=b", "does not say where"),
         ("m:/d?aspect", "'aspect' is no option of the form key=value"),
+        ("folder:/what?/a", "A . that belongs to the path is written %3F"),
+        ("folder:/a\0b", "holds what the name of no file can hold"),
+        ("folder:/a?root=%00", "'root' holds a zero byte"),
+        ("folder:/\ud800", "holds what the name of no file can hold"),
         ("m:/d?a=1&&b=2", "'' is no option"),
         ("m:/d?=1", "'=1' is no option"),
         ("m:/d?a=1&a=2", "'a' is given twice"),
@@ -48,9 +61,14 @@ def test_wrong_specs_are_explained(text: str, words: str) -> None:
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.from_regex(r"[a-z_]+", fullmatch=True), st.text().map(str.strip)))
-def test_written_specs_read_back(options: dict[str, str]) -> None:
-    spec = DataSpec("csv", "/a b/c.csv", options)
+@given(
+    st.text(FILE_LETTERS, min_size=1).map(lambda text: f"/{text.strip()}"),
+    st.dictionaries(
+        st.from_regex(r"[a-z_]+", fullmatch=True), st.text(FILE_LETTERS).map(str.strip)
+    ),
+)
+def test_written_specs_read_back(root: str, options: dict[str, str]) -> None:
+    spec = DataSpec("csv", root, options)
     assert parse_spec(str(spec)) == spec
 
 

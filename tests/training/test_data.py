@@ -42,7 +42,7 @@ def test_same_name_in_two_domains_is_two_people(tmp_path):
 
 def test_two_data_sets_share_neither_people_nor_cameras(tmp_path):
     one = table(tmp_path / "one.csv", rows("x", ["1", "2"], camera=0))
-    two = table(tmp_path / "two.csv", rows("x", ["1", "2"], camera=0))
+    two = table(tmp_path / "two.csv", rows("y", ["1", "2"], camera=0))
     data = gather(one, two)
     assert len(data.classes) == 4
     assert len(data.camera_values) == 2
@@ -61,6 +61,27 @@ def test_data_sets_of_one_name_are_told_apart_by_folder(tmp_path):
     assert data.classes == ("crops:north/1", "crops:north/2", "crops:south/1", "crops:south/2")
     assert data.domains == ("crops:north", "crops:south")
     assert data.class_domains.tolist() == [0, 0, 1, 1]
+
+
+def test_tables_of_one_name_over_one_folder_are_two_data_sets(tmp_path):
+    """The tables of two cameras may have one name and their pictures one folder."""
+    tables = []
+    for camera in ("cam1", "cam2"):
+        table(tmp_path / f"{camera}.csv", rows(camera, list("abcdef")))
+        (tmp_path / "lists" / camera).mkdir(parents=True)
+        file = (tmp_path / f"{camera}.csv").rename(tmp_path / "lists" / camera / "list.csv")
+        tables.append(load_data(f"csv:{file}?root={tmp_path}"))
+    data = gather(*tables)
+    assert len(data.classes) == 12
+    assert data.classes[0] == "list:cam1/a"
+    assert data.domains == ("list:cam1", "list:cam2")
+
+
+def test_tables_with_the_same_rows_are_one_data_set(tmp_path):
+    one = table(tmp_path / "one.csv", rows("x", ["1", "2"]))
+    two = table(tmp_path / "two.csv", rows("x", ["1", "2"]))
+    with pytest.raises(DataError, match=r"given twice.*one\.csv.*two\.csv"):
+        gather(one, two)
 
 
 def test_one_identity_is_not_enough(tmp_path):
@@ -150,7 +171,7 @@ def test_an_attribute_stands_for_the_view(tmp_path):
 
 def test_validation_rows_name_cameras_as_training_rows_do(tmp_path):
     one = table(tmp_path / "one.csv", rows("x", ["1", "2"], camera=0))
-    two = table(tmp_path / "two.csv", rows("x", ["1", "2"], camera=0))
+    two = table(tmp_path / "two.csv", rows("y", ["1", "2"], camera=0))
     data = gather(one, two, validation="images")
     for position, held in enumerate(data.validations):
         found = table_rows(held.manifest.cameras, data.camera_values)

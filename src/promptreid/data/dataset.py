@@ -12,6 +12,8 @@ from promptreid.data.protocol import Protocol
 from promptreid.data.registry import reader_entry
 from promptreid.data.spec import parse_spec
 from promptreid.errors import DataError
+from promptreid.files import full_path
+from promptreid.text.safe import visible
 
 if TYPE_CHECKING:
     from promptreid.data.readers.options import OptionHelp
@@ -77,13 +79,26 @@ def load_data(spec: str) -> DataSet:
     entry = reader_entry(parsed.name)
     module = importlib.import_module(entry.module)
     options = parse_options(entry.name, module.Options, parsed.options)
-    root = Path(parsed.root).expanduser().absolute()
+    root = full_path(parsed.root)
+    _check_mark(root)
     try:
         dataset = replace(module.read(root, options), spec=spec)
     except OSError as error:
         place = error.filename or root
         raise DataError(f"{place} cannot be read: {error.strerror or error}.") from error
     return train_on_all(dataset) if options.use == "all" else dataset
+
+
+def _check_mark(root: Path) -> None:
+    """Explain a root that ends too early, because a `?` in its name began the options."""
+    if root.exists() or not root.parent.is_dir():
+        return
+    longer = [path for path in root.parent.iterdir() if path.name.startswith(f"{root.name}?")]
+    if longer:
+        raise DataError(
+            f"{root} does not exist, but {visible(longer[0].name)} lies beside it. A ? that "
+            "belongs to the path is written %3F."
+        )
 
 
 def data_options(name: str) -> tuple[OptionHelp, ...]:

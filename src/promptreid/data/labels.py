@@ -35,6 +35,10 @@ def place_labels(places: Iterable[Place]) -> dict[Place, str]:
 def _forms(place: Place) -> list[str]:
     """Return ever longer names of a data set."""
     name, root = place
-    parts = [part for part in PurePath(root).parts if part not in ("/", "\\")]
+    path = PurePath(root.partition("?")[0])
+    parts = [part for part in path.parts if part not in ("/", "\\")]
+    whole = []
+    if path.suffix and path.stem == name:  # a table, which gave its name already
+        parts, whole = parts[:-1], [f"{name}:{root}"]
     tails = ["/".join(parts[-length:]) for length in range(1, len(parts) + 1)]
-    return [name, *(f"{name}:{tail}" for tail in tails)]
+    return [name, *(f"{name}:{tail}" for tail in tails), *whole]

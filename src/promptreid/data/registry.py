@@ -133,6 +133,11 @@ def reader_entry(name: str) -> ReaderEntry:
     Raises:
         ConfigError: When there is none; the closest names are said.
     """
+    if len(name) == 1:
+        raise ConfigError(
+            f"{name}: is a drive, not the name of a data set. Write the name before it, as in "
+            f"folder:{name}:\\crops or csv:{name}:\\table.csv."
+        )
     if name not in READERS:
         raise ConfigError(unknown_name("data set", name, READERS))
     return READERS[name]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from promptreid.data.labels import Place
 from promptreid.data.spec import parse_spec
+from promptreid.files import full_path
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Source:
 
     Attributes:
         name: Of its manifest, such as "market1501" or "hands11k-dorsal_right".
-        root: Absolute folder or file.
+        root: Absolute folder or file; of a table with the option root, that too.
         options: As written behind the `?` of its spec; empty for none.
         all_images: Whether its test images train too.
     """
@@ -54,6 +54,8 @@ def source_of(spec: str, name: str) -> Source:
         name: Of its manifest.
     """
     parsed = parse_spec(spec)
-    root = str(Path(parsed.root).expanduser().absolute())
+    root = str(full_path(parsed.root))
+    if "root" in parsed.options:  # a table of pictures that lie elsewhere is of those pictures
+        root += f"?root={full_path(parsed.options['root'])}"
     _, _, options = spec.partition("?")
     return Source(name, root, options.strip(), parsed.options.get("use") == "all")

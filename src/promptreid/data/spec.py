@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from promptreid.errors import ConfigError
+from promptreid.text.safe import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_BYTES = "surrogateescape"  # file names may hold bytes that are no text
+_MARK = re.compile("%(?:25)?3F", re.IGNORECASE)
+_WRITTEN = {"%3F": "?", "%253F": "%3F"}
 _EXAMPLE = "Write NAME:ROOT[?key=value&…], for example market1501:/data/Market-1501-v15.09.15"
 
 
@@ -32,24 +37,29 @@ class DataSpec:
     def __str__(self) -> str:
         """Write the spec so that `parse_spec` gives it back."""
         options = "&".join(
-            f"{key}={quote(value, safe='/:,. ~')}" for key, value in self.options.items()
+            f"{key}={quote(value, safe='/:,. ~', errors=_BYTES)}"
+            for key, value in self.options.items()
         )
-        return f"{self.name}:{self.root}" + (f"?{options}" if options else "")
+        root = _MARK.sub(lambda found: "%25" + found.group()[1:], self.root).replace("?", "%3F")
+        return f"{self.name}:{root}" + (f"?{options}" if options else "")
 
 
 def parse_spec(text: str) -> DataSpec:
     """Take a data name apart.
 
     Args:
-        text: `NAME:ROOT[?key=value&…]`. The root ends at the first `?`. In values `%XX` stands for
-            a byte, so `%26` writes an ampersand.
+        text: `NAME:ROOT[?key=value&…]`. The root ends at the first `?`; one that is part of it is
+            written `%3F`. In values `%XX` stands for a byte, so `%26` writes an ampersand.
 
     Returns:
         Name, root and options; nothing is looked up.
 
     Raises:
-        ConfigError: When a part is missing or an option is given twice.
+        ConfigError: When a part is missing, an option is given twice, or the text holds a zero byte
+            or half a character.
     """
+    if "\0" in text or not _names_files(text):
+        raise ConfigError(f"{visible(text)!r} holds what the name of no file can hold.")
     name, colon, rest = text.strip().partition(":")
     root, _, query = rest.partition("?")
     name, root = name.strip(), root.strip()
@@ -63,8 +73,23 @@ def parse_spec(text: str) -> DataSpec:
         key, equals, value = part.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise ConfigError(f"In {text!r}, {part!r} is no option of the form key=value.")
+            raise ConfigError(
+                f"In {text!r}, {part!r} is no option of the form key=value. A ? that belongs to "
+                "the path is written %3F."
+            )
         if key in options:
             raise ConfigError(f"In {text!r}, the option {key!r} is given twice.")
-        options[key] = unquote(value.strip())
+        options[key] = unquote(value.strip(), errors=_BYTES)
+        if "\0" in options[key]:
+            raise ConfigError(f"In {text!r}, the option {key!r} holds a zero byte.")
+    root = _MARK.sub(lambda found: _WRITTEN[found.group().upper()], root)
     return DataSpec(name, root, options)
+
+
+def _names_files(text: str) -> bool:
+    """Tell whether the system can make bytes of a text, as it does of file names."""
+    try:
+        text.encode("utf-8", _BYTES)
+    except UnicodeEncodeError:
+        return False
+    return True

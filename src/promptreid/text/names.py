@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from promptreid.errors import ConfigError
+from promptreid.files import full_path
 
 _SEAMS = " /_-,;:"
 
@@ -27,7 +28,7 @@ def run_names(paths: Sequence[Path], given: Sequence[str] = ()) -> tuple[str, ..
                 "own, or none at all."
             )
         return tuple(given)
-    absolute = [_stem(path.expanduser().absolute()) for path in paths]
+    absolute = [_stem(full_path(path)) for path in paths]
     if len(set(absolute)) != len(absolute):
         raise ConfigError("The same run is named twice; a figure compares different runs.")
     longest = max(len(path.parts) for path in absolute)

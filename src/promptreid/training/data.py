@@ -13,6 +13,7 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.labels import place_labels
 from promptreid.data.manifest import Manifest, sort_identities
 from promptreid.data.side import Side, table_rows, table_values
+from promptreid.data.sources import source_of
 from promptreid.data.validation import Kind, Validation, make_validation
 from promptreid.errors import DataError, unknown_name
 from promptreid.models.sentences import SentenceFields, split_fields
@@ -94,7 +95,7 @@ def training_data(
     """
     rows = _Rows()
     several = len(datasets) > 1
-    places = [(dataset.manifest.name, str(dataset.manifest.root)) for dataset in datasets]
+    places = [source_of(dataset.spec, dataset.manifest.name).place for dataset in datasets]
     named = place_labels(places)
     for position, dataset in enumerate(datasets):
         manifest, held = make_validation(dataset, kind=validation, fraction=fraction, seed=seed)
@@ -112,7 +113,8 @@ def training_data(
             f"Training needs at least two identities; {_names(datasets)} has {len(classes)} "
             f"with {len(rows.paths)} training images. Run `promptreid data inspect` on it."
         )
-    if len(set(classes)) < len(classes):
+    prints = [(str(one.manifest.root), one.manifest.fingerprint()) for one in datasets]
+    if len(set(classes)) < len(classes) or len(set(prints)) < len(prints):
         raise DataError(f"One data set is given twice: {_names(datasets)}.")
     index = {name: row for row, name in enumerate(classes)}
     labels = [index[name] for name in rows.names]

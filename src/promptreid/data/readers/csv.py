@@ -28,6 +28,7 @@ from promptreid.data.tables.reader import Table, read_table
 from promptreid.data.tables.repeats import distinct_rows
 from promptreid.data.unknown import UnknownWords, known_values, rows_of_known_identity
 from promptreid.errors import DataError, unknown_name
+from promptreid.files import full_path
 from promptreid.text.lists import few
 
 _OWN = ("path", "split")
@@ -63,7 +64,7 @@ def read(file: Path, options: Options) -> DataSet:
     _check_columns(table)
     table, told = _without_unknown(table, options.unknown_words)
     notes += told
-    root = _folder(options.root) if options.root else file.parent
+    root = full_path(options.root) if options.root else file.parent
     paths = [_plain_path(table, row) for row in range(len(table.lines))]
     found, told = find_listed(paths, root, missing=options.missing, listed_in=file.name)
     table = table.select([row for row, _ in found])
@@ -84,15 +85,6 @@ def read(file: Path, options: Options) -> DataSet:
     manifest = own_manifest(file.stem, root, samples, options, source=str(file))
     protocol, told = own_protocol(manifest, options)
     return DataSet(f"csv:{file}", manifest, protocol, (*notes, *told))
-
-
-def _folder(path: Path) -> Path:
-    """Return a folder in full; a `..` is resolved as the disk does it, links included."""
-    try:
-        path = path.expanduser()
-    except RuntimeError as error:
-        raise DataError(f"The option root={path} cannot be used: {error}") from error
-    return path.resolve() if ".." in path.parts else path.absolute()
 
 
 def _without_unknown(table: Table, words: UnknownWords) -> tuple[Table, tuple[str, ...]]:

@@ -35,6 +35,7 @@ from promptreid.data.readers.listed import present, unlisted_notes
 from promptreid.data.readers.market_layout import FOLDERS, read_market_layout
 from promptreid.data.readers.options import CameraOptions, MissingOptions
 from promptreid.errors import DataError
+from promptreid.files import full_path
 
 _NAME = re.compile(r"([1-5])_(\d{3})_([12])_(\d{2})\.png")
 
@@ -76,7 +77,7 @@ def read(root: Path, options: Options) -> DataSet:
     if not (home / folder).is_dir() and has_all(*FOLDERS.values())(home / kind):
         data = read_market_layout(home / kind, name="cuhk03", same_camera=options.same_camera)
         return replace(data, spec=f"cuhk03:{root}", notes=(*notes, *data.notes))
-    cached = (options.cache.expanduser().absolute() if options.cache else home) / folder
+    cached = (full_path(options.cache) if options.cache else home) / folder
     images = home / folder if (home / folder).is_dir() else cached
     split_file = find_split(home, kind)
     if split_file is None:
