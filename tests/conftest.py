@@ -14,6 +14,7 @@ QUICK = (
     "backbone.name=tiny",
     "backbone.pretrained=none",
     "backbone.image_size=[32, 32]",
+    "validation.kind=none",
     "stages.prompts.epochs=2",
     "stages.prompts.batch.size=8",
     "stages.image.epochs=2",

@@ -57,9 +57,10 @@ from promptreid.training import train as whole_run
 from promptreid.training.build import build_model
 from promptreid.training.data import TrainingData, training_data
 from promptreid.training.feature_cache import cached_projections
+from promptreid.training.rows import prompt_fields
 from promptreid.training.schedule import learning_rate
 from promptreid.training.state import TrainingState
-from promptreid.training.train import TrainRequest, prompt_fields, train
+from promptreid.training.train import TrainRequest, train
 from promptreid.training.trainer import Trainer
 
 CPU = torch.device("cpu")

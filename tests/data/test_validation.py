@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import Manifest, Sample, TrainingManifest
 from promptreid.data.protocol import Protocol, Repeat
-from promptreid.data.validation import Validation, make_validation
+from promptreid.data.validation import Validation, halves, kind_for, make_validation
 from promptreid.errors import ConfigError, DataError
 
 
@@ -49,6 +50,74 @@ def test_auto_without_own_images_is_no_validation() -> None:
     train, validation = make_validation(data, kind="auto")
     assert len(train) == 6
     assert validation is None
+
+
+def own(*rows: tuple) -> DataSet:
+    return replace(dataset(*rows), own=True)
+
+
+@pytest.mark.parametrize(
+    ("identities", "kind", "held"),
+    [
+        (3, "none", 0),
+        (4, "folds", 0),
+        (19, "folds", 0),
+        (20, "identities", 4),
+        (37, "identities", 7),
+        (50, "identities", 10),
+        (90, "identities", 10),
+        (130, "identities", 13),
+    ],
+)
+def test_auto_of_ones_own_data_holds_out_what_they_can_spare(identities, kind, held) -> None:
+    data = own(*people(identities, 3), *TEST)
+    assert kind_for(data, "auto") == kind
+    assert kind_for(dataset(*people(identities, 3), *TEST), "auto") == "none"  # published
+    train, validation = make_validation(data)
+    out = set() if validation is None else set(validation.manifest.identities)
+    assert (len(out), len(set(train.identities))) == (held, identities - held)
+    assert out.isdisjoint(train.identities)
+    assert kind_for(data, "images") == "images"
+
+
+def test_auto_holds_out_only_those_that_can_be_searched_for() -> None:
+    """Of 200 people twelve have two images; twenty would be a tenth of them."""
+    data = own(*people(12, 2), *[(f"once{n}", "train", 1) for n in range(188)], *TEST)
+    _, validation = make_validation(data)
+    assert validation is not None
+    assert set(validation.manifest.identities) == {f"p{n}" for n in range(12)}
+    few = own(*people(5, 2), *[(f"once{n}", "train", 1) for n in range(188)], *TEST)
+    assert kind_for(few, "auto") == "folds"
+
+
+def test_auto_of_ones_own_data_prefers_their_validation_images() -> None:
+    data = own(*people(40, 3), ("v", "val", 3), ("w", "val", 2))
+    assert kind_for(data, "auto") == "auto"
+    train, validation = make_validation(data)
+    assert len(set(train.identities)) == 40
+    assert validation is not None
+    assert set(validation.manifest.identities) == {"v", "w"}
+
+
+def test_with_folds_all_images_learn() -> None:
+    data = dataset(*people(5, 3), ("p0", "val", 2), *TEST)
+    train, validation = make_validation(data, kind="folds")
+    assert validation is None
+    assert len(train) == 17
+
+
+@pytest.mark.parametrize("count", [4, 7])
+def test_halves_share_no_identity_and_lose_no_image(count) -> None:
+    rows = dataset(*people(count, 3), *TEST).manifest.training()
+    first, second = halves(rows, seed=1)
+    names = [{rows.identities[row] for row in side} for side in (first, second)]
+    assert names[0].isdisjoint(names[1])
+    assert sorted(map(len, names)) == [count // 2, count - count // 2]
+    assert sorted((*first, *second)) == list(range(len(rows)))
+    turned = rows.select(np.arange(len(rows))[::-1])  # the order of files decides nothing
+    again, _ = halves(turned, seed=1)
+    assert {turned.identities[row] for row in again} == names[0]
+    assert any(halves(rows, seed=seed) != (first, second) for seed in range(2, 9))
 
 
 def test_auto_with_identities_held_out_by_the_data() -> None:

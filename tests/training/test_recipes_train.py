@@ -15,7 +15,8 @@ from promptreid.progress import Silent
 from promptreid.runs.folder import RunFolder
 from promptreid.training.build import build_model
 from promptreid.training.data import training_data
-from promptreid.training.train import TrainRequest, prompt_fields, train
+from promptreid.training.rows import prompt_fields
+from promptreid.training.train import TrainRequest, train
 
 FAMILIES = (
     "zero-shot",

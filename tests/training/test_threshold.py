@@ -17,8 +17,10 @@ from promptreid.evaluation import Embeddings, Threshold, choose_threshold
 from promptreid.models.checkpoint import read_metadata
 from promptreid.progress import Silent
 from promptreid.training import threshold as module
+from promptreid.training import threshold_samples as samples_module
 from promptreid.training import train as training
-from promptreid.training.threshold import NEW, SEEN, UNTRAINED, strictest_threshold
+from promptreid.training.threshold import strictest_threshold
+from promptreid.training.threshold_samples import NEW, SEEN, UNTRAINED
 from promptreid.training.train import TrainRequest, train
 from promptreid.training.trainer import Interrupted
 
@@ -111,7 +113,9 @@ def test_without_validation_there_is_none_and_the_line_says_what_to_do(asked):
     said = Said()
     run = train(asked("validation.kind=none"), progress=said)
     assert "verification" not in read_metadata(run.best)
-    assert "validation.kind=images" in said.about("no threshold for the same identity")
+    line = said.about("no threshold for the same identity")
+    assert "validation.kind=images" in line
+    assert f"promptreid threshold {run.path} --data SPEC" in line
     with pytest.raises(WeightsError, match="promptreid threshold RUN --data"):
         promptreid.load(run.path, device="cpu").same("a.png", "b.png")
     assert run.read("status.json")["status"] == "complete"
@@ -141,7 +145,7 @@ def test_many_training_images_are_drawn_from_by_the_seed(asked, monkeypatch):
         drawn.append(sample.manifest.paths)
         return (sample,)
 
-    monkeypatch.setattr(module, "_IMAGES", 12)
+    monkeypatch.setattr(samples_module, "_IMAGES", 12)
     monkeypatch.setattr(module, "threshold_samples", watched)
     for seed in (1, 1, 2):
         run = train(replace(asked(recipe="zero-shot"), seed=seed), progress=Silent())
@@ -233,7 +237,7 @@ def samples(monkeypatch, *counts):
         name = f"set{number}"
         rows = [Sample(f"{row}.png", str(row), "train") for row in range(count)]
         manifest = Manifest.of(name, "/nowhere", rows).training()
-        made.append(module.Sample(manifest, "auto", "images"))
+        made.append(samples_module.Sample(manifest, "auto", "images"))
         drawn = np.random.default_rng(number).standard_normal((count, 8)) + number
         vectors[name] = Embeddings.from_vectors(drawn, range(count))
     monkeypatch.setattr(
@@ -247,7 +251,7 @@ def test_of_several_data_sets_the_strictest_counts(monkeypatch):
     found = strictest_threshold(Model(), made, progress=Silent())
     apart = {name: choose_threshold(vectors[name], 1e-3) for name in ("set0", "set1")}
     highest = max(apart, key=lambda name: apart[name].threshold)
-    assert found == replace(apart[highest], source=f"images of {highest}")
+    assert found == replace(apart[highest], source=f"images of {highest}", people="unseen")
     assert apart["set0"].threshold != apart["set1"].threshold
 
 

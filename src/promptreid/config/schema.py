@@ -124,9 +124,11 @@ class StageConfig(Strict):
 class ValidationConfig(Strict):
     """Images that choose the best checkpoint; never of a test identity."""
 
-    kind: Literal["auto", "images", "identities", "none"] = "auto"
-    """`auto`: the data set's own validation images if it has some, else none; `images`: one image
-    of each training identity; `identities`: some identities are held out of training."""
+    kind: Literal["auto", "images", "identities", "folds", "none"] = "auto"
+    """`auto`: the data set's own validation images if it has some; else, of `folder` and `csv`
+    data, `identities` from 20 training identities on and `folds` below; of published data `none`.
+    `images`: one image of each training identity; `identities`: some identities are held out of
+    training; `folds`: all images learn, and the threshold is chosen by cross-fitting."""
     fraction: float = Field(default=0.1, gt=0, lt=1)
     every: PositiveInt = 1
     """Epochs from one validation to the next; the last epoch of a stage is always validated."""

@@ -32,6 +32,8 @@ class DataSet:
             stop the work as images that cannot be read do.
         background: Names in the identity column that stand for no one identity, such as the boxes
             on other people in a gallery; they are tested against and never learned.
+        own: Whether these are somebody's own data, so that no publication says which images train
+            and validation may take some of them.
 
     Raises:
         DataError: When the protocol uses a row that does not exist, or a training image though it
@@ -44,6 +46,7 @@ class DataSet:
     notes: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     background: frozenset[str] = frozenset()
+    own: bool = False
 
     def __post_init__(self) -> None:
         if self.protocol is None:

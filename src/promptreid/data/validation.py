@@ -23,8 +23,17 @@ from promptreid.data.manifest import TRAINING_SPLITS, Manifest, TrainingManifest
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import ConfigError, DataError, unknown_name
 
-KINDS = ("auto", "images", "identities", "none")
-Kind = Literal["auto", "images", "identities", "none"]
+KINDS = ("auto", "images", "identities", "folds", "none")
+Kind = Literal["auto", "images", "identities", "folds", "none"]
+
+FEWEST_TO_HOLD_OUT = 20
+"""With fewer training identities, `auto` holds out none of somebody's own data."""
+
+FEWEST_TO_TRUST = 20
+"""Validation scores on fewer identities are called uncertain wherever they are shown."""
+
+_FEWEST_HALVES = 4
+_SHARE_OF_FEW, _ENOUGH = 0.2, 10
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,13 @@ def make_validation(
 
     Args:
         dataset: The data; its test rows are never looked at.
-        kind: `auto` uses the data set's own validation rows, if it has any. `images` takes one
-            random image of each training identity with at least two as query, the rest is the
-            gallery. `identities` holds whole identities out of training. `none` uses only the
-            rows of split train and validates on nothing. `images` and `identities` first put the
-            data set's own validation rows back to training.
-        fraction: Share of the identities to hold out, above 0 and below 1; for `identities`.
+        kind: `auto` is what `kind_for` makes of it: the data set's own validation rows, if it has
+            any. `images` takes one random image of each training identity with at least two as
+            query, the rest is the gallery. `identities` holds whole identities out of training.
+            `folds` and `none` validate on nothing. `none` uses only the rows of split train; the
+            others first put the data set's own validation rows back to training.
+        fraction: Share of the identities to hold out, above 0 and below 1; for `identities`. Where
+            `auto` chooses that, it is a fifth of few identities, and at least ten of fifty or more.
         seed: Seed of the draws.
 
     Returns:
@@ -78,15 +88,76 @@ def make_validation(
     if not dataset.manifest.indices(*TRAINING_SPLITS).size:
         raise DataError(f"Data set {dataset.manifest.name!r} has no training images.")
     rows = dataset.manifest.training()
-    if kind == "images":
+    chosen = kind_for(dataset, kind)
+    if chosen == "images":
         rows = _one_image_each(rows, seed)
-    elif kind == "identities":
-        rows = _whole_identities(rows, fraction, seed)
+    elif chosen == "identities":
+        rows = _whole_identities(rows, fraction, seed, asked=kind == "identities")
+    elif chosen == "folds":
+        rows = _split(rows, [])
     train = rows.indices("train")
     if not train.size:
         raise DataError(f"Data set {rows.name!r} has validation images but none to train on.")
-    has_validation = kind != "none" and "val" in rows.splits
+    has_validation = chosen != "none" and "val" in rows.splits
     return rows.select(train), _validation(rows, seed) if has_validation else None
+
+
+def kind_for(dataset: DataSet, kind: Kind) -> Kind:
+    """Say what `auto` means for a data set; every other kind means itself.
+
+    A data set's own validation rows count as `auto`. Without them, published data sets train on
+    all of their training images, as published scores do: `none`. Of somebody's own data some
+    identities are held out from `FEWEST_TO_HOLD_OUT` on. Below, where each identity is missed, and
+    in closed sets, where each is tested on, all images learn and the threshold is chosen by
+    cross-fitting: `folds`.
+
+    Args:
+        dataset: The data.
+        kind: What was asked for.
+    """
+    if kind != "auto" or "val" in dataset.manifest.splits:
+        return kind
+    if not dataset.own:
+        return "none"
+    rows = dataset.manifest.training()
+    identities = len(set(rows.identity_keys()))
+    spared = identities >= FEWEST_TO_HOLD_OUT and not rows.closed
+    if spared and len(_searchable(rows)) >= _fewest_held_out(identities):
+        return "identities"
+    return "folds" if identities >= _FEWEST_HALVES else "none"
+
+
+def halves(rows: Manifest, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Share the identities of some training rows out between two halves.
+
+    Args:
+        rows: Training rows.
+        seed: Of the draw.
+
+    Returns:
+        The rows of each half; one of them has the odd identity.
+    """
+    groups = rows_by_identity(rows, range(len(rows)))
+    first = set(pick(list(groups), len(groups) // 2, generator(seed, rows.name, "halves")))
+    sides: tuple[list[int], list[int]] = ([], [])
+    for key, group in groups.items():
+        sides[key in first].extend(group)
+    return tuple(sorted(sides[True])), tuple(sorted(sides[False]))
+
+
+def _fewest_held_out(identities: int) -> int:
+    """A fifth of few identities, ten of fifty or more."""
+    return max(2, min(_ENOUGH, round(_SHARE_OF_FEW * identities)))
+
+
+def _searchable(rows: TrainingManifest) -> list[tuple[str, str]]:
+    """Return the identities seen twice, and by two cameras if cameras are known."""
+    across = _cameras_known(rows)
+    return [
+        key
+        for key, group in rows_by_identity(rows, range(len(rows))).items()
+        if len(group) > 1 and (not across or len({rows.cameras[row] for row in group}) > 1)
+    ]
 
 
 def _one_image_each(rows: TrainingManifest, seed: int) -> TrainingManifest:
@@ -99,18 +170,16 @@ def _one_image_each(rows: TrainingManifest, seed: int) -> TrainingManifest:
     return _split(rows, chosen)
 
 
-def _whole_identities(rows: TrainingManifest, fraction: float, seed: int) -> TrainingManifest:
-    """Hold out identities that can be searched for: seen twice, and by two cameras if known."""
-    across = _cameras_known(rows)
-    groups = rows_by_identity(rows, range(len(rows)))
-    able = [
-        key
-        for key, group in groups.items()
-        if len(group) > 1 and (not across or len({rows.cameras[row] for row in group}) > 1)
-    ]
+def _whole_identities(
+    rows: TrainingManifest, fraction: float, seed: int, *, asked: bool
+) -> TrainingManifest:
+    """Hold out identities that can be searched for, as many as was asked for or as suits."""
+    groups, able = rows_by_identity(rows, range(len(rows))), _searchable(rows)
     count = max(2, round(fraction * len(groups)))
+    if not asked:
+        count = min(max(count, _fewest_held_out(len(groups))), len(able))
     if len(able) < count or len(groups) - count < 2:
-        seen = "two cameras" if across else "two images"
+        seen = "two cameras" if _cameras_known(rows) else "two images"
         raise DataError(
             f"Holding out {count} of {len(groups)} training identities needs {count} with {seen} "
             f"(there are {len(able)}) and must leave two to train on; use images instead."

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from promptreid.config.schema import Recipe
-from promptreid.data.dataset import DataSet
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.readable import load_readable
 from promptreid.data.unseen import check_unseen
 from promptreid.embedder import Embedder
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
-from promptreid.models.sentences import template_fields
 from promptreid.progress import Logged, Progress, clock
 from promptreid.runs.folder import LOG, SCORES, STATUS, RunFolder
 from promptreid.runs.records import check_same_data
 from promptreid.tracking.group import Trackers
-from promptreid.training.batches import stage_sampler
-from promptreid.training.build import build_model
-from promptreid.training.data import TrainingData, training_data
+from promptreid.training.data import TrainingData
 from promptreid.training.plan import Plan, TrainRequest, make_plan
 from promptreid.training.records import (
     checkpoint_metadata,
     create_run,
     run_info,
 )
+from promptreid.training.rows import started_model, training_rows
 from promptreid.training.scoring import score_run
-from promptreid.training.start import start_from
 from promptreid.training.state import TrainingState
 from promptreid.training.threshold import keep_threshold
 from promptreid.training.trainer import Interrupted, Trainer, clean_cache
 
-__all__ = ["TrainRequest", "prompt_fields", "train"]
+__all__ = ["TrainRequest", "train"]
 
 
 def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
@@ -62,10 +56,10 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         [load_readable(spec, policy=plan.unreadable, progress=progress) for spec in specs]
         for specs in (plan.specs, plan.test)
     )
-    data = _training_rows(plan, datasets)
+    data = training_rows(plan.recipe, datasets, seed=plan.seed)
     check_unseen(datasets if data is not None else (), tests)
     if run is None:
-        model, preprocess = _build(plan, data, progress)
+        model, preprocess = _started(plan, data, progress)
         run = create_run(plan, datasets, tests, overwrite=request.overwrite)
     else:
         check_same_data(run, [*datasets, *tests])
@@ -80,7 +74,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
             state = TrainingState.unpack(*load_training(run.last))
             progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
         if model is None or preprocess is None:  # stopped before the first checkpoint
-            model, preprocess = _build(plan, data, progress)
+            model, preprocess = _started(plan, data, progress)
         stops = (Interrupted, KeyboardInterrupt)
         try:
             info = run_info(run, plan, epochs=len(state.table))
@@ -100,38 +94,10 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     return run
 
 
-def _training_rows(plan: Plan, datasets: Sequence[DataSet]) -> TrainingData | None:
-    if not plan.recipe.stages:
-        return None
-    validation = plan.recipe.validation
-    data = training_data(
-        datasets,
-        validation=validation.kind,
-        fraction=validation.fraction,
-        seed=plan.seed,
-        fields=prompt_fields(plan.recipe),
-        per_image=plan.recipe.prompt.kind == "image",
-        side_attribute=plan.recipe.sie.attribute,
-    )
-    for stage in plan.recipe.stages:  # a stage that cannot run must not wait for the one before
-        stage_sampler(stage, data, plan.seed)
-    return data
-
-
-def _build(
+def _started(
     plan: Plan, data: TrainingData | None, progress: Progress
 ) -> tuple[ReIDModel, Preprocess]:
-    model, preprocess = build_model(plan.recipe, data, seed=plan.seed)
-    classes = data.classes if data is not None else ()
-    start_from(model, plan.recipe.start, classes, progress=progress)
-    return model, preprocess
-
-
-def prompt_fields(recipe: Recipe) -> tuple[str, ...]:
-    """Return the attributes that the recipe's prompts name."""
-    if recipe.prompt.kind == "none":
-        return ()
-    return template_fields([*recipe.prompt.template, recipe.prompt.init or ""])
+    return started_model(plan.recipe, data, seed=plan.seed, progress=progress)
 
 
 def _trackers(run: RunFolder, plan: Plan, progress: Progress) -> Trackers:

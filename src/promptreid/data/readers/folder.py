@@ -81,7 +81,9 @@ def read(root: Path, options: Options) -> DataSet:
         notes += told
     manifest = own_manifest(name, root, samples, options, source=str(root))
     protocol, told = own_protocol(manifest, options)
-    return DataSet(f"folder:{root}", manifest, protocol, (*notes, *told), lost=reading.walk.lost)
+    return DataSet(
+        f"folder:{root}", manifest, protocol, (*notes, *told), lost=reading.walk.lost, own=True
+    )
 
 
 class _Reading:

@@ -1,0 +1,193 @@
+"""Cross-fitting: scores of strangers where all identities are learned from.
+
+The training identities are shared out between two halves. The recipe is trained once more on each
+half alone, and each of these two models embeds the images of the other half, which it has not
+seen. So every pair within a half is a pair of strangers to the model that scores it, although all
+images teach the model that is kept. Together the two trainings cost about as much as one on all
+images, since each sees half of them.
+
+How honest that is: the pairs are of true strangers, but to models that learned from half as many
+identities as the kept one. Such models tell strangers apart less well, so their threshold tends to
+be too high rather than too low for the kept model: it accepts fewer strangers than it says, and
+misses more true pairs. Cosines of two trainings are not on one scale either, which adds an error of
+either sign. Identities that were held out of the one training would be better; this is for data too
+small to spare any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from promptreid.config.schema import Recipe
+from promptreid.data.dataset import DataSet
+from promptreid.data.manifest import TrainingManifest
+from promptreid.data.preprocess import Preprocess
+from promptreid.data.validation import halves
+from promptreid.evaluation.embed import embed_manifest
+from promptreid.evaluation.embeddings import Embeddings
+from promptreid.models.checkpoint import load_model, load_training
+from promptreid.progress import Progress
+from promptreid.runs.folder import RunFolder
+from promptreid.tracking.group import Trackers
+from promptreid.training.data import TrainingData
+from promptreid.training.plan import Plan
+from promptreid.training.records import checkpoint_metadata
+from promptreid.training.rows import started_model, training_rows
+from promptreid.training.state import TrainingState
+from promptreid.training.trainer import Trainer
+
+HALVES = 2
+
+
+class Half:
+    """Say which half is trained; its epochs are no epochs of the run."""
+
+    def __init__(self, progress: Progress, number: int) -> None:
+        self._progress, self._name = progress, f"half {number + 1}/{HALVES}"
+
+    def message(self, text: str) -> None:
+        """Say one thing."""
+        self._progress.message(f"{self._name}: {text}")
+
+    def start(self, title: str, total: int, unit: str) -> None:
+        """Begin a counted task."""
+        self._progress.start(f"{self._name}: {title}", total, unit)
+
+    def advance(self, count: int) -> None:
+        """Count on."""
+        self._progress.advance(count)
+
+    def finish(self) -> None:
+        """End the counted task."""
+        self._progress.finish()
+
+
+def cross_fitted(
+    run: RunFolder, plan: Plan, datasets: Sequence[DataSet], *, progress: Progress
+) -> list[tuple[Embeddings, ...]]:
+    """Train on each half of the identities and embed the other half.
+
+    What is trained lies in the run's cache, so that a stopped run goes on where it was.
+
+    Args:
+        run: Where the two trainings lie while the run is not finished.
+        plan: What was run on all images.
+        datasets: Those that were trained on.
+        progress: Where to report.
+
+    Returns:
+        For each data set, the embeddings of each half by the model that has not seen it.
+
+    Raises:
+        Interrupted: A signal asked for a stop; the state is saved.
+        DataError: A half has too few identities to train on.
+        RunError: A loss is not finite.
+    """
+    parts = [
+        (dataset, rows, halves(rows, plan.seed))
+        for dataset in datasets
+        for rows in [dataset.manifest.training()]
+    ]
+    found: list[list[Embeddings]] = [[] for _ in parts]
+    for number in range(HALVES):
+        learned = [_only(dataset, rows, sides[number]) for dataset, rows, sides in parts]
+        unseen = [rows.select(np.array(sides[1 - number])) for _, rows, sides in parts]
+        folder = run.cache / f"half-{number + 1}"
+        told = Half(progress, number)
+        for place, part in enumerate(_embedded(folder, run, plan, learned, unseen, told)):
+            found[place].append(part)
+    return [tuple(part) for part in found]
+
+
+def _only(dataset: DataSet, rows: TrainingManifest, kept: Sequence[int]) -> DataSet:
+    """Return the data set with some of its training rows, and nothing to test on."""
+    manifest = rows.select(np.array(kept)).with_splits(["train"] * len(kept))
+    return replace(dataset, manifest=manifest, protocol=None)
+
+
+def _embedded(
+    folder: Path,
+    run: RunFolder,
+    plan: Plan,
+    learned: Sequence[DataSet],
+    unseen: Sequence[TrainingManifest],
+    progress: Progress,
+) -> list[Embeddings]:
+    """Train on some identities and embed others, unless a stopped run has done so."""
+    files = [folder / f"unseen-{place}.safetensors" for place in range(len(unseen))]
+    if all(file.is_file() for file in files):
+        return [Embeddings.load(file) for file in files]
+    recipe = _fitting(plan.recipe, learned)
+    data = training_rows(recipe, learned, seed=plan.seed)
+    assert data is not None
+    trainer = _trainer(RunFolder(folder), run, plan, recipe, data, progress)
+    trainer.fit()
+    found = []
+    for rows, file in zip(unseen, files, strict=True):
+        embeddings = embed_manifest(
+            trainer.model,
+            rows,
+            trainer.preprocess,
+            metadata=trainer.metadata,
+            device=plan.device,
+            progress=progress,
+        )
+        found.append(embeddings)
+        embeddings.save(file)
+    return found
+
+
+def _trainer(
+    half: RunFolder,
+    run: RunFolder,
+    plan: Plan,
+    recipe: Recipe,
+    data: TrainingData,
+    progress: Progress,
+) -> Trainer:
+    """Put a training together, from where it was stopped if it was."""
+    half.path.mkdir(parents=True, exist_ok=True)
+    state = TrainingState()
+    if half.last.is_file():
+        model, metadata = load_model(half.last)
+        preprocess = Preprocess.from_dict(metadata["preprocess"])
+        state = TrainingState.unpack(*load_training(half.last))
+    else:
+        model, preprocess = started_model(recipe, data, seed=plan.seed, progress=progress)
+    return Trainer(
+        half,
+        recipe,
+        model,
+        preprocess,
+        data,
+        state=state,
+        metadata=checkpoint_metadata(run, plan, preprocess, data),
+        seed=plan.seed,
+        device=plan.device,
+        precision=plan.precision,
+        trackers=Trackers(half.path, (), say=progress.message),
+        progress=progress,
+    )
+
+
+def _fitting(recipe: Recipe, learned: Sequence[DataSet]) -> Recipe:
+    """Let batches ask for no more identities than a half has, and validate on nothing."""
+    domains: dict[str, set[str]] = {}
+    for dataset in learned:
+        for domain, identity in dataset.manifest.identity_keys():
+            domains.setdefault(f"{dataset.spec}/{domain}", set()).add(identity)
+    fewest, all_of_them = min(map(len, domains.values())), sum(map(len, domains.values()))
+    stages = []
+    for stage in recipe.stages:
+        most = all_of_them if stage.domains == "joint" else fewest
+        asked = stage.batch.identities
+        if asked is not None and asked > most:
+            batch = stage.batch.model_copy(update={"identities": max(most, 2)})
+            stage = stage.model_copy(update={"batch": batch})
+        stages.append(stage)
+    validation = recipe.validation.model_copy(update={"kind": "none"})
+    return recipe.model_copy(update={"stages": tuple(stages), "validation": validation})
