@@ -13,6 +13,10 @@ from promptreid.data.labels import place_labels
         ([("a", "/x/s"), ("a", "/y/s"), ("a", "/y/t")], ["a:x/s", "a:y/s", "a:t"]),
         ([("a", "/s"), ("a", "/y/s")], ["a:s", "a:y/s"]),
         ([("a", "/x"), ("a", "/x")], ["a"]),
+        ([("a", "/x/one/a.csv"), ("a", "/x/two/a.csv")], ["a:one", "a:two"]),
+        ([("a", "/x/a.csv"), ("a", "/x/a.tsv")], ["a:/x/a.csv", "a:/x/a.tsv"]),
+        ([("a", "/x/one/a.csv"), ("a", "/x/one")], ["a:/x/one/a.csv", "a:x/one"]),
+        ([("a.b", "/x/a.b"), ("a.b", "/y/a.b")], ["a.b:x/a.b", "a.b:y/a.b"]),
         ([], []),
     ],
 )

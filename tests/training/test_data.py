@@ -84,6 +84,23 @@ def test_tables_with_the_same_rows_are_one_data_set(tmp_path):
         gather(one, two)
 
 
+def test_data_sets_with_images_in_common(tmp_path):
+    one = table(tmp_path / "one.csv", rows("x", ["1", "2"]))
+    more = table(tmp_path / "more.csv", rows("x", ["2", "3", "4"]))
+    with pytest.raises(DataError, match=r"have 2 images for training in common.*/2-0"):
+        gather(one, more)
+    with pytest.raises(DataError, match=r"given twice: csv:.*one.csv, csv:.*seed=3"):
+        gather(one, load_data(f"{one.spec}?seed=3"))
+    tested = [
+        row.replace(",train", f",{role}")
+        for row, role in zip(rows("x", ["1"]), ("query", "gallery"), strict=True)
+    ]
+    other = table(tmp_path / "tested.csv", [*tested, *rows("z", ["8", "9"])])
+    for order in ((one, other), (other, one)):
+        with pytest.raises(DataError, match=r"2 images train in .*one.csv and are tested in .*t"):
+            gather(*order)
+
+
 def test_one_identity_is_not_enough(tmp_path):
     with pytest.raises(DataError, match="at least two identities"):
         gather(table(tmp_path / "a.csv", rows("x", ["1"])))

@@ -13,7 +13,7 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.labels import place_labels
 from promptreid.data.manifest import Manifest, sort_identities
 from promptreid.data.side import Side, table_rows, table_values
-from promptreid.data.sources import source_of
+from promptreid.data.sources import check_distinct, source_of
 from promptreid.data.validation import Kind, Validation, make_validation
 from promptreid.errors import DataError, unknown_name
 from promptreid.models.sentences import SentenceFields, split_fields
@@ -90,11 +90,13 @@ def training_data(
         side_attribute: Attribute whose values stand for views; None for the views of the data.
 
     Raises:
-        DataError: There is no training image, or fewer than two identities; or a data set lacks an
-            attribute that is asked for, or a value that a sentence needs.
+        DataError: Data sets are the same or share images; there is no training image, or fewer than
+            two identities; or a data set lacks an attribute that is asked for, or a value that a
+            sentence needs.
     """
     rows = _Rows()
     several = len(datasets) > 1
+    check_distinct(datasets)
     places = [source_of(dataset.spec, dataset.manifest.name).place for dataset in datasets]
     named = place_labels(places)
     for position, dataset in enumerate(datasets):
@@ -113,9 +115,6 @@ def training_data(
             f"Training needs at least two identities; {_names(datasets)} has {len(classes)} "
             f"with {len(rows.paths)} training images. Run `promptreid data inspect` on it."
         )
-    prints = [(str(one.manifest.root), one.manifest.fingerprint()) for one in datasets]
-    if len(set(classes)) < len(classes) or len(set(prints)) < len(prints):
-        raise DataError(f"One data set is given twice: {_names(datasets)}.")
     index = {name: row for row, name in enumerate(classes)}
     labels = [index[name] for name in rows.names]
     owners, count = ([0] * len(labels), 1) if per_image else (labels, len(classes))
