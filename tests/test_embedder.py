@@ -25,7 +25,7 @@ SIZE = (64, 32)
 PREPROCESS = Preprocess(image_size=SIZE, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 METADATA = {
     "preprocess": PREPROCESS.to_dict(),
-    "camera_values": [3, 5],
+    "camera_values": ["3", "5"],
     "view_values": [],
 }
 
@@ -101,7 +101,7 @@ def test_cameras_are_those_of_the_training_data(embedder, pictures):
     assert close(embedder.embed(pictures, [5, 3, 4]), wanted)
     assert close(embedder.embed(pictures, [5, 3, None]), wanted)
     assert close(embedder.embed(pictures, torch.tensor([5, 3, -1]), batch_size=2), wanted)
-    with pytest.raises(DataError, match="3 images but 2 camera numbers"):
+    with pytest.raises(DataError, match="3 images but 2 cameras"):
         embedder.embed(pictures, [5, 3])
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from promptreid.data.images import read_image, to_uint8
 from promptreid.data.preprocess import Preprocess
+from promptreid.data.side import named_rows, side_values
 from promptreid.data.transforms import normalize, resize
 from promptreid.errors import DataError, WeightsError
 from promptreid.evaluation.embed import embed_images
@@ -27,8 +28,8 @@ from promptreid.models.reid import ReIDModel
 from promptreid.training.device import is_bf16_native, pick_device
 
 ImageLike = str | Path | Image.Image | np.ndarray
-Numbers = Sequence[int | None] | Tensor
-Views = Sequence[int | str | None] | Tensor
+Name = str | int | tuple[str, str] | None
+Names = Sequence[Name] | Tensor
 
 _CHECKPOINTS = ("checkpoints/best.safetensors", "checkpoints/last.safetensors")
 _PUBLISHED = (".pth", ".pt", ".bin")
@@ -95,8 +96,8 @@ class Embedder:
     def embed(
         self,
         images: ImageLike | Iterable[ImageLike] | Tensor,
-        cameras: Numbers | None = None,
-        views: Views | None = None,
+        cameras: Names | None = None,
+        views: Names | None = None,
         *,
         attributes: Mapping[str, Sequence[str]] | None = None,
         prompt: str | None = None,
@@ -108,9 +109,11 @@ class Embedder:
         Args:
             images: Paths, Pillow images or (H, W, 3) arrays; one or many. Or a tensor (N, 3, H, W)
                 of the model's size, taken as already normalised.
-            cameras: Camera number of each image, in the numbering of the training data; None where
-                unknown. Only models with camera embeddings read it.
-            views: View number of each image, likewise; or the value of the attribute, such as
+            cameras: Camera of each image, as the training data name it ("gate6", or 6 for "6");
+                None where unknown, as is every camera that did not train. A model that was trained
+                on several data sets takes pairs of data set and camera, and the camera alone where
+                only one of them has it. Only models with camera embeddings read it.
+            views: View of each image, likewise; or the value of the attribute, such as
                 "palmar right", for a model trained with `sie.attribute`.
             attributes: Attribute to its value for each image, for a model whose sentences name
                 attributes of the image. None, where they are unknown, averages over all sentences.
@@ -153,8 +156,8 @@ class Embedder:
         first: ImageLike,
         second: ImageLike,
         *,
-        cameras: Sequence[int | None] | None = None,
-        views: Sequence[int | str | None] | None = None,
+        cameras: Sequence[Name] | None = None,
+        views: Sequence[Name] | None = None,
         attributes: Mapping[str, Sequence[str]] | None = None,
     ) -> Comparison:
         """Say whether two images show one identity.
@@ -167,7 +170,7 @@ class Embedder:
         Args:
             first: An image.
             second: Another.
-            cameras: The two camera numbers, as in `embed`.
+            cameras: The two cameras, as in `embed`.
             views: The two views, as in `embed`.
             attributes: Two values of each attribute, as in `embed`.
 
@@ -214,18 +217,15 @@ class Embedder:
         pixels = torch.stack([resize(_pixels(image), size, filter_name) for image in images])
         return normalize(pixels, self.preprocess)
 
-    def _rows(self, numbers: Views | None, word: str, count: int) -> Tensor | None:
+    def _rows(self, names: Names | None, word: str, count: int) -> Tensor | None:
         """Translate cameras or views to rows of the trained table, -1 for unknown."""
-        if numbers is None or self.model.sie is None:
+        if names is None or self.model.sie is None:
             return None
-        values = numbers.tolist() if isinstance(numbers, Tensor) else list(numbers)
+        values = names.tolist() if isinstance(names, Tensor | np.ndarray) else list(names)
         if len(values) != count:
-            raise DataError(
-                f"There are {count} images but {len(values)} {word} numbers; give one each."
-            )
-        table = self.metadata.get(f"{word}_values") or []
-        rows = {value: row for row, value in enumerate(table)}
-        return torch.tensor([rows.get(value, -1) for value in values], device=self.device)
+            raise DataError(f"There are {count} images but {len(values)} {word}s; give one each.")
+        rows = named_rows(values, side_values(self.metadata.get(f"{word}_values") or ()), word)
+        return torch.from_numpy(rows).to(self.device)
 
     def _variants(
         self, attributes: Mapping[str, Sequence[str]] | None, count: int

@@ -174,7 +174,10 @@ def score(rows: list[tuple], same_camera: str, query: list[int], gallery: list[i
     return DataSet("toy:/", manifest, Protocol("p", (repeat, repeat), same_camera, "step"))
 
 
-ROWS = [("a", 0), ("b", 0), ("c", 0), ("d", None), ("a", 1), ("b", 0), ("d", None), ("c", 0, "x")]
+ROWS = [
+    ("a", "in"), ("b", "in"), ("c", "in"), ("d", None),
+    ("a", "out"), ("b", "in"), ("d", None), ("c", "in", "x"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("rule", "same"), [("exclude", 1), ("keep", 0)])
@@ -191,7 +194,7 @@ def test_queries_without_match_by_reason(rule: str, same: int) -> None:
 
 
 def test_no_query_with_a_match_is_a_problem() -> None:
-    rows = [("a", 0), ("b", 0), ("a", 0), ("b", 0)]
+    rows = [("a", "0"), ("b", "0"), ("a", "0"), ("b", "0")]
     found = inspect_data(score(rows, "exclude", [0, 1], [2, 3]), check_images=False)
     assert not found.ok
     assert found.problems == ("No query can have a match. Try same_camera=keep.",)
@@ -202,7 +205,7 @@ def test_match_counts_against_a_loop() -> None:
     rng = np.random.default_rng(0)
     for _ in range(30):
         rows = [
-            (str(rng.integers(4)), [None, 0, 1, 2][rng.integers(4)], "xy"[rng.integers(2)])
+            (str(rng.integers(4)), [None, "0", "1", "2"][rng.integers(4)], "xy"[rng.integers(2)])
             for _ in range(16)
         ]
         order = rng.permutation(16)

@@ -19,8 +19,8 @@ def manifest(tmp_path: Path) -> Manifest:
         "odd",
         tmp_path,
         [
-            Sample("x/a 1.jpg", "007", "train", camera=3, view=None, attributes=odd),
-            Sample("x/b,c.jpg", "wörk", "query", camera=None, view=0, domain="site/2"),
+            Sample("x/a 1.jpg", "007", "train", camera="gate 6", view=None, attributes=odd),
+            Sample("x/b,c.jpg", "wörk", "query", camera=None, view="-1", domain="site/2"),
             Sample("x/d.jpg", "-5", "gallery", attributes={"note": ""}),
         ],
     )
@@ -59,7 +59,7 @@ def test_a_saved_manifest_is_a_csv_data_set(tmp_path: Path) -> None:
         (
             Sample(name, identity, split, camera, attributes={"age": "4"})
             for name, identity, split, camera in zip(
-                names, identities, splits, (0, 1, 0, 1), strict=True
+                names, identities, splits, ("0", "1", "0", "1"), strict=True
             )
         ),
     )
@@ -111,9 +111,6 @@ def test_strict_reading_names_what_is_wrong(tmp_path: Path) -> None:
     file.write_text("path,identity\na,1\n")
     with pytest.raises(DataError, match=r"lacks the columns camera, view, domain, split"):
         Manifest.from_csv(file)
-    file.write_text("path,identity,camera,view,domain,split\na,1,x,,d,train\n")
-    with pytest.raises(DataError, match=r"line 2, column camera: 'x' is no usable whole number"):
-        Manifest.from_csv(file)
     with pytest.raises(DataError, match=r"cannot be read: No such file"):
         Manifest.from_csv(tmp_path / "absent.csv")
 
@@ -125,7 +122,7 @@ PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
-    rows=st.lists(st.tuples(PARTS, NAMES, NAMES), min_size=1, max_size=5),
+    rows=st.lists(st.tuples(PARTS, NAMES, NAMES, st.none() | NAMES), min_size=1, max_size=5),
     columns=st.dictionaries(
         TEXT.filter(lambda name: bool(name.strip()) and name not in CORE_COLUMNS),
         st.lists(TEXT, min_size=5, max_size=5),
@@ -134,7 +131,7 @@ PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size
 )
 def test_any_manifest_comes_back(
     tmp_path_factory: pytest.TempPathFactory,
-    rows: list[tuple[str, str, str]],
+    rows: list[tuple[str, str, str, str | None]],
     columns: dict[str, list[str]],
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
@@ -146,10 +143,11 @@ def test_any_manifest_comes_back(
                 f"{number}/-{part}",
                 identity,
                 "gallery",
+                camera=camera,
                 domain=domain,
                 attributes={name: cells[number] for name, cells in columns.items()},
             )
-            for number, (part, identity, domain) in enumerate(rows)
+            for number, (part, identity, domain, camera) in enumerate(rows)
         ),
     )
     manifest.to_csv(folder / "any.csv")
@@ -171,7 +169,6 @@ def test_a_saved_manifest_is_checked_like_any_table(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     head = "path,identity,camera,view,domain,split"
     for text, words in (
-        (f"{head}\na,1,{'9' * 5000},,d,train\n", r"line 2, column camera: '9{60}'… \(5,000 ch"),
         (f'{head},n\na,1,,,d,train,"x\n', "line 2, column n: .* never closed"),
         (f"{head},n\na,1,,,d,train\n", "line 2: 6 cells, .* column n is missing"),
         (f"{head},camera\n", "line 1: the header names the column 'camera' more than once"),

@@ -19,7 +19,7 @@ from promptreid.errors import ConfigError, DataError
 def dataset(*rows: tuple) -> DataSet:
     """Rows are (identity, split, number of images[, number of cameras])."""
     samples = [
-        Sample(f"{who}/{split}{n}.jpg", who, split, n % cameras[0] if cameras else None)
+        Sample(f"{who}/{split}{n}.jpg", who, split, str(n % cameras[0]) if cameras else None)
         for who, split, count, *cameras in rows
         for n in range(count)
     ]

@@ -43,8 +43,8 @@ def manifest(crops):
             path=path,
             identity=path.split("/")[0],
             split="test",
-            camera=row % 2,
-            view=row % 3,
+            camera=str(row % 2),
+            view=str(row % 3),
             attributes={"side": SIDES[row % 3], "tone": TONES[row % 5 % 3], "one": "same"},
         )
         for row, path in enumerate(paths)
@@ -182,7 +182,7 @@ def test_side_information_never_tells_the_attribute(backbone, manifest, monkeypa
     classify(model, manifest, {"side": ["{side}"]}, metadata=metadata)
     assert seen == [[-1] * 20]
     seen.clear()
-    classify(model, manifest, {"side": ["{side}"]}, metadata={"view_values": [0, 1]})
+    classify(model, manifest, {"side": ["{side}"]}, metadata={"view_values": ["0", "1"]})
     assert seen == [[(0, 1, -1)[row % 3] for row in range(20)]]
 
 

@@ -33,7 +33,7 @@ def setting(count=300, identities=30, repeats=2, seed=0):
                 path=f"{row}.png",
                 identity=str(names[row]),
                 split="test",
-                camera=int(cameras[row]),
+                camera=str(cameras[row]),
                 attributes={
                     "gender": str(gender[row]),
                     "aspect": "rare" if names[row] < 2 else ("" if row % 5 == 0 else "common"),
@@ -152,8 +152,8 @@ def test_camera_pairs_search_one_camera_in_another(scored):
     group = found.groups[1]
     wanted = []
     for repeat, checked in zip(protocol.repeats, verification.per_repeat, strict=True):
-        query = data.select(repeat.query[cameras[repeat.query] == 0])
-        gallery = data.select(repeat.gallery[cameras[repeat.gallery] == 2])
+        query = data.select(repeat.query[cameras[repeat.query] == "0"])
+        gallery = data.select(repeat.gallery[cameras[repeat.gallery] == "2"])
         cosines = (query.vectors @ gallery.vectors.T).numpy()
         same = np.array(query.identities)[:, None] == np.array(gallery.identities)
         accepted = cosines >= checked.point(0.01).threshold - 1e-6
@@ -165,7 +165,7 @@ def test_camera_pairs_search_one_camera_in_another(scored):
 
 def test_cameras_are_ordered_as_numbers():
     manifest, data, protocol = setting(count=600, repeats=1)
-    cameras = tuple(row % 12 for row in range(600))
+    cameras = tuple(str(row % 12) for row in range(600))
     manifest = Manifest.of(
         "set",
         Path("/data"),

@@ -27,7 +27,7 @@ def test_from_vectors_converts_and_scales():
     assert data.vectors.dtype == torch.float32
     assert torch.allclose(data.vectors, torch.tensor([[0.6, 0.8], [1.0, 0.0], [0.0, -1.0]]))
     assert data.identities == ("7", "8", "9")
-    assert data.cameras == (1, 2, 3)
+    assert data.cameras == ("1", "2", "3")
     assert (len(data), data.dim) == (3, 2)
 
 
@@ -50,7 +50,7 @@ def test_select_takes_rows_in_order():
         warnings.simplefilter("error")
         picked = some().select(rows)
     assert picked.identities == ("id3", "id0", "id3")
-    assert picked.cameras == (2, None, 2)
+    assert picked.cameras == ("2", None, "2")
     assert picked.paths[1] == "a/ü 0.jpg"
     assert torch.equal(picked.vectors, some().vectors[[3, 0, 3]])
     assert len(some().select([])) == 0
@@ -77,7 +77,7 @@ def test_select_out_of_range_is_told(rows):
         ({"identities": ("a", "")}, r"identity of row 1 \(y.jpg\) is ''"),
         ({"identities": ("a", 3)}, "is 3"),
         ({"cameras": (0,)}, "2 vectors but 1 cameras"),
-        ({"cameras": (0, "c1")}, "is 'c1'"),
+        ({"cameras": (0, b"c1")}, r"camera of row 1 .y.jpg. is b'c1'; a camera is a name"),
         ({"cameras": (True, 0)}, "is True"),
         ({"paths": ("x.jpg",)}, "2 vectors but 1 paths"),
     ],

@@ -68,8 +68,8 @@ def test_side_information(tmp_path):
     cameras, views = torch.tensor([2, 0]), torch.tensor([1, -1])
     expected = model.embed(images((256, 128)), cameras, views)
     assert torch.allclose(loaded.embed(images((256, 128)), cameras, views), expected, atol=1e-6)
-    assert metadata["camera_values"] == [0, 1, 2]
-    assert metadata["view_values"] == [0, 1]
+    assert metadata["camera_values"] == ["1", "2", "3"]
+    assert metadata["view_values"] == ["0", "1"]
     cameras_only, metadata = read_clip_reid(path)
     assert cameras_only.sie.cameras == 6
     assert metadata["view_values"] == []

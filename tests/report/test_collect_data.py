@@ -28,7 +28,11 @@ def trial(identities=24, queries=2, gallery=2, **columns):
             values = {name: value(number, image) for name, value in columns.items()}
             rows.append(
                 Sample(
-                    f"{number}-{image}.png", f"p{number}", split, camera=image, attributes=values
+                    f"{number}-{image}.png",
+                    f"p{number}",
+                    split,
+                    camera=str(image),
+                    attributes=values,
                 )
             )
     manifest = Manifest.of("set", Path("/nowhere"), rows)

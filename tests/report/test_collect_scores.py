@@ -38,7 +38,7 @@ def tested(tmp_path_factory):
             colour = (20 * person, 50 * image, 90)
             Image.new("RGB", (12 + person, 30), colour).save(root / name)
             split = "query" if image < 2 else "gallery"
-            camera = 0 if person == 10 else image
+            camera = "0" if person == 10 else str(image)
             owner = f"{person:02d}"
             if person == 11 and split == "gallery":
                 owner = "99"

@@ -14,10 +14,10 @@ def data(*, protocol=True, identities=10, gallery=2, lone=()):
     rows = [Sample(f"t{n}.png", f"train{n % 3}", "train") for n in range(6)]
     for identity in range(identities):
         name = f"{identity:02d}"
-        rows += [Sample(f"{name}q{n}.png", name, "query", camera=0) for n in range(2)]
+        rows += [Sample(f"{name}q{n}.png", name, "query", camera="0") for n in range(2)]
         if identity not in lone:
-            rows += [Sample(f"{name}g{n}.png", name, "gallery", camera=1) for n in range(gallery)]
-    rows += [Sample(f"d{n}.png", "nobody", "distractor", camera=1) for n in range(5)]
+            rows += [Sample(f"{name}g{n}.png", name, "gallery", camera="1") for n in range(gallery)]
+    rows += [Sample(f"d{n}.png", "nobody", "distractor", camera="1") for n in range(5)]
     manifest = Manifest.of("set", Path("/nowhere"), rows)
     rule = fixed_protocol(manifest, name="set", same_camera="exclude") if protocol else None
     return DataSet("set:/nowhere", manifest, rule)

@@ -70,14 +70,14 @@ def manifest() -> Manifest:
             path=f"{identity:04d}_c{number % 3}_{number}.jpg",
             identity=f"{identity:04d}",
             split="query" if number < 2 else "gallery",
-            camera=number % 3,
+            camera=str(number % 3),
             attributes={"gender": "female" if identity % 2 else "male"},
         )
         for identity in range(IDENTITIES)
         for number in range(IMAGES)
     ]
     samples += [
-        Sample(f"lost {number} {HOSTILE_LABEL}.jpg", f"lost{number}", "query", camera=0)
+        Sample(f"lost {number} {HOSTILE_LABEL}.jpg", f"lost{number}", "query", camera="0")
         for number in range(LOST)
     ]
     return Manifest.of("people", Path("/data/people"), samples)

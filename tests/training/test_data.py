@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from promptreid.data.dataset import load_data
-from promptreid.data.side import table_rows, table_values
+from promptreid.data.side import camera_rows
 from promptreid.errors import DataError
 from promptreid.training.data import training_data
 
@@ -45,7 +45,7 @@ def test_two_data_sets_share_neither_people_nor_cameras(tmp_path):
     two = table(tmp_path / "two.csv", rows("y", ["1", "2"], camera=0))
     data = gather(one, two)
     assert len(data.classes) == 4
-    assert len(data.camera_values) == 2
+    assert data.camera_values == (("one", "0"), ("two", "0"))
     assert np.unique(data.cameras).tolist() == [0, 1]
     assert (data.views == -1).all()
     with pytest.raises(DataError, match="given twice"):
@@ -191,15 +191,8 @@ def test_validation_rows_name_cameras_as_training_rows_do(tmp_path):
     two = table(tmp_path / "two.csv", rows("y", ["1", "2"], camera=0))
     data = gather(one, two, validation="images")
     for position, held in enumerate(data.validations):
-        found = table_rows(held.manifest.cameras, data.camera_values)
+        found = camera_rows(held.manifest, {"camera_values": data.camera_values})
         assert found.tolist() == [position] * 4
-
-
-def test_side_rows_of_numbers_and_of_words():
-    assert table_values([3, None, 0, 3]) == (0, 3)
-    assert table_values(["b", "", "a"]) == ("a", "b")
-    assert table_rows([0, 3, None, 7], (0, 3)).tolist() == [0, 1, -1, -1]
-    assert table_rows(["a", "", "c", "b"], ["a", "b"]).tolist() == [0, -1, -1, 1]
 
 
 def test_a_sentence_can_name_the_identity(tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from promptreid.bench.compare import Settings
+from promptreid.data.name_order import name_numbers
 from promptreid.evaluation.embeddings import Embeddings
 
 _NOISE = 2.2  # of unit centres: the first rank is then mostly right and the last match far down
@@ -32,3 +34,9 @@ def market_like(settings: Settings) -> tuple[Embeddings, Embeddings]:
         return Embeddings.from_vectors(noise, names, cameras=cameras)
 
     return draw(queries, strangers=0), draw(images, strangers=distractors)
+
+
+def camera_numbers(query: Embeddings, gallery: Embeddings) -> tuple[np.ndarray, np.ndarray]:
+    """Number the cameras of both alike, so that the plain way does not compare texts."""
+    both = name_numbers([*(query.cameras or ()), *(gallery.cameras or ())])
+    return both[: len(query)], both[len(query) :]

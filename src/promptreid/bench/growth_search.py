@@ -111,5 +111,5 @@ def _centre(number: int, width: int) -> Tensor:
 
 def _embeddings(rows: Tensor) -> Embeddings:
     names = [str(row // _IMAGES) for row in range(len(rows))]
-    cameras = [row % _CAMERAS for row in range(len(rows))]
+    cameras = [str(row % _CAMERAS) for row in range(len(rows))]
     return Embeddings(rows, tuple(names), tuple(cameras))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.bench.compare import Check, Comparison, Settings
-from promptreid.bench.features import market_like
+from promptreid.bench.features import camera_numbers, market_like
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.scoring import evaluate
@@ -46,9 +46,10 @@ def _plain(query: Embeddings, gallery: Embeddings) -> _Plain:
     left, right = query.vectors.cpu().numpy(), gallery.vectors.cpu().numpy()
     distance = 2 - 2 * left @ right.T
     order = np.argsort(distance, axis=1)
-    people, cameras = np.array(gallery.identities), np.array(gallery.cameras)
+    people = np.array(gallery.identities)
+    own_cameras, cameras = camera_numbers(query, gallery)
     precisions, penalties, curves = [], [], []
-    for row, (person, camera) in enumerate(zip(query.identities, query.cameras or (), strict=True)):
+    for row, (person, camera) in enumerate(zip(query.identities, own_cameras, strict=True)):
         ranked = order[row]
         kept = ~((people[ranked] == person) & (cameras[ranked] == camera))
         match = (people[ranked] == person)[kept]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.bench.compare import Check, Comparison, Settings
-from promptreid.bench.features import market_like
+from promptreid.bench.features import camera_numbers, market_like
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.verification import Verification, verify
 
@@ -36,7 +36,8 @@ def _plain(query: Embeddings, gallery: Embeddings) -> list[tuple[float, float]]:
     """Return (threshold, TAR) for each rate."""
     scores = query.vectors.cpu().numpy() @ gallery.vectors.cpu().numpy().T
     same = np.array(query.identities)[:, None] == np.array(gallery.identities)
-    own = np.array(query.cameras)[:, None] == np.array(gallery.cameras)
+    own_cameras, cameras = camera_numbers(query, gallery)
+    own = own_cameras[:, None] == cameras
     kept = ~(same & own)
     threshold, false, true = _curve(scores[kept], same[kept])
     points = []

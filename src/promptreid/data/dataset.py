@@ -11,6 +11,7 @@ from promptreid.data.manifest import Manifest
 from promptreid.data.protocol import Protocol
 from promptreid.data.registry import reader_entry
 from promptreid.data.spec import parse_spec
+from promptreid.data.spellings import spelling_notes
 from promptreid.errors import DataError
 from promptreid.files import full_path
 from promptreid.text.safe import visible
@@ -85,10 +86,12 @@ def load_data(spec: str) -> DataSet:
     root = full_path(parsed.root)
     _check_mark(root)
     try:
-        dataset = replace(module.read(root, options), spec=spec)
+        dataset = module.read(root, options)
     except OSError as error:
         place = error.filename or root
         raise DataError(f"{place} cannot be read: {error.strerror or error}.") from error
+    notes = (*dataset.notes, *spelling_notes(dataset.manifest))
+    dataset = replace(dataset, spec=spec, notes=notes)
     return train_on_all(dataset) if options.use == "all" else dataset
 
 

@@ -112,7 +112,7 @@ def draw_across_cameras(
     rows = [int(row) for row in rows]
     query: list[int] = []
     for group in rows_by_identity(manifest, rows).values():
-        cameras: dict[int | None, list[int]] = {}
+        cameras: dict[str | None, list[int]] = {}
         for row in group:
             cameras.setdefault(manifest.cameras[row], []).append(row)
         if len(cameras) < 2:

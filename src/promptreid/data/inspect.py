@@ -19,7 +19,9 @@ from promptreid.data.inspection import (
     Unreadable,
 )
 from promptreid.data.manifest import SPLITS, Manifest
+from promptreid.data.name_order import name_numbers
 from promptreid.data.protocol import Protocol
+from promptreid.data.spellings import spelling_notes
 
 __all__ = ["Inspection", "inspect_data", "render_text"]
 
@@ -38,6 +40,7 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         train or test on, and equal files in training and test are problems; the rest are warnings.
     """
     manifest = dataset.manifest
+    spellings = spelling_notes(manifest)
     unreadable, duplicates = check_files(manifest) if check_images else ((), ())
     splits = tuple(_summarise(manifest, split) for split in SPLITS if split in manifest.splits)
     protocol = _protocol_summary(manifest, dataset.protocol) if dataset.protocol else None
@@ -52,8 +55,8 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         images_checked=check_images,
         unreadable=unreadable,
         duplicates=duplicates,
-        notes=dataset.notes,
-        warnings=tuple(_warnings(manifest, protocol, duplicates)),
+        notes=tuple(note for note in dataset.notes if note not in spellings),
+        warnings=(*spellings, *_warnings(manifest, protocol, duplicates)),
         problems=(*dataset.lost, *_problems(manifest, protocol, unreadable, duplicates)),
     )
 
@@ -87,7 +90,7 @@ def _range_name(low: int, high: int | None) -> str:
 def _protocol_summary(manifest: Manifest, protocol: Protocol) -> ProtocolSummary:
     names = np.array(["\x1f".join(key) for key in manifest.identity_keys()])
     codes = np.unique(names, return_inverse=True)[1]
-    cameras = np.array([-1 if camera is None else camera for camera in manifest.cameras], np.int64)
+    cameras = name_numbers(manifest.cameras)
     absent = own_camera = 0
     examples: list[str] = []
     for repeat in protocol.repeats:
@@ -120,12 +123,16 @@ def _match_counts(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count, for each query, gallery images of its identity, and of its identity and camera.
 
-    An unknown camera (-1) is never the same camera.
+    Args:
+        codes: (N,) number of each image's identity.
+        cameras: (N,) number of its camera; an unknown one (-1) is never the same camera.
+        query: Rows of the queries.
+        gallery: Rows of the gallery.
     """
     known = np.bincount(codes[gallery], minlength=codes.max() + 1)[codes[query]]
-    width = cameras.max() + 2
-    pairs = codes * width + cameras + 1
-    same = np.bincount(pairs[gallery], minlength=(codes.max() + 1) * width)[pairs[query]]
+    # Only pairs that occur are counted: identities times cameras may be very many.
+    pairs = np.unique(codes * (cameras.max() + 2) + cameras, return_inverse=True)[1]
+    same = np.bincount(pairs[gallery], minlength=pairs.max() + 1)[pairs[query]]
     return known, np.where(cameras[query] >= 0, same, 0)
 
 

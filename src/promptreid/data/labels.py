@@ -32,6 +32,20 @@ def place_labels(places: Iterable[Place]) -> dict[Place, str]:
     }
 
 
+def label_of(place: Place, labels: Iterable[str]) -> str | None:
+    """Find a data set again among labels that `place_labels` gave.
+
+    Args:
+        place: Its name and folder.
+        labels: Those given.
+
+    Returns:
+        The label that says most of the folder; None when there is none of this data set.
+    """
+    forms = _forms(place)
+    return max(set(forms) & set(labels), key=forms.index, default=None)
+
+
 def _forms(place: Place) -> list[str]:
     """Return ever longer names of a data set."""
     name, root = place

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from promptreid.data.manifest_rules import (
     TRAINING_SPLITS,
     check_manifest,
 )
+from promptreid.data.name_order import sort_names
 from promptreid.errors import DataError, unknown_name
 
 __all__ = [
@@ -30,25 +30,7 @@ __all__ = [
     "Manifest",
     "Sample",
     "TrainingManifest",
-    "sort_identities",
 ]
-
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,1000}")  # Python converts no more than 4,300 digits
-
-
-def sort_identities(names: Iterable[str]) -> list[str]:
-    """Order distinct identity names as a classifier orders its rows.
-
-    Args:
-        names: Identity names, repeats allowed.
-
-    Returns:
-        Ascending by value when every name is a whole number, otherwise in text order.
-    """
-    distinct = set(names)
-    if all(_WHOLE_NUMBER.fullmatch(name) for name in distinct):
-        return sorted(distinct, key=lambda name: (int(name), name))
-    return sorted(distinct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +41,8 @@ class Sample:
         path: POSIX path, relative to the manifest's root (or absolute).
         identity: Who or what is shown.
         split: One of `SPLITS`.
-        camera: 0-based camera, None where unknown.
-        view: 0-based viewpoint, None where unknown.
+        camera: Name of the camera, None where unknown.
+        view: Name of the viewpoint, None where unknown.
         domain: Where the image comes from; empty means the manifest's name.
         attributes: Free columns.
     """
@@ -68,8 +50,8 @@ class Sample:
     path: str
     identity: str
     split: str
-    camera: int | None = None
-    view: int | None = None
+    camera: str | None = None
+    view: str | None = None
     domain: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
 
@@ -83,8 +65,8 @@ class Manifest:
         root: Folder that relative paths start from.
         paths: POSIX paths, relative to `root` or absolute.
         identities: Names without surrounding space, never empty.
-        cameras: 0-based, None where unknown.
-        views: 0-based, None where unknown.
+        cameras: Names likewise, None where unknown.
+        views: Names likewise, None where unknown.
         domains: Never empty.
         splits: Each one of `SPLITS`.
         attributes: Column name to one string per sample, empty where missing.
@@ -100,8 +82,8 @@ class Manifest:
     root: Path
     paths: tuple[str, ...]
     identities: tuple[str, ...]
-    cameras: tuple[int | None, ...]
-    views: tuple[int | None, ...]
+    cameras: tuple[str | None, ...]
+    views: tuple[str | None, ...]
     domains: tuple[str, ...]
     splits: tuple[str, ...]
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -214,7 +196,7 @@ class Manifest:
         split: str | Collection[str] | None = None,
         domain: str | Collection[str] | None = None,
         identity: str | Collection[str] | None = None,
-        camera: int | Collection[int] | None = None,
+        camera: str | Collection[str] | None = None,
     ) -> Self:
         """Return the rows that fit all conditions given; each is one value or several."""
         tests: list[tuple[tuple[object, ...], Collection[object]]] = []
@@ -225,7 +207,7 @@ class Manifest:
             (self.cameras, camera),
         ):
             if wanted is not None:
-                tests.append((values, (wanted,) if isinstance(wanted, str | int) else set(wanted)))
+                tests.append((values, (wanted,) if isinstance(wanted, str) else set(wanted)))
         return self.select(
             [i for i in range(len(self)) if all(values[i] in wanted for values, wanted in tests)]
         )
@@ -247,7 +229,7 @@ class Manifest:
         Args:
             *splits: Names out of `SPLITS`; none means all rows.
         """
-        return sort_identities(self.identities[i] for i in self.indices(*splits))
+        return sort_names(self.identities[i] for i in self.indices(*splits))
 
     def fingerprint(self) -> str:
         """Return a SHA-256 in hex over all rows in order; `name` and `root` do not count."""

@@ -14,7 +14,6 @@ from promptreid.data.tables.messages import column_list, shown
 from promptreid.data.tables.reader import read_table
 from promptreid.errors import DataError
 
-_MOST_DIGITS = 18
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
 
 
@@ -60,12 +59,6 @@ def read_csv(
     table = read_table(path, keys=CORE_COLUMNS, exact=True)
     _check_core(path, table.columns)
 
-    def number(column: str, row: int) -> int | None:
-        cell = table.columns[column][row]
-        if cell and not (cell.isdecimal() and len(cell) <= _MOST_DIGITS):
-            raise DataError(f"{table.at(row, column)}: {shown(cell)} is no usable whole number.")
-        return int(cell) if cell else None
-
     return Manifest.of(
         name or path.stem,
         root or path.parent,
@@ -74,8 +67,8 @@ def read_csv(
                 path=table.columns["path"][row],
                 identity=table.columns["identity"][row],
                 split=table.columns["split"][row],
-                camera=number("camera", row),
-                view=number("view", row),
+                camera=table.columns["camera"][row] or None,
+                view=table.columns["view"][row] or None,
                 domain=table.columns["domain"][row],
                 attributes={
                     key: cells[row]
@@ -101,9 +94,8 @@ def write_parquet(manifest: Manifest, path: Path, *, absolute: bool = False) -> 
         DataError: When the file cannot be written or pyarrow is not installed.
     """
     arrow, parquet = _pyarrow()
-    numbers = {"camera", "view"}
     columns = {
-        key: arrow.array(cells, arrow.int64() if key in numbers else arrow.string())
+        key: arrow.array(cells, arrow.string())
         for key, cells in _columns(manifest, absolute=absolute).items()
     }
     _write_whole(path, lambda temporary: parquet.write_table(arrow.table(columns), temporary))
@@ -146,9 +138,9 @@ def read_parquet(
     )
 
 
-def _line(cells: Iterable[str | int | None]) -> str:
+def _line(cells: Iterable[str | None]) -> str:
     """Write a row so that every space and line break in it comes back."""
-    texts = ("" if cell is None else str(cell) for cell in cells)
+    texts = (cell or "" for cell in cells)
     quoted = (
         '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
         for text in texts
@@ -156,7 +148,7 @@ def _line(cells: Iterable[str | int | None]) -> str:
     return ",".join(quoted) + "\n"
 
 
-def _columns(manifest: Manifest, *, absolute: bool) -> dict[str, tuple[str | int | None, ...]]:
+def _columns(manifest: Manifest, *, absolute: bool) -> dict[str, tuple[str | None, ...]]:
     root = manifest.root.absolute()
     paths = tuple((root / path).as_posix() for path in manifest.paths)
     return {

@@ -75,14 +75,14 @@ def _check_values(manifest: Manifest) -> None:
     def is_name(value: object) -> bool:
         return isinstance(value, str) and value != "" and value == value.strip()
 
-    def is_number(value: object) -> bool:
-        return value is None or (type(value) is int and value >= 0)
+    def is_name_or_none(value: object) -> bool:
+        return value is None or is_name(value)
 
     rules: tuple[tuple[str, Callable[[object], bool], str], ...] = (
         ("identities", is_name, "a non-empty name without space around it"),
         ("domains", is_name, "a non-empty name without space around it"),
-        ("cameras", is_number, "a whole number from 0, or unknown"),
-        ("views", is_number, "a whole number from 0, or unknown"),
+        ("cameras", is_name_or_none, "a name without space around it, or None where unknown"),
+        ("views", is_name_or_none, "a name without space around it, or None where unknown"),
         ("splits", lambda value: value in SPLITS, f"one of {', '.join(SPLITS)}"),
     )
     for column, good, allowed in rules:

@@ -1,32 +1,52 @@
-"""Cameras, views and attribute values as rows of a trained table."""
+"""Cameras, views and attribute values as rows of a trained table.
+
+A row stands for a name. Where several data sets were trained on together, a row for a camera stands
+for a data set and a name, since camera 1 of one site is not camera 1 of another. Views are the same
+wherever they have one name, as are values of an attribute.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-UNKNOWN = -1
-Side = int | str
-"""A camera number, a view number, or a value of an attribute."""
+from promptreid.data.labels import label_of
+from promptreid.data.manifest import Manifest
+from promptreid.data.name_order import UNKNOWN, sort_names
+from promptreid.data.unknown import UnknownWords, name_of
+from promptreid.errors import DataError
+
+Side = str | tuple[str, str]
+"""A name, or a data set's label and a name in it."""
 
 
 def table_values(values: Iterable[Side | None]) -> tuple[Side, ...]:
     """Return what the rows of a side-information table stand for.
 
     Args:
-        values: The number or value of each training image; None and "" where unknown.
+        values: That of each training image; None and "" where unknown.
 
     Returns:
-        The distinct known ones in ascending order.
+        The distinct known ones: data sets in the order in which they come, names of each by
+        `sort_names`.
     """
-    known = {value for value in values if value is not None and value != ""}
-    return tuple(sorted(known, key=lambda value: (isinstance(value, str), value)))
+    names: dict[str | None, set[str]] = {}
+    for value in values:
+        site, name = value if isinstance(value, tuple) else (None, value)
+        if name:
+            names.setdefault(site, set()).add(name)
+    return tuple(
+        name if site is None else (site, name)
+        for site, own in names.items()
+        for name in sort_names(own)
+    )
 
 
 def table_rows(values: Iterable[Side | None], table: Sequence[Side]) -> NDArray[np.int64]:
-    """Map camera numbers, view numbers or attribute values to rows of a side-information table.
+    """Map names to rows of a side-information table.
 
     Args:
         values: Of each image; None and "" where unknown.
@@ -35,6 +55,87 @@ def table_rows(values: Iterable[Side | None], table: Sequence[Side]) -> NDArray[
     Returns:
         Rows, `UNKNOWN` for what is unknown and for what is not in the table, (N,).
     """
-    rows = {value: row for row, value in enumerate(table)}
-    found = [UNKNOWN if value in (None, "") else rows.get(value, UNKNOWN) for value in values]
+    rows: dict[Side | None, int] = {value: row for row, value in enumerate(table)}
+    return np.array([rows.get(value, UNKNOWN) for value in values], dtype=np.int64)
+
+
+def camera_rows(manifest: Manifest, metadata: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Give each image's row of the camera table, (N,), `UNKNOWN` where there is none.
+
+    Args:
+        manifest: The images. Where the table tells data sets apart, its name and folder say which
+            of them it is; another data set has no row.
+        metadata: Of the weights, with `camera_values`.
+    """
+    table = side_values(metadata.get("camera_values", ()))
+    sites = [value[0] for value in table if isinstance(value, tuple)]
+    if not sites:
+        return table_rows(manifest.cameras, table)
+    site = label_of((manifest.name, str(manifest.root)), sites)
+    return table_rows(
+        (None if site is None or name is None else (site, name) for name in manifest.cameras), table
+    )
+
+
+def view_rows(
+    manifest: Manifest, metadata: Mapping[str, Any], *, attributes: bool = True
+) -> NDArray[np.int64]:
+    """Give each image's row of the view table, which may stand for values of an attribute.
+
+    Args:
+        manifest: The images. An attribute that they lack is unknown for all of them, as a view
+            that they lack is.
+        metadata: Of the weights, with `view_values` and the recipe.
+        attributes: Whether attributes may be read; where not, they are unknown.
+    """
+    table = side_values(metadata.get("view_values", ()))
+    attribute = metadata.get("recipe", {}).get("sie", {}).get("attribute")
+    if attribute is None:
+        return table_rows(manifest.views, table)
+    known = manifest.attributes.get(attribute) if attributes else None
+    return table_rows(known or (None,) * len(manifest), table)
+
+
+def named_rows(values: Sequence[object], table: Sequence[Side], column: str) -> NDArray[np.int64]:
+    """Find rows for what a user names in Python.
+
+    Args:
+        values: Of each image: a name or a number; or a pair of data set and name, which is needed
+            where several data sets of the table have the name. None where unknown.
+        table: What each row of the table was trained for.
+        column: "camera" or "view", for the message.
+
+    Returns:
+        Rows, `UNKNOWN` for what is unknown and for what is not in the table, (N,).
+
+    Raises:
+        DataError: A name alone is that of several data sets, or a value is no name.
+    """
+    rows: dict[object, list[int]] = {}
+    for row, value in enumerate(table):
+        rows.setdefault(value, []).append(row)
+        if isinstance(value, tuple):
+            rows.setdefault(value[1], []).append(row)
+    found = []
+    for value in values:
+        site, name = value if isinstance(value, tuple | list) and len(value) == 2 else (None, value)
+        try:
+            name = name_of(name, column, UnknownWords(keep=True))
+        except ValueError as error:
+            raise DataError(
+                f"{value!r} is no {column}; give a name, a number, or None where it is not known."
+            ) from error
+        fitting = rows.get(name if site is None else (site, name), [])
+        if len(fitting) > 1:
+            sites = " and ".join(repr(table[row]) for row in fitting)
+            raise DataError(
+                f"The {column} {name!r} is of several data sets; write data set and {column}, as "
+                f"in {sites}."
+            )
+        found.append(fitting[0] if fitting else UNKNOWN)
     return np.array(found, dtype=np.int64)
+
+
+def side_values(record: Sequence[Any]) -> tuple[Side, ...]:
+    """Read what the rows of a table stand for from a checkpoint, where pairs are lists."""
+    return tuple(value if isinstance(value, str) else (value[0], value[1]) for value in record)

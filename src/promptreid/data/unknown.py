@@ -17,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from promptreid.errors import DataError
 
@@ -94,7 +95,7 @@ def known_values(
     if not any(met):
         return values, ()
     what = column if column in (*NAMES, "domain") else f"attribute {column}"
-    told = f"The {what} of {met.total():,} of {len(cells):,} images is not known: {_listed(met)}."
+    told = f"The {what} of {met.total():,} of {len(cells):,} images is not known: {words_met(met)}."
     return values, (told + _way_out(met),)
 
 
@@ -128,23 +129,52 @@ def rows_of_known_identity(
         return kept, ()
     if not kept:
         raise DataError(
-            f"No image of {source} has a known identity: {_listed(met)}.{_way_out(met)}"
+            f"No image of {source} has a known identity: {words_met(met)}.{_way_out(met)}"
         )
     told = (
         f"{met.total():,} of {len(identities):,} images are left out, since their identity is not "
-        f"known: {_listed(met)}."
+        f"known: {words_met(met)}."
     )
     return kept, (told + _way_out(met),)
 
 
-def _plain(value: str) -> str:
-    return value.strip().casefold()
+def name_of(value: object, column: str, words: UnknownWords) -> str | None:
+    """Write a value from Python as a name.
+
+    Args:
+        value: A string, a number or nothing. Numbers are named by their value: 3 and 3.0 are "3".
+        column: As for `UnknownWords.means_unknown`.
+        words: What tells values that mean "not known", beside None and NaN.
+
+    Returns:
+        The name without space around it, None for "not known".
+
+    Raises:
+        ValueError: The value is neither a name nor a number.
+    """
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is neither a name nor a number.")
+    if isinstance(value, Real) and not isinstance(value, Integral):
+        number = float(value)
+        value = int(number) if number.is_integer() else number
+    name = "" if value is None else str(value).strip()
+    # Software has objects of its own for a missing value, which no option makes a name.
+    missing = not isinstance(value, str) and _plain(name) in WRITTEN_BY_SOFTWARE
+    if missing or words.means_unknown(name, column):
+        return None
+    if not isinstance(value, str | Real):
+        raise ValueError(f"{value!r} is neither a name nor a number.")
+    return name
 
 
-def _listed(met: Counter[str]) -> str:
-    """Write the words met and how often, the most frequent first."""
+def words_met(met: Counter[str]) -> str:
+    """Write words as they were met and how often, the most frequent first."""
     times: Iterable[tuple[str, int]] = sorted(met.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{repr(word) if word else 'empty'} ({count:,})" for word, count in times)
+
+
+def _plain(value: str) -> str:
+    return value.strip().casefold()
 
 
 def _way_out(met: Counter[str]) -> str:

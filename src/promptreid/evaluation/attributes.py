@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from promptreid.data.loading import TestLoader
 from promptreid.data.manifest import Manifest
 from promptreid.data.preprocess import Preprocess
-from promptreid.data.side import table_rows, table_values
+from promptreid.data.side import camera_rows, table_rows, table_values, view_rows
 from promptreid.data.store import ImageStore
 from promptreid.errors import ConfigError, DataError, unknown_name
 from promptreid.evaluation.embed import Counter
@@ -264,10 +264,8 @@ def _project(
     progress: Counter | None,
 ) -> Tensor:
     """Encode all images in the space shared with text, (N, d) rows of length 1 on the CPU."""
-    cameras = torch.from_numpy(table_rows(manifest.cameras, metadata.get("camera_values", ())))
-    numbers = metadata.get("recipe", {}).get("sie", {}).get("attribute") is None
-    table = metadata.get("view_values", ()) if numbers else ()
-    views = torch.from_numpy(table_rows(manifest.views, table))
+    cameras = torch.from_numpy(camera_rows(manifest, metadata))
+    views = torch.from_numpy(view_rows(manifest, metadata, attributes=False))
     paths = [manifest.path(row) for row in range(len(manifest))]
     store = ImageStore(paths, preprocess.image_size, preprocess.test_interpolation, cache=False)
     found: list[Tensor] = []

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from promptreid.data.manifest import Manifest
+from promptreid.data.name_order import name_key
 from promptreid.data.protocol import Protocol
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.accepted import AcceptedPairs, accepted_protocol
@@ -228,9 +229,9 @@ def summarise_groups(
     )
 
 
-def _order(name: str) -> tuple[tuple[int, str], ...]:
-    """Order numbers by value and after each other, everything else by text."""
-    return tuple((int(word), "") if word.isdecimal() else (0, word) for word in name.split(" "))
+def _order(name: str) -> tuple[tuple[int, int, str, str], ...]:
+    """Order by the words of a name one after the other, numbers by value."""
+    return tuple(name_key(word) for word in name.split(" "))
 
 
 def _resampled(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from promptreid.data.unknown import UnknownWords, words_met
 from promptreid.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -82,12 +84,6 @@ def _check_names(embeddings: Embeddings) -> None:
                 f"The identity of {_describe(row, embeddings.paths)} is {name!r}; "
                 "an identity is a non-empty string."
             )
-    for row, camera in enumerate(embeddings.cameras or ()):
-        if camera is not None and (not isinstance(camera, int) or isinstance(camera, bool)):
-            raise EvaluationError(
-                f"The camera of {_describe(row, embeddings.paths)} is {camera!r}; "
-                "a camera is a whole number, or None where it is not known."
-            )
 
 
 def _check_unit(embeddings: Embeddings) -> None:
@@ -135,9 +131,22 @@ def unit_rows(vectors: Tensor, paths: tuple[str, ...]) -> Tensor:
     return torch.nn.functional.normalize(vectors / largest, dim=1)
 
 
-def camera_number(value: Any) -> Any:
-    """Turn the integers of table readers into plain ones; leave the rest for the check to name."""
-    return int(value) if isinstance(value, np.integer) else value
+def identity_names(values: Sequence[object], words: UnknownWords) -> tuple[str, ...]:
+    """Write the identities of images as text.
+
+    Raises:
+        EvaluationError: Some mean "not known"; each would pass for one identity.
+    """
+    names = tuple(str(value) for value in values)
+    unknown = {name for name in set(names) if name and words.means_unknown(name, "identity")}
+    if unknown:
+        met = Counter(name for name in names if name in unknown)
+        raise EvaluationError(
+            f"The identity of {met.total():,} of {len(names):,} images is not known: "
+            f"{words_met(met)}. Leave these images out, or say unknown='keep' to take such words "
+            "as names."
+        )
+    return names
 
 
 def _describe(row: int, paths: tuple[str, ...]) -> str:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from promptreid.data.loading import TestLoader
 from promptreid.data.manifest import Manifest
 from promptreid.data.preprocess import Preprocess
-from promptreid.data.side import table_rows
+from promptreid.data.side import camera_rows, view_rows
 from promptreid.data.store import ImageStore
+from promptreid.evaluation.camera_names import CameraNames
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.models.image_prompt import ImagePrompt
 from promptreid.models.reid import ReIDModel
@@ -132,7 +133,7 @@ def embed_manifest(
         model,
         store,
         preprocess,
-        cameras=table_rows(manifest.cameras, metadata.get("camera_values", ())),
+        cameras=camera_rows(manifest, metadata),
         views=view_rows(manifest, metadata),
         variants=sentence_rows(model, manifest),
         device=device,
@@ -153,7 +154,7 @@ def labelled(vectors: torch.Tensor, manifest: Manifest) -> Embeddings:
             f"{domain}/{identity}"
             for domain, identity in zip(manifest.domains, manifest.identities, strict=True)
         ),
-        cameras=tuple(manifest.cameras),
+        cameras=CameraNames(manifest.cameras),
         paths=tuple(manifest.paths),
     )
 
@@ -235,13 +236,3 @@ def sentence_rows(model: ReIDModel, manifest: Manifest) -> torch.Tensor | None:
     if not isinstance(model.prompt, ImagePrompt) or len(model.prompt.variants) < 2:
         return None
     return model.prompt.variants_of(manifest.attributes, images=len(manifest))
-
-
-def view_rows(manifest: Manifest, metadata: Mapping[str, Any]) -> NDArray[np.int64]:
-    """Give each image's row of the view table, which may stand for values of an attribute."""
-    table = metadata.get("view_values", ())
-    attribute = metadata.get("recipe", {}).get("sie", {}).get("attribute")
-    if attribute is None:
-        return table_rows(manifest.views, table)
-    # An attribute the data lack is unknown for all images, as a view that they lack is.
-    return table_rows(manifest.attributes.get(attribute, (None,) * len(manifest)), table)

@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from promptreid.data.unknown import UnknownWords
 from promptreid.errors import EvaluationError
+from promptreid.evaluation.camera_names import CameraNames
 from promptreid.evaluation.checks import (
-    camera_number,
     check_embeddings,
     check_finite,
     expected_matrix,
+    identity_names,
     unit_rows,
 )
 
@@ -30,7 +32,9 @@ class Embeddings:
     Attributes:
         vectors: (N, D) float32, finite; every row has unit length unless `normalized` is false.
         identities: N non-empty names. Names of several domains must be made unique by the caller.
-        cameras: N camera numbers, None where unknown; None as a whole if there are no cameras.
+        cameras: N names of cameras, None where unknown; None as a whole if there are no cameras.
+            Numbers may be given for names, and words such as "unknown" or -1 for None, see
+            `promptreid.data.unknown`.
         paths: N paths for people to read, or an empty tuple.
         normalized: Whether the rows have unit length.
 
@@ -40,12 +44,15 @@ class Embeddings:
 
     vectors: Tensor
     identities: tuple[str, ...]
-    cameras: tuple[int | None, ...] | None = None
+    cameras: tuple[str | None, ...] | None = None
     paths: tuple[str, ...] = ()
     normalized: bool = True
 
     def __post_init__(self) -> None:
         check_embeddings(self)
+        if self.cameras is not None and not isinstance(self.cameras, CameraNames):
+            names = CameraNames.of(self.cameras, paths=self.paths)
+            object.__setattr__(self, "cameras", names)
 
     @classmethod
     def from_vectors(
@@ -53,38 +60,43 @@ class Embeddings:
         vectors: Tensor | np.ndarray,
         identities: Sequence[object],
         *,
-        cameras: Sequence[int | None] | None = None,
+        cameras: Sequence[object] | None = None,
         paths: Sequence[object] = (),
         normalize: bool = True,
+        unknown: str = "auto",
     ) -> Embeddings:
         """Build embeddings from raw vectors.
 
         Args:
             vectors: (N, D) of any floating type; detached and converted to float32.
-            identities: N names or numbers.
-            cameras: N camera numbers, None where unknown, or None without cameras.
+            identities: N names or numbers; each is known.
+            cameras: N names or numbers of cameras, None where unknown, or None without cameras.
             paths: N paths, or empty.
             normalize: Scale every row to unit length.
+            unknown: Words that mean "not known" in identities and cameras: "auto" for those of
+                `promptreid.data.unknown`, further words with commas between them, or "keep" to
+                take all words as names.
 
         Returns:
             The checked embeddings.
 
         Raises:
-            EvaluationError: A value is not finite, a row is zero and cannot be scaled, or a length
-                does not fit.
+            EvaluationError: A value is not finite, a row is zero and cannot be scaled, a length
+                does not fit, or an identity is not known.
         """
         values = torch.as_tensor(vectors).detach()
         if values.ndim != 2 or not values.is_floating_point():
             raise EvaluationError(expected_matrix(values))
         values = values.to(torch.float32)
         names = tuple(str(path) for path in paths)
+        words = UnknownWords.of(unknown)
         if normalize:
             check_finite(values, names)
             values = unit_rows(values, names)
         return cls(
             vectors=values,
-            identities=tuple(str(name) for name in identities),
-            cameras=None if cameras is None else tuple(camera_number(value) for value in cameras),
+            identities=identity_names(identities, words),
+            cameras=None if cameras is None else CameraNames.of(cameras, words=words, paths=names),
             paths=names,
             normalized=normalize,
         )
@@ -120,7 +132,9 @@ class Embeddings:
         return Embeddings(
             vectors=self.vectors[rows.to(self.vectors.device)],
             identities=tuple(self.identities[row] for row in picked),
-            cameras=None if self.cameras is None else tuple(self.cameras[row] for row in picked),
+            cameras=None
+            if self.cameras is None
+            else CameraNames(self.cameras[row] for row in picked),
             paths=tuple(self.paths[row] for row in picked) if self.paths else (),
             normalized=self.normalized,
         )

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from promptreid.data.unknown import UnknownWords
 from promptreid.errors import EvaluationError
+from promptreid.evaluation.camera_names import CameraNames
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.tensors import write_tensors
 
@@ -62,7 +64,9 @@ def read_embeddings(path: Path) -> Embeddings:
         return Embeddings(
             vectors=vectors,
             identities=tuple(columns["identities"]),
-            cameras=None if cameras is None else tuple(cameras),
+            cameras=None
+            if cameras is None
+            else CameraNames.of(cameras, words=UnknownWords(keep=True)),
             paths=tuple(columns["paths"]),
             normalized=bool(json.loads(header["normalized"])),
         )

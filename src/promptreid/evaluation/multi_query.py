@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from promptreid.errors import EvaluationError, unknown_name
+from promptreid.evaluation.camera_names import CameraNames
 from promptreid.evaluation.embeddings import Embeddings
 
 MULTI_QUERY = ("identity", "identity_camera")
@@ -52,7 +53,7 @@ def join_queries(queries: Embeddings, by: str) -> Embeddings:
             f"The query vectors of {name!r} cancel out, so they have no mean direction. Score "
             "single queries, or check the embeddings."
         )
-    seen: list[set[int | None]] = [set() for _ in numbers]
+    seen: list[set[str | None]] = [set() for _ in numbers]
     for number, camera in zip(owner.tolist(), cameras, strict=True):
         seen[number].add(camera)
     return Embeddings(
@@ -60,7 +61,7 @@ def join_queries(queries: Embeddings, by: str) -> Embeddings:
         identities=tuple(queries.identities[row] for row in first),
         cameras=None
         if queries.cameras is None
-        else tuple(next(iter(group)) if len(group) == 1 else None for group in seen),
+        else CameraNames(next(iter(group)) if len(group) == 1 else None for group in seen),
         paths=tuple(queries.paths[row] for row in first) if queries.paths else (),
     )
 

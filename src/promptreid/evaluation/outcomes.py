@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from promptreid.data.manifest import Manifest
+from promptreid.data.name_order import sort_names
 from promptreid.data.protocol import Protocol
 from promptreid.errors import EvaluationError, unknown_name
 from promptreid.evaluation.accepted import AcceptedPairs, count_accepted
@@ -24,6 +26,8 @@ MOST_VALUES = 12
 """Attributes that are numbers with more values than this are put into bands."""
 
 BANDS = 4
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +178,7 @@ def measured_rate(verification: Verification, wanted: float = 1e-3) -> float:
 def _banded(values: tuple[str, ...]) -> tuple[str, ...]:
     """Put whole numbers of many values into bands; anything else stays."""
     known = [value for value in values if value]
-    if len(set(known)) <= MOST_VALUES or not all(value.lstrip("-").isdecimal() for value in known):
+    if len(set(known)) <= MOST_VALUES or not all(map(_WHOLE_NUMBER.fullmatch, known)):
         return values
     numbers = np.array([int(value) for value in known])
     upper = np.unique(np.quantile(numbers, np.arange(1, BANDS + 1) / BANDS, method="lower"))
@@ -215,7 +219,7 @@ def _value_pairs(
     sides = []
     for rows in (query, gallery):
         names = np.array([values[row] for row in rows])
-        sides.append({name: rows[names == name] for name in sorted(set(names.tolist()) - {""})})
+        sides.append({name: rows[names == name] for name in sort_names(set(names.tolist()) - {""})})
     return [
         (first, second, f"{one} > {other}")
         for one, first in sides[0].items()

@@ -270,8 +270,13 @@ def _metadata(
         "source": "CLIP-ReID",
         "model": model.describe(),
         "preprocess": preprocess.to_dict(),
-        # The file numbers identities and cameras; their names stayed with the training data.
+        # The file numbers identities, cameras and views; their names stayed with the training data.
+        # The published data sets count cameras from 1 and views from 0, without a gap.
         "classes": [str(index) for index in range(classes)],
-        "camera_values": list(range(model.sie.cameras)) if model.sie else [],
-        "view_values": list(range(model.sie.views)) if model.sie else [],
+        "camera_values": _names(model.sie.cameras, first=1) if model.sie else [],
+        "view_values": _names(model.sie.views, first=0) if model.sie else [],
     }
+
+
+def _names(count: int, *, first: int) -> list[str]:
+    return [str(number) for number in range(first, first + count)]

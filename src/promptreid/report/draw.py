@@ -9,11 +9,11 @@ import torch
 
 from promptreid.data.dataset import DataSet, load_data
 from promptreid.data.manifest import Manifest
-from promptreid.data.side import table_rows
+from promptreid.data.side import camera_rows, view_rows
 from promptreid.data.store import ImageStore
 from promptreid.data.transforms import normalize
 from promptreid.embedder import Embedder
-from promptreid.evaluation.embed import sentence_rows, view_rows
+from promptreid.evaluation.embed import sentence_rows
 from promptreid.report.activation import activation_maps, patch_shares
 from promptreid.report.drawn import Drawn
 from promptreid.report.kinds import AUTO, ModelInput
@@ -98,7 +98,7 @@ def model_input(embedder: Embedder, manifest: Manifest) -> ModelInput:
     store = ImageStore(paths, preprocess.image_size, preprocess.test_interpolation, cache=False)
     pixels = store.batch(np.arange(len(paths))).to(embedder.device)
     sides = (
-        torch.from_numpy(table_rows(manifest.cameras, metadata.get("camera_values", ()))),
+        torch.from_numpy(camera_rows(manifest, metadata)),
         torch.from_numpy(view_rows(manifest, metadata)),
         sentence_rows(embedder.model, manifest),
     )

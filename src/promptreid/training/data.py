@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.labels import place_labels
-from promptreid.data.manifest import Manifest, sort_identities
+from promptreid.data.manifest import Manifest
+from promptreid.data.name_order import sort_names
 from promptreid.data.side import Side, table_rows, table_values
 from promptreid.data.sources import check_distinct, source_of
 from promptreid.data.validation import Kind, Validation, make_validation
@@ -37,9 +38,10 @@ class TrainingData:
             sets of one name are told apart by their folders.
         class_domains: (C,) number of the domain each class belongs to.
         domains: Names of the domains: data sets, and the parts of one that holds several.
-        camera_values: Camera number of each row of the camera table.
-        view_values: View number of each row of the view table, or the attribute's value where an
-            attribute stands for the view.
+        camera_values: Camera of each row of the camera table: its name, or its data set and name
+            where there are several data sets.
+        view_values: View of each row of the view table, or the attribute's value where an attribute
+            stands for the view.
         fields: What fills the fields of prompts, for each class and each variant.
         validations: Validation images of each data set that has some.
         fingerprint: One hash over the training rows of all data sets.
@@ -99,16 +101,13 @@ def training_data(
     check_distinct(datasets)
     places = [source_of(dataset.spec, dataset.manifest.name).place for dataset in datasets]
     named = place_labels(places)
-    for position, dataset in enumerate(datasets):
+    for dataset, place in zip(datasets, places, strict=True):
         manifest, held = make_validation(dataset, kind=validation, fraction=fraction, seed=seed)
         _check_attributes(dataset, manifest, fields, side_attribute)
-        # Camera 1 of one site is not camera 1 of another.
-        shift = _CAMERAS_PER_SITE * position if several else 0
-        prefix = f"{named[places[position]]}/" if several else ""
-        rows.add(manifest, prefix=prefix, shift=shift, fields=fields, side=side_attribute)
+        label = named[place] if several else None
+        rows.add(manifest, label=label, fields=fields, side=side_attribute)
         if held is not None:
-            cameras = tuple(_shifted(held.manifest, shift))
-            rows.validations.append(replace(held, manifest=replace(held.manifest, cameras=cameras)))
+            rows.validations.append(held)
     classes = rows.classes
     if len(classes) < 2:
         raise DataError(
@@ -146,7 +145,7 @@ class _Rows:
     classes: list[str] = field(default_factory=list)
     class_domains: list[int] = field(default_factory=list)
     domains: list[str] = field(default_factory=list)
-    cameras: list[int | None] = field(default_factory=list)
+    cameras: list[Side | None] = field(default_factory=list)
     views: list[Side | None] = field(default_factory=list)
     columns: dict[str, list[str]] = field(default_factory=dict)
     validations: list[Validation] = field(default_factory=list)
@@ -156,19 +155,22 @@ class _Rows:
         self,
         manifest: Manifest,
         *,
-        prefix: str,
-        shift: int,
+        label: str | None,
         fields: Sequence[str],
         side: str | None,
     ) -> None:
-        """Take in the rows of one data set."""
+        """Take in the rows of one data set; its label tells it from others where there are some."""
+        prefix = "" if label is None else f"{label}/"
         for domain, classes in _in_order(manifest, prefix).items():
             self.classes += classes
             self.class_domains += [len(self.domains)] * len(classes)
             self.domains.append(domain)
         self.names += _class_names(manifest, prefix)
         self.paths += [manifest.path(row) for row in range(len(manifest))]
-        self.cameras += _shifted(manifest, shift)
+        # Camera 1 of one site is not camera 1 of another.
+        self.cameras += (
+            name if label is None or name is None else (label, name) for name in manifest.cameras
+        )
         self.views += manifest.views if side is None else manifest.attributes[side]
         for name in fields:
             self.columns.setdefault(name, []).extend(_field_values(manifest, name))
@@ -221,15 +223,8 @@ def _in_order(manifest: Manifest, prefix: str) -> dict[str, list[str]]:
     for domain in sorted(members):
         start = f"{prefix}{domain}/" if several else prefix
         name = start.removesuffix("/") if several or prefix else manifest.name
-        found[name] = [start + identity for identity in sort_identities(members[domain])]
+        found[name] = [start + identity for identity in sort_names(members[domain])]
     return found
-
-
-_CAMERAS_PER_SITE = 100_000
-
-
-def _shifted(manifest: Manifest, shift: int) -> list[int | None]:
-    return [None if camera is None else camera + shift for camera in manifest.cameras]
 
 
 def _names(datasets: Sequence[DataSet]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from promptreid.data.dataset import load_data
+from promptreid.data.inspect import inspect_data
 from promptreid.errors import ConfigError, DataError
 
 
@@ -34,8 +35,8 @@ def test_all_columns(tmp_path: Path) -> None:
     m = data.manifest
     assert m.name == "cows"
     assert m.identities == ("7", "8", "9", "9", "0")
-    assert m.cameras == (0, 1, 0, 1, 1)
-    assert m.views == (2, None, 0, 0, 0)
+    assert m.cameras == ("0", "1", "0", "1", "1")
+    assert m.views == ("2", None, "0", "0", "0")
     assert m.domains == ("north", "north", "south", "south", "south")
     assert m.attributes["breed"] == ("jersey", "", "angus", "angus", "")
     assert m.attributes["age"] == ("3", "4", "", "5", "")
@@ -101,15 +102,45 @@ def test_each_identity_in_one_camera_switches_the_rule_off(tmp_path: Path) -> No
     assert asked.same_camera == "exclude"
 
 
-def test_camera_names_are_numbered(tmp_path: Path) -> None:
+def test_cameras_keep_their_names(tmp_path: Path) -> None:
     text = (
         "path,identity,camera,split\n1.jpg,a,gate,query\n2.jpg,a,barn,gallery\n3.jpg,b,,gallery\n"
     )
     data = load_data(f"csv:{write(tmp_path, text)}")
-    assert data.manifest.cameras == (1, 0, None)
-    assert data.notes[0] == (
-        "Column camera holds names; they are numbered in sorted order: barn is 0, gate is 1."
+    assert data.manifest.cameras == ("gate", "barn", None)
+    assert not any("number" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("first", [0, 1_700_000_000, 202_601_011_234_567_890_123_450])
+def test_cameras_of_any_number_are_as_small_ones(tmp_path: Path, first: int) -> None:
+    small = load_data(f"csv:{write(tmp_path, flat('abcdef', 4, cameras=2))}")
+    rows = [f"{w}{n}.jpg,{w},{first + n % 2}" for w in "abcdef" for n in range(4)]
+    data = load_data(f"csv:{write(tmp_path, chr(10).join(['path,identity,camera', *rows]))}")
+    assert set(data.manifest.cameras) == {str(first), str(first + 1)}
+    assert data.protocol == small.protocol
+    assert inspect_data(data, check_images=False).protocol == (
+        inspect_data(small, check_images=False).protocol
     )
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (lambda n: f"{n}.0", "'.0' behind numbers: '1' and '1.0'"),
+        (lambda n: f"{n:03d}", "zeros before numbers: '001' and '1'"),
+        (lambda n: f" {n} ", None),
+    ],
+)
+def test_two_spellings_of_identities_are_a_warning(tmp_path: Path, form, words) -> None:
+    rows = [f"{n}_{k}.jpg,{form(n) if k else n}" for n in range(1, 7) for k in range(2)]
+    data = load_data(f"csv:{write(tmp_path, chr(10).join(['path,identity', *rows]))}")
+    found = inspect_data(data, check_images=False)
+    told = [note for note in data.notes if "become" in note]
+    assert len(told) == (words is not None)
+    if words is not None:
+        assert told[0].startswith(f"12 identities become 6 when one ignores {words}.")
+        assert told[0] in found.warnings
+        assert told[0] not in found.notes
 
 
 def test_test_rows_are_drawn(tmp_path: Path) -> None:

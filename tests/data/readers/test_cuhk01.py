@@ -22,14 +22,14 @@ def test_halves_and_draws(root: Path) -> None:
     assert Counter(m.splits) == {"train": 24, "test": 24}
     assert len(m.identity_list("train")) == 6
     assert m.paths[:4] == ("0001001.png", "0001002.png", "0001003.png", "0001004.png")
-    assert m.cameras[:4] == (0, 0, 1, 1)
+    assert m.cameras[:4] == ("A", "A", "B", "B")
     protocol = data.protocol
     assert protocol is not None
     assert len(protocol.repeats) == 10
     for repeat in protocol.repeats:
-        assert {m.cameras[row] for row in repeat.query} == {0}
+        assert {m.cameras[row] for row in repeat.query} == {"A"}
         assert len(repeat.query) == 12
-        assert {m.cameras[row] for row in repeat.gallery} == {1}
+        assert {m.cameras[row] for row in repeat.gallery} == {"B"}
         assert sorted(m.identities[row] for row in repeat.gallery) == sorted(
             m.identity_list("test")
         )

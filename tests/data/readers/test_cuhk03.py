@@ -95,8 +95,8 @@ def test_extracted_images(tmp_path: Path, make_images, kind: str, form: str) -> 
     found = {
         p.split("/")[1]: (i, c) for p, i, c in zip(m.paths, m.identities, m.cameras, strict=True)
     }
-    assert found["1_001_2_06.png"] == ("1001", 1)
-    assert found["5_003_1_05.png"] == ("5003", 0)
+    assert found["1_001_2_06.png"] == ("1001", "2")
+    assert found["5_003_1_05.png"] == ("5003", "1")
     assert m.identity_list("train") == ["1001", "1002"]
     assert data.protocol is not None
     assert (data.protocol.name, data.protocol.same_camera) == (f"cuhk03/{kind}", "exclude")
@@ -173,7 +173,7 @@ def test_market_like_form(tmp_path: Path, make_images) -> None:
     data = load_data(f"cuhk03:{tmp_path}?kind=detected")
     assert data.manifest.name == "cuhk03"
     assert data.manifest.identities == ("3", "1", "1")
-    assert data.manifest.cameras == (0, 0, 1)
+    assert data.manifest.cameras == ("1", "1", "2")
     with pytest.raises(DataError, match=r"images_labeled, the file cuhk-03.mat, or labeled/bound"):
         load_data(f"cuhk03:{tmp_path}?kind=labeled")
 

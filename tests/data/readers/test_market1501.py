@@ -53,7 +53,7 @@ def test_published_layout(root: Path) -> None:
         "bounding_box_test/1501_c6s4_001877_07.jpg",
     )
     assert m.identities == ("2", "2", "7", "1", "1", "0", "1", "1", "1501")
-    assert m.cameras == (0, 5, 2, 0, 1, 3, 0, 2, 5)
+    assert m.cameras == ("1", "6", "3", "1", "2", "4", "1", "3", "6")
     assert Counter(m.splits) == {"train": 3, "query": 2, "gallery": 4}
     assert set(m.views) == {None}
     assert data.notes == (BOXES,)
@@ -101,11 +101,43 @@ def test_two_candidates_below(root: Path, make_images) -> None:
         load_data(f"market1501:{root.parent}")
 
 
-@pytest.mark.parametrize("name", ["holiday.jpg", "0001_c0s1_1_1.jpg", "x0001_c1s1_1_1.jpg"])
+@pytest.mark.parametrize("name", ["holiday.jpg", "0001_cAs1_1_1.jpg", "x0001_c1s1_1_1.jpg"])
 def test_foreign_names_stop(root: Path, name: str) -> None:
     (root / "query" / name).touch()
     with pytest.raises(DataError, match=f"{name} does not start with identity and camera"):
         load_data(f"market1501:{root}")
+
+
+def test_cameras_and_identities_may_count_from_zero(tmp_path: Path, make_images) -> None:
+    folders = {"bounding_box_train": "01", "query": "23", "bounding_box_test": "23"}
+    make_images(
+        tmp_path,
+        [
+            f"{folder}/{who:0>4}_c{camera}s1_{camera:06d}_00.jpg"
+            for folder, people in folders.items()
+            for who in people
+            for camera in range(3)
+        ],
+    )
+    data = load_data(f"market1501:{tmp_path}")
+    assert set(data.manifest.cameras) == {"0", "1", "2"}
+    assert data.manifest.identity_list("train") == ["0", "1"]
+    assert data.background == frozenset()  # nobody is meant by 0 who is learned
+    found = inspect_data(data, check_images=False)
+    assert found.protocol is not None
+    assert (found.protocol.absent, found.protocol.same_camera_only) == (0, 0)
+
+
+def test_cameras_with_and_without_zeros_in_front_are_one(tmp_path: Path, make_images) -> None:
+    make_images(
+        tmp_path,
+        [
+            "bounding_box_train/0001_c1_1.jpg",
+            "query/0002_c001_2.jpg",
+            "bounding_box_test/0002_c1_3.jpg",
+        ],
+    )
+    assert load_data(f"market1501:{tmp_path}").manifest.cameras == ("1", "1", "1")
 
 
 def test_empty_split_is_said(root: Path) -> None:

@@ -39,7 +39,7 @@ def test_versions_are_told_apart(tmp_path: Path, make_images, version: str) -> N
     assert m.paths[0] == f"{train}/{TRAIN[0][0]}"
     assert m.paths[-1] == f"{test}/{GALLERY[-1][0]}"
     assert m.splits == ("train", "train", "train", "query", "gallery", "gallery")
-    assert m.cameras == (0, 14, 13, 1, 2, 1)
+    assert m.cameras == ("1", "15", "14", "2", "3", "2")
     # Test people are counted behind the two training people.
     assert m.identities == ("0", "1", "0", "2", "2", "3")
     assert any(f"This is MSMT17 {version.upper()}" in note for note in data.notes)

@@ -38,7 +38,7 @@ def test_layout_without_views(root: Path) -> None:
     data = load_data(f"veri776:{root.parent}")
     m = data.manifest
     assert m.identities == ("1", "3", "2", "2", "2")
-    assert m.cameras == (0, 19, 1, 1, 3)
+    assert m.cameras == ("1", "20", "2", "2", "4")
     assert m.splits == ("train", "train", "query", "gallery", "gallery")
     assert m.views == (None,) * 5
     assert data.protocol is not None
@@ -49,10 +49,10 @@ def test_unlabelled_images_are_kept_or_dropped(root: Path) -> None:
     label(root)
     kept = load_data(f"veri776:{root}")
     # The query image lies in image_test too, under the same name, and shares its label.
-    assert kept.manifest.views == (5, None, 0, 0, None)
+    assert kept.manifest.views == ("5", None, "0", "0", None)
     assert "2 images have no viewpoint label and were kept with an unknown view" in kept.notes[0]
     dropped = load_data(f"veri776:{root}?views=drop")
-    assert dropped.manifest.views == (5, 0, 0)
+    assert dropped.manifest.views == ("5", "0", "0")
     assert "were left out" in dropped.notes[0]
     ignored = load_data(f"veri776:{root}?views=ignore")
     assert ignored.manifest.views == (None,) * 5

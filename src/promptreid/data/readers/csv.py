@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -29,7 +28,6 @@ from promptreid.data.tables.repeats import distinct_rows
 from promptreid.data.unknown import UnknownWords, known_values, rows_of_known_identity
 from promptreid.errors import DataError, unknown_name
 from promptreid.files import full_path
-from promptreid.text.lists import few
 
 _OWN = ("path", "split")
 """Columns in which two rows of one image may differ: none, and its role in testing."""
@@ -72,13 +70,7 @@ def read(file: Path, options: Options) -> DataSet:
     notes += told
     table, told = _without_repeats(table)
     notes += told
-    cameras, camera_notes = _numbers(table, "camera")
-    views, view_notes = _numbers(table, "view")
-    notes += (*camera_notes, *view_notes)
-    samples = [
-        _sample(table, row, camera, view)
-        for row, (camera, view) in enumerate(zip(cameras, views, strict=True))
-    ]
+    samples = [_sample(table, row) for row in range(len(table.lines))]
     if "split" not in table.columns:
         samples, told = split_samples(samples, options, file.stem)
         notes += told
@@ -156,28 +148,14 @@ def _without_repeats(table: Table) -> tuple[Table, tuple[str, ...]]:
     return table.select(kept), notes
 
 
-def _numbers(table: Table, column: str) -> tuple[Sequence[int | None], tuple[str, ...]]:
-    """Read cameras or views: whole numbers as they are, other names by their sorted order."""
-    cells = table.columns.get(column)
-    if cells is None:
-        return [None] * len(table.lines), ()
-    if all(not cell or (cell.isdecimal() and len(cell) <= 18) for cell in cells):
-        return [int(cell) if cell else None for cell in cells], ()
-    names = sorted({cell for cell in cells if cell})
-    numbers = {name: number for number, name in enumerate(names)}
-    told = few([f"{name} is {number}" for name, number in numbers.items()], limit=8)
-    note = f"Column {column} holds names; they are numbered in sorted order: {told}."
-    return [numbers[cell] if cell else None for cell in cells], (note,)
-
-
-def _sample(table: Table, row: int, camera: int | None, view: int | None) -> Sample:
+def _sample(table: Table, row: int) -> Sample:
     cells = {name: column[row] for name, column in table.columns.items()}
     return Sample(
         path=cells["path"],
         identity=cells["identity"],
         split=cells.get("split", "test"),
-        camera=camera,
-        view=view,
+        camera=cells.get("camera") or None,
+        view=cells.get("view") or None,
         domain=cells.get("domain", ""),
         attributes={name: cell for name, cell in cells.items() if name not in CORE_COLUMNS},
     )

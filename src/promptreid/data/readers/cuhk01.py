@@ -16,7 +16,8 @@ from pydantic import Field
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.draws import draw_gallery, generator, pick
-from promptreid.data.manifest import Manifest, Sample, sort_identities
+from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.name_order import sort_names
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.readers.layout import find_root
 from promptreid.data.readers.listing import list_folder
@@ -24,7 +25,7 @@ from promptreid.data.readers.options import ReaderOptions
 from promptreid.data.readers.walk import Walk
 from promptreid.errors import DataError
 
-CAMERA_A, CAMERA_B = 0, 1
+CAMERA_A, CAMERA_B = "A", "B"
 
 _NAME = re.compile(r"(\d{4})(\d{3})\.(?:png|jpg|bmp)", re.IGNORECASE)
 
@@ -62,7 +63,7 @@ def read(root: Path, options: Options) -> DataSet:
     )
     walk = Walk(home)
     found = [_parse(name, home) for name in walk.enter(home).images]
-    people = sort_identities(identity for _, identity, _ in found)
+    people = sort_names(identity for _, identity, _ in found)
     if options.train >= len(people):
         raise DataError(
             f"train={options.train} of {len(people)} people leaves nobody to test on; choose fewer."
@@ -98,7 +99,7 @@ def _repeat(manifest: Manifest, options: Options, number: int) -> Repeat:
     return Repeat(test[cameras == CAMERA_A], np.array(gallery))
 
 
-def _parse(name: str, folder: Path) -> tuple[str, str, int]:
+def _parse(name: str, folder: Path) -> tuple[str, str, str]:
     match = _NAME.fullmatch(name)
     if match is None or not 1 <= int(match[2]) <= 4:
         raise DataError(

@@ -9,7 +9,8 @@
 
 The split is `cuhk03_new_protocol_config_{kind}.mat`, or `splits_new_{kind}.json` (lists of
 [path, identity, camera] under train, query, gallery), or `splits_new_{kind}.csv` (name, split).
-A person's identity here is the number written as pair and person: 1_001 is 1001.
+A person's identity here is the number written as pair and person: 1_001 is 1001. Cameras are "1"
+and "2", the two views of a pair.
 """
 
 from __future__ import annotations
@@ -120,5 +121,5 @@ def _sample(folder: str, name: str, split: str, source: Path) -> Sample:
         path=f"{folder}/{name}",
         identity=str(int(match[1] + match[2])),
         split=split,
-        camera=int(match[3]) - 1,
+        camera=match[3],
     )

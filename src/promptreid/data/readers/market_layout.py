@@ -23,11 +23,14 @@ JUNK = "-1"
 BACKGROUND = "0"
 """Identity of gallery boxes on people who are not searched for."""
 
-_NAME = re.compile(r"(-?\d+)_c(\d+)(?:s\d+)?[_.].*", re.IGNORECASE)
+_NAME = re.compile(r"(-?[0-9]+)_c([0-9]+)(?:s[0-9]+)?[_.].*", re.IGNORECASE)
 
 
-def parse_name(name: str, folder: Path) -> tuple[str, int]:
-    """Read identity and 0-based camera from a file name such as `0002_c1s1_000451_03.jpg`.
+def parse_name(name: str, folder: Path) -> tuple[str, str]:
+    """Read identity and camera, "2" and "1", from a file name such as `0002_c1s1_000451_03.jpg`.
+
+    Both are numbers, so that zeros in front do not count: `c001` of VeRi is camera 1. Published
+    sets count cameras from 1, others from 0.
 
     Args:
         name: File name without folder.
@@ -37,12 +40,12 @@ def parse_name(name: str, folder: Path) -> tuple[str, int]:
         DataError: When the name does not start that way.
     """
     match = _NAME.fullmatch(name)
-    if match is None or int(match[2]) < 1:
+    if match is None:
         raise DataError(
             f"{folder / name} does not start with identity and camera, as 0002_c1s1_000451_03.jpg "
             "does. Move files that do not belong to the data set out of this folder."
         )
-    return str(int(match[1])), int(match[2]) - 1
+    return str(int(match[1])), str(int(match[2]))
 
 
 def list_samples(
@@ -126,5 +129,14 @@ def read_market_layout(
         protocol,
         notes=(*notes, *boxes, *walk.notes, *empty_notes(samples, folders)),
         lost=walk.lost,
-        background=frozenset({BACKGROUND}),
+        background=_background(manifest),
     )
+
+
+def _background(manifest: Manifest) -> frozenset[str]:
+    """Say whether identity 0 stands for nobody in particular, as in the gallery of Market-1501.
+
+    In a set that counts its identities from 0, somebody searches for 0 or learns it.
+    """
+    searched = {manifest.identities[row] for row in manifest.indices("train", "val", "query")}
+    return frozenset({BACKGROUND} - searched)

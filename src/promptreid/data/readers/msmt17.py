@@ -1,7 +1,7 @@
 """MSMT17 (Wei et al., CVPR 2018), version 1 and version 2.
 
 `{train,test}` (V1) or `{mask_train_v2,mask_test_v2}` (V2, faces masked) hold
-`0000/0000_000_01_0303morning_0008_0.jpg`: the third number is the camera. The files
+`0000/0000_000_01_0303morning_0008_0.jpg`: the third number is the camera, here "1". The files
 `list_{train,val,query,gallery}.txt` give path and identity. Training and test identities are both
 numbered from 0 though they are different people; test identities are moved up behind them here.
 """
@@ -33,7 +33,8 @@ from promptreid.errors import DataError
 LISTS = ("train", "val", "query", "gallery")
 VERSIONS = {"v1": ("train", "test"), "v2": ("mask_train_v2", "mask_test_v2")}
 
-_NAME = re.compile(r"\d+_\d+_(\d+)_.*")
+_NAME = re.compile(r"[0-9]+_[0-9]+_([0-9]{1,9})_.*")
+_IDENTITY = re.compile(r"[0-9]{1,9}")
 
 
 class Options(CameraOptions, MissingOptions):
@@ -129,14 +130,14 @@ def _version(home: Path, asked: str) -> tuple[str, tuple[str, str]]:
     return next(iter(found.items()))
 
 
-def _read_list(file: Path) -> Sequence[tuple[str, int, int]]:
+def _read_list(file: Path) -> Sequence[tuple[str, int, str]]:
     rows = []
     for line, words in text_lines(file):
         match = _NAME.fullmatch(PurePosixPath(words[0]).name)
-        if len(words) != 2 or not words[1].isdecimal() or match is None or int(match[1]) < 1:
+        if len(words) != 2 or match is None or not _IDENTITY.fullmatch(words[1]):
             raise DataError(
                 f"{file}, line {line}: {' '.join(words)!r} is not an image and its identity, as in "
                 "'0000/0000_000_01_0303morning_0008_0.jpg 0'."
             )
-        rows.append((words[0], int(words[1]), int(match[1]) - 1))
+        rows.append((words[0], int(words[1]), str(int(match[1]))))
     return rows

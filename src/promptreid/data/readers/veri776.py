@@ -87,8 +87,8 @@ def read(root: Path, options: Options) -> DataSet:
     return DataSet(f"veri776:{root}", manifest, protocol, notes, lost=walk.lost)
 
 
-def _read_views(home: Path) -> dict[str, int]:
-    views: dict[str, int] = {}
+def _read_views(home: Path) -> dict[str, str]:
+    views: dict[str, str] = {}
     for file in (home / name for name in KEYPOINTS):
         for line, words in text_lines(file) if file.is_file() else []:
             if len(words) < 2 or not words[-1].isdecimal():
@@ -96,5 +96,5 @@ def _read_views(home: Path) -> dict[str, int]:
                     f"{file}, line {line}: the last column must be the viewpoint, a whole number "
                     f"from 0, but it is {words[-1]!r}."
                 )
-            views[PurePosixPath(words[0]).name] = int(words[-1])
+            views[PurePosixPath(words[0]).name] = str(int(words[-1]))
     return views
