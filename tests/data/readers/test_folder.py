@@ -50,6 +50,14 @@ def test_a_folder_of_unknown_ones_is_left_out(flat: Path, make_images) -> None:
     assert "Unknown" in load_data(f"folder:{flat}?unknown=keep").manifest.identities
 
 
+def test_folders_of_unknown_ones_below_sites_are_left_out(tmp_path: Path, make_images) -> None:
+    people = ("a", "b", "c", "unknown")
+    make_images(tmp_path, [f"{s}/{who}/{n}.jpg" for s in "xy" for who in people for n in range(3)])
+    data = load_data(f"folder:{tmp_path}?depth=2")
+    assert {name.split("/")[1] for name in data.manifest.identities} == {"a", "b", "c"}
+    assert data.notes[0].startswith("6 of 24 images are left out")
+
+
 def test_distractors_may_be_unknown(tmp_path: Path, make_images) -> None:
     make_images(
         tmp_path,

@@ -69,7 +69,7 @@ def read(root: Path, options: Options) -> DataSet:
     if not samples:
         raise no_identities(root, reading.walk, depth=options.depth)
     kept, unknown = rows_of_known_identity(
-        [sample.identity for sample in samples],
+        [sample.identity.rsplit("/", 1)[-1] for sample in samples],
         [sample.split for sample in samples],
         options.unknown_words,
         source=str(root),
