@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from promptreid.errors import EvaluationError
 from promptreid.evaluation.resampling import draw_weights, group_sums, weighted_means
 from promptreid.evaluation.uncertainty import LEVEL, RESAMPLES, Difference, percentiles
 from promptreid.models.prompts import IdentityPrompt
@@ -49,6 +50,26 @@ class DomainTexts:
             "images": self.images,
             "identities": self.identities,
         }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> DomainTexts:
+        """Read what `to_dict` gave.
+
+        Raises:
+            EvaluationError: Something is missing or of another kind.
+        """
+        try:
+            return cls(
+                domain=str(record["domain"]),
+                **{name: float(record[name]) for name in ("own", "swapped", "neutral")},
+                over_swapped=Difference.from_dict(record["own_minus_swapped"]),
+                images=int(record["images"]),
+                identities=int(record["identities"]),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise EvaluationError(
+                f"These scores do not say what swapped domain tokens do: {error!r}. Train again."
+            ) from error
 
     def verdict(self) -> str:
         """Say in a sentence whether the tokens of a domain say something of it."""

@@ -76,6 +76,11 @@ class Difference:
             "above_zero": self.above_zero,
         }
 
+    @classmethod
+    def from_dict(cls, record: Mapping[str, float]) -> Difference:
+        """Read what `to_dict` gave; raises what Python does where something is missing."""
+        return cls(*(float(record[name]) for name in ("value", "low", "high", "above_zero")))
+
 
 @dataclass(frozen=True)
 class Intervals:

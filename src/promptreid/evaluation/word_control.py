@@ -222,7 +222,4 @@ def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _differences(record: Mapping[str, Any]) -> dict[str, Difference]:
-    return {
-        str(name): Difference(*(float(one[key]) for key in ("value", "low", "high", "above_zero")))
-        for name, one in record.items()
-    }
+    return {str(name): Difference.from_dict(one) for name, one in record.items()}

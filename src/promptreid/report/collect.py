@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,15 +12,17 @@ from promptreid.data.readable import load_shown
 from promptreid.embedder import Embedder, load
 from promptreid.errors import ModelError, RunError
 from promptreid.evaluation.threshold import Threshold
+from promptreid.evaluation.word_control import WordControl
 from promptreid.progress import Progress, Silent
 from promptreid.report.collect_data import Pictures, ReportData, choose_report_data
 from promptreid.report.collect_figures import look_figure, score_figures
 from promptreid.report.collect_map import map_section
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_ranks import rank_sections
-from promptreid.report.collect_runs import learning_curves, run_facts
+from promptreid.report.collect_runs import learning_curves, run_facts, run_folder
 from promptreid.report.collect_scores import pair_runs, score_run, unmatched_queries
 from promptreid.report.collect_texts import Texts, map_texts
+from promptreid.report.collect_words import word_control_of
 from promptreid.report.content import Content, Test
 from promptreid.report.draw import activation_rows
 from promptreid.report.extra import need
@@ -39,6 +41,7 @@ class _Seen:
     maps: tuple[MapRow, ...]
     texts: Texts | None
     threshold: Threshold | None
+    words: WordControl | None
     remarks: tuple[str, ...]
 
 
@@ -93,7 +96,8 @@ def collect(
         embedder = load(path, device=device)
         facts.append(run_facts(label, path, embedder))
         for data, found in zip(datasets, seen, strict=True):
-            found.append(_look(label, embedder, data, cache, batch_size, progress))
+            words = word_control_of(run_folder(path), data.dataset)
+            found.append(_look(label, embedder, data, words, cache, batch_size, progress))
     return Content(
         title=title or f"Report of {_listed(labels)}",
         made=datetime.now(UTC).date().isoformat(),
@@ -126,6 +130,7 @@ def _look(
     name: str,
     embedder: Embedder,
     data: ReportData,
+    words: WordControl | None,
     cache: Path | None,
     batch_size: int,
     progress: Progress,
@@ -141,7 +146,7 @@ def _look(
     except ModelError as error:
         remarks.append(f"There are no activation maps of {name}: {error}")
     texts = None if data.mapped is None else map_texts(name, embedder, data.mapped)
-    return _Seen(run, tuple(maps), texts, embedder.threshold, tuple(remarks))
+    return _Seen(run, tuple(maps), texts, embedder.threshold, words, tuple(remarks))
 
 
 def _test(
@@ -155,7 +160,9 @@ def _test(
     for one in seen:
         progress.message(f"scoring {one.run.name} on {trial.manifest.name}")
         scored.append(score_run(one.run, data, seed=options.seed, threshold=one.threshold))
-    tested = tuple(one.tested for one in scored)
+    tested = tuple(
+        replace(one.tested, words=own.words) for one, own in zip(scored, seen, strict=True)
+    )
     progress.message(f"drawing figures of {trial.manifest.name}")
     figures = score_figures(tested, trial.manifest.name)
     looked = look_figure([row for one in seen for row in one.maps], data, pictures)

@@ -18,6 +18,7 @@ from promptreid.embedder import Embedder
 from promptreid.errors import ConfigError, RunError, WeightsError
 from promptreid.evaluation.threshold import Threshold
 from promptreid.report.changes import recipe_changes
+from promptreid.report.collect_words import domain_texts_of
 from promptreid.report.content import RunFacts
 from promptreid.report.curves import curves_alt, curves_figure
 from promptreid.report.drawn import Drawn
@@ -53,6 +54,7 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         data=tuple(_read(folder, DATA, [])),
         status=_read(folder, STATUS, {}),
         threshold=_threshold(embedder),
+        domain_texts=domain_texts_of(folder),
     )
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptreid.evaluation.breakdown import Breakdown
+from promptreid.evaluation.domain_texts import DomainTexts
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.threshold import Threshold
 from promptreid.evaluation.threshold_rates import ThresholdRates
 from promptreid.evaluation.uncertainty import Difference, Intervals
 from promptreid.evaluation.verification import Verification
+from promptreid.evaluation.word_control import WordControl
 from promptreid.report.drawn import Drawn
 from promptreid.report.pictures import Picture
 from promptreid.report.ranks_figure import ShownQuery
@@ -53,6 +55,7 @@ class RunFacts:
         status: What `status.json` holds; empty for a bare checkpoint.
         threshold: From which score two images count as one identity, chosen on validation images;
             None where the weights have none.
+        domain_texts: What the domain tokens of its prompts say; none where it has none.
     """
 
     name: str
@@ -68,6 +71,7 @@ class RunFacts:
     data: tuple[Mapping[str, Any], ...]
     status: Mapping[str, Any]
     threshold: Threshold | None
+    domain_texts: tuple[DomainTexts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ class TestedRun:
         breakdowns: By each attribute asked for.
         stored: What the threshold that came with the model does on these pairs; None where it has
             none, or there is nothing to verify.
+        words: What exchanged words do, as the run's folder says; None where that was not measured,
+            and for models that read none.
     """
 
     name: str
@@ -106,6 +112,7 @@ class TestedRun:
     verification: Verification | None
     breakdowns: tuple[Breakdown, ...]
     stored: ThresholdRates | None = None
+    words: WordControl | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from report_content import HOSTILE, HOSTILE_LABEL
 
+from promptreid.evaluation.domain_texts import DomainTexts
+from promptreid.evaluation.uncertainty import Difference
+from promptreid.evaluation.word_control import WordControl
 from promptreid.report.page import write_page
 from promptreid.report.page.render import render_page
 
@@ -203,3 +206,31 @@ def test_wide_pictures_and_many_do_not_swell_the_page(content, tmp_path):
         for found in (test, loud)
     ]
     assert sizes[1] - sizes[0] < 2000 * len(noise)  # of 3,456 bytes each as they are
+
+
+def test_words_that_were_exchanged_have_a_table_and_a_verdict(content):
+    control = WordControl(
+        {"mAP": 0.5}, {"mAP": 0.4}, {"mAP": 0.45},
+        {"mAP": Difference(0.1, 0.05, 0.2, 0.99)}, {"mAP": Difference(0.05, -0.01, 0.1, 0.9)},
+        3, 0, 40,
+    )  # fmt: skip
+    test = content.tests[0]
+    first, *others = test.runs
+    heard = replace(content, tests=(replace(test, runs=(replace(first, words=control), *others)),))
+    read = Reader(render_page(heard))
+    told = words(read)
+    assert "Do the words matter?" in told
+    assert "Own words beat permuted ones by 10.00 points of mAP" in told
+    assert "50.00" in told
+    assert "+5.00 to +20.00" in told
+    assert read.open == []
+    assert "Do the words matter?" not in words(Reader(render_page(content)))
+
+
+def test_domain_tokens_are_judged_beside_the_facts(content):
+    texts = DomainTexts("north", 0.9, 0.7, 0.8, Difference(0.2, 0.1, 0.3, 0.99), 40, 10)
+    run = replace(content.runs[0], domain_texts=(texts,))
+    read = Reader(render_page(replace(content, runs=(run, *content.runs[1:]))))
+    assert "Domain tokens matter to the texts" in words(read)
+    assert read.open == []
+    assert "domain tokens" not in words(Reader(render_page(content)))

@@ -118,6 +118,30 @@ def retrieval_table(test: Test) -> ScoreTable:
     return ScoreTable(tuple(score_name(name) for name in names), rows)
 
 
+def word_table(test: Test) -> ScoreTable | None:
+    """Tell mAP with own words, with those of other images and with none; None if not measured."""
+    rows = {}
+    for run in test.runs:
+        if run.words is not None:
+            own, permuted, none = (
+                found["mAP"] for found in (run.words.own, run.words.permuted, run.words.none)
+            )
+            over = (run.words.over_permuted["mAP"], run.words.over_none["mAP"])
+            rows[run.name] = (
+                *(Cell(number(value, 2), 100 * value) for value in (own, permuted, none)),
+                *(_change_cell(found) for found in over),
+            )
+    if not rows:
+        return None
+    columns = ("Own word", "Permuted", "None", "Own − permuted", "Own − none")
+    return ScoreTable(columns, rows)
+
+
+def _change_cell(found: Difference) -> Cell:
+    ends = span(found.low, found.high, signed=True, digits=2)
+    return Cell(points(found.value, 2), 100 * found.value, note=ends)
+
+
 def _spreads(run: TestedRun) -> dict[str, str]:
     """Return the standard deviation of each score over the repeats, in words."""
     found = run.scores.std

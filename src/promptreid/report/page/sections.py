@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from promptreid.evaluation.breakdown import Breakdown
+from promptreid.evaluation.render_words import word_verdict
 from promptreid.report.content import MapSection, Test
 from promptreid.report.page.album import Album
 from promptreid.report.page.plane import Key, Plane, keys, planes
@@ -18,6 +19,7 @@ from promptreid.report.page.scores import (
     change_table,
     retrieval_table,
     verification_table,
+    word_table,
 )
 from promptreid.report.page.svg import figure_svg
 from promptreid.report.page.words import applied
@@ -69,6 +71,8 @@ class ShownTest:
         notes: What scores come with, each sentence once.
         retrieval: Scores of rankings.
         verification: Scores of pairs; None where nothing can be verified.
+        words: What exchanged words do; None where that was not measured.
+        verdicts: What follows from that, by run.
         changes: Paired differences, a table a run.
         figures: By name.
         breakdowns: By attribute, then by run.
@@ -83,6 +87,8 @@ class ShownTest:
     notes: tuple[str, ...]
     retrieval: ScoreTable
     verification: ScoreTable | None
+    words: ScoreTable | None
+    verdicts: Mapping[str, str]
     changes: tuple[ChangeTable, ...]
     figures: Mapping[str, ShownFigure]
     breakdowns: Mapping[str, Mapping[str, Breakdown]]
@@ -112,6 +118,8 @@ def shown_test(test: Test, key: str, album: Album) -> ShownTest:
         notes=tuple(dict.fromkeys(note for note in notes if note)),
         retrieval=retrieval_table(test),
         verification=verification_table(test),
+        words=word_table(test),
+        verdicts={run.name: word_verdict(run.words) for run in test.runs if run.words is not None},
         changes=tuple(change_table(pair, test.runs[0].scores.ap) for pair in test.pairs),
         figures={
             name: ShownFigure(f"{key}-{name}", title, figure_svg(drawn, f"{key}-{name}"), drawn.alt)
