@@ -276,7 +276,10 @@ def test_identities_may_lie_deeper(tmp_path: Path, make_images) -> None:
     names = [f"{site}/{who}/{n}.jpg" for site in ("north", "south") for who in "ab" for n in "12"]
     make_images(tmp_path / "x", names)
     data = load_data(f"folder:{tmp_path / 'x'}?depth=2")
-    assert set(data.manifest.identities) == {"north/a", "north/b", "south/a", "south/b"}
+    four = {"north/a", "north/b", "south/a", "south/b"}
+    assert set(data.manifest.identities) == four
+    make_images(tmp_path / "x", ["south/unknown/1.jpg"])
+    assert set(load_data(f"folder:{tmp_path / 'x'}?depth=2").manifest.identities) == four
     make_images(
         tmp_path / "y", [f"{role}/{name}" for role in ("query", "gallery") for name in names]
     )
@@ -350,9 +353,9 @@ def test_a_folder_of_folders_is_told_how_deep(tmp_path: Path, make_images) -> No
         load_data(f"folder:{tmp_path}")
     said = str(caught.value)
     assert "the images lie 2 folders deep, for example a/p0/0.jpg" in said
-    assert f"folder:{tmp_path}/a reads one of them and folder:{tmp_path}?depth=2 all" in said
+    assert f"folder:{tmp_path}/a reads one of them and 'folder:{tmp_path}?depth=2' all" in said
     assert len(load_data(f"folder:{tmp_path}?depth=2").manifest) == 4
-    with pytest.raises(DataError, match=r"\?depth=2 reads them"):
+    with pytest.raises(DataError, match=r"\?depth=2' reads them"):
         load_data(f"folder:{tmp_path}?depth=3")
 
 
@@ -362,3 +365,22 @@ def test_folders_of_heic_are_told_so(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with pytest.raises(DataError, match=r"2 HEIC files cannot be read here; convert them to JPEG"):
         load_data(f"folder:{tmp_path}")
+
+
+def test_other_names_of_roles(tmp_path: Path, make_images) -> None:
+    names = ["Training/a/1.jpg", "VALIDATION/a/2.jpg", "probe/c/1.jpg", "Test/c/2.jpg"]
+    make_images(tmp_path, names)
+    assert roles(load_data(f"folder:{tmp_path}").manifest) == list(
+        zip(names, ("train", "val", "query", "gallery"), strict=True)
+    )
+    make_images(tmp_path, ["train/b/1.jpg"])
+    with pytest.raises(DataError, match=r"Training/ and train/ in .* both stand for train"):
+        load_data(f"folder:{tmp_path}")
+
+
+def test_advice_is_written_as_a_shell_takes_it(tmp_path: Path, make_images) -> None:
+    root = tmp_path / "my data?"
+    make_images(root, ["a/p/1.jpg"])
+    with pytest.raises(DataError) as caught:
+        load_data(f"folder:{tmp_path}/my data%3F")
+    assert f"'folder:{tmp_path}/my data%3F?depth=2' all" in str(caught.value)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from promptreid.data.readers.known_layouts import reader_of
 from promptreid.data.readers.layout import contents
-from promptreid.data.readers.role_folders import refuse_known_layout
+from promptreid.data.readers.role_folders import quoted_spec, refuse_known_layout
 from promptreid.data.readers.walk import Walk
 from promptreid.errors import DataError
 from promptreid.text.lists import counted, few
@@ -35,7 +35,7 @@ def no_identities(root: Path, walk: Walk, *, depth: int) -> DataError:
         return DataError(
             f"{said}, but {counted(len(loose), 'image lies', 'images lie')} directly in it: "
             f"{few(loose)}. Put each person's photos in a folder of their own, or read them "
-            f"without identities as images:{root}."
+            f"without identities as {quoted_spec('images', root)}."
         )
     if below:
         return _deeper(said, root, below, depth)
@@ -48,9 +48,10 @@ def _deeper(said: str, root: Path, below: list[str], depth: int) -> DataError:
     levels = sorted({path.count("/") for path in below} - {depth})
     first = next(path for path in below if path.count("/") == levels[0])
     top = first.partition("/")[0]
-    ways = f"folder:{root}?depth={levels[0]}"
+    ways = quoted_spec("folder", root, depth=str(levels[0]))
     if levels[0] > depth == 1:
-        ways = f"folder:{root}/{top} reads one of them and {ways} all, each named by its path"
+        one = quoted_spec("folder", root / top)
+        ways = f"{one} reads one of them and {ways} all, each named by its path"
     else:
         ways += " reads them"
     deep = counted(levels[0], "folder")

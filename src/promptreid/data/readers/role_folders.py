@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from promptreid.data.readers.known_layouts import reader_of
 from promptreid.data.readers.listing import Listing
 from promptreid.data.registry import reader_entry
+from promptreid.data.spec import DataSpec
 from promptreid.errors import DataError
 from promptreid.text.lists import few
 
-ROLES = ("train", "val", "query", "gallery", "test", "distractor")
-"""Names of the folders of a split data set, which hold folders of identities."""
+ROLES: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("train", "training"), "train"),
+        **dict.fromkeys(("val", "valid", "validation"), "val"),
+        **dict.fromkeys(("query", "queries", "probe", "probes"), "query"),
+        **dict.fromkeys(("gallery", "galleries"), "gallery"),
+        **dict.fromkeys(("test", "testing"), "test"),
+        **dict.fromkeys(("distractor", "distractors"), "distractor"),
+    }
+)
+"""Names, in small letters, of the folders of a split data set, to the role of what they hold."""
 
 ROLE_WORDS = frozenset(
     (
         *ROLES,
-        *("training", "train_all", "valid", "validation", "testing", "queries", "probe", "probes"),
-        *("galleries", "distractors", "bounding_box_train", "bounding_box_test"),
+        *("train_all", "bounding_box_train", "bounding_box_test"),
         *("image_train", "image_query", "image_test"),
     )
 )
-"""What people and published sets call such folders, in small letters."""
+"""What people and published sets call folders of roles, in small letters."""
 
 _IDENTITY_AND_CAMERA = re.compile(r"-?\d+_c\d+", re.IGNORECASE)
+
+
+def quoted_spec(name: str, root: Path, **options: str) -> str:
+    """Write a data spec as it is typed into a shell."""
+    return shlex.quote(str(DataSpec(name, str(root), options)))
 
 
 def refuse_known_layout(folder: Path) -> None:
@@ -42,7 +58,7 @@ def refuse_known_layout(folder: Path) -> None:
         title = reader_entry(name).description.partition(":")[0]
         raise DataError(
             f"{folder} looks like {title}, whose folders are not identities; read it as "
-            f"{name}:{folder}."
+            f"{quoted_spec(name, folder)}."
         )
 
 
@@ -81,7 +97,8 @@ def refuse_loose_roles(folder: Path, roles: Mapping[str, Listing]) -> None:
     if all(_IDENTITY_AND_CAMERA.match(image) for image in images):
         way = (
             "Their files are named by identity and camera as in Market-1501: call the folders "
-            f"bounding_box_train, query and bounding_box_test and read market1501:{folder}"
+            "bounding_box_train, query and bounding_box_test and read "
+            f"{quoted_spec('market1501', folder)}"
         )
     raise DataError(
         f"{few(names, limit=len(ROLE_WORDS))} in {folder} "
