@@ -87,11 +87,25 @@ def test_queries_are_chosen_by_average_precision():
     query, gallery = sets(3)
     result = evaluate(query, gallery, same_camera="keep").results[0]
     values = result.ap_step
-    rising = values.sort().values
-    for which, wanted in (("worst", rising[:4]), ("best", rising.flip(0)[:4])):
-        assert torch.equal(values[list(choose_queries([result], which, 4))], wanted)
-    middle = values[list(choose_queries([result], "median", 4))]
-    assert torch.equal(middle, rising[13:17])
+    people = len(set(query.identities))
+    for which, sign in (("worst", 1), ("best", -1)):
+        chosen = list(choose_queries([result], which, people))
+        # Of each identity its own worst or best query, and these in order.
+        assert sorted(query.identities[one] for one in chosen) == sorted(set(query.identities))
+        told = [sign * float(values[one]) for one in chosen]
+        assert told == sorted(told)
+        for one in chosen:
+            own = [
+                sign * float(values[other])
+                for other, name in enumerate(query.identities)
+                if name == query.identities[one]
+            ]
+            assert sign * float(values[one]) == min(own)
+    (middle,) = choose_queries([result], "median", 1)
+    assert values[middle] in values.sort().values[14:16]
+    around = choose_queries([result], "median", 4)
+    assert len({query.identities[one] for one in around}) == 4
+    assert values[list(around)].tolist() == sorted(values[list(around)].tolist())
     drawn = [choose_queries([result], "random", 4, seed=seed) for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert sorted(choose_queries([result], "random", 99)) == list(range(30))
@@ -109,6 +123,25 @@ def test_several_runs_are_averaged_and_queries_without_a_match_are_left_out():
     assert mean[worst] == mean[~mean.isnan()].min()
     everything = choose_queries(results, "best", 99)
     assert len(everything) == int((~mean.isnan()).sum())
+
+
+def test_the_median_is_that_of_the_first_run():
+    query, gallery = sets(3)
+    first = evaluate(query, gallery, same_camera="keep").results[0]
+    second = evaluate(sets(8)[0], gallery, same_camera="keep").results[0]
+    alone = choose_queries([first], "median", 3)
+    assert choose_queries([first, second], "median", 3) == alone
+    assert choose_queries([second, first], "median", 3) != alone
+
+
+def test_hits_tell_their_cosine():
+    query, gallery = sets(6)
+    plain, rerank = RetrievalSettings(), RetrievalSettings(rerank=Rerank())
+    for settings in (plain, rerank):
+        (found,) = rank_lists(query, gallery, [2], exclude_camera=False, settings=settings, top=5)
+        for hit in (*found.hits, found.first):
+            wanted = float(query.vectors[2] @ gallery.vectors[hit.row])
+            assert hit.similarity == pytest.approx(wanted, abs=1e-6)
 
 
 def test_the_seed_decides_among_equals():

@@ -197,8 +197,8 @@ def test_histograms_give_each_kind_of_pair_its_own_hundred_percent(verified):
         assert impostors.get_hatch()
         assert not genuine.get_hatch()
         assert impostors.get_linestyle() != genuine.get_linestyle()
-        assert axes.lines[0].get_xdata()[0] == first.eer_threshold
-        assert axes.get_title(loc="left").startswith(f"{name}: EER {100 * first.eer:.1f} %")
+        assert axes.lines[0].get_xdata()[0] == found.eer_threshold
+        assert axes.get_title(loc="left").startswith(f"{name}: EER {100 * found.eer:.1f} %")
 
 
 def test_long_names_stay_within_figures(verified):
@@ -224,11 +224,15 @@ def picture(shape=(60, 30), value=128):
 
 def shown(runs=("one", "two"), queries=2):
     """Queries whose match is third under the first run and beyond the list under the second."""
-    near = RankList(tuple(Hit(n, n + 1, match=n == 2) for n in range(4)), Hit(2, 3, match=True))
-    far = RankList(tuple(Hit(n, n + 1, match=False) for n in range(4)), Hit(9, 12, match=True))
+    near = RankList(
+        tuple(Hit(n, n + 1, n == 2, 0.9 - n / 10) for n in range(4)), Hit(2, 3, True, 0.7)
+    )
+    far = RankList(
+        tuple(Hit(n, n + 1, False, 0.9 - n / 10) for n in range(4)), Hit(9, 12, True, -0.2)
+    )
     lists = dict(zip(runs, (near, far), strict=False))
     precisions = dict.fromkeys(runs, 0.25)
-    return [ShownQuery(f"id{n}", picture(), lists, precisions) for n in range(queries)]
+    return [ShownQuery(f"id{n}", "gate6", picture(), lists, precisions) for n in range(queries)]
 
 
 def gallery():

@@ -42,6 +42,15 @@ def test_groups_have_looks_of_their_own_and_neighbours_differ_in_shape(theme):
     looks = [group_look(theme, number) for number in range(most_groups(theme))]
     assert len(set(looks)) == len(looks) == 35
     assert all(one[1] != two[1] for one, two in itertools.pairwise(looks))
+    # Blue and sky blue, orange and red: the same shape only where the list is long.
+    for one, other in ((0, 5), (1, 4)):
+        alike = [
+            {place for place, look in enumerate(looks) if look[0] == theme.hues[hue]}
+            for hue in (one, other)
+        ]
+        shapes = [{looks[place][1]: place for place in places} for places in alike]
+        for shape, place in shapes[0].items():
+            assert max(place, shapes[1][shape]) >= 18
 
 
 def test_a_theme_leaves_the_settings_as_they_were():

@@ -13,6 +13,7 @@ from promptreid.data.protocol import Protocol, Repeat
 from promptreid.evaluation.accepted import accepted_protocol
 from promptreid.evaluation.breakdown import break_down
 from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.identification import identify_protocol
 from promptreid.evaluation.scoring import evaluate_protocol
 from promptreid.evaluation.settings import RetrievalSettings
 from promptreid.evaluation.threshold import Threshold
@@ -111,7 +112,10 @@ def tested(name: str, noise: float, table: Manifest) -> tuple[TestedRun, Evidenc
         for attribute in ("camera", "gender")
     )
     stored = None if noise == NOISES[0] else threshold_rates(found, rules, STORED)
-    run = TestedRun(name, scores, intervals(evidence, resamples=200), verified, parts, stored)
+    identified = identify_protocol(found, rules)
+    run = TestedRun(
+        name, scores, intervals(evidence, resamples=200), verified, parts, identified, stored
+    )
     return run, evidence, found
 
 
@@ -130,6 +134,7 @@ def rank_section(which: str, runs: list[tuple[TestedRun, Embeddings]], table: Ma
     shown = tuple(
         ShownQuery(
             identity=table.identities[repeat.query[query]],
+            camera=str(table.cameras[repeat.query[query]]),
             picture=picture(table, int(repeat.query[query])),
             lists={name: own[number] for name, own in lists.items()},
             precisions={
@@ -140,7 +145,8 @@ def rank_section(which: str, runs: list[tuple[TestedRun, Embeddings]], table: Ma
     )  # fmt: skip
     needed = {hit.row for own in lists.values() for one in own for hit in (*one.hits, one.first)}
     gallery = {row: picture(table, int(repeat.gallery[row])) for row in sorted(needed)}
-    return RankSection(which, shown, gallery, top)
+    cameras = {row: str(table.cameras[repeat.gallery[row]]) for row in gallery}
+    return RankSection(which, shown, gallery, cameras, top)
 
 
 def picture(table: Manifest, row: int, height: int = 96) -> np.ndarray:

@@ -49,8 +49,8 @@ class Group:
 
     Attributes:
         name: The value, or "query value > gallery value".
-        identities: Number of identities among the queries, over all repeats.
-        queries: Number of queries, over all repeats.
+        identities: Number of identities among the queries of all repeats.
+        queries: Number of queries; one that several repeats draw counts once.
         scores: mAP, rank-1, TAR and FAR with intervals: means over the repeats. A score that
             nothing in the group makes is left out.
         few: Whether there are too few identities to say anything.
@@ -115,7 +115,7 @@ class Breakdown:
         far: The false accept rate that gives the threshold of TAR and FAR.
         groups: In order of their names, numbers by value.
         gaps: The largest one of each score, over the groups that are not too small.
-        missing: Queries without a value, over all repeats.
+        missing: Queries without a value; one that several repeats draw counts once.
         level: Share of the resamples inside each interval.
     """
 
@@ -224,7 +224,7 @@ def summarise_groups(
         far=far,
         groups=groups,
         gaps=_gaps([group for group in groups if not group.few], drawn, level),
-        missing=sum(part.groups.count("") for part in outcomes),
+        missing=len(_queries("", outcomes)),
         level=level,
     )
 
@@ -266,19 +266,24 @@ def _resampled(
 def _group(
     name: str, outcomes: Sequence[Outcomes], drawn: Mapping[str, Tensor], level: float
 ) -> Group:
-    members = [
-        identity
-        for part in outcomes
-        for group, identity in zip(part.groups, part.identities, strict=True)
-        if group == name
-    ]
-    count = len(set(members))
+    queries = _queries(name, outcomes)
+    count = len(set(queries.values()))
     scores = {
         score: Interval(float(values[0]), *percentiles(values[1:], level))
         for score, values in drawn.items()
         if not bool(values[0].isnan())
     }
-    return Group(name, count, len(members), scores, count < FEWEST_IDENTITIES)
+    return Group(name, count, len(queries), scores, count < FEWEST_IDENTITIES)
+
+
+def _queries(name: str, outcomes: Sequence[Outcomes]) -> dict[int, str]:
+    """Return the identity of each query of a group, however many repeats draw it."""
+    return {
+        row: identity
+        for part in outcomes
+        for group, row, identity in zip(part.groups, part.rows, part.identities, strict=True)
+        if group == name
+    }
 
 
 def _gaps(

@@ -37,6 +37,7 @@ class Outcomes:
     Attributes:
         groups: Q group names, empty where the attribute is missing.
         identities: Q names.
+        rows: Q rows of the protocol's numbering: a query that several repeats draw has one row.
         found: (Q,) whether the query has a match; the next two count only there.
         precision: (Q,) float64 average precision, by the definition of the protocol.
         first: (Q,) float64, 1 where the first image of the ranking is a match.
@@ -48,6 +49,7 @@ class Outcomes:
 
     groups: tuple[str, ...]
     identities: tuple[str, ...]
+    rows: tuple[int, ...]
     found: Tensor
     precision: Tensor
     first: Tensor
@@ -111,7 +113,8 @@ def query_outcomes(
     ):
         threshold = checked.point(far).threshold
         groups = tuple(values[row] for row in repeat.query)
-        outcomes.append(_outcomes(groups, result, scores.ap, table, threshold))
+        rows = tuple(repeat.query.tolist())
+        outcomes.append(_outcomes(groups, rows, result, scores.ap, table, threshold))
     return tuple(outcomes)
 
 
@@ -145,12 +148,7 @@ def pair_outcomes(
                 for query, gallery, name in _value_pairs(values, repeat.query, repeat.gallery)
                 if (
                     found := _pair(
-                        embeddings.select(query),
-                        embeddings.select(gallery),
-                        name,
-                        rule,
-                        ap,
-                        checked.point(far).threshold,
+                        embeddings, query, gallery, name, rule, ap, checked.point(far).threshold
                     )
                 )
                 is not None
@@ -193,6 +191,7 @@ def _banded(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _outcomes(
     groups: tuple[str, ...],
+    rows: tuple[int, ...],
     result: QueryResult,
     ap: str,
     table: AcceptedPairs,
@@ -202,6 +201,7 @@ def _outcomes(
     return Outcomes(
         groups=groups,
         identities=result.identities,
+        rows=rows,
         found=result.matches > 0,
         precision=result.ap_trapezoid if ap == "trapezoid" else result.ap_step,
         first=(result.first_rank == 1).double(),
@@ -228,20 +228,23 @@ def _value_pairs(
 
 
 def _pair(
-    query: Embeddings,
-    gallery: Embeddings,
+    embeddings: Embeddings,
+    query_rows: np.ndarray,
+    gallery_rows: np.ndarray,
     name: str,
     rule: str,
     ap: str,
     threshold: float | None,
 ) -> Outcomes | None:
     """Score one pair of values; None if no query has a match."""
+    query, gallery = embeddings.select(query_rows), embeddings.select(gallery_rows)
     table = MatchTable(query, gallery, exclude_camera=rule == "exclude")
     if threshold is None or not bool(table.block(slice(0, len(query))).match.any()):
         return None
     (result,) = evaluate(query, gallery, same_camera=rule, ap=ap).results
     accepted = count_accepted(query, gallery, [threshold], same_camera=rule)
-    return _outcomes((name,) * len(query), result, ap, accepted, threshold)
+    rows = tuple(query_rows.tolist())
+    return _outcomes((name,) * len(query), rows, result, ap, accepted, threshold)
 
 
 def _join(parts: list[Outcomes]) -> Outcomes:
@@ -255,5 +258,6 @@ def _join(parts: list[Outcomes]) -> Outcomes:
     return Outcomes(
         groups=tuple(group for part in parts for group in part.groups),
         identities=tuple(name for part in parts for name in part.identities),
+        rows=tuple(row for part in parts for row in part.rows),
         **columns,
     )

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from promptreid.evaluation.roc import RELIABLE
 from promptreid.text.tables import plain_table
 
 Values = Mapping[str, Any]
-
-_RELIABLE = 30
-"""Fewer false accepts than this leave a rate uncertain by more than a third (rule of 30)."""
 
 
 def render_further(values: Values) -> str:
@@ -54,15 +52,12 @@ def _verification(values: Values) -> list[str]:
         )
     unsure = [
         _rate(point["far"])
-        for number, point in enumerate(values["tar"])
-        if point["tar"] is not None
-        and any(
-            repeat["points"][number]["false_accepts"] < _RELIABLE for repeat in values["per_repeat"]
-        )
+        for point in values["tar"]
+        if point["tar"] is not None and not point["reliable"]
     ]
     if unsure:
         lines.append(
-            f"FAR {', '.join(unsure)} rests on fewer than {_RELIABLE} accepted pairs of different "
+            f"FAR {', '.join(unsure)} rests on fewer than {RELIABLE} accepted pairs of different "
             "identities, so take it with care."
         )
     return [*lines, *_stored_threshold(values.get("stored_threshold"))]

@@ -17,6 +17,8 @@ from torch import Tensor
 from promptreid.evaluation.float_order import next_above
 
 CURVE_POINTS = 400
+RELIABLE = 30
+"""Fewer accepted impostor pairs than this leave a rate uncertain by more than a third."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +161,7 @@ class OperatingPoint:
         threshold: The lowest score that is accepted; the lowest score among all pairs for which
             no more than `far` of the impostor pairs are accepted. None if `far` cannot be measured.
         tar: Share of the genuine pairs that are accepted. None if `far` cannot be measured.
-        false_accepts: Impostor pairs that are accepted. Below about 30 the rate is uncertain by
-            more than a third.
+        false_accepts: Impostor pairs that are accepted.
         impostors: Number of impostor pairs. A rate below 1 / `impostors` cannot be measured.
     """
 

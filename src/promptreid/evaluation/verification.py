@@ -11,7 +11,7 @@ from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.multi_query import join_queries
 from promptreid.evaluation.pairs import Pairs
-from promptreid.evaluation.roc import Curve, OperatingPoint
+from promptreid.evaluation.roc import RELIABLE, Curve, OperatingPoint
 from promptreid.evaluation.rules import camera_rule, protocol_rule
 from promptreid.evaluation.score_table import Histogram, rank_pairs
 
@@ -91,6 +91,11 @@ class Verification:
         return self._mean(lambda repeat: repeat.eer)
 
     @property
+    def eer_threshold(self) -> float:
+        """Mean of the thresholds at which each repeat has its equal error rate."""
+        return self._mean(lambda repeat: repeat.eer_threshold)
+
+    @property
     def auc(self) -> float:
         """Area under the ROC curve."""
         return self._mean(lambda repeat: repeat.auc)
@@ -107,6 +112,15 @@ class Verification:
         known = [value for value in found if value is not None]
         return statistics.fmean(known) if len(known) == len(found) else None
 
+    def reliable(self, far: float) -> bool:
+        """Tell whether TAR at a rate rests on enough accepted impostor pairs in every repeat.
+
+        Fewer than 30 leave the rate uncertain by more than a third (rule of 30: Doddington et al.,
+        "The NIST speaker recognition evaluation", 2000).
+        """
+        points = [repeat.point(far) for repeat in self.per_repeat]
+        return all(p.tar is not None and p.false_accepts >= RELIABLE for p in points)
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything, JSON-ready; the curve and the histogram are the first repeat's."""
         first = self.per_repeat[0]
@@ -118,7 +132,12 @@ class Verification:
             "eer": self.eer,
             "auc": self.auc,
             "tar": [
-                {"far": far, "tar": self.tar(far), "threshold": self.threshold(far)}
+                {
+                    "far": far,
+                    "tar": self.tar(far),
+                    "threshold": self.threshold(far),
+                    "reliable": self.reliable(far),
+                }
                 for far in self.fars
             ],
             "note": self.note,

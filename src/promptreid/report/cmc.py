@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptreid.evaluation.scores import CURVE_LENGTH, Scores
 from promptreid.report.extra import need
-from promptreid.report.style import LIGHT, Theme, check_lines, drawn_in, line_look
+from promptreid.report.style import LIGHT, Theme, check_lines, drawn_in, line_look, name_data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,13 +17,16 @@ _TICKS = (1, 5, 10, 15, 20, 30, 40, 50)
 _MARGIN = 4.0  # percent below the lowest point
 
 
-def cmc_figure(runs: Mapping[str, Scores], *, ranks: int = 20, theme: Theme = LIGHT) -> Figure:
+def cmc_figure(
+    runs: Mapping[str, Scores], *, data: str = "", ranks: int = 20, theme: Theme = LIGHT
+) -> Figure:
     """Draw a curve for each run: the share of queries with a match within rank 1, 2, ...
 
     With several repeats the band is one sample standard deviation to either side of the mean.
 
     Args:
         runs: Scores by name, at least one.
+        data: Name of the data set, above the figure.
         ranks: Length of the curves, at most 50.
         theme: Light or dark.
 
@@ -48,16 +51,28 @@ def cmc_figure(runs: Mapping[str, Scores], *, ranks: int = 20, theme: Theme = LI
             if scores.repeats > 1:
                 axes.fill_between(places, lower, upper, color=look["color"], alpha=0.15, lw=0)
             lowest = min(lowest, *lower)
+        start = max(0.0, lowest - _MARGIN)
         axes.set(
             xlabel="rank", ylabel="queries with a match within the rank (%)",
-            xlim=(0.6, ranks + 0.4), ylim=(max(0.0, lowest - _MARGIN), 101),
+            xlim=(0.6, ranks + 0.4), ylim=(start, 101),
             xticks=[tick for tick in _TICKS if tick <= ranks],
         )  # fmt: skip
+        if start:
+            _say_start(axes, start, theme)
+        name_data(figure, data)
         axes.grid(visible=True)
         axes.spines[["top", "right"]].set_visible(False)
         columns = 1 if len(runs) <= 8 else 2
         figure.legend(loc="outside lower center", ncols=columns, fontsize=8)
     return figure
+
+
+def _say_start(axes: Any, start: float, theme: Theme) -> None:
+    """Say that an axis does not start at zero, which makes differences look larger."""
+    axes.text(
+        0.99, 0.02, f"axis from {start:.0f} %, not from 0", ha="right", va="bottom", fontsize=7,
+        color=theme.faint, transform=axes.transAxes,
+    )  # fmt: skip
 
 
 def cmc_alt(runs: Mapping[str, Scores], data: str) -> str:

@@ -27,12 +27,18 @@ def score_figures(runs: Sequence[TestedRun], data: str) -> dict[str, Drawn]:
         ConfigError: Matplotlib is missing, or there are too many runs.
     """
     scores = {run.name: run.scores for run in runs}
-    found = {"cmc": Drawn(cmc_figure(scores, ranks=_RANKS), cmc_alt(scores, data))}
+    found = {"cmc": Drawn(cmc_figure(scores, data=data, ranks=_RANKS), cmc_alt(scores, data))}
     verified = {run.name: run.verification for run in runs if run.verification is not None}
     if verified:
-        found["roc"] = Drawn(roc_figure(verified), verification_alt(verified, data, "ROC curves"))
-        found["det"] = Drawn(det_figure(verified), verification_alt(verified, data, "DET curves"))
-        found["histogram"] = Drawn(histogram_figure(verified), histogram_alt(verified, data))
+        found["roc"] = Drawn(
+            roc_figure(verified, data=data), verification_alt(verified, data, "ROC curves")
+        )
+        found["det"] = Drawn(
+            det_figure(verified, data=data), verification_alt(verified, data, "DET curves")
+        )
+        found["histogram"] = Drawn(
+            histogram_figure(verified, data=data), histogram_alt(verified, data)
+        )
     return found
 
 
@@ -54,4 +60,4 @@ def look_figure(rows: Sequence[MapRow], data: ReportData, pictures: Pictures) ->
     shown = [pictures.of(row, _LONGEST_SIDE) for row in selection.rows]
     captions = [selection.identities[group] for group in selection.groups]
     alt = activation_alt(captions, rows, data.trial.manifest.name)
-    return Drawn(activation_figure(shown, captions, rows), alt)
+    return Drawn(activation_figure(shown, captions, rows, data=data.trial.manifest.name), alt)

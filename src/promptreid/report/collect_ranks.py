@@ -28,8 +28,9 @@ def rank_sections(
 ) -> tuple[RankSection, ...]:
     """Show queries of the first repeat, and what each run puts first for them.
 
-    Queries are chosen by average precision, its mean where there are several runs. No query is in
-    two sections; where there are few, sections are short or missing.
+    Queries are chosen by average precision: the worst and the best by its mean over the runs, those
+    around the median by the first run. Identities differ as far as there are enough. No query is
+    in two sections; where there are few, sections are short or missing.
 
     Args:
         trial: The test images.
@@ -46,7 +47,7 @@ def rank_sections(
     chosen = _choose(results, protocol.ap, options)
     every = tuple(query for queries in chosen.values() for query in queries)
     lists = {run.name: _lists(run, protocol, every, options.top) for run in runs}
-    repeat, names = protocol.repeats[0], trial.identity_names()
+    repeat, names, cameras = protocol.repeats[0], trial.identity_names(), trial.camera_names()
     sections = []
     for which, queries in chosen.items():
         shown = []
@@ -59,6 +60,7 @@ def rank_sections(
             shown.append(
                 ShownQuery(
                     identity=names[row],
+                    camera=cameras[row],
                     picture=pictures.of(row, _LONGEST_SIDE),
                     lists={name: own[query] for name, own in lists.items()},
                     precisions=precisions,
@@ -70,10 +72,10 @@ def rank_sections(
             for ranked in query.lists.values()
             for hit in (*ranked.hits, ranked.first)
         }
-        gallery = {
-            row: pictures.of(int(repeat.gallery[row]), _LONGEST_SIDE) for row in sorted(needed)
-        }
-        sections.append(RankSection(which, tuple(shown), gallery, options.top))
+        rows = {row: int(repeat.gallery[row]) for row in sorted(needed)}
+        gallery = {row: pictures.of(own, _LONGEST_SIDE) for row, own in rows.items()}
+        seen_by = {row: cameras[own] for row, own in rows.items()}
+        sections.append(RankSection(which, tuple(shown), gallery, seen_by, options.top))
     return tuple(sections)
 
 

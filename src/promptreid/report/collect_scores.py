@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.accepted import accepted_protocol
 from promptreid.evaluation.breakdown import Breakdown, break_down
+from promptreid.evaluation.identification import Identification, identify_protocol
 from promptreid.evaluation.matching import REASONS
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.threshold import Threshold
@@ -62,13 +63,16 @@ def score_run(
     if verification is not None:
         accepted = accepted_protocol(run.embeddings, protocol, verification)
     evidence = Evidence(scores, verification, accepted)
+    identified: tuple[Identification, ...] = ()
+    if verification is not None:
+        identified = identify_protocol(run.embeddings, protocol)
     found, missing = _breakdowns(run, data, scores, verification, seed)
     stored = None
     if verification is not None and threshold is not None:
         note = others_than_stored(scores)
         stored = threshold_rates(run.embeddings, protocol, threshold, note=note)
     tested = TestedRun(
-        run.name, scores, intervals(evidence, seed=seed), verification, found, stored
+        run.name, scores, intervals(evidence, seed=seed), verification, found, identified, stored
     )
     return ScoredRun(tested, evidence, (*remarks, *missing))
 

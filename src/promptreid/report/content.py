@@ -8,6 +8,7 @@ from typing import Any
 
 from promptreid.evaluation.breakdown import Breakdown
 from promptreid.evaluation.domain_texts import DomainTexts
+from promptreid.evaluation.identification import Identification
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.threshold import Threshold
 from promptreid.evaluation.threshold_rates import ThresholdRates
@@ -100,6 +101,7 @@ class TestedRun:
         verification: Of all pairs of query and gallery; None where all images show one identity,
             so that there is nothing to verify.
         breakdowns: By each attribute asked for.
+        identification: Open-set identification of each repeat; empty where it cannot be computed.
         stored: What the threshold that came with the model does on these pairs; None where it has
             none, or there is nothing to verify.
         words: What exchanged words do, as the run's folder says; None where that was not measured,
@@ -111,6 +113,7 @@ class TestedRun:
     intervals: Intervals
     verification: Verification | None
     breakdowns: tuple[Breakdown, ...]
+    identification: tuple[Identification, ...] = ()
     stored: ThresholdRates | None = None
     words: WordControl | None = None
 
@@ -132,12 +135,14 @@ class RankSection:
         which: "worst", "median" or "best".
         queries: Those shown.
         gallery: Pictures by gallery row: of all hits and of all first matches.
+        cameras: Names of the cameras of the same rows, empty where unknown.
         top: Length of the lists.
     """
 
     which: str
     queries: tuple[ShownQuery, ...]
     gallery: Mapping[int, Picture]
+    cameras: Mapping[int, str]
     top: int
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 3.7, 2.0  # inches of a panel
 _LOG_FROM = 30.0  # ratio of largest to smallest value from which on an axis is logarithmic
+_LEAST_SPAN = 10.0  # percentage points of an axis of validation scores
 _MARKERS = 20  # on a line
 _TOTAL = "sum, weighted"
 _CHECKED = "val_mAP"
@@ -152,9 +153,19 @@ def _draw_validation(axes: Any, runs: Mapping[str, Stage | None], theme: Theme) 
             for number, column in enumerate(stage.validations):
                 look = line_look(theme, number)
                 _plot(axes, stage, column, column.removeprefix("val_"), look, scale=100.0)
-    if not axes.lines:
+    if axes.lines:
+        _show_at_least(axes, _LEAST_SPAN)
+    else:
         axes.text(0.5, 0.5, "not validated", ha="center", va="center", transform=axes.transAxes)
         axes.set_yticks([])
+
+
+def _show_at_least(axes: Any, span: float) -> None:
+    """Let an axis of percentages show so many points, lest noise look like a peak."""
+    low, high = axes.get_ylim()
+    if high - low < span:
+        middle = min(max((low + high) / 2, span / 2), 100 - span / 2)
+        axes.set_ylim(middle - span / 2, middle + span / 2)
 
 
 def _draw_rates(axes: Any, runs: Mapping[str, Stage | None], theme: Theme) -> None:

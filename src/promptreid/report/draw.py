@@ -61,7 +61,7 @@ def draw_activation(
     ]
     captions = [selection.identities[group] for group in selection.groups]
     return Drawn(
-        activation_figure(pictures, captions, rows, theme=theme),
+        activation_figure(pictures, captions, rows, data=selection.manifest.name, theme=theme),
         activation_alt(captions, rows, manifest.name),
     )
 

@@ -54,7 +54,10 @@ def draw_cmc(
     trial = Trial.of(dataset)
     found = trial_runs(runs, trial, cache=cache, batch_size=batch_size, progress=progress)
     scores = {run.name: run.scores(trial.protocol) for run in found}
-    return Drawn(cmc_figure(scores, ranks=ranks, theme=theme), cmc_alt(scores, trial.manifest.name))
+    return Drawn(
+        cmc_figure(scores, data=trial.manifest.name, ranks=ranks, theme=theme),
+        cmc_alt(scores, trial.manifest.name),
+    )
 
 
 def draw_roc(
@@ -85,7 +88,7 @@ def draw_roc(
         trial_runs(runs, trial, cache=cache, batch_size=batch_size, progress=progress), trial
     )
     alt = verification_alt(found, trial.manifest.name, "ROC curves")
-    return Drawn(roc_figure(found, theme=theme), alt)
+    return Drawn(roc_figure(found, data=trial.manifest.name, theme=theme), alt)
 
 
 def draw_det(
@@ -103,7 +106,7 @@ def draw_det(
         trial_runs(runs, trial, cache=cache, batch_size=batch_size, progress=progress), trial
     )
     alt = verification_alt(found, trial.manifest.name, "DET curves")
-    return Drawn(det_figure(found, theme=theme), alt)
+    return Drawn(det_figure(found, data=trial.manifest.name, theme=theme), alt)
 
 
 def draw_histogram(
@@ -120,7 +123,10 @@ def draw_histogram(
     found = _verified(
         trial_runs(runs, trial, cache=cache, batch_size=batch_size, progress=progress), trial
     )
-    return Drawn(histogram_figure(found, theme=theme), histogram_alt(found, trial.manifest.name))
+    return Drawn(
+        histogram_figure(found, data=trial.manifest.name, theme=theme),
+        histogram_alt(found, trial.manifest.name),
+    )
 
 
 def draw_ranks(
@@ -204,7 +210,7 @@ def drawn_ranks(
     results = [own.results[0] for own in scores.values()]
     chosen = choose_queries(results, which, queries, ap=protocol.ap, seed=seed)
     lists = {run.name: _lists(run, protocol, chosen, top) for run in found}
-    repeat, names = protocol.repeats[0], trial.identity_names()
+    repeat, names, cameras = protocol.repeats[0], trial.identity_names(), trial.camera_names()
 
     def picture(row: int) -> Picture:
         return read_picture(trial.manifest.path(row), longest=_LONGEST_SIDE, pixelate=pixelate)
@@ -212,6 +218,7 @@ def drawn_ranks(
     shown = [
         ShownQuery(
             identity=names[int(repeat.query[query])],
+            camera=cameras[int(repeat.query[query])],
             picture=picture(int(repeat.query[query])),
             lists={name: own[number] for name, own in lists.items()},
             precisions=_precisions(scores, protocol.ap, query),
@@ -220,7 +227,7 @@ def drawn_ranks(
     ]
     needed = {hit.row for own in lists.values() for one in own for hit in (*one.hits, one.first)}
     gallery = {row: picture(int(repeat.gallery[row])) for row in sorted(needed)}
-    note = _camera_note(found[0], protocol)
+    note = f"{trial.manifest.name}; numbers are cosines. {_camera_note(found[0], protocol)}".strip()
     return Drawn(
         ranks_figure(shown, gallery, top=top, note=note, theme=theme),
         f"{ranks_alt(shown, trial.manifest.name, which=which, top=top)} {note}".strip(),

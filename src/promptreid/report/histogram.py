@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.evaluation.score_table import Histogram
-from promptreid.evaluation.verification import Verification, VerificationResult
+from promptreid.evaluation.verification import Verification
 from promptreid.report.extra import need
-from promptreid.report.style import LIGHT, Theme, drawn_in
+from promptreid.report.style import LIGHT, Theme, drawn_in, name_data
 from promptreid.report.verification_figures import told_threshold
 from promptreid.text.names import shortened
 
@@ -23,15 +24,19 @@ _TITLE = 62  # bold letters above a panel
 _LEAST_SHARE = 0.0005  # of the pairs of a kind, in a bin that is shown
 
 
-def histogram_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Figure:
+def histogram_figure(
+    runs: Mapping[str, Verification], *, data: str = "", theme: Theme = LIGHT
+) -> Figure:
     """Draw a panel for each run, below each other.
 
     Models differ in the range of their similarities, so each panel has an axis of its own. Each
     kind of pair is scaled to its own number, since impostors outnumber genuine pairs by far. The
-    upright line is the threshold of the equal error rate. With several repeats the first is shown.
+    upright line is the threshold of the equal error rate. With several repeats the bars are those
+    of the first; rates and threshold are means over all, as in tables.
 
     Args:
         runs: Verification by name, at least one.
+        data: Name of the data set, above the figure.
         theme: Light or dark.
 
     Raises:
@@ -44,9 +49,10 @@ def histogram_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) 
         )
         grid = figure.subplots(len(runs), 1, squeeze=False)
         for axes, (name, found) in zip(grid[:, 0], runs.items(), strict=True):
-            _draw_panel(axes, name, found.per_repeat[0], theme)
+            _draw_panel(axes, name, found, theme)
+        name_data(figure, data)
         grid[-1, 0].set_xlabel("cosine similarity")
-        figure.supylabel("pairs of the kind per bin (%)", fontsize=9)
+        figure.supylabel("share of pairs (%)", fontsize=9)
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
     return figure
@@ -58,10 +64,11 @@ def histogram_alt(runs: Mapping[str, Verification], data: str) -> str:
     for name, found in runs.items():
         first = found.per_repeat[0]
         (own, own_spread), (other, other_spread) = _moments(first.histogram)
+        several = f", mean of {len(found.per_repeat)} repeats" if len(found.per_repeat) > 1 else ""
         lines.append(
             f"{name}: genuine {own:.2f} ± {own_spread:.2f}, impostors {other:.2f} ± "
-            f"{other_spread:.2f}, d' {decidability(first.histogram):.2f}, EER "
-            f"{100 * first.eer:.1f} % at {told_threshold(first.eer_threshold)}"
+            f"{other_spread:.2f}, d' {_mean_decidability(found):.2f}, EER "
+            f"{100 * found.eer:.1f} % at {told_threshold(found.eer_threshold)}{several}"
         )
     first = next(iter(runs.values())).per_repeat[0]
     return (
@@ -79,6 +86,10 @@ def decidability(histogram: Histogram) -> float:
     (own, own_spread), (other, other_spread) = _moments(histogram)
     spread = ((own_spread**2 + other_spread**2) / 2) ** 0.5
     return abs(own - other) / spread if spread else float("inf")
+
+
+def _mean_decidability(found: Verification) -> float:
+    return statistics.fmean(decidability(repeat.histogram) for repeat in found.per_repeat)
 
 
 def _moments(histogram: Histogram) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -101,8 +112,8 @@ def _shown_range(histogram: Histogram) -> tuple[float, float]:
     return histogram.edges[seen[0]], histogram.edges[seen[-1] + 1]
 
 
-def _draw_panel(axes: Any, name: str, result: VerificationResult, theme: Theme) -> None:
-    histogram = result.histogram
+def _draw_panel(axes: Any, name: str, found: Verification, theme: Theme) -> None:
+    histogram = found.per_repeat[0].histogram
     kinds = (
         ("different identities", histogram.impostors, theme.hues[4], "--", "////"),
         ("same identity", histogram.genuine, theme.hues[0], "-", None),
@@ -116,11 +127,11 @@ def _draw_panel(axes: Any, name: str, result: VerificationResult, theme: Theme) 
             linestyle=stroke, linewidth=1.2, label=label,
         )  # fmt: skip
     axes.axvline(
-        result.eer_threshold, color=theme.ink, lw=1.1, ls="-.", label="equal error threshold"
+        found.eer_threshold, color=theme.ink, lw=1.1, ls="-.", label="equal error threshold"
     )
     scores = (
-        f": EER {100 * result.eer:.1f} % at {told_threshold(result.eer_threshold)}, "
-        f"d′ {decidability(histogram):.2f}"
+        f": EER {100 * found.eer:.1f} % at {told_threshold(found.eer_threshold)}, "
+        f"d′ {_mean_decidability(found):.2f}"
     )
     axes.set_title(shortened(name, _TITLE - len(scores)) + scores, loc="left")
     axes.set_xlim(*_shown_range(histogram))

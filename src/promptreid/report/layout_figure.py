@@ -13,7 +13,7 @@ from promptreid.report.extra import need
 from promptreid.report.layouts import Layout
 from promptreid.report.selection import Selection
 from promptreid.report.spread import Spread
-from promptreid.report.style import LIGHT, Theme, drawn_in, group_look, most_groups
+from promptreid.report.style import LIGHT, Theme, drawn_in, group_look, most_groups, name_data
 from promptreid.text.names import folded
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def layout_figure(panels: Sequence[Panel], selection: Selection, *, theme: Theme
         grid = figure.subplots(1, len(panels), squeeze=False)
         for panel, axes in zip(panels, grid[0], strict=True):
             _draw_panel(axes, panel, selection, theme)
+        name_data(figure, selection.manifest.name)
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.2)
     return figure
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from promptreid.report.extra import need
 from promptreid.report.maps import enlarge
-from promptreid.report.style import LIGHT, Theme, drawn_in
+from promptreid.report.style import LIGHT, Theme, drawn_in, name_data
 from promptreid.text.names import ending, folded
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def activation_figure(
     captions: Sequence[str],
     rows: Sequence[MapRow],
     *,
+    data: str = "",
     theme: Theme = LIGHT,
 ) -> Figure:
     """Draw pictures in a first row, and a row of overlays for each run and kind.
@@ -99,6 +100,7 @@ def activation_figure(
         pictures: (H, W, 3) each, sizes may differ.
         captions: Above each picture, such as its identity.
         rows: What is laid over them.
+        data: Name of the data set, above the figure.
         theme: Light or dark.
 
     Raises:
@@ -120,7 +122,8 @@ def activation_figure(
             axes.set_title(ending(caption, _LONGEST_CAPTION), fontsize=8, fontweight="normal")
         for line, row in zip(grid[1:], rows, strict=True):
             alike = [other for other in rows if other.title == row.title]
-            _draw_row(figure, line, row, pictures, colour_scale(alike))
+            _draw_row(figure, line, row, pictures, colour_scale(alike), bar=row is alike[0])
+        name_data(figure, data)
         for axes in grid[:, :-1].flat:
             axes.set(xticks=[], yticks=[])
     return figure
@@ -135,7 +138,8 @@ def activation_alt(captions: Sequence[str], rows: Sequence[MapRow], data: str) -
     )
     return (
         f"{len(captions)} images of {data} ({', '.join(captions)}), and below each where the model "
-        f"looks, as colours from dark (little) to light (much). {lines}."
+        f"looks, as colours from dark (little) to light (much). {lines}. Attention is no proof "
+        "of what a decision rests on."
     )
 
 
@@ -145,7 +149,10 @@ def _draw_row(
     row: MapRow,
     pictures: Sequence[NDArray[np.uint8]],
     scale: tuple[float, float],
+    *,
+    bar: bool,
 ) -> None:
+    """Draw one row; rows of one kind share a scale, so that the first alone has a colour bar."""
     matplotlib, cm = need("matplotlib"), need("matplotlib.cm")
     colours = matplotlib.colormaps[_COLOURS]
     norm = need("matplotlib.colors").Normalize(*scale, clip=True)
@@ -157,7 +164,10 @@ def _draw_row(
             for width, colour in ((1.6, "black"), (0.7, "white")):
                 axes.contour(values, levels=[_CONTOUR], colors=colour, linewidths=width)
     line[0].set_ylabel(f"{folded(row.name, _LABEL)}\n{row.title}", fontsize=8)
-    bar = figure.colorbar(cm.ScalarMappable(norm, colours), cax=line[-1], extend="max")
-    bar.ax.axhline(norm.inverse(_CONTOUR), color="white", linewidth=0.9)
-    bar.set_label("× even share", fontsize=7)
-    bar.ax.tick_params(labelsize=7)
+    if not bar:
+        line[-1].set_axis_off()
+        return
+    drawn = figure.colorbar(cm.ScalarMappable(norm, colours), cax=line[-1], extend="max")
+    drawn.ax.axhline(norm.inverse(_CONTOUR), color="white", linewidth=0.9)
+    drawn.set_label("times an even share", fontsize=7)
+    drawn.ax.tick_params(labelsize=7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,11 +28,13 @@ class Hit:
         row: Of the gallery.
         rank: From 1; images that do not count for the query are left out before.
         match: Whether it shows the identity of the query.
+        similarity: Its cosine with the query, also where lists are re-ranked.
     """
 
     row: int
     rank: int
     match: bool
+    similarity: float
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,15 @@ class RankList:
 def choose_queries(
     results: Sequence[QueryResult], which: str, count: int, *, ap: str = "step", seed: int = 0
 ) -> tuple[int, ...]:
-    """Choose queries by average precision, its mean over runs where there are several.
+    """Choose queries by average precision.
 
-    Queries without a match that counts are never chosen. Among equals the seed decides.
+    The worst and the best are those of the mean over all runs. The median is that of the first run:
+    a query in the middle of a mean need be in the middle of no run. Queries of different identities
+    come before second ones of an identity, so that one hard person does not fill a figure. Queries
+    without a match that counts are never chosen. Among equals the seed decides.
 
     Args:
-        results: Outcome of the same queries under each run.
+        results: Outcome of the same queries under each run, the run of reference first.
         which: "worst" or "best", the worst or best first; "median" for those around the median,
             rising; "random" for any.
         count: How many; all there are when there are fewer.
@@ -71,18 +77,34 @@ def choose_queries(
     """
     if which not in WHICH:
         raise ConfigError(unknown_name("choice of queries", which, WHICH))
-    values = torch.stack([getattr(result, f"ap_{ap}") for result in results]).mean(0).numpy()
+    counted = results[:1] if which == "median" else results
+    values = torch.stack([getattr(result, f"ap_{ap}") for result in counted]).mean(0).numpy()
     drawn = np.random.default_rng([seed, 0x0A11]).permutation(len(values))
     usable = drawn[np.isfinite(values[drawn])]
     if not len(usable):
         raise EvaluationError("No query has a match that counts, so there is no list to show.")
-    if which == "random":
-        return tuple(usable[:count].tolist())
-    rising = usable[np.argsort(values[usable], kind="stable")]
+    order = usable
+    if which != "random":
+        order = usable[np.argsort(values[usable], kind="stable")]
     if which == "best":
-        rising = rising[::-1]
-    start = max(0, (len(rising) - count) // 2) if which == "median" else 0
-    return tuple(rising[start : start + count].tolist())
+        order = order[::-1]
+    if which == "median":
+        away = np.abs(np.arange(len(order)) - (len(order) - 1) / 2)
+        order = order[np.argsort(away, kind="stable")]
+    chosen = _different_first(order.tolist(), results[0].identities)[:count]
+    if which == "median":
+        chosen.sort(key=lambda query: values[query])
+    return tuple(chosen)
+
+
+def _different_first(queries: Sequence[int], identities: Sequence[str]) -> list[int]:
+    """Put the first query of every identity before the second of any, otherwise in order."""
+    turns: Counter[str] = Counter()
+    ranked = []
+    for place, query in enumerate(queries):
+        ranked.append((turns[identities[query]], place, query))
+        turns[identities[query]] += 1
+    return [query for _, _, query in sorted(ranked)]
 
 
 def rank_lists(
@@ -123,18 +145,25 @@ def rank_lists(
             matches = table.block(queries)
             found |= {
                 number: _ranked(
-                    values[number - queries.start], matches, number - queries.start, top
+                    values[number - queries.start],
+                    gallery.vectors @ query.vectors[number],
+                    matches,
+                    number - queries.start,
+                    top,
                 )
                 for number in wanted
             }
     return tuple(found[number] for number in chosen)
 
 
-def _ranked(values: torch.Tensor, matches: Matches, place: int, top: int) -> RankList:
+def _ranked(
+    values: torch.Tensor, cosines: torch.Tensor, matches: Matches, place: int, top: int
+) -> RankList:
     """Rank one query of a block.
 
     Args:
         values: (G,) how close the gallery is.
+        cosines: (G,) how similar it is.
         matches: Of the block.
         place: Of the query in the block.
         top: Length of the list.
@@ -147,6 +176,9 @@ def _ranked(values: torch.Tensor, matches: Matches, place: int, top: int) -> Ran
     rows = rows[kept[rows]]
     same = match[rows]
     first = int(same.nonzero()[0])
-    pairs = zip(rows[:top].tolist(), same[:top].tolist(), strict=True)
-    hits = tuple(Hit(row, rank, shown) for rank, (row, shown) in enumerate(pairs, start=1))
-    return RankList(hits, Hit(int(rows[first]), first + 1, match=True))
+
+    def hit(place: int) -> Hit:
+        row = int(rows[place])
+        return Hit(row, place + 1, bool(same[place]), float(cosines[row]))
+
+    return RankList(tuple(hit(place) for place in range(min(top, len(rows)))), hit(first))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIDE = 0.92  # inches of the longer side of a cell
-_GAP, _COLUMN_GAP, _LINE = 0.09, 0.2, 0.27
+_GAP, _COLUMN_GAP, _LINE, _BELOW = 0.09, 0.2, 0.27, 0.15
 _LIFT = 0.08  # of words above a picture, so that they clear the badges
 _LETTER = 0.068  # inches of an average letter
 _LEGEND, _NOTE, _MARGIN = 0.42, 0.22, 0.12
@@ -33,12 +33,14 @@ class ShownQuery:
 
     Attributes:
         identity: Of the query.
+        camera: Name of the query's camera; empty where unknown.
         picture: Of the query.
         lists: By run; every query has the same runs in the same order.
         precisions: Average precision by run.
     """
 
     identity: str
+    camera: str
     picture: Picture
     lists: Mapping[str, RankList]
     precisions: Mapping[str, float]
@@ -54,8 +56,9 @@ def ranks_figure(
 ) -> Figure:
     """Draw rank lists below each other, those of one query under different runs next to each other.
 
-    True matches have a tick and a solid frame, others a cross and a dashed one. The last column
-    shows the first true match where the list ends before it.
+    True matches have a tick and a solid frame, others a cross and a dashed one; below each stands
+    its cosine with the query. The last column shows the first true match where the list ends before
+    it.
 
     Args:
         queries: At least one.
@@ -89,10 +92,10 @@ def ranks_alt(queries: Sequence[ShownQuery], data: str, *, which: str, top: int)
     chosen = {
         "worst": "those with the lowest average precision",
         "best": "those with the highest average precision",
-        "median": "those around the median average precision",
+        "median": f"those around the median average precision of {runs[0]}",
         "random": "drawn at random",
     }[which]
-    over = ", averaged over the runs" if len(runs) > 1 and which != "random" else ""
+    over = ", averaged over the runs" if len(runs) > 1 and which in ("worst", "best") else ""
     names = ", ".join(query.identity for query in queries)
     return (
         f"Rank lists of {len(queries)} queries of {data}, {chosen}{over} (identities {names}), "
@@ -106,7 +109,7 @@ class _Page:
     def __init__(self, queries: Sequence[ShownQuery], top: int, cell: tuple[float, float]) -> None:
         self.top, self.cell = top, cell
         self.runs = len(queries[0].lists)
-        self.row = cell[1] + _LINE
+        self.row = cell[1] + _BELOW + _LINE
         self.group = self.runs * self.row + _COLUMN_GAP
         self.left = _MARGIN + max(cell[0], 0.8) + _COLUMN_GAP
         self.list_width = top * (cell[0] + _GAP)
@@ -153,7 +156,7 @@ def _draw_query(
         page.text(figure, page.left, above - _LIFT, words, color=theme.ink)
         for hit in ranked.hits:
             left = page.left + (hit.rank - 1) * (page.cell[0] + _GAP)
-            _draw_hit(page.axes(figure, left, above), gallery[hit.row], hit, theme)
+            _draw_hit(figure, page, (left, above), gallery[hit.row], hit, theme)
         _draw_first(figure, page, above, ranked, gallery, theme)
 
 
@@ -169,14 +172,27 @@ def _draw_first(
     first = ranked.first
     if first.rank > page.top:
         page.text(figure, page.last, above - _LIFT, f"match at rank {first.rank}")
-        _draw_hit(page.axes(figure, page.last, above), gallery[first.row], first, theme)
+        _draw_hit(figure, page, (page.last, above), gallery[first.row], first, theme)
     else:
         middle = above + page.cell[1] / 2
         words = f"first match\nat rank {first.rank}"
         page.text(figure, page.last, middle, words, va="center", color=theme.ink)
 
 
-def _draw_hit(axes: Any, picture: Picture, hit: Hit, theme: Theme) -> None:
+def _draw_hit(
+    figure: Figure,
+    page: _Page,
+    place: tuple[float, float],
+    picture: Picture,
+    hit: Hit,
+    theme: Theme,
+) -> None:
+    """Draw a gallery image with its sign, and its similarity below."""
+    axes = page.axes(figure, *place)
+    middle, below = place[0] + page.cell[0] / 2, place[1] + page.cell[1] + _BELOW
+    page.text(
+        figure, middle, below, f"{hit.similarity:.2f}", ha="center", fontsize=6.5, color=theme.faint
+    )
     axes.imshow(picture)
     _frame(axes, *_look(hit.match, theme))
     _badge(axes, 0.0, 1.0, hit.match, theme, transform=axes.transAxes)

@@ -11,6 +11,7 @@ from typing import Any
 
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.report.extra import need
+from promptreid.text.names import shortened
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,16 @@ DARK = Theme(
 THEMES: Mapping[str, Theme] = MappingProxyType({theme.name: theme for theme in (LIGHT, DARK)})
 
 SHAPES = ("o", "s", "^", "D", "v")
-"""Markers of groups; as many as are coprime with the hues, so that pairs repeat late."""
+"""Markers of groups."""
 
+_FIRST_SHAPES = (0, 1, 2, 3, 4, 3, 4)
+"""Shape of each hue's first group. Hues that look alike, such as two blues or orange and red, share
+a shape only among groups that are far apart in the list."""
 
 STROKES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)))
 """Strokes of lines, as many as shapes, so that a line's stroke and marker go together."""
 
+_DATA_NAME = 60  # letters above a figure
 _WRITTEN_OUT = 3  # decades to each side of 1
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -110,7 +115,13 @@ def group_look(theme: Theme, number: int) -> tuple[str, str]:
         theme: Gives the hues.
         number: Of the group, from 0.
     """
-    return theme.hues[number % len(theme.hues)], SHAPES[number % len(SHAPES)]
+    return theme.hues[number % len(theme.hues)], SHAPES[_shape(theme, number)]
+
+
+def _shape(theme: Theme, number: int) -> int:
+    """Return the number of a group's shape; a hue takes the next one each time round."""
+    turn, hue = divmod(number, len(theme.hues))
+    return (_FIRST_SHAPES[hue] + turn) % len(SHAPES)
 
 
 def line_look(theme: Theme, number: int) -> dict[str, Any]:
@@ -125,7 +136,7 @@ def line_look(theme: Theme, number: int) -> dict[str, Any]:
     hue, shape = group_look(theme, number)
     return {
         "color": hue,
-        "linestyle": STROKES[number % len(STROKES)],
+        "linestyle": STROKES[_shape(theme, number)],
         "linewidth": 1.6,
         "marker": shape,
         "markersize": 4.5,
@@ -164,6 +175,23 @@ def decade_text(value: float) -> str:
     if abs(power) <= _WRITTEN_OUT:
         return f"{10.0**power:,.{max(0, -power)}f}"
     return "10" + str(power).translate(_RAISED)
+
+
+def label_percents(axis: Any) -> None:
+    """Label a logarithmic axis of rates in percent: 0.01 is 1.
+
+    Args:
+        axis: Of matplotlib, logarithmic by now.
+    """
+    ticker = need("matplotlib.ticker")
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{100 * value:.12g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def name_data(figure: Any, data: str) -> None:
+    """Write the name of the data set above a figure whose layout makes room for it."""
+    if data:
+        figure.suptitle(shortened(data, _DATA_NAME), x=0.01, ha="left", fontsize=8)
 
 
 @contextlib.contextmanager

@@ -57,6 +57,10 @@ class Trial:
         several = len({domain for domain, _ in keys}) > 1
         return tuple(f"{domain}/{name}" if several else name for domain, name in keys)
 
+    def camera_names(self) -> tuple[str, ...]:
+        """Name the camera of each row, empty where it is unknown."""
+        return tuple("" if name is None else str(name) for name in self.manifest.cameras)
+
 
 @dataclass(frozen=True, eq=False)
 class TrialRun:

@@ -11,7 +11,15 @@ import numpy as np
 from promptreid.evaluation.roc import OperatingPoint
 from promptreid.evaluation.verification import Verification, VerificationResult
 from promptreid.report.extra import need
-from promptreid.report.style import LIGHT, Theme, check_lines, drawn_in, label_decades, line_look
+from promptreid.report.style import (
+    LIGHT,
+    Theme,
+    check_lines,
+    drawn_in,
+    label_percents,
+    line_look,
+    name_data,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +33,7 @@ _EDGE = 0.06  # of the height of the axes: words beyond it would leave them
 _NORMAL = NormalDist()
 
 
-def roc_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Figure:
+def roc_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme = LIGHT) -> Figure:
     """Draw true over false accept rate, the latter on a logarithmic axis.
 
     Marks stand at the false accept rates that were asked for and that the pairs suffice for, with
@@ -34,6 +42,7 @@ def roc_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
 
     Args:
         runs: Verification by name, at least one.
+        data: Name of the data set, above the figure.
         theme: Light or dark.
 
     Raises:
@@ -45,9 +54,9 @@ def roc_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
         lowest = min(_least_rate(found.per_repeat[0]) for found in runs.values())
         axes.set(
             xscale="log", xlim=(lowest, 1), ylim=(-2, 104),
-            xlabel="false accept rate", ylabel="true accept rate (%)",
+            xlabel="false accept rate (%)", ylabel="true accept rate (%)",
         )  # fmt: skip
-        label_decades(axes.xaxis)
+        label_percents(axes.xaxis)
         for number, (name, found) in enumerate(runs.items()):
             first, look = found.per_repeat[0], line_look(theme, number)
             far, tar = np.array(first.curve.far), 100 * np.array(first.curve.tar)
@@ -63,11 +72,12 @@ def roc_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
             )  # fmt: skip
         chance = np.geomspace(lowest, 1, 50)
         axes.plot(chance, 100 * chance, color=theme.faint, lw=0.8, ls=":", label="chance")
+        name_data(figure, data)
         _finish(figure, axes, runs)
     return figure
 
 
-def det_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Figure:
+def det_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme = LIGHT) -> Figure:
     """Draw false rejects over false accepts on normal deviate axes (Martin et al., 1997).
 
     Scores that are normal with equal spread give a straight line there. Marks are those of
@@ -75,6 +85,7 @@ def det_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
 
     Args:
         runs: Verification by name, at least one.
+        data: Name of the data set, above the figure.
         theme: Light or dark.
 
     Raises:
@@ -109,6 +120,7 @@ def det_figure(runs: Mapping[str, Verification], *, theme: Theme = LIGHT) -> Fig
         for axis, least in ((axes.xaxis, low_far), (axes.yaxis, low_frr)):
             ticks = [tick for tick in _TICKS if least <= tick]
             axis.set_ticks(_deviate(ticks), [f"{100 * tick:g}" for tick in ticks])
+        name_data(figure, data)
         _finish(figure, axes, runs)
     return figure
 
@@ -260,7 +272,7 @@ def _finish(figure: Figure, axes: Any, runs: Mapping[str, Verification]) -> None
     axes.grid(visible=True)
     axes.spines[["top", "right"]].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
-    title = "marks: thresholds for FAR 0.1, 0.01, …"
+    title = "marks: thresholds for FAR 10 %, 1 %, …"
     note = _note(next(iter(runs.values())))
     figure.legend(
         handles, labels, loc="outside lower center", ncols=2 if len(labels) > 4 else 1, fontsize=8,

@@ -8,7 +8,14 @@ from report_content import HOSTILE
 
 from promptreid.evaluation.uncertainty import Difference, Interval
 from promptreid.report.page import words
-from promptreid.report.page.scores import cell, change_table, retrieval_table, verification_table
+from promptreid.report.page.scores import (
+    cell,
+    change_table,
+    identification_table,
+    retrieval_table,
+    unreliable_rates,
+    verification_table,
+)
 from promptreid.report.page.summary import headlines, usual_far
 
 
@@ -81,7 +88,63 @@ def test_the_summary_says_how_sure_the_difference_is(content):
         pair, differences={**pair.differences, "mAP": Difference(0.02, -0.01, 0.05, 0.8)}
     )
     told = headlines(replace(content, tests=(replace(test, pairs=(unsure,)),)))[0].sentences[1]
-    assert "it includes zero, so these queries do not tell the two apart" in told
+    assert "it includes zero, so there is no clear difference" in told
+
+
+def test_the_verdict_is_one_sentence(content):
+    (line,) = headlines(content)
+    test = content.tests[0]
+    first = 100 * test.runs[1].intervals.scores["rank-1"].value
+    assert plain(line.verdict) == (
+        f"{HOSTILE} puts the right identity first for {first:.1f} % of the queries and is clearly "
+        "better than zero-shot."
+    )
+    unsure = replace(test.pairs[0], differences={"mAP": Difference(0.02, -0.01, 0.05, 0.8)})
+    (line,) = headlines(replace(content, tests=(replace(test, pairs=(unsure,)),)))
+    assert line.verdict.endswith("there is no clear difference between it and zero-shot.")
+    (line,) = headlines(replace(content, tests=(replace(test, runs=test.runs[1:], pairs=()),)))
+    assert line.verdict.endswith("% of the queries.")
+
+
+def test_scores_say_what_they_tell():
+    for name in ("mAP", "mAP_trapezoid", "mAP (step)", "rank-1", "rank-20", "TAR@FAR=0.01", "EER"):
+        assert words.meaning(name).endswith(".")
+    assert words.meaning("rank-1") != words.meaning("rank-5")
+    assert words.meaning("something else") == ""
+
+
+def test_rates_of_few_pairs_are_marked(content):
+    test = content.tests[0]
+    run = test.runs[0]
+    few = replace(
+        run.verification,
+        per_repeat=tuple(
+            replace(part, points=tuple(replace(point, false_accepts=29) for point in part.points))
+            for part in run.verification.per_repeat
+        ),
+    )
+    shown = replace(test, runs=(replace(run, verification=few),))
+    told = unreliable_rates(shown)
+    assert len(told) == sum(few.tar(far) is not None for far in few.fars)
+    cells = verification_table(shown).rows[run.name]
+    assert all("fewer than 30 pairs" in cell.note for cell in cells[2:] if cell.raw is not None)
+    assert all(few.tar(far) is None or not few.reliable(far) for far in few.fars)
+
+
+def test_open_set_identification_stands_in_a_table(content):
+    test = content.tests[0]
+    table = identification_table(test)
+    assert [plain(name) for name in table.columns] == [
+        "TPIR at FPIR 10 %", "TPIR at FPIR 1 %", "TPIR at FPIR 0.1 %",
+    ]  # fmt: skip
+    for run in test.runs:
+        (once,) = run.identification
+        for found, point in zip(table.rows[run.name], once.points, strict=True):
+            if point.tpir is None:
+                assert (found.raw, found.note) == (None, "too few searches")
+            else:
+                assert found.raw == pytest.approx(100 * point.tpir)
+                assert found.note.startswith("threshold ")
 
 
 def test_the_first_run_may_be_the_best(content):
@@ -178,6 +241,7 @@ def test_of_error_rates_the_smaller_is_better(content):
     }
     table = change_table(replace(pair, differences=changes), "step")
     assert [(row.score, row.verdict) for row in table.rows] == [
-        ("mAP", "better"), ("rank-1", "worse"), ("mINP", "not told apart"), ("EER", "better"),
+        ("mAP", "better"), ("rank-1", "worse"), ("mINP", "no clear difference"), ("EER", "better"),
     ]  # fmt: skip
+    assert [row.better for row in table.rows] == ["100", "0", "50", "100"]
     assert table.reach == pytest.approx(20)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from promptreid.report.content import RankSection
 from promptreid.report.page.album import Album, Shown
-from promptreid.report.page.words import percent
+from promptreid.report.page.words import cosine, percent
 from promptreid.report.rank_lists import Hit
 from promptreid.report.ranks_figure import ShownQuery
 
@@ -26,11 +26,15 @@ class ShownHit:
         picture: What it shows.
         rank: From 1.
         match: Whether it shows the identity of the query.
+        similarity: Cosine with the query, written out.
+        camera: Name of its camera; empty where unknown.
     """
 
     picture: Shown
     rank: int
     match: bool
+    similarity: str
+    camera: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class QueryLists:
     """A query and its lists."""
 
     identity: str
+    camera: str
     picture: Shown
     lists: tuple[ShownList, ...]
 
@@ -72,8 +77,10 @@ class ShownSection:
 
 def shown_section(section: RankSection, album: Album) -> ShownSection:
     """Store the pictures of rank lists, and say what is on them."""
+    title = TITLES.get(section.which, section.which)
+    runs = list(section.queries[0].lists)
     return ShownSection(
-        TITLES.get(section.which, section.which),
+        f"{title} of {runs[0]}" if section.which == "median" and len(runs) > 1 else title,
         section.which,
         tuple(_lists(query, section, album) for query in section.queries),
     )
@@ -81,10 +88,17 @@ def shown_section(section: RankSection, album: Album) -> ShownSection:
 
 def _lists(query: ShownQuery, section: RankSection, album: Album) -> QueryLists:
     def shown(hit: Hit) -> ShownHit:
-        return ShownHit(album.add(section.gallery[hit.row]), hit.rank, hit.match)
+        return ShownHit(
+            album.add(section.gallery[hit.row]),
+            hit.rank,
+            hit.match,
+            cosine(hit.similarity),
+            section.cameras[hit.row],
+        )
 
     return QueryLists(
         query.identity,
+        query.camera,
         album.add(query.picture),
         tuple(
             ShownList(

@@ -113,6 +113,7 @@ def _environment() -> Any:
         "short_hash": short_hash,
         "split_words": split_words,
         "group_name": lambda value, attribute: words.group_name(attribute, value),
+        "meaning": words.meaning,
         "cell": cell,
         "side": side,
     }

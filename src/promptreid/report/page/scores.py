@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from promptreid.evaluation.breakdown import Breakdown
+from promptreid.evaluation.identification import Identification
+from promptreid.evaluation.roc import RELIABLE
 from promptreid.evaluation.scores import REPORTED_RANKS
 from promptreid.evaluation.uncertainty import Difference, Interval, tar_name
+from promptreid.evaluation.verification import Verification
 from promptreid.report.content import PairedRuns, Test, TestedRun
 from promptreid.report.page.summary import side
-from promptreid.report.page.words import number, points, score_name, span
+from promptreid.report.page.words import number, points, rate, score_name, span
 from promptreid.report.verification_figures import told_threshold
 
 LOWER_IS_BETTER = frozenset({"EER", "FAR"})
@@ -61,7 +65,7 @@ class Change:
         low: Lower end of the interval in points; None if it is not known.
         high: Upper end.
         span: Both ends written out.
-        above: Share of the resamples above zero in percent, written out.
+        better: Share of the resamples in which the run is better, in percent, written out.
         verdict: What that means, in a few words.
     """
 
@@ -71,7 +75,7 @@ class Change:
     low: float | None
     high: float | None
     span: str
-    above: str
+    better: str
     verdict: str
 
 
@@ -170,13 +174,54 @@ def verification_table(test: Test) -> ScoreTable | None:
             cell(scores.get("EER")),
             Cell(number(found.auc, 2), 100 * found.auc),
             *(
-                cell(scores.get(tar_name(far)), f"threshold {told_threshold(found.threshold(far))}")
+                cell(scores.get(tar_name(far)), _threshold_note(found, far))
                 if far in found.fars and found.tar(far) is not None
                 else Cell(number(None), None, note="too few pairs")
                 for far in fars
             ),
         )
     return ScoreTable(("EER", "AUC", *(score_name(tar_name(far)) for far in fars)), rows)
+
+
+def _threshold_note(found: Verification, far: float) -> str:
+    """Say which threshold a rate needs, and whether few pairs speak for it."""
+    told = f"threshold {told_threshold(found.threshold(far))}"
+    return told if found.reliable(far) else f"{told}, fewer than {RELIABLE} pairs"
+
+
+def unreliable_rates(test: Test) -> tuple[str, ...]:
+    """Return the false accept rates that rest on few accepted pairs in some run, written out."""
+    known = [run.verification for run in test.runs if run.verification is not None]
+    fars = dict.fromkeys(far for found in known for far in found.fars)
+    return tuple(
+        rate(far)
+        for far in fars
+        if any(found.tar(far) is not None and not found.reliable(far) for found in known)
+    )
+
+
+def identification_table(test: Test) -> ScoreTable | None:
+    """Tell how well runs name who is enrolled and nobody else; None where nobody asked a run."""
+    known = [run for run in test.runs if run.identification]
+    if not known:
+        return None
+    rates = [point.fpir for point in known[0].identification[0].points]
+    rows = {
+        run.name: tuple(_identified(run.identification, place) for place in range(len(rates)))
+        for run in test.runs
+    }
+    return ScoreTable(tuple(f"TPIR at FPIR {rate(fpir)}" for fpir in rates), rows)
+
+
+def _identified(repeats: Sequence[Identification], place: int) -> Cell:
+    """Write TPIR at one rate, its mean over the repeats."""
+    points = [repeat.points[place] for repeat in repeats]
+    known = [p for p in points if p.tpir is not None and p.threshold is not None]
+    if not points or len(known) < len(points):
+        return Cell(number(None), None, note="too few searches")
+    tpir = statistics.fmean(point.tpir or 0.0 for point in known)
+    threshold = statistics.fmean(point.threshold or 0.0 for point in known)
+    return Cell(number(tpir), 100 * tpir, note=f"threshold {told_threshold(threshold)}")
 
 
 def change_table(pair: PairedRuns, ap: str) -> ChangeTable:
@@ -199,7 +244,7 @@ def _change(name: str, found: Difference) -> Change:
     verdict = {
         1: "better",
         -1: "worse",
-        0: "not told apart",
+        0: "no clear difference",
     }[side(found) * better]
     return Change(
         score=score_name(name),
@@ -208,7 +253,7 @@ def _change(name: str, found: Difference) -> Change:
         low=100 * found.low if known else None,
         high=100 * found.high if known else None,
         span=span(found.low, found.high, signed=True),
-        above=number(found.above_zero, 0),
+        better=number(found.above_zero if better > 0 else 1 - found.above_zero, 0),
         verdict=verdict if known else "not known",
     )
 

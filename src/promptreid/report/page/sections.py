@@ -17,7 +17,9 @@ from promptreid.report.page.scores import (
     breakdown_attributes,
     breakdowns_by,
     change_table,
+    identification_table,
     retrieval_table,
+    unreliable_rates,
     verification_table,
     word_table,
 )
@@ -73,10 +75,13 @@ class ShownTest:
         verification: Scores of pairs; None where nothing can be verified.
         words: What exchanged words do; None where that was not measured.
         verdicts: What follows from that, by run.
+        unreliable: False accept rates that rest on few accepted pairs.
+        identification: Open-set identification; None where it was not computed.
         changes: Paired differences, a table a run.
         figures: By name.
         breakdowns: By attribute, then by run.
         ranks: Rank lists.
+        cameras: Whether any image of the lists has a known camera.
         map: Maps of embeddings.
         repeats: Number of draws of query and gallery.
     """
@@ -89,10 +94,13 @@ class ShownTest:
     verification: ScoreTable | None
     words: ScoreTable | None
     verdicts: Mapping[str, str]
+    unreliable: tuple[str, ...]
+    identification: ScoreTable | None
     changes: tuple[ChangeTable, ...]
     figures: Mapping[str, ShownFigure]
     breakdowns: Mapping[str, Mapping[str, Breakdown]]
     ranks: tuple[ShownSection, ...]
+    cameras: bool
     map: ShownMap | None
     repeats: int
 
@@ -120,6 +128,8 @@ def shown_test(test: Test, key: str, album: Album) -> ShownTest:
         verification=verification_table(test),
         words=word_table(test),
         verdicts={run.name: word_verdict(run.words) for run in test.runs if run.words is not None},
+        unreliable=unreliable_rates(test),
+        identification=identification_table(test),
         changes=tuple(change_table(pair, test.runs[0].scores.ap) for pair in test.pairs),
         figures={
             name: ShownFigure(f"{key}-{name}", title, figure_svg(drawn, f"{key}-{name}"), drawn.alt)
@@ -128,6 +138,7 @@ def shown_test(test: Test, key: str, album: Album) -> ShownTest:
         },
         breakdowns={name: breakdowns_by(test, name) for name in breakdown_attributes(test)},
         ranks=tuple(shown_section(section, album) for section in test.ranks),
+        cameras=any(name for section in test.ranks for name in section.cameras.values()),
         map=None if test.map is None else _shown_map(test.map, album),
         repeats=test.repeats,
     )

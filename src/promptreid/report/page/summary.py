@@ -9,7 +9,16 @@ from promptreid.evaluation.breakdown import Gap, Group
 from promptreid.evaluation.uncertainty import Difference, tar_name
 from promptreid.evaluation.verification import Verification
 from promptreid.report.content import Content, RunFacts, Test, TestedRun
-from promptreid.report.page.words import count, group_name, interval, percent, plural, rate, span
+from promptreid.report.page.words import (
+    count,
+    group_name,
+    interval,
+    meaning,
+    percent,
+    plural,
+    rate,
+    span,
+)
 from promptreid.report.verification_figures import told_threshold
 
 _FAR = 1e-3
@@ -23,11 +32,13 @@ class KeyNumber:
         label: What it is.
         value: Written out.
         note: Its interval, or what it depends on.
+        meaning: What it tells, in a sentence.
     """
 
     label: str
     value: str
     note: str
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,7 @@ class Headline:
         test: Its number.
         data: Its name.
         best: The run that ranks best.
+        verdict: All of it in one sentence.
         numbers: Of that run.
         sentences: In order of weight.
     """
@@ -45,6 +57,7 @@ class Headline:
     test: int
     data: str
     best: str
+    verdict: str
     numbers: tuple[KeyNumber, ...]
     sentences: tuple[str, ...]
 
@@ -79,6 +92,7 @@ def _headline(number: int, test: Test, facts: dict[str, RunFacts]) -> Headline:
         test=number,
         data=test.name,
         best=best.name,
+        verdict=_verdict(test, best),
         numbers=_numbers(best),
         sentences=tuple(sentence for sentence in sentences if sentence),
     )
@@ -98,7 +112,20 @@ def _key_number(run: TestedRun, name: str, label: str) -> KeyNumber | None:
     score = run.intervals.scores.get(name)
     if score is None:
         return None
-    return KeyNumber(label, percent(score.value), span(score.low, score.high))
+    return KeyNumber(label, percent(score.value), span(score.low, score.high), meaning(name))
+
+
+def _verdict(test: Test, best: TestedRun) -> str:
+    """Say how often the best run is right, and whether it is surely better than the next one."""
+    first = best.intervals.scores["rank-1"].value
+    told = f"{best.name} puts the right identity first for {percent(first)} of the queries"
+    found = _rival(test, best)
+    if found is None:
+        return f"{told}."
+    other, change = found
+    if side(change):
+        return f"{told} and is clearly {'better' if side(change) > 0 else 'worse'} than {other}."
+    return f"{told}; there is no clear difference between it and {other}."
 
 
 def _opening(test: Test, best: TestedRun) -> str:
@@ -112,20 +139,28 @@ def _opening(test: Test, best: TestedRun) -> str:
     )
 
 
-def _compared(test: Test, best: TestedRun) -> str:
-    """Set the best run against the first, or the first against the one that comes next."""
+def _rival(test: Test, best: TestedRun) -> tuple[str, Difference] | None:
+    """Return whom the best run is set against, and by how much its mAP is above that one's.
+
+    That is the first run, or where that is the best itself, the one that comes next.
+    """
     if not test.pairs:
-        return ""
+        return None
     pair = next((pair for pair in test.pairs if pair.name == best.name), None)
     if pair is not None:
-        other, change = pair.baseline, pair.differences.get("mAP")
-    else:
-        pair = max(test.pairs, key=lambda pair: pair.differences["mAP"].value)
-        other, change = pair.name, _turned(pair.differences["mAP"])
-    if change is None:
+        return pair.baseline, pair.differences["mAP"]
+    pair = max(test.pairs, key=lambda pair: pair.differences["mAP"].value)
+    return pair.name, _turned(pair.differences["mAP"])
+
+
+def _compared(test: Test, best: TestedRun) -> str:
+    """Say by how much the best run is above its rival, and how sure that is."""
+    found = _rival(test, best)
+    if found is None:
         return ""
+    other, change = found
     where = "above" if change.value >= 0 else "below"
-    doubt = "" if side(change) else ": it includes zero, so these queries do not tell the two apart"
+    doubt = "" if side(change) else ": it includes zero, so there is no clear difference"
     return (
         f"On the same queries its mAP is {100 * abs(change.value):.1f} points {where} that of "
         f"{other} ({100 * best.intervals.level:g} % interval "

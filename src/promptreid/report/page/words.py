@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from promptreid.evaluation.scores import Scores
@@ -66,6 +67,29 @@ def score_name(name: str) -> str:
     return f"{kind} ({definition})" if line else kind
 
 
+_MEANINGS = MappingProxyType(
+    {
+        "mAP": "Mean average precision: 100 % if all photos of the right identity come first.",
+        "rank-1": "Share of the queries whose closest photo shows the right identity.",
+        "rank-k": "Share of the queries with the right identity among the closest k photos.",
+        "mINP": "How early the hardest photo of the right identity comes.",
+        "EER": "Error rate where false accepts equal false rejects; smaller is better.",
+        "AUC": "Chance that two photos of one identity score more than two of different ones.",
+        "TAR": "Share of the pairs of one identity accepted, when so few strangers are.",
+        "TPIR": "Share of the enrolled who are found, when so few strangers get a name.",
+        "FAR": "Share of the pairs of different identities that are accepted.",
+    }
+)
+
+
+def meaning(name: str) -> str:
+    """Say in one sentence what a score tells, by its name or its name for people."""
+    kind = name.split("@")[0].split(" ")[0].split("_")[0]
+    if kind.startswith("rank-") and kind != "rank-1":
+        kind = "rank-k"
+    return _MEANINGS.get(kind, "")
+
+
 def count(value: int) -> str:
     """Write a whole number with its thousands apart."""
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
@@ -79,6 +103,11 @@ def plural(value: int, one: str, several: str = "") -> str:
 def listed(words: Sequence[str], last: str = "and") -> str:
     """Join words as in a sentence."""
     return f" {last} ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+
+
+def cosine(value: float) -> str:
+    """Write a similarity with two digits."""
+    return f"{value:.2f}".replace("-", _MINUS)
 
 
 def seconds(value: float) -> str:

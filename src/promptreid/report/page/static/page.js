@@ -32,11 +32,53 @@
   });
   addEventListener("afterprint", () => { for (const part of closed) part.open = false; });
 
-  /* Only what is wider than its box can be scrolled, so only that takes the focus. */
+  /* A link to a folded part unfolds it. */
+  const unfold = () => {
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    const fold = target && (target.querySelector(":scope > details.fold") || target.closest("details"));
+    if (fold) fold.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  for (const link of document.querySelectorAll('a[href^="#"]')) link.addEventListener("click", () => setTimeout(unfold));
+  unfold();
+
+  /* The whole command, however long, goes to the clipboard. */
+  const command = document.getElementById("command");
+  if (command) {
+    const copy = document.createElement("button");
+    copy.type = "button";
+    copy.className = "copy";
+    copy.textContent = "Copy the command";
+    const said = document.createElement("span");
+    said.className = "quiet";
+    said.setAttribute("role", "status");
+    const select = () => {
+      const range = document.createRange();
+      range.selectNodeContents(command);
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+    };
+    copy.addEventListener("click", async () => {
+      let done = false;
+      try {
+        await navigator.clipboard.writeText(command.textContent);
+        done = true;
+      } catch {
+        select();
+        try { done = document.execCommand("copy"); } catch { /* the reader copies what is selected */ }
+      }
+      said.textContent = done ? " copied" : " selected; copy it with the keyboard";
+    });
+    command.parentElement.after(copy, said);
+  }
+
+  /* Only what is wider than its box can be scrolled: that takes the focus, and says so. */
   const boxes = document.querySelectorAll(".scroll");
   const measure = () => {
     for (const box of boxes) {
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0; else box.removeAttribute("tabindex");
+      const wide = box.scrollWidth > box.clientWidth + 1;
+      if (wide) box.tabIndex = 0; else box.removeAttribute("tabindex");
+      box.classList.toggle("wide", wide);
     }
   };
   addEventListener("resize", measure);
