@@ -60,12 +60,12 @@ def test_all_sections_are_there_and_shown(visit):
     page = visit()
     titles = [" ".join(title.split()) for title in page.locator("h2").all_inner_texts()]
     assert titles == [
-        "Summary", "What was run", "Learning curves", "Results on people", "How to read this",
-        "Make it again",
+        "Summary", "Results on people", "Learning curves", "What was run", "How to read this",
+        "Reproduce",
     ]  # fmt: skip
     parts = page.locator("#test-1 h3").all_inner_texts()
     assert parts == [
-        "Scores", "Differences on the same queries", "Curves and pairs", "Groups", "Rank lists",
+        "Rank lists", "Scores", "Differences on the same queries", "Groups", "Curves and pairs",
         "Activation", "Map of embeddings", "Queries without a match",
     ]  # fmt: skip
     for link in page.locator(".contents a").all():
@@ -76,6 +76,64 @@ def test_all_sections_are_there_and_shown(visit):
         box = figure.bounding_box()
         assert box["width"] > 150
         assert box["height"] > 100
+
+
+def test_a_link_to_a_folded_part_unfolds_it(visit):
+    page = visit()
+    for name in ("runs", "methods"):
+        fold = page.locator(f"#{name} > details")
+        assert not fold.evaluate("part => part.open")
+        page.locator(f".contents a[href='#{name}']").click()
+        page.wait_for_function(f"document.querySelector('#{name} > details').open")
+        assert fold.locator("table, dl").first.is_visible()
+
+
+def test_the_whole_command_is_copied(visit):
+    page = visit()
+    command = page.locator("#command").inner_text()
+    assert command.startswith("promptreid report ")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the command").click()
+    page.get_by_role("status").get_by_text("copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == command
+    box, window = page.locator(".command").bounding_box(), page.viewport_size["width"]
+    assert box["x"] + box["width"] <= window  # and it can all be read
+
+
+def test_what_scrolls_says_so(visit):
+    for size in ("phone", "desktop"):
+        page = visit(size=size)
+        said = page.evaluate(
+            """[...document.querySelectorAll('.scroll')].filter(box => box.clientWidth).map(box => [
+                 box.scrollWidth > box.clientWidth + 1,
+                 getComputedStyle(box, '::before').content.includes('scroll sideways'),
+               ])"""
+        )
+        assert all(wide == told for wide, told in said)
+        assert any(wide for wide, _ in said) or size == "desktop"
+
+
+def test_small_figures_stack_on_a_phone(visit):
+    columns = {
+        size: page.evaluate(
+            "getComputedStyle(document.querySelector('.pairs')).gridTemplateColumns.split(' ')"
+            ".length"
+        )
+        for size in ("phone", "desktop")
+        for page in [visit(size=size)]
+    }
+    assert columns["phone"] == 1 < columns["desktop"]
+
+
+def test_each_picture_of_a_list_has_rank_similarity_and_camera(visit):
+    page = visit()
+    captions = page.locator(".list figcaption").all_inner_texts()
+    assert captions
+    for caption in captions:
+        rank, similarity, camera = [line.strip() for line in caption.strip().split("\n")]
+        assert rank.split()[0].isdecimal()
+        assert -1 <= float(similarity.replace("\N{MINUS SIGN}", "-")) <= 1
+        assert camera.startswith("camera ")
 
 
 @pytest.mark.parametrize("size", SIZES)
