@@ -1,6 +1,7 @@
 """`promptreid train --test`: data that are scored and never learned from."""
 
 import json
+import shlex
 import shutil
 
 import pytest
@@ -79,3 +80,34 @@ def test_what_learns_nothing_may_be_tested_on_anything(capsys, crops, quick, tmp
     code, _, err = run(capsys, *arguments, "--device", "cpu")
     assert code == 0, err
     assert json.loads((out / "scores.json").read_text())["data"] == test
+
+
+def test_a_run_ends_with_its_gain_and_the_next_two_commands(capsys, crops, quick, tmp_path):
+    """The next commands can be pasted although the folder's name has a space."""
+    out = tmp_path / "my run"
+    few = ("validation.kind=folds", *SHORT)
+    code, told, err = run(
+        capsys, "train", "clip-reid", *quick, *few, "--data", f"folder:{crops}", "--out", out
+    )
+    assert code == 0, err
+    assert "\nBefore training (tiny untrained) and after:\n  mAP " in told
+    last = told.splitlines()[-3:]
+    assert last[0] == "next:"
+    assert last[1].startswith(f"  promptreid same '{out}' A.jpg B.jpg  ")
+    assert last[2].startswith(f"  promptreid report '{out}'  ")
+    image = crops / "000" / "0.png"
+    words = shlex.split(last[1].partition("   ")[0].replace("A.jpg B.jpg", f"{image} {image}"))
+    code, told, err = run(capsys, *words[1:])
+    assert code == 0, err
+    assert told.startswith("THE SAME")
+
+
+def test_without_a_threshold_the_next_command_chooses_one(capsys, crops, quick, tmp_path):
+    out = tmp_path / "run"
+    code, told, err = run(
+        capsys, "train", "clip-reid", *quick, *SHORT, "--data", f"folder:{crops}", "--out", out,
+        "--no-before",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "Before training" not in told
+    assert f"  promptreid threshold {out} --data SPEC  " in told

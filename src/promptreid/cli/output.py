@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +30,39 @@ def score_results(scores: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def print_run_scores(run: RunFolder) -> None:
-    """Print a finished run's scores and where it lies."""
+    """Print a finished run's scores, what training gained, where it lies, and what comes next."""
     path = run.path / "scores.json"
-    if path.is_file():
-        for result in score_results(json.loads(path.read_text(encoding="utf-8"))):
-            click.echo(score_text(result, title=result.get("data", "")))
-    click.echo(f"run: {run.path}")
+    results = score_results(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
+    for result in results:
+        click.echo(score_text(result, title=result.get("data", "")))
+        if "worth" in result:
+            from promptreid.evaluation.worth import worth_text
+
+            click.echo("\n" + worth_text(result["worth"]))
+    click.echo(f"\nrun: {run.path}")
+    for line in next_commands(run, tested=bool(results)):
+        click.echo(line)
+
+
+def next_commands(run: RunFolder, *, tested: bool) -> list[str]:
+    """Say which two commands come after a training, ready to be pasted.
+
+    Args:
+        run: A finished run.
+        tested: Whether it has test images, to report on.
+    """
+    from promptreid.models.checkpoint import read_metadata
+
+    shown = shlex.quote(str(run.path))
+    same = f"promptreid same {shown} A.jpg B.jpg", "is it the same one?"
+    choose = f"promptreid threshold {shown} --data SPEC", "from which score on is it the same one?"
+    report = f"promptreid report {shown}", "all of it on one page"
+    has_threshold = "verification" in read_metadata(run.best)
+    commands = [same if has_threshold else choose, *([report] if tested else [])]
+    if not tested and not has_threshold:
+        commands.append(same)
+    width = max(len(command) for command, _ in commands)
+    return ["next:", *(f"  {command:{width}}   {why}" for command, why in commands)]
 
 
 def score_text(result: dict[str, Any], *, title: str) -> str:

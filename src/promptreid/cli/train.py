@@ -38,6 +38,12 @@ from promptreid.cli import options
     help="How trackers get rank lists of test images at the end.  [default: plain, or as the "
     "resumed run was started]",
 )
+@click.option(
+    "--before/--no-before",
+    default=None,
+    help="Score the untrained backbone first, so that the run ends with what training gained. It "
+    "costs one pass over the test images, once for all runs on them.  [default: --before]",
+)
 @options.device
 @options.unreadable
 def train(
@@ -51,6 +57,7 @@ def train(
     overwrite: bool,
     track: tuple[str, ...],
     track_pictures: str | None,
+    before: bool | None,
     device: str | None,
     unreadable: str,
 ) -> None:
@@ -88,6 +95,7 @@ def train(
         unreadable=unreadable,
         track=track,
         track_pictures=track_pictures,
+        before=before,
     )
     try:
         run = run_training(request, progress=Lines())

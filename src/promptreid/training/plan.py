@@ -40,6 +40,8 @@ class TrainRequest:
     """Trackers; a resumed run goes on with those it has when none is named."""
     track_pictures: str | None = None
     """One of `PICTURES`; a resumed run goes on with its own when None."""
+    before: bool | None = None
+    """Whether the untrained model is scored first; a resumed run goes on with its own when None."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Plan:
     device: torch.device
     track: tuple[TrackerSpec, ...]
     track_pictures: str
+    before: bool = True
 
 
 def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
@@ -99,6 +102,7 @@ def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
         device=device,
         track=_track(request, None),
         track_pictures=request.track_pictures or PICTURES[0],
+        before=request.before is not False,
     )
     return plan, None
 
@@ -165,6 +169,7 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
         device=device,
         track=_track(request, run),
         track_pictures=request.track_pictures or before.get("track_pictures", PICTURES[0]),
+        before=before.get("before", True) if request.before is None else request.before,
     )
 
 

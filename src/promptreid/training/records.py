@@ -32,6 +32,7 @@ def create_run(
     record = environment(seed=plan.seed, device=plan.device, precision=plan.precision)
     record["unreadable"] = plan.unreadable
     record["track_pictures"] = plan.track_pictures
+    record["before"] = plan.before
     return RunFolder.create(
         plan.out,
         recipe=plan.recipe,

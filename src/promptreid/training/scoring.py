@@ -12,8 +12,10 @@ from promptreid.evaluation.attributes import classify_attributes
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.render_words import word_verdict
 from promptreid.evaluation.score_data import score_data, tested_rows
+from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.settings import RetrievalSettings
 from promptreid.evaluation.word_control import score_words
+from promptreid.evaluation.worth import training_worth
 from promptreid.progress import Progress
 from promptreid.report.draw_scores import drawn_ranks
 from promptreid.report.trial import Trial, TrialRun
@@ -23,6 +25,7 @@ from promptreid.tracking.values import tested_names
 from promptreid.training.data import TrainingData
 from promptreid.training.domain_control import score_domain_texts
 from promptreid.training.plan import Plan
+from promptreid.training.untrained import Untrained
 
 
 def score_run(
@@ -34,6 +37,7 @@ def score_run(
     *,
     data: TrainingData | None,
     epochs: int,
+    untrained: Untrained | None,
     progress: Progress,
 ) -> None:
     """Score the best checkpoint on every data set that has something to test on.
@@ -49,6 +53,7 @@ def score_run(
         trackers: Get the scores, and rank lists of the worst queries.
         data: What was learned from; None where nothing was.
         epochs: Trained, over all stages.
+        untrained: What the model scored before training, to say what it gained; None for nothing.
         progress: Where to report.
 
     Raises:
@@ -62,7 +67,11 @@ def score_run(
     settings = RetrievalSettings.of(plan.recipe.evaluation)
     results, embedded = [], []
     for dataset in testable:
-        result, embeddings = _score(embedder, dataset, settings, progress)
+        scores, result, embeddings = _score(embedder, dataset, settings, progress)
+        if untrained is not None:
+            before = untrained.scores[dataset.spec]
+            worth = training_worth(before, scores, untrained=untrained.name)
+            result["worth"] = worth.to_dict()
         if plan.recipe.zero_shot.attributes:
             templates = plan.recipe.zero_shot.attributes
             result["attributes"] = _read_attributes(embedder, dataset, templates, progress)
@@ -83,7 +92,7 @@ def score_run(
 
 def _score(
     embedder: Embedder, dataset: DataSet, settings: RetrievalSettings, progress: Progress
-) -> tuple[dict[str, Any], Embeddings]:
+) -> tuple[Scores, dict[str, Any], Embeddings]:
     """Score one data set; where words are read at retrieval, with those of other images as well."""
     shared: dict[str, Any] = {
         "metadata": embedder.metadata,
@@ -96,7 +105,7 @@ def _score(
         )
         progress.message(f"{dataset.spec}: {word_verdict(control)}")
         words = {"word_control": control.to_dict()}
-        return {**scores.to_dict(), "data": dataset.spec, **words}, embeddings
+        return scores, {**scores.to_dict(), "data": dataset.spec, **words}, embeddings
     scores, embeddings = score_data(
         embedder.model,
         dataset,
@@ -106,7 +115,7 @@ def _score(
         rerank=settings.rerank,
         **shared,
     )
-    return {**scores.to_dict(), "data": dataset.spec}, embeddings
+    return scores, {**scores.to_dict(), "data": dataset.spec}, embeddings
 
 
 def _show_ranks(

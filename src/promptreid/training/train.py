@@ -10,6 +10,7 @@ from promptreid.embedder import Embedder
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Logged, Progress, clock
+from promptreid.report.cache import default_cache
 from promptreid.runs.folder import LOG, SCORES, STATUS, RunFolder
 from promptreid.runs.records import check_same_data
 from promptreid.tracking.group import Trackers
@@ -25,6 +26,7 @@ from promptreid.training.scoring import score_run
 from promptreid.training.state import TrainingState
 from promptreid.training.threshold import keep_threshold
 from promptreid.training.trainer import Interrupted, Trainer, clean_cache
+from promptreid.training.untrained import score_untrained
 
 __all__ = ["TrainRequest", "train"]
 
@@ -79,12 +81,21 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         try:
             info = run_info(run, plan, epochs=len(state.table))
             with trackers.session(info, state.table, stopped=stops):
+                tested = [*datasets, *tests]
+                untrained = score_untrained(plan, tested, cache=default_cache(), progress=progress)
                 _fit(run, plan, model, preprocess, data, state, trackers, progress)
                 best = _best(run, plan)
                 keep_threshold(run, best, plan, data, datasets, tests, progress=progress)
-                tested, epochs = [*datasets, *tests], len(state.table)
                 score_run(
-                    run, best, plan, tested, trackers, data=data, epochs=epochs, progress=progress
+                    run,
+                    best,
+                    plan,
+                    tested,
+                    trackers,
+                    data=data,
+                    epochs=len(state.table),
+                    untrained=untrained,
+                    progress=progress,
                 )
         except stops:
             where = _where(state, plan.recipe)
