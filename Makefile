@@ -1,6 +1,7 @@
 # These commands need only python3 and make:
 #   make demo    set up .venv and run the main job on rendered hands
 #   make test    the same set-up with the test tools, and all tests
+#   make fuzz    damaged and hostile input, TIMES as many inputs as the tests take (default 20)
 #   make bench   the same set-up, and speed measured beside plain formulations (BENCH=names)
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,11 +9,12 @@ DEMO ?=
 TEST ?=
 CORES ?= auto
 BENCH ?=
+TIMES ?= 20
 
 BIN = $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test lint bench clean help
+.PHONY: demo test fuzz lint bench clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -22,6 +24,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile $(TEST)
+
+fuzz: $(VENV)/.installed-test
+	FUZZ=$(TIMES) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) tests/fuzz $(TEST)
 
 bench: $(VENV)/.installed
 	$(BIN)/promptreid bench $(BENCH)
