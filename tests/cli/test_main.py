@@ -7,6 +7,7 @@ import sys
 
 import click
 import pytest
+from PIL import Image
 
 import promptreid
 from promptreid.cli import main as entry
@@ -157,3 +158,18 @@ def test_module_is_runnable():
         check=True,
     )
     assert promptreid.__version__ in done.stdout
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_damaged_tags_of_pictures_do_not_speak_amid_the_progress(tmp_path, debug):
+    for who in "abcd":
+        (tmp_path / who).mkdir()
+        for number in range(2):
+            image = Image.new("RGB", (8, 8), (ord(who) % 4 * 60, number * 99, 0))
+            image.save(tmp_path / who / f"{number}.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\x09\0")
+    command = [sys.executable, "-m", "promptreid", "data", "inspect", f"folder:{tmp_path}"]
+    found = subprocess.run(
+        command + ["--debug"] * debug, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0
+    assert ("Corrupt EXIF" in found.stderr) == debug

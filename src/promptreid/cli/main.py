@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from types import MappingProxyType
 
 import click
@@ -90,6 +91,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(given: list[str]) -> None:
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
+    if not debug:  # what Pillow says of damaged tags of a picture would stand amid the progress
+        warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         code = cli.main(args=given, prog_name="promptreid", standalone_mode=False)
     except click.ClickException as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,13 +62,11 @@ def why_unreadable(content: bytes) -> str:
     refuses the same files.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with open_image(content) as image:
-                image.verify()
-            with open_image(content) as image:
-                image.load()
-                mode, source = image.mode, image.format
+        with open_image(content) as image:
+            image.verify()
+        with open_image(content) as image:
+            image.load()
+            mode, source = image.mode, image.format
     except Exception as error:  # a broken file can make a decoder raise anything
         return why_undecodable(error, content)
     if mode == "F" or (mode == "I" and source not in ("PNG", "PPM")):

@@ -43,3 +43,17 @@ def test_only_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "1.heic").touch()
     with pytest.raises(DataError, match="1 HEIC file cannot be read here; convert it to JPEG"):
         load_data(f"images:{tmp_path}")
+
+
+def test_very_deep_folders_are_read(tmp_path: Path, make_images) -> None:
+    folders = [tmp_path]
+    for _ in range(1200):
+        folders.append(folders[-1] / "d")
+        folders[-1].mkdir()
+    make_images(folders[-1], ["a.jpg"])
+    try:
+        assert load_data(f"images:{tmp_path}").manifest.paths == ("d/" * 1200 + "a.jpg",)
+    finally:  # what removes old folders of tests may not go so deep
+        (folders[-1] / "a.jpg").unlink()
+        for folder in reversed(folders[1:]):
+            folder.rmdir()

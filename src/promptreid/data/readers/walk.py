@@ -93,9 +93,14 @@ class Walk:
             listing: What lies in it.
             prefix: What paths start with.
         """
-        yield from (prefix + name for name in listing.images)
-        for name, inside in self.children(folder, listing):
-            yield from self.images_below(folder / name, inside, f"{prefix}{name}/")
+        stack = [(folder, listing, prefix)]  # not a recursion: folders may be a thousand deep
+        while stack:
+            folder, listing, prefix = stack.pop()
+            yield from (prefix + name for name in listing.images)
+            stack += [
+                (folder / name, inside, f"{prefix}{name}/")
+                for name, inside in reversed(self.children(folder, listing))
+            ]
 
     @property
     def notes(self) -> tuple[str, ...]:
