@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from small_models import small_backbone
 from promptreid.data.dataset import load_data
 from promptreid.data.preprocess import Preprocess
 from promptreid.embedder import Embedder
+from promptreid.evaluation.sentence_share import SentenceShare
 from promptreid.models.reid import ReIDModel
 from promptreid.report import cache
 from promptreid.report.cache import cached_embeddings, default_cache, embedding_key
@@ -25,7 +27,9 @@ def manifest(crops):
 def test_a_second_time_nothing_is_embedded(manifest, tmp_path, monkeypatch):
     first = cached_embeddings(build(), manifest, folder=tmp_path / "new")
     assert len(list((tmp_path / "new").iterdir())) == 1
-    monkeypatch.setattr(cache, "embed_manifest", lambda *_, **__: pytest.fail("embedded again"))
+    monkeypatch.setattr(
+        cache, "embed_with_sentences", lambda *_, **__: pytest.fail("embedded again")
+    )
     again = cached_embeddings(build(), manifest, folder=tmp_path / "new")
     assert torch.equal(first.vectors, again.vectors)
     assert first.identities == again.identities
@@ -69,4 +73,9 @@ def test_the_key_hears_of_weights_preparation_rows_and_files(manifest, crops):
         keys.append(embedding_key(build(), manifest))
     finally:
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert len(set(keys)) == 5
+    share = SentenceShare(0.2, {"side": ("the {side} side",)})
+    keys.append(embedding_key(build(), manifest, sentences=share))
+    keys.append(embedding_key(build(), manifest, sentences=replace(share, share=0.3)))
+    other_words = replace(share, templates={"side": ("seen from the {side}",)})
+    keys.append(embedding_key(build(), manifest, sentences=other_words))
+    assert len(set(keys)) == 8

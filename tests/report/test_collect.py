@@ -11,7 +11,7 @@ from promptreid.data.dataset import load_data
 from promptreid.data.preprocess import Preprocess
 from promptreid.embedder import load
 from promptreid.errors import ConfigError, EvaluationError, RunError
-from promptreid.evaluation import embed
+from promptreid.evaluation import sentence_embed
 from promptreid.evaluation.further import FurtherScores, further_scores
 from promptreid.evaluation.score_data import score_data
 from promptreid.models.checkpoint import save_model
@@ -177,9 +177,9 @@ def test_everything_comes_from_one_embedding(runs, table, monkeypatch):
 
     def counted(*args, **options):
         calls.append(len(args[1]))
-        return embed.embed_manifest(*args, **options)
+        return sentence_embed.embed_with_sentences(*args, **options)
 
-    monkeypatch.setattr(cache_module, "embed_manifest", counted)
+    monkeypatch.setattr(cache_module, "embed_with_sentences", counted)
     collect(runs[:1], [table, table], options=QUICK, device="cpu")
     assert calls == [60]
 

@@ -73,6 +73,14 @@ if TYPE_CHECKING:
     "[default: as in the recipe]",
 )
 @click.option(
+    "--sentences",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=None,
+    metavar="SHARE",
+    help="Share of the recipe's sentences (zero_shot.attributes) in the similarity of two images; "
+    "0 for images alone.  [default: as in the recipe]",
+)
+@click.option(
     "--prompt",
     "prompts",
     multiple=True,
@@ -143,6 +151,7 @@ def evaluate(
     query_expansion: int | None,
     expansion_power: float | None,
     rerank: bool | None,
+    sentences: float | None,
     prompts: tuple[str, ...],
     words: bool,
     multi_query: str | None,
@@ -198,6 +207,10 @@ def evaluate(
         raise click.UsageError("--by groups single queries; leave out --multi-query or --by.")
     if paired and max(len(models), len(set(prompts))) < 2:
         raise click.UsageError("--paired compares runs with the first; give two runs or more.")
+    if words and sentences:
+        raise click.UsageError(
+            "--words exchanges words in a model's own sentences; leave out --sentences."
+        )
     if words and prompts:
         raise click.UsageError(
             "--words scores sentences with and without words by itself; leave out --prompt."
@@ -221,6 +234,7 @@ def evaluate(
             query_expansion=query_expansion,
             expansion_power=expansion_power,
             rerank=rerank,
+            sentences=sentences,
         )
         if expansion_power is not None and settings.expansion is None:
             raise click.UsageError(
@@ -332,6 +346,7 @@ def _score(
             flip=settings.flip,
             expansion=settings.expansion,
             rerank=settings.rerank,
+            sentences=settings.sentences,
             prompt=kind,
             store=store,
             batch_size=batch_size,

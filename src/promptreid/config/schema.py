@@ -197,6 +197,9 @@ class EvaluationConfig(Strict):
     """Weights are similarities to this power; 0 for plain averages."""
     rerank: bool = False
     """k-reciprocal re-ranking, k1 20, k2 6, lambda 0.3."""
+    sentences: float = Field(default=0.0, ge=0, lt=1)
+    """Share of `zero_shot.attributes` in the similarity of two images: the cosine of what the
+    sentences say of them, the rest being the cosine of their embeddings. 0 for images alone."""
 
 
 class Recipe(Strict):
@@ -247,6 +250,20 @@ class Recipe(Strict):
             term.classifier for stage in self.stages for term in stage.losses.active().values()
         }
         return tuple(kind for kind in CLASSIFIERS if kind in wanted)
+
+    @model_validator(mode="after")
+    def _sentences_exist(self) -> Recipe:
+        if self.evaluation.sentences and not self.zero_shot.attributes:
+            raise ValueError(
+                "evaluation.sentences gives sentences a share in the similarity, but there are "
+                "none; give some in zero_shot.attributes"
+            )
+        if self.evaluation.sentences and self.stages:
+            raise ValueError(
+                "evaluation.sentences is for recipes without stages, whose scores are zero-shot; "
+                "score a trained run with promptreid evaluate --sentences"
+            )
+        return self
 
     @model_validator(mode="after")
     def _parts_exist(self) -> Recipe:

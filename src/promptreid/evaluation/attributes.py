@@ -102,10 +102,13 @@ def classify_attributes(
         return {}
     model.eval()
     asked = {
-        name: (_values(manifest, name), _texts(model.backbone, manifest, name, tuple(sentences)))
+        name: (
+            _values(manifest, name),
+            value_texts(model.backbone, manifest, name, tuple(sentences)),
+        )
         for name, sentences in templates.items()
     }
-    images = _project(
+    images = project_images(
         model,
         manifest,
         preprocess,
@@ -229,10 +232,26 @@ def _values(manifest: Manifest, attribute: str) -> tuple[str, ...]:
     return values
 
 
-def _texts(
+def value_texts(
     backbone: Backbone, manifest: Manifest, attribute: str, templates: tuple[str, ...]
 ) -> Tensor:
-    """Return the text feature of each value, averaged over what else the sentences name."""
+    """Return the text feature of each value of an attribute in the data, in ascending order.
+
+    Args:
+        backbone: Text tower and tokenizer.
+        manifest: Gives the values, and those of what else the sentences name, over which the
+            features are averaged.
+        attribute: A field of each sentence.
+        templates: The sentences.
+
+    Returns:
+        (V, d) rows of length 1.
+
+    Raises:
+        ConfigError: As `attribute_texts`.
+        DataError: The data lack an attribute, it has a single value, or two values read alike.
+        WeightsError: The weights came without word embeddings.
+    """
     names = [name for name in template_fields(templates) if name not in (attribute, CONTEXT)]
     _check_known(manifest, names)
     rows = zip(*(manifest.attributes[name] for name in names), strict=True)
@@ -253,7 +272,7 @@ def _check_known(manifest: Manifest, names: Sequence[str]) -> None:
             )
 
 
-def _project(
+def project_images(
     model: ReIDModel,
     manifest: Manifest,
     preprocess: Preprocess,
@@ -263,7 +282,24 @@ def _project(
     batch_size: int,
     progress: Counter | None,
 ) -> Tensor:
-    """Encode all images in the space shared with text, (N, d) rows of length 1 on the CPU."""
+    """Encode all images in the space shared with text.
+
+    Args:
+        model: In eval mode.
+        manifest: Rows to encode.
+        preprocess: That of the weights.
+        metadata: Of the weights; gives the rows of camera and view embeddings. An attribute never
+            enters the image tower.
+        device: Where the model is.
+        batch_size: Images per forward pass.
+        progress: Where to report; None for silence.
+
+    Returns:
+        (N, d) rows of length 1, on the CPU.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+    """
     cameras = torch.from_numpy(camera_rows(manifest, metadata))
     views = torch.from_numpy(view_rows(manifest, metadata, attributes=False))
     paths = [manifest.path(row) for row in range(len(manifest))]

@@ -127,6 +127,16 @@ def _applied(values: Values) -> list[str]:
         lines.append(f"Embeddings are computed with {values['precision']} matrices.")
     if values.get("flip"):
         lines.append("Embeddings are averages over each image and its mirror image.")
+    said = values.get("sentences")
+    if said is not None:
+        about = ", ".join(said["attributes"])
+        lines.append(
+            f"What sentences say of two images ({about}) has a share of {said['share']:g} in their "
+            "similarity."
+            if about
+            else f"Sentences were to have a share of {said['share']:g} in the similarity, but none "
+            "of their attributes differs between these images, so images count alone."
+        )
     joined = values.get("multi_query")
     if joined is not None:
         group = {"identity": "identity", "identity_camera": "identity and camera"}[joined]

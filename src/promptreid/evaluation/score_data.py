@@ -14,12 +14,14 @@ from promptreid.data.preprocess import Preprocess
 from promptreid.data.protocol import Protocol
 from promptreid.data.store import ImageStore
 from promptreid.errors import EvaluationError
-from promptreid.evaluation.embed import Counter, embed_manifest
+from promptreid.evaluation.embed import Counter
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.expansion import Expansion
 from promptreid.evaluation.rerank import Rerank
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.scoring import evaluate_protocol
+from promptreid.evaluation.sentence_embed import embed_with_sentences
+from promptreid.evaluation.sentence_share import SentenceShare
 from promptreid.models.reid import ReIDModel
 
 
@@ -36,6 +38,7 @@ def score_data(
     rerank: Rerank | None = None,
     multi_query: str | None = None,
     prompt: str | None = None,
+    sentences: float = 0.0,
     store: ImageStore | None = None,
     batch_size: int = 64,
     progress: Counter | None = None,
@@ -55,6 +58,8 @@ def score_data(
         multi_query: Join queries of one "identity", or of one "identity_camera", into one.
         prompt: Kind of sentence of an image prompt, "composed" or "simplified"; None for the
             model's own choice, and for models without.
+        sentences: Share of the sentences of the weights' recipe in the similarity of two images; 0
+            for images alone.
         store: What `open_images` gave for the rows of `tested_rows`, to score them more than once;
             None to read them from the disk.
         batch_size: Images per forward pass.
@@ -62,19 +67,21 @@ def score_data(
 
     Returns:
         The scores, and the embeddings of the test rows in manifest order. The embeddings are those
-        of `flip`, not yet expanded.
+        of `flip` and `sentences`, not yet expanded.
 
     Raises:
         EvaluationError: The data set has no query or no gallery images, or no query has a match.
         ConfigError: A kind of sentence is asked for that the model does not have.
     """
     manifest, compact = tested_protocol(dataset)
-    embeddings = embed_manifest(
+    share = SentenceShare.of(sentences, metadata)
+    embeddings = embed_with_sentences(
         model,
         manifest,
         preprocess,
         metadata=metadata,
         device=device,
+        sentences=share,
         batch_size=batch_size,
         flip=flip,
         prompt=prompt,
@@ -89,7 +96,8 @@ def score_data(
         expansion=expansion,
         multi_query=multi_query,
     )
-    return replace(scores, flip=flip), embeddings
+    used = None if share is None else share.usable(manifest)
+    return replace(scores, flip=flip, sentences=used), embeddings
 
 
 def tested_rows(dataset: DataSet) -> Manifest:

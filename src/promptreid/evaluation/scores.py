@@ -16,6 +16,7 @@ from promptreid.evaluation.ranking import cumulative_matches
 if TYPE_CHECKING:
     from promptreid.evaluation.expansion import Expansion
     from promptreid.evaluation.rerank import Rerank
+    from promptreid.evaluation.sentence_share import SentenceShare
 
 AP_DEFINITIONS = ("step", "trapezoid")
 REPORTED_RANKS = (1, 5, 10, 20)
@@ -111,6 +112,7 @@ class Scores:
         rerank: Parameters of the re-ranking, None without one.
         expansion: Parameters of the query expansion, None without one.
         flip: Whether embeddings are averages over an image and its mirror image.
+        sentences: What sentences have to say in the similarity; None for images alone.
         multi_query: How queries were joined, "identity" or "identity_camera"; None for single ones.
         results: Outcome of each query, one per repeat.
     """
@@ -123,6 +125,7 @@ class Scores:
     rerank: Rerank | None = None
     expansion: Expansion | None = None
     flip: bool = False
+    sentences: SentenceShare | None = None
     multi_query: str | None = None
     results: tuple[QueryResult, ...] = field(default=(), compare=False, repr=False)
 
@@ -216,6 +219,7 @@ class Scores:
             "same_camera": self.same_camera,
             "note": self.note,
             "flip": self.flip,
+            "sentences": None if self.sentences is None else self.sentences.to_dict(),
             "query_expansion": None if self.expansion is None else self.expansion.to_dict(),
             "multi_query": self.multi_query,
             "rerank": None if self.rerank is None else self.rerank.to_dict(),

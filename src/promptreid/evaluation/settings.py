@@ -20,11 +20,14 @@ class RetrievalSettings:
         flip: Average each embedding with that of the mirrored image.
         expansion: Query expansion, applied first.
         rerank: k-reciprocal re-ranking, applied to what the expansion gives.
+        sentences: Share of the recipe's sentences in the similarity; see
+            `promptreid.evaluation.sentence_embed`. 0 for images alone.
     """
 
     flip: bool = False
     expansion: Expansion | None = None
     rerank: Rerank | None = None
+    sentences: float = 0.0
 
     @classmethod
     def of(
@@ -35,6 +38,7 @@ class RetrievalSettings:
         query_expansion: int | None = None,
         expansion_power: float | None = None,
         rerank: bool | None = None,
+        sentences: float | None = None,
     ) -> RetrievalSettings:
         """Take a recipe's settings, and anything that is given here in place of them.
 
@@ -44,6 +48,7 @@ class RetrievalSettings:
             query_expansion: As `evaluation.query_expansion`; None for the recipe's.
             expansion_power: As `evaluation.expansion_power`; None for the recipe's.
             rerank: As `evaluation.rerank`; None for the recipe's.
+            sentences: As `evaluation.sentences`; None for the recipe's.
 
         Raises:
             EvaluationError: A number is out of range.
@@ -55,4 +60,5 @@ class RetrievalSettings:
             flip=config.flip if flip is None else flip,
             expansion=Expansion(neighbours, power) if neighbours else None,
             rerank=Rerank() if wanted else None,
+            sentences=config.sentences if sentences is None else sentences,
         )

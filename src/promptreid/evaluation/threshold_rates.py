@@ -91,6 +91,7 @@ def others_than_stored(scores: Scores, prompt: str | None = None) -> str:
     """
     ways = (
         ("averaged with those of mirrored images", scores.flip),
+        ("joined with what sentences say", scores.sentences is not None),
         ("joined over several queries", scores.multi_query is not None),
         (f"made with the {prompt} sentence", prompt is not None),
     )

@@ -14,8 +14,10 @@ from promptreid import __version__
 from promptreid.data.manifest import Manifest
 from promptreid.embedder import Embedder
 from promptreid.errors import EvaluationError
-from promptreid.evaluation.embed import Counter, embed_manifest
+from promptreid.evaluation.embed import Counter
 from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.sentence_embed import embed_with_sentences
+from promptreid.evaluation.sentence_share import SentenceShare
 
 _METADATA = ("preprocess", "camera_values", "view_values")
 
@@ -32,6 +34,7 @@ def cached_embeddings(
     *,
     folder: Path | None,
     flip: bool = False,
+    sentences: SentenceShare | None = None,
     batch_size: int = 64,
     progress: Counter | None = None,
 ) -> Embeddings:
@@ -42,6 +45,7 @@ def cached_embeddings(
         manifest: Rows to embed.
         folder: Where embeddings are kept; None to keep none.
         flip: Average each embedding with that of the mirrored image.
+        sentences: What sentences have to say in the similarity; None for images alone.
         batch_size: Images per forward pass.
         progress: Where to report.
 
@@ -55,17 +59,19 @@ def cached_embeddings(
     path = (
         None
         if folder is None
-        else (folder / f"{embedding_key(embedder, manifest, flip=flip)}.safetensors")
+        else folder
+        / f"{embedding_key(embedder, manifest, flip=flip, sentences=sentences)}.safetensors"
     )
     if path is not None and path.is_file():
         with contextlib.suppress(EvaluationError):
             return Embeddings.load(path)
-    found = embed_manifest(
+    found = embed_with_sentences(
         embedder.model,
         manifest,
         embedder.preprocess,
         metadata=embedder.metadata,
         device=embedder.device,
+        sentences=sentences,
         batch_size=batch_size,
         flip=flip,
         progress=progress,
@@ -77,11 +83,18 @@ def cached_embeddings(
     return found
 
 
-def embedding_key(embedder: Embedder, manifest: Manifest, *, flip: bool = False) -> str:
+def embedding_key(
+    embedder: Embedder,
+    manifest: Manifest,
+    *,
+    flip: bool = False,
+    sentences: SentenceShare | None = None,
+) -> str:
     """Return a name that changes with anything that embeddings depend on.
 
     That is: the weights and how the model is put together, how images are prepared and whether they
-    are mirrored, the rows, and size and time of change of each image file.
+    are mirrored, what sentences have to say, the rows, and size and time of change of each image
+    file.
     """
     digest = hashlib.sha256()
     described = {
@@ -91,6 +104,7 @@ def embedding_key(embedder: Embedder, manifest: Manifest, *, flip: bool = False)
         "side": embedder.metadata.get("recipe", {}).get("sie"),
         "device": embedder.device.type,
         "flip": flip,
+        "sentences": None if sentences is None else [sentences.share, dict(sentences.templates)],
         "rows": manifest.fingerprint(),
         "files": [_stamp(manifest.path(row)) for row in range(len(manifest))],
     }

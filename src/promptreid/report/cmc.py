@@ -110,6 +110,7 @@ def _applied(scores: Scores) -> str:
     """Name what was done to the embeddings, so that curves of different rules are not mistaken."""
     done = {
         "mirror images": scores.flip,
+        "sentences": scores.sentences is not None,
         "query expansion": scores.expansion is not None,
         "re-ranked": scores.rerank is not None,
     }

@@ -16,6 +16,7 @@ from promptreid.evaluation.embed import Counter
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.scoring import evaluate_protocol
+from promptreid.evaluation.sentence_share import SentenceShare
 from promptreid.evaluation.settings import RetrievalSettings
 from promptreid.report.cache import cached_embeddings
 
@@ -70,11 +71,13 @@ class TrialRun:
         name: Of the run.
         embeddings: Row for row those of the manifest.
         settings: What the run's recipe does to embeddings before they are ranked.
+        sentences: What sentences have to say in the embeddings' similarity; None for images alone.
     """
 
     name: str
     embeddings: Embeddings
     settings: RetrievalSettings
+    sentences: SentenceShare | None = None
 
     def scores(self, protocol: Protocol) -> Scores:
         """Rank and score, as `promptreid evaluate` does by default.
@@ -88,7 +91,7 @@ class TrialRun:
             expansion=self.settings.expansion,
             rerank=self.settings.rerank,
         )
-        return replace(scores, flip=self.settings.flip)
+        return replace(scores, flip=self.settings.flip, sentences=self.sentences)
 
 
 def trial_runs(
@@ -115,12 +118,15 @@ def trial_runs(
         recipe = embedder.metadata.get("recipe", {})  # published weights come without one
         config = EvaluationConfig.model_validate(recipe.get("evaluation", {}))
         settings = RetrievalSettings.of(config)
+        share = SentenceShare.of(settings.sentences, embedder.metadata)
+        used = None if share is None else share.usable(trial.manifest)
         embeddings = cached_embeddings(
             embedder,
             trial.manifest,
             folder=cache,
             flip=settings.flip,
+            sentences=used,
             batch_size=batch_size,
             progress=progress,
         )
-        yield TrialRun(name, embeddings, settings)
+        yield TrialRun(name, embeddings, settings, used)

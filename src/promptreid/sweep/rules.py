@@ -20,6 +20,7 @@ _WORDS = {
     "gallery": "gallery images",
     "same_camera": "same-camera rule",
     "flip": "flip averaging",
+    "sentences": "sentences in the similarity",
     "query_expansion": "query expansion",
     "rerank": "re-ranking",
     "images": "fingerprint of the data",

@@ -113,6 +113,7 @@ def _score(
         flip=settings.flip,
         expansion=settings.expansion,
         rerank=settings.rerank,
+        sentences=settings.sentences,
         **shared,
     )
     return scores, {**scores.to_dict(), "data": dataset.spec}, embeddings

@@ -140,6 +140,7 @@ def applied(scores: Scores) -> str:
     """Say what was done to embeddings before they were ranked; nothing if nothing was."""
     done: Iterable[str] = (
         "averaged with mirror images" if scores.flip else "",
+        "" if scores.sentences is None else f"sentences with a share of {scores.sentences.share:g}",
         "" if scores.expansion is None else "query expansion",
         "" if scores.rerank is None else "re-ranked",
         "" if scores.multi_query is None else f"queries joined by {scores.multi_query}",
