@@ -17,7 +17,7 @@ from promptreid.data.side import (
     table_values,
     view_rows,
 )
-from promptreid.errors import DataError
+from promptreid.errors import DataError, WeightsError
 
 
 def images(name: str, root: str, *cameras: str | None, views: tuple[str, ...] = ()) -> Manifest:
@@ -83,6 +83,14 @@ def test_views_and_attributes() -> None:
     assert view_rows(manifest, metadata, attributes=False).tolist() == [-1, -1]
     metadata["recipe"] = {"sie": {"attribute": "hat"}}
     assert view_rows(manifest, metadata).tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(
+    "damaged", [[0, 1], [["a"]], [["a", 1]], [None], {"a": 1}, "abc", 3, [[[]]]]
+)
+def test_what_is_no_table_is_said(damaged: object) -> None:
+    with pytest.raises(WeightsError, match=r"where the name of a camera or view is expected"):
+        side_values(damaged)
 
 
 def test_rows_of_what_a_user_names() -> None:

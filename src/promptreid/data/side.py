@@ -17,7 +17,7 @@ from promptreid.data.labels import label_of
 from promptreid.data.manifest import Manifest
 from promptreid.data.name_order import UNKNOWN, sort_names
 from promptreid.data.unknown import UnknownWords, name_of
-from promptreid.errors import DataError
+from promptreid.errors import DataError, WeightsError
 
 Side = str | tuple[str, str]
 """A name, or a data set's label and a name in it."""
@@ -136,6 +136,32 @@ def named_rows(values: Sequence[object], table: Sequence[Side], column: str) -> 
     return np.array(found, dtype=np.int64)
 
 
-def side_values(record: Sequence[Any]) -> tuple[Side, ...]:
-    """Read what the rows of a table stand for from a checkpoint, where pairs are lists."""
-    return tuple(value if isinstance(value, str) else (value[0], value[1]) for value in record)
+def side_values(record: object) -> tuple[Side, ...]:
+    """Read what the rows of a table stand for from a checkpoint, where pairs are lists.
+
+    Args:
+        record: `camera_values` or `view_values` of a checkpoint.
+
+    Raises:
+        WeightsError: It is no list of names, or of pairs of data set and name.
+    """
+    if not isinstance(record, list | tuple):
+        raise WeightsError(_damaged(record))
+    values: list[Side] = []
+    for value in record:
+        if isinstance(value, str):
+            values.append(value)
+            continue
+        pair = value if isinstance(value, list | tuple) else ()
+        if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise WeightsError(_damaged(value))
+        values.append((pair[0], pair[1]))
+    return tuple(values)
+
+
+def _damaged(found: object) -> str:
+    return (
+        f"The checkpoint has {str(found)[:80]!r} where the name of a camera or view is expected, "
+        "or a data set and a name. It is damaged, or was written before cameras had names: train "
+        "the model again."
+    )

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from promptreid.data.manifest import Manifest
 from promptreid.data.name_order import sort_names
 
+_LONGEST = 60
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]*")
 _DECIMAL_ZERO = re.compile(r"([+-]?[0-9]+)\.0*")
 _LEADING_ZEROS = re.compile(r"(?<![0-9])(?<![0-9]\.)0+(?=[0-9])")
@@ -95,18 +96,19 @@ def spelling_note(names: Iterable[tuple[str, str]], many: str) -> str | None:
     kinds = [kind for kind in SPELLING if kind in found]
     return (
         f"{count:,} {many} become {len(double):,} when one ignores {' and '.join(kinds)}: "
-        f"{_visible(example[0])} and {_visible(example[1])}. They are taken for different ones; "
+        f"{_written_out(example[0])} and {_written_out(example[1])}. They are taken for different ones; "
         "write each in one way if they are not."
     )
 
 
 def spelling_notes(manifest: Manifest) -> tuple[str, ...]:
-    """Say which identities, cameras and views of a data set have several spellings.
+    """Say which identities, domains, cameras and views of a data set have several spellings.
 
     Args:
         manifest: The table. Images that are each named by their file have no spellings.
     """
     notes = [
+        spelling_note(_of_all(manifest.domains), "domains"),
         spelling_note(_of_all(manifest.cameras), "cameras"),
         spelling_note(_of_all(manifest.views), "views"),
     ]
@@ -128,6 +130,7 @@ def _of_all(names: Iterable[str | None]) -> list[tuple[str, str]]:
     return [("", name) for name in set(names) if name is not None]
 
 
-def _visible(name: str) -> str:
+def _written_out(name: str) -> str:
     """Quote a name; what cannot be seen, or may look like something else, is written out."""
-    return ascii(name) if not name.isascii() else repr(name)
+    text = ascii(name)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(name):,} characters)"

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
+from promptreid.data.tables.messages import shown
 from promptreid.errors import DataError
+from promptreid.text.lists import few
 
 WRITTEN_BY_SOFTWARE = frozenset(
     ("", "nan", "-nan", "null", "nat", "n/a", "#n/a", "<na>", "undefined")
@@ -34,6 +36,8 @@ NAMES = ("identity", "camera", "view")
 
 _MARKS = re.compile(r"[-\u2010-\u2015\u2212]+|[?\uff1f]+|_+|\.+")
 _MINUS_ONE = re.compile(r"[-\u2212]0*1(?:\.0*)?")
+
+_MOST_WORDS = 6  # in a message
 
 AUTO, KEEP = "auto", "keep"
 
@@ -169,8 +173,9 @@ def name_of(value: object, column: str, words: UnknownWords) -> str | None:
 
 def words_met(met: Counter[str]) -> str:
     """Write words as they were met and how often, the most frequent first."""
-    times: Iterable[tuple[str, int]] = sorted(met.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{repr(word) if word else 'empty'} ({count:,})" for word, count in times)
+    times = sorted(met.items(), key=lambda item: (-item[1], item[0]))
+    told = [f"{shown(word) if word else 'empty'} ({count:,})" for word, count in times]
+    return few(told, limit=_MOST_WORDS)
 
 
 def _plain(value: str) -> str:

@@ -44,9 +44,9 @@ class CameraNames(tuple[str | None, ...]):
         if isinstance(values, np.ndarray | Tensor):
             values = values.tolist()
         names: list[str | None] = []
-        read: dict[str, str | None] = {}  # few cameras take many images
+        read: dict[object, str | None] = {}  # few cameras take many images
         for row, value in enumerate(values):
-            if isinstance(value, str):
+            if type(value) in (str, int):
                 if value not in read:
                     read[value] = name_of(value, "camera", words)
                 names.append(read[value])

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from promptreid.data.loading import TestLoader
 from promptreid.data.manifest import Manifest
 from promptreid.data.preprocess import Preprocess
-from promptreid.data.side import table_rows
+from promptreid.data.side import camera_rows, view_rows
 from promptreid.data.store import ImageStore
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embed import (
@@ -22,7 +22,6 @@ from promptreid.evaluation.embed import (
     open_images,
     parts_of,
     sentence_rows,
-    view_rows,
 )
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.models.image_prompt import ImagePrompt
@@ -113,7 +112,7 @@ def embed_words(
         )
     model.eval()
     store = open_images(manifest, preprocess, cache=False) if store is None else store
-    cameras = torch.from_numpy(table_rows(manifest.cameras, metadata.get("camera_values", ())))
+    cameras = torch.from_numpy(camera_rows(manifest, metadata))
     views = torch.from_numpy(view_rows(manifest, metadata))
     variants = sentence_rows(model, manifest)
     exchange = _Exchange(model, len(manifest), draws, torch.Generator().manual_seed(seed))

@@ -59,6 +59,16 @@ def test_unlabelled_images_are_kept_or_dropped(root: Path) -> None:
     assert ignored.notes == ()
 
 
+@pytest.mark.parametrize("word", ["-1", "nan", "?"])
+def test_a_viewpoint_that_is_not_known_is_none(root: Path, word: str) -> None:
+    label(root)
+    without = load_data(f"veri776:{root}")
+    with (root / "keypoint_test.txt").open("a") as file:
+        file.write(f"VeRi/image_test/0002_c004_00084280_0.jpg 3 4 {word}\n")
+    data = load_data(f"veri776:{root}")
+    assert (data.manifest, data.notes) == (without.manifest, without.notes)
+
+
 def test_dropping_needs_labels(root: Path) -> None:
     with pytest.raises(DataError, match=r"views=drop needs .*keypoint_train.txt"):
         load_data(f"veri776:{root}?views=drop")

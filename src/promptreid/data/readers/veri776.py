@@ -7,6 +7,7 @@ Viewpoints (0 to 7) come with the keypoint labels of Wang et al. (ICCV 2017):
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -20,10 +21,12 @@ from promptreid.data.readers.layout import empty_notes, find_root, has_all, text
 from promptreid.data.readers.market_layout import list_samples
 from promptreid.data.readers.options import CameraOptions
 from promptreid.data.readers.walk import Walk
+from promptreid.data.unknown import UnknownWords
 from promptreid.errors import DataError
 from promptreid.text.lists import few
 
 FOLDERS = {"train": "image_train", "query": "image_query", "gallery": "image_test"}
+_VIEW = re.compile(r"[0-9]{1,9}")
 KEYPOINTS = ("keypoint_train.txt", "keypoint_test.txt")
 
 
@@ -91,7 +94,9 @@ def _read_views(home: Path) -> dict[str, str]:
     views: dict[str, str] = {}
     for file in (home / name for name in KEYPOINTS):
         for line, words in text_lines(file) if file.is_file() else []:
-            if len(words) < 2 or not words[-1].isdecimal():
+            if len(words) > 1 and UnknownWords().means_unknown(words[-1], "view"):
+                continue
+            if len(words) < 2 or not _VIEW.fullmatch(words[-1]):
                 raise DataError(
                     f"{file}, line {line}: the last column must be the viewpoint, a whole number "
                     f"from 0, but it is {words[-1]!r}."
