@@ -83,6 +83,20 @@ def test_text_says_it_all(people: Path) -> None:
     assert "Images were not opened." in quick
 
 
+def test_cameras_and_views_are_named_in_their_order(tmp_path: Path) -> None:
+    cameras = ["gate6", "10", "9", "gate6", None]
+    samples = [
+        Sample(f"{row}.jpg", str(row), "train", camera, view="front\u200b" if row == 3 else None)
+        for row, camera in enumerate(cameras)
+    ]
+    data = DataSet("toy:/", Manifest.of("toy", tmp_path, samples), None)
+    found = inspect_data(data, check_images=False)
+    assert found.to_dict()["cameras"] == {"9": 1, "10": 1, "gate6": 2}
+    text = render_text(found)
+    assert "cameras (images): 9 (1), 10 (1), gate6 (2)\n" in text
+    assert "views (images): front\\u200b (1)\n" in text
+
+
 def test_unreadable_files_are_named(people: Path) -> None:
     files = sorted(people.rglob("*.jpg"))
     files[0].write_bytes(files[0].read_bytes()[:-200])

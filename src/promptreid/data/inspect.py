@@ -19,7 +19,7 @@ from promptreid.data.inspection import (
     Unreadable,
 )
 from promptreid.data.manifest import SPLITS, Manifest
-from promptreid.data.name_order import name_numbers
+from promptreid.data.name_order import name_numbers, sort_names
 from promptreid.data.protocol import Protocol
 from promptreid.data.spellings import spelling_notes
 
@@ -51,6 +51,8 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         fingerprint=manifest.fingerprint(),
         images=len(manifest),
         splits=splits,
+        cameras=_images_of_each(manifest.cameras),
+        views=_images_of_each(manifest.views),
         protocol=protocol,
         images_checked=check_images,
         unreadable=unreadable,
@@ -79,6 +81,11 @@ def _summarise(manifest: Manifest, split: str) -> SplitSummary:
             if (number := sum(low <= count and (high is None or count <= high) for count in counts))
         },
     )
+
+
+def _images_of_each(names: Sequence[str | None]) -> dict[str, int]:
+    counts = Counter(name for name in names if name is not None)
+    return {name: counts[name] for name in sort_names(counts)}
 
 
 def _range_name(low: int, high: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptreid.data.inspection import Inspection, ProtocolSummary
+from promptreid.text.lists import few
 from promptreid.text.safe import visible
 
 SHOWN = 10
@@ -21,6 +22,10 @@ def render_text(inspection: Inspection) -> str:
     """
     lines = [f"{inspection.name}  {inspection.images:,} images in {visible(inspection.root)}", ""]
     lines += _table(inspection)
+    for word, images in (("cameras", inspection.cameras), ("views", inspection.views)):
+        if images:
+            told = [f"{name} ({count:,})" for name, count in images.items()]
+            lines += ["", f"{word} (images): {few(told, limit=SHOWN)}"]
     if inspection.protocol is not None:
         lines += ["", *_protocol(inspection.protocol)]
     for title, found in (

@@ -101,6 +101,8 @@ class Inspection:
         fingerprint: SHA-256 of the manifest's rows.
         images: Number of rows.
         splits: Counts per split that has images.
+        cameras: Name of each camera to the number of its images, in the order of names.
+        views: Name of each view to the number of its images, likewise.
         protocol: How it is tested, or None.
         images_checked: Whether images were opened.
         unreadable: Images that cannot be decoded.
@@ -116,6 +118,8 @@ class Inspection:
     fingerprint: str
     images: int
     splits: tuple[SplitSummary, ...]
+    cameras: dict[str, int]
+    views: dict[str, int]
     protocol: ProtocolSummary | None
     images_checked: bool
     unreadable: tuple[Unreadable, ...]

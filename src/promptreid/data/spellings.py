@@ -96,8 +96,8 @@ def spelling_note(names: Iterable[tuple[str, str]], many: str) -> str | None:
     kinds = [kind for kind in SPELLING if kind in found]
     return (
         f"{count:,} {many} become {len(double):,} when one ignores {' and '.join(kinds)}: "
-        f"{_written_out(example[0])} and {_written_out(example[1])}. They are taken for different ones; "
-        "write each in one way if they are not."
+        f"{_written_out(example[0])} and {_written_out(example[1])}. They are taken for different "
+        "ones; write each in one way if they are not."
     )
 
 
