@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+from run_records import make_run
 from small_models import RESNET, small_backbone
 
 from promptreid.config.augment import AugmentConfig
@@ -223,7 +224,7 @@ def watch(name: str, data: DataSet, folder: Path, *more: str) -> Watched:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "build_backbone", small_copy if name.endswith("cnn") else tiny_copy)
         model, preprocess = build_model(recipe, rows, seed=0)
-    run = RunFolder(folder)
+    run = make_run(folder)
     trainer = Watched(
         run,
         recipe,

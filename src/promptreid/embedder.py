@@ -25,13 +25,13 @@ from promptreid.models.image_prompt import ImagePrompt
 from promptreid.models.precision import in_precision
 from promptreid.models.prompts import encode_sentences
 from promptreid.models.reid import ReIDModel
+from promptreid.runs.folder import weights_in
 from promptreid.training.device import is_bf16_native, pick_device
 
 ImageLike = str | Path | Image.Image | np.ndarray
 Name = str | int | tuple[str, str] | None
 Names = Sequence[Name] | Tensor
 
-_CHECKPOINTS = ("checkpoints/best.safetensors", "checkpoints/last.safetensors")
 _PUBLISHED = (".pth", ".pt", ".bin")
 
 NO_THRESHOLD = (
@@ -294,13 +294,11 @@ def checkpoint_of(folder: Path) -> Path:
     Raises:
         WeightsError: It has neither.
     """
-    for name in _CHECKPOINTS:
-        if (folder / name).is_file():
-            return folder / name
+    found = weights_in(folder)
+    if found is not None:
+        return found
     there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
-    raise WeightsError(
-        f"{folder} is not a run folder: it has no {' or '.join(_CHECKPOINTS)}. It holds {there}."
-    )
+    raise WeightsError(f"{folder} is not a run folder: it has no checkpoints. It holds {there}.")
 
 
 def _pixels(image: ImageLike) -> Tensor:

@@ -39,8 +39,13 @@ def write_text(path: Path, text: str) -> None:
     Names of files need not be text. What UTF-8 cannot hold is written as `\uXXXX`, which JSON reads
     back as it was.
     """
+    write_bytes(path, encodable(text).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one step."""
     with replacing(path) as temporary:
-        temporary.write_bytes(encodable(text).encode())
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -151,7 +151,7 @@ def test_disk_full_while_saving_leaves_the_old_checkpoint(crops, quick, tmp_path
     folder = tmp_path / "run" / "checkpoints"
     assert [path.name for path in folder.iterdir()] == ["last.safetensors"]
     monkeypatch.setattr(writing, "save_file", real)
-    assert run_training(request, progress=Silent()).read("status.json")["status"] == "complete"
+    assert run_training(request, progress=Silent()).status().status == "complete"
 
 
 def test_disk_full_while_features_are_kept_is_a_sentence(crops, quick, tmp_path, monkeypatch):

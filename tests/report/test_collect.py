@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from run_records import data_of, environment_record
 from small_models import RESNET, VIT, small_backbone
 
 from promptreid.config.recipes import load_recipe
@@ -22,6 +23,8 @@ from promptreid.report.collect import collect
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_texts import attribute_sentences, map_texts
 from promptreid.report.selection import pick_identities
+from promptreid.runs.folder import RunFolder
+from promptreid.runs.records import StatusRecord
 
 QUICK = ReportOptions(identities=4, queries=2, top=3, images=2)
 
@@ -56,12 +59,15 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     recipe = load_recipe("clip-reid/tiny", ["stages.image.epochs=2"])
     verification = {"threshold": 0.7, "far": 0.01, "pairs": 500}
-    whole = save(folder / "whole", VIT, recipe=recipe, verification=verification)
-    (whole / "recipe.yaml").write_text("name: clip-reid/tiny\n")
-    (whole / "environment.json").write_text('{"promptreid": "0.1.0", "seed": 4}')
-    (whole / "data.json").write_text('[{"spec": "csv:x", "role": "train"}]')
-    (whole / "status.json").write_text('{"status": "complete"}')
-    (whole / "metrics.csv").write_text("stage,epoch,lr,loss\nimage,1,0.1,3\nimage,2,0.1,2\n")
+    run = RunFolder.create(
+        folder / "whole",
+        recipe=recipe,
+        environment=environment_record(4),
+        data=[data_of("csv:x")],
+    )
+    whole = save(run.path, VIT, recipe=recipe, verification=verification)
+    run.write_status(StatusRecord(status="complete"))
+    run.write_metrics([{"stage": "image", "epoch": n, "lr": 0.1, "loss": 4 - n} for n in (1, 2)])
     lone = save(folder / "lone", RESNET)
     return whole, lone / "checkpoints" / "best.safetensors"
 
@@ -83,16 +89,16 @@ def test_facts_of_a_run_folder(content, runs):
     model = load(runs[0], device="cpu").model
     assert facts.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert len(facts.weights) == 12
-    assert facts.environment["seed"] == 4
-    assert facts.data == ({"spec": "csv:x", "role": "train"},)
-    assert facts.status == {"status": "complete"}
+    assert facts.environment.seed == 4
+    assert facts.data == (data_of("csv:x"),)
+    assert facts.status == StatusRecord(status="complete")
     assert (facts.threshold.threshold, facts.threshold.far) == (0.7, 0.01)
 
 
 def test_facts_of_weights_alone(content):
     facts = content.runs[1]
     assert (facts.recipe, facts.source, facts.parent, facts.changes) == ("", "", "", ())
-    assert (dict(facts.environment), facts.data, dict(facts.status)) == ({}, (), {})
+    assert (facts.environment, facts.data, facts.status) == (None, (), None)
     assert facts.threshold is None
     assert facts.weights != content.runs[0].weights
 

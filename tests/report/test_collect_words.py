@@ -4,8 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from run_records import data_of, environment_record, make_run, result_of
 
+from promptreid.config.recipes import load_recipe
 from promptreid.data.dataset import load_data
+from promptreid.errors import EvaluationError, RunError
 from promptreid.evaluation.domain_texts import DomainTexts
 from promptreid.evaluation.uncertainty import Difference
 from promptreid.evaluation.word_control import WordControl
@@ -13,6 +16,7 @@ from promptreid.progress import Silent
 from promptreid.report.collect import collect
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_words import domain_texts_of, word_control_of
+from promptreid.runs.folder import RunFolder
 from promptreid.training.train import TrainRequest, train
 
 SMALL = (
@@ -37,55 +41,60 @@ def dataset(crops):
 
 
 @pytest.fixture
-def folder(dataset, tmp_path):
+def run(dataset, tmp_path):
     """A run of two data sets; the second is the one that is asked for, by another path."""
     rows = dataset.manifest.fingerprint()
-    records = [{"spec": "a", "fingerprint": "x"}, {"spec": "b", "fingerprint": rows}]
-    other = replace(CONTROL, draws=9)
-    scores = {
-        "results": [
-            {"data": "a", "word_control": other.to_dict()},
-            {"data": "b", "word_control": CONTROL.to_dict()},
-        ],
-        "domain_texts": [TEXTS.to_dict()],
-    }
-    (tmp_path / "data.json").write_text(json.dumps(records))
-    (tmp_path / "scores.json").write_text(json.dumps(scores))
-    return tmp_path
+    data = [data_of("a", fingerprint="x"), data_of("b", fingerprint=rows)]
+    run = RunFolder.create(
+        tmp_path / "run",
+        recipe=load_recipe("prompt-sg"),
+        environment=environment_record(),
+        data=data,
+    )
+    scores = [
+        result_of(data="a", word_control=replace(CONTROL, draws=9).to_dict()),
+        result_of(data="b", word_control=CONTROL.to_dict()),
+    ]
+    run.write_scores(scores, domain_texts=[TEXTS.to_dict()])
+    return run
 
 
-def test_a_run_knows_its_data_by_their_rows(folder, dataset):
-    assert word_control_of(folder, dataset) == CONTROL
-    assert domain_texts_of(folder) == (TEXTS,)
+def test_a_run_knows_its_data_by_their_rows(run, dataset):
+    assert word_control_of(run, dataset) == CONTROL
+    assert domain_texts_of(run) == (TEXTS,)
 
 
-def test_scores_of_one_data_set_stand_alone(folder, dataset):
-    scores = json.loads((folder / "scores.json").read_text())
-    (folder / "scores.json").write_text(json.dumps(scores["results"][1]))
-    assert word_control_of(folder, dataset) == CONTROL
-    assert domain_texts_of(folder) == ()
+def test_scores_of_one_data_set_stand_alone(run, dataset):
+    run.write_scores(run.scores()[1:])
+    assert word_control_of(run, dataset) == CONTROL
+    assert domain_texts_of(run) == ()
 
 
-def test_other_rows_are_other_data(folder, crops):
-    assert word_control_of(folder, load_data(f"folder:{crops}?train=0.4")) is None
+def test_other_rows_are_other_data(run, crops):
+    assert word_control_of(run, load_data(f"folder:{crops}?train=0.4")) is None
 
 
-@pytest.mark.parametrize("damage", ["", "[]", "{", '{"results": [1]}', '{"domain_texts": 3}'])
 @pytest.mark.parametrize("name", ["scores.json", "data.json"])
-def test_damaged_files_say_nothing(folder, dataset, name, damage):
-    (folder / name).write_text(damage)
-    assert word_control_of(folder, dataset) is None
-    if name == "scores.json":
-        assert domain_texts_of(folder) == ()
+def test_damaged_files_are_named(run, dataset, name):
+    (run.path / name).write_text("[]")
+    with pytest.raises(RunError, match=f"{name} is damaged"):
+        word_control_of(run, dataset)
 
 
-def test_a_damaged_record_says_nothing(folder, dataset):
-    scores = json.loads((folder / "scores.json").read_text())
-    scores["results"][1]["word_control"]["own"] = 3
-    scores["domain_texts"][0].pop("own")
-    (folder / "scores.json").write_text(json.dumps(scores))
-    assert word_control_of(folder, dataset) is None
-    assert domain_texts_of(folder) == ()
+def test_a_record_that_training_does_not_write_is_named(run, dataset):
+    words = {**CONTROL.to_dict(), "own": 3}
+    texts = {key: value for key, value in TEXTS.to_dict().items() if key != "own"}
+    run.write_scores([result_of(data="b", word_control=words)], domain_texts=[texts])
+    with pytest.raises(EvaluationError):
+        word_control_of(run, dataset)
+    with pytest.raises(EvaluationError):
+        domain_texts_of(run)
+
+
+def test_a_run_that_was_not_scored_says_nothing(tmp_path, dataset):
+    run = make_run(tmp_path / "run")
+    assert word_control_of(run, dataset) is None
+    assert domain_texts_of(run) == ()
 
 
 def test_a_lone_checkpoint_says_nothing(dataset):

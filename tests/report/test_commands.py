@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from PIL import Image
+from run_records import make_run
 from small_models import RESNET, VIT, small_backbone
 
 from promptreid.cli.main import main
@@ -194,10 +195,11 @@ def test_curves_need_no_data_and_name_runs_that_were_not_trained(runs, tmp_path,
     code, said = call(runs / "before")
     assert code == 2
     assert "no learning curves" in said.err
-    trained = tmp_path / "trained"
-    trained.mkdir()
-    (trained / "metrics.csv").write_text("stage,epoch,lr,loss\nimage,1,0.1,3\nimage,2,0.1,2\n")
-    code, said = call(trained)
+    trained = make_run(tmp_path / "trained")
+    trained.write_metrics(
+        [{"stage": "image", "epoch": n, "lr": 0.1, "loss": 4 - n} for n in (1, 2)]
+    )
+    code, said = call(trained.path)
     assert code == 0
     assert "trained: stage image, 2 epochs, loss from 3 to 2" in said.out
     assert (tmp_path / "curves.png").is_file()

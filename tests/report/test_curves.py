@@ -1,14 +1,17 @@
 """Learning curves, from the table of epochs to lines."""
 
-import json
+import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
+from run_records import make_run
 
 from promptreid.errors import RunError
 from promptreid.report.curves import curves_alt, curves_figure, draw_curves
 from promptreid.report.style import LIGHT
-from promptreid.runs.metrics_table import read_training
+from promptreid.runs.metrics_table import parse_metrics
+from promptreid.runs.records import BestRecord, StatusRecord
 
 TABLE = """\
 stage,epoch,lr,loss,loss_a,loss_b,val_mAP,val_rank1
@@ -23,10 +26,10 @@ image,3,0.001,10,1,10,0.5,0.75
 @pytest.fixture
 def run(tmp_path):
     def write(name="one", table=TABLE, best="stage image, epoch 3"):
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "metrics.csv").write_text(table)
-        (folder / "status.json").write_text(json.dumps({"best": {"chosen_at": best}}))
+        folder = make_run(tmp_path / name)
+        folder.write_metrics(list(csv.DictReader(table.splitlines())))
+        chosen = BestRecord(score=0.5, chosen_at=best)
+        folder.write_status(StatusRecord(status="complete", best=chosen))
         return folder
 
     return write
@@ -38,7 +41,7 @@ def lines(axes):
 
 
 def test_the_table_is_read_by_stage_without_empty_columns(run):
-    found = read_training(run())
+    found = run().training()
     assert [stage.name for stage in found.stages] == ["prompts", "image"]
     prompts, image = found.stages
     assert prompts.terms == ("loss_a",)
@@ -50,7 +53,7 @@ def test_the_table_is_read_by_stage_without_empty_columns(run):
 
 
 def test_one_run_shows_every_term_and_score(run):
-    figure = curves_figure({"one": read_training(run())})
+    figure = curves_figure({"one": run().training()})
     grid = np.array(figure.axes).reshape(3, 2)
     assert [axes.get_title() for axes in grid[0]] == ["stage prompts", "stage image"]
     assert lines(grid[0, 0]) == {"loss": [[1, 8], [2, 4]]}  # its only term is the same
@@ -71,7 +74,7 @@ def test_one_run_shows_every_term_and_score(run):
 
 def test_several_runs_share_panels_and_keep_their_look_where_stages_differ(run):
     image_only = "\n".join([TABLE.splitlines()[0], *TABLE.splitlines()[3:]])
-    runs = {"second": read_training(run("b", image_only)), "first": read_training(run("a"))}
+    runs = {"second": run("b", image_only).training(), "first": run("a").training()}
     figure = curves_figure(runs, theme=LIGHT)
     grid = np.array(figure.axes).reshape(3, 2)
     assert [axes.get_title() for axes in grid[0]] == ["stage prompts", "stage image"]
@@ -86,13 +89,13 @@ def test_several_runs_share_panels_and_keep_their_look_where_stages_differ(run):
 
 def test_a_run_without_validation_has_no_row_for_it(run):
     table = "stage,epoch,lr,loss\nimage,1,0.1,2\n"
-    figure = curves_figure({"one": read_training(run(table=table, best=""))})
+    figure = curves_figure({"one": run(table=table, best="").training()})
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "learning rate"]
     assert figure.axes[0].lines[0].get_marker() == "o"  # a single epoch is still seen
 
 
 def test_words(run):
-    words = curves_alt({"one": read_training(run())})
+    words = curves_alt({"one": run().training()})
     assert "one: stage prompts, 2 epochs, loss from 8 to 4;" in words
     assert "loss from 900 to 10, mAP from 25 to 50 %; kept are the weights of stage image" in words
 
@@ -105,13 +108,13 @@ def test_words(run):
         ("stage,epoch,loss\nimage,1,many\n", "'many' is not a number"),
     ],
 )
-def test_damaged_tables_are_named(run, table, words):
+def test_damaged_tables_are_named(table, words):
     with pytest.raises(RunError, match=words):
-        read_training(run(table=table))
+        parse_metrics(table.encode(), Path("metrics.csv"))
 
 
 def test_runs_without_a_table_are_named(tmp_path):
-    with pytest.raises(RunError, match=r"has no metrics\.csv"):
+    with pytest.raises(RunError, match="nothing was trained there"):
         draw_curves({"zero": tmp_path})
     (tmp_path / "model.safetensors").write_text("")
     with pytest.raises(RunError, match="is a file"):

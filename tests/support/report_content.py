@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from run_records import data_of, environment_record
 
 from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
@@ -42,6 +43,7 @@ from promptreid.report.rank_lists import choose_queries, rank_lists
 from promptreid.report.ranks_figure import ShownQuery
 from promptreid.report.verification_figures import det_figure, roc_figure, verification_alt
 from promptreid.runs.metrics_table import Stage, Training
+from promptreid.runs.records import BestRecord, StatusRecord
 
 HOSTILE = "<script>alert(\"run\")</script> $x & 'y'"
 HOSTILE_LABEL = '"><img src=x onerror=alert(1)> & <b>'
@@ -232,33 +234,28 @@ def facts(name: str, number: int) -> RunFacts:
         backbone="tiny, no pretrained weights, 128 x 64",
         parameters=1_940_000 + number,
         weights=f"3f9a1c77b2e{number}",
-        environment={
-            "promptreid": "0.1.0",
-            "python": "3.11.7",
-            "packages": {"torch": "2.15.0", "numpy": "2.4.6"},
-            "device": "cpu",
-            "precision": "bf16" if trained else "float32",
-            "seed": number,
-            "command": ["promptreid", "train", HOSTILE],
-        },
-        data=(
-            {
-                "spec": "market1501:/data/people",
-                "role": "train",
-                "name": "people",
-                "fingerprint": "bb4409f6357c20cc39050130329333224cdb6c6cd40b0140779dda823a359b16",
-                "splits": {"train": {"images": 496, "identities": 80}},
-                "protocol": "market1501",
-                "repeats": 1,
-                "notes": ["Two images cannot be read & were <left> out."],
-            },
+        environment=environment_record(
+            number,
+            packages={"torch": "2.15.0", "numpy": "2.4.6"},
+            precision="bf16" if trained else "float32",
+            command=("promptreid", "train", HOSTILE),
         ),
-        status={
-            "status": "complete",
-            "training_seconds": 132.9 * number,
-            "best": {"score": 0.5585 if trained else None,
-                     "chosen_at": "stage image, epoch 9" if trained else ""},
-        },
+        data=(
+            data_of(
+                "market1501:/data/people",
+                name="people",
+                fingerprint="bb4409f6357c20cc39050130329333224cdb6c6cd40b0140779dda823a359b16",
+                splits={"train": {"images": 496, "identities": 80}},
+                protocol="market1501",
+                notes=("Two images cannot be read & were <left> out.",),
+            ),
+        ),
+        status=StatusRecord(
+            status="complete",
+            training_seconds=132.9 * number,
+            best=BestRecord(score=0.5585 if trained else None,
+                            chosen_at="stage image, epoch 9" if trained else ""),
+        ),
         threshold=STORED if trained else None,
     )  # fmt: skip
 

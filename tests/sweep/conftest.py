@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from run_records import data_of, environment_record
+
 from promptreid.config.recipes import load_recipe
-from promptreid.runs.folder import SCORES, STATUS, RunFolder
+from promptreid.runs.folder import RunFolder
+from promptreid.runs.records import StatusRecord
 
 SPEC = "folder:/data/crops"
 
@@ -46,16 +51,16 @@ def make_run(tmp_path):
         run = RunFolder.create(
             path,
             recipe=load_recipe(recipe, overrides),
-            environment={"seed": seed},
+            environment=environment_record(seed),
             data=[
-                {"spec": spec, "name": spec.partition(":")[0], "fingerprint": mark, "role": role}
+                data_of(spec, role, fingerprint=mark)
                 for role, sets in (("train", data), ("test", test))
                 for spec, mark in sets
             ],
         )
         if results:
-            run.write(SCORES, results[0] if len(results) == 1 else {"results": list(results)})
-        run.write(STATUS, {"status": status, "at": "in stage image, epoch 3, batch 1"})
+            run.write_scores(results)
+        run.write_status(StatusRecord(status=status, at="in stage image, epoch 3, batch 1"))
         return path
 
     return make

@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from run_records import data_of, environment_record
 
 from promptreid.config.recipes import load_recipe
 from promptreid.config.sweep import Sweep
 from promptreid.errors import RunError
 from promptreid.progress import Silent
-from promptreid.runs.folder import SCORES, STATUS, RunFolder
+from promptreid.runs.folder import RunFolder
+from promptreid.runs.records import StatusRecord
 from promptreid.sweep import run as module
 from promptreid.sweep.plan import plan_sweep
 from promptreid.sweep.run import run_sweep
@@ -40,22 +42,18 @@ class Training:
             run = RunFolder.open(request.out)
         else:
             roles = [("train", request.data), ("test", request.test)]
-            data = [
-                {"spec": spec, "fingerprint": "f", "role": role}
-                for role, specs in roles
-                for spec in specs
-            ]
+            data = [data_of(spec, role) for role, specs in roles for spec in specs]
             run = RunFolder.create(
                 request.out,
                 recipe=load_recipe(request.recipe, request.overrides),
-                environment={"seed": request.seed},
+                environment=environment_record(request.seed),
                 data=data,
             )
         if fault == "stop":
-            run.write(STATUS, {"status": "stopped", "at": "in stage image"})
+            run.write_status(StatusRecord(status="stopped", at="in stage image"))
             raise Interrupted(str(run.path))
-        run.write(SCORES, result(0.5))
-        run.write(STATUS, {"status": "complete"})
+        run.write_scores([result(0.5)])
+        run.write_status(StatusRecord(status="complete"))
         return run
 
 

@@ -17,4 +17,6 @@ def info(tmp_path):
     (folder / "environment.json").write_text('{"seed": 5}\n')
     (folder / "data.json").write_text("[]\n")
     recipe = {"name": "small", "stages": [{"name": "image", "epochs": 2}], "note": "x" * 900}
-    return RunInfo("run", folder, recipe, {"seed": 5}, ({"spec": "folder:/a"},))
+    files = tuple(folder / name for name in ("recipe.yaml", "environment.json", "data.json"))
+    data = ({"spec": "folder:/a"},)
+    return RunInfo("run", folder, recipe, {"seed": 5}, data, files=files)

@@ -44,7 +44,7 @@ def test_order_of_calls(recorder, tmp_path):
     assert recorder.of("image")[0][1].shape == (2, 2, 3)
     assert recorder.of("summary") == [({"scores/mAP": 0.5},)]
     assert recorder.of("finish") == [("complete",)]
-    assert told.note() == {}
+    assert told.dropped == ()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_failing_tracker_is_dropped_alone(recorder, tmp_path, method, error):
     recorder.errors[("wandb", method)] = error
     said, dropped = [], []
     told = trackers(
-        tmp_path, "wandb", "mlflow", said=said, dropped=lambda: dropped.append(told.note())
+        tmp_path, "wandb", "mlflow", said=said, dropped=lambda: dropped.append(told.dropped)
     )
     with told.session(info(tmp_path), []):
         told.log(ROWS[0], 1)
@@ -130,11 +130,11 @@ def test_failing_tracker_is_dropped_alone(recorder, tmp_path, method, error):
     assert recorder.names("mlflow") == whole
     assert recorder.names("wandb") == whole[: whole.index(method) + 1]
     assert len([line for line in said if "failed" in line]) == 1
-    (note,) = told.note()["trackers_dropped"]
+    (note,) = told.dropped
     assert note["tracker"] == "wandb"
     assert type(error).__name__ in note["error"]
     assert "\n" not in note["error"]
-    assert dropped == [told.note()]
+    assert dropped == [told.dropped]
 
 
 def test_dropped_tracker_is_tried_again_by_the_next_session(recorder, tmp_path):
@@ -161,7 +161,7 @@ def test_stop_by_the_user_while_a_tracker_works_passes(recorder, tmp_path):
     with pytest.raises(KeyboardInterrupt), told.session(info(tmp_path), []):
         told.log(ROWS[0], 1)
     assert recorder.of("finish") == [("stopped",)]
-    assert told.note() == {}
+    assert told.dropped == ()
 
 
 def test_no_tracker_leaves_no_file(recorder, tmp_path):

@@ -167,7 +167,7 @@ def test_a_half_that_cannot_learn_fails_nothing(asked, paint, tmp_path):
     assert "verification" not in read_metadata(run.best)
     (line,) = [line for line in said.lines if "no threshold" in line]
     assert "make 8 pairs of different identities, too few" in line
-    assert run.read("status.json")["status"] == "complete"
+    assert run.status().status == "complete"
     rows = load_data(f"folder:{few}").manifest.training()
     assert [len(side) for side in halves(rows, 5)] == [4, 4]
     assert np.unique(rows.identities).size == 4

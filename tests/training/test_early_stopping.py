@@ -148,10 +148,10 @@ def test_the_stage_ends_early_and_says_so_everywhere(whole, heard: Heard) -> Non
     (line,) = [line for line in heard.lines if "ends early" in line]
     assert "stage image ends early, after epoch 4 of 9" in line
     assert "validation mAP has not risen for 3 validations in a row" in line
-    status = whole.read("status.json")
-    assert status["status"] == "complete"
-    assert status["ended_early"] == {"image": 4}
-    assert status["best"]["chosen_at"] == "stage image, epoch 1"
+    status = whole.status()
+    assert status.complete
+    assert status.ended_early == {"image": 4}
+    assert status.best.chosen_at == "stage image, epoch 1"
     assert line in (whole.path / "log.txt").read_text()
 
 
@@ -166,7 +166,7 @@ def test_a_resumed_stage_ends_at_the_same_epoch_with_the_same_bits(
         train(again, progress=Impatient(images))
     resumed = train(again, progress=Silent())
     assert table(resumed.path) == table(whole.path)
-    assert resumed.read("status.json")["ended_early"] == {"image": 4}
+    assert resumed.status().ended_early == {"image": 4}
     for name in ("last", "best"):
         files = [run.path / "checkpoints" / f"{name}.safetensors" for run in (whole, resumed)]
         first, second = map(load_file, files)
@@ -225,7 +225,7 @@ def test_each_stage_counts_anew(crops: Path, tmp_path: Path) -> None:
     path.write_text(json.dumps(recipe))
     asked = TrainRequest(str(path), (), (f"folder:{crops}",), tmp_path / "run", device="cpu")
     run = train(asked, progress=Silent())
-    assert run.read("status.json")["ended_early"] == {"image": 2, "again": 2}
+    assert run.status().ended_early == {"image": 2, "again": 2}
 
 
 def test_without_validation_images_it_is_said(asked: TrainRequest, tmp_path: Path) -> None:

@@ -84,8 +84,8 @@ def test_recipe_trains_scores_and_moves_what_it_says(name: str, hands: str, tmp_
     run = train(
         TrainRequest(name, overrides, (hands,), tmp_path / "run", device="cpu"), progress=Silent()
     )
-    assert run.read("status.json")["status"] == "complete"
-    assert run.read("scores.json")["queries"] > 0
+    assert run.status().status == "complete"
+    assert run.scores()[0]["queries"] > 0
     if not recipe.stages:
         return
     data = training_data(

@@ -142,4 +142,4 @@ def test_a_recipe_starts_from_self_supervised_weights(crops: Path, tmp_path: Pat
 
     run = train(asked, progress=Heard())
     assert any(line.startswith("image from") for line in heard)
-    assert run.read("scores.json")["queries"] > 0
+    assert run.scores()[0]["queries"] > 0

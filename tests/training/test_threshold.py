@@ -98,7 +98,7 @@ def test_held_out_images_alone_choose_it(asked, monkeypatch):
 
 
 def load_root(run):
-    return type(run.path)(run.read("data.json")[0]["spec"].partition(":")[2])
+    return type(run.path)(run.data()[0].spec.partition(":")[2])
 
 
 def test_identities_held_out_are_strangers(asked):
@@ -118,14 +118,14 @@ def test_without_validation_there_is_none_and_the_line_says_what_to_do(asked):
     assert f"promptreid threshold {run.path} --data SPEC" in line
     with pytest.raises(WeightsError, match="promptreid threshold RUN --data"):
         promptreid.load(run.path, device="cpu").same("a.png", "b.png")
-    assert run.read("status.json")["status"] == "complete"
+    assert run.status().status == "complete"
 
 
 def test_training_images_do_where_nothing_was_learned(asked, crops):
     run = train(asked(recipe="zero-shot"), progress=Silent())
     model = promptreid.load(run.path, device="cpu")
     chosen = model.threshold
-    trained = run.read("data.json")[0]["splits"]["train"]
+    trained = run.data()[0].splits["train"]
     assert (chosen.images, chosen.identities) == (trained["images"], trained["identities"])
     assert (chosen.far, chosen.source) == (1e-2, UNTRAINED)
     learner = train(asked("validation.kind=none"), progress=Silent())
@@ -195,7 +195,7 @@ def test_stopped_after_the_threshold_goes_on_with_it(asked, monkeypatch):
     run = train(TrainRequest(out=request.out, resume=True, device="cpu"), progress=Silent())
     assert read_metadata(run.best)["verification"] == kept
     assert best.read_bytes() == before
-    assert run.read("scores.json")["mAP"] > 0
+    assert run.scores()[0]["mAP"] > 0
 
 
 def stopped(*_, **__):
@@ -221,7 +221,7 @@ def test_stopped_while_it_is_written_leaves_the_weights_whole(asked, monkeypatch
     assert read_metadata(best)["best"]["chosen_at"].startswith("stage image")
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert run.read("status.json")["status"] == "complete"
+    assert run.status().status == "complete"
 
 
 class Model:

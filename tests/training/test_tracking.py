@@ -18,7 +18,9 @@ from safetensors.torch import load_file
 
 from promptreid.errors import ConfigError, DataError
 from promptreid.progress import Silent
+from promptreid.runs.folder import RunFolder
 from promptreid.tracking import group
+from promptreid.tracking.group import read_tracking
 from promptreid.tracking.values import epoch_values
 from promptreid.training import trainer
 from promptreid.training.train import TrainRequest, train
@@ -118,8 +120,8 @@ def test_tracker_sees_the_whole_run(whole):
     assert info.name == "run"
     assert info.step == 0
     assert info.recipe == run.recipe().model_dump(mode="json")
-    assert info.environment == run.read("environment.json")
-    assert list(info.data) == run.read("data.json")
+    assert info.environment["seed"] == run.environment().seed
+    assert [one["spec"] for one in info.data] == [one.spec for one in run.data()]
     logged = recorder.of("log")
     assert [step for _, step in logged] == [1, 2, 3]
     for (values, _), row in zip(logged, table(run), strict=True):
@@ -128,15 +130,15 @@ def test_tracker_sees_the_whole_run(whole):
         assert values == epoch_values({"stage": stage, **numbers})
     assert {"image/loss_id", "image/lr", "image/accuracy", "validation/mAP"} <= logged[2][0].keys()
     ((scores,),) = recorder.of("summary")
-    assert scores["scores/mAP"] == run.read("scores.json")["mAP"]
+    assert scores["scores/mAP"] == run.scores()[0]["mAP"]
     ((name, pixels, step),) = recorder.of("image")
     assert (name, step) == ("ranks/worst", 3)
     assert pixels.dtype == "uint8"
     assert pixels.shape[2] == 3
     assert len(np.unique(pixels)) > 50
     assert recorder.of("finish") == [("complete",)]
-    assert "trackers_dropped" not in run.read("status.json")
-    assert {record["sent"] for record in run.read("tracking.json")} == {3}
+    assert run.status().trackers_dropped == ()
+    assert {record.sent for record in read_tracking(run.path)} == {3}
 
 
 def test_stopped_run_goes_on_as_the_same_tracked_run(recorder, stopped, tmp_path):
@@ -153,13 +155,13 @@ def test_stopped_run_goes_on_as_the_same_tracked_run(recorder, stopped, tmp_path
     rows = [*before.of("log"), *recorder.of("log")]
     for (values, _), row in zip(rows, table(run), strict=True):
         assert values[f"{row['stage']}/loss"] == float(row["loss"])
-    assert run.read("status.json")["status"] == "complete"
+    assert run.status().status == "complete"
 
 
 def test_resumed_run_can_leave_its_trackers(recorder, stopped, tmp_path):
     out = shutil.copytree(stopped[0], tmp_path / "run")
     request = TrainRequest(out=out, resume=True, device="cpu", track=("none",))
-    assert train(request, progress=Silent()).read("status.json")["status"] == "complete"
+    assert train(request, progress=Silent()).status().status == "complete"
     assert recorder.calls == []
 
 
@@ -176,10 +178,10 @@ def test_failing_trackers_harm_no_run(recorder, request_):
         recorder.errors[(f"mlflow:{method}", method)] = OSError("no network")
     failing = [f"mlflow:{method}" for method in methods]
     run = train(replace(request_, track=(*failing, "wandb:reid")), progress=Silent())
-    status = run.read("status.json")
-    assert status["status"] == "complete"
-    assert [note["tracker"] for note in status["trackers_dropped"]] == failing
-    assert {note["error"] for note in status["trackers_dropped"]} == {"OSError: no network"}
+    status = run.status()
+    assert status.complete
+    assert [note["tracker"] for note in status.trackers_dropped] == failing
+    assert {note["error"] for note in status.trackers_dropped} == {"OSError: no network"}
     calls = ["start", "log", "log", "log", "summary", "image", "finish"]
     assert recorder.names("wandb:reid") == calls
     for method in methods:
@@ -192,21 +194,21 @@ def test_drop_is_noted_and_made_good_by_the_resumed_run(recorder, request_, monk
         stop_after(2, patched)
         with pytest.raises(Interrupted):
             train(request_, progress=Silent())
-    status = json.loads((request_.out / "status.json").read_text())
-    assert status["status"] == "stopped"
-    assert status["trackers_dropped"][0]["while"] == "logging"
+    status = RunFolder(request_.out).status()
+    assert status.status == "stopped"
+    assert status.trackers_dropped[0]["while"] == "logging"
     recorder.errors.clear()
     recorder.calls.clear()
     run = train(TrainRequest(out=request_.out, resume=True, device="cpu"), progress=Silent())
     assert [step for _, step in recorder.of("log")] == [1, 2, 3]  # what was missed comes first
-    assert "trackers_dropped" not in run.read("status.json")
+    assert run.status().trackers_dropped == ()
 
 
 def test_complete_run_is_shown_to_a_tracker_that_missed_it(recorder, whole, tmp_path):
     out = shutil.copytree(whole[0].path, tmp_path / "run")
-    status = json.loads((out / "status.json").read_text())
-    dropped = {**status, "trackers_dropped": [{"tracker": "mlflow"}]}
-    (out / "status.json").write_text(json.dumps(dropped))
+    status = RunFolder(out).status()
+    dropped = {"trackers_dropped": ({"tracker": "mlflow"},)}
+    RunFolder(out).write_status(status.model_copy(update=dropped))
     train(TrainRequest(out=out, resume=True, device="cpu"), progress=Silent())
     assert recorder.calls == []
     request = TrainRequest(out=out, resume=True, device="cpu", track=("mlflow",))
@@ -214,7 +216,7 @@ def test_complete_run_is_shown_to_a_tracker_that_missed_it(recorder, whole, tmp_
     assert recorder.names() == ["start", "log", "log", "log", "summary", "finish"]
     assert recorder.of("log") == whole[1].of("log")
     assert recorder.of("summary") == whole[1].of("summary")
-    assert run.read("status.json") == status
+    assert run.status() == status
 
 
 def test_tracked_run_ends_with_the_same_weights(whole, request_):
@@ -259,7 +261,7 @@ def test_pictures_of_several_test_sets_have_names_of_their_own(recorder, request
     ]
     assert {step for *_, step in recorder.of("image")} == {0}
     assert "scores/folder-2/mAP" in recorder.of("summary")[0][0]
-    assert len(run.read("scores.json")["results"]) == 2
+    assert len(run.scores()) == 2
 
 
 def test_without_matplotlib_one_line_says_that_there_are_no_pictures(
@@ -311,7 +313,7 @@ def test_no_picture_is_drawn_for_nobody(request_, quick, monkeypatch):
     monkeypatch.setattr("promptreid.training.scoring.drawn_ranks", None)
     tiny = tuple(override for override in quick if override.startswith("backbone."))
     run = train(replace(request_, recipe="zero-shot", overrides=tiny, track=()), progress=Silent())
-    assert run.read("status.json")["status"] == "complete"
+    assert run.status().status == "complete"
 
 
 def test_tensorboard_for_real(whole):
@@ -336,4 +338,4 @@ def test_tensorboard_for_real(whole):
         assert picture.size == (shown.width, shown.height)
         assert np.array_equal(np.asarray(picture.convert("RGB")), recorder.of("image")[0][1])
     (score,) = reader.Scalars("scores/mAP")
-    assert score.value == pytest.approx(run.read("scores.json")["mAP"], rel=1e-6)
+    assert score.value == pytest.approx(run.scores()[0]["mAP"], rel=1e-6)

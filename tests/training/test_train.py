@@ -57,20 +57,20 @@ def assert_same_run(one, other):
         for key in first:
             assert torch.equal(first[key], second[key]), key
     assert metrics(one) == metrics(other)
-    assert one.read("scores.json")["mAP"] == other.read("scores.json")["mAP"]
+    assert one.scores()[0]["mAP"] == other.scores()[0]["mAP"]
     chosen = [read_metadata(run.best)["verification"] for run in (one, other)]
     assert chosen[0] == chosen[1]
 
 
 def test_what_a_run_holds(whole, request_, crops):
-    assert whole.read("status.json")["status"] == "complete"
-    environment = whole.read("environment.json")
-    assert environment["seed"] == 5
-    assert environment["packages"]["torch"] == version("torch")
-    (record,) = whole.read("data.json")
-    assert record["spec"] == request_.data[0]
-    assert record["splits"]["train"]["identities"] == 6
-    assert len(record["fingerprint"]) >= 16
+    assert whole.status().status == "complete"
+    environment = whole.environment()
+    assert environment.seed == 5
+    assert environment.packages["torch"] == version("torch")
+    (record,) = whole.data()
+    assert record.spec == request_.data[0]
+    assert record.splits["train"]["identities"] == 6
+    assert len(record.fingerprint) >= 16
     rows = metrics(whole)
     assert [(row["stage"], row["epoch"]) for row in rows] == [
         ("prompts", "1"),
@@ -91,7 +91,7 @@ def test_what_was_said_is_kept_with_its_time(whole):
 
 
 def test_scores_file_has_the_documented_keys(whole):
-    scores = whole.read("scores.json")
+    scores = whole.scores()[0]
     assert set(scores) >= {
         "protocol", "ap", "repeats", "mAP", "mINP", "cmc", "std", "queries",
         "queries_without_match", "gallery",
@@ -275,7 +275,7 @@ def test_zero_shot_run_scores_and_is_reloadable(request_, tmp_path):
         device="cpu",
     )
     run = train(asked, progress=Silent())
-    assert run.read("scores.json")["queries"] > 0
+    assert run.scores()[0]["queries"] > 0
     model, _ = load_model(run.best)
     assert model.prompt is None
     assert model.embedding.features == ("projected",)
@@ -287,5 +287,5 @@ def test_several_data_sets_keep_their_identities_apart(request_, crops, tmp_path
     run = train(replace(request_, data=data, out=tmp_path / "run"), progress=Silent())
     _, metadata = load_model(run.best)
     assert len(metadata["classes"]) == 12
-    results = run.read("scores.json")["results"]
+    results = run.scores()
     assert [result["data"] for result in results] == list(data)

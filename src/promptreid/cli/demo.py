@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from pathlib import Path
@@ -132,7 +131,7 @@ def _run(
     except Interrupted:
         click.echo("stopped; the same command goes on from here", err=True)
         raise click.Abort from None
-    return json.loads((run.path / "scores.json").read_text(encoding="utf-8"))
+    return run.scores()[0]
 
 
 def _report(out: Path, spec: str, device: str | None, lines: Lines) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -24,17 +23,11 @@ def headline(text: str) -> None:
         click.echo(visible(text))
 
 
-def score_results(scores: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the results of a `scores.json`, one for each data set."""
-    return scores.get("results", [scores])
-
-
 def print_run_scores(run: RunFolder) -> None:
     """Print a finished run's scores, what training gained, where it lies, and what comes next."""
-    path = run.path / "scores.json"
-    results = score_results(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
+    results = run.scores() if run.has_scores else ()
     for result in results:
-        click.echo(score_text(result, title=result.get("data", "")))
+        click.echo(score_text(result, title=result["data"]))
         if "worth" in result:
             from promptreid.evaluation.worth import worth_text
 

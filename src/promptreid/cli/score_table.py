@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptreid.runs.data_sets import trained_sources
+from promptreid.runs.folder import RunFolder
+
 if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
     from promptreid.evaluation.matrix import MatrixRow
+    from promptreid.runs.records import DataRecord
 
 
 def own_data(models: Sequence[Path]) -> tuple[str, ...]:
@@ -23,7 +26,7 @@ def own_data(models: Sequence[Path]) -> tuple[str, ...]:
             raise click.UsageError(
                 f"Give --data NAME:ROOT, the data set to score on; {model} does not name one."
             )
-        found |= dict.fromkeys(record["spec"] for record in records if record["protocol"])
+        found |= dict.fromkeys(record.spec for record in records if record.protocol)
     if not found:
         raise click.UsageError(
             "Give --data NAME:ROOT, the data set to score on; those that were trained on have "
@@ -32,13 +35,10 @@ def own_data(models: Sequence[Path]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _records(model: Path) -> list[dict[str, Any]] | None:
+def _records(model: Path) -> tuple[DataRecord, ...] | None:
     """Return what a run, or the run of one of its checkpoints, says about its data."""
-    inside = model.absolute().parent
-    folder = inside.parent if inside.name == "checkpoints" else model
-    if not (folder / "data.json").is_file():
-        return None
-    return json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    run = RunFolder.of(model)
+    return None if run is None else run.data()
 
 
 def named(model: Path, kind: str | None) -> str:
@@ -48,7 +48,6 @@ def named(model: Path, kind: str | None) -> str:
 
 def matrix_row(model: Path, metadata: Mapping[str, Any], kind: str | None = None) -> MatrixRow:
     """Say what a model was trained on, out of the run it belongs to."""
-    from promptreid.data.sources import sources_of
     from promptreid.evaluation.matrix import MatrixRow
 
     name, records = named(model, kind), _records(model)
@@ -56,7 +55,7 @@ def matrix_row(model: Path, metadata: Mapping[str, Any], kind: str | None = None
         return MatrixRow(name, None)
     recipe = metadata.get("recipe", {})
     if recipe.get("stages", True):
-        return MatrixRow(name, sources_of(records))
+        return MatrixRow(name, trained_sources(records))
     elsewhere = recipe.get("start", {}).get("checkpoint") is not None
     return MatrixRow(name, None if elsewhere else ())
 

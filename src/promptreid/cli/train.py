@@ -131,7 +131,9 @@ def _check(
         raise click.UsageError("--resume and --overwrite exclude each other.")
     if resume and out is None:
         raise click.UsageError("--resume needs --out, the run folder to continue.")
-    continues = resume and out is not None and (out / "recipe.yaml").is_file()
+    from promptreid.runs.folder import check_free, is_run
+
+    continues = resume and out is not None and is_run(out)
     if not continues:
         if recipe is None:
             raise click.UsageError("Give a RECIPE; `promptreid recipes` lists them.")
@@ -148,6 +150,4 @@ def _check(
         for spec in (*specs, *tests):
             reader_entry(parse_spec(spec).name)
     if out is not None and not resume:
-        from promptreid.runs.folder import check_free
-
         check_free(out, overwrite=overwrite)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Any
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.labels import Place
@@ -36,19 +35,6 @@ class Source:
     def place(self) -> Place:
         """What two readings of one data set have in common."""
         return self.name, self.root
-
-
-def sources_of(records: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:
-    """Read the training data out of a run's `data.json`.
-
-    Args:
-        records: The records of that file.
-    """
-    return tuple(
-        source_of(record["spec"], record["name"])
-        for record in records
-        if record.get("role", "train") == "train"
-    )
 
 
 def source_of(spec: str, name: str) -> Source:

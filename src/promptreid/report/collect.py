@@ -19,7 +19,7 @@ from promptreid.report.collect_figures import look_figure, score_figures
 from promptreid.report.collect_map import map_section
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_ranks import rank_sections
-from promptreid.report.collect_runs import learning_curves, run_facts, run_folder
+from promptreid.report.collect_runs import learning_curves, run_facts
 from promptreid.report.collect_scores import pair_runs, score_run, unmatched_queries
 from promptreid.report.collect_texts import Texts, map_texts
 from promptreid.report.collect_words import word_control_of
@@ -30,6 +30,7 @@ from promptreid.report.layouts import check_layout
 from promptreid.report.overlay import MapRow
 from promptreid.report.style import LIGHT, check_lines
 from promptreid.report.trial import TrialRun, trial_runs
+from promptreid.runs.folder import RunFolder
 from promptreid.text.names import run_names
 
 
@@ -96,7 +97,7 @@ def collect(
         embedder = load(path, device=device)
         facts.append(run_facts(label, path, embedder))
         for data, found in zip(datasets, seen, strict=True):
-            words = word_control_of(run_folder(path), data.dataset)
+            words = word_control_of(RunFolder.of(path), data.dataset)
             found.append(_look(label, embedder, data, words, cache, batch_size, progress))
     return Content(
         title=title or f"Report of {_listed(labels)}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ from promptreid.report.collect_words import domain_texts_of
 from promptreid.report.content import RunFacts
 from promptreid.report.curves import curves_alt, curves_figure
 from promptreid.report.drawn import Drawn
-from promptreid.runs.folder import DATA, ENVIRONMENT, RECIPE, STATUS
-from promptreid.runs.metrics_table import Training, read_training
+from promptreid.runs.folder import RunFolder
+from promptreid.runs.metrics_table import Training
 
 _HASH_LETTERS = 12
 
@@ -35,9 +34,12 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         name: What the report calls it.
         path: Run folder or checkpoint. A checkpoint inside a run folder belongs to that run.
         embedder: The run, loaded.
+
+    Raises:
+        RunError: A file of the run is missing or damaged.
     """
     model = embedder.model
-    folder = run_folder(path)
+    run = RunFolder.of(path)
     recipe = _recipe(embedder.metadata)
     parent, changes = ("", ()) if recipe is None else recipe_changes(recipe)
     return RunFacts(
@@ -50,19 +52,12 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         backbone=_told_backbone(embedder),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         weights=weights_hash(model),
-        environment=_read(folder, ENVIRONMENT, {}),
-        data=tuple(_read(folder, DATA, [])),
-        status=_read(folder, STATUS, {}),
+        environment=None if run is None else run.environment(),
+        data=() if run is None else run.data(),
+        status=None if run is None else run.status(),
         threshold=_threshold(embedder),
-        domain_texts=domain_texts_of(folder),
+        domain_texts=domain_texts_of(run),
     )
-
-
-def run_folder(path: Path) -> Path | None:
-    """Find the folder of a run, or of the run that a checkpoint lies in; None for a lone one."""
-    inside = path.absolute().parent
-    folder = inside.parent if inside.name == "checkpoints" else path
-    return folder if (folder / RECIPE).is_file() else None
 
 
 def weights_hash(model: nn.Module) -> str:
@@ -93,26 +88,20 @@ def learning_curves(
     found: dict[str, Training] = {}
     remarks = []
     for name, path in zip(names, paths, strict=True):
-        folder = run_folder(path)
-        if folder is None:
+        run = RunFolder.of(path)
+        if run is None:
             remarks.append(f"{name} is a checkpoint without its run folder; it has no curves.")
             continue
-        if _untrained(folder):
+        if not run.has_metrics and run.status().complete:
             remarks.append(f"{name} learned nothing, so it has no learning curves.")
             continue
         try:
-            found[name] = read_training(folder)
+            found[name] = run.training()
         except RunError as error:
             remarks.append(f"{name}: {error}")
     if not found:
         return None, tuple(remarks)
     return Drawn(curves_figure(found), curves_alt(found)), tuple(remarks)
-
-
-def _untrained(folder: Path) -> bool:
-    """Tell whether a run has no stages, such as a zero-shot one."""
-    metrics = folder / "metrics.csv"
-    return not metrics.is_file() and _read(folder, STATUS, {}).get("status") == "complete"
 
 
 def _recipe(metadata: Mapping[str, Any]) -> Recipe | None:
@@ -136,11 +125,3 @@ def _threshold(embedder: Embedder) -> Threshold | None:
     with contextlib.suppress(WeightsError):
         return embedder.threshold
     return None
-
-
-def _read(folder: Path | None, name: str, missing: Any) -> Any:
-    """Read a JSON file of a run; what is missing or damaged is said to be empty."""
-    if folder is not None:
-        with contextlib.suppress(OSError, ValueError):
-            return json.loads((folder / name).read_text(encoding="utf-8"))
-    return missing

@@ -19,6 +19,7 @@ from promptreid.report.drawn import Drawn
 from promptreid.report.pictures import Picture
 from promptreid.report.ranks_figure import ShownQuery
 from promptreid.report.tsne import Points
+from promptreid.runs.records import DataRecord, EnvironmentRecord, StatusRecord
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class RunFacts:
         backbone: Architecture, pretrained tag and image size in words.
         parameters: Number of parameters of the model.
         weights: First 12 letters of a hash of the weights.
-        environment: What `environment.json` holds; empty for a bare checkpoint.
-        data: Records of `data.json`, those trained on and those only tested on.
-        status: What `status.json` holds; empty for a bare checkpoint.
+        environment: Where and how it was made; None for a bare checkpoint.
+        data: Its data sets, those trained on and those only tested on.
+        status: How far it is; None for a bare checkpoint.
         threshold: From which score two images count as one identity, chosen on validation images;
             None where the weights have none.
         domain_texts: What the domain tokens of its prompts say; none where it has none.
@@ -68,9 +69,9 @@ class RunFacts:
     backbone: str
     parameters: int
     weights: str
-    environment: Mapping[str, Any]
-    data: tuple[Mapping[str, Any], ...]
-    status: Mapping[str, Any]
+    environment: EnvironmentRecord | None
+    data: tuple[DataRecord, ...]
+    status: StatusRecord | None
     threshold: Threshold | None
     domain_texts: tuple[DomainTexts, ...] = ()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from promptreid.errors import RunError
 from promptreid.report.drawn import Drawn
 from promptreid.report.extra import need
 from promptreid.report.style import (
@@ -17,7 +18,8 @@ from promptreid.report.style import (
     label_decades,
     line_look,
 )
-from promptreid.runs.metrics_table import Stage, Training, read_training
+from promptreid.runs.folder import RunFolder
+from promptreid.runs.metrics_table import Stage, Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,8 +45,19 @@ def draw_curves(runs: Mapping[str, Path], *, theme: Theme = LIGHT) -> Drawn:
         RunError: A run has no table, or a damaged one.
         ConfigError: There are too many runs, or matplotlib is missing.
     """
-    found = {name: read_training(path) for name, path in runs.items()}
+    found = {name: _training(path) for name, path in runs.items()}
     return Drawn(curves_figure(found, theme=theme), curves_alt(found))
+
+
+def _training(path: Path) -> Training:
+    run = RunFolder.of(path)
+    if run is None or not run.has_metrics:
+        hint = "it is a file" if path.is_file() else "nothing was trained there"
+        raise RunError(
+            f"{path} has no learning curves: {hint}. Give the folder of a run that has been "
+            "trained."
+        )
+    return run.training()
 
 
 def curves_figure(runs: Mapping[str, Training], *, theme: Theme = LIGHT) -> Figure:

@@ -9,32 +9,43 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import promptreid
+from promptreid.runs.records import EnvironmentRecord
 
 _PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "safetensors")
 
 
-def environment(*, seed: int, device: torch.device, precision: str) -> dict[str, Any]:
-    """Return what is needed to say how a run was made, ready for JSON."""
-    return {
-        "promptreid": promptreid.__version__,
-        "git": _git_commit(),
-        "python": platform.python_version(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "device": _device_name(device),
-        "precision": precision,
-        "seed": seed,
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+def environment(
+    *,
+    seed: int,
+    device: torch.device,
+    precision: str,
+    unreadable: str,
+    track_pictures: str,
+    before: bool,
+) -> EnvironmentRecord:
+    """Return what is needed to say how a run was made; see `EnvironmentRecord`."""
+    return EnvironmentRecord(
+        promptreid=promptreid.__version__,
+        git=_git_commit(),
+        python=platform.python_version(),
+        packages={name: found for name in _PACKAGES if (found := _version(name))},
+        platform=platform.platform(),
+        processor=_processor(),
+        cores=os.cpu_count(),
+        threads=torch.get_num_threads(),
+        device=_device_name(device),
+        precision=precision,
+        seed=seed,
+        command=(Path(sys.argv[0]).name, *sys.argv[1:]),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        unreadable=unreadable,
+        track_pictures=track_pictures,
+        before=before,
+    )
 
 
 def _version(name: str) -> str | None:

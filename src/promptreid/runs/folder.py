@@ -1,4 +1,8 @@
-"""The folder a run leaves: recipe, environment, data, metrics, scores, checkpoints."""
+"""The folder a run leaves: recipe, environment, data, metrics, scores, checkpoints.
+
+This is the only place that knows what the files of a run are called, and each is read here by one
+function that turns any damage into a sentence.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +14,42 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Generator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from promptreid.config.recipes import dump_recipe, validate
 from promptreid.config.schema import Recipe
-from promptreid.errors import RunError
-from promptreid.files import write_json, write_text
+from promptreid.config.trees import parse_yaml
+from promptreid.errors import ConfigError, RunError
+from promptreid.files import write_bytes
+from promptreid.runs.ledger import LEDGER, Ledger, read_ledger
+from promptreid.runs.lock import held
+from promptreid.runs.metrics_table import Training, parse_metrics
+from promptreid.runs.reading import damaged, parse_record, read_content
+from promptreid.runs.records import (
+    DataRecord,
+    EnvironmentRecord,
+    ScoresRecord,
+    StatusRecord,
+)
+from promptreid.text.safe import encodable
 
-RECIPE, ENVIRONMENT, DATA = "recipe.yaml", "environment.json", "data.json"
-STATUS, METRICS, SCORES = "status.json", "metrics.csv", "scores.json"
-LOG = "log.txt"
+_RECIPE, _ENVIRONMENT, _DATA = "recipe.yaml", "environment.json", "data.json"
+_STATUS, _METRICS, _SCORES = "status.json", "metrics.csv", "scores.json"
+_LOG, _CHECKPOINTS, _CACHE = "log.txt", "checkpoints", "cache"
+_TRIES, _PAUSE = 4, 0.02
 
 _EPOCH_CHECKPOINT = re.compile(r"epoch-(\d{3,})\.safetensors")
 
 
 class RunFolder:
-    """Paths and files of one run; the folder exists whole or not at all."""
+    """Files of one run; the folder exists whole or not at all."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,8 +60,8 @@ class RunFolder:
         path: Path,
         *,
         recipe: Recipe,
-        environment: Mapping[str, Any],
-        data: Sequence[Mapping[str, Any]],
+        environment: EnvironmentRecord,
+        data: Sequence[DataRecord],
         overwrite: bool = False,
     ) -> RunFolder:
         """Make the folder with its first files, all in one step.
@@ -50,11 +70,12 @@ class RunFolder:
             path: Where; an empty folder is used, one that is not empty is refused.
             recipe: Resolved recipe.
             environment: Versions, device, seed.
-            data: One record a data set: spec, fingerprint, counts.
-            overwrite: Replace an earlier run at `path`. Anything that is not a run stays refused.
+            data: One record a data set.
+            overwrite: Replace an earlier run at `path`, unless a process is training into it.
+                Anything that is not a run stays refused.
 
         Raises:
-            RunError: The folder is not empty, or cannot be written.
+            RunError: The folder is not empty, is in use, or cannot be written.
         """
         check_free(path, overwrite=overwrite)
         try:
@@ -62,11 +83,14 @@ class RunFolder:
             fresh = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
             fresh.mkdir()
             try:
-                (fresh / "checkpoints").mkdir()
-                write_text(fresh / RECIPE, dump_recipe(recipe))
-                write_json(fresh / ENVIRONMENT, dict(environment))
-                write_json(fresh / DATA, [dict(record) for record in data])
-                write_json(fresh / STATUS, {"status": "started"})
+                (fresh / _CHECKPOINTS).mkdir()
+                ledger = Ledger.start()
+                ledger.write(fresh)
+                made = cls(fresh)
+                made._write(_RECIPE, encodable(dump_recipe(recipe)).encode())
+                made._write(_ENVIRONMENT, _json(environment))
+                made._write(_DATA, _json([_plain(record) for record in data]))
+                made.write_status(StatusRecord(status="started"))
                 _swap(fresh, path)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -75,7 +99,9 @@ class RunFolder:
                 f"The run folder {path} cannot be written: {error.strerror or error}. "
                 "Choose another place with --out."
             ) from error
-        return cls(path)
+        run = cls(path)
+        run.id = ledger.id
+        return run
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -86,20 +112,48 @@ class RunFolder:
         """
         if not path.is_dir():
             raise RunError(f"There is no run folder {path}.")
-        if not (path / RECIPE).is_file():
+        if not is_run(path):
             found = ", ".join(sorted(entry.name for entry in path.iterdir())[:6]) or "nothing"
-            raise RunError(f"{path} is not a run folder: it has no {RECIPE}; it holds {found}.")
+            raise RunError(f"{path} is not a run folder: it has no {_RECIPE}; it holds {found}.")
         return cls(path)
+
+    @classmethod
+    def of(cls, path: Path) -> RunFolder | None:
+        """Find the run that a path stands for.
+
+        Args:
+            path: A run folder, or a checkpoint inside one.
+
+        Returns:
+            The run; None for anything else, such as a checkpoint alone.
+        """
+        inside = path.absolute().parent
+        folder = inside.parent if inside.name == _CHECKPOINTS else path
+        return cls(folder) if is_run(folder) else None
+
+    @cached_property
+    def id(self) -> str:
+        """The run's own name, drawn when it was started.
+
+        Raises:
+            RunError: `run.json` is missing or damaged.
+        """
+        return read_ledger(self.path).id
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.path.resolve().name
 
     @property
     def last(self) -> Path:
         """Checkpoint to resume from."""
-        return self.path / "checkpoints" / "last.safetensors"
+        return self.path / _CHECKPOINTS / "last.safetensors"
 
     @property
     def best(self) -> Path:
         """Checkpoint that validation chose."""
-        return self.path / "checkpoints" / "best.safetensors"
+        return self.path / _CHECKPOINTS / "best.safetensors"
 
     def epoch_checkpoint(self, epochs: int) -> Path:
         """Checkpoint that is kept after this many epochs of the run, over all its stages."""
@@ -117,31 +171,107 @@ class RunFolder:
     @property
     def cache(self) -> Path:
         """Folder of features that can be computed again."""
-        return self.path / "cache"
+        return self.path / _CACHE
+
+    @property
+    def log(self) -> Path:
+        """What training said, with the time of each line."""
+        return self.path / _LOG
+
+    @property
+    def described(self) -> tuple[Path, ...]:
+        """Files that say what the run is and never change."""
+        return tuple(self.path / name for name in (_RECIPE, _ENVIRONMENT, _DATA))
+
+    @property
+    def has_status(self) -> bool:
+        """Whether there is something that says how far the run is."""
+        return (self.path / _STATUS).exists()
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether the run was scored."""
+        return (self.path / _SCORES).exists()
+
+    @property
+    def has_metrics(self) -> bool:
+        """Whether there is a table of epochs."""
+        return (self.path / _METRICS).exists()
+
+    def part(self, name: str) -> RunFolder:
+        """Return a training inside this run's cache that goes on with it; it has its id."""
+        part = RunFolder(self.cache / name)
+        if not (part.path / LEDGER).is_file():
+            Ledger(id=self._own_ledger().id, files={}).write(part.path)
+        return part
 
     def recipe(self) -> Recipe:
         """Read the resolved recipe.
 
         Raises:
-            ConfigError: The file was changed into something that is not a recipe.
+            RunError: The file is missing or damaged, or is no recipe of this version.
         """
-        tree = yaml.safe_load((self.path / RECIPE).read_text(encoding="utf-8"))
-        return validate(tree, where=str(self.path / RECIPE))
+        path = self.path / _RECIPE
+        content = self._read(_RECIPE)
+        try:
+            tree = parse_yaml(content.decode())
+            if not isinstance(tree, dict):
+                raise damaged(path, f"it holds no keys but {type(tree).__name__}")
+            return validate(tree, where=str(path))
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise damaged(path, f"it is not YAML ({type(error).__name__})") from error
+        except ConfigError as error:
+            raise RunError(str(error)) from error
 
-    def read(self, name: str) -> Any:
-        """Read one of the JSON files.
+    def status(self) -> StatusRecord:
+        """Read how far the run is.
 
         Raises:
-            RunError: It is missing or is not JSON.
+            RunError: As for every reader here, the file is missing or damaged.
         """
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / name} cannot be read: {error}.") from error
+        return parse_record(self._read(_STATUS), StatusRecord, self.path / _STATUS)
 
-    def write(self, name: str, value: Any) -> None:
-        """Write one of the JSON files in one step."""
-        write_json(self.path / name, value)
+    def environment(self) -> EnvironmentRecord:
+        """Read where and how the run was made."""
+        return parse_record(self._read(_ENVIRONMENT), EnvironmentRecord, self.path / _ENVIRONMENT)
+
+    def data(self) -> tuple[DataRecord, ...]:
+        """Read what the run knows of its data sets."""
+        return parse_record(self._read(_DATA), tuple[DataRecord, ...], self.path / _DATA)
+
+    def scores(self) -> tuple[dict[str, Any], ...]:
+        """Read the scores, one mapping for each data set."""
+        content = self._read(_SCORES)
+        parse_record(content, ScoresRecord, self.path / _SCORES)
+        values = json.loads(content)
+        return tuple(values.get("results", [values]))
+
+    def domain_texts(self) -> tuple[dict[str, Any], ...]:
+        """Read what the domain tokens of the run's prompts say, one mapping for each domain."""
+        content = self._read(_SCORES)
+        parse_record(content, ScoresRecord, self.path / _SCORES)
+        return tuple(json.loads(content).get("domain_texts", ()))
+
+    def training(self) -> Training:
+        """Read the table of epochs; a run that still trains may be read, too."""
+        best = self.status().best
+        content = self._read(_METRICS)
+        return parse_metrics(
+            content, self.path / _METRICS, chosen_at="" if best is None else best.chosen_at
+        )
+
+    def write_status(self, status: StatusRecord) -> None:
+        """Write how far the run is.
+
+        Raises:
+            RunError: As for every writer here, the folder is not this run's any more.
+        """
+        self._write(_STATUS, _json(status))
+
+    def write_scores(self, results: Sequence[Mapping[str, Any]], **more: Any) -> None:
+        """Write the scores, one mapping for each data set, and what else was measured."""
+        scores = results[0] if len(results) == 1 else {"results": [dict(one) for one in results]}
+        self._write(_SCORES, _json({**scores, **more}))
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the table of epochs; columns are the union of all keys, in order of appearance."""
@@ -152,7 +282,15 @@ class RunFolder:
         table = csv.DictWriter(text, list(columns), lineterminator="\n", restval="")
         table.writeheader()
         table.writerows(rows)
-        write_text(self.path / METRICS, text.getvalue())
+        self._write(_METRICS, encodable(text.getvalue()).encode())
+
+    def check_own(self) -> None:
+        """Make sure that the folder is still there and still this run's.
+
+        Raises:
+            RunError: It was deleted, or another run stands in its place.
+        """
+        self._own_ledger()
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None]:
@@ -161,20 +299,50 @@ class RunFolder:
         Raises:
             RunError: Another process holds it.
         """
-        try:
-            import fcntl
-        except ImportError:  # no advisory locks on this platform
+        self.id = read_ledger(self.path).id  # whatever stands there later is another run
+        with held(self.path):
             yield
-            return
-        with (self.path / ".lock").open("a") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunError(
-                    f"Another process is training into {self.path}. "
-                    "Wait for it, or give another --out."
-                ) from None
-            yield
+
+    def _own_ledger(self) -> Ledger:
+        own = self.id
+        if not self.path.is_dir():
+            raise RunError(
+                f"The run folder {self.path} was deleted or moved while the run was using it. "
+                "Nothing more is written; start the run anew."
+            )
+        ledger = read_ledger(self.path)
+        if ledger.id != own:
+            raise RunError(
+                f"Another run (id {ledger.id}) has taken the place of this one (id {own}) in "
+                f"{self.path}. Nothing more is written; start this run anew with another --out."
+            )
+        return ledger
+
+    def _read(self, name: str) -> bytes:
+        """Read a file that the run wrote, and make sure that it is as it was written."""
+        path = self.path / name
+        for attempt in range(_TRIES):
+            content = read_content(path)
+            if read_ledger(self.path).knows(name, content):
+                return content
+            time.sleep(attempt * _PAUSE)  # a run that trains may have written it in between
+        raise damaged(path, "it is not as the run wrote it; it was edited, or is another run's")
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Write a file in one step; `run.json` knows it before it is there."""
+        self._own_ledger().with_file(name, content).write(self.path)
+        write_bytes(self.path / name, content)
+
+
+def is_run(path: Path) -> bool:
+    """Tell whether a folder is that of a run."""
+    return (path / _RECIPE).is_file()
+
+
+def weights_in(folder: Path) -> Path | None:
+    """Find the best checkpoint of a run folder, else its last; None where there is none."""
+    run = RunFolder(folder)
+    return next((path for path in (run.best, run.last) if path.is_file()), None)
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:
@@ -187,13 +355,13 @@ def check_free(path: Path, *, overwrite: bool) -> None:
         raise RunError(f"--out {path} is a file; give a folder.")
     if not path.is_dir() or not any(path.iterdir()):
         return
-    is_run = (path / RECIPE).is_file()
-    if overwrite and is_run:
-        return
+    if overwrite and is_run(path):
+        with held(path):
+            return
     found = ", ".join(sorted(entry.name for entry in path.iterdir())[:5])
     if overwrite:
         raise RunError(f"{path} is not a run folder (it holds {found}), so it is not overwritten.")
-    ways = "--resume continues it, --overwrite replaces it, " if is_run else ""
+    ways = "--resume continues it, --overwrite replaces it, " if is_run(path) else ""
     raise RunError(
         f"The folder {path} is not empty (it holds {found}); {ways}or give another --out."
     )
@@ -204,6 +372,16 @@ def _swap(fresh: Path, path: Path) -> None:
         fresh.rename(path)
         return
     old = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.old")
-    path.rename(old)
-    fresh.rename(path)
+    with held(path):  # an empty folder, or a run that no process trains into
+        path.rename(old)
+        fresh.rename(path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _plain(record: BaseModel) -> dict[str, Any]:
+    return record.model_dump(exclude_defaults=True)
+
+
+def _json(value: BaseModel | Sequence[Any] | Mapping[str, Any]) -> bytes:
+    plain = _plain(value) if isinstance(value, BaseModel) else value
+    return encodable(json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import json
+import io
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptreid.errors import RunError
+from promptreid.runs.reading import damaged
 
-METRICS, STATUS = "metrics.csv", "status.json"
-_CHOSEN = re.compile(r"stage (.+), epoch (\d+)")
+_CHOSEN = re.compile(r"stage (.+), epoch (\d{1,9})")
+_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -70,32 +70,32 @@ class Training:
         return next((stage for stage in self.stages if stage.name == name), None)
 
 
-def read_training(run: Path) -> Training:
-    """Read the table of epochs of a run folder; a run that still trains may be read too.
+def parse_metrics(content: bytes, path: Path, *, chosen_at: str = "") -> Training:
+    """Read a table of epochs.
+
+    Args:
+        content: Of the file.
+        path: The file, for messages.
+        chosen_at: Stage and epoch whose weights validation kept, in the words of the run's status.
 
     Raises:
-        RunError: There is no table, it has no epochs, or it is damaged.
+        RunError: The table has no epochs, or is damaged.
     """
-    path = run / METRICS
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file)
-            rows = list(table)
-            header = table.fieldnames or []
-    except FileNotFoundError:
-        hint = "it is a file" if run.is_file() else f"it has no {METRICS}"
-        raise RunError(
-            f"{run} has no learning curves: {hint}. Give the folder of a run that has been trained."
-        ) from None
-    except NotADirectoryError:
-        raise RunError(f"{run} is a file; learning curves need the folder of the run.") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RunError(f"{path} cannot be read: {error}.") from error
+        table = csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True)
+        rows = list(table)
+        header = table.fieldnames or []
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise damaged(path, f"it is not a table ({error})") from error
     if not rows or not {"stage", "epoch"} <= set(header):
         raise RunError(f"{path} holds no epochs, so there are no learning curves to draw.")
+    if any(None in row or None in row.values() for row in rows):
+        raise damaged(path, "its rows are not of one length")
     names = list(dict.fromkeys(row["stage"] for row in rows))
+    found = _CHOSEN.fullmatch(chosen_at)
     return Training(
-        stages=tuple(_stage(name, rows, header, path) for name in names), chosen=_chosen(run)
+        stages=tuple(_stage(name, rows, header, path) for name in names),
+        chosen=None if found is None else (found[1], int(found[2])),
     )
 
 
@@ -110,21 +110,19 @@ def _stage(
         values = tuple(_number(row[column], path) for row in own)
         if not all(math.isnan(value) for value in values):
             columns[column] = values
-    return Stage(name, tuple(int(_number(row["epoch"], path)) for row in own), columns)
+    return Stage(name, tuple(_epoch(row["epoch"], path) for row in own), columns)
 
 
-def _number(text: str | None, path: Path) -> float:
+def _epoch(text: str, path: Path) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
+        raise damaged(path, f"{text[:20]!r} is not an epoch")
+    return int(text)
+
+
+def _number(text: str, path: Path) -> float:
     if not text:
         return math.nan
     try:
         return float(text)
     except ValueError:
-        raise RunError(f"{path} is damaged: {text!r} is not a number.") from None
-
-
-def _chosen(run: Path) -> tuple[str, int] | None:
-    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError, KeyError):
-        status = json.loads((run / STATUS).read_text(encoding="utf-8"))
-        found = _CHOSEN.fullmatch(status["best"]["chosen_at"])
-        return None if found is None else (found[1], int(found[2]))
-    return None
+        raise damaged(path, f"{text[:20]!r} is not a number") from None

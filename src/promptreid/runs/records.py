@@ -1,46 +1,159 @@
-"""What a run folder says of a run's data."""
+"""What the JSON files of a run hold, as frozen records that are checked when they are read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from promptreid.data.dataset import DataSet
-from promptreid.errors import RunError
-from promptreid.runs.folder import DATA, RunFolder
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, RootModel
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]
+Role = Literal["train", "test"]
+State = Literal["started", "training", "stopped", "failed", "complete"]
 
 
-def data_record(dataset: DataSet, role: str) -> dict[str, Any]:
-    """Say what a run keeps of a data set.
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{type(value).__name__} is not a text")
+    return value
 
-    Args:
-        dataset: Trained on, or only scored.
-        role: "train" or "test".
+
+Text = Annotated[Any, PlainValidator(_text)]
+"""Text that may name files, whose names need not be UTF-8, as `str` in a model has to be."""
+
+
+class Record(BaseModel):
+    """Frozen, without unknown keys, with finite numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BestRecord(Record):
+    """Which weights validation kept.
+
+    Attributes:
+        score: Of validation; None without validation images.
+        chosen_at: Stage and epoch, in words.
     """
-    manifest, protocol = dataset.manifest, dataset.protocol
-    return {
-        "spec": dataset.spec,
-        "role": role,
-        "name": manifest.name,
-        "fingerprint": manifest.fingerprint(),
-        "splits": manifest.counts(),
-        "protocol": protocol.name if protocol is not None else None,
-        "repeats": len(protocol.repeats) if protocol is not None else 0,
-        "notes": list(dataset.notes),
-    }
+
+    score: float | None
+    chosen_at: str
 
 
-def check_same_data(run: RunFolder, datasets: Sequence[DataSet]) -> None:
-    """Refuse to go on with a run whose data have changed.
+class StatusRecord(Record):
+    """How far a run is: `status.json`.
 
-    Raises:
-        RunError: A data set's rows are others than when the run was started.
+    Attributes:
+        status: In a word.
+        at: Where a run that was stopped or failed goes on, in words.
+        error: Why it failed, in a sentence.
+        training_seconds: Of all sessions, once complete.
+        best: Which weights validation kept, once complete.
+        ended_early: Epoch after which a stage ended before its last one, by stage.
+        trackers_dropped: Trackers that failed: "tracker", "while", "error".
     """
-    for record, dataset in zip(run.read(DATA), datasets, strict=True):
-        if record["fingerprint"] != dataset.manifest.fingerprint():
-            now = data_record(dataset, record["role"])
-            raise RunError(
-                f"The data behind {dataset.spec} has changed since {run.path} was started: it had "
-                f"{record['splits']}, and now has {now['splits']}. "
-                "Restore it, or start a new run."
-            )
+
+    status: State
+    at: Text | None = None
+    error: Text | None = None
+    training_seconds: Annotated[float, Field(ge=0)] | None = None
+    best: BestRecord | None = None
+    ended_early: dict[str, Count] = {}
+    trackers_dropped: tuple[dict[str, Text], ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.status == "complete"
+
+
+class EnvironmentRecord(Record):
+    """Where and how a run was made: `environment.json`.
+
+    Attributes:
+        promptreid: Version.
+        git: Commit of the sources, `+changes` behind it if they differ; None outside a checkout.
+        python: Version.
+        packages: Versions by name.
+        platform: System.
+        processor: Its name.
+        cores: Of the machine.
+        threads: That computed.
+        device: Name.
+        precision: "fp32" or "bf16".
+        seed: Of every random choice.
+        command: Command line.
+        started: Time, ISO 8601.
+        unreadable: What became of unreadable images, as in `promptreid train --unreadable`.
+        track_pictures: How trackers get pictures of test images.
+        before: Whether the untrained weights are scored, too.
+    """
+
+    promptreid: str
+    git: str | None
+    python: str
+    packages: dict[str, str]
+    platform: str
+    processor: str
+    cores: Count | None
+    threads: Count
+    device: str
+    precision: str
+    seed: Count
+    command: tuple[Text, ...]
+    started: str
+    unreadable: str
+    track_pictures: str
+    before: bool
+
+
+class DataRecord(Record):
+    """One data set of a run, an entry of `data.json`.
+
+    Attributes:
+        spec: As given on the command line.
+        role: "train", or "test" for one that is only scored.
+        name: Of the manifest.
+        fingerprint: Of the manifest.
+        splits: Images and identities by split.
+        protocol: Name; None where nothing is tested.
+        repeats: How many query and gallery draws the protocol has.
+        notes: What the reader says.
+    """
+
+    spec: Text
+    role: Role
+    name: Text
+    fingerprint: str
+    splits: dict[str, dict[str, Count]]
+    protocol: str | None
+    repeats: Count
+    notes: tuple[Text, ...]
+
+
+class ResultRecord(BaseModel):
+    """One data set's scores in `scores.json`, as far as all readers rely on them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    data: Text
+    protocol: str
+    ap: str
+    repeats: Count
+    mAP: Share  # noqa: N815 - the field's own spelling
+    mINP: Share  # noqa: N815
+    cmc: dict[str, Share]
+    queries: Count
+    gallery: Count
+    domain_texts: tuple[dict[str, Any], ...] = ()
+
+
+class ResultsRecord(Record):
+    """A `scores.json` of several data sets."""
+
+    results: tuple[ResultRecord, ...]
+    domain_texts: tuple[dict[str, Any], ...] = ()
+
+
+class ScoresRecord(RootModel[ResultRecord | ResultsRecord]):
+    """A `scores.json`: one result, or several under "results"."""

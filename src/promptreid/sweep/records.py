@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from promptreid.data.sources import source_of, sources_of
+from promptreid.data.sources import source_of
 from promptreid.errors import PromptReIDError, RunError
-from promptreid.runs.folder import DATA, ENVIRONMENT, RECIPE, SCORES, STATUS, RunFolder
+from promptreid.runs.data_sets import trained_sources
+from promptreid.runs.folder import RunFolder, is_run
+from promptreid.runs.records import DataRecord, Role, StatusRecord
 from promptreid.sweep.settings import flat_settings
 
 SWEEP = "sweep.json"
@@ -69,12 +71,12 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise RunError(f"There is no run folder {path}.")
-        inside = [path] if (path / RECIPE).is_file() else _runs_in(path)
+        inside = [path] if is_run(path) else _runs_in(path)
         if not inside:
             held = _contents(path)
             raise RunError(
                 f"{path} is no run folder and holds none (it holds {held}). A run folder has a "
-                f"{RECIPE}; `promptreid train` and `promptreid sweep` make them."
+                "recipe.yaml; `promptreid train` and `promptreid sweep` make them."
             )
         for run in inside:
             found.setdefault(run.resolve(), run)
@@ -93,56 +95,48 @@ def read_runs(paths: Sequence[Path]) -> list[RunRecord]:
 def _read(path: Path) -> RunRecord:
     try:
         folder = RunFolder.open(path)
-        recipe, status, data = folder.recipe(), folder.read(STATUS), folder.read(DATA)
+        recipe, status, data = folder.recipe(), folder.status(), folder.data()
         record = RunRecord(
             path=path,
             recipe=recipe.name,
             settings=flat_settings(recipe),
-            seed=folder.read(ENVIRONMENT)["seed"],
+            seed=folder.environment().seed,
             data=_prints(data, "train"),
             test=_prints(data, "test"),
             seen=_seen(data) if recipe.stages else {},
         )
-        if status.get("status") != "complete":
+        if not status.complete:
             return replace(record, problem=_unfinished(path, status))
-        if not (path / SCORES).is_file():
+        if not folder.has_scores:
             problem = "has no scores: its data has no query and gallery images"
             return replace(record, problem=problem)
-        scores = folder.read(SCORES)
+        return replace(record, results=folder.scores())
     except PromptReIDError as error:
         return RunRecord(path=path, problem=f"cannot be read: {error}")
-    results = tuple(scores.get("results", [scores]))
-    return replace(record, results=results)
 
 
-def _prints(records: Sequence[Mapping[str, Any]], role: str) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (one["spec"], one["fingerprint"]) for one in records if one.get("role", "train") == role
-    )
+def _prints(records: Sequence[DataRecord], role: Role) -> tuple[tuple[str, str], ...]:
+    return tuple((one.spec, one.fingerprint) for one in records if one.role == role)
 
 
-def _seen(records: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
-    trained = {source.place for source in sources_of(records)}
-    return {one["spec"]: source_of(one["spec"], one["name"]).place in trained for one in records}
+def _seen(records: Sequence[DataRecord]) -> dict[str, bool]:
+    trained = {source.place for source in trained_sources(records)}
+    return {one.spec: source_of(one.spec, one.name).place in trained for one in records}
 
 
-def _unfinished(path: Path, status: Mapping[str, Any]) -> str:
-    error = _sweep(path.parent).get(path.name, {}).get("error")
+def _unfinished(path: Path, status: StatusRecord) -> str:
+    error = status.error or _sweep(path.parent).get(path.name, {}).get("error")
     if error:
         return f"failed: {error}"
-    where = f" ({status['at']})" if "at" in status else ""
-    return f"is not finished: {status.get('status', 'unknown')}{where}"
+    where = f" ({status.at})" if status.at else ""
+    return f"is not finished: {status.status}{where}"
 
 
 def _runs_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     order = list(_sweep(folder))
-    runs = [
-        entry
-        for entry in folder.iterdir()
-        if (entry / RECIPE).is_file() and not entry.name.startswith(".")
-    ]
+    runs = [entry for entry in folder.iterdir() if is_run(entry) and not entry.name.startswith(".")]
     place = {name: number for number, name in enumerate(order)}
     return sorted(runs, key=lambda run: (place.get(run.name, len(place)), _natural(run.name)))
 

@@ -15,7 +15,7 @@ import torch
 from promptreid.errors import PromptReIDError, RunError
 from promptreid.files import write_json
 from promptreid.progress import Progress, clock
-from promptreid.runs.folder import SCORES, RunFolder
+from promptreid.runs.folder import RunFolder, is_run
 from promptreid.sweep.plan import PlannedRun
 from promptreid.sweep.records import SWEEP
 from promptreid.sweep.state import state_of
@@ -152,18 +152,16 @@ def _sentence(error: Exception) -> str:
 
 
 def _score_line(folder: RunFolder) -> str:
-    if not (folder.path / SCORES).is_file():
+    if not folder.has_scores:
         return "done in "
-    scores: dict[str, Any] = folder.read(SCORES)
-    results = scores.get("results", [scores])
-    shown = [f"mAP {one['mAP']:.2%} rank-1 {one['cmc']['1']:.2%}" for one in results]
+    shown = [f"mAP {one['mAP']:.2%} rank-1 {one['cmc']['1']:.2%}" for one in folder.scores()]
     return "; ".join(shown) + " in "
 
 
 def _check_out(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise RunError(f"--out {out} is a file; give a folder.")
-    if (out / "recipe.yaml").is_file():
+    if is_run(out):
         raise RunError(
             f"--out {out} is the folder of a run; a sweep needs one of its own for its runs."
         )

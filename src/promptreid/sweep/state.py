@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptreid.errors import PromptReIDError, RunError
-from promptreid.runs.folder import DATA, ENVIRONMENT, RECIPE, STATUS, RunFolder, check_free
+from promptreid.runs.folder import RunFolder, check_free, is_run
+from promptreid.runs.records import DataRecord
 from promptreid.sweep.plan import PlannedRun
 from promptreid.sweep.settings import changes
 
@@ -31,7 +32,7 @@ class RunState:
 
 def state_of(run: PlannedRun) -> RunState:
     """Look at a planned run's folder; nothing is changed."""
-    if not (run.out / RECIPE).is_file():
+    if not is_run(run.out):
         try:
             check_free(run.out, overwrite=False)
         except RunError as error:
@@ -39,9 +40,9 @@ def state_of(run: PlannedRun) -> RunState:
         return RunState("new")
     try:
         folder = RunFolder.open(run.out)
-        before, status = folder.recipe(), folder.read(STATUS)
-        seed = folder.read(ENVIRONMENT)["seed"]
-        specs = _specs(folder.read(DATA))
+        before, status = folder.recipe(), folder.status()
+        seed = folder.environment().seed
+        specs = _specs(folder.data())
     except PromptReIDError as error:
         return RunState("changed", str(error))
     different = changes(before, run.resolved)
@@ -53,16 +54,15 @@ def state_of(run: PlannedRun) -> RunState:
         different["seed"] = (seed, run.seed)
     if different:
         return RunState("changed", _told(different))
-    if status.get("status") == "complete":
+    if status.complete:
         return RunState("complete")
-    where = f", stopped {status['at']}" if "at" in status else ""
+    where = f", {status.status} {status.at}" if status.at else ""
     return RunState("unfinished", f"goes on from its last checkpoint{where}")
 
 
-def _specs(records: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+def _specs(records: Sequence[DataRecord]) -> dict[str, tuple[str, ...]]:
     return {
-        role: tuple(one["spec"] for one in records if one.get("role", "train") == role)
-        for role in ("train", "test")
+        role: tuple(one.spec for one in records if one.role == role) for role in ("train", "test")
     }
 
 

@@ -161,9 +161,10 @@ class Trackers:
         values = score_values(results)
         self._each("taking the scores", lambda tracker, _: tracker.summary(values))
 
-    def note(self) -> dict[str, Any]:
-        """Return what `status.json` says of trackers: nothing, or which were dropped and why."""
-        return {"trackers_dropped": list(self.failures)} if self.failures else {}
+    @property
+    def dropped(self) -> tuple[dict[str, str], ...]:
+        """Which trackers were dropped: "tracker", "while" and "error" of each."""
+        return tuple(self.failures)
 
     def _start(self, info: RunInfo, rows: Sequence[Mapping[str, Any]]) -> None:
         # Clients send what they get over wires that carry text only.

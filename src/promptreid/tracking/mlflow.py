@@ -16,7 +16,6 @@ EXPERIMENT = "promptreid"
 _STATUSES: Mapping[Outcome, str] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 # What one request takes, by MLflow's own limits.
 _PARAMS, _METRICS, _LENGTH = 100, 1000, 500
-_FILES = ("recipe.yaml", "environment.json", "data.json")
 
 
 class MlflowTracker:
@@ -82,9 +81,8 @@ class MlflowTracker:
         ]
         for first in range(0, len(params), _PARAMS):
             self._client.log_batch(self._id, params=params[first : first + _PARAMS])
-        for file in _FILES:
-            if (info.folder / file).is_file():
-                self._client.log_artifact(self._id, str(info.folder / file))
+        for file in info.files:
+            self._client.log_artifact(self._id, str(file))
 
     def _send(self, values: Mapping[str, float], step: int) -> None:
         now = int(time.time() * 1000)

@@ -27,6 +27,7 @@ class RunInfo:
         environment: What `environment.json` holds.
         data: The records of `data.json`.
         step: Epochs already trained, over all stages; 0 for a new run.
+        files: That say what the run is, for trackers that keep files.
     """
 
     name: str
@@ -35,6 +36,7 @@ class RunInfo:
     environment: Mapping[str, Any]
     data: tuple[Mapping[str, Any], ...]
     step: int = 0
+    files: tuple[Path, ...] = ()
 
     @property
     def config(self) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def _embedded(
     recipe = _fitting(plan.recipe, learned)
     data = training_rows(recipe, learned, seed=plan.seed)
     assert data is not None
-    trainer = _trainer(RunFolder(folder), run, plan, recipe, data, progress)
+    trainer = _trainer(run.part(folder.name), run, plan, recipe, data, progress)
     trainer.fit()
     found = []
     for rows, file in zip(unseen, files, strict=True):

@@ -12,7 +12,7 @@ from torch import Tensor
 from promptreid.data.dataset import DataSet
 from promptreid.data.draws import generator, pick
 from promptreid.data.manifest import TEST_SPLITS, Manifest
-from promptreid.data.sources import source_of, sources_of
+from promptreid.data.sources import source_of
 from promptreid.embedder import Embedder, checkpoint_of
 from promptreid.errors import EvaluationError, RunError, WeightsError
 from promptreid.evaluation.embed import embed_manifest
@@ -25,7 +25,8 @@ from promptreid.evaluation.threshold_choice import (
 )
 from promptreid.models.checkpoint import load_training, save_model
 from promptreid.progress import Progress
-from promptreid.runs.folder import DATA, RECIPE, RunFolder
+from promptreid.runs.data_sets import trained_sources
+from promptreid.runs.folder import RunFolder, is_run
 
 MOST_IMAGES = 5000  # twelve million pairs
 
@@ -176,8 +177,8 @@ def store_threshold(
             "the model with its threshold."
         )
     embedder.metadata["verification"] = chosen.to_dict()
-    is_run = model.is_dir() and (model / RECIPE).is_file()
-    with RunFolder(model).locked() if is_run and out is None else contextlib.nullcontext():
+    inside = is_run(model) and out is None
+    with RunFolder(model).locked() if inside else contextlib.nullcontext():
         if out is None:
             save_model(
                 path, embedder.model, embedder.metadata, extra_tensors=_training_tensors(path)
@@ -200,9 +201,10 @@ def _is_own(model: Path, embedder: Embedder, dataset: DataSet) -> bool:
     """Say whether the run was trained on this data set, whatever its options were."""
     if dataset.manifest.fingerprint() in (embedder.metadata.get("data") or ()):
         return True
-    if not (model / RECIPE).is_file():
+    run = RunFolder.of(model)
+    if run is None:
         return False
-    sources = sources_of(RunFolder(model).read(DATA))
+    sources = trained_sources(run.data())
     return source_of(dataset.spec, dataset.manifest.name).place in {own.place for own in sources}
 
 

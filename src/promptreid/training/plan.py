@@ -12,7 +12,7 @@ import torch
 from promptreid.config.recipes import load_recipe
 from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError, unknown_name
-from promptreid.runs.folder import DATA, ENVIRONMENT, RECIPE, RunFolder, check_free
+from promptreid.runs.folder import RunFolder, check_free, is_run
 from promptreid.tracking.group import read_tracking
 from promptreid.tracking.spec import TrackerSpec, check_installed, parse_trackers
 from promptreid.training.device import pick_device, resolve_precision
@@ -78,7 +78,7 @@ def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
     if request.track_pictures not in (None, *PICTURES):
         raise ConfigError(unknown_name("kind of pictures", request.track_pictures, PICTURES))
     out = request.out
-    if request.resume and out is not None and (out / RECIPE).is_file():
+    if request.resume and out is not None and is_run(out):
         run = RunFolder.open(out)
         return _plan_again(request, run, out, device), run
     if request.recipe is None:
@@ -134,15 +134,15 @@ def _check_prompts_are_taught(recipe: Recipe) -> None:
 
 def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.device) -> Plan:
     """Take the plan from the folder, and refuse a request that differs from it."""
-    recipe, before = run.recipe(), run.read(ENVIRONMENT)
-    records = run.read(DATA)
-    specs = tuple(record["spec"] for record in records if record["role"] == "train")
-    test = tuple(record["spec"] for record in records if record["role"] == "test")
+    recipe, before = run.recipe(), run.environment()
+    records = run.data()
+    specs = tuple(record.spec for record in records if record.role == "train")
+    test = tuple(record.spec for record in records if record.role == "test")
     if request.recipe is not None:
         asked = load_recipe(request.recipe, request.overrides)
         if asked.model_copy(update={"name": recipe.name}) != recipe:
             raise RunError(
-                f"{out} was started with another recipe (see {out / RECIPE}): "
+                f"{out} was started with another recipe (see its recipe.yaml): "
                 f"{_difference(recipe, asked)}. Resume with the same recipe and overrides or with "
                 "none, or give another --out."
             )
@@ -153,9 +153,9 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
                 f"{out} was started with {started}, not {' '.join(asked)}. Resume with the same "
                 "data or with none, or give another --out."
             )
-    if request.seed is not None and request.seed != before["seed"]:
+    if request.seed is not None and request.seed != before.seed:
         raise RunError(
-            f"{out} was started with --seed {before['seed']}, not {request.seed}. "
+            f"{out} was started with --seed {before.seed}, not {request.seed}. "
             "Resume with the same seed or with none, or give another --out."
         )
     return Plan(
@@ -163,13 +163,13 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
         specs=specs,
         test=test,
         out=out,
-        seed=before["seed"],
-        unreadable=before["unreadable"],
-        precision=before["precision"],
+        seed=before.seed,
+        unreadable=before.unreadable,
+        precision=before.precision,
         device=device,
         track=_track(request, run),
-        track_pictures=request.track_pictures or before.get("track_pictures", PICTURES[0]),
-        before=before.get("before", True) if request.before is None else request.before,
+        track_pictures=request.track_pictures or before.track_pictures,
+        before=before.before if request.before is None else request.before,
     )
 
 

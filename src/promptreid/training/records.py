@@ -7,9 +7,9 @@ from typing import Any
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.preprocess import Preprocess
+from promptreid.runs.data_sets import data_record
 from promptreid.runs.environment import environment
-from promptreid.runs.folder import DATA, ENVIRONMENT, RunFolder
-from promptreid.runs.records import data_record
+from promptreid.runs.folder import RunFolder
 from promptreid.tracking.tracker import RunInfo
 from promptreid.training.data import TrainingData
 from promptreid.training.plan import Plan
@@ -29,14 +29,17 @@ def create_run(
     Raises:
         RunError: The folder is taken or cannot be written.
     """
-    record = environment(seed=plan.seed, device=plan.device, precision=plan.precision)
-    record["unreadable"] = plan.unreadable
-    record["track_pictures"] = plan.track_pictures
-    record["before"] = plan.before
     return RunFolder.create(
         plan.out,
         recipe=plan.recipe,
-        environment=record,
+        environment=environment(
+            seed=plan.seed,
+            device=plan.device,
+            precision=plan.precision,
+            unreadable=plan.unreadable,
+            track_pictures=plan.track_pictures,
+            before=plan.before,
+        ),
         data=[data_record(dataset, "train") for dataset in datasets]
         + [data_record(dataset, "test") for dataset in tests],
         overwrite=overwrite,
@@ -46,11 +49,12 @@ def create_run(
 def run_info(run: RunFolder, plan: Plan, *, epochs: int) -> RunInfo:
     """Say what trackers need to know of a run that has trained so many epochs."""
     return RunInfo(
-        name=run.path.resolve().name,
+        name=run.name,
         folder=run.path,
         recipe=plan.recipe.model_dump(mode="json"),
-        environment=run.read(ENVIRONMENT),
-        data=tuple(run.read(DATA)),
+        environment=run.environment().model_dump(),
+        data=tuple(record.model_dump() for record in run.data()),
+        files=run.described,
         step=epochs,
     )
 
@@ -66,5 +70,5 @@ def checkpoint_metadata(
         "camera_values": list(data.camera_values) if data is not None else [],
         "view_values": list(data.view_values) if data is not None else [],
         "seed": plan.seed,
-        "data": [record["fingerprint"] for record in run.read(DATA) if record["role"] == "train"],
+        "data": [record.fingerprint for record in run.data() if record.role == "train"],
     }

@@ -19,7 +19,7 @@ from promptreid.evaluation.worth import training_worth
 from promptreid.progress import Progress
 from promptreid.report.draw_scores import drawn_ranks
 from promptreid.report.trial import Trial, TrialRun
-from promptreid.runs.folder import SCORES, RunFolder
+from promptreid.runs.folder import RunFolder
 from promptreid.tracking.group import Trackers
 from promptreid.tracking.values import tested_names
 from promptreid.training.data import TrainingData
@@ -81,7 +81,7 @@ def score_run(
     for found in texts:
         progress.message(found.verdict())
     said = {"domain_texts": [found.to_dict() for found in texts]} if texts else {}
-    run.write(SCORES, {**(results[0] if len(results) == 1 else {"results": results}), **said})
+    run.write_scores(results, **said)
     trackers.summary(results)
     for name, dataset, embeddings in zip(tested_names(results), testable, embedded, strict=True):
         if trackers and embeddings is not None:

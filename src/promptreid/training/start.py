@@ -16,6 +16,7 @@ from promptreid.models.checkpoint import load_model
 from promptreid.models.lora import attach_lora
 from promptreid.models.reid import PARTS, ReIDModel, part_of
 from promptreid.models.tuning import merge_lora
+from promptreid.runs.folder import RunFolder
 
 _FIXED_WORDS = tuple(
     f"prompt.{name}" for name in ("prefix", "suffix", "sentences", "domains", "plain")
@@ -78,7 +79,7 @@ def start_from(
 def _file(checkpoint: str) -> Path:
     path = Path(checkpoint)
     if path.is_dir():
-        path = path / "checkpoints" / "best.safetensors"
+        path = RunFolder(path).best
     if not path.is_file():
         raise WeightsError(
             f"start.checkpoint is {checkpoint!r}, where there is no finished run and no checkpoint "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from promptreid.config.schema import Recipe
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.readable import load_readable
@@ -11,8 +13,9 @@ from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Logged, Progress, clock
 from promptreid.report.cache import default_cache
-from promptreid.runs.folder import LOG, SCORES, STATUS, RunFolder
-from promptreid.runs.records import check_same_data
+from promptreid.runs.data_sets import check_same_data
+from promptreid.runs.folder import RunFolder
+from promptreid.runs.records import BestRecord, State, StatusRecord
 from promptreid.tracking.group import Trackers
 from promptreid.training.data import TrainingData
 from promptreid.training.plan import Plan, TrainRequest, make_plan
@@ -49,7 +52,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         PromptReIDError: Anything the user can mend, with what to do.
     """
     plan, run = make_plan(request)
-    if run is not None and run.read(STATUS).get("status") == "complete":
+    if run is not None and run.has_status and run.status().complete:
         progress.message(f"{run.path} is complete; nothing is left to train")
         if plan.track and request.track:
             _show(run, plan, progress)
@@ -66,7 +69,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     else:
         check_same_data(run, [*datasets, *tests])
         model, preprocess = None, None
-    progress = Logged(progress, run.path / LOG)
+    progress = Logged(progress, run.log)
     with run.locked():
         trackers = _trackers(run, plan, progress)
         state = TrainingState()
@@ -99,7 +102,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
                 )
         except stops:
             where = _where(state, plan.recipe)
-            run.write(STATUS, {"status": "stopped", "at": where, **trackers.note()})
+            run.write_status(_status("stopped", trackers, at=where))
             raise Interrupted(str(run.path)) from None
         _finish(run, state, trackers)
     return run
@@ -113,7 +116,7 @@ def _started(
 
 def _trackers(run: RunFolder, plan: Plan, progress: Progress) -> Trackers:
     def note_dropped() -> None:
-        run.write(STATUS, {**run.read(STATUS), **trackers.note()})
+        run.write_status(run.status().model_copy(update={"trackers_dropped": trackers.dropped}))
 
     trackers = Trackers(run.path, plan.track, say=progress.message, dropped=note_dropped)
     return trackers
@@ -125,11 +128,9 @@ def _show(run: RunFolder, plan: Plan, progress: Progress) -> None:
         trackers = _trackers(run, plan, progress)
         state = TrainingState.unpack(*load_training(run.last))
         with trackers.session(run_info(run, plan, epochs=len(state.table)), state.table):
-            if (run.path / SCORES).is_file():
-                found = run.read(SCORES)
-                trackers.summary(found.get("results", [found]))
-        status = {k: v for k, v in run.read(STATUS).items() if k != "trackers_dropped"}
-        run.write(STATUS, {**status, **trackers.note()})
+            if run.has_scores:
+                trackers.summary(run.scores())
+        run.write_status(run.status().model_copy(update={"trackers_dropped": trackers.dropped}))
 
 
 def _fit(
@@ -143,7 +144,7 @@ def _fit(
     progress: Progress,
 ) -> None:
     """Train what is left, and make sure that `last` and `best` exist."""
-    run.write(STATUS, {"status": "training", **trackers.note()})
+    run.write_status(_status("training", trackers))
     metadata = checkpoint_metadata(run, plan, preprocess, data)
     if data is None:  # nothing learns, so the first checkpoint is the last and the best
         tensors, plain = state.pack()
@@ -175,16 +176,21 @@ def _best(run: RunFolder, plan: Plan) -> Embedder:
 
 def _finish(run: RunFolder, state: TrainingState, trackers: Trackers) -> None:
     clean_cache(run)
-    run.write(
-        STATUS,
-        {
-            "status": "complete",
-            "training_seconds": round(state.seconds, 1),
-            "best": {"score": state.best, "chosen_at": state.best_at},
-            **({"ended_early": state.ended_early} if state.ended_early else {}),
-            **trackers.note(),
-        },
+    best = BestRecord(score=state.best, chosen_at=state.best_at)
+    seconds = round(state.seconds, 1)
+    run.write_status(
+        _status(
+            "complete",
+            trackers,
+            training_seconds=seconds,
+            best=best,
+            ended_early=state.ended_early,
+        )
     )
+
+
+def _status(status: State, trackers: Trackers, **more: Any) -> StatusRecord:
+    return StatusRecord(status=status, trackers_dropped=trackers.dropped, **more)
 
 
 def _where(state: TrainingState, recipe: Recipe) -> str:

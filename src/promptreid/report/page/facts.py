@@ -10,6 +10,7 @@ from typing import Any
 from promptreid.report.content import RunFacts
 from promptreid.report.page.words import count, percent, plural, rate, seconds, setting, size
 from promptreid.report.verification_figures import told_threshold
+from promptreid.runs.records import DataRecord
 
 _SHORT_HASH = 12
 
@@ -74,17 +75,19 @@ def fact_rows(runs: Sequence[RunFacts]) -> tuple[Row, ...]:
 
 def environment_rows(runs: Sequence[RunFacts]) -> tuple[Row, ...]:
     """Tell what runs were made with."""
-    flat = [dict(_flat(run.environment)) for run in runs]
+    flat = [
+        {} if run.environment is None else dict(_flat(run.environment.model_dump())) for run in runs
+    ]
     labels = dict.fromkeys(label for own in flat for label in own)
     return tuple(Row(label, tuple(own.get(label, "") for own in flat)) for label in labels)
 
 
 def data_rows(runs: Sequence[RunFacts]) -> tuple[DataRow, ...]:
     """Tell what data runs have, each data set once."""
-    known: dict[tuple[str, str, str], tuple[Mapping[str, Any], list[str]]] = {}
+    known: dict[tuple[str, str, str], tuple[DataRecord, list[str]]] = {}
     for run in runs:
         for record in run.data:
-            key = (record.get("role", ""), record.get("name", ""), record.get("fingerprint", ""))
+            key = (record.role, record.name, record.fingerprint)
             names = known.setdefault(key, (record, []))[1]
             if run.name not in names:
                 names.append(run.name)
@@ -106,17 +109,17 @@ def short_hash(fingerprint: str) -> str:
 
 
 def _trained(run: RunFacts) -> str:
-    status = str(run.status.get("status", ""))
-    took = float(run.status.get("training_seconds") or 0.0)
-    if status and not took:
-        return f"{status}, nothing was trained"
-    return f"{status}, {seconds(took)}" if took else status
+    if run.status is None:
+        return ""
+    took = run.status.training_seconds
+    return f"{run.status.status}, {seconds(took) if took else 'nothing was trained'}"
 
 
 def _kept(run: RunFacts) -> str:
-    best = run.status.get("best") or {}
-    where, score = best.get("chosen_at") or "", best.get("score")
-    return f"{where}, validation score {percent(score)}" if where and score is not None else where
+    best = None if run.status is None else run.status.best
+    if best is None or best.score is None or not best.chosen_at:
+        return "" if best is None else best.chosen_at
+    return f"{best.chosen_at}, validation score {percent(best.score)}"
 
 
 def _threshold(run: RunFacts) -> str:
@@ -142,15 +145,14 @@ def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
     return rows
 
 
-def _data_row(record: Mapping[str, Any], names: list[str]) -> DataRow:
-    repeats = int(record.get("repeats") or 0)
-    protocol = str(record.get("protocol") or "")
+def _data_row(record: DataRecord, names: list[str]) -> DataRow:
+    repeats, protocol = record.repeats, record.protocol or ""
     return DataRow(
-        name=str(record.get("name", "")),
-        role="training" if record.get("role") == "train" else "test",
-        splits=split_words(record.get("splits") or {}),
+        name=record.name,
+        role="training" if record.role == "train" else "test",
+        splits=split_words(record.splits),
         protocol=f"{protocol}, {repeats} repeats" if repeats > 1 else protocol,
-        fingerprint=short_hash(str(record.get("fingerprint", ""))),
+        fingerprint=short_hash(record.fingerprint),
         runs=tuple(names),
-        notes=tuple(str(note) for note in record.get("notes") or ()),
+        notes=record.notes,
     )

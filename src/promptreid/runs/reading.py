@@ -1,0 +1,92 @@
+"""Reading a file of a run: whatever is wrong with it becomes one sentence with a way out."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from promptreid.errors import RunError
+
+Record = TypeVar("Record")
+
+_AGAIN = "Put it back from a copy of the run, or train the run anew with --overwrite."
+WAYS_OUT = {
+    "status.json": "Remove it; promptreid train --resume --out {run} finds out what is left to do.",
+    "scores.json": "Remove it; promptreid train --resume --out {run} scores the run again.",
+    "metrics.csv": "Remove it; promptreid train --resume --out {run} writes it again.",
+}
+"""What mends a file, by its name; every other file has to come back from a copy."""
+
+
+def way_out(path: Path) -> str:
+    """Say what mends a file of a run that is missing or damaged."""
+    return WAYS_OUT.get(path.name, _AGAIN).format(run=path.parent)
+
+
+def read_content(path: Path) -> bytes:
+    """Read a file of a run.
+
+    Raises:
+        RunError: It is missing, a folder, or unreadable.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing. {way_out(path)}") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise RunError(f"{path} cannot be read: {reason}. {way_out(path)}") from error
+
+
+def parse_record(content: bytes, kind: type[Record], path: Path) -> Record:
+    """Turn the JSON of a file into its record.
+
+    Args:
+        content: Of the file.
+        kind: What it must hold: a model, or a tuple of models.
+        path: The file, for the message.
+
+    Raises:
+        RunError: It is not JSON, not UTF-8, or not such a record.
+    """
+    try:
+        tree = json.loads(content.decode(), parse_constant=_refuse)
+        return _adapter(kind).validate_python(_frozen(tree), strict=True)
+    except (ValidationError, RecursionError, ValueError) as error:
+        raise damaged(path, _reason(error)) from None
+
+
+def damaged(path: Path, reason: str) -> RunError:
+    """Say that a file of a run is damaged."""
+    return RunError(f"{path} is damaged: {reason}. {way_out(path)}")
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"it is not JSON ({str(error)[:80]})"
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{where}: {message}" if where else message
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number")
+
+
+def _frozen(tree: Any) -> Any:
+    """Turn lists into tuples, as records have them."""
+    if isinstance(tree, list):
+        return tuple(_frozen(value) for value in tree)
+    if isinstance(tree, dict):
+        return {key: _frozen(value) for key, value in tree.items()}
+    return tree
+
+
+@lru_cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
