@@ -13,6 +13,7 @@ from promptreid.data.dataset import load_data
 from promptreid.errors import EvaluationError, RunError, WeightsError
 from promptreid.models.checkpoint import read_metadata
 from promptreid.progress import Silent
+from promptreid.runs.folder import RunFolder
 from promptreid.training.own_threshold import brought_images, choose_on, store_threshold
 from promptreid.training.train import TrainRequest, train
 
