@@ -249,7 +249,7 @@ def _threshold_notes(
     if len(shown) == 1:
         told = f"People up to number {shown[0]} train, in all aspects."
     else:
-        told = "Published thresholds, one per aspect."
+        told = "People up to a published number train, one number for each aspect."
     people: dict[str, set[str]] = {"train": set(), "other": set()}
     for split, number in zip(manifest.splits, manifest.attributes["id"], strict=True):
         people["train" if split in ("train", "val") else "other"].add(number)
