@@ -31,6 +31,7 @@ from promptreid.evaluation.embed import embed_manifest
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.models.checkpoint import load_model, load_training
 from promptreid.progress import Progress
+from promptreid.progress.reporting import Passed
 from promptreid.runs.folder import RunFolder
 from promptreid.tracking.group import Trackers
 from promptreid.training.data import TrainingData
@@ -43,27 +44,20 @@ from promptreid.training.trainer import Trainer
 HALVES = 2
 
 
-class Half:
+class Half(Passed):
     """Say which half is trained; its epochs are no epochs of the run."""
 
     def __init__(self, progress: Progress, number: int) -> None:
-        self._progress, self._name = progress, f"half {number + 1}/{HALVES}"
+        super().__init__(progress)
+        self._name = f"half {number + 1}/{HALVES}"
 
     def message(self, text: str) -> None:
         """Say one thing."""
-        self._progress.message(f"{self._name}: {text}")
+        super().message(f"{self._name}: {text}")
 
     def start(self, title: str, total: int, unit: str) -> None:
         """Begin a counted task."""
-        self._progress.start(f"{self._name}: {title}", total, unit)
-
-    def advance(self, count: int) -> None:
-        """Count on."""
-        self._progress.advance(count)
-
-    def finish(self) -> None:
-        """End the counted task."""
-        self._progress.finish()
+        super().start(f"{self._name}: {title}", total, unit)
 
 
 def cross_fitted(

@@ -1,0 +1,9 @@
+"""How work goes, told to people: live on a terminal, in plain lines elsewhere, or not at all."""
+
+from __future__ import annotations
+
+from promptreid.progress.lines import Lines
+from promptreid.progress.reporting import Logged, Progress, Silent
+from promptreid.progress.words import clock, epoch_line
+
+__all__ = ["Lines", "Logged", "Progress", "Silent", "clock", "epoch_line"]

@@ -1,0 +1,69 @@
+"""Live bars for terminals. Rich is imported when one is shown, since that takes a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING
+
+from promptreid.text.safe import visible
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn
+
+
+def counted_bar(stream: IO[str], title: str, total: int, unit: str, left: Callable[[], str]) -> Bar:
+    """Show a counted task.
+
+    Args:
+        stream: A terminal.
+        title: What is done.
+        total: Number of units.
+        unit: What they are.
+        left: Gives the time left, in words.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        _words(left),
+        console=Console(file=stream),
+        transient=True,
+    )
+    bar.add_task(visible(title), total=total)
+    bar.start()
+    return bar
+
+
+def endless_bar(stream: IO[str], title: str) -> Bar:
+    """Show that something is being done whose length is not known."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=Console(file=stream),
+        transient=True,
+    )
+    bar.add_task(visible(title), total=None)
+    bar.start()
+    return bar
+
+
+def _words(left: Callable[[], str]) -> ProgressColumn:
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Words(ProgressColumn):
+        """Rate and time left, in words."""
+
+        def render(self, task: Task) -> Text:
+            return Text(left())
+
+    return Words()

@@ -1,0 +1,115 @@
+"""Where work reports to, and two simple listeners: nobody, and a file beside somebody else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from promptreid.text.safe import visible_lines
+
+Seconds = Callable[[], float | None]
+"""Gives a number of seconds, None while it is not known."""
+
+
+class Progress(Protocol):
+    """Where work reports to."""
+
+    def message(self, text: str) -> None:
+        """Say one thing."""
+
+    def doing(self, text: str) -> AbstractContextManager[None]:
+        """Say that something is being done whose length is not known, while it lasts.
+
+        Args:
+            text: What, as in "building the model".
+        """
+        ...
+
+    def start(self, title: str, total: int, unit: str) -> None:
+        """Begin a counted task."""
+
+    def advance(self, count: int) -> None:
+        """Count on; called once a step, so it must be cheap."""
+
+    def finish(self) -> None:
+        """End the counted task."""
+
+    def later(self, seconds: Seconds | None) -> None:
+        """Take note of how long what follows the current task will take; None for nothing."""
+
+
+class Silent:
+    """Report nothing."""
+
+    def message(self, text: str) -> None:
+        """Say nothing."""
+
+    def doing(self, text: str) -> AbstractContextManager[None]:
+        """Say nothing."""
+        return contextlib.nullcontext()
+
+    def start(self, title: str, total: int, unit: str) -> None:
+        """Begin nothing."""
+
+    def advance(self, count: int) -> None:
+        """Count nothing."""
+
+    def finish(self) -> None:
+        """End nothing."""
+
+    def later(self, seconds: Seconds | None) -> None:
+        """Expect nothing."""
+
+
+class Passed:
+    """Pass everything on to another listener; the base of those that change some of it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def message(self, text: str) -> None:
+        """Say one thing."""
+        self.progress.message(text)
+
+    @contextlib.contextmanager
+    def doing(self, text: str) -> Generator[None]:
+        """Say that something is being done while it lasts."""
+        with self.progress.doing(text):
+            yield
+
+    def start(self, title: str, total: int, unit: str) -> None:
+        """Begin a counted task."""
+        self.progress.start(title, total, unit)
+
+    def advance(self, count: int) -> None:
+        """Count on."""
+        self.progress.advance(count)
+
+    def finish(self) -> None:
+        """End the counted task."""
+        self.progress.finish()
+
+    def later(self, seconds: Seconds | None) -> None:
+        """Take note of how long what follows will take."""
+        self.progress.later(seconds)
+
+
+class Logged(Passed):
+    """Report to someone else, and keep what is said in a file, each line with its time."""
+
+    def __init__(self, progress: Progress, path: Path) -> None:
+        super().__init__(progress)
+        self._path = path
+
+    def message(self, text: str) -> None:
+        """Say one thing and write it down."""
+        self.progress.message(text)
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        said = visible_lines(text).split("\n")
+        lines = "".join(f"{now}  {line}\n" for line in said if line.strip())
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(lines)

@@ -1,0 +1,43 @@
+"""Lines that fit a terminal."""
+
+from __future__ import annotations
+
+import re
+
+WIDTH = 80
+
+
+def wrapped(text: str, *, width: int = WIDTH) -> str:
+    """Break lines that are wider, at double spaces where there are some, else at spaces.
+
+    Further parts of a line are indented by two more than the line. Words are never broken, so that
+    a path can be copied.
+
+    Args:
+        text: One or several lines.
+        width: Columns that a line may have.
+    """
+    return "\n".join(part for line in text.split("\n") for part in _parts(line, width))
+
+
+def _parts(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    start = line[: len(line) - len(line.lstrip())]
+    for gap in ("  ", " "):
+        pieces = re.split(f"{gap} *", line.strip())
+        found = _filled(pieces, gap, start, width)
+        if all(len(part) <= width for part in found):
+            return found
+    return found
+
+
+def _filled(pieces: list[str], gap: str, start: str, width: int) -> list[str]:
+    """Put as many pieces on each line as fit."""
+    found = [start + pieces[0]]
+    for piece in pieces[1:]:
+        if len(found[-1]) + len(gap) + len(piece) <= width:
+            found[-1] += gap + piece
+        else:
+            found.append(f"{start}  {piece}")
+    return found
