@@ -220,7 +220,10 @@ def test_circles_of_links_end_and_each_folder_is_read_once(flat: Path, nested: s
     (flat / "b/circle").symlink_to("circle")
     data = load_data(f"folder:{flat}?nested={nested}")
     assert data.manifest == before
-    assert any(note.startswith("3 links to folders") and "a/up" in note for note in data.notes)
+    assert any(
+        note.startswith("3 folders are met again through links") and "a/up" in note
+        for note in data.notes
+    )
     assert data.lost == (
         "1 folder is a link to nothing, for example b/circle -> circle.",
     )  # fmt: skip
@@ -384,3 +387,14 @@ def test_advice_is_written_as_a_shell_takes_it(tmp_path: Path, make_images) -> N
     with pytest.raises(DataError) as caught:
         load_data(f"folder:{tmp_path}/my data%3F")
     assert f"'folder:{tmp_path}/my data%3F?depth=2' all" in str(caught.value)
+
+
+def test_roles_with_folders_are_not_identities_either(split: Path, make_images) -> None:
+    (split / "val/a/3.jpg").unlink()
+    (split / "val/a").rmdir()
+    make_images(split, [f"val/{role}/{who}/1.jpg" for role in ("query", "gallery") for who in "xy"])
+    left = load_data(f"folder:{split}")
+    assert "val" not in left.manifest.splits
+    assert any(note.startswith("4 images lie in folders inside identity") for note in left.notes)
+    with pytest.raises(DataError, match=r"gallery/, query/ in .*/val"):
+        load_data(f"folder:{split}?nested=take")

@@ -35,7 +35,7 @@ def test_circles_of_links_end(tmp_path: Path, make_images) -> None:
     (tmp_path / "b/3.heic").touch()
     data = load_data(f"images:{tmp_path}")
     assert data.manifest.paths == ("a/1.jpg", "b/2.jpg")
-    assert "2 links to folders that are read under other names" in " ".join(data.notes)
+    assert "2 folders are met again through links" in " ".join(data.notes)
     assert "1 HEIC file cannot be read here" in " ".join(data.notes)
 
 

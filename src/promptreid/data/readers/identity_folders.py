@@ -112,7 +112,11 @@ class IdentityFolders:
                 children = dict(self.walk.children(self._root / path, listing))
                 yield from self._identities(f"{path}/", children, split, depth - 1)
             return
-        filled = {name: listing for name, listing in folders.items() if listing.images}
+        filled = {
+            name: listing
+            for name, listing in folders.items()
+            if listing.images or (self._take_nested and listing.folders)
+        }
         refuse_roles(self._root / prefix, filled)
         levels = self._depth
         for name, listing in folders.items():

@@ -134,8 +134,8 @@ class Walk:
         if self._again:
             told = counted(
                 len(self._again),
-                "link to a folder that is read under another name is left out",
-                "links to folders that are read under other names are left out",
+                "folder is met again through links and left out",
+                "folders are met again through links and left out",
             )
             notes.append(f"{told}: {few(self._again)}.")
         return tuple(notes)
