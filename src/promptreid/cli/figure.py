@@ -61,8 +61,9 @@ def activation(
 ) -> None:
     """Test images, and below them where each run looks.
 
-    Maps of one kind share a colour scale, over all images and runs; 1 is what a patch would have if
-    all had the same. The line runs where the scale is half way up.
+    Maps of one kind share a colour scale, over all images and runs; 1 is uniform attention.
+    Attention shows where a model looks, not why it decides. The line runs where the scale is
+    half way up.
     """
     check(out, runs, names)
     from promptreid.report.draw import draw_activation
