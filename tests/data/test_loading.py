@@ -13,6 +13,7 @@ from promptreid.config.augment import MixConfig
 from promptreid.data import store as store_module
 from promptreid.data import transforms
 from promptreid.data.augment import Augment, apply
+from promptreid.data.boxes import Box, ImageSource
 from promptreid.data.image_files import UnreadableImage
 from promptreid.data.images import read_image
 from promptreid.data.loading import TestLoader, TrainLoader
@@ -149,7 +150,8 @@ class TestImageStore:
 
 
 def test_readable_indices(broken):
-    good, bad = readable_indices(broken, threads=2)
+    good, bad, clipped = readable_indices(broken, threads=2)
+    assert clipped == []
     assert good == [i for i in range(COUNT) if i not in (5, 13)]
     assert [error.path for error in bad] == [broken[5], broken[13]]
     assert bad[1].reason == "there is no such file"
@@ -157,11 +159,34 @@ def test_readable_indices(broken):
 
 
 def test_readable_indices_over_many_tasks(broken):
-    good, bad = readable_indices(broken * 7, threads=2)
+    good, bad, _ = readable_indices(broken * 7, threads=2)
     assert len(good) == 7 * (COUNT - 2)
     assert good == sorted(good)
     assert [error.path for error in bad] == [broken[5], broken[13]] * 7
-    assert readable_indices([]) == ([], [])
+    assert readable_indices([]) == ([], [], [])
+
+
+def test_boxes_are_cut_before_images_are_resized(broken):
+    whole = ImageSource(broken[0])
+    height, width = read_image(broken[0]).shape[1:]
+    sources = [
+        whole,
+        ImageSource(broken[0], Box(1, 2, 3, 2)),
+        ImageSource(broken[0], Box(-5, 0, 8, height + 9)),
+        ImageSource(broken[0], Box(width, 0, 3, 3)),
+        ImageSource(broken[5], Box(0, 0, 3, 3)),
+    ]
+    good, bad, clipped = readable_indices(sources, threads=2)
+    assert (good, clipped) == ([0, 1, 2], [2])
+    assert f"its box [{width}, 0, 3, 3] lies outside of the picture" in bad[0].reason
+    assert bad[1].path == broken[5]
+    for cache in (True, False):
+        store = ImageStore(sources[:3], SIZE, "bilinear", cache=cache, threads=2)
+        pixels = store.batch([0, 1, 2, 1])
+        for row, number in enumerate((0, 1, 2, 1)):
+            own = transforms.resize(read_image(sources[number]), SIZE, "bilinear")
+            assert torch.equal(pixels[row], own)
+        assert not torch.equal(pixels[0], pixels[1])
 
 
 def make_loader(paths, *, sampler=None, augment=None, seed=3, cache: bool | str = True, **extra):

@@ -35,7 +35,8 @@ def rows_by_identity(manifest: Manifest, rows: Iterable[int]) -> dict[tuple[str,
     """Group rows by (domain, identity), both the groups and the paths within a group sorted."""
     keys = manifest.identity_keys()
     groups: dict[tuple[str, str], list[int]] = {}
-    for row in sorted((int(row) for row in rows), key=lambda row: manifest.paths[row]):
+    images = manifest.image_keys()
+    for row in sorted((int(row) for row in rows), key=images.__getitem__):
         groups.setdefault(keys[row], []).append(row)
     return dict(sorted(groups.items()))
 

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
 
+from promptreid.data.boxes import ImageSource, box_outside
 from promptreid.data.image_files import (
     UnreadableImage,
     image_bytes,
@@ -25,7 +26,7 @@ from promptreid.errors import DataError
 _LARGEST_FAST = 1 << 26  # pixels
 
 
-def read_image(path: Path) -> Tensor:
+def read_image(image: Path | ImageSource) -> Tensor:
     """Read a photograph as it is meant to be seen, upright and in RGB.
 
     Grey and RGB JPEGs take torchvision's fast decoder, everything else goes through Pillow. Both
@@ -38,19 +39,50 @@ def read_image(path: Path) -> Tensor:
     - 16-bit grey is scaled to 8 bits, ``round(value / 257)``, not clipped. Of 16-bit colour Pillow
       keeps the upper byte, which is at most 1 less.
     - Of an animation or a multi-page file the first frame is read.
+    - A box is cut out last, so its pixels are those of the upright picture. What of it lies beyond
+      the picture is left out.
 
     Args:
-        path: The image file.
+        image: The image file, with the part of it that is meant; or a path for all of it.
 
     Returns:
         Pixels (3, H, W), uint8, RGB.
 
     Raises:
         UnreadableImage: The file is missing, empty, truncated, not an image, or its pixels have no
-            agreed brightness range (floating point, 32-bit integers). Pipes, devices and files
-            above half a GiB are not opened.
+            agreed brightness range (floating point, 32-bit integers); or the box lies outside of
+            it. Pipes, devices and files above half a GiB are not opened.
     """
-    data = image_bytes(Path(path))
+    if not isinstance(image, ImageSource):
+        return _read_whole(Path(image))
+    pixels = _read_whole(image.path)
+    return pixels if image.box is None else cut_out(pixels, image)
+
+
+def cut_out(pixels: Tensor, image: ImageSource) -> Tensor:
+    """Cut an image out of its picture.
+
+    Args:
+        pixels: (3, H, W), the upright picture.
+        image: Where it is from, with its box.
+
+    Returns:
+        Pixels (3, h, w) of the part of the box that lies in the picture, contiguous.
+
+    Raises:
+        UnreadableImage: No part of the box does.
+    """
+    assert image.box is not None
+    height, width = pixels.shape[1:]
+    box = image.box.within(width, height)
+    if box is None:
+        raise UnreadableImage(image.path, box_outside(image.box, width, height))
+    rows = slice(box.top, box.top + box.height)
+    return pixels[:, rows, box.left : box.left + box.width].contiguous()
+
+
+def _read_whole(path: Path) -> Tensor:
+    data = image_bytes(path)
     try:
         header = plain_header(data)
         if header is not None and header.pixels <= _LARGEST_FAST:
@@ -61,7 +93,7 @@ def read_image(path: Path) -> Tensor:
             pixels = _from_jpeg(data, image)
             return _from_pillow(image) if pixels is None else pixels
     except Exception as error:  # a broken file can make a decoder raise anything
-        raise UnreadableImage(Path(path), why_undecodable(error, data)) from error
+        raise UnreadableImage(path, why_undecodable(error, data)) from error
 
 
 def to_uint8(image: Image.Image | np.ndarray) -> Tensor:

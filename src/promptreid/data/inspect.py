@@ -41,7 +41,7 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
     """
     manifest = dataset.manifest
     spellings = spelling_notes(manifest)
-    unreadable, duplicates = check_files(manifest) if check_images else ((), ())
+    unreadable, duplicates, clipped = check_files(manifest) if check_images else ((), (), ())
     splits = tuple(_summarise(manifest, split) for split in SPLITS if split in manifest.splits)
     protocol = _protocol_summary(manifest, dataset.protocol) if dataset.protocol else None
     return Inspection(
@@ -58,7 +58,11 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         unreadable=unreadable,
         duplicates=duplicates,
         notes=tuple(note for note in dataset.notes if note not in spellings),
-        warnings=(*spellings, *_warnings(manifest, protocol, duplicates)),
+        warnings=(
+            *spellings,
+            *_box_warnings(clipped, manifest),
+            *_warnings(manifest, protocol, duplicates),
+        ),
         problems=(*dataset.lost, *_problems(manifest, protocol, unreadable, duplicates)),
     )
 
@@ -143,14 +147,24 @@ def _match_counts(
     return known, np.where(cameras[query] >= 0, same, 0)
 
 
+def _box_warnings(clipped: Sequence[str], manifest: Manifest) -> list[str]:
+    if not clipped:
+        return []
+    boxes = sum(box is not None for box in manifest.boxes)
+    return [
+        f"{len(clipped):,} of {boxes:,} boxes reach beyond their pictures and are clipped, e.g. "
+        f"{clipped[0]}."
+    ]
+
+
 def _warnings(
     manifest: Manifest, protocol: ProtocolSummary | None, duplicates: Sequence[Duplicate]
 ) -> list[str]:
     found = []
-    places: dict[str, set[str]] = {}
-    for path, split in zip(manifest.paths, manifest.splits, strict=True):
-        places.setdefault(path, set()).add(split)
-    both = [path for path, splits in places.items() if {"query", "gallery"} <= splits]
+    places: dict[tuple[str, tuple[int, ...]], set[str]] = {}
+    for image, split in zip(manifest.image_keys(), manifest.splits, strict=True):
+        places.setdefault(image, set()).add(split)
+    both = [path for (path, _), splits in places.items() if {"query", "gallery"} <= splits]
     if both:
         found.append(
             f"{len(both):,} files are both query and gallery, e.g. {both[0]}; where the "

@@ -7,7 +7,9 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
+from promptreid.data.boxes import Box, box_outside
 from promptreid.data.image_files import (
     UnreadableImage,
     image_bytes,
@@ -18,41 +20,67 @@ from promptreid.data.inspection import Duplicate, Unreadable
 from promptreid.data.manifest import TRAINING_SPLITS, Manifest
 
 
-def check_files(manifest: Manifest) -> tuple[tuple[Unreadable, ...], tuple[Duplicate, ...]]:
-    """Read, decode and compare all image files, in threads.
+class FileCheck(NamedTuple):
+    """What is found of one picture.
+
+    Attributes:
+        reason: Why it cannot be decoded; empty when it can.
+        digest: SHA-256 of the file's bytes, in hex; empty when there are none.
+        size: Width and height of the upright picture in pixels; zeros where it cannot be decoded.
+    """
+
+    reason: str
+    digest: str
+    size: tuple[int, int]
+
+
+def check_files(
+    manifest: Manifest,
+) -> tuple[tuple[Unreadable, ...], tuple[Duplicate, ...], tuple[str, ...]]:
+    """Read, decode and compare all image files, in threads; each file once.
 
     Args:
         manifest: The table.
 
     Returns:
-        The files that cannot be decoded, and the groups of different files with equal bytes.
+        The images that cannot be had, the groups of different files with equal bytes and equal
+        boxes, and the images whose boxes reach beyond their pictures.
     """
-    first: dict[str, int] = {}
-    for row, path in enumerate(manifest.paths):
-        first.setdefault(path, row)
-    rows = list(first.values())
+    files = dict.fromkeys(manifest.paths)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        results = list(pool.map(_check_file, (manifest.path(row) for row in rows), chunksize=16))
-    unreadable = [
-        Unreadable(manifest.paths[row], reason)
-        for row, (reason, _) in zip(rows, results, strict=True)
-        if reason
-    ]
-    groups: dict[str, list[int]] = {}
-    for row, (_, digest) in zip(rows, results, strict=True):
-        if digest:
-            groups.setdefault(digest, []).append(row)
+        results = pool.map(_check_file, (manifest.root / path for path in files), chunksize=16)
+        checks = dict(zip(files, results, strict=True))
+    unreadable, clipped = [], []
+    groups: dict[tuple[str, Box | None], list[int]] = {}
+    seen = set()
+    for row, (path, box) in enumerate(zip(manifest.paths, manifest.boxes, strict=True)):
+        check = checks[path]
+        reason = check.reason or _why_no_box(box, check.size)
+        image = path if box is None else f"{path}, box {box}"
+        if (key := (path, None if check.reason else box)) in seen:
+            continue
+        seen.add(key)
+        if reason:
+            unreadable.append(Unreadable(path if check.reason else image, reason))
+        elif box is not None and box.within(*check.size) != box:
+            clipped.append(image)
+        if check.digest and not reason:
+            groups.setdefault((check.digest, box), []).append(row)
     duplicates = [_duplicate(manifest, group) for group in groups.values() if len(group) > 1]
-    return tuple(unreadable), tuple(duplicates)
+    return tuple(unreadable), tuple(duplicates), tuple(clipped)
 
 
-def _check_file(path: Path) -> tuple[str, str]:
-    """Return why a file cannot be decoded (empty when it can) and the SHA-256 of its bytes."""
+def _why_no_box(box: Box | None, size: tuple[int, int]) -> str:
+    return box_outside(box, *size) if box is not None and box.within(*size) is None else ""
+
+
+def _check_file(path: Path) -> FileCheck:
     try:
         content = image_bytes(path)
     except UnreadableImage as error:
-        return error.reason, ""
-    return why_unreadable(content), hashlib.sha256(content).hexdigest()
+        return FileCheck(error.reason, "", (0, 0))
+    reason, size = _decode(content)
+    return FileCheck(reason, hashlib.sha256(content).hexdigest(), size)
 
 
 def why_unreadable(content: bytes) -> str:
@@ -61,17 +89,25 @@ def why_unreadable(content: bytes) -> str:
     Pillow does it, so that nothing heavy is imported; `images.read_image`, which training uses,
     refuses the same files.
     """
+    return _decode(content)[0]
+
+
+def _decode(content: bytes) -> tuple[str, tuple[int, int]]:
+    """Return what fails in decoding, and the size of the upright picture."""
+    from promptreid.data.orientation import upright_size
+
     try:
         with open_image(content) as image:
             image.verify()
         with open_image(content) as image:
             image.load()
             mode, source = image.mode, image.format
+            size = upright_size(image)
     except Exception as error:  # a broken file can make a decoder raise anything
-        return why_undecodable(error, content)
+        return why_undecodable(error, content), (0, 0)
     if mode == "F" or (mode == "I" and source not in ("PNG", "PPM")):
-        return "its pixels are 32 bits wide, with no agreed brightness range"
-    return ""
+        return "its pixels are 32 bits wide, with no agreed brightness range", (0, 0)
+    return "", size
 
 
 def _duplicate(manifest: Manifest, rows: Sequence[int]) -> Duplicate:

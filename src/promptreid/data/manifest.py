@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from promptreid.data.boxes import BOX_COLUMN, Box, ImageSource
 from promptreid.data.manifest_rules import (
     CORE_COLUMNS,
     PLURALS,
@@ -45,6 +46,7 @@ class Sample:
         view: Name of the viewpoint, None where unknown.
         domain: Where the image comes from; empty means the manifest's name.
         attributes: Free columns.
+        box: The part of the picture that is the image; None for all of it.
     """
 
     path: str
@@ -54,6 +56,7 @@ class Sample:
     view: str | None = None
     domain: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Manifest:
         domains: Never empty.
         splits: Each one of `SPLITS`.
         attributes: Column name to one string per sample, empty where missing.
+        boxes: The part of its picture that each image is, None for all of it; may be left out where
+            all are whole pictures.
         closed: Test identities may be known from training; images never are.
 
     Raises:
@@ -87,9 +92,12 @@ class Manifest:
     domains: tuple[str, ...]
     splits: tuple[str, ...]
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    boxes: tuple[Box | None, ...] = ()
     closed: bool = False
 
     def __post_init__(self) -> None:
+        if not self.boxes:
+            object.__setattr__(self, "boxes", (None,) * len(self.paths))
         check_manifest(self)
 
     @classmethod
@@ -120,6 +128,7 @@ class Manifest:
             domains=tuple(row.domain or name for row in rows),
             splits=tuple(row.split for row in rows),
             attributes={key: tuple(row.attributes.get(key, "") for row in rows) for key in columns},
+            boxes=tuple(row.box for row in rows),
             closed=closed,
         )
 
@@ -139,11 +148,30 @@ class Manifest:
             view=self.views[index],
             domain=self.domains[index],
             attributes={key: values[index] for key, values in self.attributes.items()},
+            box=self.boxes[index],
         )
 
     def path(self, index: int) -> Path:
-        """Return where the image of one row lies on disk."""
+        """Return where the picture of one row lies on disk."""
         return self.root / self.paths[index]
+
+    def image(self, index: int) -> ImageSource:
+        """Return where the pixels of one row are: its file, and which part of it."""
+        return ImageSource(self.path(index), self.boxes[index])
+
+    def images(self) -> list[ImageSource]:
+        """Return where the pixels of all rows are."""
+        return [self.image(index) for index in range(len(self))]
+
+    def image_keys(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Return (path, box) of every row: what makes an image; the box is empty for a whole one.
+
+        Keys can be sorted.
+        """
+        return [
+            (path, () if box is None else tuple(box))
+            for path, box in zip(self.paths, self.boxes, strict=True)
+        ]
 
     def identity_keys(self) -> list[tuple[str, str]]:
         """Return (domain, identity) of every row: what makes an identity unique."""
@@ -183,7 +211,7 @@ class Manifest:
         columns = {
             column.name: tuple(getattr(self, column.name)[row] for row in rows)
             for column in fields(self)
-            if column.name in PLURALS.values()
+            if column.name in (*PLURALS.values(), "boxes")
         }
         attributes = {
             key: tuple(values[row] for row in rows) for key, values in self.attributes.items()
@@ -236,6 +264,8 @@ class Manifest:
         digest = hashlib.sha256()
         for column in CORE_COLUMNS:
             digest.update(json.dumps([column, getattr(self, PLURALS[column])]).encode())
+        if any(self.boxes):
+            digest.update(json.dumps([BOX_COLUMN, self.boxes]).encode())
         for key in sorted(self.attributes):
             digest.update(json.dumps([key, self.attributes[key]]).encode())
         return digest.hexdigest()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from promptreid.data.boxes import BOX_COLUMN, Box, parse_box
 from promptreid.data.manifest import CORE_COLUMNS, Manifest, Sample
 from promptreid.data.tables.messages import column_list, shown
 from promptreid.data.tables.reader import read_table
 from promptreid.errors import DataError
 
+_TAKEN = (*CORE_COLUMNS, BOX_COLUMN)
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
 
 
@@ -58,7 +60,7 @@ def read_csv(
     """
     table = read_table(path, keys=CORE_COLUMNS, exact=True)
     _check_core(path, table.columns)
-
+    boxes = _boxes(path, table.columns)
     return Manifest.of(
         name or path.stem,
         root or path.parent,
@@ -71,10 +73,9 @@ def read_csv(
                 view=table.columns["view"][row] or None,
                 domain=table.columns["domain"][row],
                 attributes={
-                    key: cells[row]
-                    for key, cells in table.columns.items()
-                    if key not in CORE_COLUMNS
+                    key: cells[row] for key, cells in table.columns.items() if key not in _TAKEN
                 },
+                box=boxes[row] if boxes else None,
             )
             for row in range(len(table.lines))
         ),
@@ -133,7 +134,8 @@ def read_parquet(
         views=tuple(columns["view"]),
         domains=tuple(columns["domain"]),
         splits=tuple(columns["split"]),
-        attributes={key: tuple(cells) for key, cells in columns.items() if key not in CORE_COLUMNS},
+        attributes={key: tuple(cells) for key, cells in columns.items() if key not in _TAKEN},
+        boxes=tuple(_boxes(path, columns)),
         closed=closed,
     )
 
@@ -151,6 +153,7 @@ def _line(cells: Iterable[str | None]) -> str:
 def _columns(manifest: Manifest, *, absolute: bool) -> dict[str, tuple[str | None, ...]]:
     root = manifest.root.absolute()
     paths = tuple((root / path).as_posix() for path in manifest.paths)
+    boxes = tuple(None if box is None else str(box) for box in manifest.boxes)
     return {
         "path": paths if absolute else manifest.paths,
         "identity": manifest.identities,
@@ -158,8 +161,22 @@ def _columns(manifest: Manifest, *, absolute: bool) -> dict[str, tuple[str | Non
         "view": manifest.views,
         "domain": manifest.domains,
         "split": manifest.splits,
+        **({BOX_COLUMN: boxes} if any(boxes) else {}),
         **manifest.attributes,
     }
+
+
+def _boxes(path: Path, columns: Mapping[str, Sequence[str | None]]) -> list[Box | None]:
+    boxes = []
+    for row, cell in enumerate(columns.get(BOX_COLUMN, ())):
+        try:
+            boxes.append(parse_box(cell or ""))
+        except (ValueError, TypeError, RecursionError, OverflowError) as error:
+            raise DataError(
+                f"{path}: {BOX_COLUMN} of row {row + 1} is {shown(str(cell))}, no box as [left, "
+                "top, width, height]."
+            ) from error
+    return boxes
 
 
 def _check_core(path: Path, columns: dict[str, list[str]]) -> None:

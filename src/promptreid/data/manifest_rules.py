@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from promptreid.data.boxes import BOX_COLUMN
 from promptreid.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,17 +55,19 @@ def _check_lengths(manifest: Manifest) -> None:
     if count == 0:
         raise DataError(f"Data set {manifest.name!r} has no samples.")
     lengths = {name: len(getattr(manifest, name)) for name in PLURALS.values()}
+    lengths["boxes"] = len(manifest.boxes)
     lengths |= {f"attribute {key!r}": len(column) for key, column in manifest.attributes.items()}
     wrong = [f"{name} has {length}" for name, length in lengths.items() if length != count]
     if wrong:
         raise DataError(
             f"All columns need {count} values, one for each path, but {', '.join(wrong)}."
         )
-    clash = [key for key in manifest.attributes if key in CORE_COLUMNS or not key.strip()]
+    taken = (*CORE_COLUMNS, BOX_COLUMN)
+    clash = [key for key in manifest.attributes if key in taken or not key.strip()]
     if clash:
         raise DataError(
-            f"An attribute cannot be named {clash[0]!r}; empty names and "
-            f"{', '.join(CORE_COLUMNS)} are taken."
+            f"An attribute cannot be named {clash[0]!r}; empty names and {', '.join(taken)} are "
+            "taken."
         )
 
 
@@ -96,7 +99,8 @@ def _check_values(manifest: Manifest) -> None:
 
 
 def _check_paths(manifest: Manifest) -> None:
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[object, str], int] = {}
+    images = manifest.image_keys()
     for row, (path, split) in enumerate(zip(manifest.paths, manifest.splits, strict=True)):
         parts = path.removeprefix("/").split("/")
         if not all(parts) or "." in parts:
@@ -106,26 +110,30 @@ def _check_paths(manifest: Manifest) -> None:
             )
         if ".." in parts:
             raise DataError(f"The path {path!r} of row {row} climbs out of its folder with '..'.")
-        first = seen.setdefault((path, split), row)
+        first = seen.setdefault((images[row], split), row)
         if first != row:
-            raise DataError(f"{path} is listed twice in split {split!r} (rows {first} and {row}).")
+            box = f", box {manifest.boxes[row]}," if manifest.boxes[row] else ""
+            raise DataError(
+                f"{path}{box} is listed twice in split {split!r} (rows {first} and {row})."
+            )
 
 
 def _check_leaks(manifest: Manifest) -> None:
-    paths: dict[str, set[str]] = {split: set() for split in SPLITS}
+    images: dict[str, set[tuple[str, tuple[int, ...]]]] = {split: set() for split in SPLITS}
     people: dict[str, set[tuple[str, str]]] = {split: set() for split in SPLITS}
-    for path, key, split in zip(
-        manifest.paths, manifest.identity_keys(), manifest.splits, strict=True
+    for image, key, split in zip(
+        manifest.image_keys(), manifest.identity_keys(), manifest.splits, strict=True
     ):
-        paths[split].add(path)
+        images[split].add(image)
         people[split].add(key)
     for mine, theirs in (
         *((a, b) for a in TRAINING_SPLITS for b in (*TEST_SPLITS, "distractor")),
         ("train", "val"),
     ):
-        if shared := paths[mine] & paths[theirs]:
+        if shared := images[mine] & images[theirs]:
             raise DataError(
-                f"{len(shared)} images are in both {mine} and {theirs}, for example {min(shared)}."
+                f"{len(shared)} images are in both {mine} and {theirs}, for example "
+                f"{min(shared)[0]}."
             )
     known = () if manifest.closed else [(a, b) for a in TRAINING_SPLITS for b in TEST_SPLITS]
     for mine, theirs, why in (

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PIL import ExifTags, Image
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -35,6 +39,15 @@ def orientation_of(image: Image.Image) -> int:
     except Exception:  # damaged tags can make the parser raise anything
         return UPRIGHT
     return number
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height of a picture as it is seen, in pixels.
+
+    Args:
+        image: An image that was decoded; some formats keep tags behind the pixels.
+    """
+    return image.size if orientation_of(image) < 5 else (image.height, image.width)
 
 
 def upright_image(image: Image.Image) -> Image.Image:

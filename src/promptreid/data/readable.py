@@ -79,7 +79,12 @@ def only_readable(dataset: DataSet, *, policy: str, progress: Speaker) -> DataSe
         DataError: Images cannot be decoded and the policy is "stop", or nothing is left.
     """
     manifest = dataset.manifest
-    good, bad = readable_indices([manifest.path(row) for row in range(len(manifest))])
+    good, bad, clipped = readable_indices(manifest.images())
+    if clipped:
+        progress.message(
+            f"{manifest.name}: {len(clipped):,} of {len(manifest):,} boxes reach beyond their "
+            f"pictures and are clipped, first {manifest.image(clipped[0])}."
+        )
     if not bad and not dataset.lost:
         return dataset
     if policy == "stop":

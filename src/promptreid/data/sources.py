@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from pathlib import Path
 
+from promptreid.data.boxes import ImageSource
 from promptreid.data.dataset import DataSet
 from promptreid.data.labels import Place
 from promptreid.data.manifest import TEST_SPLITS, TRAINING_SPLITS
@@ -88,4 +90,7 @@ def check_distinct(datasets: Sequence[DataSet]) -> None:
 
 def _files(dataset: DataSet, splits: Sequence[str]) -> set[str]:
     manifest = dataset.manifest
-    return {os.path.normpath(manifest.path(row)) for row in manifest.indices(*splits)}
+    rows, images = manifest.indices(*splits), manifest.images()
+    return {
+        str(ImageSource(Path(os.path.normpath(images[row].path)), images[row].box)) for row in rows
+    }

@@ -7,15 +7,16 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from promptreid.data.boxes import ImageSource
 from promptreid.data.image_files import UnreadableImage
-from promptreid.data.images import read_image
+from promptreid.data.images import cut_out, read_image
 from promptreid.data.transforms import resize
 
 _LARGEST_CACHE = 4 << 30  # bytes
@@ -33,7 +34,7 @@ class ImageStore:
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        images: Sequence[Path | ImageSource],
         size: tuple[int, int],
         interpolation: str,
         *,
@@ -43,14 +44,14 @@ class ImageStore:
         """Remember where the images are; none is read yet.
 
         Args:
-            paths: One file per sample.
+            images: One file per sample, with the part of it that is the image where it is not all.
             size: Height and width in pixels that all are resized to.
             interpolation: ``"bicubic"`` or ``"bilinear"``.
             cache: Keep decoded images in memory: always, never, or ``"auto"``, when all of them
                 need at most 4 GiB and a quarter of the memory that is free at the first batch.
             threads: Images decoded at a time; None for one a processor core, up to 8.
         """
-        self.paths = tuple(Path(path) for path in paths)
+        self.images = tuple(images)
         self.size = size
         self.interpolation = interpolation
         self._threads = threads or default_threads()
@@ -61,7 +62,7 @@ class ImageStore:
 
     def __len__(self) -> int:
         """Return the number of images."""
-        return len(self.paths)
+        return len(self.images)
 
     @property
     def nbytes(self) -> int:
@@ -107,7 +108,7 @@ class ImageStore:
 
         def some(part: NDArray[np.int64]) -> None:
             for index, row in zip(indices[part], rows[part], strict=True):
-                out[row] = resize(read_image(self.paths[index]), self.size, self.interpolation)
+                out[row] = resize(read_image(self.images[index]), self.size, self.interpolation)
 
         # One part a thread: handing over images one by one costs more than it evens out.
         parts = np.array_split(np.arange(len(indices)), min(self._threads, max(1, len(indices))))
@@ -119,35 +120,56 @@ class ImageStore:
                 pass
 
 
+class Readability(NamedTuple):
+    """What decoding all images once has shown.
+
+    Attributes:
+        good: Indices of images that can be read, ascending.
+        bad: One error for each of the others, in the order of the images.
+        clipped: Indices of readable images whose boxes reach beyond their pictures.
+    """
+
+    good: list[int]
+    bad: list[UnreadableImage]
+    clipped: list[int]
+
+
 def readable_indices(
-    paths: Sequence[Path], *, threads: int | None = None
-) -> tuple[list[int], list[UnreadableImage]]:
-    """Decode every file once and tell the good from the bad, without stopping.
+    images: Sequence[Path | ImageSource], *, threads: int | None = None
+) -> Readability:
+    """Decode every image once and tell the good from the bad, without stopping.
 
     Args:
-        paths: The image files.
-        threads: As for `ImageStore`.
-
-    Returns:
-        Indices of files that can be read, ascending, and one error for each of the others, in the
-        order of `paths`.
+        images: As for `ImageStore`.
+        threads: Likewise.
     """
+    clipped: list[int] = []
 
     def failures(start: int) -> list[tuple[int, UnreadableImage]]:
         bad = []
-        for index in range(start, min(start + _FILES_A_TASK, len(paths))):
+        for index in range(start, min(start + _FILES_A_TASK, len(images))):
             try:
-                read_image(Path(paths[index]))
+                if _reaches_beyond(images[index]):
+                    clipped.append(index)
             except UnreadableImage as error:
                 # A fresh error: the raised one holds on to the file's bytes.
                 bad.append((index, UnreadableImage(error.path, error.reason)))
         return bad
 
-    starts = range(0, len(paths), _FILES_A_TASK)
+    starts = range(0, len(images), _FILES_A_TASK)
     with ThreadPoolExecutor(threads or default_threads(), "promptreid-check") as pool:
         bad = dict(pair for found in pool.map(failures, starts) for pair in found)
-    good = [index for index in range(len(paths)) if index not in bad]
-    return good, list(bad.values())
+    good = [index for index in range(len(images)) if index not in bad]
+    return Readability(good, list(bad.values()), sorted(clipped))
+
+
+def _reaches_beyond(image: Path | ImageSource) -> bool:
+    """Decode an image and say whether its box reaches beyond its picture."""
+    if not isinstance(image, ImageSource) or image.box is None:
+        read_image(image)
+        return False
+    cut = cut_out(read_image(image.path), image)
+    return tuple(cut.shape[1:]) != (image.box.height, image.box.width)
 
 
 def default_threads() -> int:

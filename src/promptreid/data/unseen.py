@@ -6,8 +6,10 @@ import filecmp
 import os
 from collections.abc import Sequence
 
+from promptreid.data.boxes import Box
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import TEST_SPLITS, TRAINING_SPLITS, Manifest
+from promptreid.data.sources import source_of
 from promptreid.errors import DataError
 
 _COMPARED = 3
@@ -43,10 +45,11 @@ def check_unseen(training: Sequence[DataSet], tests: Sequence[DataSet]) -> None:
 def _check_pair(trained: DataSet, test: DataSet) -> None:
     first, second = trained.manifest, test.manifest
     copied = _copied(first, second)
-    files = first.paths if copied else _files(first)
-    test_files = second.paths if copied else _files(second)
-    named_alike = (first.name, first.root) == (second.name, second.root)
-    if not (copied or named_alike or set(files) & set(test_files)):
+    files = _files(first, relative=copied)
+    test_files = _files(second, relative=copied)
+    places = [source_of(one.spec, one.manifest.name).place for one in (trained, test)]
+    common = {file for file, _ in files} & {file for file, _ in test_files}
+    if not (copied or common or places[0] == places[1]):
         return
     if first.fingerprint() == second.fingerprint():
         raise DataError(
@@ -57,7 +60,10 @@ def _check_pair(trained: DataSet, test: DataSet) -> None:
     images = {files[row] for row in learned} & {test_files[row] for row in _tested(test)}
     keys, test_keys = _keys(first), _keys(second)
     people = {keys[row] for row in learned} & {test_keys[row] for row in roles}
-    for shared, noun in ((images, "images"), ([name for _, name in people], "identities")):
+    for shared, noun in (
+        ([file for file, _ in images], "images"),
+        ([name for _, name in people], "identities"),
+    ):
         if shared:
             raise DataError(
                 f"{len(shared)} {noun} that --test {test.spec} is scored on train in --data "
@@ -81,8 +87,12 @@ def _same_file(first: Manifest, second: Manifest, path: str) -> bool:
         return False
 
 
-def _files(manifest: Manifest) -> list[str]:
-    return [os.path.normpath(manifest.root / path) for path in manifest.paths]
+def _files(manifest: Manifest, *, relative: bool) -> list[tuple[str, Box | None]]:
+    """Return file and box of each row, which make an image."""
+    return [
+        (path if relative else os.path.normpath(manifest.root / path), box)
+        for path, box in zip(manifest.paths, manifest.boxes, strict=True)
+    ]
 
 
 def _tested(test: DataSet) -> set[int]:

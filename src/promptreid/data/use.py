@@ -30,16 +30,16 @@ def train_on_all(dataset: DataSet) -> DataSet:
     manifest = dataset.manifest
     splits = list(manifest.splits)
     kept, moved, seen, nobody = [], set(), set(), 0
-    for row, (path, identity, split) in enumerate(
-        zip(manifest.paths, manifest.identities, splits, strict=True)
+    for row, (image, identity, split) in enumerate(
+        zip(manifest.image_keys(), manifest.identities, splits, strict=True)
     ):
         if split in TEST_SPLITS:
             if identity in dataset.background:
                 nobody += 1
                 continue
-            if path in seen:
+            if image in seen:
                 continue
-            seen.add(path)
+            seen.add(image)
             moved.add((manifest.domains[row], identity))
             splits[row] = "train"
         kept.append(row)

@@ -302,11 +302,12 @@ def project_images(
     """
     cameras = torch.from_numpy(camera_rows(manifest, metadata))
     views = torch.from_numpy(view_rows(manifest, metadata, attributes=False))
-    paths = [manifest.path(row) for row in range(len(manifest))]
-    store = ImageStore(paths, preprocess.image_size, preprocess.test_interpolation, cache=False)
+    store = ImageStore(
+        manifest.images(), preprocess.image_size, preprocess.test_interpolation, cache=False
+    )
     found: list[Tensor] = []
     if progress is not None:
-        progress.start(f"reading attributes of {manifest.name}", len(paths), "images")
+        progress.start(f"reading attributes of {manifest.name}", len(manifest), "images")
     with torch.no_grad():
         for rows, images in TestLoader(store, preprocess, batch_size, device=device).batches():
             sides = cameras[rows].to(device), views[rows].to(device)

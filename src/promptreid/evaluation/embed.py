@@ -169,9 +169,8 @@ def open_images(
         preprocess: That of the weights.
         cache: As for `ImageStore`.
     """
-    paths = [manifest.path(row) for row in range(len(manifest))]
     size, interpolation = preprocess.image_size, preprocess.test_interpolation
-    return ImageStore(paths, size, interpolation, cache=cache)
+    return ImageStore(manifest.images(), size, interpolation, cache=cache)
 
 
 def embed_store(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -58,8 +57,9 @@ class Pictures:
         """Give the picture of a row of the trial, its longer side `longest` pixels at most."""
         found = self._read.get((row, longest))
         if found is None:
-            path: Path = self._manifest.path(row)
-            found = read_picture(path, longest=longest, pixelate=self._pixelate)
+            found = read_picture(
+                self._manifest.image(row), longest=longest, pixelate=self._pixelate
+            )
             self._read[row, longest] = found
         return found
 

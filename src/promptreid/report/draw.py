@@ -56,7 +56,7 @@ def draw_activation(
     manifest = selection.manifest
     rows = [row for name, model in runs for row in activation_rows(name, model, manifest, kinds)]
     pictures = [
-        read_picture(manifest.path(row), longest=_LONGEST_SIDE, pixelate=pixelate)
+        read_picture(manifest.image(row), longest=_LONGEST_SIDE, pixelate=pixelate)
         for row in range(len(manifest))
     ]
     captions = [selection.identities[group] for group in selection.groups]
@@ -94,9 +94,10 @@ def activation_rows(
 def model_input(embedder: Embedder, manifest: Manifest) -> ModelInput:
     """Prepare all images of a manifest as for retrieval."""
     preprocess, metadata = embedder.preprocess, embedder.metadata
-    paths = [manifest.path(row) for row in range(len(manifest))]
-    store = ImageStore(paths, preprocess.image_size, preprocess.test_interpolation, cache=False)
-    pixels = store.batch(np.arange(len(paths))).to(embedder.device)
+    store = ImageStore(
+        manifest.images(), preprocess.image_size, preprocess.test_interpolation, cache=False
+    )
+    pixels = store.batch(np.arange(len(manifest))).to(embedder.device)
     sides = (
         torch.from_numpy(camera_rows(manifest, metadata)),
         torch.from_numpy(view_rows(manifest, metadata)),

@@ -213,7 +213,7 @@ def drawn_ranks(
     repeat, names, cameras = protocol.repeats[0], trial.identity_names(), trial.camera_names()
 
     def picture(row: int) -> Picture:
-        return read_picture(trial.manifest.path(row), longest=_LONGEST_SIDE, pixelate=pixelate)
+        return read_picture(trial.manifest.image(row), longest=_LONGEST_SIDE, pixelate=pixelate)
 
     shown = [
         ShownQuery(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from promptreid.data.boxes import ImageSource
 from promptreid.data.images import read_image
 from promptreid.data.transforms import resize
 
@@ -17,11 +18,11 @@ _TILES = 10
 Picture = NDArray[np.uint8]
 
 
-def read_picture(path: Path, *, longest: int, pixelate: bool = False) -> Picture:
+def read_picture(source: Path | ImageSource, *, longest: int, pixelate: bool = False) -> Picture:
     """Read a photograph in its own proportions.
 
     Args:
-        path: The file.
+        source: The file, with the part of it that is meant.
         longest: Its longer side is no more than this many pixels afterwards.
         pixelate: Turn it into a coarse mosaic, before anything is drawn or stored.
 
@@ -31,7 +32,7 @@ def read_picture(path: Path, *, longest: int, pixelate: bool = False) -> Picture
     Raises:
         UnreadableImage: It cannot be decoded.
     """
-    image = read_image(path)
+    image = read_image(source)
     height, width = image.shape[1:]
     scale = min(1.0, longest / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))

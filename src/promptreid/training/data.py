@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from promptreid.data.boxes import ImageSource
 from promptreid.data.dataset import DataSet
 from promptreid.data.labels import place_labels
 from promptreid.data.manifest import Manifest
@@ -29,7 +29,7 @@ class TrainingData:
     """What the trainer learns from, and what chooses its best checkpoint.
 
     Attributes:
-        paths: Image files, (N,).
+        images: Where the images are, (N,).
         labels: (N,) class index of each image.
         cameras: (N,) row of the camera table, -1 where unknown.
         views: (N,) row of the view table, -1 where unknown.
@@ -47,7 +47,7 @@ class TrainingData:
         fingerprint: One hash over the training rows of all data sets.
     """
 
-    paths: tuple[Path, ...]
+    images: tuple[ImageSource, ...]
     labels: Ints
     cameras: Ints
     views: Ints
@@ -62,7 +62,7 @@ class TrainingData:
     fingerprint: str
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.images)
 
 
 def training_data(
@@ -112,7 +112,7 @@ def training_data(
     if len(classes) < 2:
         raise DataError(
             f"Training needs at least two identities; {_names(datasets)} has {len(classes)} "
-            f"with {len(rows.paths)} training images. Run `promptreid data inspect` on it."
+            f"with {len(rows.images)} training images. Run `promptreid data inspect` on it."
         )
     index = {name: row for row, name in enumerate(classes)}
     labels = [index[name] for name in rows.names]
@@ -120,7 +120,7 @@ def training_data(
     sentence_fields, variants = split_fields(rows.columns, owners, count)
     camera_values, view_values = table_values(rows.cameras), table_values(rows.views)
     return TrainingData(
-        paths=tuple(rows.paths),
+        images=tuple(rows.images),
         labels=np.array(labels, dtype=np.int64),
         cameras=table_rows(rows.cameras, camera_values),
         views=table_rows(rows.views, view_values),
@@ -140,7 +140,7 @@ def training_data(
 class _Rows:
     """Training rows of the data sets so far."""
 
-    paths: list[Path] = field(default_factory=list)
+    images: list[ImageSource] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     class_domains: list[int] = field(default_factory=list)
@@ -166,7 +166,7 @@ class _Rows:
             self.class_domains += [len(self.domains)] * len(classes)
             self.domains.append(domain)
         self.names += _class_names(manifest, prefix)
-        self.paths += [manifest.path(row) for row in range(len(manifest))]
+        self.images += manifest.images()
         # Camera 1 of one site is not camera 1 of another.
         self.cameras += (
             name if label is None or name is None else (label, name) for name in manifest.cameras

@@ -52,8 +52,9 @@ def score_domain_texts(
         return ()
     drawn = _drawn(data, seed)
     size, preprocess = embedder.preprocess.image_size, embedder.preprocess
-    paths = [data.paths[row] for row in drawn]
-    store = ImageStore(paths, size, preprocess.test_interpolation, cache=False)
+    store = ImageStore(
+        [data.images[row] for row in drawn], size, preprocess.test_interpolation, cache=False
+    )
     model = embedder.model.eval()
     images = torch.empty(len(drawn), model.backbone.image.widths[2])
     progress.start("matching training images with texts", len(drawn), "images")

@@ -70,16 +70,16 @@ def brought_images(
     classes = frozenset(embedder.metadata.get("classes") or ())
     own = _is_own(model, embedder, dataset)
     named = [_in_classes(rows, row, classes) for row in range(len(rows))]
-    kept, paths, trained = [], set(), set()
-    for row, (path, split) in enumerate(zip(rows.paths, rows.splits, strict=True)):
+    kept, images, trained = [], set(), set()
+    for row, (image, split) in enumerate(zip(rows.image_keys(), rows.splits, strict=True)):
         if own and named[row]:
             trained.add(rows.identity_keys()[row])
         elif (
             split != "distractor"
             and rows.identities[row] not in dataset.background
-            and path not in paths
+            and image not in images
         ):
-            paths.add(path)
+            images.add(image)
             kept.append(row)
     found = rows.select(kept)
     identities = set(found.identity_keys())
@@ -104,7 +104,7 @@ def brought_images(
             f"this threshold on {dataset.spec} is no independent measure."
         )
     if len(found) > most:
-        ordered = sorted(range(len(found)), key=found.paths.__getitem__)
+        ordered = sorted(range(len(found)), key=found.image_keys().__getitem__)
         drawn = pick(ordered, most, generator(0, rows.name, "threshold images"))
         notes.append(f"{most:,} of {len(found):,} images are used, drawn by chance.")
         found = found.select(sorted(drawn))

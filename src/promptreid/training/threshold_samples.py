@@ -118,7 +118,7 @@ def _untrained(
         if not dataset.manifest.indices(*TRAINING_SPLITS).size:
             continue
         rows = dataset.manifest.training()
-        ordered = sorted(range(len(rows)), key=rows.paths.__getitem__)
+        ordered = sorted(range(len(rows)), key=rows.image_keys().__getitem__)
         drawn = pick(ordered, _IMAGES, generator(seed, rows.name, "threshold images"))
         samples.append(Sample(rows.select(sorted(drawn)), "auto", UNTRAINED))
     if not samples:

@@ -234,7 +234,7 @@ class Trainer:
         if interpolation not in self._stores:
             self._stores = {  # one at a time: two copies of a data set may not fit
                 interpolation: ImageStore(
-                    self.data.paths, self.preprocess.image_size, interpolation
+                    self.data.images, self.preprocess.image_size, interpolation
                 )
             }
         return self._stores[interpolation]

@@ -12,12 +12,16 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
+from promptreid.data.boxes import Box
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import CORE_COLUMNS, SPLITS, Sample
+from promptreid.data.readers.box_columns import take_boxes
 from promptreid.data.readers.flat import FlatOptions, own_manifest, own_protocol, split_samples
 from promptreid.data.readers.layout import contents
 from promptreid.data.readers.listed import find_listed
@@ -37,6 +41,12 @@ _DRIVE = re.compile(r"[A-Za-z]:/")
 class Options(FlatOptions, MissingOptions):
     """Options of `csv`."""
 
+    boxes: Literal["auto", "cut", "ignore"] = Field(
+        "auto",
+        description="auto cuts images out of their pictures where columns can hardly mean anything "
+        "but boxes (bbox; x_1, y_1, x_2, y_2; left, top, width, height, ...); cut takes columns "
+        "such as x, y, w, h for boxes too; ignore uses whole pictures",
+    )
     root: Path | None = Field(
         None, description="folder that the paths start from; the folder of the file by default"
     )
@@ -68,9 +78,11 @@ def read(file: Path, options: Options) -> DataSet:
     table = table.select([row for row, _ in found])
     table.columns["path"] = [path for _, path in found]
     notes += told
-    table, told = _without_repeats(table)
+    table, boxes, told, hint = take_boxes(table, wanted=options.boxes)
     notes += told
-    samples = [_sample(table, row) for row in range(len(table.lines))]
+    kept, told = _distinct(table, boxes, hint)
+    notes += told
+    samples = [_sample(table, row, boxes[row]) for row in kept]
     if "split" not in table.columns:
         samples, told = split_samples(samples, options, file.stem)
         notes += told
@@ -128,27 +140,34 @@ def _plain_path(table: Table, row: int) -> str:
     return plain
 
 
-def _without_repeats(table: Table) -> tuple[Table, tuple[str, ...]]:
+def _distinct(
+    table: Table, boxes: Sequence[Box | None], hint: str
+) -> tuple[list[int], tuple[str, ...]]:
     """Leave out rows that name an image again; those that contradict each other stop the reading.
 
-    This comes before any split is drawn, so that what is found does not hang on the draw.
+    This comes before any split is drawn, so that what is found does not hang on the draw. Different
+    boxes of one picture are different images.
     """
     columns = table.columns
-    kept, notes = distinct_rows(
+    named = [
+        path if box is None else f"{path}, box {box}"
+        for path, box in zip(columns["path"], boxes, strict=True)
+    ]
+    return distinct_rows(
         table.file,
-        columns["path"],
+        list(zip(columns["path"], boxes, strict=True)),
         table.lines,
-        names=columns["path"],
+        names=named,
         labels={
             name: columns[name] for name in CORE_COLUMNS if name in columns and name not in _OWN
         },
         others={name: cells for name, cells in columns.items() if name not in CORE_COLUMNS},
         splits=columns.get("split"),
+        hint=hint,
     )
-    return table.select(kept), notes
 
 
-def _sample(table: Table, row: int) -> Sample:
+def _sample(table: Table, row: int, box: Box | None) -> Sample:
     cells = {name: column[row] for name, column in table.columns.items()}
     return Sample(
         path=cells["path"],
@@ -158,4 +177,5 @@ def _sample(table: Table, row: int) -> Sample:
         view=cells.get("view") or None,
         domain=cells.get("domain", ""),
         attributes={name: cell for name, cell in cells.items() if name not in CORE_COLUMNS},
+        box=box,
     )

@@ -47,6 +47,10 @@ class Table:
         columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}
         return replace(self, columns=columns, lines=[self.lines[row] for row in rows])
 
+    def with_columns(self, columns: dict[str, list[str]]) -> Table:
+        """Return the same rows with other columns."""
+        return replace(self, columns=columns)
+
     def stripped(self) -> Table:
         """Return the table without space around its cells."""
         columns = {name: [cell.strip() for cell in cells] for name, cells in self.columns.items()}

@@ -21,6 +21,7 @@ def distinct_rows(
     labels: Mapping[str, Sequence[object]],
     others: Mapping[str, Sequence[str]],
     splits: Sequence[str] | None = None,
+    hint: str = "",
 ) -> tuple[list[int], tuple[str, ...]]:
     """Leave out rows that say again what an earlier row says of the same image.
 
@@ -34,6 +35,7 @@ def distinct_rows(
         labels: Columns in which the rows of one image must agree.
         others: Columns in which they may differ; the first row counts.
         splits: Role of each row; None where roles are drawn later.
+        hint: What may help when rows contradict each other.
 
     Returns:
         The rows that stay, in order, and notes on the others.
@@ -48,7 +50,7 @@ def distinct_rows(
     repeated = [rows for rows in groups.values() if len(rows) > 1]
     against = [(rows, told) for rows in repeated if (told := _contradictions(rows, labels, splits))]
     if against:
-        raise DataError(_against(file, against, lines, names))
+        raise DataError(" ".join(filter(None, (_against(file, against, lines, names), hint))))
     again: list[tuple[int, int]] = []
     for rows in repeated:
         first: dict[str, int] = {}
