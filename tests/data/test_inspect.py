@@ -254,3 +254,25 @@ def test_a_file_that_is_query_and_gallery(tmp_path: Path) -> None:
     found = inspect_data(load_data(f"csv:{tmp_path / 't.csv'}"))
     assert any("1 files are both query and gallery, e.g. a.png" in t for t in found.warnings)
     assert found.duplicates == ()
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif", "tiff", "ppm", "tga", "webp"])
+def test_images_are_refused_alike_when_inspected_and_when_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    picture(0, (17, 23)).save(path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        for place in rng.integers(0, min(len(data), 90), 3):
+            data[place] = rng.integers(256)
+        path.write_bytes(data)
+        try:
+            read_image(path)
+            readable = True
+        except UnreadableImage:
+            readable = False
+        refused += not readable
+        assert (why_unreadable(bytes(data)) == "") == readable
+    assert refused > 5

@@ -98,8 +98,6 @@ def _decode(content: bytes) -> tuple[str, tuple[int, int]]:
 
     try:
         with open_image(content) as image:
-            image.verify()
-        with open_image(content) as image:
             image.load()
             mode, source = image.mode, image.format
             size = upright_size(image)
