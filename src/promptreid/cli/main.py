@@ -28,6 +28,7 @@ COMMANDS = MappingProxyType(
         "same": ("promptreid.cli.same:same", "Say whether two images show one identity."),
         "sweep": ("promptreid.cli.sweep:sweep", "Train a grid or list of settings from one file."),
         "compare": ("promptreid.cli.compare:compare", "Set the scores of runs side by side."),
+        "note": ("promptreid.cli.note:note", "Show or change the note of a run."),
         "report": ("promptreid.cli.report:report", "Write all about runs into one HTML page."),
         "figure": ("promptreid.cli.figure:figure", "Draw t-SNE and activation maps of runs."),
         "recipes": ("promptreid.cli.recipes:recipes", "List, show and copy recipes."),

@@ -39,6 +39,12 @@ from promptreid.cli import options
     "resumed run was started]",
 )
 @click.option(
+    "--note",
+    metavar="TEXT",
+    help="What the run is for, a line for people; compare and report show it, and promptreid note "
+    "changes it.",
+)
+@click.option(
     "--before/--no-before",
     default=None,
     help="Score the untrained backbone first, so that the run ends with what training gained. It "
@@ -57,6 +63,7 @@ def train(
     overwrite: bool,
     track: tuple[str, ...],
     track_pictures: str | None,
+    note: str | None,
     before: bool | None,
     device: str | None,
     unreadable: str,
@@ -76,6 +83,7 @@ def train(
         overrides, recipe = (recipe, *overrides), None
     _check(recipe, specs, tests, out, resume=resume, overwrite=overwrite, overrides=overrides)
     _check_trackers(track)
+    _check_note(note)
     from promptreid.cli.output import print_run_scores
     from promptreid.progress import Lines
     from promptreid.training.train import TrainRequest
@@ -95,6 +103,7 @@ def train(
         unreadable=unreadable,
         track=track,
         track_pictures=track_pictures,
+        note=note,
         before=before,
     )
     try:
@@ -106,6 +115,14 @@ def train(
         )
         raise click.Abort from None
     print_run_scores(run)
+
+
+def _check_note(note: str | None) -> None:
+    """Find a note that cannot be kept before anything slow is imported."""
+    if note is not None:
+        from promptreid.runs.note import clean_note
+
+        clean_note(note)
 
 
 def _check_trackers(track: tuple[str, ...]) -> None:

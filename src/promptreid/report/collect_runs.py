@@ -57,6 +57,7 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         status=None if run is None else run.status(),
         threshold=_threshold(embedder),
         domain_texts=domain_texts_of(run),
+        note="" if run is None else run.note(),
     )
 
 

@@ -58,6 +58,7 @@ class RunFacts:
         threshold: From which score two images count as one identity, chosen on validation images;
             None where the weights have none.
         domain_texts: What the domain tokens of its prompts say; none where it has none.
+        note: What the run is for, in its user's words; "" without a note.
     """
 
     name: str
@@ -74,6 +75,7 @@ class RunFacts:
     status: StatusRecord | None
     threshold: Threshold | None
     domain_texts: tuple[DomainTexts, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from promptreid.files import write_bytes
 from promptreid.runs.ledger import LEDGER, Ledger, read_ledger
 from promptreid.runs.lock import held
 from promptreid.runs.metrics_table import Training, parse_metrics
+from promptreid.runs.note import clean_note
 from promptreid.runs.reading import damaged, parse_record, read_content
 from promptreid.runs.records import (
     DataRecord,
@@ -42,7 +43,7 @@ from promptreid.text.safe import encodable
 
 _RECIPE, _ENVIRONMENT, _DATA = "recipe.yaml", "environment.json", "data.json"
 _STATUS, _METRICS, _SCORES = "status.json", "metrics.csv", "scores.json"
-_LOG, _CHECKPOINTS, _CACHE = "log.txt", "checkpoints", "cache"
+_LOG, _NOTE, _CHECKPOINTS, _CACHE = "log.txt", "note.txt", "checkpoints", "cache"
 _TRIES, _PAUSE = 4, 0.02
 
 _EPOCH_CHECKPOINT = re.compile(r"epoch-(\d{3,})\.safetensors")
@@ -62,6 +63,7 @@ class RunFolder:
         recipe: Recipe,
         environment: EnvironmentRecord,
         data: Sequence[DataRecord],
+        note: str = "",
         overwrite: bool = False,
     ) -> RunFolder:
         """Make the folder with its first files, all in one step.
@@ -71,6 +73,7 @@ class RunFolder:
             recipe: Resolved recipe.
             environment: Versions, device, seed.
             data: One record a data set.
+            note: What the run is for, in the user's words; "" for none.
             overwrite: Replace an earlier run at `path`, unless a process is training into it.
                 Anything that is not a run stays refused.
 
@@ -90,6 +93,7 @@ class RunFolder:
                 made._write(_RECIPE, encodable(dump_recipe(recipe)).encode())
                 made._write(_ENVIRONMENT, _json(environment))
                 made._write(_DATA, _json([_plain(record) for record in data]))
+                made.write_note(note)
                 made.write_status(StatusRecord(status="started"))
                 _swap(fresh, path)
             finally:
@@ -157,13 +161,13 @@ class RunFolder:
 
     def epoch_checkpoint(self, epochs: int) -> Path:
         """Checkpoint that is kept after this many epochs of the run, over all its stages."""
-        return self.path / "checkpoints" / f"epoch-{epochs:03d}.safetensors"
+        return self.path / _CHECKPOINTS / f"epoch-{epochs:03d}.safetensors"
 
     def epoch_checkpoints(self) -> list[Path]:
         """Return the checkpoints of epochs that are there, the oldest first."""
         found = {
             int(match[1]): path
-            for path in (self.path / "checkpoints").glob("epoch-*.safetensors")
+            for path in (self.path / _CHECKPOINTS).glob("epoch-*.safetensors")
             if (match := _EPOCH_CHECKPOINT.fullmatch(path.name))
         }
         return [path for _, path in sorted(found.items())]
@@ -246,6 +250,16 @@ class RunFolder:
         values = json.loads(content)
         return tuple(values.get("results", [values]))
 
+    def note(self) -> str:
+        """Read what the run is for, in the user's words; "" where there is no note."""
+        path = self.path / _NOTE
+        if not path.exists():
+            return ""
+        try:
+            return self._read(_NOTE).decode().strip()
+        except UnicodeDecodeError as error:
+            raise damaged(path, "it is not UTF-8") from error
+
     def domain_texts(self) -> tuple[dict[str, Any], ...]:
         """Read what the domain tokens of the run's prompts say, one mapping for each domain."""
         content = self._read(_SCORES)
@@ -259,6 +273,18 @@ class RunFolder:
         return parse_metrics(
             content, self.path / _METRICS, chosen_at="" if best is None else best.chosen_at
         )
+
+    def write_note(self, text: str) -> None:
+        """Write what the run is for; "" takes the note away.
+
+        Raises:
+            RunError: It is too long, or holds characters that cannot be seen.
+        """
+        note = clean_note(text)
+        if note:
+            self._write(_NOTE, f"{note}\n".encode())
+        else:
+            (self.path / _NOTE).unlink(missing_ok=True)
 
     def write_status(self, status: StatusRecord) -> None:
         """Write how far the run is.

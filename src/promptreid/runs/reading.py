@@ -17,6 +17,7 @@ _AGAIN = "Put it back from a copy of the run, or train the run anew with --overw
 WAYS_OUT = {
     "status.json": "Remove it; promptreid train --resume --out {run} finds out what is left to do.",
     "scores.json": "Remove it; promptreid train --resume --out {run} scores the run again.",
+    "note.txt": 'Remove it, or write another: promptreid note {run} "...".',
     "metrics.csv": "Remove it; promptreid train --resume --out {run} writes it again.",
 }
 """What mends a file, by its name; every other file has to come back from a copy."""

@@ -45,6 +45,7 @@ class Row:
         settings: Flat settings, `recipe` and `data` (trained on) with them.
         rules: How the scores were made; scores of different rules do not compare.
         scores: A cell for each metric.
+        notes: The notes of the runs, each text once.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Row:
     settings: Mapping[str, Any]
     rules: Mapping[str, Any]
     scores: Mapping[str, Cell]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,7 @@ def _row(
         settings=settings,
         rules=scoring_rules(result, records[0]),
         scores={metric: _cell(results, metric) for metric in metrics},
+        notes=tuple(dict.fromkeys(record.note for record in records if record.note)),
     )
 
 

@@ -81,8 +81,9 @@ def csv_text(comparison: Comparison) -> str:
     header = ["run", "seeds", "runs", "scored_on", "seen", *comparison.keys]
     for metric in comparison.metrics:
         header += [metric, f"{metric}_std"]
+    header.append("std_over")
     table = csv.writer(text, lineterminator="\n")
-    table.writerow([csv_cell(cell) for cell in (*header, "std_over")])
+    table.writerow([csv_cell(cell) for cell in (*header, "note")])
     for row in comparison.rows:
         cells: list[Any] = [row.name, " ".join(map(str, row.seeds)), len(row.seeds), row.data]
         cells.append(_csv_value(row.seen))
@@ -91,7 +92,7 @@ def csv_text(comparison: Comparison) -> str:
             cell = row.scores[metric]
             cells += [cell.mean, "" if cell.std is None else cell.std]
         over = {cell.over for cell in row.scores.values() if cell.std is not None}
-        table.writerow([csv_cell(cell) for cell in (*cells, "".join(over))])
+        table.writerow([csv_cell(cell) for cell in (*cells, "".join(over), "; ".join(row.notes))])
     return text.getvalue()
 
 
@@ -106,6 +107,7 @@ def json_text(comparison: Comparison) -> str:
             "seen": row.seen,
             "settings": {key: row.settings.get(key) for key in comparison.keys},
             "rules": dict(row.rules),
+            "notes": list(row.notes),
             "scores": {
                 metric: {
                     "mean": cell.mean,

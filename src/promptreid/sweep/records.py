@@ -34,6 +34,7 @@ class RunRecord:
         test: The same of further data sets it was scored on.
         seen: By the spec of each of these data sets, whether the run was trained on its training
             images; empty where the run itself trained nothing.
+        note: What the run is for, in the user's words; empty without a note.
         results: The results of `scores.json`, one for each data set; empty without scores.
         problem: Why there is nothing to compare, in words; empty when there is.
     """
@@ -45,6 +46,7 @@ class RunRecord:
     data: tuple[tuple[str, str], ...] = ()
     test: tuple[tuple[str, str], ...] = ()
     seen: Mapping[str, bool] = field(default_factory=dict)
+    note: str = ""
     results: tuple[Mapping[str, Any], ...] = ()
     problem: str = ""
 
@@ -104,6 +106,7 @@ def _read(path: Path) -> RunRecord:
             data=_prints(data, "train"),
             test=_prints(data, "test"),
             seen=_seen(data) if recipe.stages else {},
+            note=folder.note(),
         )
         if not status.complete:
             return replace(record, problem=_unfinished(path, status))

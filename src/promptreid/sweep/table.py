@@ -86,9 +86,18 @@ def notes(comparison: Comparison, *, width: int | None = None) -> list[str]:
             "seen: whether the run was trained on the training images of the data set it is scored "
             "on; the best of each kind is marked by itself."
         )
+    lines += _run_notes(comparison)
     lines += [f"Beware: {warning}" for warning in comparison.warnings]
     lines += [f"Left out: {reason}" for reason in comparison.left_out]
     return lines if width is None else [part for line in lines for part in _wrap(line, width)]
+
+
+def _run_notes(comparison: Comparison) -> list[str]:
+    """Give the notes of the runs, those of a run scored on several data sets once."""
+    told = dict.fromkeys(
+        f"Note of {row.name}: {'; '.join(row.notes)}" for row in comparison.rows if row.notes
+    )
+    return list(told)
 
 
 def score_cell(cell: Cell) -> str:

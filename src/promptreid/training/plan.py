@@ -13,6 +13,7 @@ from promptreid.config.recipes import load_recipe
 from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError, unknown_name
 from promptreid.runs.folder import RunFolder, check_free, is_run
+from promptreid.runs.note import clean_note
 from promptreid.tracking.group import read_tracking
 from promptreid.tracking.spec import TrackerSpec, check_installed, parse_trackers
 from promptreid.training.device import pick_device, resolve_precision
@@ -40,6 +41,8 @@ class TrainRequest:
     """Trackers; a resumed run goes on with those it has when none is named."""
     track_pictures: str | None = None
     """One of `PICTURES`; a resumed run goes on with its own when None."""
+    note: str | None = None
+    """What the run is for; a resumed run keeps its own and takes no other."""
     before: bool | None = None
     """Whether the untrained model is scored first; a resumed run goes on with its own when None."""
 
@@ -59,6 +62,7 @@ class Plan:
     track: tuple[TrackerSpec, ...]
     track_pictures: str
     before: bool = True
+    note: str = ""
 
 
 def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
@@ -103,6 +107,7 @@ def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
         track=_track(request, None),
         track_pictures=request.track_pictures or PICTURES[0],
         before=request.before is not False,
+        note=clean_note(request.note or ""),
     )
     return plan, None
 
@@ -158,6 +163,13 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
             f"{out} was started with --seed {before.seed}, not {request.seed}. "
             "Resume with the same seed or with none, or give another --out."
         )
+    note = run.note()
+    if request.note is not None and clean_note(request.note) != note:
+        has = f"the note {note!r}" if note else "no note"
+        raise RunError(
+            f"{out} has {has}. Resume without --note, and change the note when the run is done or "
+            f"stopped: promptreid note {out} TEXT."
+        )
     return Plan(
         recipe=recipe,
         specs=specs,
@@ -170,6 +182,7 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
         track=_track(request, run),
         track_pictures=request.track_pictures or before.track_pictures,
         before=before.before if request.before is None else request.before,
+        note=note,
     )
 
 

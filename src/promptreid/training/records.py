@@ -42,6 +42,7 @@ def create_run(
         ),
         data=[data_record(dataset, "train") for dataset in datasets]
         + [data_record(dataset, "test") for dataset in tests],
+        note=plan.note,
         overwrite=overwrite,
     )
 

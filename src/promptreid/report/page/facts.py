@@ -59,6 +59,7 @@ class DataRow:
 def fact_rows(runs: Sequence[RunFacts]) -> tuple[Row, ...]:
     """Tell what runs are; what is known of no run is left out."""
     told: dict[str, Callable[[RunFacts], str]] = {
+        "Note": lambda run: run.note,
         "Recipe": lambda run: run.recipe,
         "Source": lambda run: run.source,
         "Backbone": lambda run: run.backbone,

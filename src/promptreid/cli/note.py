@@ -1,0 +1,36 @@
+"""`promptreid note`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("text", required=False)
+@click.option("--remove", is_flag=True, help="Take the note away.")
+def note(run: Path, text: str | None, remove: bool) -> None:
+    """Show the note of RUN, or write TEXT as its note.
+
+    `promptreid train --note TEXT` gives a run its note; compare and report show it. A run that is
+    being trained keeps the one it has until it is done or stopped.
+
+    \b
+    promptreid note runs/my-run
+    promptreid note runs/my-run "the first with the new camera 3"
+    promptreid note runs/my-run --remove
+    """  # noqa: D301 - click reads the \b itself
+    from promptreid.runs.folder import RunFolder
+
+    if remove and text is not None:
+        raise click.UsageError("Give a TEXT or --remove, not both.")
+    folder = RunFolder.open(run)
+    if not remove and text is None:
+        click.echo(folder.note() or f"{run} has no note")
+        return
+    with folder.locked():
+        folder.write_note(text or "")
+    kept = folder.note()
+    click.echo(f"{run}: {kept}" if kept else f"{run} has no note now")
