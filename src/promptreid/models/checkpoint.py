@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
-from promptreid.errors import RunError, WeightsError, first_line
+from promptreid.errors import PromptReIDError, RunError, WeightsError, first_line
 from promptreid.models.backbone import Backbone, restore_backbone
 from promptreid.models.heads import Head
 from promptreid.models.image_prompt import ImagePrompt
@@ -24,9 +24,10 @@ from promptreid.models.sie import SideInformation
 from promptreid.models.tokenizer_json import JsonTokenizer
 from promptreid.models.tuning import restore_tuning
 from promptreid.models.weights import load_strictly
-from promptreid.tensors import write_tensors
+from promptreid.tensors import DamagedTensors, ForeignTensors, read_tensors, write_tensors
+from promptreid.tensors import read_metadata as read_tensor_metadata
 
-FORMAT = 2
+FORMAT = 3
 TRAINING = "training/"
 """Tensors whose name starts so belong to the trainer and are not weights."""
 
@@ -84,12 +85,14 @@ def load_model(path: Path) -> tuple[ReIDModel, dict[str, Any]]:
             its weights do not fit the model it describes.
     """
     metadata = read_metadata(path)
-    tensors = _read(path, skip=TRAINING)
+    tensors = _read(path, lambda name: not name.startswith(TRAINING))
     packed = tensors.pop(_TOKENIZER, None)
     tokenizer = None if packed is None else zlib.decompress(packed.numpy().tobytes()).decode()
     try:
         model = _rebuild(metadata["model"], tokenizer)
-    except (KeyError, TypeError, ValueError) as error:
+    except PromptReIDError:
+        raise
+    except Exception as error:  # whatever a part makes of values that it did not write
         raise WeightsError(
             f"The description of the model in {path} is damaged ({type(error).__name__}: {error})."
         ) from error
@@ -106,11 +109,16 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"There is no checkpoint at {path}.")
     try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY)
-        record = None if text is None else json.loads(text)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise WeightsError(f"{path} is not a readable checkpoint: {first_line(error)}.") from error
+        text = read_tensor_metadata(path).get(_KEY)
+    except ForeignTensors as error:
+        raise WeightsError(
+            f"{path} is not a checkpoint that this version of promptreid has written: {error}. To "
+            "start from its weights, give the file as `backbone.pretrained`; an older checkpoint "
+            "is read by the version that wrote it."
+        ) from error
+    except DamagedTensors as error:
+        raise _damaged(path, error) from error
+    record = None if text is None else json.loads(text)
     if not isinstance(record, dict) or "model" not in record:
         raise WeightsError(
             f"{path} is not a promptreid checkpoint: it holds weights without a description of the "
@@ -137,7 +145,7 @@ def load_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     metadata = read_metadata(path)
     if "training" not in metadata:
         raise RunError(f"{path} holds no training state, so training cannot go on from it.")
-    return _read(path, only=TRAINING), metadata["training"]
+    return _read(path, lambda name: name.startswith(TRAINING)), metadata["training"]
 
 
 def _rebuild(description: dict[str, Any], tokenizer: str | None) -> ReIDModel:
@@ -162,13 +170,15 @@ def _prompt(backbone: Backbone, description: dict[str, Any]) -> IdentityPrompt |
     return kind.restore(backbone.text, description)
 
 
-def _read(path: Path, *, skip: str | None = None, only: str = "") -> dict[str, Tensor]:
+def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
     try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(only)]  # noqa: SIM118
-            wanted = [name for name in names if skip is None or not name.startswith(skip)]
-            # The clone gives each tensor memory of its own, aligned as PyTorch aligns it. Results
-            # of matrix products depend on that in the last bit, and a resumed run must not.
-            return {name: file.get_tensor(name).clone() for name in wanted}
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} is not a readable checkpoint: {first_line(error)}.") from error
+        return read_tensors(path, wanted)[0]
+    except DamagedTensors as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: DamagedTensors) -> WeightsError:
+    return WeightsError(
+        f"{path} is not a readable checkpoint: {error}. Put it back from a copy; a checkpoint to "
+        "resume from may also be removed, and training begins again."
+    )
