@@ -95,7 +95,7 @@ def test_no_threshold_leads_to_one(capsys, crops, bare, paint, tmp_path):
         (["threshold", "nowhere", "--data", "folder:{crops}"], "no run or checkpoint"),
         (["threshold", "{run}", "--data", "folder:{crops}", "--far", "0"], "0<x<1"),
         (["threshold", "{run}", "--data", "folder:{crops}", "--out", "x.pth"], ".safetensors"),
-        (["threshold", "{run}", "--data", "folder:{crops}", "--far", "1e-9"], "Take --far 0.001"),
+        (["threshold", "{run}", "--data", "folder:{crops}", "--far", "1e-9"], "Take --far 0.1"),
         (["threshold", "{run}", "--data", "{crops}"], "NAME:ROOT"),
     ],
 )

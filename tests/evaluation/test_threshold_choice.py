@@ -5,6 +5,7 @@ import pytest
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.pair_sets import PairSet, RankScale, all_impostor_scores
 from promptreid.evaluation.threshold import RATES, Threshold
 from promptreid.evaluation.threshold_choice import (
     choose_threshold,
@@ -99,6 +100,9 @@ def test_one_identity_makes_no_pairs():
         (["a", "b", "c", "d", "e"], 10, 0.1),
         ([str(n) for n in range(45)], 990, 0.01),
         ([str(n) for n in range(46)], 1035, 1e-3),
+        ([str(n % 6) for n in range(30)], 375, 0.1),  # fifteen pairs of identities
+        ([str(n % 2) for n in range(10)], 25, 0.1),  # the largest rate is content with images
+        ([str(n % 15) for n in range(150)], 10_500, 0.01),
     ],
 )
 def test_the_smallest_rate_that_pairs_can_carry(identities, pairs, rate):
@@ -136,7 +140,7 @@ def test_of_several_sets_all_pairs_count_together(far):
     assert (impostors >= lower).sum() > far * len(impostors)
     assert chosen.strangers.pairs == chosen.pairs
     assert chosen.strangers.reached(chosen.threshold) <= far * chosen.pairs * 1.05 + 1
-    assert smallest_rate(*(data.identities for data in sets)) == 1e-3
+    assert smallest_rate(*(data.identities for data in sets)) == 0.01  # 66 + 45 of identities
 
 
 def test_pairs_of_one_identity_and_camera_do_not_count_as_found():
@@ -144,3 +148,18 @@ def test_pairs_of_one_identity_and_camera_do_not_count_as_found():
     data = Embeddings.from_vectors(plain.vectors, plain.identities, cameras=[0] * 12 + [1] * 12)
     assert choose_threshold(data, 0.1).genuine == 6 * 4  # two by two, across the cameras
     assert choose_threshold(data, 0.1, same_camera="keep").genuine == 6 * 6
+
+
+def test_scores_are_brought_to_the_scale_that_they_are_for():
+    """Halving all cosines of one set and undoing it by rank changes nothing that is chosen."""
+    data = images(seed=3)
+    low = Embeddings.from_vectors(
+        np.hstack([data.vectors, np.ones((len(data), 1))]), data.identities
+    )  # every cosine becomes (1 + cosine) / 2
+    targets, own = all_impostor_scores(data), all_impostor_scores(low)
+    plain = choose_threshold(data, 0.01)
+    moved = choose_threshold(PairSet(low, RankScale(own, targets)), 0.01)
+    assert moved.threshold == pytest.approx(plain.threshold, abs=1e-3)
+    assert moved.tar == pytest.approx(plain.tar, abs=0.01)
+    assert moved.far_interval == pytest.approx(plain.far_interval, abs=2e-3)
+    assert choose_threshold(low, 0.01).threshold > plain.threshold + 0.1

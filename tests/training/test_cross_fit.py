@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import promptreid
 from promptreid.data.dataset import load_data
 from promptreid.data.validation import halves
 from promptreid.evaluation import Embeddings
+from promptreid.evaluation.pair_sets import RankScale
 from promptreid.models.checkpoint import read_metadata
 from promptreid.progress import Silent
 from promptreid.training import cross_fit as module
@@ -44,7 +46,7 @@ def asked(crops, quick, tmp_path):
 
 @pytest.fixture
 def watched(monkeypatch):
-    """Which identities each training learned from, and which ones its model then embedded."""
+    """Which identities each training learned from, and what a cross-fit embedded with what."""
     learned, embedded = [], []
     fit, embed = Trainer.fit, module.embed_manifest
 
@@ -54,12 +56,24 @@ def watched(monkeypatch):
 
     def embeds(model, manifest, *rest, **more):
         found = embed(model, manifest, *rest, **more)
-        embedded.append((set(manifest.identities), found))
+        embedded.append((set(more["metadata"]["classes"]), set(manifest.identities), found))
         return found
 
     monkeypatch.setattr(Trainer, "fit", fitted)
     monkeypatch.setattr(module, "embed_manifest", embeds)
     return learned, embedded
+
+
+def impostors(embeddings):
+    count = len(embeddings)
+    return torch.tensor(
+        [
+            float(embeddings.vectors[i] @ embeddings.vectors[j])
+            for i in range(count)
+            for j in range(i)
+            if embeddings.identities[i] != embeddings.identities[j]
+        ]
+    )
 
 
 def test_no_pair_is_of_identities_that_the_scoring_model_learned_from(asked, watched):
@@ -69,22 +83,19 @@ def test_no_pair_is_of_identities_that_the_scoring_model_learned_from(asked, wat
     everybody, first, second = learned
     assert first.isdisjoint(second)
     assert first | second == everybody
-    assert [names for names, _ in embedded] == [second, first]
+    assert [(knows, shows) for knows, shows, _ in embedded] == [
+        (everybody, everybody),  # the kept model's own scale
+        *[(first, first), (first, second), (second, second), (second, first)],
+    ]
     chosen = promptreid.load(run.path, device="cpu").threshold
     assert (chosen.people, chosen.source) == ("crossed", CROSSED)
-    assert (chosen.images, chosen.identities, chosen.far) == (30, 6, 1e-2)
+    assert (chosen.images, chosen.identities, chosen.far) == (30, 6, 0.1)
     assert chosen.pairs == 2 * 3 * 25  # three pairs of identities in each half
-    scores = sorted(
-        (
-            float(found.vectors[i] @ found.vectors[j])
-            for _, found in embedded
-            for i in range(15)
-            for j in range(i)
-            if found.identities[i] != found.identities[j]
-        ),
-        reverse=True,
-    )
-    assert scores[1] < chosen.threshold <= scores[0] + 1e-6  # one in a hundred and fifty
+    kept, *parts = [impostors(found) for _, _, found in embedded]
+    scores = torch.cat([RankScale(seen, kept)(strange) for seen, strange in (parts[:2], parts[2:])])
+    ordered = scores.sort(descending=True).values
+    assert ordered[15] < chosen.threshold + 1e-6
+    assert chosen.threshold < ordered[14] + 1e-4  # fifteen of a hundred and fifty are accepted
     assert any("cross-fitting: two further trainings" in line for line in said.lines)
     assert any(line.startswith("half 2/2: image 1/1") for line in said.lines)
 
@@ -117,7 +128,7 @@ def test_stopped_in_the_second_half_goes_on_there(asked, monkeypatch):
     with pytest.raises(Interrupted):
         train(request, progress=Silent())
     assert json.loads((request.out / "status.json").read_text())["status"] == "stopped"
-    kept = Embeddings.load(request.out / "cache" / "half-1" / "unseen-0.safetensors")
+    kept = Embeddings.load(request.out / "cache" / "half-1" / "embedded-1.safetensors")
     run = train(TrainRequest(out=request.out, resume=True, device="cpu"), progress=Silent())
     assert trained.count("half-1") == 1
     assert len(kept) == 15
@@ -145,7 +156,7 @@ def test_several_data_sets_are_halved_each(asked, watched, crops, paint, tmp_pat
     of_sets = [sum(name.startswith(f"{one}/") for name in first) for one in ("set", "other")]
     assert of_sets[0] == 3
     assert of_sets[1] in (2, 3)
-    assert len(watched[1]) == 4
+    assert len(watched[1]) == 2 + 2 * 4
 
 
 def test_twenty_identities_are_held_out_instead(asked, watched, paint, tmp_path):

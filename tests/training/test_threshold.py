@@ -127,12 +127,12 @@ def test_training_images_do_where_nothing_was_learned(asked, crops):
     chosen = model.threshold
     trained = run.data()[0].splits["train"]
     assert (chosen.images, chosen.identities) == (trained["images"], trained["identities"])
-    assert (chosen.far, chosen.source) == (1e-2, UNTRAINED)
+    assert (chosen.far, chosen.source) == (1e-1, UNTRAINED)  # fifteen pairs of identities
     learner = train(asked("validation.kind=none"), progress=Silent())
     classes = read_metadata(learner.best)["classes"]
     paths = sorted(path for name in classes for path in (crops / name).iterdir())
     scores = cosines_by_pair(model, paths)
-    allowed = int(0.01 * len(scores))
+    allowed = int(0.1 * len(scores))
     assert chosen.pairs == len(scores)
     assert scores[allowed] - 1e-6 < chosen.threshold <= scores[allowed - 1] + 1e-6
 

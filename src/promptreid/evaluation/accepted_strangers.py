@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from promptreid.evaluation.embeddings import Embeddings
-from promptreid.evaluation.pairs import Pairs
+from promptreid.evaluation.pair_sets import PairSet, pair_sets
 from promptreid.evaluation.resampling import draw_weights
 
 RESAMPLES = 1000
@@ -17,7 +17,11 @@ LEVEL = 0.95
 
 
 def far_interval(
-    sets: Sequence[Embeddings], threshold: float, *, resamples: int = RESAMPLES, seed: int = 0
+    sets: Sequence[Embeddings | PairSet],
+    threshold: float,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """Say between which rates a threshold accepts strangers when identities are drawn anew.
 
@@ -30,7 +34,7 @@ def far_interval(
     without using one twice.
 
     Args:
-        sets: Embeddings of images; pairs are made within a set only.
+        sets: Images; pairs are made within a set only.
         threshold: From which score on a pair is accepted.
         resamples: Number of draws.
         seed: Of the draws.
@@ -38,12 +42,13 @@ def far_interval(
     Returns:
         Lower and upper end of the interval that holds 95 % of the resampled rates.
     """
-    names = sorted({name for part in sets for name in part.identities})
+    parts = pair_sets(sets)
+    names = sorted({name for part in parts for name in part.embeddings.identities})
     numbers = {name: number for number, name in enumerate(names)}
     weights = draw_weights(len(names), resamples, seed)
     accepted, pairs = torch.zeros(resamples).double(), torch.zeros(resamples).double()
-    for part in sets:
-        rows = torch.tensor([numbers[name] for name in part.identities])
+    for part in parts:
+        rows = torch.tensor([numbers[name] for name in part.embeddings.identities])
         accepted += _accepted(part, rows, threshold, weights)
         pairs += _impostor_pairs(rows, weights)
     rates = (accepted / pairs)[pairs > 0]
@@ -56,12 +61,12 @@ def far_interval(
     return low, high
 
 
-def _accepted(part: Embeddings, rows: Tensor, threshold: float, weights: Tensor) -> Tensor:
+def _accepted(part: PairSet, rows: Tensor, threshold: float, weights: Tensor) -> Tensor:
     """Return the accepted pairs of different identities in each resample, (R,)."""
     total = torch.zeros(len(weights)).double()
     width = weights.shape[1]
-    for block in Pairs(part, part, exclude_camera=False, once=True):
-        query, gallery = (block.impostors >= threshold).nonzero().cpu().unbind(1)
+    for block in part.blocks(exclude_camera=False):
+        query, gallery = (block.impostors >= threshold).nonzero().unbind(1)
         first, second = rows[query + block.queries.start], rows[gallery]
         keys, times = (first * width + second).unique(return_counts=True)
         for some, counts in zip(keys.split(4096), times.split(4096), strict=True):

@@ -9,7 +9,7 @@ neighbouring scores differ by at most a twentieth.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.float_order import BUCKETS, bucket_counts, bucket_starts
-from promptreid.evaluation.pairs import Pairs
+from promptreid.evaluation.pair_sets import PairSet, impostor_scores, pair_sets
 
 _HIGHEST = 1024
 """Scores that are kept one by one, from the highest on, before they are thinned out."""
@@ -88,14 +88,14 @@ class StrangerScores:
         return cls(int(values["pairs"]), scores, tuple(int(n) for n in values["reaching"]))
 
 
-def stranger_scores(sets: Sequence[Embeddings]) -> StrangerScores:
+def stranger_scores(sets: Sequence[Embeddings | PairSet]) -> StrangerScores:
     """Score all pairs of different identities within each of some sets, and keep the distribution.
 
     Args:
-        sets: Embeddings of images; pairs are made within a set only, each unordered pair once.
+        sets: Images; pairs are made within a set only, each unordered pair once.
     """
     counts, highest = torch.zeros(BUCKETS, dtype=torch.int64), torch.empty(0)
-    for part in impostor_scores(sets):
+    for part in impostor_scores(pair_sets(sets)):
         counts += bucket_counts(part)
         joined = torch.cat([highest, part[part > -torch.inf]])
         highest = joined.topk(min(_HIGHEST, len(joined))).values
@@ -103,17 +103,6 @@ def stranger_scores(sets: Sequence[Embeddings]) -> StrangerScores:
     if pairs > len(highest):  # further pairs may score as much as the lowest of these
         highest = highest[highest > highest.min()]
     return StrangerScores(pairs, *_thinned(*_points(highest, counts)))
-
-
-def impostor_scores(sets: Iterable[Embeddings]) -> Iterable[Tensor]:
-    """Give the scores of different identities within each set, block by block, on the CPU.
-
-    Returns:
-        Flat float32 tensors, minus infinity where there is no such pair.
-    """
-    for embeddings in sets:
-        for block in Pairs(embeddings, embeddings, exclude_camera=False, once=True):
-            yield block.impostors.reshape(-1).cpu()
 
 
 def _points(highest: Tensor, counts: Tensor) -> tuple[list[float], list[int]]:

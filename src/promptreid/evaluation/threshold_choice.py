@@ -11,16 +11,16 @@ from promptreid.errors import EvaluationError
 from promptreid.evaluation.accepted_strangers import far_interval
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.float_order import next_above
-from promptreid.evaluation.pairs import Pairs
+from promptreid.evaluation.pair_sets import PairSet, impostor_scores, pair_sets
 from promptreid.evaluation.roc import allowed_accepts
 from promptreid.evaluation.rules import camera_rule
-from promptreid.evaluation.strangers import impostor_scores, stranger_scores
+from promptreid.evaluation.strangers import stranger_scores
 from promptreid.evaluation.threshold import RATES, Threshold
 from promptreid.evaluation.verification import check_rates
 
 
 def choose_threshold(
-    embeddings: Embeddings | Sequence[Embeddings],
+    embeddings: Embeddings | PairSet | Sequence[Embeddings | PairSet],
     far: float = 1e-3,
     *,
     same_camera: str = "auto",
@@ -35,7 +35,7 @@ def choose_threshold(
     Args:
         embeddings: Of images of at least two identities, never of test images. Each unordered pair
             counts once. Of several sets, such as those that models of a cross-fit made, pairs are
-            made within each set, and all of them count together.
+            made within each set, on its scale, and all of them count together.
         far: The false accept rate, above 0 and below 1.
         same_camera: As in `verify`; concerns pairs of one identity only.
         source: Which images these are, in words; kept with the threshold.
@@ -46,9 +46,9 @@ def choose_threshold(
             images show one identity.
     """
     check_rates((far,))
-    sets = [embeddings] if isinstance(embeddings, Embeddings) else list(embeddings)
-    images = sum(map(len, sets))
-    impostors = sum(impostor_pairs(part.identities) for part in sets)
+    sets = pair_sets(embeddings)
+    images = sum(len(part.embeddings) for part in sets)
+    impostors = sum(impostor_pairs(part.embeddings.identities) for part in sets)
     if not impostors:
         raise EvaluationError(
             f"A threshold is chosen on pairs of different identities, and {images} images "
@@ -69,7 +69,7 @@ def choose_threshold(
         far=far,
         pairs=impostors,
         images=images,
-        identities=len({name for part in sets for name in part.identities}),
+        identities=len({name for part in sets for name in part.embeddings.identities}),
         source=source,
         people=people,
         far_interval=far_interval(sets, threshold),
@@ -82,14 +82,18 @@ def choose_threshold(
 def smallest_rate(*identities: Sequence[str], rates: Sequence[float] = RATES) -> float | None:
     """Give the first of some false accept rates that can be measured; None if none can.
 
-    A rate can be measured when at least one pair of different identities may be accepted.
+    A rate can be measured when at least one pair of different identities may be accepted. Images
+    of two look-alikes make many pairs that are accepted together, so it is pairs of identities that
+    count here, not of images; only the largest rate is content with pairs of images.
 
     Args:
-        identities: Of the images of each set; each unordered pair within a set counts once.
+        identities: Of the images of each set; pairs are made within a set.
         rates: Rates in the order of preference.
     """
-    impostors = sum(impostor_pairs(names) for names in identities)
-    return next((rate for rate in rates if allowed_accepts(rate, impostors)), None)
+    people = sum(_pairs([len(set(names))]) for names in identities)
+    images = sum(impostor_pairs(names) for names in identities)
+    found = next((rate for rate in rates if allowed_accepts(rate, people)), None)
+    return rates[-1] if found is None and allowed_accepts(rates[-1], images) else found
 
 
 def impostor_pairs(identities: Sequence[str]) -> int:
@@ -101,7 +105,7 @@ def _pairs(counts: Iterable[int]) -> int:
     return sum(count * (count - 1) // 2 for count in counts)
 
 
-def _lowest_accepted(sets: Sequence[Embeddings], allowed: int) -> tuple[float, float]:
+def _lowest_accepted(sets: Sequence[PairSet], allowed: int) -> tuple[float, float]:
     """Find the highest score of two identities that is refused, and the lowest that is accepted.
 
     At most `allowed` of such scores are accepted; of equal ones all or none are.
@@ -116,7 +120,7 @@ def _lowest_accepted(sets: Sequence[Embeddings], allowed: int) -> tuple[float, f
 
 
 def _genuine(
-    sets: Sequence[Embeddings], same_camera: str, refused: float, threshold: float
+    sets: Sequence[PairSet], same_camera: str, refused: float, threshold: float
 ) -> tuple[int, int, float]:
     """Look at the pairs of one identity that count.
 
@@ -126,8 +130,8 @@ def _genuine(
     """
     count, accepted, lowest = 0, 0, threshold
     for part in sets:
-        rule, _ = camera_rule(same_camera, part)
-        for block in Pairs(part, part, exclude_camera=rule == "exclude", once=True):
+        rule, _ = camera_rule(same_camera, part.embeddings)
+        for block in part.blocks(exclude_camera=rule == "exclude"):
             above = block.genuine[block.genuine > refused]
             count, accepted = count + len(block.genuine), accepted + len(above)
             lowest = min(lowest, float(above.min())) if len(above) else lowest

@@ -6,12 +6,18 @@ seen. So every pair within a half is a pair of strangers to the model that score
 images teach the model that is kept. Together the two trainings cost about as much as one on all
 images, since each sees half of them.
 
+Cosines of two trainings are not on one scale: the longer one may give all pairs higher ones. So a
+score of a half's model is brought to the scale of the kept model by its rank among the pairs of
+different identities that the model was trained on (`promptreid.evaluation.pair_sets`). What is
+measured is thus how much higher strangers score than people seen in training, and that is what the
+kept model's scores of its own training images are corrected by.
+
 How honest that is: the pairs are of true strangers, but to models that learned from half as many
-identities as the kept one. Such models tell strangers apart less well, so their threshold tends to
-be too high rather than too low for the kept model: it accepts fewer strangers than it says, and
-misses more true pairs. Cosines of two trainings are not on one scale either, which adds an error of
-either sign. Identities that were held out of the one training would be better; this is for data too
-small to spare any.
+identities as the kept one, and there are few: the stored interval says how few. That a model
+of all identities favours its own people as much as models of half of them do is an assumption;
+models of more identities tend to do so less, so that the threshold tends to be too high rather than
+too low. Identities that were held out of the one training are better; this is for data too small
+to spare any.
 """
 
 from __future__ import annotations
@@ -20,15 +26,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from promptreid.config.schema import Recipe
 from promptreid.data.dataset import DataSet
+from promptreid.data.draws import generator, pick
 from promptreid.data.manifest import TrainingManifest
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.validation import halves
+from promptreid.embedder import Embedder
 from promptreid.evaluation.embed import embed_manifest
 from promptreid.evaluation.embeddings import Embeddings
+from promptreid.evaluation.pair_sets import PairSet, RankScale, all_impostor_scores
 from promptreid.models.checkpoint import load_model, load_training
 from promptreid.progress import Progress
 from promptreid.progress.reporting import Passed
@@ -42,6 +49,7 @@ from promptreid.training.state import TrainingState
 from promptreid.training.trainer import Trainer
 
 HALVES = 2
+_IMAGES = 2000
 
 
 class Half(Passed):
@@ -61,8 +69,13 @@ class Half(Passed):
 
 
 def cross_fitted(
-    run: RunFolder, plan: Plan, datasets: Sequence[DataSet], *, progress: Progress
-) -> list[tuple[Embeddings, ...]]:
+    run: RunFolder,
+    plan: Plan,
+    datasets: Sequence[DataSet],
+    embedder: Embedder,
+    *,
+    progress: Progress,
+) -> list[tuple[PairSet, ...]]:
     """Train on each half of the identities and embed the other half.
 
     What is trained lies in the run's cache, so that a stopped run goes on where it was.
@@ -71,10 +84,12 @@ def cross_fitted(
         run: Where the two trainings lie while the run is not finished.
         plan: What was run on all images.
         datasets: Those that were trained on.
+        embedder: The model that the threshold is for.
         progress: Where to report.
 
     Returns:
-        For each data set, the embeddings of each half by the model that has not seen it.
+        For each data set, the embeddings of each half by the model that has not seen it, with what
+        brings its scores to the scale of `embedder`.
 
     Raises:
         Interrupted: A signal asked for a stop; the state is saved.
@@ -86,20 +101,45 @@ def cross_fitted(
         for dataset in datasets
         for rows in [dataset.manifest.training()]
     ]
-    found: list[list[Embeddings]] = [[] for _ in parts]
+    targets = [
+        all_impostor_scores(_embed(embedder, _some(rows, plan.seed), progress))
+        for _, rows, _ in parts
+    ]
+    found: list[list[PairSet]] = [[] for _ in parts]
     for number in range(HALVES):
         learned = [_only(dataset, rows, sides[number]) for dataset, rows, sides in parts]
-        unseen = [rows.select(np.array(sides[1 - number])) for _, rows, sides in parts]
+        unseen = [_some(rows.select(sides[1 - number]), plan.seed) for _, rows, sides in parts]
         folder = run.cache / f"half-{number + 1}"
         told = Half(progress, number)
-        for place, part in enumerate(_embedded(folder, run, plan, learned, unseen, told)):
-            found[place].append(part)
+        for place, (seen, strange) in enumerate(
+            _embedded(folder, run, plan, learned, unseen, told)
+        ):
+            own = all_impostor_scores(seen)
+            if len(own) and len(targets[place]):
+                found[place].append(PairSet(strange, RankScale(own, targets[place])))
     return [tuple(part) for part in found]
+
+
+def _some(rows: TrainingManifest, seed: int) -> TrainingManifest:
+    """Draw from many images; two thousand make two million pairs."""
+    ordered = sorted(range(len(rows)), key=rows.paths.__getitem__)
+    return rows.select(sorted(pick(ordered, _IMAGES, generator(seed, rows.name, "cross-fit"))))
+
+
+def _embed(embedder: Embedder, rows: TrainingManifest, progress: Progress) -> Embeddings:
+    return embed_manifest(
+        embedder.model,
+        rows,
+        embedder.preprocess,
+        metadata=embedder.metadata,
+        device=embedder.device,
+        progress=progress,
+    )
 
 
 def _only(dataset: DataSet, rows: TrainingManifest, kept: Sequence[int]) -> DataSet:
     """Return the data set with some of its training rows, and nothing to test on."""
-    manifest = rows.select(np.array(kept)).with_splits(["train"] * len(kept))
+    manifest = rows.select(kept).with_splits(["train"] * len(kept))
     return replace(dataset, manifest=manifest, protocol=None)
 
 
@@ -110,29 +150,24 @@ def _embedded(
     learned: Sequence[DataSet],
     unseen: Sequence[TrainingManifest],
     progress: Progress,
-) -> list[Embeddings]:
-    """Train on some identities and embed others, unless a stopped run has done so."""
-    files = [folder / f"unseen-{place}.safetensors" for place in range(len(unseen))]
+) -> list[tuple[Embeddings, Embeddings]]:
+    """Train on some identities and embed them and others, unless a stopped run has done so."""
+    seen = [_some(dataset.manifest.training(), plan.seed) for dataset in learned]
+    rows = [*seen, *unseen]
+    files = [folder / f"embedded-{place}.safetensors" for place in range(len(rows))]
     if all(file.is_file() for file in files):
-        return [Embeddings.load(file) for file in files]
-    recipe = _fitting(plan.recipe, learned)
-    data = training_rows(recipe, learned, seed=plan.seed)
-    assert data is not None
-    trainer = _trainer(run.part(folder.name), run, plan, recipe, data, progress)
-    trainer.fit()
-    found = []
-    for rows, file in zip(unseen, files, strict=True):
-        embeddings = embed_manifest(
-            trainer.model,
-            rows,
-            trainer.preprocess,
-            metadata=trainer.metadata,
-            device=plan.device,
-            progress=progress,
-        )
-        found.append(embeddings)
-        embeddings.save(file)
-    return found
+        found = [Embeddings.load(file) for file in files]
+    else:
+        recipe = _fitting(plan.recipe, learned)
+        data = training_rows(recipe, learned, seed=plan.seed)
+        assert data is not None
+        trainer = _trainer(run.part(folder.name), run, plan, recipe, data, progress)
+        trainer.fit()
+        embedder = Embedder(trainer.model, trainer.preprocess, trainer.metadata, device=plan.device)
+        found = [_embed(embedder, part, progress) for part in rows]
+        for embeddings, file in zip(found, files, strict=True):
+            embeddings.save(file)
+    return list(zip(found[: len(seen)], found[len(seen) :], strict=True))
 
 
 def _trainer(

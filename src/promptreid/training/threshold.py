@@ -88,13 +88,13 @@ def _chosen(
     progress: Progress,
 ) -> Threshold:
     if needs_cross_fit(plan.recipe, data, datasets):
-        return _crossed(run, plan, datasets, progress)
+        return _crossed(run, embedder, plan, datasets, progress)
     samples = threshold_samples(plan, data, datasets, tests)
     return strictest_threshold(embedder, samples, progress=progress)
 
 
 def _crossed(
-    run: RunFolder, plan: Plan, datasets: Sequence[DataSet], progress: Progress
+    run: RunFolder, embedder: Embedder, plan: Plan, datasets: Sequence[DataSet], progress: Progress
 ) -> Threshold:
     """Choose the threshold by cross-fitting: the highest of all data sets that carry the rate."""
     rows = [dataset.manifest.training() for dataset in datasets]
@@ -107,7 +107,7 @@ def _crossed(
         "choosing the threshold by cross-fitting: two further trainings, each on half of the "
         "identities, score the other half (validation.kind=none leaves that out)"
     )
-    found = cross_fitted(run, plan, datasets, progress=progress)
+    found = cross_fitted(run, plan, datasets, embedder, progress=progress)
     source = CROSSED + (DOUBT if plan.recipe.start.checkpoint is not None else "")
     chosen = [
         choose_threshold(parts, rate, source=_of(source, manifest, len(rows)), people="crossed")
