@@ -22,6 +22,7 @@ from promptreid.evaluation.score_data import tested_rows as rows_of_protocol
 from promptreid.evaluation.sentence_embed import embed_with_sentences, join_readings
 from promptreid.evaluation.sentence_share import SentenceShare
 from promptreid.progress import Silent
+from promptreid.report.trial import Trial, trial_runs
 from promptreid.training.train import TrainRequest, train
 
 SENTENCES = {
@@ -158,6 +159,14 @@ def test_the_command_takes_another_share_and_says_so(run: Path, tmp_path: Path) 
         again = again.get("results", [again])[0]
         assert (again["mAP"] == kept["mAP"]) == (share == "0.3")
     assert "joined with what sentences say" in invoke(str(run), "--verification")
+
+
+def test_a_report_scores_the_same(run: Path, data: DataSet) -> None:
+    trial = Trial.of(data)
+    (found,) = trial_runs([("zero", promptreid.load(run, device="cpu"))], trial)
+    scores = found.scores(trial.protocol).to_dict()
+    kept = json.loads((run / "scores.json").read_text())
+    assert (scores["mAP"], scores["sentences"]) == (kept["mAP"], kept["sentences"])
 
 
 def test_identities_are_never_read(run: Path, data: DataSet) -> None:

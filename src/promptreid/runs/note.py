@@ -29,7 +29,7 @@ def clean_note(text: str) -> str:
         )
     if visible(note) != note:
         raise RunError(
-            f"The note holds characters that cannot be seen or are no text: {visible(note)!r}. "
+            f"The note holds characters that cannot be seen or are no text: '{visible(note)}'. "
             "Leave them out."
         )
     return note
