@@ -7,8 +7,12 @@ The command line prints it and exits with 2; any other exception is a failure of
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Generator, Iterable
+
+from promptreid.text.short import shortened
+from promptreid.text.suggest import closest, did_you_mean
+
+_LONGEST = 80
 
 
 class PromptReIDError(Exception):
@@ -39,21 +43,24 @@ class EvaluationError(PromptReIDError):
     """Embeddings or a protocol cannot be scored."""
 
 
-def unknown_name(kind: str, got: str, allowed: Iterable[str]) -> str:
+def unknown_name(kind: str, got: str, allowed: Iterable[str], *, see: str = "") -> str:
     """Say that a name is not known, with the closest names first.
 
     Args:
         kind: What is named, in words ("data set", "recipe").
         got: The name as given.
         allowed: All names that exist.
+        see: What lists them, such as "`promptreid recipes`"; without it all are named.
 
     Returns:
-        One sentence, ready for a `PromptReIDError`.
+        A sentence or three, ready for a `PromptReIDError`.
     """
     names = sorted(allowed)
-    close = difflib.get_close_matches(got, names, n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
-    return f"There is no {kind} named {got!r}.{hint} Known: {', '.join(names) or 'none'}."
+    start = f"There is no {kind} named {shortened(repr(got), _LONGEST)}."
+    start += did_you_mean(closest(got, names))
+    if see:
+        return f"{start} {see} lists all."
+    return f"{start} Known: {', '.join(names) or 'none'}."
 
 
 def first_line(error: BaseException) -> str:

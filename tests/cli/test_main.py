@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -173,3 +174,62 @@ def test_damaged_tags_of_pictures_do_not_speak_amid_the_progress(tmp_path, debug
     )
     assert found.returncode == 0
     assert ("Corrupt EXIF" in found.stderr) == debug
+
+
+def test_a_data_set_or_a_folder_in_place_of_the_recipe_is_explained(capsys, tmp_path):
+    code, _, err = run(capsys, "train", "folder:my crops")
+    assert code == 2
+    assert "folder:my crops is a data set, and a recipe belongs there" in err
+    assert "promptreid train RECIPE --data 'folder:my crops'" in err
+    (tmp_path / "crops").mkdir()
+    code, _, err = run(capsys, "train", tmp_path / "crops")
+    assert code == 2
+    assert f"--data folder:{tmp_path}/crops" in " ".join(err.split())
+
+
+def test_an_unknown_command_leads_to_the_closest(capsys):
+    code, _, err = run(capsys, "evalute")
+    assert code == 2
+    assert "Did you mean 'evaluate'" in err
+    assert "`promptreid --help` lists all" in err
+
+
+def test_values_of_earlier_scripts_are_recorded_with_a_note(capsys):
+    code, out, err = run(capsys, "recipes", "show", "clip-reid", "backbone.name=vitb16")
+    assert code == 0
+    assert "name: ViT-B-16" in out
+    assert "backbone.name: 'vitb16' is recorded as 'ViT-B-16'." in err
+
+
+def test_escape_codes_and_narrow_output(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.csv").write_text("path,identity\n\x1b[31mRED\x1b]0;owned\x07.jpg,1\nx.jpg,2\n")
+    code, out, err = run(capsys, "data", "inspect", "csv:m.csv")
+    assert code == 2
+    assert "\x1b" not in out + err
+    assert "\\u001b[31mRED" in out + err
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_output_survives_every_encoding_and_json_stays_json(tmp_path, encoding):
+    from PIL import Image
+
+    for name in ("名前", "ünï", "a"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(3):
+            image = Image.new("RGB", (32, 32), (number * 40, len(name) * 20, 0))
+            image.save(tmp_path / "set" / name / f"{number}.png")
+    (tmp_path / "set" / "名前" / "broken.jpg").write_bytes(b"junk")
+    command = [sys.executable, "-m", "promptreid", "data", "inspect", "folder:set"]
+    for more in ([], ["--json"]):
+        done = subprocess.run(
+            [*command, *more], cwd=tmp_path, capture_output=True, check=False,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )  # fmt: skip
+        assert done.returncode == 2, done.stderr
+        text = done.stdout.decode(encoding)
+        if more:
+            found = json.loads(text)
+            assert any("名前" in item["path"] for item in found["unreadable"])
+        else:
+            assert ("名前/broken.jpg" if encoding == "utf-8" else "\\u540d\\u524d/broken") in text

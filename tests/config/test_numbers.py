@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptreid.config.numbers import LARGEST, number_of, read_numbers
+from promptreid.config.numbers import LARGEST, number_of
 from promptreid.config.recipes import load_recipe
+from promptreid.config.typed_values import as_typed
 from promptreid.errors import ConfigError
 
 LR = "stages.image.optimizer.lr"
@@ -93,8 +94,8 @@ def test_whole_numbers_have_a_largest(text):
 
 
 def test_numbers_are_read_within_lists_and_mappings_only_where_the_type_says_so():
-    assert read_numbers(["1e1", "x"], tuple[int, ...]) == [10.0, "x"]
-    assert read_numbers({"a": "1e1"}, dict[str, float]) == {"a": 10.0}
-    assert read_numbers("1e1", str | int) == "1e1"
-    assert read_numbers(["1e1"], tuple[str, ...]) == ["1e1"]
-    assert read_numbers(LARGEST, int) == LARGEST
+    assert as_typed(["1e1", "x"], tuple[int, ...]) == [10.0, "x"]
+    assert as_typed({"a": "1e1"}, dict[str, float]) == {"a": 10.0}
+    assert as_typed("1e1", str | int) == "1e1"
+    assert as_typed(["1e1"], tuple[str, ...]) == ["1e1"]
+    assert as_typed(LARGEST, int) == LARGEST

@@ -141,7 +141,7 @@ def test_all_problems_at_once_with_dotted_keys_and_closest_names():
     )
     assert "6 problems" in text
     assert "stages.image.epoch: unknown key. Did you mean 'epochs'?" in text
-    assert "bakbone: unknown key. Did you mean 'backbone'?" in text
+    assert "bakbone.name: unknown key. Did you mean 'backbone.name'?" in text
     assert "stages.image.epochs: expected a whole number, got 'ten'" in text
     assert "stages.image.losses.id.smoothng: unknown key. Did you mean 'smoothing'?" in text
     assert "stages.image.losses.tripet: unknown key. Did you mean 'triplet'?" in text
@@ -160,7 +160,8 @@ def test_all_problems_at_once_with_dotted_keys_and_closest_names():
         ("backbone=3", "expected a mapping, got 3"),
         ("stages.image.batch.images=1", "greater than or equal to 2"),
         ("stages.image.losses={id: 0}", "at least one loss needs a weight above zero"),
-        ("backbone.name={", "not valid YAML"),
+        ("stages.image.batch={", "not valid YAML"),
+        ("backbone.name={", "there is no backbone named '{'"),
     ],
 )
 def test_one_problem(override, words):

@@ -49,7 +49,7 @@ def test_the_table_cannot_change() -> None:
 def test_unknown_names_are_answered_with_close_ones() -> None:
     with pytest.raises(ConfigError, match=r"no data set named 'market'.*Did you mean 'market1501'"):
         load_data("market:/data")
-    with pytest.raises(ConfigError, match=r"Known: csv, cuhk01"):
+    with pytest.raises(ConfigError, match=r"named .zzz.\. `promptreid data list` lists all"):
         reader_entry("zzz")
 
 

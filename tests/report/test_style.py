@@ -16,7 +16,8 @@ from promptreid.report.style import (
     group_look,
     most_groups,
 )
-from promptreid.text.names import folded, run_names
+from promptreid.text.names import run_names
+from promptreid.text.short import folded
 
 
 def luminance(colour):

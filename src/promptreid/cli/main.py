@@ -60,7 +60,8 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from promptreid.errors import unknown_name
 
-            raise click.UsageError(unknown_name("command", args[0], COMMANDS), ctx)
+            told = unknown_name("command", args[0], COMMANDS, see="`promptreid --help`")
+            raise click.UsageError(told, ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

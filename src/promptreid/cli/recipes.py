@@ -28,9 +28,12 @@ def list_command(as_json: bool) -> None:
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def show(name: str, overrides: tuple[str, ...]) -> None:
     """Print recipe NAME fully resolved, with overrides applied."""
-    from promptreid.config.recipes import dump_recipe, load_recipe
+    from promptreid.config.recipes import dump_recipe, resolve_recipe
 
-    click.echo(dump_recipe(load_recipe(name, overrides)), nl=False)
+    recipe, notes = resolve_recipe(name, overrides)
+    for note in notes:
+        click.echo(note, err=True)
+    click.echo(dump_recipe(recipe), nl=False)
 
 
 @recipes.command()

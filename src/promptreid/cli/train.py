@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -125,6 +126,22 @@ def _check_note(note: str | None) -> None:
         clean_note(note)
 
 
+def _check_is_recipe(name: str) -> None:
+    """Explain a data set or a folder where the recipe belongs."""
+    from promptreid.data.registry import READERS
+
+    is_folder = Path(name).is_dir()
+    if name.partition(":")[0] not in READERS and not is_folder:
+        return
+    if ":" in name or is_folder:
+        spec = f"folder:{name}" if is_folder else name
+        raise click.UsageError(
+            f"{name} is a {'folder' if is_folder else 'data set'}, and a recipe belongs there. "
+            f"Write: promptreid train RECIPE --data {shlex.quote(spec)}, with a recipe such as "
+            "clip-reid/tiny; `promptreid recipes` lists them."
+        )
+
+
 def _check_trackers(track: tuple[str, ...]) -> None:
     """Find wrong and missing trackers before anything slow is imported."""
     if track:
@@ -148,6 +165,8 @@ def _check(
         raise click.UsageError("--resume and --overwrite exclude each other.")
     if resume and out is None:
         raise click.UsageError("--resume needs --out, the run folder to continue.")
+    if recipe is not None:
+        _check_is_recipe(recipe)
     from promptreid.runs.folder import check_free, is_run
 
     continues = resume and out is not None and is_run(out)
@@ -157,9 +176,10 @@ def _check(
         if not specs:
             raise click.UsageError("Give --data NAME:ROOT, the data set to train on.")
     if recipe is not None:
-        from promptreid.config.recipes import load_recipe
+        from promptreid.config.recipes import resolve_recipe
 
-        load_recipe(recipe, overrides)
+        for note in resolve_recipe(recipe, overrides)[1]:
+            click.echo(note, err=True)
     if specs or tests:
         from promptreid.data.registry import reader_entry
         from promptreid.data.spec import parse_spec

@@ -14,11 +14,12 @@ from pydantic import (
     field_validator,
 )
 
-from promptreid.config.numbers import number_of, read_numbers
+from promptreid.config.numbers import number_of
+from promptreid.config.typed_values import as_typed
 
 
 class Strict(BaseModel):
-    """Frozen model that refuses unknown keys and reads numbers in any usual spelling."""
+    """Frozen model that refuses unknown keys and reads values in any usual spelling."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True
@@ -26,10 +27,10 @@ class Strict(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _read_numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        """Take `5e-4` and the like as numbers where the key takes a number."""
+    def _read_as_typed(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take `5e-4` as a number where the key takes one, and a known word in any spelling."""
         known = cls.model_fields.get(info.field_name or "")
-        return value if known is None else read_numbers(value, known.annotation)
+        return value if known is None else as_typed(value, known.annotation)
 
 
 def _pair(value: object) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import (
+    BeforeValidator,
     Field,
     PositiveFloat,
     PositiveInt,
@@ -18,12 +19,13 @@ from promptreid.config.base import (
     Triple,
 )
 from promptreid.config.losses import Features
+from promptreid.config.spellings import backbone_name
 
 
 class BackboneConfig(Strict):
     """Which dual encoder, with which weights, at which size."""
 
-    name: str = "ViT-B-16"
+    name: Annotated[str, BeforeValidator(backbone_name)] = "ViT-B-16"
     pretrained: str = "auto"
     """A tag of OpenCLIP, a weights file, `none` for random weights, or `auto`."""
     image_size: ImageSize = (256, 128)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import Any, get_args
+from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from promptreid.text.names import shortened
+from promptreid.config.keys import annotation_at, meaning, model_of
+from promptreid.text.lists import few
+from promptreid.text.short import shortened
+from promptreid.text.suggest import did_you_mean
 
 _LONGEST = 80
 _WORDS = {
@@ -45,9 +48,8 @@ def describe(error: ValidationError, tree: Any, schema: type[BaseModel]) -> list
     return sentences
 
 
-def problem_list(error: ValidationError, tree: Any, schema: type[BaseModel]) -> str:
-    """Return "has N problems:" and a line for each, as `describe` words them."""
-    problems = describe(error, tree, schema)
+def problem_list(problems: Sequence[str]) -> str:
+    """Return "has N problems:" and a line for each."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     return f"has {count}:\n  " + "\n  ".join(problems)
 
@@ -57,18 +59,29 @@ def _sentence(problem: ErrorDetails, tree: Any, schema: type[BaseModel]) -> str:
     key = dotted(location, tree)
     kind, given = problem["type"], problem.get("input")
     if kind == "extra_forbidden":
-        return f"{key}: unknown key.{_closest(str(location[-1]), location[:-1], schema)}"
+        return f"{key}: unknown key.{meaning(key.split('.'), schema, tree)}"
     if kind == "missing":
         return f"{key}: missing; it must be given."
     if kind == "literal_error":
         expected = problem.get("ctx", {}).get("expected", "")
         return f"{key}: got {_shown(given)}; allowed: {expected}."
     if kind in _WORDS:
-        return f"{key}: expected {_WORDS[kind]}, got {_shown(given)}."
+        hint = _key_within(key, given, schema) if _WORDS[kind] == "a mapping" else ""
+        return f"{key}: expected {_WORDS[kind]}, got {_shown(given)}.{hint}"
     if kind == "value_error":
         text = str(problem.get("ctx", {}).get("error", problem["msg"]))
         return f"{key}: {text}" if key else text
     return f"{key}: {problem['msg']}, got {_shown(given)}."
+
+
+def _key_within(key: str, given: Any, schema: type[BaseModel]) -> str:
+    """Point at the key of a part that a value was given for as a whole."""
+    model = model_of(annotation_at(schema, key.split(".")))
+    names = list(model.model_fields) if model is not None else []
+    title = next((name for name in ("name", "kind", "mode") if name in names), None)
+    if title is not None and isinstance(given, str):
+        return did_you_mean([f"{key}.{title}"])
+    return f" Its keys are {few(names, limit=6)}." if names else ""
 
 
 def _shown(value: Any) -> str:
@@ -96,35 +109,3 @@ def dotted(location: tuple[int | str, ...], tree: Any) -> str:
             node = node.get(step, node)
         # Names of union members, which the schema adds, are not the user's words: leave them out.
     return ".".join(parts)
-
-
-def _closest(name: str, location: tuple[int | str, ...], schema: type[BaseModel]) -> str:
-    model = _model_at(schema, location)
-    names = list(model.model_fields) if model else []
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f" Did you mean {close[0]!r}?"
-    return f" Known keys here: {', '.join(names)}." if names else ""
-
-
-def _model_at(schema: Any, location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    node: Any = schema
-    for step in location:
-        if isinstance(step, str):
-            model = _find_model(node)
-            if model is None:
-                return None
-            if step in model.model_fields:
-                node = model.model_fields[step].annotation
-            # Otherwise the step names a union member, and the node stays.
-    return _find_model(node)
-
-
-def _find_model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for part in get_args(annotation):
-        found = _find_model(part)
-        if found is not None:
-            return found
-    return None

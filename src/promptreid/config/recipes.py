@@ -10,14 +10,20 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from promptreid.config.merge import apply_override, merge, parse_override
-from promptreid.config.problems import problem_list
+from promptreid.config.merge import merge
+from promptreid.config.overrides import apply_overrides
+from promptreid.config.problems import describe, problem_list
 from promptreid.config.schema import Recipe
+from promptreid.config.spellings import renamed
+from promptreid.config.synonyms import RECIPES
 from promptreid.config.trees import read_tree
-from promptreid.errors import ConfigError, unknown_name
+from promptreid.errors import ConfigError
+from promptreid.text.short import shortened
+from promptreid.text.suggest import SHOWN, closest, did_you_mean, plain
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 _MOST_FILES, _DEEPEST = 100, 20
+_LONGEST = 80
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,26 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         ConfigError: The recipe does not exist, is not YAML, extends itself, or holds wrong keys or
             values; all wrong keys and values are named at once.
     """
+    return resolve_recipe(name, overrides)[0]
+
+
+def resolve_recipe(name: str, overrides: Sequence[str] = ()) -> tuple[Recipe, tuple[str, ...]]:
+    """Resolve a recipe as `load_recipe` does, and say what is recorded under another name.
+
+    Args:
+        name: A name from `recipe_names`, or the path of a YAML file.
+        overrides: `dotted.key=value` texts.
+
+    Returns:
+        The recipe, and a sentence for each value in the spelling of other code.
+
+    Raises:
+        ConfigError: As `load_recipe`.
+    """
     tree = _resolve(name, None, (), {})
-    for text in overrides:
-        path, value = parse_override(text)
-        apply_override(tree, path, value)
-    return validate(tree, where=f"recipe {name!r}")
+    problems = apply_overrides(tree, overrides, Recipe)
+    recipe = _checked(tree, where=f"recipe {name!r}", problems=problems)
+    return recipe, tuple(renamed(tree, recipe))
 
 
 def validate(tree: dict[str, Any], *, where: str) -> Recipe:
@@ -81,11 +102,18 @@ def validate(tree: dict[str, Any], *, where: str) -> Recipe:
     Raises:
         ConfigError: All wrong keys and values, one a line.
     """
+    return _checked(tree, where=where, problems=[])
+
+
+def _checked(tree: dict[str, Any], *, where: str, problems: list[str]) -> Recipe:
     try:
-        return Recipe.model_validate(tree)
+        recipe = Recipe.model_validate(tree)
     except ValidationError as error:
-        told = problem_list(error, tree, Recipe)
-        raise ConfigError(f"{where[0].upper()}{where[1:]} {told}") from None
+        problems = [*problems, *describe(error, tree, Recipe)]
+    else:
+        if not problems:
+            return recipe
+    raise ConfigError(f"{where[0].upper()}{where[1:]} {problem_list(problems)}")
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -107,7 +135,7 @@ def _find(name: str, beside: Path | None) -> Path:
         return path
     path = FOLDER / f"{name}.yaml"
     if name not in recipe_names():
-        raise ConfigError(unknown_name("recipe", name, recipe_names()))
+        raise ConfigError(_unknown_recipe(name))
     return path
 
 
@@ -137,6 +165,14 @@ def _resolve(
         tree["name"] = own.get("name", path.stem)
     known[path] = tree
     return tree
+
+
+def _unknown_recipe(name: str) -> str:
+    names = recipe_names()
+    meant = [recipe for recipe in RECIPES.get(plain(name), ()) if recipe in names]
+    near = list(dict.fromkeys([*meant, *closest(name, names)]))[:SHOWN]
+    shown = shortened(repr(name), _LONGEST)
+    return f"There is no recipe named {shown}.{did_you_mean(near)} `promptreid recipes` lists all."
 
 
 def _parents(given: Any, path: Path) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from promptreid.config.base import Strict
-from promptreid.config.problems import problem_list
+from promptreid.config.problems import describe, problem_list
 from promptreid.config.trees import read_tree
 from promptreid.config.yaml_reader import YamlError, parse_yaml
 from promptreid.errors import ConfigError, unknown_name
@@ -169,4 +169,6 @@ def load_sweep(path: Path) -> Sweep:
     try:
         return Sweep.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(f"Sweep file {path} {problem_list(error, tree, Sweep)}") from None
+        raise ConfigError(
+            f"Sweep file {path} {problem_list(describe(error, tree, Sweep))}"
+        ) from None

@@ -139,5 +139,5 @@ def reader_entry(name: str) -> ReaderEntry:
             f"folder:{name}:\\crops or csv:{name}:\\table.csv."
         )
     if name not in READERS:
-        raise ConfigError(unknown_name("data set", name, READERS))
+        raise ConfigError(unknown_name("data set", name, READERS, see="`promptreid data list`"))
     return READERS[name]

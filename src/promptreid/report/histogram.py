@@ -14,7 +14,7 @@ from promptreid.evaluation.verification import Verification
 from promptreid.report.extra import need
 from promptreid.report.style import LIGHT, Theme, drawn_in, name_data
 from promptreid.report.verification_figures import told_threshold
-from promptreid.text.names import shortened
+from promptreid.text.short import shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

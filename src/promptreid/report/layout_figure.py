@@ -14,7 +14,7 @@ from promptreid.report.layouts import Layout
 from promptreid.report.selection import Selection
 from promptreid.report.spread import Spread
 from promptreid.report.style import LIGHT, Theme, drawn_in, group_look, most_groups, name_data
-from promptreid.text.names import folded
+from promptreid.text.short import folded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from torch import Tensor
 from promptreid.report.extra import need
 from promptreid.report.maps import enlarge
 from promptreid.report.style import LIGHT, Theme, drawn_in, name_data
-from promptreid.text.names import ending, folded
+from promptreid.text.short import ending, folded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from promptreid.report.extra import need
 from promptreid.report.pictures import Picture
 from promptreid.report.rank_lists import Hit, RankList
 from promptreid.report.style import LIGHT, Theme, drawn_in
-from promptreid.text.names import ending, shortened
+from promptreid.text.short import ending, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

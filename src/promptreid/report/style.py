@@ -11,7 +11,7 @@ from typing import Any
 
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.report.extra import need
-from promptreid.text.names import shortened
+from promptreid.text.short import shortened
 
 
 @dataclass(frozen=True)

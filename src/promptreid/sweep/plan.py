@@ -208,7 +208,7 @@ def select_runs(runs: Sequence[PlannedRun], names: Sequence[str]) -> list[Planne
         }
         if not found:
             known = dict.fromkeys(run.label or run.group for run in runs)
-            raise ConfigError(unknown_name("run of this sweep", wanted, known))
+            raise ConfigError(unknown_name("run of this sweep", wanted, known, see="--dry-run"))
         picked |= found
     return [run for run in runs if run.name in picked]
 

@@ -8,6 +8,15 @@ from collections.abc import Generator
 import torch
 
 from promptreid.errors import ConfigError
+from promptreid.text.suggest import did_you_mean, plain
+
+_OTHER_WORDS = {
+    **dict.fromkeys(("gpu", "nvidia", "cudagpu", "geforce"), "cuda"),
+    **{str(number): f"cuda:{number}" for number in range(16)},
+    **{f"{word}{n}": f"cuda:{n}" for word in ("gpu", "cuda") for n in range(16)},
+    **dict.fromkeys(("metal", "apple", "m1"), "mps"),
+    **dict.fromkeys(("processor", "none", "nogpu"), "cpu"),
+}
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -25,11 +34,19 @@ def pick_device(name: str | None = None) -> torch.device:
         if torch.backends.mps.is_available():
             return torch.device("mps")
         return torch.device("cpu")
+    kind = plain(name.partition(":")[0])
+    if kind in _OTHER_WORDS:
+        raise ConfigError(
+            f"There is no device named {name!r}.{did_you_mean([_OTHER_WORDS[kind]])} Give cuda, "
+            "cuda:N, mps or cpu, or leave --device out to take the best one there is."
+        )
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
+        if reason.startswith("Expected one of"):  # torch lists two dozen kinds
+            reason = "there is no such kind of device"
         raise ConfigError(
             f"Device {name!r} cannot be used here ({reason}). "
             "Leave --device out to take the best one there is, or give cpu."
