@@ -101,7 +101,7 @@ def test_mistakes_are_told_before_anything_starts(capsys, study, tmp_path):
 
 def test_failures_end_with_code_1_and_a_list(capsys, study, crops, tmp_path):
     values = yaml.safe_load(study.read_text())
-    values["runs"] = {"good": {}, "bad": {"set": {"backbone.name": "ViT-B-61"}}}
+    values["runs"] = {"good": {}, "bad": {"set": {"backbone.name": "coca_ViT-B-32"}}}
     values |= {"grid": {}, "seeds": [0], "set": {"backbone.image_size": 32, **TINY}}
     values["set"].pop("backbone.name")
     values["runs"]["good"] = {"set": {"backbone.name": "tiny"}}
@@ -111,7 +111,7 @@ def test_failures_end_with_code_1_and_a_list(capsys, study, crops, tmp_path):
     assert code == 1
     assert "good" in out
     assert "1 of 2 runs are not there" in err
-    assert "bad_seed0: There is no backbone" in err or "ViT-B-61" in err
+    assert "bad_seed0: coca_ViT-B-32 is a captioning model" in err
     assert "tries those that failed again" in err
     saved = json.loads((tmp_path / "out" / "sweep.json").read_text())["runs"]
     assert saved["bad_seed0"]["status"] == "failed"
