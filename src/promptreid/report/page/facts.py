@@ -113,7 +113,11 @@ def _trained(run: RunFacts) -> str:
     if run.status is None:
         return ""
     took = run.status.training_seconds
-    return f"{run.status.status}, {seconds(took) if took else 'nothing was trained'}"
+    early = "".join(
+        f"; stage {stage} ended early, after epoch {epoch}"
+        for stage, epoch in run.status.ended_early.items()
+    )
+    return f"{run.status.status}, {seconds(took) if took else 'nothing was trained'}{early}"
 
 
 def _kept(run: RunFacts) -> str:
