@@ -87,34 +87,36 @@ def read_table(file: Path, *, keys: Sequence[str] = (), exact: bool = False) -> 
     """
     lines = editor_lines(read_text(file, exact=exact))
     dialect = find_dialect(lines, keys=keys, exact=exact)
+
+    def check(record: _Record, header: Sequence[str], keys: Sequence[str]) -> None:
+        if record.last > record.line and not exact:
+            own = lines[record.line - 1 : record.last]
+            check_breaks(file, own, dialect, line=record.line, header=header, keys=keys)
+
+    rows: list[list[str]] = []
+    starts: list[int] = []
+    longer: list[int] = []
     with _large_cells():
         records = _records(file, lines, dialect)
         first = next(records, _Record(1, 1, []))
         header = first.cells if exact else [name.strip() for name in first.cells]
-
-        def check(record: _Record, header: Sequence[str], keys: Sequence[str]) -> None:
-            if record.last > record.line and not exact:
-                own = lines[record.line - 1 : record.last]
-                check_breaks(file, own, dialect, line=record.line, header=header, keys=keys)
-
         numbered = [str(number) for number in range(1, len(header) + 1)]
         check(first, numbered, numbered)
         _check_header(file, header, first.line)
-        columns: list[list[str]] = [[] for _ in header]
-        starts: list[int] = []
-        longer: list[int] = []
         for record in records:
-            cells = record.cells
-            if not any(cell.strip() for cell in cells):
+            line, last, cells = record
+            if not any(map(str.strip, cells)):
                 continue
-            check(record, header, keys)
+            if last > line:
+                check(record, header, keys)
             if len(cells) != len(header):
-                if len(cells) < len(header) or any(cell.strip() for cell in cells[len(header) :]):
-                    raise DataError(_wrong_count(file, record.line, header, cells, dialect))
-                longer.append(record.line)
-            starts.append(record.line)
-            for column, cell in zip(columns, cells, strict=False):
-                column.append(cell)
+                if len(cells) < len(header) or any(map(str.strip, cells[len(header) :])):
+                    raise DataError(_wrong_count(file, line, header, cells, dialect))
+                longer.append(line)
+                del cells[len(header) :]
+            starts.append(line)
+            rows.append(cells)
+    columns = [list(cells) for cells in zip(*rows, strict=True)] or [[] for _ in header]
     nameless = [] if exact else [at for at, name in enumerate(header) if _has_no_name(name)]
     notes = [_left_out(file, at, header[at], columns[at]) for at in nameless]
     if longer:
@@ -135,17 +137,16 @@ def _records(file: Path, lines: Sequence[str], dialect: Dialect) -> Iterator[_Re
         strict=True,
     )
     header: list[str] = []
-    while True:
-        line = dialect.header + reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            own = "".join(lines[line - 1 : dialect.header + reader.line_num])
-            raise DataError(broken_quote(file, own, dialect, line=line, header=header)) from error
-        if cells is None:
-            return
-        header = header or [name.strip() for name in cells]
-        yield _Record(line, dialect.header + reader.line_num, cells)
+    line = dialect.header + 1
+    try:
+        for cells in reader:
+            last = dialect.header + reader.line_num
+            header = header or [name.strip() for name in cells]
+            yield _Record(line, last, cells)
+            line = last + 1
+    except csv.Error as error:
+        own = "".join(lines[line - 1 : dialect.header + reader.line_num])
+        raise DataError(broken_quote(file, own, dialect, line=line, header=header)) from error
 
 
 @contextmanager
