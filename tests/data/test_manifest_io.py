@@ -98,6 +98,16 @@ def test_parquet_without_pyarrow(manifest: Manifest, tmp_path: Path, monkeypatch
         manifest.to_parquet(tmp_path / "m.parquet")
 
 
+@pytest.mark.parametrize(("column", "cell"), [("path", 7), ("domain", None), ("age", 3.5)])
+def test_parquet_that_holds_no_text(tmp_path: Path, column: str, cell: object) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    row = dict.fromkeys(("path", "identity", "domain", "age"), "a") | {"split": "train"}
+    row |= {"camera": None, "view": None, column: cell}
+    arrow.parquet.write_table(arrow.Table.from_pylist([row]), tmp_path / "m.parquet")
+    with pytest.raises(DataError, match=rf"{column} of row 1 is .*{cell}.*, not text"):
+        Manifest.from_parquet(tmp_path / "m.parquet")
+
+
 def test_parquet_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "m.parquet").write_text("no")
     with pytest.raises(DataError, match=r"cannot be read as Parquet"):

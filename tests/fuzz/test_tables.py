@@ -79,6 +79,9 @@ columns = st.sampled_from(
         "domain",
         "split",
         "x_1",
+        "x_2",
+        "y_1",
+        "y_2",
         "bbox",
         "id",
         "",
@@ -99,7 +102,27 @@ def test_tables_of_any_cells(folder, data):
         path = data.draw(st.one_of(st.sampled_from(NAMES), cells))
         table.writerow([path, *(data.draw(cells) for _ in header[1:])])
     (folder / "y.csv").write_bytes(text.getvalue().encode("utf-8", "replace"))
-    survives(lambda: inspected(f"csv:{folder / 'y.csv'}?missing=skip"))
+    option = data.draw(st.sampled_from(("", "&boxes=cut", "&boxes=ignore", "&identities=closed")))
+    survives(lambda: inspected(f"csv:{folder / 'y.csv'}?missing=skip{option}"))
+
+
+@fuzz(200)
+@given(st.data())
+def test_boxes_of_any_numbers(folder, data):
+    header = ["path", "identity", "x_1", "y_1", "x_2", "y_2", "bbox"]
+    sides = st.one_of(st.integers(-9, 9), st.floats(width=32), st.sampled_from(("", "nan", "1e9")))
+    rows = []
+    for _ in range(data.draw(st.integers(1, 5))):
+        name = data.draw(st.sampled_from(NAMES))
+        box = [str(data.draw(sides)) for _ in range(4)]
+        rows.append([name, name[3], *box, f"[{', '.join(map(str, data.draw(st.lists(sides))))}]"])
+    kept = data.draw(st.sampled_from((slice(0, 6), slice(0, 7), [0, 1, 6])))
+    text = io.StringIO()
+    table = csv.writer(text)
+    for row in (header, *rows):
+        table.writerow(row[kept] if isinstance(kept, slice) else [row[at] for at in kept])
+    (folder / "z.csv").write_text(text.getvalue())
+    survives(lambda: inspect_data(load_data(f"csv:{folder / 'z.csv'}")))
 
 
 @fuzz(150)

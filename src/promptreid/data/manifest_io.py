@@ -125,6 +125,7 @@ def read_parquet(
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}.") from error
     _check_core(path, columns)
+    _check_text(path, columns)
     return Manifest(
         name=name or path.stem,
         root=root or path.parent,
@@ -186,6 +187,18 @@ def _check_core(path: Path, columns: dict[str, list[str]]) -> None:
             f"{path} lacks the columns {', '.join(missing)}; it has {column_list(list(columns))}. "
             "Tables that were not written by promptreid are read as data set 'csv'."
         )
+
+
+def _check_text(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
+    """Refuse columns of a Parquet file that hold other than text, or nothing where text must be."""
+    for name, cells in columns.items():
+        unknown = name in ("camera", "view", BOX_COLUMN)
+        for row, cell in enumerate(cells, start=1):
+            if not (isinstance(cell, str) or (cell is None and unknown)):
+                raise DataError(
+                    f"{path}: {name} of row {row} is {shown(repr(cell))}, not text. Tables that "
+                    "were not written by promptreid are read as data set 'csv'."
+                )
 
 
 def _pyarrow() -> tuple[ModuleType, ModuleType]:

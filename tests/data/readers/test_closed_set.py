@@ -92,6 +92,13 @@ def test_training_never_sees_test_images(tmp_path: Path) -> None:
         closed(table(tmp_path, extra=extra))
 
 
+def test_images_that_train_may_be_listed_as_gallery(tmp_path: Path) -> None:
+    extra = "a0.jpg,a,gallery,0\nb1.jpg,b,gallery,1\n"
+    data = closed(table(tmp_path, extra=extra))
+    assert data.manifest == closed(table(tmp_path)).manifest
+    assert "herd.csv: 2 gallery rows name images that train, which are the gallery." in data.notes
+
+
 def test_new_identities_are_counted(tmp_path: Path) -> None:
     (tmp_path / "z.jpg").touch()
     data = closed(table(tmp_path, extra="z.jpg,z,test,0\n"))

@@ -327,6 +327,12 @@ def test_rows_of_one_image_that_differ_in_camera_or_split(tmp_path: Path) -> Non
         load_data(f"csv:{write(tmp_path, text + 'a.jpg,a,1,train')}")
 
 
+def test_a_full_path_is_the_same_image(tmp_path: Path) -> None:
+    file = write(tmp_path, flat("abcd", 3) + f"{tmp_path}/a0.jpg,b\n")
+    with pytest.raises(DataError, match=r"a0.jpg in lines 2 and 14 \(identity 'a' and 'b'\)"):
+        load_data(f"csv:{file}")
+
+
 def test_other_spellings_of_file_names(tmp_path: Path) -> None:
     file = write(tmp_path, flat("abcd", 3))
     file.write_text(flat("abcd", 3).replace("a0.jpg", "A0.JPG") + "a0.jpg,a\n")

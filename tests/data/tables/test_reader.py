@@ -150,3 +150,18 @@ def test_select_and_stripped(tmp_path: Path) -> None:
     chosen = table.stripped().select([2, 0])
     assert chosen.columns == {"path": ["c", "a"], "identity": ["3", "1"]}
     assert chosen.lines == [4, 2]
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_row_numbers_that_the_header_does_not_name(tmp_path: Path, start: int) -> None:
+    rows = [f'"{start + n}","{who}.jpg",{n}\n' for n, who in enumerate("abcd")]
+    table = read(tmp_path, "path,identity\n" + "".join(rows))
+    assert table.columns == {
+        "path": ["a.jpg", "b.jpg", "c.jpg", "d.jpg"],
+        "identity": ["0", "1", "2", "3"],
+    }
+    assert table.notes[0].startswith("t.csv: column 1 has no name and was left out; it holds")
+    with pytest.raises(DataError, match=rf"line 4: .* '9' stands where {start + 2} was expected"):
+        read(tmp_path, "path,identity\n" + "".join([*rows[:2], "9,c.jpg,2\n"]))
+    with pytest.raises(DataError, match=r"line 4: 2 cells, but the header names 3 columns \(\(no"):
+        read(tmp_path, "path,identity\n" + "".join([*rows[:2], "c.jpg,2\n"]))

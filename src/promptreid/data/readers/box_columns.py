@@ -27,6 +27,8 @@ _EDGES = (
     ("x1", "y1", "x2", "y2"),
     ("xmin", "ymin", "xmax", "ymax"),
     ("minx", "miny", "maxx", "maxy"),
+    ("x0", "y0", "x1", "y1"),
+    ("xtl", "ytl", "xbr", "ybr"),
     ("left", "top", "right", "bottom"),
 )
 _SIZES = (
@@ -38,7 +40,7 @@ _SIZES = (
 _VAGUE = frozenset((("x", "y", "w", "h"), ("x", "y", "width", "height")))
 """Columns that may as well be a place and the size of the picture, unless a prefix says box."""
 
-_PREFIX = re.compile(r"(bounding[ _-]?box|bbox|box|bb)[ _.-]+(?=.)")
+_PREFIX = re.compile(r"(bounding[ _-]?box|bbox|box|bb|roi)[ _.-]+(?=.)")
 _SEPARATORS = re.compile(r"[ _.-]+")
 _BETWEEN = re.compile(r"[,;\s]+")
 _WAY_OUT = "The option boxes=ignore leaves boxes out."

@@ -1,8 +1,9 @@
 """Your own table.
 
-Columns `path` and `identity` are needed; `camera`, `view`, `domain` and `split` are known, all
-others become attributes. Paths start from the folder of the file. Without a `split` column,
-identities are drawn for training and testing. A manifest saved as CSV is such a table. Images of
+Columns `path` and `identity` are needed; `camera`, `view`, `domain` and `split` are known, and
+columns of boxes; all others become attributes. Columns are separated by commas, semicolons, tabs or
+`|`. Paths start from the folder of the file. Without a `split` column, identities are drawn for
+training and testing. A manifest saved as CSV is such a table. Images of
 unknown identity are left out and other cells that mean "not known" are empty; see
 `promptreid.data.unknown`.
 """
@@ -78,9 +79,12 @@ def read(file: Path, options: Options) -> DataSet:
     table = table.select([row for row, _ in found])
     table.columns["path"] = [path for _, path in found]
     notes += told
+    if options.identities == "closed":
+        table, told = _without_enrolled(table)
+        notes += told
     table, boxes, told, hint = take_boxes(table, wanted=options.boxes)
     notes += told
-    kept, told = _distinct(table, boxes, hint)
+    kept, told = _distinct(table, boxes, root, hint)
     notes += told
     samples = [_sample(table, row, boxes[row]) for row in kept]
     if "split" not in table.columns:
@@ -110,7 +114,10 @@ def _check_columns(table: Table) -> None:
     for name in ("path", "identity"):
         if name not in table.columns:
             hint = unknown_name("column", name, table.columns)
-            raise DataError(f"{table.file} needs the columns path and identity. {hint}")
+            raise DataError(
+                f"{table.file} needs the columns path and identity. {hint} Rename the column that "
+                "holds it in the first line."
+            )
     if not table.lines:
         raise DataError(f"{table.file} has a header but no rows.")
     for row, cell in enumerate(table.columns["path"]):
@@ -140,8 +147,24 @@ def _plain_path(table: Table, row: int) -> str:
     return plain
 
 
+def _without_enrolled(table: Table) -> tuple[Table, tuple[str, ...]]:
+    """Leave out gallery rows of a closed set whose pictures train: these are its gallery anyway."""
+    splits, paths = table.columns.get("split", []), table.columns["path"]
+    trained = {path for path, split in zip(paths, splits, strict=False) if split == "train"}
+    kept = [
+        row
+        for row, path in enumerate(paths)
+        if not (splits and splits[row] == "gallery" and path in trained)
+    ]
+    out = len(paths) - len(kept)
+    if not out:
+        return table, ()
+    told = f"{table.file.name}: {out:,} gallery rows name images that train, which are the gallery."
+    return table.select(kept), (told,)
+
+
 def _distinct(
-    table: Table, boxes: Sequence[Box | None], hint: str
+    table: Table, boxes: Sequence[Box | None], root: Path, hint: str
 ) -> tuple[list[int], tuple[str, ...]]:
     """Leave out rows that name an image again; those that contradict each other stop the reading.
 
@@ -155,7 +178,7 @@ def _distinct(
     ]
     return distinct_rows(
         table.file,
-        list(zip(columns["path"], boxes, strict=True)),
+        [(root / path, box) for path, box in zip(columns["path"], boxes, strict=True)],
         table.lines,
         names=named,
         labels={

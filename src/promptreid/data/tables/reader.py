@@ -109,6 +109,8 @@ def read_table(file: Path, *, keys: Sequence[str] = (), exact: bool = False) -> 
                 continue
             if last > line:
                 check(record, header, keys)
+            if not rows and not exact and _begins_with_number(cells, header):
+                header.insert(0, "")
             if len(cells) != len(header):
                 if len(cells) < len(header) or any(map(str.strip, cells[len(header) :])):
                     raise DataError(_wrong_count(file, line, header, cells, dialect))
@@ -117,6 +119,10 @@ def read_table(file: Path, *, keys: Sequence[str] = (), exact: bool = False) -> 
             starts.append(line)
             rows.append(cells)
     columns = [list(cells) for cells in zip(*rows, strict=True)] or [[] for _ in header]
+    if len(header) > len(first.cells):
+        if len(rows) == 1:
+            raise DataError(_wrong_count(file, starts[0], header[1:], rows[0], dialect))
+        _check_counted(file, columns[0], starts)
     nameless = [] if exact else [at for at, name in enumerate(header) if _has_no_name(name)]
     notes = [_left_out(file, at, header[at], columns[at]) for at in nameless]
     if longer:
@@ -192,6 +198,23 @@ def _wrong_count(
         f"{place(file, line)}: {len(cells)} cell{'s' * (len(cells) != 1)}, but the header names "
         f"{len(header)} columns ({column_list(header)}); {at}"
     )
+
+
+def _begins_with_number(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Say whether a first row begins with a number that the header does not name, as R writes."""
+    return len(cells) == len(header) + 1 and cells[0].strip() in ("0", "1") and cells[-1] != ""
+
+
+def _check_counted(file: Path, cells: Sequence[str], lines: Sequence[int]) -> None:
+    """Make sure that a column that the header lacks counts the rows, and so can be left out."""
+    start = int(cells[0])
+    for number, (cell, line) in enumerate(zip(cells, lines, strict=True), start=start):
+        if cell.strip() != str(number):
+            raise DataError(
+                f"{place(file, line)}: the rows have one cell more than the header has names, and "
+                f"the first cells do not count them: {shown(cell)} stands where {number} was "
+                "expected. Name all columns."
+            )
 
 
 def _has_no_name(name: str) -> bool:
