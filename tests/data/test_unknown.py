@@ -10,7 +10,8 @@ from promptreid.errors import DataError
 USUAL = [
     "", " ", "nan", "NaN", "NAN", "-nan", "NULL", "null", "None", "NONE", "unknown", "Unknown",
     " UNKNOWN ", "n/a", "N/A", "#N/A", "NA", "n.a.", "<NA>", "NaT", "?", "??", "-", "--", "\u2014",
-    "___", "undefined", "-1", "-1.0", "-01", "\u22121",
+    "___", "undefined", "\u200b", "nan\ufeff", "\uff2e\uff35\uff2c\uff2c", "un\u00adknown",
+    "-1", "-1.0", "-01", "\u22121",
 ]  # fmt: skip
 NAMES = [
     "0", "1", "-2", "-10", "-1a", "1-", "Nan\u00e9", "nana", "Null Island", "unknown2", "nobody",
@@ -41,7 +42,7 @@ def test_a_domain_may_be_a_number_but_no_word() -> None:
 
 def test_keep_takes_words_as_names() -> None:
     words = UnknownWords.of("keep")
-    assert not any(words.means_unknown(word, "identity") for word in USUAL if word.strip())
+    assert not any(words.means_unknown(word, "identity") for word in USUAL if word.strip(" \u200b"))
     assert words.means_unknown(" ", "camera")
 
 

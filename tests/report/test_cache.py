@@ -79,3 +79,13 @@ def test_the_key_hears_of_weights_preparation_rows_and_files(manifest, crops):
     other_words = replace(share, templates={"side": ("seen from the {side}",)})
     keys.append(embedding_key(build(), manifest, sentences=other_words))
     assert len(set(keys)) == 8
+
+
+def test_the_key_hears_which_of_several_data_sets_this_is(manifest):
+    cameras = ("0", "1") * 4
+    seen = replace(manifest, cameras=cameras)
+    embedder = build()
+    other = replace(seen, name="other")
+    assert embedding_key(embedder, seen) == embedding_key(embedder, other)
+    embedder.metadata["camera_values"] = [[seen.name, "0"], ["other", "0"]]
+    assert embedding_key(embedder, seen) != embedding_key(embedder, other)

@@ -1,8 +1,8 @@
 """Which words mean "not known": the one place that decides it, for tables, folders and Python.
 
 A missing value has many spellings: an empty cell, what software writes for it (`nan`, `NULL`,
-`None`, `<NA>`, `n/a`, `-1`), and what people write (`unknown`, `?`, `-`). Letter case and space
-around a word do not count. What a word means depends on its column:
+`None`, `<NA>`, `n/a`, `-1`), and what people write (`unknown`, `?`, `-`). Letter case, space around
+a word and invisible characters do not count. What a word means depends on its column:
 
 * identity, camera, view: every word below, and the number -1.
 * domain: every word below. Such an image belongs to the data set's own domain.
@@ -14,6 +14,7 @@ Images of unknown identity are left out, and unknown cameras, views and attribut
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -179,6 +180,10 @@ def words_met(met: Counter[str]) -> str:
 
 
 def _plain(value: str) -> str:
+    """Write a word without letter case, outer space and characters that cannot be seen."""
+    if not value.isascii():
+        value = unicodedata.normalize("NFKC", value)
+        value = "".join(mark for mark in value if unicodedata.category(mark) != "Cf")
     return value.strip().casefold()
 
 

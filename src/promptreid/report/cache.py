@@ -12,6 +12,7 @@ import torch
 
 from promptreid import __version__
 from promptreid.data.manifest import Manifest
+from promptreid.data.side import camera_rows
 from promptreid.embedder import Embedder
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embed import Counter
@@ -106,6 +107,8 @@ def embedding_key(
         "flip": flip,
         "sentences": None if sentences is None else [sentences.share, dict(sentences.templates)],
         "rows": manifest.fingerprint(),
+        # Where a model knows cameras of several data sets, they hang on which of them this is.
+        "cameras": camera_rows(manifest, embedder.metadata).tolist(),
         "files": [_stamp(manifest.path(row)) for row in range(len(manifest))],
     }
     digest.update(json.dumps(described, sort_keys=True).encode())

@@ -78,9 +78,10 @@ def test_missing_list_and_broken_line(root: Path) -> None:
     (split / "test_list_1600.txt").unlink()
     with pytest.raises(DataError, match=r"for test_list_1600.txt, but it holds test_list_2400.txt"):
         load_data(f"vehicleid:{root}?size=1600")
-    (split / "train_list.txt").write_text("0000001;41\n")
-    with pytest.raises(DataError, match=r"train_list.txt, line 1: '0000001;41' is not"):
-        load_data(f"vehicleid:{root}")
+    for line in ("0000001;41", f"0000001 {'9' * 5000}"):
+        (split / "train_list.txt").write_text(f"{line}\n")
+        with pytest.raises(DataError, match=rf"train_list.txt, line 1: '{line}' is not"):
+            load_data(f"vehicleid:{root}")
 
 
 def test_missing_images(root: Path) -> None:

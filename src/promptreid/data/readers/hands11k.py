@@ -11,6 +11,7 @@ MBA-Net reports; a person's other hand is then another identity.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -68,7 +69,7 @@ class Options(MissingOptions):
     @field_validator("thresholds")
     @classmethod
     def _threshold(cls, value: str) -> str:
-        if value not in ("auto", "mba", "common", "half") and not value.isdecimal():
+        if value not in ("auto", "mba", "common", "half") and not re.fullmatch("[0-9]{1,9}", value):
             raise ValueError("it must be auto, mba, common, half or a whole number")
         return value
 

@@ -8,6 +8,7 @@ all others are queries. There are no camera labels.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,8 @@ from promptreid.data.readers.layout import contents, find_root, has_all, text_li
 from promptreid.data.readers.listed import present, unlisted_notes
 from promptreid.data.readers.options import MissingOptions
 from promptreid.errors import DataError
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class Options(MissingOptions):
@@ -94,7 +97,7 @@ def _trials(manifest: Manifest, options: Options) -> Iterable[Repeat]:
 
 def _read_list(file: Path, split: str) -> Iterable[Sample]:
     for line, words in text_lines(file):
-        if len(words) != 2 or not words[1].isdecimal():
+        if len(words) != 2 or not _NUMBER.fullmatch(words[1]):
             raise DataError(
                 f"{file}, line {line}: {' '.join(words)!r} is not an image name and a vehicle "
                 "number, as in '0000001 41'."
