@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -77,10 +79,21 @@ def test_an_unknown_camera_switches_the_rule_off(word: object) -> None:
     assert score(partly).mAP == score(without).mAP
 
 
-@pytest.mark.parametrize("word", [None, float("nan"), "nan", "unknown", "-1", "?"])
+@pytest.mark.parametrize("word", [None, float("nan"), -1, "nan", "unknown", "-1", "?"])
 def test_an_unknown_identity_is_no_identity(word: object) -> None:
-    with pytest.raises(EvaluationError, match=r"identity of 2 of 3 images is not known: .* \(2\)"):
+    with pytest.raises(
+        EvaluationError, match=rf"of 2 of 3 images is not known: .{re.escape(str(word))}. \(2\)"
+    ):
         Embeddings.from_vectors(torch.eye(3), ["a", word, word])
-    if isinstance(word, str):
+    if word is None or word != word:
+        with pytest.raises(EvaluationError, match="identity of 2 of 3 images is not known"):
+            Embeddings.from_vectors(torch.eye(3), ["a", word, word], unknown="keep")
+    else:
         kept = Embeddings.from_vectors(torch.eye(3), ["a", word, word], unknown="keep")
-        assert kept.identities == ("a", word, word)
+        assert kept.identities == ("a", str(word), str(word))
+
+
+def test_identities_of_numbers_are_named_by_value() -> None:
+    values = [7, 7.0, np.int64(7), np.float32(7), " 7 ", 10**30, 0.5, ("a", 1)]
+    data = Embeddings.from_vectors(torch.eye(len(values)), values)
+    assert data.identities == ("7", "7", "7", "7", "7", str(10**30), "0.5", "('a', 1)")

@@ -27,6 +27,17 @@ def naive_groups(queries, by):
     return groups
 
 
+def test_unknown_cameras_are_not_one_camera():
+    points = torch.nn.functional.normalize(torch.eye(5) + 0.1, dim=1)
+    cameras = ("gate6", "unknown", None, "gate6", -1)
+    queries = Embeddings(points, ("a", "a", "a", "a", "b"), cameras)
+    joined = join_queries(queries, "identity_camera")
+    assert joined.identities == ("a", "a", "a", "b")
+    assert joined.cameras == ("gate6", None, None, None)
+    assert torch.allclose(joined.vectors[1:], points[[1, 2, 4]])
+    assert join_queries(queries, "identity").identities == ("a", "b")
+
+
 @pytest.mark.parametrize("by", ["identity", "identity_camera"])
 def test_groups_are_directions_of_means(by):
     queries = random_set(40, 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from promptreid.data.unknown import UnknownWords, words_met
+from promptreid.data.unknown import UnknownWords, name_of, words_met
 from promptreid.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -132,13 +132,16 @@ def unit_rows(vectors: Tensor, paths: tuple[str, ...]) -> Tensor:
 
 
 def identity_names(values: Sequence[object], words: UnknownWords) -> tuple[str, ...]:
-    """Write the identities of images as text.
+    """Write the identities of images as names; 7 and 7.0 are "7".
 
     Raises:
-        EvaluationError: Some mean "not known"; each would pass for one identity.
+        EvaluationError: Some mean "not known"; together they would pass for one identity.
     """
-    names = tuple(str(value) for value in values)
-    unknown = {name for name in set(names) if name and words.means_unknown(name, "identity")}
+    names = tuple(
+        value.strip() if isinstance(value, str) else _identity_name(value, words)
+        for value in values
+    )
+    unknown = {name for name in set(names) if words.means_unknown(name, "identity")}
     if unknown:
         met = Counter(name for name in names if name in unknown)
         raise EvaluationError(
@@ -147,6 +150,16 @@ def identity_names(values: Sequence[object], words: UnknownWords) -> tuple[str, 
             "as names."
         )
     return names
+
+
+def _identity_name(value: object, words: UnknownWords) -> str:
+    try:
+        name = name_of(value, "identity", words)
+    except ValueError:  # neither a name nor a number: whatever tells it from others
+        return str(value)
+    if name is None:
+        return "" if words.keep else str(value)
+    return name
 
 
 def _describe(row: int, paths: tuple[str, ...]) -> str:

@@ -20,6 +20,8 @@ def join_queries(queries: Embeddings, by: str) -> Embeddings:
 
     The mean of each group is scaled to unit length. A group keeps its camera if all its images
     share it, otherwise its camera is not known, so that the same-camera rule does not apply to it.
+    By identity and camera, an image whose camera is not known stays a query of its own: nobody
+    knows which others share its camera.
 
     Args:
         queries: The single queries.
@@ -36,8 +38,8 @@ def join_queries(queries: Embeddings, by: str) -> Embeddings:
         raise EvaluationError(unknown_name("way of joining queries", by, MULTI_QUERY))
     cameras = queries.cameras or (None,) * len(queries)
     keys = [
-        (name, camera if by == "identity_camera" else None)
-        for name, camera in zip(queries.identities, cameras, strict=True)
+        (name, None) if by == "identity" else (name, row if camera is None else camera)
+        for row, (name, camera) in enumerate(zip(queries.identities, cameras, strict=True))
     ]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     owner = torch.tensor([numbers[key] for key in keys], dtype=torch.int64)

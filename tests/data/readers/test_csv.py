@@ -222,6 +222,22 @@ def test_an_unknown_camera_is_as_an_empty_cell(tmp_path: Path, word: str) -> Non
     assert data.notes[0].startswith(f"The camera of 8 of 16 images is not known: {word!r} (8).")
 
 
+def test_unknown_words_of_other_columns(tmp_path: Path) -> None:
+    text = (
+        "path,identity,domain,view,hat\n1.jpg,a,NaN,?,none\n2.jpg,a,,front,nan\n"
+        "3.jpg,b,south,-1,-1\n4.jpg,b,south,front,red\n"
+    )
+    data = load_data(f"csv:{write(tmp_path, text)}")
+    assert data.manifest.domains == ("cows", "cows", "south", "south")
+    assert data.manifest.views == (None, "front", None, "front")
+    assert data.manifest.attributes["hat"] == ("none", "", "-1", "red")
+    assert [note.split(" is not known: ")[0] for note in data.notes[:3]] == [
+        "The domain of 2 of 4 images",
+        "The view of 2 of 4 images",
+        "The attribute hat of 1 of 4 images",
+    ]
+
+
 def test_missing_images(tmp_path: Path) -> None:
     file = write(tmp_path, flat("abcd", 3))
     for name in ("a0.jpg", "a1.jpg", "b0.jpg", "b1.jpg"):
