@@ -233,3 +233,22 @@ def test_output_survives_every_encoding_and_json_stays_json(tmp_path, encoding):
             assert any("名前" in item["path"] for item in found["unreadable"])
         else:
             assert ("名前/broken.jpg" if encoding == "utf-8" else "\\u540d\\u524d/broken") in text
+
+
+def test_recipes_are_listed_by_use_within_80_columns(capsys):
+    code, out, _ = run(capsys, "recipes")
+    assert code == 0
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "Take this if ..."
+    assert lines.index("Start here") < lines.index("People") < lines.index("Hands")
+    assert "  clip-reid/tiny  you have no GPU, or want a first result within minutes" in lines
+    assert len([line for line in lines if "hand-v" in line]) == 1
+    code, out, _ = run(capsys, "recipes", "list", "--long")
+    assert code == 0
+    assert "Li et al., AAAI 2023" in out
+    assert max(map(len, out.splitlines())) <= 80
+    code, out, _ = run(capsys, "recipes", "--json")
+    found = {row["name"]: row for row in json.loads(out)}
+    assert found["clip-reid/tiny"]["use"] == "Start here"
+    assert found["clip-reid/tiny"]["take_if"].startswith("you have no GPU")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from promptreid.cli.json_out import JsonOut, json_option
 
 if TYPE_CHECKING:
     from promptreid.bench.compare import Outcome, Settings
@@ -14,13 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "--json",
-    "file",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the rows here.",
-)
+@json_option
 @click.option("--quick", is_flag=True, help="Small sizes: does it work? The times mean nothing.")
 @click.option(
     "--threads",
@@ -30,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--device", help="Where models run, such as cuda or cpu.  [default: the best]")
 def bench(
     names: tuple[str, ...],
-    file: Path | None,
+    json_out: JsonOut,
     quick: bool,
     threads: int | None,
     device: str | None,
@@ -58,22 +53,20 @@ def bench(
     from promptreid.training.device import pick_device
 
     settings = Settings(quick=quick, threads=threads or default_cores(), device=pick_device(device))
-    _run(wanted, settings, file)
+    _run(wanted, settings, json_out)
 
 
-def _run(wanted: Sequence[str], settings: Settings, file: Path | None) -> None:
+def _run(wanted: Sequence[str], settings: Settings, json_out: JsonOut) -> None:
     """Run benchmarks, print their tables, and keep the rows so far in a file."""
     from promptreid.bench.growth import GrowthRow, growth, growth_lines
     from promptreid.bench.table import GROWTH, note_lines, run_benchmark, table_lines
-    from promptreid.files import write_json
 
     outcomes: list[Outcome] = []
     grown: list[GrowthRow] = []
 
     def keep() -> None:
-        if file is not None:
-            rows = [*(outcome.row for outcome in outcomes), *grown]
-            write_json(file, [row.to_dict() for row in rows])
+        rows = [*(outcome.row for outcome in outcomes), *grown]
+        json_out.keep([row.to_dict() for row in rows])
 
     for name in wanted:
         if name == GROWTH:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from promptreid.cli import options
+from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import headline
 from promptreid.progress import Progress
 
@@ -33,11 +33,11 @@ def list_command() -> None:
 
 
 @data.command()
-@click.argument("spec", metavar="NAME:ROOT[?key=value&...]")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.argument("spec", metavar="'NAME:ROOT[?key=value&...]'")
+@json_option
 @click.option("--quick", is_flag=True, help="Do not open the images.")
 @click.pass_context
-def inspect(ctx: click.Context, spec: str, as_json: bool, quick: bool) -> None:
+def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> None:
     """Count and check a data set. Exit code: 0 usable, 2 not.
 
     Prints identities, images and cameras of each split, images per identity, unreadable and
@@ -47,10 +47,9 @@ def inspect(ctx: click.Context, spec: str, as_json: bool, quick: bool) -> None:
     from promptreid.data.inspect import inspect_data, render_text
 
     found = inspect_data(load_data(spec), check_images=not quick)
-    if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
-    else:
+    if not json_out.to_standard_output:
         click.echo(render_text(found))
+    json_out.give(found.to_dict())
     ctx.exit(0 if found.ok else 2)
 
 

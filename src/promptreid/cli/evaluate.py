@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptreid.cli import options
+from promptreid.cli.json_out import JsonOut, json_option
 
 if TYPE_CHECKING:
     from promptreid.config.schema import EvaluationConfig
@@ -32,12 +33,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
 )
 @options.data("Data set to score on; may be given several times.  [default: the runs' own]")
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write scores here.",
-)
+@json_option
 @click.option(
     "--same-camera",
     type=click.Choice(["exclude", "keep", "auto"]),
@@ -145,7 +141,7 @@ if TYPE_CHECKING:
 def evaluate(
     models: tuple[Path, ...],
     specs: tuple[str, ...],
-    json_file: Path | None,
+    json_out: JsonOut,
     same_camera: str | None,
     flip: bool | None,
     query_expansion: int | None,
@@ -174,11 +170,13 @@ def evaluate(
     \b
     promptreid evaluate runs/my-run
     promptreid evaluate runs/my-run --flip --query-expansion 5 --rerank
-    promptreid evaluate runs/my-run --verification --intervals --by gender --by camera-pair
-    promptreid evaluate runs/my-prompt-sg-run --prompt composed --prompt simplified
+    promptreid evaluate runs/my-run --verification --intervals \\
+        --by gender --by camera-pair
+    promptreid evaluate runs/my-sg --prompt composed --prompt simplified
     promptreid evaluate runs/my-prompt-sg-run --words
     promptreid evaluate runs/my-run --data market1501:/data/Market-1501-v15.09.15
-    promptreid evaluate runs/a runs/b --data market1501:/data/Market --data msmt17:/data/MSMT17_V1
+    promptreid evaluate runs/a runs/b \\
+        --data market1501:/data/Market --data msmt17:/data/MSMT17_V1
     promptreid evaluate runs/a runs/b --paired --data market1501:/data/Market
     """  # noqa: D301 - click reads the \b itself
     from promptreid.cli.attribute_table import attribute_text, read_attributes, recipe_templates
@@ -200,7 +198,6 @@ def evaluate(
     from promptreid.evaluation.render_words import render_words
     from promptreid.evaluation.settings import RetrievalSettings
     from promptreid.evaluation.word_control import WordControl
-    from promptreid.files import write_json
     from promptreid.progress import Lines
 
     if multi_query is not None and by:
@@ -271,9 +268,7 @@ def evaluate(
         content["paired"] = pairing.records()
         for record in content["paired"]:
             click.echo(f"\n{paired_text(record)}")
-    if json_file is not None:
-        write_json(json_file, content)
-        click.echo(f"wrote {json_file}")
+    json_out.give(content)
 
 
 def _recipe_defaults(metadata: Mapping[str, Any]) -> EvaluationConfig:

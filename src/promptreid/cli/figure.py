@@ -23,12 +23,12 @@ def figure() -> None:
     """Draw what runs have learned; needs the extra `report`.
 
     \b
-    promptreid figure tsne runs/zero-shot runs/clip-reid --data SPEC --out tsne.png
+    promptreid figure tsne runs/a runs/b --data SPEC --out tsne.png
     promptreid figure pca runs/zero-shot runs/clip-reid --data SPEC --out pca.png
     promptreid figure activation runs/clip-reid --data SPEC --out maps.png
     promptreid figure curves runs/clip-reid --out curves.png
     promptreid figure cmc runs/zero-shot runs/clip-reid --data SPEC --out cmc.svg
-    promptreid figure ranks runs/clip-reid --data SPEC --which worst --out ranks.png
+    promptreid figure ranks runs/a --data SPEC --which worst --out ranks.png
     """  # noqa: D301 - click reads the \b itself
 
 

@@ -11,7 +11,7 @@ import click
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
 
-_SPEC = "NAME:ROOT[?key=value&...]"
+_SPEC = "'NAME:ROOT[?key=value&...]'"
 
 
 def data(about: str) -> Option:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from promptreid.cli.json_out import JsonOut, json_option
+
+if TYPE_CHECKING:
+    from promptreid.config.recipes import RecipeInfo
+
+_WIDTH = 79
+
+
+_long = click.option("--long", is_flag=True, help="Print what each recipe is, and its source.")
+
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@json_option
+@_long
 @click.pass_context
-def recipes(ctx: click.Context, as_json: bool) -> None:
-    """List, show and copy recipes. Alone, it lists them."""
+def recipes(ctx: click.Context, json_out: JsonOut, long: bool) -> None:
+    """List, show and copy recipes. Alone, it lists them by what they are for."""
     if ctx.invoked_subcommand is None:
-        _list(as_json)
+        _list(json_out, long=long)
 
 
 @recipes.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-def list_command(as_json: bool) -> None:
-    """List every recipe with a line about it and its source."""
-    _list(as_json)
+@json_option
+@_long
+def list_command(json_out: JsonOut, long: bool) -> None:
+    """List every recipe by what it is for, and when to take it."""
+    _list(json_out, long=long)
 
 
 @recipes.command()
@@ -54,20 +68,46 @@ def copy(name: str, file: Path) -> None:
     click.echo(f"wrote {file}; train it with: promptreid train {file} --data ...")
 
 
-def _list(as_json: bool) -> None:
-    import json
-    import shutil
-    import textwrap
-
-    from promptreid.cli.output import headline
+def _list(json_out: JsonOut, *, long: bool) -> None:
+    from promptreid.config.recipe_uses import use_of
     from promptreid.config.recipes import list_recipes
 
     found = list_recipes()
-    if as_json:
-        click.echo(json.dumps([vars(recipe) for recipe in found], indent=2, ensure_ascii=False))
-        return
-    width = min(shutil.get_terminal_size().columns, 110)
+    if not json_out.to_standard_output:
+        (_print_long if long else _print_uses)(found)
+    rows = []
+    for recipe in found:
+        use, take_if = use_of(recipe.name)
+        rows.append({**vars(recipe), "use": use, "take_if": take_if})
+    json_out.give(rows)
+
+
+def _print_long(found: list[RecipeInfo]) -> None:
+    from promptreid.cli.output import headline
+
     for recipe in found:
         headline(recipe.name)
         for text in (recipe.description, recipe.source):
-            click.echo(textwrap.fill(text, width, initial_indent="    ", subsequent_indent="    "))
+            click.echo(textwrap.fill(text, _WIDTH, initial_indent="    ", subsequent_indent="    "))
+
+
+def _print_uses(found: list[RecipeInfo]) -> None:
+    from promptreid.cli.output import headline
+    from promptreid.config.recipe_uses import recipe_uses
+
+    described = {recipe.name: recipe.description for recipe in found}
+    uses = recipe_uses(list(described), described)
+    click.echo("Take this if ...")
+    for use, rows in uses.items():
+        click.echo()
+        headline(use)
+        column = 2 + max(len(row.name) for row in rows) + 2
+        for row in rows:
+            start = f"  {row.name}".ljust(column)
+            gap = " " * column
+            told = textwrap.fill(row.take_if, _WIDTH, initial_indent=start, subsequent_indent=gap)
+            click.echo(told)
+    click.echo(
+        "\n`promptreid recipes show NAME` prints one with all its settings, `--long` what\n"
+        "each is and where it comes from; `copy NAME FILE.yaml` starts one of your own."
+    )

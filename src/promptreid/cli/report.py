@@ -74,7 +74,7 @@ def report(
 
     \b
     promptreid report runs/my-run
-    promptreid report runs/zero-shot runs/clip-reid --data SPEC --out comparison.html
+    promptreid report runs/zero-shot runs/clip-reid --data SPEC --out both.html
     promptreid report runs/my-run --by gender --by skinColor --pixelate --map pca
     """  # noqa: D301 - click reads the \b itself
     from promptreid.cli.score_table import own_data

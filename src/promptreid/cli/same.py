@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptreid.cli import options
+from promptreid.cli.json_out import JsonOut, json_option
 
 if TYPE_CHECKING:
     from promptreid.evaluation.threshold import Comparison, Threshold
@@ -20,15 +20,10 @@ if TYPE_CHECKING:
 @click.argument(
     "others", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the answers here.",
-)
+@json_option
 @options.device
 def same(
-    model: Path, first: Path, others: tuple[Path, ...], json_file: Path | None, device: str | None
+    model: Path, first: Path, others: tuple[Path, ...], json_out: JsonOut, device: str | None
 ) -> None:
     """Say whether two images show one identity; of several, each is compared with the first.
 
@@ -38,7 +33,7 @@ def same(
 
     \b
     promptreid same runs/mine a.jpg b.jpg
-    promptreid same runs/mine wanted.jpg today/1.jpg today/2.jpg --json answers.json
+    promptreid same runs/mine wanted.jpg 1.jpg 2.jpg --json answers.json
     """  # noqa: D301 - click reads the \b itself
     from promptreid.errors import DataError, RunError, WeightsError
 
@@ -49,7 +44,6 @@ def same(
             raise DataError(f"There is no image file {image}.")
     click.echo(f"loading {model} ...", err=True)
     from promptreid.embedder import NO_THRESHOLD, load
-    from promptreid.files import write_text
 
     embedder = load(model, device=device)
     chosen = embedder.threshold
@@ -60,13 +54,8 @@ def same(
     for image, answer in zip(others, answers, strict=True):
         click.echo(_text(first, image, answer))
     click.echo(_basis(chosen))
-    if json_file is not None:
-        records = [
-            _record(first, image, answer) for image, answer in zip(others, answers, strict=True)
-        ]
-        text = json.dumps({"model": str(model), "answers": records}, indent=2)
-        write_text(json_file, text + "\n")
-        click.echo(f"wrote {json_file}")
+    records = [_record(first, image, answer) for image, answer in zip(others, answers, strict=True)]
+    json_out.give({"model": str(model), "answers": records})
 
 
 def _text(first: Path, other: Path, answer: Comparison) -> str:

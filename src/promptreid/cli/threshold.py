@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli import options
+from promptreid.cli.json_out import JsonOut, json_option
 
 if TYPE_CHECKING:
     from promptreid.evaluation.threshold import Threshold
@@ -36,9 +37,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the checkpoint here, with its threshold.  [default: into the run]",
 )
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write it here."
-)
+@json_option
 @options.device
 @options.unreadable
 def threshold(
@@ -47,7 +46,7 @@ def threshold(
     far: float | None,
     most: int,
     out: Path | None,
-    json_file: Path | None,
+    json_out: JsonOut,
     device: str | None,
     unreadable: str,
 ) -> None:
@@ -59,7 +58,7 @@ def threshold(
 
     \b
     promptreid threshold runs/mine --data folder:/data/visitors
-    promptreid threshold runs/market --data market1501:/data/Market-1501-v15.09.15 --far 0.0001
+    promptreid threshold runs/market --data market1501:/data/Market --far 0.0001
     """  # noqa: D301 - click reads the \b itself
     from promptreid.data.spec import parse_spec
     from promptreid.errors import RunError, WeightsError
@@ -72,7 +71,6 @@ def threshold(
     click.echo(f"reading {spec} ...", err=True)
     from promptreid.data.readable import load_readable
     from promptreid.embedder import load
-    from promptreid.files import write_json
     from promptreid.progress import Lines
     from promptreid.training.own_threshold import brought_images, choose_on, store_threshold
 
@@ -86,9 +84,7 @@ def threshold(
     stored = store_threshold(model, embedder, chosen, out=out)
     click.echo(threshold_text(chosen))
     click.echo(f"stored in {stored}")
-    if json_file is not None:
-        write_json(json_file, {**chosen.to_dict(), "model": str(model), "data": spec})
-        click.echo(f"wrote {json_file}")
+    json_out.give({**chosen.to_dict(), "model": str(model), "data": spec})
     shown = shlex.quote(str(model if out is None else out))
     click.echo(f"try it:  promptreid same {shown} A.jpg B.jpg")
 

@@ -75,9 +75,11 @@ def train(
 
     \b
     promptreid train clip-reid --data market1501:/data/Market-1501-v15.09.15
-    promptreid train clip-reid/hand backbone.name=tiny --data hands11k:/data/11k?aspect=dorsal_right
-    promptreid train clip-reid --data market1501:/data/Market --test msmt17:/data/MSMT17_V1
-    promptreid train clip-reid --data market1501:/data/Market --track tensorboard --track wandb:reid
+    promptreid train clip-reid/hand backbone.name=tiny \\
+        --data "hands11k:/data/11k?aspect=dorsal_right"
+    promptreid train clip-reid --data market1501:/data/Market \\
+        --test msmt17:/data/MSMT17_V1
+    promptreid train clip-reid --data market1501:/data/Market --track tensorboard
     promptreid train --resume --out runs/my-run
     """  # noqa: D301
     if recipe is not None and "=" in recipe:

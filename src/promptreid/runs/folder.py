@@ -20,12 +20,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from promptreid.config.recipes import dump_recipe, validate
 from promptreid.config.schema import Recipe
-from promptreid.config.trees import parse_yaml
+from promptreid.config.yaml_reader import YamlError, parse_yaml
 from promptreid.errors import ConfigError, RunError
 from promptreid.files import write_bytes
 from promptreid.runs.ledger import LEDGER, Ledger, read_ledger
@@ -222,8 +221,10 @@ class RunFolder:
             if not isinstance(tree, dict):
                 raise damaged(path, f"it holds no keys but {type(tree).__name__}")
             return validate(tree, where=str(path))
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            raise damaged(path, f"it is not YAML ({type(error).__name__})") from error
+        except YamlError as error:
+            raise damaged(path, f"it is not YAML, {error}") from error
+        except UnicodeDecodeError as error:
+            raise damaged(path, "it is not UTF-8") from error
         except ConfigError as error:
             raise RunError(str(error)) from error
 

@@ -1,0 +1,80 @@
+"""The option `--json [FILE]`, which means the same for every command."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+_STANDARD = Path("-")
+
+
+class JsonOut:
+    """Takes what a command has to say as JSON: into a file, to standard output, or nowhere."""
+
+    def __init__(self, file: Path | None) -> None:
+        """Take the value of the option.
+
+        Args:
+            file: Where to write; `-` for standard output, None for nowhere.
+        """
+        self._file = file
+        self._value: Any = None
+
+    @property
+    def to_standard_output(self) -> bool:
+        """Whether JSON takes the place of the text."""
+        return self._file == _STANDARD
+
+    def keep(self, value: Any) -> None:
+        """Write what there is so far into the file, if there is one."""
+        from promptreid.files import write_json
+
+        self._value = value
+        if self._file is not None and not self.to_standard_output:
+            write_json(self._file, value)
+
+    def give(self, value: Any) -> None:
+        """Write the result, and say where."""
+        self.keep(value)
+        if self._file is not None and not self.to_standard_output:
+            click.echo(f"wrote {self._file}")
+
+    def print_kept(self) -> None:
+        """Print what was kept, where JSON takes the place of the text."""
+        if self.to_standard_output and self._value is not None:
+            click.echo(json.dumps(self._value, indent=2, ensure_ascii=False))
+
+
+def json_option(command: Command) -> Command:
+    """Give a command `--json [FILE]`, and a `JsonOut` as its argument `json_out`."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, json_file: Path | None, **options: Any) -> Any:
+        out = JsonOut(json_file)
+        aside: Any = contextlib.nullcontext()
+        if out.to_standard_output:  # the text may still be of use, but not amid the JSON
+            aside = contextlib.redirect_stdout(sys.stderr)
+        try:
+            with aside:
+                return command(*arguments, json_out=out, **options)
+        finally:
+            out.print_kept()
+
+    return click.option(
+        "--json",
+        "json_file",
+        is_flag=False,
+        flag_value="-",
+        metavar="[FILE]",
+        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+        help="Also write the result as JSON into FILE; without FILE, to standard output in place "
+        "of the text.",
+    )(run)
