@@ -124,3 +124,34 @@ def test_nothing_to_test_on(people) -> None:
     spec = people("a", 0)
     with pytest.raises(DataError, match="has nothing to test on: it holds 5 train images"):
         check_unseen([], [load_data(f"{spec}?use=all")])
+
+
+@pytest.fixture
+def hands(tmp_path: Path) -> Path:
+    """Both aspects of six people; 1040 and 1045 train by dorsal right, and test by dorsal left."""
+    (tmp_path / "11k" / "Hands").mkdir(parents=True)
+    rows = ["id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities"]
+    for person in (1, 2, 1040, 1045, 1060, 1061):
+        for aspect in ("dorsal right", "dorsal left"):
+            for _ in range(3):
+                name = f"Hand_{len(rows):07d}.jpg"
+                (tmp_path / "11k" / "Hands" / name).write_bytes(name.encode())
+                rows.append(f"{person},27,male,fair,0,0,{aspect},{name},0")
+    (tmp_path / "11k" / "HandInfo.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path / "11k"
+
+
+def test_aspects_of_one_hand_set_share_their_people(hands: Path, tmp_path: Path) -> None:
+    right, left = (
+        load_data(f"hands11k:{hands}?aspect={aspect}") for aspect in ("dorsal_right", "dorsal_left")
+    )
+    words = r"2 identities that --test hands11k.* train in --data .*, for example 1040"
+    with pytest.raises(DataError, match=words):
+        check_unseen([right], [left])
+    check_unseen([left], [right])  # who trains by the left hand is not tested by the right
+    copy = shutil.copytree(hands, tmp_path / "copy")
+    with pytest.raises(DataError, match=words):
+        check_unseen([right], [load_data(f"hands11k:{copy}?aspect=dorsal_left")])
+    for file in (copy / "Hands").iterdir():
+        file.write_bytes(b"other " + file.read_bytes())
+    check_unseen([right], [load_data(f"hands11k:{copy}?aspect=dorsal_left")])

@@ -24,7 +24,8 @@ def environment_record(seed: int = 0, **values) -> EnvironmentRecord:
 def data_of(spec: str, role: str = "train", **values) -> DataRecord:
     """Return the record of a data set."""
     known = {
-        "spec": spec, "role": role, "name": spec.partition(":")[0], "fingerprint": "f",
+        "spec": spec, "place": spec, "beside": {}, "role": role,
+        "name": spec.partition(":")[0], "fingerprint": "f",
         "splits": {}, "protocol": "toy", "repeats": 1, "notes": (),
     }  # fmt: skip
     return DataRecord(**(known | values))

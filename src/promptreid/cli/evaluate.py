@@ -199,6 +199,7 @@ def evaluate(
     from promptreid.evaluation.settings import RetrievalSettings
     from promptreid.evaluation.word_control import WordControl
     from promptreid.progress import Lines
+    from promptreid.runs.seen import testable
 
     if multi_query is not None and by:
         raise click.UsageError("--by groups single queries; leave out --multi-query or --by.")
@@ -241,7 +242,8 @@ def evaluate(
         results: list[list[dict[str, Any]]] = [[] for _ in kinds]
         for spec in specs:
             if spec not in datasets:
-                datasets[spec] = load_readable(spec, policy=unreadable, progress=progress)
+                loaded = load_readable(spec, policy=unreadable, progress=progress)
+                datasets[spec] = testable(models, loaded, say=progress.message)
             dataset = datasets[spec]
             rules = {"same_camera": same_camera, "multi_query": multi_query}
             keep = None if pairing is None else partial(pairing.keep, model, dataset)

@@ -71,7 +71,7 @@ def activation(
 
     drawn = draw_activation(
         loaded(runs, names, device),
-        shown_data(spec, unreadable),
+        shown_data(spec, unreadable, runs),
         kinds=kinds or ("auto",),
         images=images,
         seed=seed,

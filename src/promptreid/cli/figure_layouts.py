@@ -98,7 +98,7 @@ def _draw(
     check_layout(method)
     drawn = draw_layout(
         loaded(runs, names, device),
-        shown_data(spec, unreadable),
+        shown_data(spec, unreadable, runs),
         method=method,
         **choices,
         **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),

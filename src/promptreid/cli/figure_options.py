@@ -77,12 +77,15 @@ def check(out: Path, runs: tuple[Path, ...], names: tuple[str, ...]) -> None:
     need("matplotlib")
 
 
-def shown_data(spec: str, unreadable: str) -> DataSet:
-    """Read the data set that is shown."""
+def shown_data(spec: str, unreadable: str, runs: tuple[Path, ...]) -> DataSet:
+    """Read the data set that is shown, as the runs may be tested on it."""
     from promptreid.data.readable import load_shown
     from promptreid.progress import Lines
+    from promptreid.runs.seen import testable
 
-    return load_shown(spec, policy=unreadable, progress=Lines())
+    lines = Lines()
+    dataset = load_shown(spec, policy=unreadable, progress=lines)
+    return testable(runs, dataset, say=lines.message)
 
 
 def loaded(

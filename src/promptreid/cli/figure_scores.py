@@ -50,7 +50,7 @@ def cmc(
 
     drawn = draw_cmc(
         loaded(runs, names, device),
-        shown_data(spec, unreadable),
+        shown_data(spec, unreadable, runs),
         ranks=ranks,
         **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
     )
@@ -105,7 +105,7 @@ def ranks(
 
     drawn = draw_ranks(
         loaded(runs, names, device),
-        shown_data(spec, unreadable),
+        shown_data(spec, unreadable, runs),
         which=which,
         queries=queries,
         top=top,
@@ -167,7 +167,7 @@ def _draw_pairs(
 
     drawn = getattr(draw_scores, function)(
         loaded(runs, names, device),
-        shown_data(spec, unreadable),
+        shown_data(spec, unreadable, runs),
         **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
     )
     write(drawn, out)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import click
 
 from promptreid import __version__
+from promptreid.cli.stopping import termination_stops
 from promptreid.errors import PromptReIDError
 from promptreid.text.streams import guarded_output
 
@@ -86,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     # step touches gigabytes anew, and fetching them in pages of 4 KiB is a tenth of its time.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     given = list(sys.argv[1:] if arguments is None else arguments)
-    with guarded_output():
+    with guarded_output(), termination_stops():
         _run(given)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptreid.runs.data_sets import trained_sources
+from promptreid.runs.data_sets import found_spec, trained_sources
 from promptreid.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ def own_data(models: Sequence[Path]) -> tuple[str, ...]:
             raise click.UsageError(
                 f"Give --data NAME:ROOT, the data set to score on; {model} does not name one."
             )
-        found |= dict.fromkeys(record.spec for record in records if record.protocol)
+        run = RunFolder.of(model)
+        assert run is not None
+        found |= dict.fromkeys(found_spec(run, record) for record in records if record.protocol)
     if not found:
         raise click.UsageError(
             "Give --data NAME:ROOT, the data set to score on; those that were trained on have "

@@ -35,6 +35,8 @@ class DataSet:
             on other people in a gallery; they are tested against and never learned.
         own: Whether these are somebody's own data, so that no publication says which images train
             and validation may take some of them.
+        drawn: Whether the identities that train were drawn, so that they are others when rows come
+            or go.
 
     Raises:
         DataError: When the protocol uses a row that does not exist, or a training image though it
@@ -48,6 +50,7 @@ class DataSet:
     lost: tuple[str, ...] = ()
     background: frozenset[str] = frozenset()
     own: bool = False
+    drawn: bool = False
 
     def __post_init__(self) -> None:
         if self.protocol is None:

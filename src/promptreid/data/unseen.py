@@ -10,6 +10,7 @@ from promptreid.data.boxes import Box
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest import TEST_SPLITS, TRAINING_SPLITS, Manifest
 from promptreid.data.sources import source_of
+from promptreid.data.spec import parse_spec
 from promptreid.errors import DataError
 
 _COMPARED = 3
@@ -20,9 +21,10 @@ def check_unseen(training: Sequence[DataSet], tests: Sequence[DataSet]) -> None:
     """Refuse to test on what is learned or validated on.
 
     Images are known by their files. Identities are compared within one collection only, since
-    person 7 of one is not person 7 of another: two data sets are of one collection when they have
-    the same name and folder, or when an image of one is an image of the other, be it a copy under
-    the same name in another folder.
+    person 7 of one is not person 7 of another. Two data sets are of one collection when they have
+    the same name and folder, when one reader takes both from one folder, as it does two aspects of
+    a hand set, or when an image of one is an image of the other, be it a copy under the same name
+    in another folder. Whether another folder holds a copy is judged by a few images.
 
     Args:
         training: What `--data` named.
@@ -49,7 +51,7 @@ def _check_pair(trained: DataSet, test: DataSet) -> None:
     test_files = _files(second, relative=copied)
     places = [source_of(one.spec, one.manifest.name).place for one in (trained, test)]
     common = {file for file, _ in files} & {file for file, _ in test_files}
-    if not (copied or common or places[0] == places[1]):
+    if not (copied or common or places[0] == places[1] or _of_one_folder(trained, test)):
         return
     if first.fingerprint() == second.fingerprint():
         raise DataError(
@@ -72,12 +74,33 @@ def _check_pair(trained: DataSet, test: DataSet) -> None:
             )
 
 
-def _copied(first: Manifest, second: Manifest) -> bool:
-    """Say whether images of one name in two folders are the same, judged by a few of them."""
-    if first.root == second.root:
+def _of_one_folder(trained: DataSet, test: DataSet) -> bool:
+    """Say whether one reader takes both from one folder; a table is a data set of its own."""
+    specs = parse_spec(trained.spec), parse_spec(test.spec)
+    if specs[0].name != specs[1].name or specs[0].name == "csv":
         return False
-    common = sorted(set(first.paths) & set(second.paths))
-    return any(_same_file(first, second, path) for path in common[:_COMPARED])
+    return _same_root(trained.manifest, test.manifest) or _copied(
+        trained.manifest, test.manifest, paths=(*trained.manifest.paths, *test.manifest.paths)
+    )
+
+
+def _same_root(first: Manifest, second: Manifest) -> bool:
+    return os.path.realpath(first.root) == os.path.realpath(second.root)
+
+
+def _copied(first: Manifest, second: Manifest, paths: Sequence[str] | None = None) -> bool:
+    """Say whether images of one name in two folders are the same, judged by a few of them.
+
+    Args:
+        first: One.
+        second: The other.
+        paths: Where to look in both; None for the images that both have.
+    """
+    if _same_root(first, second):
+        return False
+    common = sorted(set(first.paths) & set(second.paths) if paths is None else set(paths))
+    step = max(1, len(common) // _COMPARED)
+    return any(_same_file(first, second, path) for path in common[::step])
 
 
 def _same_file(first: Manifest, second: Manifest, path: str) -> bool:

@@ -31,6 +31,7 @@ from promptreid.report.overlay import MapRow
 from promptreid.report.style import LIGHT, check_lines
 from promptreid.report.trial import TrialRun, trial_runs
 from promptreid.runs.folder import RunFolder
+from promptreid.runs.seen import testable
 from promptreid.text.names import run_names
 
 
@@ -88,7 +89,14 @@ def collect(
     progress = progress or Silent()
     labels = _checked(runs, names, options)
     datasets = choose_report_data(
-        [load_shown(spec, policy=unreadable, progress=progress) for spec in dict.fromkeys(specs)],
+        [
+            testable(
+                runs,
+                load_shown(spec, policy=unreadable, progress=progress),
+                say=progress.message,
+            )
+            for spec in dict.fromkeys(specs)
+        ],
         options,
     )
     curves, curve_remarks = learning_curves(labels, runs)

@@ -10,9 +10,7 @@ import contextlib
 import csv
 import io
 import json
-import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -27,7 +25,9 @@ from promptreid.config.schema import Recipe
 from promptreid.config.yaml_reader import YamlError, parse_yaml
 from promptreid.errors import ConfigError, RunError
 from promptreid.files import write_bytes
+from promptreid.runs.images import ImageRow, read_rows, write_rows
 from promptreid.runs.ledger import LEDGER, Ledger, read_ledger
+from promptreid.runs.leftovers import beside, remove_leftovers
 from promptreid.runs.lock import held
 from promptreid.runs.metrics_table import Training, parse_metrics
 from promptreid.runs.note import clean_note
@@ -41,6 +41,7 @@ from promptreid.runs.records import (
 from promptreid.text.safe import encodable
 
 _RECIPE, _ENVIRONMENT, _DATA = "recipe.yaml", "environment.json", "data.json"
+_IMAGES = "images.csv"
 _STATUS, _METRICS, _SCORES = "status.json", "metrics.csv", "scores.json"
 _LOG, _NOTE, _CHECKPOINTS, _CACHE = "log.txt", "note.txt", "checkpoints", "cache"
 _TRIES, _PAUSE = 4, 0.02
@@ -62,6 +63,7 @@ class RunFolder:
         recipe: Recipe,
         environment: EnvironmentRecord,
         data: Sequence[DataRecord],
+        images: Sequence[ImageRow] = (),
         note: str = "",
         overwrite: bool = False,
     ) -> RunFolder:
@@ -72,6 +74,7 @@ class RunFolder:
             recipe: Resolved recipe.
             environment: Versions, device, seed.
             data: One record a data set.
+            images: All images of the data sets.
             note: What the run is for, in the user's words; "" for none.
             overwrite: Replace an earlier run at `path`, unless a process is training into it.
                 Anything that is not a run stays refused.
@@ -82,7 +85,7 @@ class RunFolder:
         check_free(path, overwrite=overwrite)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+            fresh = beside(path, "tmp")
             fresh.mkdir()
             try:
                 (fresh / _CHECKPOINTS).mkdir()
@@ -92,6 +95,7 @@ class RunFolder:
                 made._write(_RECIPE, encodable(dump_recipe(recipe)).encode())
                 made._write(_ENVIRONMENT, _json(environment))
                 made._write(_DATA, _json([_plain(record) for record in data]))
+                made._write(_IMAGES, write_rows(images))
                 made.write_note(note)
                 made.write_status(StatusRecord(status="started"))
                 _swap(fresh, path)
@@ -244,6 +248,10 @@ class RunFolder:
         """Read what the run knows of its data sets."""
         return parse_record(self._read(_DATA), tuple[DataRecord, ...], self.path / _DATA)
 
+    def images(self) -> tuple[ImageRow, ...]:
+        """Read which images the run has, who they show, and how their files looked."""
+        return read_rows(self._read(_IMAGES), self.path / _IMAGES)
+
     def scores(self) -> tuple[dict[str, Any], ...]:
         """Read the scores, one mapping for each data set."""
         content = self._read(_SCORES)
@@ -318,6 +326,10 @@ class RunFolder:
             RunError: It was deleted, or another run stands in its place.
         """
         self._own_ledger()
+
+    def clean(self) -> None:
+        """Remove what processes that were killed have left; the run must be held."""
+        remove_leftovers(self.path, inside=(self.path, self.last.parent, self.cache))
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None]:
@@ -398,7 +410,7 @@ def _swap(fresh: Path, path: Path) -> None:
     if not path.exists():
         fresh.rename(path)
         return
-    old = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.old")
+    old = beside(path, "old")
     with held(path):  # an empty folder, or a run that no process trains into
         path.rename(old)
         fresh.rename(path)

@@ -112,6 +112,8 @@ class DataRecord(Record):
 
     Attributes:
         spec: As given on the command line.
+        place: The same with the root, and the root that a table may name, in full.
+        beside: Where these lie from the run folder, by option; "" is the root itself.
         role: "train", or "test" for one that is only scored.
         name: Of the manifest.
         fingerprint: Of the manifest.
@@ -122,6 +124,8 @@ class DataRecord(Record):
     """
 
     spec: Text
+    place: Text
+    beside: dict[str, Text]
     role: Role
     name: Text
     fingerprint: str

@@ -124,7 +124,7 @@ def _prints(records: Sequence[DataRecord], role: Role) -> tuple[tuple[str, str],
 
 def _seen(records: Sequence[DataRecord]) -> dict[str, bool]:
     trained = {source.place for source in trained_sources(records)}
-    return {one.spec: source_of(one.spec, one.name).place in trained for one in records}
+    return {one.spec: source_of(one.place, one.name).place in trained for one in records}
 
 
 def _unfinished(path: Path, status: StatusRecord) -> str:

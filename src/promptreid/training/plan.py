@@ -12,6 +12,7 @@ import torch
 from promptreid.config.recipes import load_recipe
 from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError, unknown_name
+from promptreid.runs.data_sets import found_spec, full_spec
 from promptreid.runs.folder import RunFolder, check_free, is_run
 from promptreid.runs.note import clean_note
 from promptreid.tracking.group import read_tracking
@@ -141,8 +142,8 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
     """Take the plan from the folder, and refuse a request that differs from it."""
     recipe, before = run.recipe(), run.environment()
     records = run.data()
-    specs = tuple(record.spec for record in records if record.role == "train")
-    test = tuple(record.spec for record in records if record.role == "test")
+    specs = tuple(found_spec(run, record) for record in records if record.role == "train")
+    test = tuple(found_spec(run, record) for record in records if record.role == "test")
     if request.recipe is not None:
         asked = load_recipe(request.recipe, request.overrides)
         if asked.model_copy(update={"name": recipe.name}) != recipe:
@@ -152,7 +153,9 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
                 "none, or give another --out."
             )
     for option, asked, earlier in (("data", request.data, specs), ("test", request.test, test)):
-        if asked and tuple(asked) != earlier:
+        if asked and [str(full_spec(spec)) for spec in asked] != [
+            str(full_spec(spec)) for spec in earlier
+        ]:
             started = f" --{option} ".join(["", *earlier]).strip() or f"no --{option}"
             raise RunError(
                 f"{out} was started with {started}, not {' '.join(asked)}. Resume with the same "

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.preprocess import Preprocess
+from promptreid.errors import RunError
+from promptreid.models.checkpoint import read_metadata
 from promptreid.runs.data_sets import data_record
 from promptreid.runs.environment import environment
 from promptreid.runs.folder import RunFolder
+from promptreid.runs.images import image_rows
 from promptreid.tracking.tracker import RunInfo
 from promptreid.training.data import TrainingData
 from promptreid.training.plan import Plan
@@ -40,8 +44,9 @@ def create_run(
             track_pictures=plan.track_pictures,
             before=plan.before,
         ),
-        data=[data_record(dataset, "train") for dataset in datasets]
-        + [data_record(dataset, "test") for dataset in tests],
+        data=[data_record(dataset, "train", run=plan.out) for dataset in datasets]
+        + [data_record(dataset, "test", run=plan.out) for dataset in tests],
+        images=image_rows([*datasets, *tests]),
         note=plan.note,
         overwrite=overwrite,
     )
@@ -60,11 +65,31 @@ def run_info(run: RunFolder, plan: Plan, *, epochs: int) -> RunInfo:
     )
 
 
+def check_own_weights(run: RunFolder, path: Path) -> None:
+    """Refuse a checkpoint that another run has written.
+
+    Args:
+        run: The run.
+        path: A checkpoint in its folder.
+
+    Raises:
+        RunError: The checkpoint names another run.
+        WeightsError: It cannot be read.
+    """
+    own = read_metadata(path).get("run", run.id)
+    if own != run.id:
+        raise RunError(
+            f"{path} belongs to another run (id {own}; the run in {run.path} has id {run.id}). Put "
+            "the run's own checkpoint back, or remove this one, and training begins again."
+        )
+
+
 def checkpoint_metadata(
     run: RunFolder, plan: Plan, preprocess: Preprocess, data: TrainingData | None
 ) -> dict[str, Any]:
     """Say what every checkpoint of a run says of itself, beside its model and position."""
     return {
+        "run": run.id,
         "recipe": plan.recipe.model_dump(mode="json"),
         "preprocess": preprocess.to_dict(),
         "classes": list(data.classes) if data is not None else [],

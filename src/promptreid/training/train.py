@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from promptreid.config.schema import Recipe
@@ -9,6 +10,7 @@ from promptreid.data.preprocess import Preprocess
 from promptreid.data.readable import load_readable
 from promptreid.data.unseen import check_unseen
 from promptreid.embedder import Embedder
+from promptreid.errors import PromptReIDError
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Logged, Progress, clock
@@ -20,6 +22,7 @@ from promptreid.tracking.group import Trackers
 from promptreid.training.data import TrainingData
 from promptreid.training.plan import Plan, TrainRequest, make_plan
 from promptreid.training.records import (
+    check_own_weights,
     checkpoint_metadata,
     create_run,
     run_info,
@@ -69,19 +72,21 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     else:
         check_same_data(run, [*datasets, *tests])
         model, preprocess = None, None
-    progress = Logged(progress, run.log)
     with run.locked():
+        run.clean()
+        progress = Logged(progress, run.log)
         trackers = _trackers(run, plan, progress)
         state = TrainingState()
-        if run.last.is_file():
-            model, metadata = load_model(run.last)
-            preprocess = Preprocess.from_dict(metadata["preprocess"])
-            state = TrainingState.unpack(*load_training(run.last))
-            progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
-        if model is None or preprocess is None:  # stopped before the first checkpoint
-            model, preprocess = _started(plan, data, progress)
         stops = (Interrupted, KeyboardInterrupt)
         try:
+            if run.last.is_file():
+                check_own_weights(run, run.last)
+                model, metadata = load_model(run.last)
+                preprocess = Preprocess.from_dict(metadata["preprocess"])
+                state = TrainingState.unpack(*load_training(run.last))
+                progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
+            if model is None or preprocess is None:  # stopped before the first checkpoint
+                model, preprocess = _started(plan, data, progress)
             info = run_info(run, plan, epochs=len(state.table))
             with trackers.session(info, state.table, stopped=stops):
                 tested = [*datasets, *tests]
@@ -104,6 +109,12 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
             where = _where(state, plan.recipe)
             run.write_status(_status("stopped", trackers, at=where))
             raise Interrupted(str(run.path)) from None
+        except Exception as error:
+            said = str(error) if isinstance(error, PromptReIDError) else type(error).__name__
+            with contextlib.suppress(PromptReIDError, OSError):  # the folder may be gone, too
+                where = _where(state, plan.recipe)
+                run.write_status(_status("failed", trackers, at=where, error=said))
+            raise
         _finish(run, state, trackers)
     return run
 

@@ -312,6 +312,7 @@ class Trainer:
         if self._runner is not None:
             self._runner.capture()
         tensors, plain = self.state.pack()
+        self.run.check_own()
         save_model(
             self.run.last, self.model, {**self.metadata, "training": plain}, extra_tensors=tensors
         )
@@ -322,12 +323,14 @@ class Trainer:
     def _save_best(self, score: float | None, chosen_at: str) -> None:
         self.state.best, self.state.best_at = score, chosen_at
         note = {"score": score, "metric": self.recipe.validation.metric, "chosen_at": chosen_at}
+        self.run.check_own()
         save_model(self.run.best, self.model, {**self.metadata, "best": note})
 
     def _save_epoch(self, stage: str, epoch: int) -> None:
         """Keep the weights that validation would see, and drop those that are too old."""
         done = len(self.state.table)
         note = {"of_run": done, "stage": stage, "epoch": epoch}
+        self.run.check_own()
         with self._averaged():
             save_model(
                 self.run.epoch_checkpoint(done), self.model, {**self.metadata, "epoch": note}

@@ -92,7 +92,8 @@ def read(file: Path, options: Options) -> DataSet:
         notes += told
     manifest = own_manifest(file.stem, root, samples, options, source=str(file))
     protocol, told = own_protocol(manifest, options)
-    return DataSet(f"csv:{file}", manifest, protocol, (*notes, *told), own=True)
+    drawn = "split" not in table.columns and not manifest.closed
+    return DataSet(f"csv:{file}", manifest, protocol, (*notes, *told), own=True, drawn=drawn)
 
 
 def _without_unknown(table: Table, words: UnknownWords) -> tuple[Table, tuple[str, ...]]:

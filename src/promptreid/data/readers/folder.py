@@ -74,5 +74,11 @@ def read(root: Path, options: Options) -> DataSet:
     manifest = own_manifest(name, root, samples, options, source=str(root))
     protocol, told = own_protocol(manifest, options)
     return DataSet(
-        f"folder:{root}", manifest, protocol, (*notes, *told), lost=reading.walk.lost, own=True
+        f"folder:{root}",
+        manifest,
+        protocol,
+        (*notes, *told),
+        lost=reading.walk.lost,
+        own=True,
+        drawn=not reading.roles and not manifest.closed,
     )
