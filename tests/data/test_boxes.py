@@ -209,7 +209,7 @@ def test_one_picture_trains_and_is_tested_in_different_boxes(
 def test_an_image_is_a_picture_and_a_box() -> None:
     root = Path("/m")
     same = [Sample("1.png", "a", "train", box=Box(0, 0, 2, 2))] * 2
-    with pytest.raises(DataError, match=r"1.png, box \[0, 0, 2, 2\], is listed twice in split 'tr"):
+    with pytest.raises(DataError, match=r"1.png, box \[0, 0, 2, 2\] is listed twice in split 'tr"):
         Manifest.of("m", root, same)
     other = Sample("1.png", "b", "query", box=Box(0, 0, 2, 2))
     with pytest.raises(DataError, match=r"1 images are in both train and query"):
@@ -271,3 +271,4 @@ def test_equal_files_with_different_boxes_are_different_images(tmp_path: Path) -
     ]
     found = inspect_data(DataSet("x", Manifest.of("m", tmp_path, samples), None))
     assert [group.identities for group in found.duplicates] == [("2", "4")]
+    assert found.duplicates[0].paths == ("a.png, box [9, 0, 9, 9]", "b.png, box [9, 0, 9, 9]")

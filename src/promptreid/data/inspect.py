@@ -109,7 +109,7 @@ def _protocol_summary(manifest: Manifest, protocol: Protocol) -> ProtocolSummary
         hidden = (same == known) & (known > 0) if protocol.same_camera == "exclude" else known < 0
         absent += int((known == 0).sum())
         own_camera += int(hidden.sum())
-        examples += [manifest.paths[row] for row in repeat.query[(known == 0) | hidden]]
+        examples += [manifest.image_name(row) for row in repeat.query[(known == 0) | hidden]]
     sizes = [(repeat.query.size, repeat.gallery.size) for repeat in protocol.repeats]
     people = [np.unique(codes[repeat.gallery]).size for repeat in protocol.repeats]
     queries, galleries = zip(*sizes, strict=True)

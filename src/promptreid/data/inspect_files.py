@@ -56,7 +56,7 @@ def check_files(
     for row, (path, box) in enumerate(zip(manifest.paths, manifest.boxes, strict=True)):
         check = checks[path]
         reason = check.reason or _why_no_box(box, check.size)
-        image = path if box is None else f"{path}, box {box}"
+        image = manifest.image_name(row)
         if (key := (path, None if check.reason else box)) in seen:
             continue
         seen.add(key)
@@ -112,7 +112,7 @@ def _duplicate(manifest: Manifest, rows: Sequence[int]) -> Duplicate:
     splits = [manifest.splits[row] for row in rows]
     training = [split in TRAINING_SPLITS for split in splits]
     return Duplicate(
-        paths=tuple(manifest.paths[row] for row in rows),
+        paths=tuple(manifest.image_name(row) for row in rows),
         splits=tuple(splits),
         identities=tuple(sorted({manifest.identities[row] for row in rows})),
         leak=any(training) and not all(training),

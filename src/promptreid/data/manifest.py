@@ -159,6 +159,11 @@ class Manifest:
         """Return where the pixels of one row are: its file, and which part of it."""
         return ImageSource(self.path(index), self.boxes[index])
 
+    def image_name(self, index: int) -> str:
+        """Name the image of one row for people: its path, and its box where it has one."""
+        box = self.boxes[index]
+        return self.paths[index] if box is None else f"{self.paths[index]}, box {box}"
+
     def images(self) -> list[ImageSource]:
         """Return where the pixels of all rows are."""
         return [self.image(index) for index in range(len(self))]

@@ -112,9 +112,9 @@ def _check_paths(manifest: Manifest) -> None:
             raise DataError(f"The path {path!r} of row {row} climbs out of its folder with '..'.")
         first = seen.setdefault((images[row], split), row)
         if first != row:
-            box = f", box {manifest.boxes[row]}," if manifest.boxes[row] else ""
             raise DataError(
-                f"{path}{box} is listed twice in split {split!r} (rows {first} and {row})."
+                f"{manifest.image_name(row)} is listed twice in split {split!r} (rows {first} and "
+                f"{row})."
             )
 
 

@@ -116,4 +116,4 @@ def _label(selection: Selection, place: int) -> str:
     manifest = selection.manifest
     camera = manifest.cameras[place]
     told = "" if camera is None else f", camera {camera}"
-    return f"{selection.identities[selection.groups[place]]}{told}, {manifest.paths[place]}"
+    return f"{selection.identities[selection.groups[place]]}{told}, {manifest.image_name(place)}"

@@ -107,12 +107,12 @@ def unmatched_queries(trial: Trial, scores: Scores) -> tuple[Unmatched, ...]:
         for row, reason in zip(repeat.query.tolist(), result.reason.tolist(), strict=True):
             if reason >= 0:
                 rows.setdefault(reason, []).append(row)
-    paths = trial.manifest.paths
+    name = trial.manifest.image_name
     return tuple(
         Unmatched(
             reason=REASONS[reason],
             count=len(found),
-            examples=tuple(paths[row] for row in list(dict.fromkeys(found))[:_EXAMPLES]),
+            examples=tuple(name(row) for row in list(dict.fromkeys(found))[:_EXAMPLES]),
         )
         for reason, found in sorted(rows.items())
     )

@@ -122,7 +122,7 @@ def cross_fitted(
 
 def _some(rows: TrainingManifest, seed: int) -> TrainingManifest:
     """Draw from many images; two thousand make two million pairs."""
-    ordered = sorted(range(len(rows)), key=rows.paths.__getitem__)
+    ordered = sorted(range(len(rows)), key=rows.image_keys().__getitem__)
     return rows.select(sorted(pick(ordered, _IMAGES, generator(seed, rows.name, "cross-fit"))))
 
 
