@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.modules.module import register_module_forward_pre_hook
 
@@ -384,6 +385,20 @@ def test_cached_features_are_taken_again_when_anything_they_depend_on_changes(
         model.backbone.image.proj.mul_(2)
     assert not torch.equal(features(), first)
     assert kept() == 5
+    before = list(tmp_path.iterdir())
+
+    # What is damaged is made anew, and the file mended with it.
+    wanted = features(fingerprint="c")
+    (path,) = [one for one in tmp_path.iterdir() if one not in before]
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-2000 % len(whole)] ^= 64
+    save_file({"projected": torch.zeros_like(wanted)}, tmp_path / "other")
+    damages = (b"", whole[: len(whole) // 2], bytes(flipped), (tmp_path / "other").read_bytes())
+    for damage in damages:
+        path.write_bytes(damage)
+        assert torch.equal(features(fingerprint="c"), wanted)
+        assert path.read_bytes() == whole
 
 
 # --- pixels

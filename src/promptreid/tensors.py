@@ -21,6 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from promptreid.errors import first_line
 from promptreid.files import replacing
 
 _SUMS, _DIGEST = "checksums", "digest"
@@ -87,7 +88,7 @@ def read_tensors(
     except DamagedTensors:
         raise
     except Exception as error:  # whatever the parser raises
-        raise DamagedTensors(_first_line(error)) from error
+        raise DamagedTensors(first_line(error)) from error
     for name, check in checks.items():
         if check.result() != sums[name]:
             raise DamagedTensors(f"the tensor {name} is not as it was written")
@@ -129,7 +130,3 @@ def _digest(described: Mapping[str, str]) -> str:
 
 def _threads() -> int:
     return min(_THREADS, os.cpu_count() or 1)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation import Embeddings
+from promptreid.tensors import write_tensors
 
 
 def some(count=5, dim=3):
@@ -134,8 +135,22 @@ def test_reading_something_else_is_told(tmp_path):
     with pytest.raises(EvaluationError, match="cannot be read"):
         Embeddings.load(wrong)
     save_file({"x": torch.ones(1)}, wrong)
-    with pytest.raises(EvaluationError, match="format None, version None"):
+    with pytest.raises(EvaluationError, match="no checksums"):
         Embeddings.load(wrong)
+    write_tensors(wrong, {"x": torch.ones(1)}, {"format": "other"})
+    with pytest.raises(EvaluationError, match="format 'other', version None"):
+        Embeddings.load(wrong)
+
+
+def test_one_wrong_bit_is_found(tmp_path):
+    path = some().save(tmp_path / "e.safetensors")
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        content = bytearray(whole)
+        content[place] ^= 1 << place % 8
+        path.write_bytes(content)
+        with pytest.raises(EvaluationError, match="cannot be read"):
+            Embeddings.load(path)
 
 
 def test_a_truncated_file_is_told(tmp_path):

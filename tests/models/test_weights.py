@@ -1,72 +1,15 @@
 """Weight files of others: damaged, hostile or odd ones become a sentence, and nothing else."""
 
-import io
 import pickle
-import random
 import time
 import zipfile
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
-from promptreid.errors import PromptReIDError, WeightsError
-from promptreid.interop.clip_reid import read_clip_reid
+from promptreid.errors import WeightsError
 from promptreid.models.weights import load_strictly, read_weights
-
-TENSORS = {
-    "image_encoder.x": torch.arange(6.0).reshape(2, 3),
-    "image_encoder.conv1.weight": torch.ones(4, 3, 2, 2),
-    "classifier.weight": torch.ones(3, 4).half(),
-}
-
-
-def saved(*, zipped: bool) -> bytes:
-    memory = io.BytesIO()
-    content = {"state_dict": TENSORS, "epoch": 3}
-    torch.save(content, memory, _use_new_zipfile_serialization=zipped)
-    return memory.getvalue()
-
-
-def safetensors(tmp_path) -> bytes:
-    save_file(TENSORS, tmp_path / "whole.safetensors")
-    return (tmp_path / "whole.safetensors").read_bytes()
-
-
-def damaged(source: bytes, rng: random.Random) -> bytes:
-    """Flip, delete or insert at one to three places, or cut the file."""
-    content = bytearray(source)
-    if rng.random() < 0.1:
-        return bytes(content[: rng.randrange(len(content))])
-    for _ in range(rng.choice((1, 2, 3))):
-        at, kind = rng.randrange(len(content)), rng.randrange(3)
-        if kind == 0:
-            content[at] ^= 1 << rng.randrange(8)
-        elif kind == 1:
-            del content[at : at + rng.choice((1, 4, 16))]
-        else:
-            content[at:at] = bytes([rng.randrange(256)])
-    return bytes(content)
-
-
-@pytest.mark.parametrize("read", [read_weights, read_clip_reid])
-@pytest.mark.parametrize("layout", ["legacy", "zip", "safetensors"])
-def test_damage_of_any_kind_is_a_sentence(layout, read, tmp_path):
-    source = safetensors(tmp_path) if layout == "safetensors" else saved(zipped=layout == "zip")
-    path = tmp_path / ("x.safetensors" if layout == "safetensors" else "x.pth")
-    rng = random.Random(f"{layout} {read.__name__}")
-    told = []
-    for _ in range(400):
-        path.write_bytes(damaged(source, rng))
-        start = time.monotonic()
-        try:
-            read(path)
-        except PromptReIDError as error:
-            told.append(str(error))
-        assert time.monotonic() - start < 5
-    assert len(told) > 100
-    assert all(str(path) in sentence for sentence in told)
 
 
 def test_one_wrong_bit_in_a_zipped_file_is_found(tmp_path):

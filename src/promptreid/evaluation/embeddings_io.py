@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from promptreid.data.unknown import UnknownWords
-from promptreid.errors import EvaluationError
+from promptreid.errors import EvaluationError, first_line
 from promptreid.evaluation.camera_names import CameraNames
 from promptreid.evaluation.embeddings import Embeddings
-from promptreid.tensors import write_tensors
+from promptreid.tensors import DamagedTensors, read_tensors, write_tensors
 
 FORMAT = "promptreid-embeddings"
 VERSION = "1"
@@ -50,19 +50,17 @@ def write_embeddings(embeddings: Embeddings, path: Path) -> Path:
 def read_embeddings(path: Path) -> Embeddings:
     """Read embeddings onto the CPU; see `Embeddings.load`."""
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            header = file.metadata() or {}
-            if header.get("format") != FORMAT or header.get("version") != VERSION:
-                raise EvaluationError(
-                    f"{path} is not a file of embeddings that this version reads: its header says "
-                    f"format {header.get('format')!r}, version {header.get('version')!r}; expected "
-                    f"{FORMAT!r}, version {VERSION!r}."
-                )
-            vectors = file.get_tensor("vectors")
-            columns: dict[str, Any] = json.loads(file.get_tensor("columns").numpy().tobytes())
+        tensors, header = read_tensors(path)
+        if header.get("format") != FORMAT or header.get("version") != VERSION:
+            raise EvaluationError(
+                f"{path} is not a file of embeddings that this version reads: its header says "
+                f"format {header.get('format')!r}, version {header.get('version')!r}; expected "
+                f"{FORMAT!r}, version {VERSION!r}."
+            )
+        columns: dict[str, Any] = json.loads(tensors["columns"].numpy().tobytes())
         cameras = columns["cameras"]
         return Embeddings(
-            vectors=vectors,
+            vectors=tensors["vectors"],
             identities=tuple(columns["identities"]),
             cameras=None
             if cameras is None
@@ -70,8 +68,8 @@ def read_embeddings(path: Path) -> Embeddings:
             paths=tuple(columns["paths"]),
             normalized=bool(json.loads(header["normalized"])),
         )
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (DamagedTensors, OSError, ValueError, KeyError, TypeError) as error:
         raise EvaluationError(
-            f"Embeddings cannot be read from {path}: {error}. The file must be one that "
-            "Embeddings.save has written."
+            f"Embeddings cannot be read from {path}: {first_line(error)}. The file must be one "
+            "that Embeddings.save has written."
         ) from error

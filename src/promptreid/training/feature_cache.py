@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from promptreid.data.loading import TestLoader
@@ -17,7 +16,7 @@ from promptreid.data.store import ImageStore
 from promptreid.errors import RunError, first_line
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
-from promptreid.tensors import write_tensors
+from promptreid.tensors import DamagedTensors, read_tensors, write_tensors
 from promptreid.training.device import forward_precision
 
 _BATCH = 64
@@ -38,7 +37,7 @@ def cached_projections(
 
     Taken in eval mode, without augmentation and without side information, as stage 1 of CLIP-ReID
     does. The file's name is a hash of everything the features depend on (image tower weights, rows,
-    preprocessing, precision), so that a stale file is never read.
+    preprocessing, precision), so that a stale file is never read. A damaged file is made anew.
 
     Args:
         model: Its image tower is used.
@@ -55,10 +54,12 @@ def cached_projections(
     """
     key = _key(model, preprocess, fingerprint, precision, device)
     path = folder / f"projected-{key}.safetensors"
-    if path.is_file():
-        return load_file(path)["projected"].to(device)
+    shape = (len(store), model.backbone.image.widths[2])
+    kept = _kept(path, shape, progress)
+    if kept is not None:
+        return kept.to(device)
     model.eval()
-    features = torch.empty(len(store), model.backbone.image.widths[2])
+    features = torch.empty(shape)
     progress.start("image features", len(store), "images")
     with torch.no_grad():
         for rows, images in TestLoader(store, preprocess, _BATCH, device=device).batches():
@@ -75,6 +76,21 @@ def cached_projections(
             "another --out."
         ) from error
     return features.to(device)
+
+
+def _kept(path: Path, shape: tuple[int, int], progress: Progress) -> Tensor | None:
+    """Return features that were kept; None where there are none, or they are damaged."""
+    if not path.is_file():
+        return None
+    try:
+        features = read_tensors(path)[0]["projected"]
+        if features.shape == shape and features.dtype == torch.float32:
+            return features
+        why = f"they are {tuple(features.shape)} {features.dtype}"
+    except (DamagedTensors, KeyError) as error:
+        why = first_line(error)
+    progress.message(f"kept image features are damaged ({why}) and are computed again: {path}")
+    return None
 
 
 def _key(
