@@ -39,6 +39,13 @@ def test_what_was_written_comes_back(path):
     assert set(some) == {"scalar"}
 
 
+def test_equal_content_gives_equal_bytes(path, tmp_path):
+    for number in range(8):
+        again = tmp_path / f"{number}.safetensors"
+        write_tensors(again, TENSORS, {"told": "é"})
+        assert again.read_bytes() == path.read_bytes()
+
+
 def test_every_flipped_bit_is_found(path):
     """All but those of a flag, any value of which but 0 is read as true and means the same."""
     content = np.frombuffer(path.read_bytes(), dtype=np.uint8)

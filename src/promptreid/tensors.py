@@ -24,7 +24,7 @@ from torch import Tensor
 from promptreid.errors import first_line
 from promptreid.files import replacing
 
-_SUMS, _DIGEST = "checksums", "digest"
+_KEY, _CONTENT, _DIGEST, _SUMS = "promptreid", "content", "digest", "checksums"
 _THREADS = 4
 
 
@@ -42,7 +42,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     Args:
         path: Where; its folder is made.
         tensors: Contiguous tensors by name.
-        metadata: Text by key, other than "checksums" and "digest".
+        metadata: Text by key, other than "checksums".
 
     Raises:
         OSError: The file cannot be written.
@@ -50,12 +50,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """
     with ThreadPoolExecutor(_threads()) as pool:
         sums = dict(zip(tensors, pool.map(_checksum, tensors.values()), strict=True))
-    described = {**metadata, _SUMS: json.dumps(sums)}
-    described[_DIGEST] = _digest(described)
+    text = json.dumps({**metadata, _SUMS: sums})
+    # One entry, since safetensors writes several in any order: equal content gives equal bytes.
+    header = {_KEY: json.dumps({_CONTENT: text, _DIGEST: _digest(text)})}
     with replacing(path) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode
-        save_file(dict(tensors), temporary, metadata=described)
+        save_file(dict(tensors), temporary, metadata=header)
         temporary.chmod(mode)  # safetensors makes files that only their owner can read
 
 
@@ -106,12 +107,14 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 def _checked(file: Any) -> tuple[dict[str, str], dict[str, str]]:
     """Return the metadata and the sum of each tensor, checked."""
-    described = dict(file.metadata() or {})
-    if _SUMS not in described and _DIGEST not in described:
+    header = dict(file.metadata() or {})
+    if _KEY not in header:
         raise ForeignTensors("it has no checksums")
-    if described.pop(_DIGEST, None) != _digest(described):
+    sealed = json.loads(header[_KEY])
+    if sealed[_DIGEST] != _digest(sealed[_CONTENT]):
         raise DamagedTensors("its metadata are not as they were written")
-    sums = json.loads(described.pop(_SUMS))
+    described = json.loads(sealed[_CONTENT])
+    sums = described.pop(_SUMS)
     if set(sums) != set(file.keys()):
         raise DamagedTensors("its tensors are not those that were written")
     return described, sums
@@ -123,8 +126,7 @@ def _checksum(tensor: Tensor) -> str:
     return f"{zlib.crc32(content, zlib.crc32(kind)):08x}"
 
 
-def _digest(described: Mapping[str, str]) -> str:
-    text = json.dumps(dict(described), sort_keys=True)
+def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -14,7 +14,6 @@ from importlib.metadata import version
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 
 from promptreid.errors import ConfigError, DataError, RunError
@@ -197,8 +196,7 @@ def _in_image_stage(out):
     last = out / "checkpoints" / "last.safetensors"
     if not last.is_file():
         return False
-    with safe_open(last, "pt") as file:
-        record = json.loads(file.metadata()["promptreid"])
+    record = read_metadata(last)
     return record["training"]["stage"] == 1 and record["training"]["epoch"] > 2
 
 
