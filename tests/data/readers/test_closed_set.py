@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from promptreid.data.dataset import DataSet, load_data
 from promptreid.data.inspect import inspect_data
@@ -13,6 +14,7 @@ from promptreid.data.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.validation import make_validation
 from promptreid.errors import DataError
+from promptreid.evaluation import Embeddings, evaluate_protocol
 
 PEOPLE = "abcdef"
 
@@ -77,6 +79,20 @@ def test_test_images_against_training_images(
     assert found.ok
     assert found.protocol is not None
     assert found.protocol.absent == 0
+
+
+def test_scores_are_those_of_recognition(tmp_path: Path) -> None:
+    data = closed(table(tmp_path))
+    assert data.protocol is not None
+    rows, protocol = data.protocol.compact()
+    manifest = data.manifest.select(rows)
+    vectors = torch.nn.functional.one_hot(
+        torch.tensor([PEOPLE.index(name) for name in manifest.identities]), 6
+    ).float()
+    vectors[manifest.indices("test")[0]] = vectors[manifest.indices("test")[1]]
+    found = Embeddings.from_vectors(vectors, list(manifest.identities), cameras=manifest.cameras)
+    (scores,) = evaluate_protocol(found, protocol).per_repeat
+    assert scores.curve[0] == pytest.approx(5 / 6)  # the first query looks like another identity
 
 
 def test_training_never_sees_test_images(tmp_path: Path) -> None:
