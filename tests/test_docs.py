@@ -8,9 +8,12 @@ import click
 import pytest
 
 from promptreid.cli.main import cli, main
-from promptreid.config.recipes import load_recipe
+from promptreid.config.keys import known_keys
+from promptreid.config.recipes import load_recipe, recipe_names
+from promptreid.config.schema import Recipe
 from promptreid.data.registry import READERS
 from promptreid.data.spec import parse_spec
+from promptreid.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -83,3 +86,41 @@ def test_the_offline_tour_of_the_readme_runs(tmp_path, capsys, monkeypatch):
         assert done.value.code == 0, capsys.readouterr().err
     assert "Protocol market1501" in capsys.readouterr().out
     assert (tmp_path / "runs" / "clip-reid-tiny-market1501-seed0" / "scores.json").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_data_sets_with_options_are_quoted_for_the_shell(page):
+    for line in page.read_text(encoding="utf-8").splitlines():
+        for word in re.findall(r"(?:--data|--test|inspect)\s+(\S+)", line):
+            if "?" in word or "&" in word:
+                assert word[0] in "\"'", line
+
+
+def test_the_glossary_leads_to_keys_and_recipes_that_exist():
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| ")]
+    named = {code for row in rows for code in re.findall(r"`([^`]+)`", row[-2])}
+    recipes = {name for name in named if re.fullmatch(r"[a-z][a-z-]*(/[a-z-]+)?", name)}
+    known = {*recipe_names(), *READERS, "camera", "prompt", "precision", "losses"}
+    assert len(recipes) > 8
+    assert recipes <= known
+    _, keys = known_keys(Recipe, {"stages": [{"name": "NAME"}]})
+    dotted = {re.sub(r"^(losses|batch)\.", r"stages.NAME.\1.", name) for name in named}
+    dotted = {name for name in dotted if re.fullmatch(r"[a-zA-Z_]+(\.[a-zA-Z0-9_]+)+", name)}
+    assert len(dotted) > 25
+    assert dotted <= set(keys)
+
+
+def test_words_of_the_glossary_are_answered_with_its_keys():
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    section = text.partition("## Settings")[2].partition("## ")[0]
+    for line in section.splitlines():
+        cells = [re.findall(r"`([^`]+)`", cell) for cell in line.split("|")[1:3]]
+        if not any(cells) or "read as" in line:
+            continue
+        for word in cells[0]:
+            with pytest.raises(ConfigError) as caught:
+                load_recipe("clip-reid", [f"{word}=1"])
+            ends = [name.removeprefix("stages.NAME.") for name in cells[1]]
+            ends = [end.partition(" ")[0] for end in ends]
+            assert any(end in str(caught.value) for end in ends), (word, str(caught.value))

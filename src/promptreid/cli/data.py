@@ -124,7 +124,7 @@ def synth(
         )
         spec = f"market1501:{out}"
     lines.finish()
-    click.echo(f"rendered {identities} identities into {out}; read them as {spec}")
+    click.echo(f"rendered {identities} identities into {out}; read them as '{spec}'")
 
 
 class Counted:
