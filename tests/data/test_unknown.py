@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptreid.data.unknown import UnknownWords, known_values, rows_of_known_identity
+from promptreid.data.unknown import (
+    UnknownWords,
+    known_values,
+    rows_of_known_identity,
+    unmet_notes,
+)
 from promptreid.errors import DataError
 
 USUAL = [
@@ -52,6 +57,7 @@ def test_further_words() -> None:
         assert words.means_unknown(word, "identity")
     assert not words.means_unknown("whale", "identity")
     assert not words.means_unknown("nobody", "hat")
+    assert UnknownWords.of(" Keep") == UnknownWords(keep=True)
     assert UnknownWords.of("auto") == UnknownWords.of("") == UnknownWords()
 
 
@@ -99,6 +105,13 @@ def test_images_of_unknown_identity_are_left_out_and_counted() -> None:
         "3 of 6 images are left out, since their identity is not known: 'unknown' (2), '?' (1). "
         "The option unknown=keep takes such words as names.",
     )
+
+
+def test_words_that_nothing_is_named_are_said() -> None:
+    words = UnknownWords.of("new_whale,nobody")
+    assert unmet_notes(words, ["New_Whale", "a", "NOBODY "]) == ()
+    (note,) = unmet_notes(words, ["new whale", "nobody"])
+    assert note.startswith("No identity, camera or view is named 'new_whale', which the option")
 
 
 def test_no_known_identity_is_an_error() -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -58,8 +58,8 @@ class UnknownWords:
     @classmethod
     def of(cls, option: str) -> UnknownWords:
         """Read the option `unknown` of readers: "auto", "keep", or further words with commas."""
-        if option in (AUTO, KEEP):
-            return cls(keep=option == KEEP)
+        if _plain(option) in (AUTO, KEEP):
+            return cls(keep=_plain(option) == KEEP)
         return cls(further=frozenset(_plain(word) for word in option.split(",") if word.strip()))
 
     def means_unknown(self, value: str, column: str) -> bool:
@@ -141,6 +141,22 @@ def rows_of_known_identity(
         f"known: {words_met(met)}."
     )
     return kept, (told + _way_out(met),)
+
+
+def unmet_notes(words: UnknownWords, names: Iterable[str]) -> tuple[str, ...]:
+    """Say which of the user's own words nothing is named, since they may be misspelled.
+
+    Args:
+        words: With the user's own.
+        names: All identities, cameras and views as they were written.
+    """
+    unmet = sorted(words.further - {_plain(name) for name in set(names)})
+    if not unmet:
+        return ()
+    return (
+        f"No identity, camera or view is named {' or '.join(map(shown, unmet))}, which the option "
+        "unknown gives as a word for those that are not known.",
+    )
 
 
 def name_of(value: object, column: str, words: UnknownWords) -> str | None:

@@ -208,6 +208,9 @@ def test_unknown_words_can_be_names(tmp_path: Path) -> None:
     assert data.manifest.identities.count("unknown") == 8
     data = load_data(f"csv:{tmp_path}/cows.csv?unknown=d,c")
     assert sorted(set(data.manifest.identities)) == ["a", "b"]
+    assert not any("is named" in note for note in data.notes)
+    data = load_data(f"csv:{tmp_path}/cows.csv?unknown=e")
+    assert any("No identity, camera or view is named 'e'" in note for note in data.notes)
 
 
 @pytest.mark.parametrize("word", ["-1", "nan", "NULL", "unknown", "-1.0"])

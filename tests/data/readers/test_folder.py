@@ -48,6 +48,7 @@ def test_a_folder_of_unknown_ones_is_left_out(flat: Path, make_images) -> None:
     assert "3 of 27 images are left out" in data.notes[0]
     assert "'Unknown' (3)" in data.notes[0]
     assert "Unknown" in load_data(f"folder:{flat}?unknown=keep").manifest.identities
+    assert any("named 'e1'" in note for note in load_data(f"folder:{flat}?unknown=e1").notes)
 
 
 def test_folders_of_unknown_ones_below_sites_are_left_out(tmp_path: Path, make_images) -> None:

@@ -30,7 +30,13 @@ from promptreid.data.readers.options import MissingOptions
 from promptreid.data.tables.messages import shown
 from promptreid.data.tables.reader import Table, read_table
 from promptreid.data.tables.repeats import distinct_rows
-from promptreid.data.unknown import UnknownWords, known_values, rows_of_known_identity
+from promptreid.data.unknown import (
+    NAMES,
+    UnknownWords,
+    known_values,
+    rows_of_known_identity,
+    unmet_notes,
+)
 from promptreid.errors import DataError, unknown_name
 from promptreid.files import full_path
 
@@ -102,6 +108,8 @@ def _without_unknown(table: Table, words: UnknownWords) -> tuple[Table, tuple[st
     kept, notes = rows_of_known_identity(
         table.columns["identity"], splits, words, source=str(table.file)
     )
+    written = (cell for name in NAMES for cell in table.columns.get(name, ()))
+    notes += unmet_notes(words, written)
     table = table.select(kept)
     for name in table.columns:
         if name not in ("path", "identity", "split"):

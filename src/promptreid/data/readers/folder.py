@@ -19,7 +19,7 @@ from promptreid.data.readers.flat import FlatOptions, own_manifest, own_protocol
 from promptreid.data.readers.folder_advice import no_identities
 from promptreid.data.readers.identity_folders import IdentityFolders
 from promptreid.data.readers.role_folders import refuse_known_layout
-from promptreid.data.unknown import rows_of_known_identity
+from promptreid.data.unknown import rows_of_known_identity, unmet_notes
 from promptreid.errors import DataError
 
 
@@ -60,12 +60,14 @@ def read(root: Path, options: Options) -> DataSet:
     samples = reading.samples()
     if not samples:
         raise no_identities(root, reading.walk, depth=options.depth)
+    names = [sample.identity.rsplit("/", 1)[-1] for sample in samples]
     kept, unknown = rows_of_known_identity(
-        [sample.identity.rsplit("/", 1)[-1] for sample in samples],
+        names,
         [sample.split for sample in samples],
         options.unknown_words,
         source=str(root),
     )
+    unknown += unmet_notes(options.unknown_words, names)
     samples = [samples[row] for row in kept]
     notes = (*unknown, *reading.notes())
     if not reading.roles:
