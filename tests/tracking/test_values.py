@@ -80,3 +80,15 @@ def test_settings_get_the_keys_of_overrides():
         "start.checkpoint": None,
         "empty": [],
     }
+
+
+def test_of_exchanged_words_one_number_a_kind_is_told():
+    kinds = {"own": {"mAP": 0.5, "rank-1": 0.4}, "permuted": {"mAP": 0.3}, "none": {"mAP": 0.45}}
+    control = {**kinds, "own_minus_permuted": {"mAP": {"value": 0.2}}, "draws": 3}
+    found = score_values([{"data": "folder:/a", "mAP": 0.5, "word_control": control}])
+    assert found == {
+        "scores/mAP": 0.5,
+        "scores/word_control/own/mAP": 0.5,
+        "scores/word_control/permuted/mAP": 0.3,
+        "scores/word_control/none/mAP": 0.45,
+    }

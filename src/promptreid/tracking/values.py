@@ -73,6 +73,9 @@ def _scores_only(result: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in result.items() if key not in _NOT_SCORES}
     if result.get("repeats", 1) == 1:  # one repeat has no spread: zeros would look like certainty
         kept.pop("std", None)
+    if isinstance(control := kept.get("word_control"), Mapping):  # one number a kind of word
+        kinds = ("own", "permuted", "none")
+        kept["word_control"] = {kind: {"mAP": control[kind]["mAP"]} for kind in kinds}
     return kept
 
 
