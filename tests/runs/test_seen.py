@@ -202,3 +202,28 @@ def test_a_resumed_run_needs_the_rows_and_the_bytes_that_it_began_with(folder, t
     image.unlink()
     with pytest.raises(RunError, match="1 row removed"):
         check_same_data(run, [load_data(spec)])
+
+
+def test_images_of_a_closed_set_that_trained_are_never_tested(folder, tmp_path):
+    spec = f"folder:{folder}?identities=closed"
+    run = start(tmp_path / "run", spec)
+    said = []
+    dataset = load_data(spec)
+    assert fit_for_test([run.path], dataset, say=said.append) is dataset
+    assert said == []
+    for person in folder.iterdir():
+        (person / "9.jpg").write_bytes(person.name.encode() * 50)
+    changed = load_data(spec)
+    learned = {row.path for row in run.images() if row.split == "train"}
+    query = changed.protocol.repeats[0].query
+    assert learned & {changed.manifest.paths[int(row)] for row in query}  # by the new draw
+    with pytest.raises(
+        RunError, match=r"24 rows added\. \d+ of the 72 images that would be tested"
+    ):
+        fit_for_test([run.path], changed, say=said.append)
+    for person in folder.iterdir():
+        (person / "9.jpg").unlink()
+    shutil.rmtree(folder / "03")
+    fit = fit_for_test([run.path], load_data(spec), say=said.append)
+    assert "4 rows removed. No image that is tested has trained." in said[0]
+    assert said[0] in fit.notes

@@ -25,7 +25,8 @@ def testable(paths: Sequence[Path], dataset: DataSet, *, say: Callable[[str], No
 
     Data that are those of the runs, and data that have nothing to do with them, are returned as
     they are. Where data of a run have changed, that is said and noted. People who trained stay
-    training people where the split is drawn; elsewhere nobody who trained may be tested.
+    training people where the split is drawn; elsewhere nobody who trained may be tested. In a
+    closed set no image that trained may be.
 
     Args:
         paths: Run folders and checkpoints; a checkpoint that lies in no run knows of no data.
@@ -33,10 +34,13 @@ def testable(paths: Sequence[Path], dataset: DataSet, *, say: Callable[[str], No
         say: Hears what has changed.
 
     Raises:
-        RunError: People that would be tested were trained on, or a file of a run is damaged.
+        RunError: People, or images of a closed set, that would be tested were trained on; or a file
+            of a run is damaged.
     """
-    if dataset.protocol is None or dataset.manifest.closed:
+    if dataset.protocol is None:
         return dataset
+    if dataset.manifest.closed:
+        return _closed(paths, dataset, say)
     _say_known(paths, dataset, say)
     trained: People = set()
     told: list[str] = []
@@ -48,6 +52,42 @@ def testable(paths: Sequence[Path], dataset: DataSet, *, say: Callable[[str], No
         return dataset
     found = _without(dataset, trained, " ".join(told), say)
     return replace(found, notes=(*found.notes, *told))
+
+
+def _closed(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], None]) -> DataSet:
+    """Make sure that no image of a closed set is tested that trained, and say what has changed."""
+    now, tested = dataset.manifest.fingerprint(), _images_tested(dataset)
+    place = source_of(dataset.spec, dataset.manifest.name).place
+    told: list[str] = []
+    for run in filter(None, map(RunFolder.of, paths)):
+        records = run.data()
+        own = [n for n, one in enumerate(records) if source_of(one.place, one.name).place == place]
+        if not own or any(records[number].fingerprint == now for number in own):
+            continue
+        rows = [row for row in run.images() if row.data_set in own]
+        about = (
+            f"The data behind {dataset.spec} are not as when {run.path} was started: "
+            f"{difference(rows, dataset)}."
+        )
+        learned = {(row.path, *row.key) for row in rows if row.split in TRAINING_SPLITS}
+        if run.recipe().stages and (known := tested & learned):
+            raise RunError(
+                f"{about} {len(known)} of the {len(tested)} images that would be tested were "
+                f"trained on: {few(sorted(path for path, *_ in known))}. Restore the data, or give "
+                "others with --data."
+            )
+        told.append(f"{about} No image that is tested has trained.")
+    for sentence in told:
+        say(sentence)
+    return replace(dataset, notes=(*dataset.notes, *told)) if told else dataset
+
+
+def _images_tested(dataset: DataSet) -> set[tuple[str, str, str]]:
+    assert dataset.protocol is not None
+    manifest = dataset.manifest
+    keys = people(manifest)
+    rows = {int(row) for repeat in dataset.protocol.repeats for row in repeat.query}
+    return {(manifest.paths[row], *keys[row]) for row in rows}
 
 
 def _history(run: RunFolder, dataset: DataSet) -> tuple[People, list[str]]:
