@@ -118,4 +118,4 @@ def difference(rows: Sequence[ImageRow], dataset: DataSet) -> str:
         for count, word in ((len(after - before), "added"), (len(before - after), "removed"))
         if count
     ]
-    return ", ".join(told) or "rows have other splits, cameras or attributes"
+    return ", ".join(told) or "rows have other splits, cameras, boxes or attributes"

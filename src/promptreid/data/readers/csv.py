@@ -187,7 +187,10 @@ def _distinct(
     ]
     return distinct_rows(
         table.file,
-        [(root / path, box) for path, box in zip(columns["path"], boxes, strict=True)],
+        [
+            (posixpath.join(root, path), box)
+            for path, box in zip(columns["path"], boxes, strict=True)
+        ],
         table.lines,
         names=named,
         labels={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ _LARGEST_CELL = 2**31 - 1  # characters
 _INDEX = re.compile(r"Unnamed: [0-9]+(\.[0-9]+)*")
 """Names that pandas gives to columns without one when it reads a table."""
 _EXAMPLES = 3
+_LIMIT = threading.Lock()
+"""One table is read at a time, since the limit on the size of a cell is the whole process's."""
 
 
 @dataclass(frozen=True)
@@ -158,11 +161,12 @@ def _records(file: Path, lines: Sequence[str], dialect: Dialect) -> Iterator[_Re
 @contextmanager
 def _large_cells() -> Generator[None]:
     """Lift the limit on the size of a cell, which the module keeps for the whole process."""
-    before = csv.field_size_limit(_LARGEST_CELL)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+    with _LIMIT:
+        before = csv.field_size_limit(_LARGEST_CELL)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
 
 
 def _check_header(file: Path, header: Sequence[str], line: int) -> None:
