@@ -22,6 +22,7 @@ from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.scoring import evaluate_protocol
 from promptreid.evaluation.sentence_embed import embed_with_sentences
 from promptreid.evaluation.sentence_share import SentenceShare
+from promptreid.evaluation.side_note import side_note
 from promptreid.models.reid import ReIDModel
 
 
@@ -97,7 +98,8 @@ def score_data(
         multi_query=multi_query,
     )
     used = None if share is None else share.usable(manifest)
-    return replace(scores, flip=flip, sentences=used), embeddings
+    note = " ".join(filter(None, (scores.note, side_note(model, manifest, metadata))))
+    return replace(scores, flip=flip, sentences=used, note=note), embeddings
 
 
 def tested_rows(dataset: DataSet) -> Manifest:

@@ -18,6 +18,7 @@ from promptreid.evaluation.score_data import tested_protocol
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.scoring import evaluate_protocol
 from promptreid.evaluation.settings import RetrievalSettings
+from promptreid.evaluation.side_note import side_note
 from promptreid.evaluation.uncertainty import (
     FEWEST_IDENTITIES,
     LEVEL,
@@ -172,7 +173,8 @@ def score_words(
         for embeddings in (found.own, found.none, *found.permuted)
     )
     control = compare_words(own, tuple(permuted), none, seed=seed)
-    return replace(own, flip=settings.flip), found.own, control
+    note = " ".join(filter(None, (own.note, side_note(model, manifest, metadata))))
+    return replace(own, flip=settings.flip, note=note), found.own, control
 
 
 def compare_words(
