@@ -7,7 +7,6 @@ import pytest
 from promptreid.evaluation import embed as embedding
 from promptreid.progress import Silent
 from promptreid.report import cache
-from promptreid.runs.folder import ENVIRONMENT
 from promptreid.training import train as training
 from promptreid.training.train import TrainRequest, train
 from promptreid.training.trainer import Interrupted
@@ -86,7 +85,7 @@ def test_it_can_be_left_out_and_a_resumed_run_remembers(asked, monkeypatch, resu
     said = Said()
     run = train(request, progress=said)
     assert "worth" not in scores_of(run)
-    assert run.read(ENVIRONMENT)["before"] is False
+    assert run.environment().before is False
     assert not any("untrained" in line for line in said.lines)
 
 
