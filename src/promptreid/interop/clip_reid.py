@@ -64,7 +64,9 @@ def read_clip_reid(
             the published configurations.
 
     Returns:
-        The model in eval mode, and metadata as a promptreid checkpoint has it.
+        The model in eval mode, and metadata as a promptreid checkpoint has it. Rows of the side
+        information stand for cameras "1", "2", … and views "0", "1", …, as the readers of the
+        published data sets name them.
 
     Raises:
         WeightsError: The file is unreadable, is no CLIP-ReID checkpoint, or its image size cannot

@@ -75,7 +75,8 @@ def tower_widths(
 class ReIDModel(nn.Module):
     """A backbone with what re-identification adds to it.
 
-    Cameras and views are plain integers, -1 where unknown; their names stay with the data.
+    Cameras and views are rows of the side-information table, -1 where unknown; their names stay
+    with the data.
     """
 
     def __init__(
@@ -153,8 +154,8 @@ class ReIDModel(nn.Module):
 
         Args:
             images: (B, 3, H, W) normalised pixels.
-            cameras: (B,) camera numbers, -1 where unknown; None when all are.
-            views: (B,) view numbers, -1 where unknown; None when all are.
+            cameras: (B,) rows of the camera table, -1 where unknown; None when all are.
+            views: (B,) rows of the view table, -1 where unknown; None when all are.
             use_sie: Whether side information is added; the cached features of CLIP-ReID's first
                 stage are taken without.
 
