@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from PIL import Image
 
 from promptreid.cli.main import cli, main
 from promptreid.config.keys import known_keys
@@ -124,3 +125,46 @@ def test_words_of_the_glossary_are_answered_with_its_keys():
             ends = [name.removeprefix("stages.NAME.") for name in cells[1]]
             ends = [end.partition(" ")[0] for end in ends]
             assert any(end in str(caught.value) for end in ends), (word, str(caught.value))
+
+
+def photos(root, paint, names):
+    """Write `root/NAME/N.jpg`, three pictures of each."""
+    paint(root, identities=len(names), images=3)
+    for name, folder in zip(names, sorted(root.iterdir()), strict=True):
+        for number, image in enumerate(sorted(folder.iterdir()), start=1):
+            Image.open(image).save(folder / f"{number}.jpg")
+            image.unlink()
+        folder.rename(root / name)
+
+
+def test_the_first_hour_of_the_readme_ends_in_an_answer(tmp_path, capsys, monkeypatch, paint):
+    """A folder of photos, and nothing but what the README says: inspect, train, same, report."""
+    text = (ROOT / "README.md").read_text()
+    hour = text[text.index("## A first hour") : text.index("A published setting")]
+    lines = [line for block in re.findall(r"^```\n(.*?)^```", hour, re.M | re.S)
+             for line in block.splitlines()]  # fmt: skip
+    photos(tmp_path / "crops", paint, ["anna", "ben", *(f"person {n}" for n in range(10))])
+    photos(tmp_path / "visitors", paint, [f"visitor {n}" for n in range(8)])
+    monkeypatch.chdir(tmp_path)
+    batch = "stages.image.batch={identities: 2, images: 2}"
+    short = {
+        "train": ["stages.prompts.epochs=1", "stages.image.epochs=1", batch, "--device", "cpu"],
+        "report": ["--map", "pca"],
+    }
+    said = {}
+    for line in lines:
+        words = shlex.split(line.replace("/data/", f"{tmp_path}/"))[1:]
+        with pytest.raises(SystemExit) as done:
+            main([*words, *short.get(words[0], ())])
+        said[words[0]] = capsys.readouterr()
+        assert done.value.code == 0, said[words[0]].err
+    assert list(said) == ["data", "train", "same", "report", "threshold"]
+    assert "Before training (tiny untrained) and after:" in said["train"].out
+    assert "promptreid same runs/mine A.jpg B.jpg" in said["train"].out
+    assert re.match(r"(NOT )?THE SAME: .*anna/1.jpg and .*ben/1.jpg\n", said["same"].out)
+    assert "strangers score" in said["same"].out
+    assert (tmp_path / "runs" / "mine" / "report.html").is_file()
+    for word, outputs in said.items():
+        if word not in ("data", "report"):
+            written = f"{outputs.out}\n{outputs.err}".replace(str(tmp_path), "")
+            assert all(len(one) <= 80 for one in written.splitlines()), word

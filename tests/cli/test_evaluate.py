@@ -73,7 +73,7 @@ def test_options_are_applied_and_said(capsys, plain):
     assert found["query_expansion"] == {"neighbours": 40, "power": 3.0}
     assert found["rerank"]["k1"] == 20
     assert "mirror image" in out
-    assert "(40 neighbours, power 3)" in out
+    assert "(40 neighbours, power 3)" in " ".join(out.split())
     assert "Re-ranked" in out
     assert found["mAP"] != before["mAP"]
 

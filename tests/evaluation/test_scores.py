@@ -115,7 +115,11 @@ def test_text_says_the_rules(one_repeat):
 
 def test_text_of_repeats_shows_their_spread(four_repeats):
     text = render_scores(four_repeats, "drawn")
-    assert f"{100 * four_repeats.mAP:.2f} ±{100 * four_repeats.std['mAP']:.2f}" in text
+    means, spreads = text.splitlines()[2:4]
+    assert means.split()[0] == f"{100 * four_repeats.mAP:.2f}"
+    assert spreads.split()[0] == f"±{100 * four_repeats.std['mAP']:.2f}"
+    assert len(means.split()) == len(spreads.split())
+    assert len(means) == len(spreads) <= 80
     assert text.index("mAP(trapezoid)") < text.index("mAP(step)")
     assert "mean ± standard deviation of 4" in text
     assert "Every query has a match." in text

@@ -20,8 +20,7 @@ def test_short_lines_stay_and_paths_stay_whole():
     assert wrapped("a  b\n  c") == "a  b\n  c"
     path = "/" + "x" * 100
     assert wrapped(f"  cannot read {path} today").split("\n") == [
-        "  cannot read",
-        f"    {path}",
+        f"  cannot read {path}",
         "    today",
     ]
 

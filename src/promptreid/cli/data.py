@@ -8,7 +8,7 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
-from promptreid.cli.output import headline
+from promptreid.cli.output import headline, reporter
 from promptreid.progress import Progress
 
 
@@ -43,10 +43,13 @@ def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> No
     Prints identities, images and cameras of each split, images per identity, unreadable and
     duplicate files, and queries that can have no match and why.
     """
-    from promptreid.data.dataset import load_data
-    from promptreid.data.inspect import inspect_data, render_text
+    progress = reporter()
+    progress.message(f"reading {spec}")
+    with progress.doing(f"reading {spec}" if quick else f"looking at the images of {spec}"):
+        from promptreid.data.dataset import load_data
+        from promptreid.data.inspect import inspect_data, render_text
 
-    found = inspect_data(load_data(spec), check_images=not quick)
+        found = inspect_data(load_data(spec), check_images=not quick)
     if not json_out.to_standard_output:
         click.echo(render_text(found))
     json_out.give(found.to_dict())

@@ -11,6 +11,8 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.cli.output import reporter, started
+from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
     from promptreid.config.schema import EvaluationConfig
@@ -191,15 +193,16 @@ def evaluate(
     specs = specs or own_data(models)
     for spec in specs:
         parse_spec(spec)
-    from promptreid.data.readable import load_readable
-    from promptreid.embedder import load
-    from promptreid.evaluation.further import FurtherScores
-    from promptreid.evaluation.render_further import render_further
-    from promptreid.evaluation.render_words import render_words
-    from promptreid.evaluation.settings import RetrievalSettings
-    from promptreid.evaluation.word_control import WordControl
-    from promptreid.progress import Lines
-    from promptreid.runs.seen import testable
+    progress = reporter()
+    with started(f"reading {' and '.join(map(str, models))}"):
+        from promptreid.data.readable import load_readable
+        from promptreid.embedder import load
+        from promptreid.evaluation.further import FurtherScores
+        from promptreid.evaluation.render_further import render_further
+        from promptreid.evaluation.render_words import render_words
+        from promptreid.evaluation.settings import RetrievalSettings
+        from promptreid.evaluation.word_control import WordControl
+        from promptreid.runs.seen import testable
 
     if multi_query is not None and by:
         raise click.UsageError("--by groups single queries; leave out --multi-query or --by.")
@@ -214,13 +217,13 @@ def evaluate(
             "--words scores sentences with and without words by itself; leave out --prompt."
         )
     pairing = Pairing(verification=verification) if paired else None
-    progress = Lines()
     further = FurtherScores(verification, intervals, tuple(dict.fromkeys(by)))
     datasets: dict[str, DataSet] = {}
     kinds: tuple[str | None, ...] = tuple(dict.fromkeys(prompts)) or (None,)
     rows, table = [], []
     for model in models:
-        embedder = load(model, device=device, image_size=image_size, precision=precision)
+        with progress.doing(f"loading {model}"):
+            embedder = load(model, device=device, image_size=image_size, precision=precision)
         if prompts:
             _check_sentences(embedder, model, progress)
         if words:
@@ -252,7 +255,7 @@ def evaluate(
             for kind, result in zip(kinds, found, strict=True):
                 tell(result, named(model, kind), alone=len(models) == len(kinds) == 1)
                 if further.wanted:
-                    click.echo(f"\n{render_further(result)}")
+                    click.echo(f"\n{wrapped(render_further(result))}")
                 if words:
                     click.echo(f"\n{render_words(WordControl.from_dict(result['word_control']))}")
             tell_speeds(found)
@@ -267,7 +270,8 @@ def evaluate(
         table += [tuple(own) for own in results]
     content = summarise(rows, [datasets[spec] for spec in specs], table)
     if pairing is not None:
-        content["paired"] = pairing.records()
+        with progress.doing("comparing runs"):
+            content["paired"] = pairing.records()
         for record in content["paired"]:
             click.echo(f"\n{paired_text(record)}")
     json_out.give(content)
@@ -400,7 +404,10 @@ def _result(
 
     other = None if kind == embedder.model.sentences.retrieval else kind
     threshold = embedder.threshold if further.verification else None
-    more = further_scores(scores, embeddings, dataset, further, threshold=threshold, prompt=other)
+    with reporter().doing(f"measuring how sure the scores of {dataset.spec} are"):
+        more = further_scores(
+            scores, embeddings, dataset, further, threshold=threshold, prompt=other
+        )
     return {
         **scores.to_dict(),
         "precision": embedder.precision,

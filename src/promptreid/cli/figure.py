@@ -9,6 +9,7 @@ import click
 from promptreid.cli import figure_layouts, figure_scores
 from promptreid.cli.figure_options import (
     check,
+    drawing,
     loaded,
     of_images,
     of_runs,
@@ -66,18 +67,19 @@ def activation(
     half way up.
     """
     check(out, runs, names)
-    from promptreid.report.draw import draw_activation
-    from promptreid.report.style import find_theme
+    with drawing(out):
+        from promptreid.report.draw import draw_activation
+        from promptreid.report.style import find_theme
 
-    drawn = draw_activation(
-        loaded(runs, names, device),
-        shown_data(spec, unreadable, runs),
-        kinds=kinds or ("auto",),
-        images=images,
-        seed=seed,
-        pixelate=pixelate,
-        theme=find_theme(theme),
-    )
+        drawn = draw_activation(
+            loaded(runs, names, device),
+            shown_data(spec, unreadable, runs),
+            kinds=kinds or ("auto",),
+            images=images,
+            seed=seed,
+            pixelate=pixelate,
+            theme=find_theme(theme),
+        )
     write(drawn, out)
 
 
@@ -90,12 +92,14 @@ def curves(runs: tuple[Path, ...], out: Path, names: tuple[str, ...], theme: str
     several runs with loss and mAP. A star is where validation chose the weights to keep.
     """
     check(out, runs, names)
-    from promptreid.report.curves import draw_curves
-    from promptreid.report.style import find_theme
-    from promptreid.text.names import run_names
+    with drawing(out):
+        from promptreid.report.curves import draw_curves
+        from promptreid.report.style import find_theme
+        from promptreid.text.names import run_names
 
-    named = dict(zip(run_names(runs, names), runs, strict=True))
-    write(draw_curves(named, theme=find_theme(theme)), out)
+        named = dict(zip(run_names(runs, names), runs, strict=True))
+        drawn = draw_curves(named, theme=find_theme(theme))
+    write(drawn, out)
 
 
 for _command in (*figure_layouts.COMMANDS, *figure_scores.COMMANDS):

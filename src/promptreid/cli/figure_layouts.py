@@ -9,6 +9,7 @@ import click
 
 from promptreid.cli.figure_options import (
     check,
+    drawing,
     embedding_options,
     loaded,
     of_embeddings,
@@ -92,17 +93,18 @@ def _draw(
 ) -> None:
     """Draw one layout; the choices are those of `draw_layout`."""
     check(out, runs, names)
-    from promptreid.report.draw_layout import draw_layout
-    from promptreid.report.layouts import check_layout
+    with drawing(out):
+        from promptreid.report.draw_layout import draw_layout
+        from promptreid.report.layouts import check_layout
 
-    check_layout(method)
-    drawn = draw_layout(
-        loaded(runs, names, device),
-        shown_data(spec, unreadable, runs),
-        method=method,
-        **choices,
-        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
-    )
+        check_layout(method)
+        drawn = draw_layout(
+            loaded(runs, names, device),
+            shown_data(spec, unreadable, runs),
+            method=method,
+            **choices,
+            **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
+        )
     write(drawn, out)
 
 

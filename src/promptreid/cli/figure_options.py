@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptreid.cli import options
+from promptreid.cli.output import reporter
 
 if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
@@ -51,15 +53,21 @@ def embedding_options(
     cache: Path | None, *, no_cache: bool, batch_size: int, theme: str
 ) -> Mapping[str, Any]:
     """Turn options of the command line into those of the functions that draw."""
-    from promptreid.progress import Lines
     from promptreid.report.style import find_theme
 
     return {
         "cache": options.cache_folder(cache, no_cache=no_cache),
         "batch_size": batch_size,
         "theme": find_theme(theme),
-        "progress": Lines(),
+        "progress": reporter(),
     }
+
+
+def drawing(out: Path) -> AbstractContextManager[None]:
+    """Say what is drawn, and that it still is, from before the first slow import on."""
+    lines = reporter()
+    lines.message(f"drawing {out}")
+    return lines.doing(f"drawing {out}")
 
 
 def check(out: Path, runs: tuple[Path, ...], names: tuple[str, ...]) -> None:
@@ -80,10 +88,9 @@ def check(out: Path, runs: tuple[Path, ...], names: tuple[str, ...]) -> None:
 def shown_data(spec: str, unreadable: str, runs: tuple[Path, ...]) -> DataSet:
     """Read the data set that is shown, as the runs may be tested on it."""
     from promptreid.data.readable import load_shown
-    from promptreid.progress import Lines
     from promptreid.runs.seen import testable
 
-    lines = Lines()
+    lines = reporter()
     dataset = load_shown(spec, policy=unreadable, progress=lines)
     return testable(runs, dataset, say=lines.message)
 

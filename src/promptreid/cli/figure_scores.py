@@ -9,6 +9,7 @@ import click
 
 from promptreid.cli.figure_options import (
     check,
+    drawing,
     embedding_options,
     loaded,
     of_embeddings,
@@ -46,14 +47,15 @@ def cmc(
     protocol has several repeats, the band is one standard deviation around their mean.
     """
     check(out, runs, names)
-    from promptreid.report.draw_scores import draw_cmc
+    with drawing(out):
+        from promptreid.report.draw_scores import draw_cmc
 
-    drawn = draw_cmc(
-        loaded(runs, names, device),
-        shown_data(spec, unreadable, runs),
-        ranks=ranks,
-        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
-    )
+        drawn = draw_cmc(
+            loaded(runs, names, device),
+            shown_data(spec, unreadable, runs),
+            ranks=ranks,
+            **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
+        )
     write(drawn, out)
 
 
@@ -101,18 +103,19 @@ def ranks(
     below each other, chosen by their mean average precision.
     """
     check(out, runs, names)
-    from promptreid.report.draw_scores import draw_ranks
+    with drawing(out):
+        from promptreid.report.draw_scores import draw_ranks
 
-    drawn = draw_ranks(
-        loaded(runs, names, device),
-        shown_data(spec, unreadable, runs),
-        which=which,
-        queries=queries,
-        top=top,
-        seed=seed,
-        pixelate=pixelate,
-        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
-    )
+        drawn = draw_ranks(
+            loaded(runs, names, device),
+            shown_data(spec, unreadable, runs),
+            which=which,
+            queries=queries,
+            top=top,
+            seed=seed,
+            pixelate=pixelate,
+            **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
+        )
     write(drawn, out)
 
 
@@ -163,13 +166,14 @@ def _draw_pairs(
 ) -> None:
     """Draw a figure of all pairs by the name of its function in `report.draw_scores`."""
     check(out, runs, names)
-    from promptreid.report import draw_scores
+    with drawing(out):
+        from promptreid.report import draw_scores
 
-    drawn = getattr(draw_scores, function)(
-        loaded(runs, names, device),
-        shown_data(spec, unreadable, runs),
-        **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
-    )
+        drawn = getattr(draw_scores, function)(
+            loaded(runs, names, device),
+            shown_data(spec, unreadable, runs),
+            **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
+        )
     write(drawn, out)
 
 

@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptreid.text.safe import visible
 from promptreid.text.streams import unguarded
+from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
+    from promptreid.progress import Lines
     from promptreid.runs.folder import RunFolder
+
+_REPORTER = "promptreid.reporter"
+
+
+def reporter() -> Lines:
+    """Return the progress reporter of the command that runs: one, so that none talks over another.
+
+    It is made without anything that takes long to import, so that a command can say its first word
+    at once.
+    """
+    from promptreid.progress import Lines
+
+    context = click.get_current_context(silent=True)
+    return Lines() if context is None else context.meta.setdefault(_REPORTER, Lines())
+
+
+def started(text: str) -> AbstractContextManager[None]:
+    """Say the first word of a command, and that it is at work while it imports what it needs.
+
+    Args:
+        text: What it does first, as in "reading folder:crops".
+    """
+    lines = reporter()
+    lines.message(text)
+    return lines.doing("loading PyTorch")
 
 
 def headline(text: str) -> None:
@@ -62,4 +90,4 @@ def score_text(result: dict[str, Any], *, title: str) -> str:
     """Return one result of `scores.json` as a few lines: protocol, scores, spread, caveats."""
     from promptreid.evaluation.render import render_scores
 
-    return render_scores(result, title)
+    return wrapped(render_scores(result, title))

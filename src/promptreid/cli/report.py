@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli import options
+from promptreid.cli.output import reporter, started
 
 if TYPE_CHECKING:
     from promptreid.report.content import Content, Test, TestedRun
@@ -94,10 +95,11 @@ def report(
     if out.is_dir():
         raise click.UsageError(f"--out {out} is a folder; name the file, such as {out / _PAGE}.")
 
-    from promptreid.progress import Lines
-    from promptreid.report.collect import collect
-    from promptreid.report.collect_options import ReportOptions
-    from promptreid.report.page import write_page
+    progress = reporter()
+    with started(f"reading {' and '.join(map(str, runs))}"):
+        from promptreid.report.collect import collect
+        from promptreid.report.collect_options import ReportOptions
+        from promptreid.report.page import write_page
 
     content = collect(
         runs,
@@ -111,10 +113,11 @@ def report(
         device=device,
         batch_size=batch_size,
         unreadable=unreadable,
-        progress=Lines(),
+        progress=progress,
         command=_command(runs, specs, out, names, title, by, method, pixelate, seed, unreadable),
     )
-    size = write_page(content, out)
+    with progress.doing(f"writing {out}"):
+        size = write_page(content, out)
     click.echo(f"wrote {out} ({size / 1e6:.1f} MB)")
     for line in headlines(content):
         click.echo(line)

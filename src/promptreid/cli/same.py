@@ -9,6 +9,8 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.cli.output import started
+from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
     from promptreid.evaluation.threshold import Comparison, Threshold
@@ -42,10 +44,10 @@ def same(
     for image in (first, *others):
         if not image.is_file():
             raise DataError(f"There is no image file {image}.")
-    click.echo(f"loading {model} ...", err=True)
-    from promptreid.embedder import NO_THRESHOLD, load
+    with started(f"loading {model}"):
+        from promptreid.embedder import NO_THRESHOLD, load
 
-    embedder = load(model, device=device)
+        embedder = load(model, device=device)
     chosen = embedder.threshold
     if chosen is None:
         raise WeightsError(NO_THRESHOLD.replace("RUN", str(model), 1))
@@ -70,9 +72,10 @@ def _text(first: Path, other: Path, answer: Comparison) -> str:
 
 def _basis(chosen: Threshold) -> str:
     lines = [
-        f"The threshold accepts at most 1 in {round(1 / chosen.far):,} pairs of strangers; it was "
-        "chosen on",
-        f"{chosen.pairs:,} pairs of {chosen.images:,} {chosen.source or 'images'}.",
+        wrapped(
+            f"The threshold accepts at most 1 in {round(1 / chosen.far):,} pairs of strangers; it "
+            f"was chosen on {chosen.pairs:,} pairs of {chosen.images:,} {chosen.source or 'images'}."
+        )
     ]
     if chosen.people == "seen":
         lines.append("The model was trained on these people: real strangers score higher.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli import options
+from promptreid.cli.output import reporter, started
 
 if TYPE_CHECKING:
     from promptreid.progress import Lines
@@ -98,10 +99,10 @@ def sweep(
     promptreid sweep study.yaml --only plain --only 'no-triplet_*'
     """  # noqa: D301 - click reads the \b itself
     from promptreid.config.sweep import find_sweep, load_sweep
-    from promptreid.progress import Lines
-    from promptreid.sweep.plan import plan_sweep, select_runs, sweep_size
 
     path = find_sweep(file)
+    with started(f"reading {path}"):
+        from promptreid.sweep.plan import plan_sweep, select_runs, sweep_size
     out = out or Path("runs") / path.stem
     asked = load_sweep(path)
     seeds = tuple(dict.fromkeys(seeds))
@@ -119,9 +120,10 @@ def sweep(
         most=most_runs,
     )
     chosen = select_runs(runs, only)
-    progress = Lines()
+    progress = reporter()
     _announce(chosen, out, verbose=dry_run)
-    _check_data(chosen)
+    with progress.doing("reading the data sets"):
+        _check_data(chosen)
     if dry_run:
         return
     outcomes = _train(runs, chosen, path, out, device, unreadable, progress)

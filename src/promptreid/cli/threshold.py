@@ -10,6 +10,8 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.cli.output import reporter, started
+from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
     from promptreid.evaluation.threshold import Threshold
@@ -68,21 +70,25 @@ def threshold(
         raise RunError(f"There is no run or checkpoint {model}.")
     if out is not None and out.suffix != ".safetensors":
         raise WeightsError(f"--out {out} is to be a checkpoint; end its name with .safetensors.")
-    click.echo(f"reading {spec} ...", err=True)
-    from promptreid.data.readable import load_readable
-    from promptreid.embedder import load
-    from promptreid.progress import Lines
-    from promptreid.training.own_threshold import brought_images, choose_on, store_threshold
+    with started(f"reading {spec}"):
+        from promptreid.data.readable import load_readable
+        from promptreid.embedder import load
+        from promptreid.training.own_threshold import (
+            brought_images,
+            choose_on,
+            store_threshold,
+        )
 
-    progress = Lines()
+    progress = reporter()
     dataset = load_readable(spec, policy=unreadable, progress=progress)
     embedder = load(model, device=device)
     images = brought_images(model, embedder, dataset, most=most)
     for note in images.notes:
         progress.message(note)
     chosen = choose_on(embedder, images, far=far, progress=progress)
-    stored = store_threshold(model, embedder, chosen, out=out)
-    click.echo(threshold_text(chosen))
+    with progress.doing("writing the checkpoint"):
+        stored = store_threshold(model, embedder, chosen, out=out)
+    click.echo(wrapped(threshold_text(chosen)))
     click.echo(f"stored in {stored}")
     json_out.give({**chosen.to_dict(), "model": str(model), "data": spec})
     shown = shlex.quote(str(model if out is None else out))

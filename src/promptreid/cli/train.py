@@ -87,11 +87,12 @@ def train(
     _check(recipe, specs, tests, out, resume=resume, overwrite=overwrite, overrides=overrides)
     _check_trackers(track)
     _check_note(note)
-    from promptreid.cli.output import print_run_scores
-    from promptreid.progress import Lines
-    from promptreid.training.train import TrainRequest
-    from promptreid.training.train import train as run_training
-    from promptreid.training.trainer import Interrupted
+    from promptreid.cli.output import print_run_scores, reporter, started
+
+    with started(f"reading {' and '.join(specs)}" if specs else f"going on with {out}"):
+        from promptreid.training.train import TrainRequest
+        from promptreid.training.train import train as run_training
+        from promptreid.training.trainer import Interrupted
 
     request = TrainRequest(
         recipe=recipe,
@@ -110,7 +111,7 @@ def train(
         before=before,
     )
     try:
-        run = run_training(request, progress=Lines())
+        run = run_training(request, progress=reporter())
     except Interrupted as stopped:
         click.echo(
             f"stopped; the state is saved. Go on with: promptreid train --resume --out {stopped}",

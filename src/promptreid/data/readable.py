@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol as Interface
 
 import numpy as np
 
@@ -13,18 +12,12 @@ from promptreid.data.image_files import UnreadableImage
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.store import readable_indices
 from promptreid.errors import DataError
+from promptreid.progress import Progress
 
 _SHOWN = 8
 
 
-class Speaker(Interface):
-    """The part of a progress reporter that the check uses."""
-
-    def message(self, text: str) -> None:
-        """Say one thing."""
-
-
-def load_readable(spec: str, *, policy: str, progress: Speaker) -> DataSet:
+def load_readable(spec: str, *, policy: str, progress: Progress) -> DataSet:
     """Read a data set, say what is noted of it, and check its images as `only_readable` does.
 
     Args:
@@ -36,13 +29,14 @@ def load_readable(spec: str, *, policy: str, progress: Speaker) -> DataSet:
         ConfigError: The spec is wrong.
         DataError: The data set cannot be read, or as `only_readable`.
     """
-    dataset = load_data(spec)
+    with progress.doing(f"reading {spec}"):
+        dataset = load_data(spec)
     for note in dataset.notes:
         progress.message(f"{dataset.manifest.name}: {note}")
     return only_readable(dataset, policy=policy, progress=progress)
 
 
-def load_shown(spec: str, *, policy: str, progress: Speaker) -> DataSet:
+def load_shown(spec: str, *, policy: str, progress: Progress) -> DataSet:
     """Read a data set of which few images may be looked at.
 
     Only "skip" decodes every image first. Embeddings that are kept need none, so with "stop" an
@@ -59,10 +53,11 @@ def load_shown(spec: str, *, policy: str, progress: Speaker) -> DataSet:
     """
     if policy == "skip":
         return load_readable(spec, policy=policy, progress=progress)
-    return load_data(spec)
+    with progress.doing(f"reading {spec}"):
+        return load_data(spec)
 
 
-def only_readable(dataset: DataSet, *, policy: str, progress: Speaker) -> DataSet:
+def only_readable(dataset: DataSet, *, policy: str, progress: Progress) -> DataSet:
     """Decode every image once; stop at bad ones, or leave them out.
 
     Args:
@@ -79,7 +74,9 @@ def only_readable(dataset: DataSet, *, policy: str, progress: Speaker) -> DataSe
         DataError: Images cannot be decoded and the policy is "stop", or nothing is left.
     """
     manifest = dataset.manifest
-    good, bad, clipped = readable_indices(manifest.images())
+    progress.start(f"checking images of {manifest.name}", len(manifest), "images")
+    good, bad, clipped = readable_indices(manifest.images(), counted=progress.advance)
+    progress.finish()
     if clipped:
         progress.message(
             f"{manifest.name}: {len(clipped):,} of {len(manifest):,} boxes reach beyond their "
@@ -104,7 +101,7 @@ def only_readable(dataset: DataSet, *, policy: str, progress: Speaker) -> DataSe
 
 
 def _only_good(
-    dataset: DataSet, good: Sequence[int], bad: Sequence[UnreadableImage], progress: Speaker
+    dataset: DataSet, good: Sequence[int], bad: Sequence[UnreadableImage], progress: Progress
 ) -> DataSet:
     """Drop the images that cannot be decoded, and say which."""
     manifest, listing = dataset.manifest, _listing(bad)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -135,13 +135,17 @@ class Readability(NamedTuple):
 
 
 def readable_indices(
-    images: Sequence[Path | ImageSource], *, threads: int | None = None
+    images: Sequence[Path | ImageSource],
+    *,
+    threads: int | None = None,
+    counted: Callable[[int], None] | None = None,
 ) -> Readability:
     """Decode every image once and tell the good from the bad, without stopping.
 
     Args:
         images: As for `ImageStore`.
         threads: Likewise.
+        counted: Called with the number of images that were checked since the last call.
     """
     clipped: list[int] = []
 
@@ -158,7 +162,11 @@ def readable_indices(
 
     starts = range(0, len(images), _FILES_A_TASK)
     with ThreadPoolExecutor(threads or default_threads(), "promptreid-check") as pool:
-        bad = dict(pair for found in pool.map(failures, starts) for pair in found)
+        bad: dict[int, UnreadableImage] = {}
+        for start, found in zip(starts, pool.map(failures, starts), strict=True):
+            bad.update(found)
+            if counted is not None:
+                counted(min(_FILES_A_TASK, len(images) - start))
     good = [index for index in range(len(images)) if index not in bad]
     return Readability(good, list(bad.values()), sorted(clipped))
 

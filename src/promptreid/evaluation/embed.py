@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -37,6 +38,10 @@ class Counter(Protocol):
 
     def finish(self) -> None:
         """End the counted task."""
+
+    def doing(self, text: str) -> AbstractContextManager[None]:
+        """Say that something is being done while it lasts."""
+        ...
 
 
 def embed_images(

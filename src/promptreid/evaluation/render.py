@@ -66,27 +66,28 @@ def _table(rows: list[tuple[str, Values]]) -> list[str]:
     timed = any("speed" in values for _, values in rows)
     header += ["images/s", "of tower"] * timed
     cells = [["", *header]]
-    cells += [
-        [name, *_cells(values, definitions), *_speed(values) * timed] for name, values in rows
-    ]
+    for name, values in rows:
+        means, spreads = _cells(values, definitions)
+        cells.append([name, *means, *_speed(values) * timed])
+        if values["repeats"] > 1:
+            cells.append(["", *spreads, *["", ""] * timed])
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     return [
         "  ".join(
             [row[0].ljust(widths[0])] * bool(widths[0])
             + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        )
+        ).rstrip()
         for row in cells
     ]
 
 
-def _cells(values: Values, definitions: list[str]) -> list[str]:
+def _cells(values: Values, definitions: list[str]) -> tuple[list[str], list[str]]:
+    """Give the scores, and how much each varies over repeats, for a line of its own."""
     keys = [f"mAP_{name}" for name in definitions] + ["mINP"]
     spread, cmc = values["std"], values["cmc"]
     pairs = [(values[key], spread[key]) for key in keys]
     pairs += [(cmc[str(rank)], spread["cmc"][str(rank)]) for rank in REPORTED_RANKS]
-    if values["repeats"] == 1:
-        return [f"{100 * value:.2f}" for value, _ in pairs]
-    return [f"{100 * value:.2f} ±{100 * std:.2f}" for value, std in pairs]
+    return [f"{100 * value:.2f}" for value, _ in pairs], [f"±{100 * std:.2f}" for _, std in pairs]
 
 
 def _speed(values: Values) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -89,17 +90,33 @@ def score_data(
         store=store,
         progress=progress,
     )
-    scores = evaluate_protocol(
-        embeddings,
-        compact,
-        same_camera=same_camera,
-        rerank=rerank,
-        expansion=expansion,
-        multi_query=multi_query,
-    )
+    with ranking(dataset.manifest.name, rerank, progress):
+        scores = evaluate_protocol(
+            embeddings,
+            compact,
+            same_camera=same_camera,
+            rerank=rerank,
+            expansion=expansion,
+            multi_query=multi_query,
+        )
     used = None if share is None else share.usable(manifest)
     note = " ".join(filter(None, (scores.note, side_note(model, manifest, metadata))))
     return replace(scores, flip=flip, sentences=used, note=note), embeddings
+
+
+def ranking(
+    name: str, rerank: Rerank | None, progress: Counter | None
+) -> AbstractContextManager[None]:
+    """Say that images are ranked, while they are.
+
+    Args:
+        name: Of the data set.
+        rerank: Whether they are re-ranked, which takes longer.
+        progress: Where to report; None for silence.
+    """
+    if progress is None:
+        return nullcontext()
+    return progress.doing(f"{'re-ranking' if rerank is not None else 'ranking'} {name}")
 
 
 def tested_rows(dataset: DataSet) -> Manifest:

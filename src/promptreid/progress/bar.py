@@ -33,6 +33,8 @@ def counted_bar(stream: IO[str], title: str, total: int, unit: str, left: Callab
         _words(left),
         console=Console(file=stream),
         transient=True,
+        redirect_stdout=False,  # what is printed for a pipe must not land on the terminal
+        redirect_stderr=False,
     )
     bar.add_task(visible(title), total=total)
     bar.start()
@@ -50,6 +52,8 @@ def endless_bar(stream: IO[str], title: str) -> Bar:
         TimeElapsedColumn(),
         console=Console(file=stream),
         transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
     bar.add_task(visible(title), total=None)
     bar.start()

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from promptreid.progress.reporting import Passed, Progress
 
+EMBEDDING = "embedding"
+"""Name of all tasks that embed images; they come again and again."""
+
 _HALF = re.compile(r"^half \d+/\d+: ")
 _COUNT = re.compile(r" \d+/\d+$")
 
@@ -33,7 +36,7 @@ class Work:
 def task_name(title: str) -> str:
     """Name a task by its title: without numbers of epochs, halves alike, all embedding alike."""
     if title.startswith("embedding ") or _HALF.sub("", title).startswith("embedding "):
-        return "embedding"
+        return EMBEDDING
     half = "half: " if _HALF.match(title) else ""
     return half + _COUNT.sub("", _HALF.sub("", title))
 
@@ -44,7 +47,7 @@ class Whole(Passed):
     Args:
         progress: Where to report.
         works: What is planned, in order. Parts that come before the one being done count as done,
-            except for those whose tasks come again and again ("embedding").
+            except for embedding.
     """
 
     def __init__(self, progress: Progress, works: Sequence[Work]) -> None:
@@ -62,9 +65,9 @@ class Whole(Passed):
         self.finish()
         self._task, self._total, self._done = task_name(title), total, 0
         self._begun = time.monotonic()
-        if self._task in self._works and self._task != "embedding":
+        if self._task in self._works and self._task != EMBEDDING:
             for name in self._order[: self._order.index(self._task)]:
-                if name != "embedding":
+                if name != EMBEDDING:
                     self._works[name].units = 0
         super().start(title, total, unit)
 

@@ -20,10 +20,10 @@ from promptreid.report.collect_map import map_section
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_ranks import rank_sections
 from promptreid.report.collect_runs import learning_curves, run_facts
-from promptreid.report.collect_scores import pair_runs, score_run, unmatched_queries
+from promptreid.report.collect_scores import ScoredRun, pair_runs, score_run, unmatched_queries
 from promptreid.report.collect_texts import Texts, map_texts
 from promptreid.report.collect_words import word_control_of
-from promptreid.report.content import Content, Test
+from promptreid.report.content import Content, Test, TestedRun
 from promptreid.report.draw import activation_rows
 from promptreid.report.extra import need
 from promptreid.report.layouts import check_layout
@@ -99,10 +99,12 @@ def collect(
         ],
         options,
     )
-    curves, curve_remarks = learning_curves(labels, runs)
+    with progress.doing("drawing learning curves"):
+        curves, curve_remarks = learning_curves(labels, runs)
     facts, seen = [], [[] for _ in datasets]
     for label, path in zip(labels, runs, strict=True):
-        embedder = load(path, device=device)
+        with progress.doing(f"loading {path}"):
+            embedder = load(path, device=device)
         facts.append(run_facts(label, path, embedder))
         for data, found in zip(datasets, seen, strict=True):
             words = word_control_of(RunFolder.of(path), data.dataset)
@@ -151,7 +153,8 @@ def _look(
     maps: list[MapRow] = []
     remarks = []
     try:
-        maps = activation_rows(name, embedder, data.looked_at.manifest)
+        with progress.doing(f"looking where {name} looks"):
+            maps = activation_rows(name, embedder, data.looked_at.manifest)
     except ModelError as error:
         remarks.append(f"There are no activation maps of {name}: {error}")
     texts = None if data.mapped is None else map_texts(name, embedder, data.mapped)
@@ -162,17 +165,31 @@ def _test(
     data: ReportData, seen: Sequence[_Seen], options: ReportOptions, progress: Progress
 ) -> Test:
     """Put together all that is said of one data set."""
-    dataset, trial = data.dataset, data.trial
-    runs = [one.run for one in seen]
+    trial = data.trial
     pictures = Pictures(trial, pixelate=options.pixelate)
     scored = []
     for one in seen:
         progress.message(f"scoring {one.run.name} on {trial.manifest.name}")
-        scored.append(score_run(one.run, data, seed=options.seed, threshold=one.threshold))
+        with progress.doing(f"scoring {one.run.name}"):
+            scored.append(score_run(one.run, data, seed=options.seed, threshold=one.threshold))
     tested = tuple(
         replace(one.tested, words=own.words) for one, own in zip(scored, seen, strict=True)
     )
     progress.message(f"drawing figures of {trial.manifest.name}")
+    with progress.doing("drawing figures"):
+        return _drawn(data, seen, scored, tested, pictures, options)
+
+
+def _drawn(
+    data: ReportData,
+    seen: Sequence[_Seen],
+    scored: Sequence[ScoredRun],
+    tested: tuple[TestedRun, ...],
+    pictures: Pictures,
+    options: ReportOptions,
+) -> Test:
+    """Draw the figures of one data set, and put all that is said of it together."""
+    dataset, trial, runs = data.dataset, data.trial, [one.run for one in seen]
     figures = score_figures(tested, trial.manifest.name)
     looked = look_figure([row for one in seen for row in one.maps], data, pictures)
     section, said = None, ()

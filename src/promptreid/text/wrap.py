@@ -36,7 +36,9 @@ def _filled(pieces: list[str], gap: str, start: str, width: int) -> list[str]:
     """Put as many pieces on each line as fit."""
     found = [start + pieces[0]]
     for piece in pieces[1:]:
-        if len(found[-1]) + len(gap) + len(piece) <= width:
+        fits = len(found[-1]) + len(gap) + len(piece) <= width
+        hopeless = len(start) + 2 + len(piece) > width  # too long for any line, so it may stay here
+        if fits or (hopeless and len(found[-1]) < width):
             found[-1] += gap + piece
         else:
             found.append(f"{start}  {piece}")

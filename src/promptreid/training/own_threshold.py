@@ -149,7 +149,8 @@ def choose_on(
     )
     rate = far if far is not None else able
     assert rate is not None
-    return choose_threshold(embeddings, rate, source=images.source, people=images.people)
+    with progress.doing(f"scoring {pairs:,} pairs"):
+        return choose_threshold(embeddings, rate, source=images.source, people=images.people)
 
 
 def store_threshold(

@@ -80,7 +80,8 @@ def started_model(
     Raises:
         PromptReIDError: As `build_model` and `start_from`.
     """
-    model, preprocess = build_model(recipe, data, seed=seed)
+    with progress.doing(f"building {recipe.backbone.name}"):
+        model, preprocess = build_model(recipe, data, seed=seed)
     classes = data.classes if data is not None else ()
     start_from(model, recipe.start, classes, progress=progress)
     return model, preprocess

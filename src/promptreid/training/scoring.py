@@ -70,7 +70,8 @@ def score_run(
         scores, result, embeddings = _score(embedder, dataset, settings, progress)
         if untrained is not None:
             before = untrained.scores[dataset.spec]
-            worth = training_worth(before, scores, untrained=untrained.name)
+            with progress.doing("comparing with the untrained model"):
+                worth = training_worth(before, scores, untrained=untrained.name)
             result["worth"] = worth.to_dict()
         if plan.recipe.zero_shot.attributes:
             templates = plan.recipe.zero_shot.attributes

@@ -62,7 +62,8 @@ def keep_threshold(
     if "verification" in embedder.metadata:  # stopped after it was chosen
         return
     try:
-        chosen = _chosen(run, embedder, plan, data, datasets, tests, progress)
+        with progress.doing("choosing the threshold for the same identity"):
+            chosen = _chosen(run, embedder, plan, data, datasets, tests, progress)
     except (EvaluationError, DataError) as error:
         progress.message(
             f"no threshold for the same identity is kept: {error} Choose one with: "

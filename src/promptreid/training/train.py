@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from promptreid.config.schema import Recipe
+from promptreid.data.dataset import DataSet
 from promptreid.data.preprocess import Preprocess
 from promptreid.data.readable import load_readable
 from promptreid.data.unseen import check_unseen
@@ -14,12 +16,14 @@ from promptreid.errors import PromptReIDError
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Logged, Progress, clock
+from promptreid.progress.whole import Whole
 from promptreid.report.cache import default_cache
 from promptreid.runs.data_sets import check_same_data
 from promptreid.runs.folder import RunFolder
 from promptreid.runs.records import BestRecord, State, StatusRecord
 from promptreid.tracking.group import Trackers
 from promptreid.training.data import TrainingData
+from promptreid.training.estimate import planned_work
 from promptreid.training.plan import Plan, TrainRequest, make_plan
 from promptreid.training.records import (
     check_own_weights,
@@ -31,6 +35,7 @@ from promptreid.training.rows import started_model, training_rows
 from promptreid.training.scoring import score_run
 from promptreid.training.state import TrainingState
 from promptreid.training.threshold import keep_threshold
+from promptreid.training.threshold_samples import needs_cross_fit
 from promptreid.training.trainer import Interrupted, Trainer, clean_cache
 from promptreid.training.untrained import score_untrained
 
@@ -87,9 +92,10 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
                 progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
             if model is None or preprocess is None:  # stopped before the first checkpoint
                 model, preprocess = _started(plan, data, progress)
+            tested = [*datasets, *tests]
+            progress = _expecting(progress, plan, data, state, datasets, tested)
             info = run_info(run, plan, epochs=len(state.table))
             with trackers.session(info, state.table, stopped=stops):
-                tested = [*datasets, *tests]
                 untrained = score_untrained(plan, tested, cache=default_cache(), progress=progress)
                 _fit(run, plan, model, preprocess, data, state, trackers, progress)
                 best = _best(run, plan)
@@ -123,6 +129,27 @@ def _started(
     plan: Plan, data: TrainingData | None, progress: Progress
 ) -> tuple[ReIDModel, Preprocess]:
     return started_model(plan.recipe, data, seed=plan.seed, progress=progress)
+
+
+def _expecting(
+    progress: Progress,
+    plan: Plan,
+    data: TrainingData | None,
+    state: TrainingState,
+    datasets: Sequence[DataSet],
+    tested: Sequence[DataSet],
+) -> Progress:
+    """Let progress say when the whole run ends, not only the current task."""
+    works = planned_work(
+        plan.recipe,
+        data,
+        state,
+        tested,
+        seed=plan.seed,
+        before=plan.before,
+        halves=needs_cross_fit(plan.recipe, data, datasets),
+    )
+    return Whole(progress, works)
 
 
 def _trackers(run: RunFolder, plan: Plan, progress: Progress) -> Trackers:

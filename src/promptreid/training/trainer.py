@@ -248,7 +248,7 @@ class Trainer:
         stage = next(stage for stage in self.recipe.stages if stage.name == row["stage"])
         row |= self._validate(stage, row["epoch"])
         self.state.table.append(row)
-        self.progress.message(epoch_line(row, stage.epochs))
+        self.progress.message(epoch_line(row | self._validated(), stage.epochs))
         self.run.write_metrics(self.state.table)
         self.trackers.log(row, len(self.state.table))
         if self._epochs_kept.due(len(self.state.table)):
@@ -275,6 +275,15 @@ class Trainer:
         self._patience.heard(self.state, score)
         return row if self._patience.patience is None else row | {"waited": self.state.waited}
 
+    def _validated(self) -> dict[str, int]:
+        """Say on how many identities validation scores rest, the fewest of all data sets."""
+        counts = [
+            len({validation.manifest.identity_keys()[row] for row in repeat.query})
+            for validation in self.data.validations
+            for repeat in validation.protocol.repeats
+        ]
+        return {"val_identities": min(counts)} if counts else {}
+
     def _averaged(self) -> contextlib.AbstractContextManager[object]:
         """Put the average of the weights into the model for a while, where one is kept."""
         average = self._runner.average if self._runner is not None else None
@@ -293,9 +302,10 @@ class Trainer:
             self.preprocess,
             metadata=self.metadata,
             device=self.device,
-            progress=None,
+            progress=self.progress,
         )
-        scores = evaluate_protocol(embeddings, validation.protocol)
+        with self.progress.doing("ranking validation images"):
+            scores = evaluate_protocol(embeddings, validation.protocol)
         ranks = {f"rank{k}": scores.cmc[k] for k in (1, 5, 10)}
         return {"mAP": scores.mAP, "mINP": scores.mINP, **ranks}
 

@@ -59,7 +59,8 @@ def score_untrained(
     learned = any(stage.moves_embedding for stage in plan.recipe.stages)
     if not (plan.before and learned and testable):
         return None
-    embedder, name = _untrained(plan)
+    with progress.doing(f"building {plan.recipe.backbone.name}"):
+        embedder, name = _untrained(plan)
     progress.message(f"scoring {name} first, to see what training gains")
     settings = RetrievalSettings.of(plan.recipe.evaluation)
     found = {}
@@ -68,7 +69,8 @@ def score_untrained(
         embeddings = cached_embeddings(
             embedder, trial.manifest, folder=cache, flip=settings.flip, progress=progress
         )
-        found[dataset.spec] = TrialRun(name, embeddings, settings).scores(trial.protocol)
+        with progress.doing(f"ranking {trial.manifest.name}"):
+            found[dataset.spec] = TrialRun(name, embeddings, settings).scores(trial.protocol)
     return Untrained(name, found)
 
 
