@@ -73,8 +73,9 @@ def _text(first: Path, other: Path, answer: Comparison) -> str:
 def _basis(chosen: Threshold) -> str:
     lines = [
         wrapped(
-            f"The threshold accepts at most 1 in {round(1 / chosen.far):,} pairs of strangers; it "
-            f"was chosen on {chosen.pairs:,} pairs of {chosen.images:,} {chosen.source or 'images'}."
+            f"The threshold accepts at most 1 in {round(1 / chosen.far):,} pairs of strangers; "
+            f"it was chosen on {chosen.pairs:,} pairs of {chosen.images:,} "
+            f"{chosen.source or 'images'}."
         )
     ]
     if chosen.people == "seen":
