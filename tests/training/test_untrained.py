@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from promptreid.evaluation import embed as embedding
 from promptreid.progress import Silent
 from promptreid.report import cache
 from promptreid.training import train as training
@@ -63,14 +62,15 @@ def test_before_is_what_zero_shot_scores(asked):
 def test_the_second_run_on_the_same_data_embeds_nothing_twice(asked, monkeypatch):
     train(asked(), progress=Silent())
     embedded = []
-    real = cache.embed_manifest
+    real = cache.embed_with_sentences
     monkeypatch.setattr(
-        cache, "embed_manifest", lambda *args, **more: embedded.append(1) or real(*args, **more)
+        cache,
+        "embed_with_sentences",
+        lambda *args, **more: embedded.append(1) or real(*args, **more),
     )
     run = train(asked("stages.image.optimizer.lr=2e-4"), progress=Silent())
     assert "worth" in scores_of(run)
     assert not embedded
-    assert embedding.embed_manifest is real
 
 
 @pytest.mark.parametrize("resumed", [False, True])
