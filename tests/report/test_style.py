@@ -1,6 +1,5 @@
 import itertools
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,6 @@ from promptreid.report.style import (
     group_look,
     most_groups,
 )
-from promptreid.text.names import run_names
-from promptreid.text.short import folded
 
 
 def luminance(colour):
@@ -79,40 +76,9 @@ def test_a_package_that_is_broken_is_not_called_missing(tmp_path, monkeypatch):
         need("half_there")
 
 
-def test_names_are_as_short_as_they_can_be():
-    def name(*paths):
-        return run_names([Path(path) for path in paths])
-
-    assert name("runs/a", "runs/b") == ("a", "b")
-    assert name("x/run", "y/run") == ("x/run", "y/run")
-    assert name("r/checkpoints/best.safetensors", "m.pth") == ("best", "m")
-    assert name("r/v1.5", "r/v1.6") == ("v1.5", "v1.6")
-    assert run_names([Path("a"), Path("b")], ["before", "after"]) == ("before", "after")
-    with pytest.raises(ConfigError, match="1 names are given for 2 runs"):
-        run_names([Path("a"), Path("b")], ["before"])
-    with pytest.raises(ConfigError, match="same run"):
-        name("a", "a")
-
-
 @pytest.mark.parametrize(
     ("value", "words"),
     [(1e-12, "10⁻¹²"), (1e-4, "10⁻⁴"), (1e-3, "0.001"), (0.1, "0.1"), (1, "1"), (1000, "1,000")],
 )
 def test_powers_of_ten_are_words_and_no_formulas(value, words):
     assert decade_text(value) == words
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("short", "short"),
-        ("full_without-site0_seed1", "full_without-\nsite0_seed1"),
-        ("abcdefghijklmnopqrstuvwxyz", "abcdefghijklmno\npqrstuvwxyz"),
-        ("a" * 20 + "b" * 20, "a" * 14 + "…\n" + "b" * 15),
-        ("two words of a name", "two words of a \nname".replace(" \n", "\n")),
-    ],
-)
-def test_long_names_take_two_lines(name, words):
-    found = folded(name, 15)
-    assert found == words
-    assert max(map(len, found.splitlines())) <= 15

@@ -234,3 +234,13 @@ def test_domain_tokens_are_judged_beside_the_facts(content):
     assert "Domain tokens matter to the texts" in words(read)
     assert read.open == []
     assert "domain tokens" not in words(Reader(render_page(content)))
+
+
+def test_what_cannot_be_seen_in_names_is_written_out_on_the_page(content, tmp_path):
+    name = "Andr\udce9\x1b[1m\u202egpj\x00"
+    runs = (replace(content.runs[0], name=name, path=f"runs/{name}"), *content.runs[1:])
+    page = render_page(replace(content, runs=runs))
+    assert r"Andr\udce9\u001b[1m\u202egpj\u0000" in page
+    assert not set("\udce9\x1b\u202e\x00") & set(page)
+    assert write_page(replace(content, runs=runs), tmp_path / "a.html") > 1000
+    assert r"Andr\udce9" in (tmp_path / "a.html").read_text(encoding="utf-8")

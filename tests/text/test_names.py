@@ -1,0 +1,31 @@
+"""Short names of runs."""
+
+from pathlib import Path
+
+import pytest
+
+from promptreid.errors import ConfigError
+from promptreid.text.names import run_names
+
+
+def test_names_are_as_short_as_they_can_be():
+    def name(*paths):
+        return run_names([Path(path) for path in paths])
+
+    assert name("runs/a", "runs/b") == ("a", "b")
+    assert name("x/run", "y/run") == ("x/run", "y/run")
+    assert name("r/checkpoints/best.safetensors", "m.pth") == ("best", "m")
+    assert name("r/v1.5", "r/v1.6") == ("v1.5", "v1.6")
+    assert run_names([Path("a"), Path("b")], ["before", "after"]) == ("before", "after")
+    with pytest.raises(ConfigError, match="1 names are given for 2 runs"):
+        run_names([Path("a"), Path("b")], ["before"])
+    with pytest.raises(ConfigError, match="same run"):
+        name("a", "a")
+
+
+def test_a_run_is_one_however_its_path_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="same run"):
+        run_names([Path("runs/a"), Path("runs/b/../a")])
+    with pytest.raises(ConfigError, match="there is no user"):
+        run_names([Path("~nosuchuser/a"), Path("b")])
