@@ -168,8 +168,8 @@ def test_a_report_of_one_run_without_extras_still_makes_a_page(content):
         notes=(),
     )
     run = replace(
-        content.runs[0], changes=(), parent="", recipe="", source="", environment={}, data=(),
-        status={}, threshold=None,
+        content.runs[0], changes=(), parent="", recipe="", source="", environment=None, data=(),
+        status=None, threshold=None,
     )  # fmt: skip
     small = replace(content, runs=(run,), curves=None, tests=(bare,), remarks=())
     read = Reader(render_page(small))
