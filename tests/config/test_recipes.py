@@ -168,6 +168,22 @@ def test_one_problem(override, words):
     assert words in problems(override)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["optimizer.lr=1e-6"], "down to schedule.lr_min, 1e-06, which is not below it"),
+        (["optimizer.lr=1e-7"], "goes from optimizer.lr, 1e-07"),
+        (["optimizer.lr=5e-6"], "from schedule.warmup_lr, 1e-05, to optimizer.lr, 5e-06"),
+    ],
+)
+def test_a_cosine_that_does_not_fall_is_refused(overrides, words):
+    assert words in problems(*(f"stages.prompts.{text}" for text in overrides))
+    # Without the schedule the rate is as good as any other.
+    constant = [*overrides, "schedule={name: constant, warmup_lr: null, warmup_epochs: 0}"]
+    recipe = load_recipe("clip-reid", [f"stages.prompts.{text}" for text in constant])
+    assert recipe.stages[0].schedule.name == "constant"
+
+
 def test_unknown_recipe_names_the_closest():
     assert "Did you mean 'clip-reid'" in problems(recipe="clipreid")
 

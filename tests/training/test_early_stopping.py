@@ -209,6 +209,7 @@ def test_each_stage_counts_anew(crops: Path, tmp_path: Path) -> None:
         "losses": {"id": 1},
         "batch": {"size": 6},
         "optimizer": {"lr": 1e-30},
+        "schedule": {"name": "constant"},
         "augment": {"pad": 2},
     }
     recipe = {

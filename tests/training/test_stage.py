@@ -81,6 +81,7 @@ def runner(model, cached, config, events=None, **changes):
         "progress": Silent(),
         "after_step": lambda: events.append("step"),
         "after_epoch": events.append,
+        "over": lambda: False,
     }
     return StageRunner(**parts | changes)
 

@@ -103,6 +103,24 @@ class StageConfig(Strict):
         return self
 
     @model_validator(mode="after")
+    def _cosine_falls(self) -> StageConfig:
+        rate, schedule = self.optimizer.lr, self.schedule
+        if schedule.name != "cosine":
+            return self
+        if schedule.lr_min >= rate:
+            raise ValueError(
+                f"the cosine schedule goes from optimizer.lr, {rate:g}, down to schedule.lr_min, "
+                f"{schedule.lr_min:g}, which is not below it; lower schedule.lr_min, raise "
+                "optimizer.lr, or set schedule.name: constant"
+            )
+        if schedule.warmup_epochs and (schedule.warmup_lr or 0.0) > rate:
+            raise ValueError(
+                f"the warm-up rises from schedule.warmup_lr, {schedule.warmup_lr:g}, to "
+                f"optimizer.lr, {rate:g}, which is below it; lower schedule.warmup_lr"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _cached_means_frozen(self) -> StageConfig:
         if self.images == "cached" and set(self.learns) - {"prompt", "text"}:
             raise ValueError(
