@@ -55,6 +55,8 @@ def planned_work(
             all_of_them.append(Work(f"half: {stage.name}", units, _weight(stage), stage.name))
     if any(stage.images == "cached" for _, stage in stages):
         works.insert(0, Work("image features", len(data)))
+    if halves and any(stage.images == "cached" for stage in recipe.stages):
+        all_of_them.insert(0, Work("half: image features", len(data), kind="image features"))
     return [Work(EMBEDDING, embedded), *works, *all_of_them]
 
 
