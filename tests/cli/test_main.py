@@ -252,3 +252,11 @@ def test_recipes_are_listed_by_use_within_80_columns(capsys):
     found = {row["name"]: row for row in json.loads(out)}
     assert found["clip-reid/tiny"]["use"] == "Start here"
     assert found["clip-reid/tiny"]["take_if"].startswith("you have no GPU")
+
+
+def test_an_option_that_is_a_setting_leads_to_its_key(capsys):
+    code, _, err = run(capsys, "train", "clip-reid", "--lr", "1e-3")
+    assert code == 2
+    assert "KEY=VALUE, without dashes. Did you mean 'stages.image.optimizer.lr'?" in err
+    _, _, err = run(capsys, "train", "clip-reid", "--xyzzy", "1")
+    assert "KEY=VALUE, without" not in err

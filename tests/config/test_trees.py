@@ -98,3 +98,9 @@ def test_overrides_do_not_reach_the_next_reading(tmp_path):
     changed = load_recipe(str(tmp_path / "b.yaml"), ["stages.image.losses.triplet.margin=0.7"])
     assert changed.stages[1].losses.triplet.margin == 0.7
     assert load_recipe(str(tmp_path / "b.yaml")).stages[1].losses.triplet.margin == 0.3
+
+
+@pytest.mark.parametrize("name", ["{a: 1}", "[a]", "null", "1"])
+def test_a_stage_whose_name_is_no_text(tmp_path, name):
+    (tmp_path / "a.yaml").write_text(f"extends: clip-reid\nstages: [{{name: {name}}}]\n")
+    assert "name" in problem(tmp_path / "a.yaml")

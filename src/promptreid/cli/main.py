@@ -100,6 +100,8 @@ def _run(given: list[str]) -> None:
         code = cli.main(args=given, prog_name="promptreid", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption):
+            _say_setting(error)
         code = 2
     except (KeyboardInterrupt, click.Abort):
         _say("stopped")
@@ -109,6 +111,22 @@ def _run(given: list[str]) -> None:
             traceback.print_exc()
         code = _explain(error, debug=debug)
     _leave(code if isinstance(code, int) else 0)
+
+
+def _say_setting(error: click.NoSuchOption) -> None:
+    """Point from an option that looks like a setting of the recipe to the key it has there."""
+    from promptreid.config.synonyms import KEYS
+    from promptreid.text.suggest import plain
+
+    name = error.option_name.lstrip("-").partition("=")[0]
+    command = error.ctx.command.name if error.ctx is not None else ""
+    if command not in ("train", "sweep") or plain(name) not in KEYS:
+        return
+    from promptreid.config.keys import meaning
+    from promptreid.config.schema import Recipe
+
+    meant = meaning([name], Recipe, {"stages": [{"name": "image"}]})
+    _say(f"Settings of the recipe are given as KEY=VALUE, without dashes.{meant}")
 
 
 def _explain(error: Exception, *, debug: bool) -> int:

@@ -8,11 +8,11 @@ from promptreid.config.numbers import number_of
 
 
 def is_named_list(value: Any) -> TypeGuard[list[dict[str, Any]]]:
-    """Tell whether a value is a non-empty list of mappings that all have a `name`."""
+    """Tell whether a value is a non-empty list of mappings that all have a text as `name`."""
     return (
         isinstance(value, list)
         and bool(value)
-        and all(isinstance(item, dict) and "name" in item for item in value)
+        and all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in value)
     )
 
 
