@@ -2,19 +2,32 @@
 
 import dataclasses
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from small_models import small_backbone
+
+from promptreid.data.dataset import load_data
+from promptreid.data.preprocess import Preprocess
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings import Embeddings
 from promptreid.evaluation.render_words import render_words, word_verdict
 from promptreid.evaluation.resampling import draw_weights
+from promptreid.evaluation.score_data import score_data
 from promptreid.evaluation.scoring import evaluate_protocol
+from promptreid.evaluation.settings import RetrievalSettings
 from promptreid.evaluation.uncertainty import Difference
-from promptreid.evaluation.word_control import WordControl, compare_words
+from promptreid.evaluation.word_control import WordControl, compare_words, score_words
+from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.interaction import Interaction
+from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.sie import SideInformation
 
 IDENTITIES, EACH = 12, 4
 NAMES = tuple(f"p{number:02d}" for number in range(IDENTITIES) for _ in range(EACH))
@@ -155,3 +168,33 @@ def test_the_table_holds_all_kinds_and_fits_a_terminal(parts):
     assert list(rows) == ["own", "permuted (3 draws)", "none", "own - permuted", "own - none"]
     assert rows["own"][1] == f"{100 * found.own['mAP']:.2f}"
     assert rows["own - none"][3] == f"{100 * found.over_none['mAP'].value:+.2f}"
+
+
+def test_own_words_score_as_plain_scoring_does_notes_included(crops, tmp_path):
+    rows = ["path,identity,split,camera"]
+    for folder in sorted(crops.iterdir()):
+        for number, image in enumerate(sorted(folder.iterdir())):
+            split = "query" if number < 2 else "gallery"
+            rows.append(f"{image},{folder.name},{split},gate{number}")
+    (tmp_path / "data.csv").write_text("\n".join(rows))
+    dataset = load_data(f"csv:{tmp_path / 'data.csv'}")
+    backbone = small_backbone()
+    backbone.image.fit((32, 32), 16)
+    model = ReIDModel(
+        backbone,
+        prompt=ImagePrompt(backbone.text, backbone.tokenizer, inputs=64, hidden=32),
+        interaction=Interaction(64, mode="single", residual=True),
+        sie=SideInformation(cameras=2, views=0, width=128),
+        embedding=EmbeddingSpec(("final", "fused")),
+    )
+    shared = {"metadata": {"camera_values": ["gate0", "door"]}, "device": torch.device("cpu")}
+    size = Preprocess(image_size=(32, 32))
+    plain, vectors = score_data(model, dataset, size, flip=True, **shared)
+    settings = RetrievalSettings(flip=True)
+    own, embeddings, control = score_words(model, dataset, size, settings=settings, **shared)
+    assert own == plain
+    assert "gate1" in own.note
+    assert torch.equal(embeddings.vectors, vectors.vectors)
+    assert control.own["mAP"] == plain.mAP
+    none, _ = score_data(model, dataset, size, flip=True, prompt="simplified", **shared)
+    assert control.none["mAP"] == none.mAP

@@ -14,7 +14,7 @@ from promptreid.data.store import ImageStore
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embed import Counter
 from promptreid.evaluation.embeddings import Embeddings
-from promptreid.evaluation.score_data import tested_protocol
+from promptreid.evaluation.score_data import ranking, tested_protocol
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.scoring import evaluate_protocol
 from promptreid.evaluation.settings import RetrievalSettings
@@ -161,17 +161,18 @@ def score_words(
         store=store,
         progress=progress,
     )
-    own, none, *permuted = (
-        evaluate_protocol(
-            embeddings,
-            protocol,
-            same_camera=same_camera,
-            rerank=settings.rerank,
-            expansion=settings.expansion,
-            multi_query=multi_query,
+    with ranking(manifest.name, settings.rerank, progress):
+        own, none, *permuted = (
+            evaluate_protocol(
+                embeddings,
+                protocol,
+                same_camera=same_camera,
+                rerank=settings.rerank,
+                expansion=settings.expansion,
+                multi_query=multi_query,
+            )
+            for embeddings in (found.own, found.none, *found.permuted)
         )
-        for embeddings in (found.own, found.none, *found.permuted)
-    )
     control = compare_words(own, tuple(permuted), none, seed=seed)
     note = " ".join(filter(None, (own.note, side_note(model, manifest, metadata))))
     return replace(own, flip=settings.flip, note=note), found.own, control
