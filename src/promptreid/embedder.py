@@ -25,7 +25,7 @@ from promptreid.models.image_prompt import ImagePrompt
 from promptreid.models.precision import in_precision
 from promptreid.models.prompts import encode_sentences
 from promptreid.models.reid import ReIDModel
-from promptreid.runs.folder import weights_in
+from promptreid.runs.folder import RunFolder, weights_in
 from promptreid.training.device import is_bf16_native, pick_device
 
 ImageLike = str | Path | Image.Image | np.ndarray
@@ -269,6 +269,7 @@ def load(
 
     Raises:
         WeightsError: There is no such file, or it is none of the three.
+        RunError: The checkpoint in a run folder is another run's.
         ConfigError: The device is not there, or the precision is unknown.
         ModelError: The architecture does not embed in bfloat16.
     """
@@ -280,6 +281,9 @@ def load(
         model, metadata = read_clip_reid(path, image_size=image_size, views=views)
     else:
         model, metadata = load_model(path)
+        run = RunFolder.of(path)
+        if run is not None:
+            run.check_id(path, metadata.get("run", run.id))
     if "preprocess" not in metadata:
         raise WeightsError(
             f"{path} does not say how its images are prepared, so it cannot embed any."

@@ -26,6 +26,11 @@ from promptreid.cli import options
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run in --out.")
 @click.option(
+    "--any-threads",
+    is_flag=True,
+    help="Resume with another number of threads than before; the last bits differ then.",
+)
+@click.option(
     "--track",
     multiple=True,
     metavar="TRACKER[:PLACE]",
@@ -62,6 +67,7 @@ def train(
     seed: int | None,
     resume: bool,
     overwrite: bool,
+    any_threads: bool,
     track: tuple[str, ...],
     track_pictures: str | None,
     note: str | None,
@@ -103,6 +109,7 @@ def train(
         seed=seed,
         resume=resume,
         overwrite=overwrite,
+        any_threads=any_threads,
         device=device,
         unreadable=unreadable,
         track=track,

@@ -51,7 +51,8 @@ def _check_pair(trained: DataSet, test: DataSet) -> None:
     test_files = _files(second, relative=copied)
     places = [source_of(one.spec, one.manifest.name).place for one in (trained, test)]
     common = {file for file, _ in files} & {file for file, _ in test_files}
-    if not (copied or common or places[0] == places[1] or _of_one_folder(trained, test)):
+    parts = places[0] != places[1] and _of_one_folder(trained, test)
+    if not (copied or common or places[0] == places[1] or parts):
         return
     if first.fingerprint() == second.fingerprint():
         raise DataError(
@@ -60,7 +61,7 @@ def _check_pair(trained: DataSet, test: DataSet) -> None:
         )
     learned, roles = first.indices(*TRAINING_SPLITS), second.indices(*TEST_SPLITS)
     images = {files[row] for row in learned} & {test_files[row] for row in _tested(test)}
-    keys, test_keys = _keys(first), _keys(second)
+    keys, test_keys = _keys(first, whole=not parts), _keys(second, whole=not parts)
     people = {keys[row] for row in learned} & {test_keys[row] for row in roles}
     for shared, noun in (
         ([file for file, _ in images], "images"),
@@ -129,10 +130,14 @@ def _tested(test: DataSet) -> set[int]:
     }
 
 
-def _keys(manifest: Manifest) -> list[tuple[str, str]]:
-    """Return (domain, identity) of each row; a domain called as the data set is no domain."""
+def _keys(manifest: Manifest, *, whole: bool) -> list[tuple[str, str]]:
+    """Return (domain, identity) of each row; a domain called as the data set is no domain.
+
+    Parts of one data set, such as the aspects of hands, are domains of the same people: with
+    `whole` false no domain counts.
+    """
     return [
-        ("" if domain == manifest.name else domain, identity)
+        ("" if domain == manifest.name or not whole else domain, identity)
         for domain, identity in manifest.identity_keys()
     ]
 

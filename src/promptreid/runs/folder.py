@@ -327,6 +327,23 @@ class RunFolder:
         """
         self._own_ledger()
 
+    def check_id(self, checkpoint: Path, own: str) -> None:
+        """Make sure that a checkpoint in the folder is this run's.
+
+        Args:
+            checkpoint: The file, for the message.
+            own: The run that it names.
+
+        Raises:
+            RunError: It names another run.
+        """
+        if own != self.id:
+            raise RunError(
+                f"{checkpoint} belongs to another run (id {own}; the run in {self.path} has id "
+                f"{self.id}). Put the run's own checkpoint back, or take this one to a folder of "
+                "its own."
+            )
+
     def clean(self) -> None:
         """Remove what processes that were killed have left; the run must be held."""
         remove_leftovers(self.path, inside=(self.path, self.last.parent, self.cache))

@@ -150,7 +150,11 @@ def _say_known(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], Non
             if record.role != "train" or source.place == place.place or not _one(source, place):
                 continue
             images = run.images() if images is None else images
-            known = tested & _learned([row for row in images if row.data_set == number])
+            learned = _learned([row for row in images if row.data_set == number])
+            names = {
+                identity for _, identity in learned
+            }  # an aspect is a domain of the same people
+            known = {key for key in tested if key[1] in names}
             if known:
                 say(
                     f"{len(known)} of the {len(tested)} identities of {dataset.spec} trained "

@@ -34,6 +34,8 @@ class TrainRequest:
     seed: int | None = None
     resume: bool = False
     overwrite: bool = False
+    any_threads: bool = False
+    """Go on with another number of threads, and so with other last bits."""
     device: str | None = None
     unreadable: str = "stop"
     test: Sequence[str] = ()

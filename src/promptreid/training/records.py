@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from promptreid.data.dataset import DataSet
 from promptreid.data.preprocess import Preprocess
 from promptreid.errors import RunError
@@ -14,6 +16,7 @@ from promptreid.runs.data_sets import data_record
 from promptreid.runs.environment import environment
 from promptreid.runs.folder import RunFolder
 from promptreid.runs.images import image_rows
+from promptreid.text.lists import counted
 from promptreid.tracking.tracker import RunInfo
 from promptreid.training.data import TrainingData
 from promptreid.training.plan import Plan
@@ -76,11 +79,22 @@ def check_own_weights(run: RunFolder, path: Path) -> None:
         RunError: The checkpoint names another run.
         WeightsError: It cannot be read.
     """
-    own = read_metadata(path).get("run", run.id)
-    if own != run.id:
+    run.check_id(path, read_metadata(path).get("run", run.id))
+
+
+def check_threads(run: RunFolder, plan: Plan) -> None:
+    """Refuse to go on with another number of threads, where that gives other last bits.
+
+    Raises:
+        RunError: The run was started with another number of threads on a processor.
+    """
+    before, now = run.environment().threads, torch.get_num_threads()
+    if plan.device.type == "cpu" and before != now:
         raise RunError(
-            f"{path} belongs to another run (id {own}; the run in {run.path} has id {run.id}). Put "
-            "the run's own checkpoint back, or remove this one, and training begins again."
+            f"{run.path} was started with {counted(before, 'thread')}, and now there "
+            f"{'is' if now == 1 else 'are'} {now}. Sums are split among threads, so the resumed "
+            f"run would end with other last bits. Set OMP_NUM_THREADS={before}, or accept that "
+            "with --any-threads."
         )
 
 

@@ -27,6 +27,7 @@ from promptreid.training.estimate import planned_work
 from promptreid.training.plan import Plan, TrainRequest, make_plan
 from promptreid.training.records import (
     check_own_weights,
+    check_threads,
     checkpoint_metadata,
     create_run,
     run_info,
@@ -60,7 +61,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         PromptReIDError: Anything the user can mend, with what to do.
     """
     plan, run = make_plan(request)
-    if run is not None and run.has_status and run.status().complete:
+    if run is not None and _is_done(run):
         progress.message(f"{run.path} is complete; nothing is left to train")
         if plan.track and request.track:
             _show(run, plan, progress)
@@ -89,7 +90,11 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
                 model, metadata = load_model(run.last)
                 preprocess = Preprocess.from_dict(metadata["preprocess"])
                 state = TrainingState.unpack(*load_training(run.last))
+                if state.stage < len(plan.recipe.stages) and not request.any_threads:
+                    check_threads(run, plan)
                 progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
+                if state.table and not run.has_metrics:
+                    run.write_metrics(state.table)
             if model is None or preprocess is None:  # stopped before the first checkpoint
                 model, preprocess = _started(plan, data, progress)
             tested = [*datasets, *tests]
@@ -123,6 +128,15 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
             raise
         _finish(run, state, trackers)
     return run
+
+
+def _is_done(run: RunFolder) -> bool:
+    """Tell whether a run is complete and has all files that it should have."""
+    if not run.has_status or not run.status().complete:
+        return False
+    tested = any(record.protocol is not None for record in run.data())
+    learned = bool(run.recipe().stages)
+    return (run.has_scores or not tested) and (run.has_metrics or not learned)
 
 
 def _started(
