@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from promptreid.report.drawn import Drawn
+from promptreid.report.letters import spelled_out
 from promptreid.report.page.svg import figure_svg
 from promptreid.report.saving import save_figure
 from promptreid.report.style import LIGHT, drawn_in
@@ -56,3 +58,24 @@ def test_any_name_can_be_drawn_on_paper_and_in_a_page(name):
 
 def test_lines_of_a_title_stay_lines():
     assert named("x").figure.get_suptitle() == "x\nsecond line"
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf"])
+def test_letters_that_the_font_lacks_are_spelled_out_and_the_figure_is_left(
+    tmp_path, kind, recwarn
+):
+    drawn = named("名grün")
+    texts = [text.get_text() for text in drawn.figure.findobj(Text)]
+    save_figure(drawn.figure, tmp_path / f"a.{kind}", alt=drawn.alt)
+    assert not [one for one in recwarn if "Glyph" in str(one.message)]
+    assert [text.get_text() for text in drawn.figure.findobj(Text)][: len(texts)] == texts
+    with spelled_out(drawn.figure):
+        assert drawn.figure.axes[0].get_title() == r"\u540dgrün"
+    assert drawn.figure.axes[0].get_title() == "名grün"
+
+
+def test_letters_stay_letters_in_svg(tmp_path, recwarn):
+    drawn = named("名grün")
+    save_figure(drawn.figure, tmp_path / "a.svg", alt=drawn.alt)
+    assert not [one for one in recwarn if "Glyph" in str(one.message)]
+    assert ">名grün<" in (tmp_path / "a.svg").read_text(encoding="utf-8")

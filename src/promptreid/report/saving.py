@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptreid.errors import ConfigError
 from promptreid.files import replacing
 from promptreid.report.extra import need
+from promptreid.report.letters import spelled_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +36,10 @@ def check_format(path: Path) -> str:
 
 
 def save_figure(figure: Figure, path: Path, *, alt: str) -> None:
-    """Write a figure in one step; the same figure gives the same bytes.
+    r"""Write a figure in one step; the same figure gives the same bytes.
+
+    Letters that the figure's own font lacks stay letters in SVG and are written as `\uXXXX` in PNG
+    and PDF.
 
     Args:
         figure: What to write.
@@ -50,7 +56,16 @@ def save_figure(figure: Figure, path: Path, *, alt: str) -> None:
         metadata["Date" if kind == "svg" else "CreationDate"] = None
     # Letters stay text in SVG, and its names do not change from one time to the next.
     settings = {"svg.fonttype": "none", "svg.hashsalt": "promptreid"}
-    with replacing(path) as temporary, need("matplotlib").rc_context(settings):
+    # In SVG the reader's fonts draw the letters; elsewhere there is the one font of the figure.
+    letters = contextlib.nullcontext() if kind == "svg" else spelled_out(figure)
+    with (
+        replacing(path) as temporary,
+        need("matplotlib").rc_context(settings),
+        warnings.catch_warnings(),
+        letters,
+    ):
+        if kind == "svg":
+            warnings.filterwarnings("ignore", r"Glyph \d+")
         # Saved in its own colours, whatever the settings are by now.
         paper = figure.get_facecolor()
         figure.savefig(temporary, format=kind, dpi=_DPI, metadata=metadata, facecolor=paper)
