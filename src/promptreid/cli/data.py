@@ -10,6 +10,7 @@ from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import headline, reporter
 from promptreid.progress import Progress
+from promptreid.text.wrap import wrapped
 
 
 @click.group()
@@ -51,7 +52,7 @@ def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> No
 
         found = inspect_data(load_data(spec), check_images=not quick)
     if not json_out.to_standard_output:
-        click.echo(render_text(found))
+        click.echo(wrapped(render_text(found)))
     json_out.give(found.to_dict())
     ctx.exit(0 if found.ok else 2)
 
