@@ -22,6 +22,14 @@ IDEAS = {
     "ensemble": ("prompts", {f"{PROMPT}.ensemble": 4}),
     "init": ("prompts", {f"{PROMPT}.init": "{gender}, {skin} skin,"}),
     "dropout": ("prompts", {f"{PROMPT}.dropout": 0.2}),
+    "contrast": (
+        "prompts",
+        {
+            f"{LOSSES}.supcon_i2t": 1.0,
+            f"{LOSSES}.supcon_t2i": 1.0,
+            f"{LOSSES}.i2t": None,
+        },
+    ),
 }
 
 

@@ -35,6 +35,7 @@ _ROWS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "hand-clip": "you want the two stages of HandCLIP in one run",
             "hand-clip/joint": "you want its second stage to teach the prompts, too",
             "prompt-sg/hand": "you want PromptSG on hands, with the side in the sentence",
+            "prompt-sg/hand-words": "you study what words of images do, not scores",
             "prompt-sg/hand-v*": "you repeat a version of the hand study, 1 to 11",
             "prompt-sg/hand-cnn-v*": "you repeat one with ResNet-50",
         },
