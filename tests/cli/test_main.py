@@ -260,3 +260,10 @@ def test_an_option_that_is_a_setting_leads_to_its_key(capsys):
     assert "KEY=VALUE, without dashes. Did you mean 'stages.image.optimizer.lr'?" in err
     _, _, err = run(capsys, "train", "clip-reid", "--xyzzy", "1")
     assert "KEY=VALUE, without" not in err
+
+
+def test_data_sets_are_listed_within_80_columns(capsys):
+    code, out, _ = run(capsys, "data", "list")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert "    ?use=train|all  what may train" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import click
@@ -11,6 +12,8 @@ from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import headline, reporter
 from promptreid.progress import Progress
 from promptreid.text.wrap import wrapped
+
+_WIDTH = 79
 
 
 @click.group()
@@ -26,11 +29,25 @@ def list_command() -> None:
 
     for name, entry in READERS.items():
         headline(name)
-        click.echo(f"    {entry.description}")
+        click.echo(_filled(entry.description, "    "))
         if entry.source:
-            click.echo(f"    {entry.source}")
+            click.echo(_filled(entry.source, "    "))
         for option in data_options(name):
-            click.echo(f"    ?{option.name}={option.allowed}  {option.description}")
+            told = f"?{option.name}={option.allowed}  {option.description}"
+            click.echo(_filled(told, "      ", first="    "))
+
+
+def _filled(text: str, indent: str, *, first: str | None = None) -> str:
+    """Break a text into lines of a terminal."""
+    start = indent if first is None else first
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=start,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 @data.command()
