@@ -136,7 +136,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(capsys, monkeypatch, quick, c
     def advance(_, count):
         nonlocal images
         before, images = images, images + count
-        if before < 70 <= images:
+        if before < 160 <= images:  # 60 are checked, 30 embedded untrained; then training begins
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patch:

@@ -97,8 +97,11 @@ class Impatient(Silent):
     def __init__(self, images: int) -> None:
         self.left = images
 
+    def start(self, title: str, total: int, unit: str) -> None:
+        self.learns = not title.startswith(("checking", "embedding"))
+
     def advance(self, count: int) -> None:
-        before, self.left = self.left, self.left - count
+        before, self.left = self.left, self.left - count * self.learns
         if before > 0 >= self.left:
             os.kill(os.getpid(), signal.SIGINT)
 

@@ -135,8 +135,11 @@ class Impatient(Silent):
     def __init__(self, images):
         self.left = images
 
+    def start(self, title, total, unit):
+        self.learns = not title.startswith(("checking", "embedding"))
+
     def advance(self, count):
-        before, self.left = self.left, self.left - count
+        before, self.left = self.left, self.left - count * self.learns
         if before > 0 >= self.left:
             os.kill(os.getpid(), signal.SIGINT)
 
