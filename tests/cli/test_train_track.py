@@ -49,7 +49,7 @@ def test_tracked_from_the_command_line(capsys, crops, quick, tmp_path):
         "--device", "cpu", "--track", "tensorboard", "--track", f"tensorboard:{logs}",
     )  # fmt: skip
     assert code == 0, err
-    assert f"tracking with tensorboard: tensorboard --logdir {out / 'tensorboard'}" in err
+    assert f"tracking with tensorboard: `tensorboard --logdir {out / 'tensorboard'}`" in err
     ids = [record["id"] for record in json.loads((out / "tracking.json").read_text())]
     assert ids == ["tensorboard", str(logs / "run")]
     for folder in (out / "tensorboard", logs / "run"):

@@ -25,6 +25,16 @@ def test_short_lines_stay_and_paths_stay_whole():
     ]
 
 
+def test_commands_between_backticks_stay_whole():
+    command = "`tensorboard --logdir /tmp/some/where/very/far/away/below/a/folder/of/runs`"
+    assert wrapped(f"tracking with tensorboard: {command} and more").split("\n") == [
+        "tracking with tensorboard:",
+        f"  {command}",
+        "  and more",
+    ]
+    assert wrapped("a `b c` d", width=5).split("\n") == ["a `b c`", "  d"]
+
+
 @given(st.lists(st.text("ab", min_size=1, max_size=12), min_size=1, max_size=60), st.integers(0, 3))
 def test_no_word_is_lost_and_every_line_fits(words, indent):
     line = " " * indent + " ".join(words)

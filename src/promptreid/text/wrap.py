@@ -10,8 +10,8 @@ WIDTH = 80
 def wrapped(text: str, *, width: int = WIDTH) -> str:
     """Break lines that are wider, at double spaces where there are some, else at spaces.
 
-    Further parts of a line are indented by two more than the line. Words are never broken, so that
-    a path can be copied.
+    Further parts of a line are indented by two more than the line. Words are never broken, and
+    neither is what stands between backticks, so that a path or a command can be copied.
 
     Args:
         text: One or several lines.
@@ -25,11 +25,23 @@ def _parts(line: str, width: int) -> list[str]:
         return [line]
     start = line[: len(line) - len(line.lstrip())]
     for gap in ("  ", " "):
-        pieces = re.split(f"{gap} *", line.strip())
+        pieces = _split(line.strip(), gap)
         found = _filled(pieces, gap, start, width)
         if all(len(part) <= width for part in found):
             return found
     return found
+
+
+def _split(line: str, gap: str) -> list[str]:
+    """Split at gaps outside of backticks."""
+    pieces = [""]
+    for number, part in enumerate(line.split("`")):
+        if number:
+            pieces[-1] += "`"
+        first, *others = [part] if number % 2 else re.split(f"{gap} *", part)
+        pieces[-1] += first
+        pieces += others
+    return [piece for piece in pieces if piece]
 
 
 def _filled(pieces: list[str], gap: str, start: str, width: int) -> list[str]:

@@ -188,7 +188,8 @@ class Trackers:
 
             if self._try(record, "starting", start):
                 self._live.append((record, made[0]))
-                self._say(f"tracking with {record.spec}: {record.where}")
+                where = f"`{record.where}`" if " " in record.where else record.where
+                self._say(f"tracking with {record.spec}: {where}")
         if self._wanted:
             self._save()
 
