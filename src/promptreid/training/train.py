@@ -74,9 +74,11 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     check_unseen(datasets if data is not None else (), tests)
     if run is None:
         model, preprocess = _started(plan, data, progress)
-        run = create_run(plan, datasets, tests, overwrite=request.overwrite)
+        with progress.doing("noting which images there are"):
+            run = create_run(plan, datasets, tests, overwrite=request.overwrite)
     else:
-        check_same_data(run, [*datasets, *tests])
+        with progress.doing("comparing the images with those of the run"):
+            check_same_data(run, [*datasets, *tests])
         model, preprocess = None, None
     with run.locked():
         run.clean()
