@@ -12,10 +12,11 @@ from promptreid.errors import EvaluationError, RunError
 from promptreid.evaluation.domain_texts import DomainTexts
 from promptreid.evaluation.uncertainty import Difference
 from promptreid.evaluation.word_control import WordControl
+from promptreid.evaluation.worth import METRICS, Gain, Worth
 from promptreid.progress import Silent
 from promptreid.report.collect import collect
 from promptreid.report.collect_options import ReportOptions
-from promptreid.report.collect_words import domain_texts_of, word_control_of
+from promptreid.report.collect_words import domain_texts_of, word_control_of, worth_of
 from promptreid.runs.folder import RunFolder
 from promptreid.training.train import TrainRequest, train
 
@@ -89,6 +90,21 @@ def test_a_record_that_training_does_not_write_is_named(run, dataset):
         word_control_of(run, dataset)
     with pytest.raises(EvaluationError):
         domain_texts_of(run)
+
+
+def test_what_training_gained_is_found_by_the_rows(run, dataset):
+    assert worth_of(run, dataset) is None
+    gains = {name: Gain(0.3, 0.5, DIFFERENCE) for name in METRICS}
+    worth = Worth("tiny untrained", gains, 12)
+    other = replace(worth, identities=3)
+    run.write_scores(
+        [result_of(data="a", worth=other.to_dict()), result_of(data="b", worth=worth.to_dict())]
+    )
+    assert worth_of(run, dataset) == worth
+    run.write_scores([result_of(data="b", worth={**worth.to_dict(), "mAP": 3})])
+    with pytest.raises(EvaluationError, match="do not say what training gained"):
+        worth_of(run, dataset)
+    assert worth_of(None, dataset) is None
 
 
 def test_a_run_that_was_not_scored_says_nothing(tmp_path, dataset):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from promptreid.errors import EvaluationError
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.uncertainty import (
     FEWEST_IDENTITIES,
@@ -85,6 +86,29 @@ class Worth:
             "level": LEVEL,
             **{name: gain.to_dict() for name, gain in self.gains.items()},
         }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Worth:
+        """Read what `to_dict` gave.
+
+        Raises:
+            EvaluationError: Something is missing or of another kind.
+        """
+        try:
+            gains = {
+                name: Gain(
+                    float(record[name]["before"]),
+                    float(record[name]["after"]),
+                    Difference.from_dict(record[name]["difference"]),
+                )
+                for name in METRICS
+            }
+            return cls(str(record["untrained"]), gains, int(record["identities"]))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise EvaluationError(
+                f"These scores do not say what training gained as training writes it: {error!r}. "
+                "Train again."
+            ) from error
 
 
 def training_worth(before: Scores, after: Scores, *, untrained: str) -> Worth:

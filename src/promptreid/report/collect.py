@@ -13,6 +13,7 @@ from promptreid.embedder import Embedder, load
 from promptreid.errors import ModelError, RunError
 from promptreid.evaluation.threshold import Threshold
 from promptreid.evaluation.word_control import WordControl
+from promptreid.evaluation.worth import Worth
 from promptreid.progress import Progress, Silent
 from promptreid.report.collect_data import Pictures, ReportData, choose_report_data
 from promptreid.report.collect_figures import look_figure, score_figures
@@ -22,7 +23,7 @@ from promptreid.report.collect_ranks import rank_sections
 from promptreid.report.collect_runs import learning_curves, run_facts
 from promptreid.report.collect_scores import ScoredRun, pair_runs, score_run, unmatched_queries
 from promptreid.report.collect_texts import Texts, map_texts
-from promptreid.report.collect_words import word_control_of
+from promptreid.report.collect_words import word_control_of, worth_of
 from promptreid.report.content import Content, Test, TestedRun
 from promptreid.report.draw import activation_rows
 from promptreid.report.extra import need
@@ -44,6 +45,7 @@ class _Seen:
     texts: Texts | None
     threshold: Threshold | None
     words: WordControl | None
+    worth: Worth | None
     remarks: tuple[str, ...]
 
 
@@ -107,8 +109,9 @@ def collect(
             embedder = load(path, device=device)
         facts.append(run_facts(label, path, embedder))
         for data, found in zip(datasets, seen, strict=True):
-            words = word_control_of(RunFolder.of(path), data.dataset)
-            found.append(_look(label, embedder, data, words, cache, batch_size, progress))
+            said = RunFolder.of(path), data.dataset
+            words, worth = word_control_of(*said), worth_of(*said)
+            found.append(_look(label, embedder, data, words, worth, cache, batch_size, progress))
     return Content(
         title=title or f"Report of {_listed(labels)}",
         made=datetime.now(UTC).date().isoformat(),
@@ -142,6 +145,7 @@ def _look(
     embedder: Embedder,
     data: ReportData,
     words: WordControl | None,
+    worth: Worth | None,
     cache: Path | None,
     batch_size: int,
     progress: Progress,
@@ -158,7 +162,7 @@ def _look(
     except ModelError as error:
         remarks.append(f"There are no activation maps of {name}: {error}")
     texts = None if data.mapped is None else map_texts(name, embedder, data.mapped)
-    return _Seen(run, tuple(maps), texts, embedder.threshold, words, tuple(remarks))
+    return _Seen(run, tuple(maps), texts, embedder.threshold, words, worth, tuple(remarks))
 
 
 def _test(
@@ -173,7 +177,8 @@ def _test(
         with progress.doing(f"scoring {one.run.name}"):
             scored.append(score_run(one.run, data, seed=options.seed, threshold=one.threshold))
     tested = tuple(
-        replace(one.tested, words=own.words) for one, own in zip(scored, seen, strict=True)
+        replace(one.tested, words=own.words, worth=own.worth)
+        for one, own in zip(scored, seen, strict=True)
     )
     progress.message(f"drawing figures of {trial.manifest.name}")
     with progress.doing("drawing figures"):

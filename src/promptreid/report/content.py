@@ -15,6 +15,7 @@ from promptreid.evaluation.threshold_rates import ThresholdRates
 from promptreid.evaluation.uncertainty import Difference, Intervals
 from promptreid.evaluation.verification import Verification
 from promptreid.evaluation.word_control import WordControl
+from promptreid.evaluation.worth import Worth
 from promptreid.report.drawn import Drawn
 from promptreid.report.pictures import Picture
 from promptreid.report.ranks_figure import ShownQuery
@@ -109,6 +110,7 @@ class TestedRun:
             none, or there is nothing to verify.
         words: What exchanged words do, as the run's folder says; None where that was not measured,
             and for models that read none.
+        worth: What training gained, as the run's folder says; None where that was not measured.
     """
 
     name: str
@@ -119,6 +121,7 @@ class TestedRun:
     identification: tuple[Identification, ...] = ()
     stored: ThresholdRates | None = None
     words: WordControl | None = None
+    worth: Worth | None = None
 
 
 @dataclass(frozen=True)

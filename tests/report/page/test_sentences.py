@@ -7,6 +7,7 @@ import pytest
 from report_content import HOSTILE
 
 from promptreid.evaluation.uncertainty import Difference, Interval
+from promptreid.evaluation.worth import METRICS, Gain, Worth
 from promptreid.report.page import words
 from promptreid.report.page.scores import (
     cell,
@@ -104,6 +105,21 @@ def test_the_verdict_is_one_sentence(content):
     assert line.verdict.endswith("there is no clear difference between it and zero-shot.")
     (line,) = headlines(replace(content, tests=(replace(test, runs=test.runs[1:], pairs=()),)))
     assert line.verdict.endswith("% of the queries.")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [(0.1, 0.3, "made it better"), (-0.1, 0.3, "made no clear"), (-0.3, -0.1, "made it worse")],
+)
+def test_the_summary_says_what_training_gained(content, low, high, told):
+    test = content.tests[0]
+    gain = Gain(0.3, 0.5, Difference((low + high) / 2, low, high, 0.9))
+    worth = Worth("tiny untrained", dict.fromkeys(METRICS, gain), 12)
+    shown = replace(test, runs=(test.runs[0], replace(test.runs[1], worth=worth)))
+    (line,) = headlines(replace(content, tests=(shown,)))
+    sentence = plain(line.sentences[1])
+    assert told in sentence
+    assert "mAP 30.0 % of tiny untrained became 50.0 %" in sentence
 
 
 def test_scores_say_what_they_tell():

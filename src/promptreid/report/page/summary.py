@@ -83,6 +83,7 @@ def _headline(number: int, test: Test, facts: dict[str, RunFacts]) -> Headline:
     best = best_run(test)
     sentences = [
         _opening(test, best),
+        _gained(best),
         _compared(test, best),
         _largest_gap(test, best),
         _threshold(best, facts.get(best.name)),
@@ -165,6 +166,23 @@ def _compared(test: Test, best: TestedRun) -> str:
         f"On the same queries its mAP is {100 * abs(change.value):.1f} points {where} that of "
         f"{other} ({100 * best.intervals.level:g} % interval "
         f"{span(change.low, change.high, signed=True)}{doubt})."
+    )
+
+
+def _gained(best: TestedRun) -> str:
+    """Say what training gained over the untrained backbone."""
+    if best.worth is None:
+        return ""
+    gain = best.worth.gains["mAP"]
+    what = {
+        "better": "made it better",
+        "worse": "made it worse",
+        "unclear": "made no clear difference",
+    }[gain.verdict]
+    return (
+        f"Training {what}: mAP {percent(gain.before)} of {best.worth.untrained} became "
+        f"{percent(gain.after)} (difference "
+        f"{span(gain.difference.low, gain.difference.high, signed=True)})."
     )
 
 
