@@ -27,6 +27,7 @@ from promptreid.embedder import Embedder
 from promptreid.errors import DataError
 from promptreid.evaluation.embed import embed_manifest
 from promptreid.models.reid import ReIDModel
+from promptreid.progress import Silent
 from promptreid.report.cache import embedding_key
 from promptreid.report.pictures import read_picture
 from promptreid.training.data import training_data
@@ -42,7 +43,7 @@ def picture(number: int) -> np.ndarray:
     return np.random.default_rng([5, number]).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
 
 
-class Speaker:
+class Speaker(Silent):
     def __init__(self) -> None:
         self.said: list[str] = []
 

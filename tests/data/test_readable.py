@@ -11,9 +11,10 @@ from promptreid.data.dataset import load_data
 from promptreid.data.inspect import inspect_data
 from promptreid.data.readable import load_readable
 from promptreid.errors import DataError
+from promptreid.progress import Silent
 
 
-class Heard:
+class Heard(Silent):
     """Keeps what is said."""
 
     def __init__(self) -> None:

@@ -276,7 +276,7 @@ def test_evaluate_says_what_it_does_on_test_pairs(asked, capsys, tmp_path):
         main(["evaluate", str(run.path), "--verification", "--device", "cpu", "--json", str(out)])
     assert caught.value.code == 0
     chosen = promptreid.load(run.path, device="cpu").threshold
-    text = capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.split())
     assert f"own threshold {chosen.threshold:.4f} was chosen at FAR 10 % on 15 pairs" in text
     stored = json.loads(out.read_text())["verification"]["stored_threshold"]
     assert stored["chosen"] == chosen.to_dict()
