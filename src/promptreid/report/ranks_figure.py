@@ -11,6 +11,7 @@ from promptreid.report.extra import need
 from promptreid.report.pictures import Picture
 from promptreid.report.rank_lists import Hit, RankList
 from promptreid.report.style import LIGHT, Theme, drawn_in
+from promptreid.report.verification_figures import told_threshold
 from promptreid.text.short import ending, shortened
 
 if TYPE_CHECKING:
@@ -191,7 +192,13 @@ def _draw_hit(
     axes = page.axes(figure, *place)
     middle, below = place[0] + page.cell[0] / 2, place[1] + page.cell[1] + _BELOW
     page.text(
-        figure, middle, below, f"{hit.similarity:.2f}", ha="center", fontsize=6.5, color=theme.faint
+        figure,
+        middle,
+        below,
+        told_threshold(hit.similarity),
+        ha="center",
+        fontsize=6.5,
+        color=theme.faint,
     )
     axes.imshow(picture)
     _frame(axes, *_look(hit.match, theme))

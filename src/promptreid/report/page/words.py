@@ -10,6 +10,7 @@ from typing import Any
 
 from promptreid.evaluation.scores import Scores
 from promptreid.evaluation.uncertainty import Interval
+from promptreid.report.verification_figures import told_threshold
 
 NONE = "–"
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -106,8 +107,8 @@ def listed(words: Sequence[str], last: str = "and") -> str:
 
 
 def cosine(value: float) -> str:
-    """Write a similarity with two digits."""
-    return f"{value:.2f}".replace("-", _MINUS)
+    """Write a similarity with as many digits as tell it from 1."""
+    return told_threshold(value).replace("-", _MINUS)
 
 
 def seconds(value: float) -> str:
