@@ -50,7 +50,8 @@ def test_tracked_from_the_command_line(capsys, crops, quick, tmp_path):
     )  # fmt: skip
     assert code == 0, err
     assert f"tracking with tensorboard: `tensorboard --logdir {out / 'tensorboard'}`" in err
-    ids = [record["id"] for record in json.loads((out / "tracking.json").read_text())]
+    kept = json.loads((out / "tracking.json").read_text())["trackers"]
+    ids = [record["id"] for record in kept]
     assert ids == ["tensorboard", str(logs / "run")]
     for folder in (out / "tensorboard", logs / "run"):
         assert list(folder.glob("events.out.tfevents.*"))

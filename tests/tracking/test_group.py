@@ -183,9 +183,25 @@ def test_broken_file_is_explained(tmp_path, text):
 def test_file_holds_what_continues_a_run(recorder, tmp_path):
     with trackers(tmp_path, "wandb:p").session(info(tmp_path), []):
         pass
-    assert json.loads((tmp_path / "tracking.json").read_text()) == [
+    assert json.loads((tmp_path / "tracking.json").read_text())["trackers"] == [
         {"kind": "wandb", "place": "p", "id": "id-1", "where": "at wandb:p", "sent": 0}
     ]
+
+
+def test_every_flipped_bit_of_the_file_is_found_or_means_the_same(recorder, tmp_path):
+    with trackers(tmp_path, "wandb:p").session(info(tmp_path), []):
+        pass
+    path = tmp_path / "tracking.json"
+    whole, known, found = path.read_bytes(), read_tracking(tmp_path), 0
+    for bit in range(8 * len(whole)):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        try:
+            assert read_tracking(tmp_path) == known
+        except RunError:
+            found += 1
+    assert found > 7 * len(whole)
 
 
 def test_trackers_get_names_as_text(recorder, tmp_path):

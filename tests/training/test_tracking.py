@@ -145,7 +145,7 @@ def test_stopped_run_goes_on_as_the_same_tracked_run(recorder, stopped, tmp_path
     folder, before = stopped
     assert before.of("finish") == [("stopped",)]
     out = shutil.copytree(folder, tmp_path / "run")
-    known = json.loads((out / "tracking.json").read_text())[0]["id"]
+    known = json.loads((out / "tracking.json").read_text())["trackers"][0]["id"]
     run = train(TrainRequest(out=out, resume=True, device="cpu"), progress=Silent())
     ((info, told),) = recorder.of("start", "wandb:reid")  # which nobody named again
     assert told == known

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from promptreid.errors import RunError
+from promptreid.errors import RunError, first_line
 from promptreid.files import write_json
 from promptreid.text.safe import visible, visible_tree
 from promptreid.tracking.pictures import picture_pixels
@@ -54,11 +55,20 @@ def read_tracking(folder: Path) -> list[Tracked]:
     if not path.is_file():
         return []
     try:
-        return [Tracked(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["digest"] != _digest(content["trackers"]):
+            raise ValueError("its content is not as it was written")
+        return [Tracked(**record) for record in content["trackers"]]
+    except Exception as error:  # whatever a damaged file makes of it
         raise RunError(
-            f"{path} cannot be read: {error}. Remove it, and the trackers start new runs."
+            f"{path} cannot be read: {first_line(error)}. Remove it, and the trackers start new "
+            "runs."
         ) from error
+
+
+def _digest(records: object) -> str:
+    text = json.dumps(records, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 class Trackers:
@@ -225,4 +235,4 @@ class Trackers:
 
     def _save(self) -> None:
         started = [asdict(record) for record in self._records if record.id]
-        write_json(self._folder / TRACKING, started)
+        write_json(self._folder / TRACKING, {"trackers": started, "digest": _digest(started)})
