@@ -2,13 +2,12 @@
 
 import csv
 import json
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from impatient import Impatient
 from safetensors.torch import load_file
 
 from promptreid.config.recipes import load_recipe
@@ -89,21 +88,6 @@ class Heard(Silent):
 
     def message(self, text: str) -> None:
         self.lines.append(text)
-
-
-class Impatient(Silent):
-    """Ask for a stop, as Ctrl-C does, after some images."""
-
-    def __init__(self, images: int) -> None:
-        self.left = images
-
-    def start(self, title: str, total: int, unit: str) -> None:
-        self.learns = not title.startswith(("checking", "embedding"))
-
-    def advance(self, count: int) -> None:
-        before, self.left = self.left, self.left - count * self.learns
-        if before > 0 >= self.left:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """Checkpoints that stay every so many epochs."""
 
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
+from impatient import Impatient
 from safetensors.torch import load_file
 
 import promptreid
@@ -19,21 +18,6 @@ from promptreid.progress import Silent
 from promptreid.runs.folder import RunFolder
 from promptreid.training.train import TrainRequest, train
 from promptreid.training.trainer import Interrupted
-
-
-class Impatient(Silent):
-    """Ask for a stop, as Ctrl-C does, after some images."""
-
-    def __init__(self, images: int) -> None:
-        self.left = images
-
-    def start(self, title: str, total: int, unit: str) -> None:
-        self.learns = not title.startswith(("checking", "embedding"))
-
-    def advance(self, count: int) -> None:
-        before, self.left = self.left, self.left - count * self.learns
-        if before > 0 >= self.left:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 def names(run: RunFolder) -> list[str]:

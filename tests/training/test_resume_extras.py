@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from impatient import Impatient
 from safetensors.torch import load_file
 
 from promptreid.progress import Silent
@@ -73,24 +74,6 @@ CASES = {
         (80,),
     ),
 }
-
-
-class Impatient(Silent):
-    """Ask for a stop after some images."""
-
-    def __init__(self, images: int) -> None:
-        self.left = images
-
-    def start(self, title: str, total: int, unit: str) -> None:
-        self.learns = not title.startswith(("checking", "embedding"))
-
-    def advance(self, count: int) -> None:
-        import os
-        import signal
-
-        before, self.left = self.left, self.left - count * self.learns
-        if before > 0 >= self.left:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("case", CASES)
