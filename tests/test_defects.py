@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import math
-import sys
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -20,50 +19,48 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from run_records import make_run
 from safetensors.torch import save_file
+from small_models import RESNET, small_backbone
 from torch import Tensor
 from torch.nn.modules.module import register_module_forward_pre_hook
-
-sys.path.insert(0, str(Path(__file__).parent / "support"))
-from run_records import make_run
-from small_models import RESNET, small_backbone
 
 from promptreid.config.augment import AugmentConfig
 from promptreid.config.optimize import ScheduleConfig
 from promptreid.config.recipes import load_recipe, recipe_names
 from promptreid.config.schema import Recipe
-from promptreid.data.augment import Augment
+from promptreid.data.augment.pipeline import Augment
+from promptreid.data.batches.loading import TestLoader, TrainLoader
+from promptreid.data.batches.samplers import Uniform
 from promptreid.data.dataset import DataSet, load_data
-from promptreid.data.images import read_image
-from promptreid.data.loading import TestLoader, TrainLoader
-from promptreid.data.manifest import Manifest
-from promptreid.data.preprocess import CLIP_MEAN, CLIP_STD, HALF, IMAGENET_MEAN, Preprocess
+from promptreid.data.images.decode import read_image
+from promptreid.data.images.image_store import ImageStore
+from promptreid.data.images.preprocess import CLIP_MEAN, CLIP_STD, HALF, IMAGENET_MEAN, Preprocess
+from promptreid.data.images.transforms import normalize, resize
+from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.protocol import Repeat
-from promptreid.data.samplers import Uniform
-from promptreid.data.store import ImageStore
-from promptreid.data.transforms import normalize, resize
-from promptreid.evaluation.embed import embed_manifest, sentence_rows
-from promptreid.evaluation.embeddings import Embeddings
-from promptreid.evaluation.score_data import score_data
-from promptreid.evaluation.score_data import tested_rows as rows_of_protocol
-from promptreid.evaluation.scoring import evaluate_protocol
-from promptreid.models.backbone import Backbone, build_backbone
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.ranking.scoring import evaluate_protocol
+from promptreid.inference.embed import embed_manifest, sentence_rows
+from promptreid.inference.score_data import score_data
+from promptreid.inference.score_data import tested_rows as rows_of_protocol
 from promptreid.models.checkpoint import load_model
 from promptreid.models.reid import ReIDModel
-from promptreid.models.tower import ImageTower
+from promptreid.models.towers.backbone import Backbone, build_backbone
+from promptreid.models.towers.image_tower import ImageTower
 from promptreid.progress import Silent
-from promptreid.runs.folder import RunFolder
-from promptreid.tracking.group import Trackers
-from promptreid.training import build
-from promptreid.training import train as whole_run
-from promptreid.training.build import build_model
-from promptreid.training.data import TrainingData, training_data
-from promptreid.training.feature_cache import cached_projections
-from promptreid.training.rows import prompt_fields
-from promptreid.training.schedule import learning_rate
-from promptreid.training.state import TrainingState
-from promptreid.training.train import TrainRequest, train
-from promptreid.training.trainer import Trainer
+from promptreid.runs.run_folder import RunFolder
+from promptreid.tracking.tracker_group import Trackers
+from promptreid.training.run import build_model as build
+from promptreid.training.run import train as whole_run
+from promptreid.training.run.build_model import build_model
+from promptreid.training.run.train import TrainRequest, train
+from promptreid.training.run.training_data import TrainingData, training_data
+from promptreid.training.run.training_rows import prompt_fields
+from promptreid.training.stage.feature_cache import cached_projections
+from promptreid.training.stage.schedule import learning_rate
+from promptreid.training.stage.trainer import Trainer
+from promptreid.training.stage.training_state import TrainingState
 
 CPU = torch.device("cpu")
 ASPECTS, SKINS = ("left", "right"), ("light", "dark")
@@ -498,8 +495,8 @@ def run(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whole_run, "keep_threshold", choose_then)
         patch.setattr(whole_run, "score_run", score_then)
-        patch.setattr("promptreid.training.trainer.embed_manifest", remember)
-        patch.setattr("promptreid.training.trainer.evaluate_protocol", forge)
+        patch.setattr("promptreid.training.stage.trainer.embed_manifest", remember)
+        patch.setattr("promptreid.training.stage.trainer.evaluate_protocol", forge)
         handle = register_module_forward_pre_hook(look)
         try:
             out = tmp_path_factory.mktemp("runs") / "run"

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from promptreid.cli.main import cli, main
-from promptreid.config.keys import known_keys
+from promptreid.config.reading.keys import known_keys
 from promptreid.config.recipes import load_recipe, recipe_names
 from promptreid.config.schema import Recipe
-from promptreid.data.registry import READERS
-from promptreid.data.spec import parse_spec
+from promptreid.data.data_spec import parse_spec
+from promptreid.data.reader_registry import READERS
 from promptreid.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]

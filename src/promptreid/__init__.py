@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from promptreid.embedder import Embedder
+    from promptreid.inference.embedder import Embedder
 
 __all__ = ["__version__", "load"]
 __version__ = "0.1.0"
@@ -22,7 +22,7 @@ def load(
     image_size: tuple[int, int] | None = None,
     views: int = 0,
 ) -> Embedder:
-    """Load a trained model for inference; see `promptreid.embedder.load`.
+    """Load a trained model for inference; see `promptreid.inference.embedder.load`.
 
     Args:
         path: A run folder, a promptreid checkpoint, or a published CLIP-ReID `.pth`.
@@ -38,6 +38,6 @@ def load(
         WeightsError: There is no such file, or it is none of the three.
     """
     # Imported here, so that the command line answers without loading PyTorch.
-    from promptreid.embedder import load as load_embedder
+    from promptreid.inference.embedder import load as load_embedder
 
     return load_embedder(path, device, image_size=image_size, views=views)

@@ -129,8 +129,8 @@ def test_disk_full_while_saving_leaves_the_old_checkpoint(crops, quick, tmp_path
     import promptreid.tensors as writing
     from promptreid.errors import RunError
     from promptreid.progress import Silent
-    from promptreid.training.train import TrainRequest
-    from promptreid.training.train import train as run_training
+    from promptreid.training.run.train import TrainRequest
+    from promptreid.training.run.train import train as run_training
 
     real, calls = writing.save_file, []
 
@@ -160,8 +160,8 @@ def test_disk_full_while_features_are_kept_is_a_sentence(crops, quick, tmp_path,
     import promptreid.tensors as writing
     from promptreid.errors import RunError
     from promptreid.progress import Silent
-    from promptreid.training.train import TrainRequest
-    from promptreid.training.train import train as run_training
+    from promptreid.training.run.train import TrainRequest
+    from promptreid.training.run.train import train as run_training
 
     def full(tensors, path, metadata=None):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -42,7 +42,7 @@ def test_again_it_reads_what_is_there(capsys, out):
 
 
 def test_without_the_packages_of_the_report_it_says_how_to_get_it(capsys, out, monkeypatch):
-    monkeypatch.setattr("promptreid.report.extra.missing", lambda *packages: ["matplotlib"])
+    monkeypatch.setattr("promptreid.figures.extra.missing", lambda *packages: ["matplotlib"])
     code, text, _ = run(capsys, "demo", "--out", out, "--identities", "36", "--device", "cpu")
     assert code == 0
     assert "pip install 'promptreid[report]', then promptreid report" in text

@@ -7,7 +7,7 @@ import torch
 
 import promptreid
 from promptreid.cli.main import main
-from promptreid.evaluation import speed
+from promptreid.inference import speed
 
 SMALL = (
     "backbone.name=tiny",

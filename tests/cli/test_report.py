@@ -168,7 +168,7 @@ def test_without_the_extra_the_install_line_is_said(call, runs, monkeypatch):
             raise ModuleNotFoundError("No module named 'jinja2'", name="jinja2")
         return real(name)
 
-    monkeypatch.setattr("promptreid.report.extra.importlib.import_module", missing)
+    monkeypatch.setattr("promptreid.figures.extra.importlib.import_module", missing)
     code, _, err = call(runs / "small")
     assert code == 2
     assert "pip install 'promptreid[report]'" in err

@@ -9,7 +9,7 @@ import promptreid
 from promptreid.cli.main import main
 from promptreid.models.checkpoint import load_model, save_model
 from promptreid.progress import Silent
-from promptreid.training.train import TrainRequest, train
+from promptreid.training.run.train import TrainRequest, train
 
 
 def run(capsys, *arguments):

@@ -7,7 +7,7 @@ import pytest
 from promptreid.config.recipes import load_recipe, recipe_names
 from promptreid.config.schema import Recipe, StageConfig
 from promptreid.config.sweep import find_sweep, load_sweep
-from promptreid.training.schedule import learning_rate
+from promptreid.training.stage.schedule import learning_rate
 
 VERSIONS = range(1, 12)
 TRACKS = {"hand": "ViT-B-16", "hand-cnn": "RN50"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptreid.config.overrides import parse_override
+from promptreid.config.reading.overrides import parse_override
 from promptreid.config.sweep import find_sweep, load_sweep, override_text, sweep_names
 from promptreid.errors import ConfigError
 

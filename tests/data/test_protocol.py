@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat, fixed_protocol
 from promptreid.errors import DataError
 

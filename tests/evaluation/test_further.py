@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import EvaluationError
 from promptreid.evaluation import Embeddings, evaluate_protocol
 from promptreid.evaluation.further import FurtherScores, further_scores, identification_values
-from promptreid.evaluation.identification import identify_protocol
-from promptreid.evaluation.render_further import render_further
-from promptreid.evaluation.threshold import Threshold
-from promptreid.evaluation.threshold_rates import threshold_rates
-from promptreid.evaluation.verification import verify_protocol
+from promptreid.evaluation.tables.verification_tables import render_further
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.evaluation.thresholds.threshold_rates import threshold_rates
+from promptreid.evaluation.verification.identification import identify_protocol
+from promptreid.evaluation.verification.verification import verify_protocol
 
 
 @pytest.fixture(scope="module")

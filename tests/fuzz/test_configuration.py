@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from promptreid.config.recipes import load_recipe, recipe_names, recipe_text
 from promptreid.config.sweep import FOLDER as SWEEPS
 from promptreid.config.sweep import load_sweep, sweep_names
-from promptreid.data.spec import parse_spec
-from promptreid.tracking.spec import parse_trackers
+from promptreid.data.data_spec import parse_spec
+from promptreid.tracking.track_option import parse_trackers
 
 RECIPE = """\
 extends: clip-reid/demo

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from promptreid.data.images import UnreadableImage, read_image
+from promptreid.data.images.decode import UnreadableImage, read_image
 
 PIXELS = np.random.default_rng(3).integers(0, 255, (24, 16, 3), dtype=np.uint8)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from promptreid.data.dataset import DataSet, load_data
-from promptreid.data.inspect import inspect_data, render_text
-from promptreid.data.manifest import Manifest
+from promptreid.data.inspection.inspect import inspect_data, render_text
+from promptreid.data.manifest.manifest import Manifest
 
 NAMES = [f"im/{person}_{number}.png" for person in "abcd" for number in range(4)]
 CSV = "path,identity,camera,split,breed\n" + "".join(

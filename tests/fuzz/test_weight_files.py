@@ -9,15 +9,15 @@ from hypothesis import given
 from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
-from promptreid.data.preprocess import Preprocess
-from promptreid.embedder import load
+from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import PromptReIDError
-from promptreid.evaluation.embeddings import Embeddings
-from promptreid.interop.clip_reid import read_clip_reid
-from promptreid.models.backbone import build_backbone
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.inference.embedder import load
+from promptreid.inference.published_clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model, save_model
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
-from promptreid.models.weights import read_weights
+from promptreid.models.towers.backbone import build_backbone
+from promptreid.models.weights.weight_files import read_weights
 
 TENSORS = {
     "image_encoder.x": torch.arange(6.0).reshape(2, 3),

@@ -5,13 +5,13 @@ from functools import partial
 import pytest
 import torch
 
+from promptreid.losses.batch_centers import compactness
 from promptreid.losses.centers import center_loss
 from promptreid.losses.circle import circle_pairs
-from promptreid.losses.compact import compactness
 from promptreid.losses.contrastive import clip_contrast, supcon, supcon_cross_modal
 from promptreid.losses.memory import memory_loss
 from promptreid.losses.moco import momentum_contrast
-from promptreid.losses.pairs import pair_loss
+from promptreid.losses.pair_loss import pair_loss
 from promptreid.losses.triplet import batch_hard_triplet, triplet_loss
 
 KEPT, KEPT_LABELS = torch.eye(6, 8), torch.tensor([0, 1, 2, 0, -1, -1])

@@ -13,12 +13,12 @@ from promptreid.config.model import LoraConfig, VisualPromptConfig
 from promptreid.losses.moco import MoCoState, momentum_contrast
 from promptreid.losses.ring import EMPTY
 from promptreid.losses.states import build_states
-from promptreid.models.heads import Head
-from promptreid.models.projection import Mlp
-from promptreid.models.prompts import IdentityPrompt
+from promptreid.models.heads.head import Head
+from promptreid.models.heads.projection import Mlp
+from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
-from promptreid.models.tuning import attach_tuning
+from promptreid.models.tuning.tuning import attach_tuning
 
 WIDTH = 16
 

@@ -10,17 +10,17 @@ from small_tokenizer import write_tokenizer
 
 from promptreid.config.model import LoraConfig
 from promptreid.errors import RunError, WeightsError
-from promptreid.models import backbone as backbone_module
-from promptreid.models.backbone import build_backbone
 from promptreid.models.checkpoint import load_model, load_training, read_metadata, save_model
-from promptreid.models.heads import Head
-from promptreid.models.parts import build_parts
-from promptreid.models.projection import Mlp, Reduction
-from promptreid.models.prompts import IdentityPrompt, encode_sentences
+from promptreid.models.heads.head import Head
+from promptreid.models.heads.parts import build_parts
+from promptreid.models.heads.projection import Mlp, Reduction
+from promptreid.models.prompts.identity_prompt import IdentityPrompt, encode_sentences
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
-from promptreid.models.tokenizers import find_tokenizer
-from promptreid.models.tuning import attach_tuning
+from promptreid.models.towers import backbone as backbone_module
+from promptreid.models.towers.backbone import build_backbone
+from promptreid.models.tuning.tuning import attach_tuning
+from promptreid.models.weights.tokenizers import find_tokenizer
 from promptreid.tensors import read_tensors, write_tensors
 
 

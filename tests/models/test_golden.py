@@ -25,12 +25,12 @@ from promptreid.config.base import TOWER_FEATURES
 from promptreid.config.optimize import OptimizerConfig
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.triplet import batch_hard_triplet
-from promptreid.models.backbone import build_backbone
-from promptreid.models.heads import Head
-from promptreid.models.prompts import IdentityPrompt
+from promptreid.models.heads.head import Head
+from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
-from promptreid.training.optimizer import build_optimizer
+from promptreid.models.towers.backbone import build_backbone
+from promptreid.training.stage.optimizer import build_optimizer
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import torch
 from small_models import small_backbone
 
 from promptreid.errors import ConfigError, ModelError
-from promptreid.models.image_prompt import ImagePrompt
 from promptreid.models.interaction import MODES, Interaction
+from promptreid.models.prompts.image_prompt import ImagePrompt
 
 
 def draw(*shape, seed=0):

@@ -5,10 +5,10 @@ import torch
 from small_models import RESNET, VIT, small_backbone, tower_widths
 
 from promptreid.errors import ConfigError, ModelError
-from promptreid.models.heads import Head
-from promptreid.models.parts import PCBParts
-from promptreid.models.projection import Mlp
-from promptreid.models.prompts import IdentityPrompt
+from promptreid.models.heads.head import Head
+from promptreid.models.heads.parts import PCBParts
+from promptreid.models.heads.projection import Mlp
+from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import PARTS, EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 

@@ -8,12 +8,12 @@ from small_models import RESNET, VIT, small_backbone
 
 from promptreid.errors import ConfigError
 from promptreid.models.checkpoint import load_model, save_model
-from promptreid.models.heads import Head
-from promptreid.models.image_prompt import ImagePrompt
-from promptreid.models.image_texts import SENTENCES, Sentences
+from promptreid.models.heads.head import Head
+from promptreid.models.heads.projection import Reduction
 from promptreid.models.interaction import MODES, Interaction
-from promptreid.models.projection import Reduction
-from promptreid.models.prompts import SentenceFields, average_texts
+from promptreid.models.prompts.identity_prompt import SentenceFields, average_texts
+from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.prompts.image_texts import SENTENCES, Sentences
 from promptreid.models.reid import EmbeddingSpec, ReIDModel, tower_widths
 
 ASPECTS = SentenceFields(variants=({"aspect": "dorsal"}, {"aspect": "palmar"}))

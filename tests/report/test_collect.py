@@ -9,22 +9,22 @@ from small_models import RESNET, VIT, small_backbone
 
 from promptreid.config.recipes import load_recipe
 from promptreid.data.dataset import load_data
-from promptreid.data.preprocess import Preprocess
-from promptreid.embedder import load
+from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ConfigError, EvaluationError, RunError
-from promptreid.evaluation import sentence_embed
 from promptreid.evaluation.further import FurtherScores, further_scores
-from promptreid.evaluation.score_data import score_data
+from promptreid.figures.selection import pick_identities
+from promptreid.inference import embedding_cache as cache_module
+from promptreid.inference import sentence_embed
+from promptreid.inference.embedder import load
+from promptreid.inference.score_data import score_data
 from promptreid.models.checkpoint import save_model
-from promptreid.models.image_prompt import ImagePrompt
+from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
-from promptreid.report import cache as cache_module
 from promptreid.report.collect import collect
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_texts import attribute_sentences, map_texts
-from promptreid.report.selection import pick_identities
-from promptreid.runs.folder import RunFolder
-from promptreid.runs.records import StatusRecord
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_records import StatusRecord
 
 QUICK = ReportOptions(identities=4, queries=2, top=3, images=2)
 

@@ -7,16 +7,16 @@ import pytest
 from PIL import Image
 
 from promptreid.data.dataset import DataSet, load_data
-from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
 from promptreid.errors import ConfigError, EvaluationError
+from promptreid.inference.trial import Trial
 from promptreid.report.collect_data import (
     Pictures,
     breakdown_attributes,
     choose_report_data,
 )
 from promptreid.report.collect_options import ReportOptions
-from promptreid.report.trial import Trial
 
 
 def trial(identities=24, queries=2, gallery=2, **columns):

@@ -9,13 +9,15 @@ import torch
 from PIL import Image
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
-from promptreid.evaluation.breakdown import break_down
-from promptreid.evaluation.embeddings import Embeddings
-from promptreid.evaluation.scoring import evaluate_protocol
-from promptreid.evaluation.settings import RetrievalSettings
-from promptreid.evaluation.verification import verify_protocol
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.ranking.scoring import evaluate_protocol
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.uncertainty.breakdown import break_down
+from promptreid.evaluation.verification.verification import verify_protocol
+from promptreid.figures.selection import pick_identities, pick_images
+from promptreid.inference.trial import Trial, TrialRun
 from promptreid.report import collect_scores
 from promptreid.report.collect_data import Pictures, ReportData
 from promptreid.report.collect_map import GAP, map_section
@@ -23,8 +25,6 @@ from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_ranks import rank_sections
 from promptreid.report.collect_scores import pair_runs, score_run, unmatched_queries
 from promptreid.report.collect_texts import Texts
-from promptreid.report.selection import pick_identities, pick_images
-from promptreid.report.trial import Trial, TrialRun
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_pairs_that_breakdowns_share_are_counted_once(tested, monkeypatch):
         return real(*args, **options)
 
     monkeypatch.setattr(collect_scores, "accepted_protocol", counted)
-    monkeypatch.setattr("promptreid.evaluation.breakdown.accepted_protocol", counted)
+    monkeypatch.setattr("promptreid.evaluation.uncertainty.breakdown.accepted_protocol", counted)
     score_run(made_up(data, "good", 0.8), data, seed=0)
     assert sorted(kinds) == ["identity", "query"]
 

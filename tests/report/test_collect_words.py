@@ -9,16 +9,16 @@ from run_records import data_of, environment_record, make_run, result_of
 from promptreid.config.recipes import load_recipe
 from promptreid.data.dataset import load_data
 from promptreid.errors import EvaluationError, RunError
-from promptreid.evaluation.domain_texts import DomainTexts
-from promptreid.evaluation.uncertainty import Difference
-from promptreid.evaluation.word_control import WordControl
-from promptreid.evaluation.worth import METRICS, Gain, Worth
+from promptreid.evaluation.uncertainty.intervals import Difference
+from promptreid.evaluation.uncertainty.training_gain import METRICS, Gain, Worth
+from promptreid.inference.text_controls.domain_texts import DomainTexts
+from promptreid.inference.text_controls.word_control import WordControl
 from promptreid.progress import Silent
 from promptreid.report.collect import collect
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_words import domain_texts_of, word_control_of, worth_of
-from promptreid.runs.folder import RunFolder
-from promptreid.training.train import TrainRequest, train
+from promptreid.runs.run_folder import RunFolder
+from promptreid.training.run.train import TrainRequest, train
 
 SMALL = (
     "backbone.name=tiny",

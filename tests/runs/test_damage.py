@@ -22,21 +22,21 @@ from small_models import VIT, small_backbone
 from promptreid.cli.score_table import own_data
 from promptreid.config.recipes import load_recipe
 from promptreid.data.dataset import DataSet, load_data
-from promptreid.data.preprocess import Preprocess
-from promptreid.embedder import load
+from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import PromptReIDError
+from promptreid.inference.embedder import load
 from promptreid.models.checkpoint import load_training, save_model
 from promptreid.models.reid import ReIDModel
 from promptreid.report.collect_runs import run_facts
-from promptreid.runs import folder
-from promptreid.runs.data_sets import check_same_data, data_record
-from promptreid.runs.folder import RunFolder
-from promptreid.runs.images import image_rows
-from promptreid.runs.records import BestRecord, StatusRecord
-from promptreid.runs.seen import testable as fit_for_test
-from promptreid.sweep.records import read_runs
-from promptreid.training.plan import TrainRequest, make_plan
-from promptreid.training.records import check_own_weights
+from promptreid.runs import run_folder as folder
+from promptreid.runs.run_data import check_same_data, data_record
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_images import image_rows
+from promptreid.runs.run_records import BestRecord, StatusRecord
+from promptreid.runs.seen_identities import testable as fit_for_test
+from promptreid.sweep.run_results import read_runs
+from promptreid.training.run.run_plan import TrainRequest, make_plan
+from promptreid.training.run.training_records import check_own_weights
 
 FLIPS = int(os.environ.get("PROMPTREID_FLIPS", "50"))
 FILES = (

@@ -9,19 +9,26 @@ import numpy as np
 import torch
 from run_records import data_of, environment_record
 
-from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
-from promptreid.evaluation.accepted import accepted_protocol
-from promptreid.evaluation.breakdown import break_down
-from promptreid.evaluation.embeddings import Embeddings
-from promptreid.evaluation.identification import identify_protocol
-from promptreid.evaluation.scoring import evaluate_protocol
-from promptreid.evaluation.settings import RetrievalSettings
-from promptreid.evaluation.threshold import Threshold
-from promptreid.evaluation.threshold_rates import threshold_rates
-from promptreid.evaluation.uncertainty import Evidence, intervals, paired_difference
-from promptreid.evaluation.verification import verify_protocol
-from promptreid.report.cmc import cmc_alt, cmc_figure
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.ranking.scoring import evaluate_protocol
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.evaluation.thresholds.threshold_rates import threshold_rates
+from promptreid.evaluation.uncertainty.breakdown import break_down
+from promptreid.evaluation.uncertainty.intervals import Evidence, intervals, paired_difference
+from promptreid.evaluation.verification.accepted_pairs import accepted_protocol
+from promptreid.evaluation.verification.identification import identify_protocol
+from promptreid.evaluation.verification.verification import verify_protocol
+from promptreid.figures.activation.overlay import MapRow, activation_alt, activation_figure
+from promptreid.figures.cmc import cmc_alt, cmc_figure
+from promptreid.figures.curves import curves_alt, curves_figure
+from promptreid.figures.drawn import Drawn
+from promptreid.figures.histogram import histogram_alt, histogram_figure
+from promptreid.figures.rank_lists import choose_queries, rank_lists
+from promptreid.figures.ranks_figure import ShownQuery
+from promptreid.figures.verification_figures import det_figure, roc_figure, verification_alt
 from promptreid.report.content import (
     Change,
     Content,
@@ -35,15 +42,8 @@ from promptreid.report.content import (
     TestedRun,
     Unmatched,
 )
-from promptreid.report.curves import curves_alt, curves_figure
-from promptreid.report.drawn import Drawn
-from promptreid.report.histogram import histogram_alt, histogram_figure
-from promptreid.report.overlay import MapRow, activation_alt, activation_figure
-from promptreid.report.rank_lists import choose_queries, rank_lists
-from promptreid.report.ranks_figure import ShownQuery
-from promptreid.report.verification_figures import det_figure, roc_figure, verification_alt
 from promptreid.runs.metrics_table import Stage, Training
-from promptreid.runs.records import BestRecord, StatusRecord
+from promptreid.runs.run_records import BestRecord, StatusRecord
 
 HOSTILE = "<script>alert(\"run\")</script> $x & 'y'"
 HOSTILE_LABEL = '"><img src=x onerror=alert(1)> & <b>'

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from promptreid.config.recipes import load_recipe
-from promptreid.runs.folder import RunFolder
-from promptreid.runs.records import DataRecord, EnvironmentRecord
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_records import DataRecord, EnvironmentRecord
 
 
 def environment_record(seed: int = 0, **values) -> EnvironmentRecord:

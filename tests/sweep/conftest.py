@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from run_records import data_of, environment_record
 
 from promptreid.config.recipes import load_recipe
-from promptreid.runs.folder import RunFolder
-from promptreid.runs.records import StatusRecord
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_records import StatusRecord
 
 SPEC = "folder:/data/crops"
 

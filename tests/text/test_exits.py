@@ -34,17 +34,17 @@ def test_consoles_of_rich_are_made_only_where_names_are_made_safe_first():
 def test_spreadsheets_are_written_only_where_cells_are_made_safe_or_read_back_by_us():
     ours = (
         "sweep/export.py",  # each cell through csv_cell
-        "runs/images.py",  # names, sizes and times of images, read back as they were
-        "runs/folder.py",  # metrics.csv: names of stages and losses, and numbers
-        "data/manifest_io.py",  # manifests, which are read back to the same names
-        "data/synth/hand_set.py",  # names that the renderer makes
+        "runs/run_images.py",  # names, sizes and times of images, read back as they were
+        "runs/run_folder.py",  # metrics.csv: names of stages and losses, and numbers
+        "data/manifest/manifest_files.py",  # manifests, which are read back to the same names
+        "synth/hands/hand_set.py",  # names that the renderer makes
     )
     assert lines_with(r"csv\.(DictWriter|writer)\(", outside=ours) == []
 
 
 def test_text_files_are_written_as_utf8_by_the_one_function_that_takes_any_name():
     # The renderer writes ASCII, the benchmark a switch of the kernel.
-    outside = ("files.py", "data/synth/hand_set.py", "bench/memory.py")
+    outside = ("files.py", "synth/hands/hand_set.py", "bench/memory.py")
     writes = r"\.write_text\(|\.open\(\"[awx]t?\"(?!.*encoding)"
     assert [line for line in lines_with(writes, outside=outside) if "_LOCK" not in line] == []
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
-    from promptreid.embedder import Embedder
-    from promptreid.evaluation.attributes import AttributeScores
+    from promptreid.inference.attributes import AttributeScores
+    from promptreid.inference.embedder import Embedder
     from promptreid.progress import Lines
 
 Templates = Mapping[str, tuple[str, ...]]
@@ -39,8 +39,8 @@ def read_attributes(
     progress: Lines,
 ) -> dict[str, AttributeScores]:
     """Classify the test images of a data set by each attribute."""
-    from promptreid.evaluation.attributes import classify_attributes
-    from promptreid.evaluation.score_data import tested_rows
+    from promptreid.inference.attributes import classify_attributes
+    from promptreid.inference.score_data import tested_rows
 
     return classify_attributes(
         embedder.model,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.errors import ConfigError
 
 if TYPE_CHECKING:
-    from promptreid.bench.compare import Outcome, Settings
+    from benchmarks.compare import Outcome, Settings
 
 
 @click.command()
@@ -46,20 +49,39 @@ def bench(
     promptreid bench growth
     promptreid bench --quick
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.bench.table import check_names
+    _reach_benchmarks()
+    from benchmarks.table import check_names
 
     wanted = check_names(names)
-    from promptreid.bench.compare import Settings, default_cores
-    from promptreid.training.device import pick_device
+    from benchmarks.compare import Settings, default_cores
+
+    from promptreid.inference.device import pick_device
 
     settings = Settings(quick=quick, threads=threads or default_cores(), device=pick_device(device))
     _run(wanted, settings, json_out)
 
 
+def _reach_benchmarks() -> None:
+    """Make the benchmarks importable: they lie beside the sources, not in the package.
+
+    Raises:
+        ConfigError: This is an installed package without them.
+    """
+    checkout = Path(__file__).parents[3]
+    if not (checkout / "benchmarks" / "table.py").is_file():
+        raise ConfigError(
+            "The benchmarks come with the source code and not with the installed package: they are "
+            f"looked for in {checkout / 'benchmarks'}. Unpack the source distribution or a clone, "
+            "and run `make bench` there."
+        )
+    if str(checkout) not in sys.path:
+        sys.path.append(str(checkout))
+
+
 def _run(wanted: Sequence[str], settings: Settings, json_out: JsonOut) -> None:
     """Run benchmarks, print their tables, and keep the rows so far in a file."""
-    from promptreid.bench.growth import GrowthRow, growth, growth_lines
-    from promptreid.bench.table import GROWTH, note_lines, run_benchmark, table_lines
+    from benchmarks.growth import GrowthRow, growth, growth_lines
+    from benchmarks.table import GROWTH, note_lines, run_benchmark, table_lines
 
     outcomes: list[Outcome] = []
     grown: list[GrowthRow] = []

@@ -10,7 +10,7 @@ import click
 from promptreid.cli import options
 
 if TYPE_CHECKING:
-    from promptreid.sweep.compare import Comparison
+    from promptreid.sweep.comparison import Comparison
 
 METRICS = ("mAP", "mAP_step", "mAP_trapezoid", "mINP", "rank1", "rank5", "rank10", "rank20")
 
@@ -59,10 +59,10 @@ def compare(
     promptreid compare runs/my-sweep --metric mAP --metric rank1 --sort mAP
     promptreid compare runs/my-sweep --out table.md --out table.csv
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.sweep.compare import compare_runs
+    from promptreid.sweep.compared_scores import DEFAULT_METRICS
+    from promptreid.sweep.comparison import compare_runs
     from promptreid.sweep.export import check_suffix, write_comparison
-    from promptreid.sweep.metrics import DEFAULT_METRICS
-    from promptreid.sweep.records import find_runs, read_runs
+    from promptreid.sweep.run_results import find_runs, read_runs
 
     for file in files:
         check_suffix(file)
@@ -83,7 +83,7 @@ def print_comparison(comparison: Comparison) -> None:
     import shutil
     import sys
 
-    from promptreid.sweep.table import comparison_text
+    from promptreid.sweep.comparison_table import comparison_text
 
     if not sys.stdout.isatty():
         click.echo(comparison_text(comparison))
@@ -93,7 +93,7 @@ def print_comparison(comparison: Comparison) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from promptreid.sweep.table import lay_out, notes
+    from promptreid.sweep.comparison_table import lay_out, notes
     from promptreid.text.safe import visible
     from promptreid.text.streams import unguarded
 

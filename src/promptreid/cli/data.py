@@ -25,7 +25,7 @@ def data() -> None:
 def list_command() -> None:
     """List the data sets that can be read, and the options of each."""
     from promptreid.data.dataset import data_options
-    from promptreid.data.registry import READERS
+    from promptreid.data.reader_registry import READERS
 
     for name, entry in READERS.items():
         headline(name)
@@ -65,7 +65,7 @@ def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> No
     progress.message(f"reading {spec}")
     with progress.doing(f"reading {spec}" if quick else f"looking at the images of {spec}"):
         from promptreid.data.dataset import load_data
-        from promptreid.data.inspect import inspect_data, render_text
+        from promptreid.data.inspection.inspect import inspect_data, render_text
 
         found = inspect_data(load_data(spec), check_images=not quick)
     if not json_out.to_standard_output:
@@ -118,7 +118,7 @@ def synth(
     processes = workers or os.cpu_count() or 1
     count = Counted(lines, f"rendering {kind}", "identities")
     if kind == "hands":
-        from promptreid.data.synth.hands import write_hands
+        from promptreid.synth.hands.hands import write_hands
 
         write_hands(
             out,
@@ -130,7 +130,7 @@ def synth(
         )
         spec = f"hands11k:{out}?aspect=dorsal_right"
     else:
-        from promptreid.data.synth.people import write_people
+        from promptreid.synth.people.people import write_people
 
         height = size or 128
         write_people(

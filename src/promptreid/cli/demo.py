@@ -75,9 +75,9 @@ def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
     import os
 
     from promptreid.cli.data import Counted
-    from promptreid.data.synth.hands import write_hands
     from promptreid.errors import RunError
     from promptreid.files import write_json
+    from promptreid.synth.hands.hands import write_hands
 
     data = out / f"hands-{identities}-seed{seed}"
     if (data / "HandInfo.csv").is_file():
@@ -114,8 +114,8 @@ def _run(
     device: str | None,
     lines: Lines,
 ) -> dict[str, Any]:
-    from promptreid.training.train import TrainRequest, train
-    from promptreid.training.trainer import Interrupted
+    from promptreid.training.run.train import TrainRequest, train
+    from promptreid.training.stage.trainer import Interrupted
 
     request = TrainRequest(
         recipe=recipe,
@@ -136,7 +136,7 @@ def _run(
 
 def _report(out: Path, spec: str, device: str | None, lines: Lines) -> str:
     """Write the report on both runs; where its packages are missing, say how to get it later."""
-    from promptreid.report.extra import missing
+    from promptreid.figures.extra import missing
 
     runs = [out / "zero-shot", out / "clip-reid"]
     title = "Rendered hands, before and after training"
@@ -161,7 +161,7 @@ def _report(out: Path, spec: str, device: str | None, lines: Lines) -> str:
 
 
 def _print(before: dict[str, Any], after: dict[str, Any]) -> None:
-    from promptreid.evaluation.render import render_comparison
+    from promptreid.evaluation.tables.retrieval_table import render_comparison
 
     rows = {"zero-shot": before, "CLIP-ReID": after}
     click.echo("\n" + render_comparison(rows, "People never seen in training, 10 draws"))

@@ -17,12 +17,12 @@ from promptreid.text.wrap import wrapped
 if TYPE_CHECKING:
     from promptreid.config.schema import EvaluationConfig
     from promptreid.data.dataset import DataSet
-    from promptreid.data.store import ImageStore
-    from promptreid.embedder import Embedder
-    from promptreid.evaluation.embeddings import Embeddings
+    from promptreid.data.images.image_store import ImageStore
+    from promptreid.evaluation.embeddings.embeddings import Embeddings
     from promptreid.evaluation.further import FurtherScores
-    from promptreid.evaluation.scores import Scores
-    from promptreid.evaluation.settings import RetrievalSettings
+    from promptreid.evaluation.ranking.scores import Scores
+    from promptreid.evaluation.retrieval_settings import RetrievalSettings
+    from promptreid.inference.embedder import Embedder
     from promptreid.progress import Lines
 
 
@@ -184,7 +184,7 @@ def evaluate(
     from promptreid.cli.attribute_table import attribute_text, read_attributes, recipe_templates
     from promptreid.cli.paired_table import Pairing, paired_text
     from promptreid.cli.score_table import matrix_row, named, own_data, summarise, tell, tell_speeds
-    from promptreid.data.spec import parse_spec
+    from promptreid.data.data_spec import parse_spec
     from promptreid.errors import RunError
 
     for model in models:
@@ -195,14 +195,14 @@ def evaluate(
         parse_spec(spec)
     progress = reporter()
     with started(f"reading {' and '.join(map(str, models))}"):
-        from promptreid.data.readable import load_readable
-        from promptreid.embedder import load
+        from promptreid.data.images.readable import load_readable
         from promptreid.evaluation.further import FurtherScores
-        from promptreid.evaluation.render_further import render_further
-        from promptreid.evaluation.render_words import render_words
-        from promptreid.evaluation.settings import RetrievalSettings
-        from promptreid.evaluation.word_control import WordControl
-        from promptreid.runs.seen import testable
+        from promptreid.evaluation.retrieval_settings import RetrievalSettings
+        from promptreid.evaluation.tables.verification_tables import render_further
+        from promptreid.inference.embedder import load
+        from promptreid.inference.text_controls.word_control import WordControl
+        from promptreid.inference.text_controls.word_tables import render_words
+        from promptreid.runs.seen_identities import testable
 
     if multi_query is not None and by:
         raise click.UsageError("--by groups single queries; leave out --multi-query or --by.")
@@ -286,7 +286,7 @@ def _recipe_defaults(metadata: Mapping[str, Any]) -> EvaluationConfig:
 
 def _check_sentences(embedder: Embedder, model: Path, progress: Lines) -> None:
     """Refuse --prompt for a model without a sentence per image; say when it changes nothing."""
-    from promptreid.models.image_prompt import ImagePrompt
+    from promptreid.models.prompts.image_prompt import ImagePrompt
 
     if not isinstance(embedder.model.prompt, ImagePrompt):
         raise click.UsageError(
@@ -303,7 +303,7 @@ def _check_sentences(embedder: Embedder, model: Path, progress: Lines) -> None:
 def _check_read_words(embedder: Embedder, model: Path) -> None:
     """Refuse --words for a model that reads no word of an image."""
     from promptreid.errors import EvaluationError
-    from promptreid.evaluation.word_embed import check_words
+    from promptreid.inference.text_controls.word_embed import check_words
 
     try:
         check_words(embedder.model)
@@ -326,8 +326,8 @@ def _score(
     keep: Callable[[str | None, Scores, Embeddings], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Score each kind of sentence on images that are decoded once where memory allows."""
-    from promptreid.evaluation.embed import open_images
-    from promptreid.evaluation.score_data import score_data, tested_rows
+    from promptreid.inference.embed import open_images
+    from promptreid.inference.score_data import score_data, tested_rows
 
     store, speeds = None, {}
     named_kinds = [kind for kind in kinds if kind is not None]
@@ -371,7 +371,7 @@ def _score_words(
     keep: Callable[[str | None, Scores, Embeddings], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Score with each image's own word, and set that against exchanged words and none."""
-    from promptreid.evaluation.word_control import score_words
+    from promptreid.inference.text_controls.word_control import score_words
 
     scores, embeddings, control = score_words(
         embedder.model,
@@ -425,9 +425,9 @@ def _speeds(
     batch_size: int,
 ) -> dict[str | None, dict[str, Any]]:
     """Measure how fast the test images are embedded by kind of sentence."""
-    from promptreid.evaluation.embed import sentence_rows
-    from promptreid.evaluation.score_data import tested_rows
-    from promptreid.evaluation.speed import measure_speed
+    from promptreid.inference.embed import sentence_rows
+    from promptreid.inference.score_data import tested_rows
+    from promptreid.inference.speed import measure_speed
 
     found = measure_speed(
         embedder.model,

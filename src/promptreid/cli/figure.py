@@ -68,8 +68,8 @@ def activation(
     """
     check(out, runs, names)
     with drawing(out):
-        from promptreid.report.draw import draw_activation
-        from promptreid.report.style import find_theme
+        from promptreid.figures.activation.draw_activation import draw_activation
+        from promptreid.figures.style import find_theme
 
         drawn = draw_activation(
             loaded(runs, names, device),
@@ -93,8 +93,8 @@ def curves(runs: tuple[Path, ...], out: Path, names: tuple[str, ...], theme: str
     """
     check(out, runs, names)
     with drawing(out):
-        from promptreid.report.curves import draw_curves
-        from promptreid.report.style import find_theme
+        from promptreid.figures.curves import draw_curves
+        from promptreid.figures.style import find_theme
         from promptreid.text.names import run_names
 
         named = dict(zip(run_names(runs, names), runs, strict=True))

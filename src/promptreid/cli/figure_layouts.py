@@ -94,8 +94,8 @@ def _draw(
     """Draw one layout; the choices are those of `draw_layout`."""
     check(out, runs, names)
     with drawing(out):
-        from promptreid.report.draw_layout import draw_layout
-        from promptreid.report.layouts import check_layout
+        from promptreid.figures.layouts.draw_layout import draw_layout
+        from promptreid.figures.layouts.layouts import check_layout
 
         check_layout(method)
         drawn = draw_layout(

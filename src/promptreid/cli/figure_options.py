@@ -14,8 +14,8 @@ from promptreid.cli.output import reporter
 
 if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
-    from promptreid.embedder import Embedder
-    from promptreid.report.drawn import Drawn
+    from promptreid.figures.drawn import Drawn
+    from promptreid.inference.embedder import Embedder
 
 _DATA = options.one_data("Data set whose test images are used.")
 _DRAWING = (
@@ -53,7 +53,7 @@ def embedding_options(
     cache: Path | None, *, no_cache: bool, batch_size: int, theme: str
 ) -> Mapping[str, Any]:
     """Turn options of the command line into those of the functions that draw."""
-    from promptreid.report.style import find_theme
+    from promptreid.figures.style import find_theme
 
     return {
         "cache": options.cache_folder(cache, no_cache=no_cache),
@@ -73,8 +73,8 @@ def drawing(out: Path) -> AbstractContextManager[None]:
 def check(out: Path, runs: tuple[Path, ...], names: tuple[str, ...]) -> None:
     """Refuse early what would fail only after the models have run."""
     from promptreid.errors import RunError
-    from promptreid.report.extra import need
-    from promptreid.report.saving import check_format
+    from promptreid.figures.extra import need
+    from promptreid.figures.saving import check_format
     from promptreid.text.names import run_names
 
     check_format(out)
@@ -87,8 +87,8 @@ def check(out: Path, runs: tuple[Path, ...], names: tuple[str, ...]) -> None:
 
 def shown_data(spec: str, unreadable: str, runs: tuple[Path, ...]) -> DataSet:
     """Read the data set that is shown, as the runs may be tested on it."""
-    from promptreid.data.readable import load_shown
-    from promptreid.runs.seen import testable
+    from promptreid.data.images.readable import load_shown
+    from promptreid.runs.seen_identities import testable
 
     lines = reporter()
     dataset = load_shown(spec, policy=unreadable, progress=lines)
@@ -99,7 +99,7 @@ def loaded(
     runs: tuple[Path, ...], names: tuple[str, ...], device: str | None
 ) -> Iterator[tuple[str, Embedder]]:
     """Load the runs one after the other."""
-    from promptreid.embedder import load
+    from promptreid.inference.embedder import load
     from promptreid.text.names import run_names
 
     for name, run in zip(run_names(runs, names), runs, strict=True):
@@ -108,7 +108,7 @@ def loaded(
 
 def write(drawn: Drawn, out: Path) -> None:
     """Write the figure, and say what it shows."""
-    from promptreid.report.saving import save_figure
+    from promptreid.figures.saving import save_figure
 
     save_figure(drawn.figure, out, alt=drawn.alt)
     click.echo(f"wrote {out}\n{drawn.alt}")

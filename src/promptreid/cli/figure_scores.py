@@ -48,7 +48,7 @@ def cmc(
     """
     check(out, runs, names)
     with drawing(out):
-        from promptreid.report.draw_scores import draw_cmc
+        from promptreid.figures.draw_scores import draw_cmc
 
         drawn = draw_cmc(
             loaded(runs, names, device),
@@ -104,7 +104,7 @@ def ranks(
     """
     check(out, runs, names)
     with drawing(out):
-        from promptreid.report.draw_scores import draw_ranks
+        from promptreid.figures.draw_scores import draw_ranks
 
         drawn = draw_ranks(
             loaded(runs, names, device),
@@ -167,7 +167,7 @@ def _draw_pairs(
     """Draw a figure of all pairs by the name of its function in `report.draw_scores`."""
     check(out, runs, names)
     with drawing(out):
-        from promptreid.report import draw_scores
+        from promptreid.figures import draw_scores
 
         drawn = getattr(draw_scores, function)(
             loaded(runs, names, device),

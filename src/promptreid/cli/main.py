@@ -115,14 +115,14 @@ def _run(given: list[str]) -> None:
 
 def _say_setting(error: click.NoSuchOption) -> None:
     """Point from an option that looks like a setting of the recipe to the key it has there."""
-    from promptreid.config.synonyms import KEYS
+    from promptreid.config.reading.synonyms import KEYS
     from promptreid.text.suggest import plain
 
     name = error.option_name.lstrip("-").partition("=")[0]
     command = error.ctx.command.name if error.ctx is not None else ""
     if command not in ("train", "sweep") or plain(name) not in KEYS:
         return
-    from promptreid.config.keys import meaning
+    from promptreid.config.reading.keys import meaning
     from promptreid.config.schema import Recipe
 
     meant = meaning([name], Recipe, {"stages": [{"name": "image"}]})

@@ -22,7 +22,7 @@ def note(run: Path, text: str | None, remove: bool) -> None:
     promptreid note runs/my-run "the first with the new camera 3"
     promptreid note runs/my-run --remove
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.runs.folder import RunFolder
+    from promptreid.runs.run_folder import RunFolder
 
     if remove and text is not None:
         raise click.UsageError("Give a TEXT or --remove, not both.")

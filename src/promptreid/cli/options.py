@@ -76,6 +76,6 @@ def together(command: Command, *options: Option) -> Command:
 
 def cache_folder(cache: Path | None, *, no_cache: bool) -> Path | None:
     """Return the folder of `--cache` and `--no-cache`, None for none."""
-    from promptreid.report.cache import default_cache
+    from promptreid.inference.embedding_cache import default_cache
 
     return None if no_cache else cache or default_cache()

@@ -15,7 +15,7 @@ from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
     from promptreid.progress import Lines
-    from promptreid.runs.folder import RunFolder
+    from promptreid.runs.run_folder import RunFolder
 
 _REPORTER = "promptreid.reporter"
 
@@ -57,7 +57,7 @@ def print_run_scores(run: RunFolder) -> None:
     for result in results:
         click.echo(score_text(result, title=result["data"]))
         if "worth" in result:
-            from promptreid.evaluation.worth import worth_text
+            from promptreid.evaluation.uncertainty.training_gain import worth_text
 
             click.echo("\n" + worth_text(result["worth"]))
     click.echo(f"\nrun: {run.path}")
@@ -88,6 +88,6 @@ def next_commands(run: RunFolder, *, tested: bool) -> list[str]:
 
 def score_text(result: dict[str, Any], *, title: str) -> str:
     """Return one result of `scores.json` as a few lines: protocol, scores, spread, caveats."""
-    from promptreid.evaluation.render import render_scores
+    from promptreid.evaluation.tables.retrieval_table import render_scores
 
     return wrapped(render_scores(result, title))

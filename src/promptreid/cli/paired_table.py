@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from promptreid.data.dataset import DataSet
-    from promptreid.evaluation.embeddings import Embeddings
-    from promptreid.evaluation.scores import Scores
-    from promptreid.evaluation.uncertainty import Evidence
+    from promptreid.evaluation.embeddings.embeddings import Embeddings
+    from promptreid.evaluation.ranking.scores import Scores
+    from promptreid.evaluation.uncertainty.intervals import Evidence
 
 _TOLD_ONCE = ("mAP_step", "mAP_trapezoid")  # mAP is one of them
 
@@ -44,9 +44,9 @@ class Pairing:
             embeddings: Of the rows that the data set's protocol uses, in order.
         """
         from promptreid.cli.score_table import named
-        from promptreid.evaluation.accepted import accepted_protocol
-        from promptreid.evaluation.uncertainty import Evidence
-        from promptreid.evaluation.verification import verify_protocol
+        from promptreid.evaluation.uncertainty.intervals import Evidence
+        from promptreid.evaluation.verification.accepted_pairs import accepted_protocol
+        from promptreid.evaluation.verification.verification import verify_protocol
 
         evidence = Evidence(scores)
         if self._verification and dataset.protocol is not None:
@@ -63,7 +63,7 @@ class Pairing:
 
     def records(self) -> list[dict[str, Any]]:
         """Give the differences of all models to the first, JSON-ready."""
-        from promptreid.evaluation.uncertainty import LEVEL, RESAMPLES, paired_difference
+        from promptreid.evaluation.uncertainty.intervals import LEVEL, RESAMPLES, paired_difference
 
         found = []
         for spec, models in self._kept.items():

@@ -58,12 +58,12 @@ def pretrain(
     import os
 
     from promptreid.cli.data import Counted
-    from promptreid.data.synth.corpus import CorpusPlan, render_corpus
-    from promptreid.models.tiny import NATIVE
+    from promptreid.inference.device import pick_device, resolve_precision
+    from promptreid.models.weights.tiny import NATIVE
     from promptreid.progress import Lines
-    from promptreid.training.device import pick_device, resolve_precision
-    from promptreid.training.pretrain import PretrainSettings
-    from promptreid.training.pretrain import pretrain as run
+    from promptreid.synth.corpus import CorpusPlan, render_corpus
+    from promptreid.training.run.pretrain import PretrainSettings
+    from promptreid.training.run.pretrain import pretrain as run
 
     lines = Lines()
     plan = CorpusPlan(

@@ -79,9 +79,9 @@ def report(
     promptreid report runs/my-run --by gender --by skinColor --pixelate --map pca
     """  # noqa: D301 - click reads the \b itself
     from promptreid.cli.score_table import own_data
-    from promptreid.data.spec import parse_spec
+    from promptreid.data.data_spec import parse_spec
     from promptreid.errors import RunError
-    from promptreid.report.extra import need
+    from promptreid.figures.extra import need
 
     for run in runs:
         if not run.exists():

@@ -13,7 +13,7 @@ from promptreid.cli.output import started
 from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
-    from promptreid.evaluation.threshold import Comparison, Threshold
+    from promptreid.evaluation.thresholds.threshold import Comparison, Threshold
 
 
 @click.command()
@@ -45,7 +45,7 @@ def same(
         if not image.is_file():
             raise DataError(f"There is no image file {image}.")
     with started(f"loading {model}"):
-        from promptreid.embedder import NO_THRESHOLD, load
+        from promptreid.inference.embedder import NO_THRESHOLD, load
 
         embedder = load(model, device=device)
     chosen = embedder.threshold

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptreid.runs.data_sets import found_spec, trained_sources
-from promptreid.runs.folder import RunFolder
+from promptreid.runs.run_data import found_spec, trained_sources
+from promptreid.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
-    from promptreid.evaluation.matrix import MatrixRow
-    from promptreid.runs.records import DataRecord
+    from promptreid.evaluation.tables.train_test_matrix import MatrixRow
+    from promptreid.runs.run_records import DataRecord
 
 
 def own_data(models: Sequence[Path]) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def named(model: Path, kind: str | None) -> str:
 
 def matrix_row(model: Path, metadata: Mapping[str, Any], kind: str | None = None) -> MatrixRow:
     """Say what a model was trained on, out of the run it belongs to."""
-    from promptreid.evaluation.matrix import MatrixRow
+    from promptreid.evaluation.tables.train_test_matrix import MatrixRow
 
     name, records = named(model, kind), _records(model)
     if records is None:
@@ -94,9 +94,9 @@ def summarise(
     """Print what sets models and data sets side by side; return what goes into the file."""
     if len(rows) == len(datasets) == 1:
         return table[0][0]
-    from promptreid.data.sources import source_of
-    from promptreid.evaluation.matrix import ScoreMatrix, render_matrix
-    from promptreid.evaluation.render import render_comparison
+    from promptreid.data.same_data import source_of
+    from promptreid.evaluation.tables.retrieval_table import render_comparison
+    from promptreid.evaluation.tables.train_test_matrix import ScoreMatrix, render_matrix
 
     columns = tuple(source_of(dataset.spec, dataset.manifest.name) for dataset in datasets)
     matrix = ScoreMatrix(tuple(rows), columns, tuple(table))

@@ -13,8 +13,8 @@ from promptreid.cli.output import reporter, started
 
 if TYPE_CHECKING:
     from promptreid.progress import Lines
-    from promptreid.sweep.plan import PlannedRun
-    from promptreid.sweep.run import Outcome
+    from promptreid.sweep.run_sweep import Outcome
+    from promptreid.sweep.sweep_plan import PlannedRun
 
 _SAID_BEFORE = 10
 
@@ -102,7 +102,7 @@ def sweep(
 
     path = find_sweep(file)
     with started(f"reading {path}"):
-        from promptreid.sweep.plan import plan_sweep, select_runs, sweep_size
+        from promptreid.sweep.sweep_plan import plan_sweep, select_runs, sweep_size
     out = out or Path("runs") / path.stem
     asked = load_sweep(path)
     seeds = tuple(dict.fromkeys(seeds))
@@ -136,7 +136,7 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
     """Say what will be trained; list it all for a dry run."""
     from collections import Counter
 
-    from promptreid.sweep.state import state_of
+    from promptreid.sweep.run_state import state_of
     from promptreid.text.tables import plain_table
 
     states = {run.name: state_of(run) for run in chosen}
@@ -162,7 +162,7 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
 def _check_data(chosen: Sequence[PlannedRun]) -> None:
     """Read the data sets of the runs that have something left to do, before any of them trains."""
     from promptreid.data.dataset import load_data
-    from promptreid.sweep.state import state_of
+    from promptreid.sweep.run_state import state_of
 
     open_runs = [run for run in chosen if state_of(run).kind in ("new", "unfinished")]
     for spec in dict.fromkeys(spec for run in open_runs for spec in run.data + run.test):
@@ -178,9 +178,9 @@ def _train(
     unreadable: str,
     progress: Lines,
 ) -> dict[str, Outcome]:
-    from promptreid.sweep.run import run_sweep
-    from promptreid.training.device import pick_device
-    from promptreid.training.trainer import Interrupted
+    from promptreid.inference.device import pick_device
+    from promptreid.sweep.run_sweep import run_sweep
+    from promptreid.training.stage.trainer import Interrupted
 
     pick_device(device)
     try:
@@ -201,10 +201,10 @@ def _train(
 def _report(runs: Sequence[PlannedRun], out: Path) -> None:
     """Print and write the table of the runs that are as the sweep asks for."""
     from promptreid.cli.compare import print_comparison
-    from promptreid.sweep.compare import compare_runs
+    from promptreid.sweep.comparison import compare_runs
     from promptreid.sweep.export import write_comparison
-    from promptreid.sweep.records import read_runs
-    from promptreid.sweep.state import state_of
+    from promptreid.sweep.run_results import read_runs
+    from promptreid.sweep.run_state import state_of
 
     kinds = ("complete", "unfinished")
     records = read_runs([run.out for run in runs if state_of(run).kind in kinds])

@@ -14,7 +14,7 @@ from promptreid.cli.output import reporter, started
 from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
-    from promptreid.evaluation.threshold import Threshold
+    from promptreid.evaluation.thresholds.threshold import Threshold
 
 
 @click.command()
@@ -62,7 +62,7 @@ def threshold(
     promptreid threshold runs/mine --data folder:/data/visitors
     promptreid threshold runs/market --data market1501:/data/Market --far 0.0001
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.data.spec import parse_spec
+    from promptreid.data.data_spec import parse_spec
     from promptreid.errors import RunError, WeightsError
 
     parse_spec(spec)
@@ -71,9 +71,9 @@ def threshold(
     if out is not None and out.suffix != ".safetensors":
         raise WeightsError(f"--out {out} is to be a checkpoint; end its name with .safetensors.")
     with started(f"reading {spec}"):
-        from promptreid.data.readable import load_readable
-        from promptreid.embedder import load
-        from promptreid.training.own_threshold import (
+        from promptreid.data.images.readable import load_readable
+        from promptreid.inference.embedder import load
+        from promptreid.training.thresholds.own_threshold import (
             brought_images,
             choose_on,
             store_threshold,

@@ -96,9 +96,9 @@ def train(
     from promptreid.cli.output import print_run_scores, reporter, started
 
     with started(f"reading {' and '.join(specs)}" if specs else f"going on with {out}"):
-        from promptreid.training.train import TrainRequest
-        from promptreid.training.train import train as run_training
-        from promptreid.training.trainer import Interrupted
+        from promptreid.training.run.train import TrainRequest
+        from promptreid.training.run.train import train as run_training
+        from promptreid.training.stage.trainer import Interrupted
 
     request = TrainRequest(
         recipe=recipe,
@@ -131,14 +131,14 @@ def train(
 def _check_note(note: str | None) -> None:
     """Find a note that cannot be kept before anything slow is imported."""
     if note is not None:
-        from promptreid.runs.note import clean_note
+        from promptreid.runs.run_note import clean_note
 
         clean_note(note)
 
 
 def _check_is_recipe(name: str) -> None:
     """Explain a data set or a folder where the recipe belongs."""
-    from promptreid.data.registry import READERS
+    from promptreid.data.reader_registry import READERS
 
     is_folder = Path(name).is_dir()
     if name.partition(":")[0] not in READERS and not is_folder:
@@ -155,7 +155,7 @@ def _check_is_recipe(name: str) -> None:
 def _check_trackers(track: tuple[str, ...]) -> None:
     """Find wrong and missing trackers before anything slow is imported."""
     if track:
-        from promptreid.tracking.spec import check_installed, parse_trackers
+        from promptreid.tracking.track_option import check_installed, parse_trackers
 
         check_installed(parse_trackers(track))
 
@@ -177,7 +177,7 @@ def _check(
         raise click.UsageError("--resume needs --out, the run folder to continue.")
     if recipe is not None:
         _check_is_recipe(recipe)
-    from promptreid.runs.folder import check_free, is_run
+    from promptreid.runs.run_folder import check_free, is_run
 
     continues = resume and out is not None and is_run(out)
     if not continues:
@@ -191,8 +191,8 @@ def _check(
         for note in resolve_recipe(recipe, overrides)[1]:
             click.echo(note, err=True)
     if specs or tests:
-        from promptreid.data.registry import reader_entry
-        from promptreid.data.spec import parse_spec
+        from promptreid.data.data_spec import parse_spec
+        from promptreid.data.reader_registry import reader_entry
 
         for spec in (*specs, *tests):
             reader_entry(parse_spec(spec).name)

@@ -14,8 +14,8 @@ from pydantic import (
     field_validator,
 )
 
-from promptreid.config.numbers import number_of
-from promptreid.config.typed_values import as_typed
+from promptreid.config.reading.numbers import number_of
+from promptreid.config.reading.typed_values import as_typed
 
 
 class Strict(BaseModel):

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from promptreid.config.base import Strict
-from promptreid.config.numbers import number_of
+from promptreid.config.reading.numbers import number_of
 
 Features = Annotated[tuple[str, ...], Field(min_length=1)]
 Smoothing = Annotated[float, Field(ge=0, lt=1)]

@@ -52,7 +52,7 @@ class OptimizerConfig(Strict):
 
 
 class ScheduleConfig(Strict):
-    """Learning rate, epochs counted from 1 (see `promptreid.training.schedule`)."""
+    """Learning rate, epochs counted from 1 (see `promptreid.training.stage.schedule`)."""
 
     name: Literal["cosine", "multistep", "onecycle", "constant"] = "constant"
     per: Literal["epoch", "step"] = "epoch"

@@ -10,13 +10,13 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from promptreid.config.merge import merge
-from promptreid.config.overrides import apply_overrides
-from promptreid.config.problems import describe, problem_list
+from promptreid.config.reading.earlier_spellings import renamed
+from promptreid.config.reading.merge import merge
+from promptreid.config.reading.overrides import apply_overrides
+from promptreid.config.reading.problems import describe, problem_list
+from promptreid.config.reading.synonyms import RECIPES
+from promptreid.config.reading.trees import read_tree
 from promptreid.config.schema import Recipe
-from promptreid.config.spellings import renamed
-from promptreid.config.synonyms import RECIPES
-from promptreid.config.trees import read_tree
 from promptreid.errors import ConfigError
 from promptreid.text.short import shortened
 from promptreid.text.suggest import SHOWN, closest, did_you_mean, plain

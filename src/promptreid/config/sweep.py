@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from promptreid.config.base import Strict
-from promptreid.config.problems import describe, problem_list
-from promptreid.config.trees import read_tree
-from promptreid.config.yaml_reader import YamlError, parse_yaml
+from promptreid.config.reading.problems import describe, problem_list
+from promptreid.config.reading.trees import read_tree
+from promptreid.config.reading.yaml_reader import YamlError, parse_yaml
 from promptreid.errors import ConfigError, unknown_name
 
 FOLDER = Path(__file__).parent.parent / "recipes" / "sweeps"

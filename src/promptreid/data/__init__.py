@@ -1,0 +1,1 @@
+"""Data sets: readers, manifests, protocols, splits, images, augmentation and batches."""

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptreid.data.manifest import Manifest
+from promptreid.data.data_spec import parse_spec
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.manifest.name_spellings import spelling_notes
 from promptreid.data.protocol import Protocol
-from promptreid.data.registry import reader_entry
-from promptreid.data.spec import parse_spec
-from promptreid.data.spellings import spelling_notes
+from promptreid.data.reader_registry import reader_entry
 from promptreid.errors import DataError
 from promptreid.files import full_path
 from promptreid.text.safe import visible
 
 if TYPE_CHECKING:
-    from promptreid.data.readers.options import OptionHelp
+    from promptreid.data.readers.reader_options import OptionHelp
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def load_data(spec: str) -> DataSet:
         ConfigError: When the spec, the name or an option is wrong (all options at once).
         DataError: When the data are not there or cannot be used.
     """
-    from promptreid.data.readers.options import parse_options
-    from promptreid.data.use import train_on_all
+    from promptreid.data.readers.reader_options import parse_options
+    from promptreid.data.splits.train_on_all import train_on_all
 
     parsed = parse_spec(spec)
     entry = reader_entry(parsed.name)
@@ -122,6 +122,6 @@ def data_options(name: str) -> tuple[OptionHelp, ...]:
     Raises:
         ConfigError: When there is no such data set.
     """
-    from promptreid.data.readers.options import describe_options
+    from promptreid.data.readers.reader_options import describe_options
 
     return describe_options(importlib.import_module(reader_entry(name).module).Options)

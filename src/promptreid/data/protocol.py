@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from promptreid.data.manifest import Manifest
+from promptreid.data.manifest.manifest import Manifest
 from promptreid.errors import DataError, unknown_name
 
 CAMERA_RULES = ("exclude", "keep")

@@ -6,17 +6,16 @@ are imported where they are used.
 
 from __future__ import annotations
 
-from promptreid.evaluation.breakdown import Breakdown, break_down
-from promptreid.evaluation.embeddings import Embeddings
-from promptreid.evaluation.expansion import Expansion, expand
-from promptreid.evaluation.identification import Identification, identify
-from promptreid.evaluation.render import render_comparison, render_scores
-from promptreid.evaluation.rerank import Rerank, rerank_blocks, rerank_distances
-from promptreid.evaluation.scores import QueryResult, RepeatScores, Scores
-from promptreid.evaluation.scoring import evaluate, evaluate_protocol
-from promptreid.evaluation.threshold import Comparison, Threshold
-from promptreid.evaluation.threshold_choice import choose_threshold
-from promptreid.evaluation.uncertainty import (
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.ranking.scores import QueryResult, RepeatScores, Scores
+from promptreid.evaluation.ranking.scoring import evaluate, evaluate_protocol
+from promptreid.evaluation.reranking.expansion import Expansion, expand
+from promptreid.evaluation.reranking.rerank import Rerank, rerank_blocks, rerank_distances
+from promptreid.evaluation.tables.retrieval_table import render_comparison, render_scores
+from promptreid.evaluation.thresholds.threshold import Comparison, Threshold
+from promptreid.evaluation.thresholds.threshold_choice import choose_threshold
+from promptreid.evaluation.uncertainty.breakdown import Breakdown, break_down
+from promptreid.evaluation.uncertainty.intervals import (
     Difference,
     Evidence,
     Interval,
@@ -24,7 +23,8 @@ from promptreid.evaluation.uncertainty import (
     intervals,
     paired_difference,
 )
-from promptreid.evaluation.verification import Verification, verify, verify_protocol
+from promptreid.evaluation.verification.identification import Identification, identify
+from promptreid.evaluation.verification.verification import Verification, verify, verify_protocol
 
 __all__ = [
     "Breakdown",

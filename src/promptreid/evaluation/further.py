@@ -9,15 +9,15 @@ from typing import Any
 
 from promptreid.data.dataset import DataSet
 from promptreid.errors import EvaluationError
-from promptreid.evaluation.accepted import accepted_protocol
-from promptreid.evaluation.breakdown import break_down
-from promptreid.evaluation.embeddings import Embeddings
-from promptreid.evaluation.identification import Identification, identify_protocol
-from promptreid.evaluation.scores import Scores
-from promptreid.evaluation.threshold import Threshold
-from promptreid.evaluation.threshold_rates import others_than_stored, threshold_rates
-from promptreid.evaluation.uncertainty import RESAMPLES, Evidence, intervals
-from promptreid.evaluation.verification import verify_protocol
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.ranking.scores import Scores
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.evaluation.thresholds.threshold_rates import others_than_stored, threshold_rates
+from promptreid.evaluation.uncertainty.breakdown import break_down
+from promptreid.evaluation.uncertainty.intervals import RESAMPLES, Evidence, intervals
+from promptreid.evaluation.verification.accepted_pairs import accepted_protocol
+from promptreid.evaluation.verification.identification import Identification, identify_protocol
+from promptreid.evaluation.verification.verification import verify_protocol
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class FurtherScores:
     Attributes:
         verification: TAR at FAR, EER and AUC, and open-set identification.
         intervals: Intervals of all scores.
-        by: Attributes to break scores down by, see `promptreid.evaluation.breakdown`.
+        by: Attributes to break scores down by, see `promptreid.evaluation.uncertainty.breakdown`.
         resamples: Number of resamples for intervals.
         seed: Of the resamples.
     """

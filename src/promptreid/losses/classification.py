@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from promptreid.losses.outputs import Mix
+from promptreid.losses.loss_inputs import Mix
 
 
 def identity_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float = 0.1) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from promptreid.losses.contrastive import contrast
 from promptreid.losses.distances import cosines
 from promptreid.losses.loss_state import LossState
-from promptreid.losses.pairs import siamese
+from promptreid.losses.pair_loss import siamese
 from promptreid.losses.ring import EMPTY, Ring
 from promptreid.losses.triplet import hardest_triplets
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from promptreid.config import losses as config
 from promptreid.errors import ConfigError
 from promptreid.losses import margins
+from promptreid.losses.batch_centers import compactness
 from promptreid.losses.centers import CenterState
 from promptreid.losses.circle import circle_pairs
 from promptreid.losses.classification import (
@@ -20,13 +21,12 @@ from promptreid.losses.classification import (
     image_text_logits,
     mixed_cross_entropy,
 )
-from promptreid.losses.compact import compactness
 from promptreid.losses.contrastive import clip_contrast, supcon, supcon_cross_modal
+from promptreid.losses.loss_inputs import Outputs, feature, over_clean
 from promptreid.losses.memory import MemoryState
 from promptreid.losses.moco import MoCoState
 from promptreid.losses.orthogonality import token_orthogonality
-from promptreid.losses.outputs import Outputs, feature, over_clean
-from promptreid.losses.pairs import pair_loss
+from promptreid.losses.pair_loss import pair_loss
 from promptreid.losses.triplet import triplet_loss
 
 __all__ = ["FUNCTIONS", "Outputs", "total_loss"]

@@ -1,1 +1,1 @@
-"""Backbones, prompts, heads, and the model that composes them."""
+"""The model of re-identification: towers, prompts, additions, heads, and the whole of them."""

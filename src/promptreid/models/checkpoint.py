@@ -13,17 +13,17 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from promptreid.errors import PromptReIDError, RunError, WeightsError, first_line
-from promptreid.models.backbone import Backbone, restore_backbone
-from promptreid.models.heads import Head
-from promptreid.models.image_prompt import ImagePrompt
-from promptreid.models.image_texts import Sentences
+from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts import IdentityPrompt
+from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.prompts.image_texts import Sentences
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
-from promptreid.models.tokenizer_json import JsonTokenizer
-from promptreid.models.tuning import restore_tuning
-from promptreid.models.weights import load_strictly
+from promptreid.models.towers.backbone import Backbone, restore_backbone
+from promptreid.models.tuning.tuning import restore_tuning
+from promptreid.models.weights.tokenizer_json import JsonTokenizer
+from promptreid.models.weights.weight_files import load_strictly
 from promptreid.tensors import DamagedTensors, ForeignTensors, read_tensors, write_tensors
 from promptreid.tensors import read_metadata as read_tensor_metadata
 

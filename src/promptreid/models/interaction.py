@@ -10,7 +10,7 @@ from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import Tensor, nn
 
 from promptreid.errors import ConfigError, ModelError, unknown_name
-from promptreid.models.blocks import run_block, run_block_at
+from promptreid.models.towers.blocks import run_block, run_block_at
 
 MODES = ("value", "weight", "single")
 

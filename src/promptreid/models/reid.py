@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptreid.errors import ConfigError, ModelError, unknown_name
-from promptreid.models.backbone import Backbone
-from promptreid.models.heads import Head
-from promptreid.models.image_prompt import ImagePrompt
-from promptreid.models.image_texts import ImageTexts, Sentences, check_kind
+from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts import IdentityPrompt
+from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.prompts.image_texts import ImageTexts, Sentences, check_kind
 from promptreid.models.sie import SideInformation
-from promptreid.models.tower import FEATURES, ImageFeatures
-from promptreid.models.tuning import part_of as tuning_part
+from promptreid.models.towers.backbone import Backbone
+from promptreid.models.towers.image_tower import FEATURES, ImageFeatures
+from promptreid.models.tuning.tuning import part_of as tuning_part
 
 NECKS = ("before", "after")
 PARTS = (

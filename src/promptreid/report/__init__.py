@@ -1,5 +1,1 @@
-"""Figures of runs: learning curves, scores, rank lists, embeddings, activation maps.
-
-The functions return matplotlib figures and draw nothing by themselves. Matplotlib and scikit-learn
-come with the extra `report` and are imported where they are used.
-"""
+"""The report on runs: everything it says, gathered as plain facts, and the page that shows them."""

@@ -8,12 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from promptreid import __version__
-from promptreid.data.readable import load_shown
-from promptreid.embedder import Embedder, load
+from promptreid.data.images.readable import load_shown
 from promptreid.errors import ModelError, RunError
-from promptreid.evaluation.threshold import Threshold
-from promptreid.evaluation.word_control import WordControl
-from promptreid.evaluation.worth import Worth
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.evaluation.uncertainty.training_gain import Worth
+from promptreid.figures.activation.draw_activation import activation_rows
+from promptreid.figures.activation.overlay import MapRow
+from promptreid.figures.extra import need
+from promptreid.figures.layouts.layouts import check_layout
+from promptreid.figures.style import LIGHT, check_lines
+from promptreid.inference.embedder import Embedder, load
+from promptreid.inference.text_controls.word_control import WordControl
+from promptreid.inference.trial import TrialRun, trial_runs
 from promptreid.progress import Progress, Silent
 from promptreid.report.collect_data import Pictures, ReportData, choose_report_data
 from promptreid.report.collect_figures import look_figure, score_figures
@@ -25,14 +31,8 @@ from promptreid.report.collect_scores import ScoredRun, pair_runs, score_run, un
 from promptreid.report.collect_texts import Texts, map_texts
 from promptreid.report.collect_words import word_control_of, worth_of
 from promptreid.report.content import Content, Test, TestedRun
-from promptreid.report.draw import activation_rows
-from promptreid.report.extra import need
-from promptreid.report.layouts import check_layout
-from promptreid.report.overlay import MapRow
-from promptreid.report.style import LIGHT, check_lines
-from promptreid.report.trial import TrialRun, trial_runs
-from promptreid.runs.folder import RunFolder
-from promptreid.runs.seen import testable
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.seen_identities import testable
 from promptreid.text.names import run_names
 
 

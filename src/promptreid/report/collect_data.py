@@ -9,12 +9,12 @@ import numpy as np
 
 from promptreid.data.dataset import DataSet
 from promptreid.errors import DataError, EvaluationError, unknown_name
-from promptreid.evaluation.breakdown import PAIR
-from promptreid.evaluation.outcomes import COLUMNS, MOST_VALUES, column_values
+from promptreid.evaluation.uncertainty.breakdown import PAIR
+from promptreid.evaluation.uncertainty.query_groups import COLUMNS, MOST_VALUES, column_values
+from promptreid.figures.photographs import Picture, read_picture
+from promptreid.figures.selection import Selection, pick_identities, pick_images
+from promptreid.inference.trial import Trial
 from promptreid.report.collect_options import ReportOptions
-from promptreid.report.pictures import Picture, read_picture
-from promptreid.report.selection import Selection, pick_identities, pick_images
-from promptreid.report.trial import Trial
 
 _MOST_BREAKDOWNS = 4
 _IMAGES_AN_IDENTITY = 15  # on a map: more points than that hide each other

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptreid.report.cmc import cmc_alt, cmc_figure
+from promptreid.figures.activation.overlay import MapRow, activation_alt, activation_figure
+from promptreid.figures.cmc import cmc_alt, cmc_figure
+from promptreid.figures.drawn import Drawn
+from promptreid.figures.histogram import histogram_alt, histogram_figure
+from promptreid.figures.verification_figures import det_figure, roc_figure, verification_alt
 from promptreid.report.collect_data import Pictures, ReportData
 from promptreid.report.content import TestedRun
-from promptreid.report.drawn import Drawn
-from promptreid.report.histogram import histogram_alt, histogram_figure
-from promptreid.report.overlay import MapRow, activation_alt, activation_figure
-from promptreid.report.verification_figures import det_figure, roc_figure, verification_alt
 
 _RANKS = 20
 _LONGEST_SIDE = 240

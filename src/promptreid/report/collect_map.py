@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import EvaluationError
+from promptreid.figures.layouts.identity_spread import class_spread
+from promptreid.figures.layouts.layouts import layout, turned_towards
+from promptreid.figures.layouts.tsne import Points
+from promptreid.figures.selection import Selection
+from promptreid.inference.trial import TrialRun
 from promptreid.report.collect_data import Pictures
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_texts import Texts
 from promptreid.report.content import EmbeddingMap, MapPoint, MapSection
-from promptreid.report.layouts import layout, turned_towards
-from promptreid.report.selection import Selection
-from promptreid.report.spread import class_spread
-from promptreid.report.trial import TrialRun
-from promptreid.report.tsne import Points
 
 _LONGEST_SIDE = 48
 GAP = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promptreid.errors import ConfigError, unknown_name
-from promptreid.report.layouts import METHODS
-from promptreid.report.style import LIGHT, most_groups
+from promptreid.figures.layouts.layouts import METHODS
+from promptreid.figures.style import LIGHT, most_groups
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ReportOptions:
         top: Gallery images of each list.
         images: Under activation maps.
         pixelate: Show all pictures as coarse mosaics.
-        method: Of the map, one of `promptreid.report.layouts.METHODS`.
+        method: Of the map, one of `promptreid.figures.layouts.layouts.METHODS`.
         seed: Draws identities, images and resamples, and starts the map.
 
     Raises:

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from promptreid.data.protocol import Protocol
-from promptreid.evaluation.rules import protocol_rule
-from promptreid.evaluation.scores import QueryResult
+from promptreid.evaluation.ranking.scores import QueryResult
+from promptreid.evaluation.ranking.scoring_rules import protocol_rule
+from promptreid.figures.rank_lists import RankList, choose_queries, rank_lists
+from promptreid.figures.ranks_figure import ShownQuery
+from promptreid.inference.trial import Trial, TrialRun
 from promptreid.report.collect_data import Pictures
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.content import RankSection, TestedRun
-from promptreid.report.rank_lists import RankList, choose_queries, rank_lists
-from promptreid.report.ranks_figure import ShownQuery
-from promptreid.report.trial import Trial, TrialRun
 
 SECTIONS = ("worst", "median", "best")
 _LONGEST_SIDE = 120

@@ -13,16 +13,16 @@ from torch import nn
 
 from promptreid.config.recipes import validate
 from promptreid.config.schema import Recipe
-from promptreid.embedder import Embedder
 from promptreid.errors import ConfigError, RunError, WeightsError
-from promptreid.evaluation.threshold import Threshold
-from promptreid.report.changes import recipe_changes
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.figures.curves import curves_alt, curves_figure
+from promptreid.figures.drawn import Drawn
+from promptreid.inference.embedder import Embedder
 from promptreid.report.collect_words import domain_texts_of
 from promptreid.report.content import RunFacts
-from promptreid.report.curves import curves_alt, curves_figure
-from promptreid.report.drawn import Drawn
-from promptreid.runs.folder import RunFolder
+from promptreid.report.recipe_changes import recipe_changes
 from promptreid.runs.metrics_table import Training
+from promptreid.runs.run_folder import RunFolder
 
 _HASH_LETTERS = 12
 

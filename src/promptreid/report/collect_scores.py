@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptreid.errors import EvaluationError
-from promptreid.evaluation.accepted import accepted_protocol
-from promptreid.evaluation.breakdown import Breakdown, break_down
-from promptreid.evaluation.identification import Identification, identify_protocol
-from promptreid.evaluation.matching import REASONS
-from promptreid.evaluation.scores import Scores
-from promptreid.evaluation.threshold import Threshold
-from promptreid.evaluation.threshold_rates import others_than_stored, threshold_rates
-from promptreid.evaluation.uncertainty import Evidence, intervals, paired_difference
-from promptreid.evaluation.verification import Verification, verify_protocol
+from promptreid.evaluation.ranking.matching import REASONS
+from promptreid.evaluation.ranking.scores import Scores
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.evaluation.thresholds.threshold_rates import others_than_stored, threshold_rates
+from promptreid.evaluation.uncertainty.breakdown import Breakdown, break_down
+from promptreid.evaluation.uncertainty.intervals import Evidence, intervals, paired_difference
+from promptreid.evaluation.verification.accepted_pairs import accepted_protocol
+from promptreid.evaluation.verification.identification import Identification, identify_protocol
+from promptreid.evaluation.verification.verification import Verification, verify_protocol
+from promptreid.inference.trial import Trial, TrialRun
 from promptreid.report.collect_data import ReportData
 from promptreid.report.content import PairedRuns, TestedRun, Unmatched
-from promptreid.report.trial import Trial, TrialRun
 
 _EXAMPLES = 5
 

@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from promptreid.config.schema import ZeroShotConfig
-from promptreid.embedder import Embedder
 from promptreid.errors import ConfigError, DataError, WeightsError
-from promptreid.models.image_prompt import ImagePrompt
-from promptreid.models.prompts import IdentityPrompt
-from promptreid.models.sentences import fill_template, template_fields
-from promptreid.report.draw import model_input
-from promptreid.report.selection import Selection
+from promptreid.figures.activation.draw_activation import model_input
+from promptreid.figures.selection import Selection
+from promptreid.inference.embedder import Embedder
+from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.prompts.sentences import fill_template, template_fields
 
 _MOST = 24  # sentences; more would hide each other
 _COMPARABLE = ("projected",)

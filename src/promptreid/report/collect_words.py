@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from promptreid.data.dataset import DataSet
-from promptreid.evaluation.domain_texts import DomainTexts
-from promptreid.evaluation.word_control import WordControl
-from promptreid.evaluation.worth import Worth
-from promptreid.runs.folder import RunFolder
+from promptreid.evaluation.uncertainty.training_gain import Worth
+from promptreid.inference.text_controls.domain_texts import DomainTexts
+from promptreid.inference.text_controls.word_control import WordControl
+from promptreid.runs.run_folder import RunFolder
 
 
 def word_control_of(run: RunFolder | None, dataset: DataSet) -> WordControl | None:

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptreid.evaluation.breakdown import Breakdown
-from promptreid.evaluation.domain_texts import DomainTexts
-from promptreid.evaluation.identification import Identification
-from promptreid.evaluation.scores import Scores
-from promptreid.evaluation.threshold import Threshold
-from promptreid.evaluation.threshold_rates import ThresholdRates
-from promptreid.evaluation.uncertainty import Difference, Intervals
-from promptreid.evaluation.verification import Verification
-from promptreid.evaluation.word_control import WordControl
-from promptreid.evaluation.worth import Worth
-from promptreid.report.drawn import Drawn
-from promptreid.report.pictures import Picture
-from promptreid.report.ranks_figure import ShownQuery
-from promptreid.report.tsne import Points
-from promptreid.runs.records import DataRecord, EnvironmentRecord, StatusRecord
+from promptreid.evaluation.ranking.scores import Scores
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.evaluation.thresholds.threshold_rates import ThresholdRates
+from promptreid.evaluation.uncertainty.breakdown import Breakdown
+from promptreid.evaluation.uncertainty.intervals import Difference, Intervals
+from promptreid.evaluation.uncertainty.training_gain import Worth
+from promptreid.evaluation.verification.identification import Identification
+from promptreid.evaluation.verification.verification import Verification
+from promptreid.figures.drawn import Drawn
+from promptreid.figures.layouts.tsne import Points
+from promptreid.figures.photographs import Picture
+from promptreid.figures.ranks_figure import ShownQuery
+from promptreid.inference.text_controls.domain_texts import DomainTexts
+from promptreid.inference.text_controls.word_control import WordControl
+from promptreid.runs.run_records import DataRecord, EnvironmentRecord, StatusRecord
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Unmatched:
     """Queries that no gallery image can answer.
 
     Attributes:
-        reason: One of `promptreid.evaluation.matching.REASONS`.
+        reason: One of `promptreid.evaluation.ranking.matching.REASONS`.
         count: How many, over all repeats.
         examples: Paths of the first few, relative to the root of the data set.
     """

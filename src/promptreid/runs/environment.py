@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 import promptreid
-from promptreid.runs.records import EnvironmentRecord
+from promptreid.runs.run_records import EnvironmentRecord
 
 _PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "safetensors")
 

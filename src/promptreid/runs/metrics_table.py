@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptreid.errors import RunError
-from promptreid.runs.reading import damaged
+from promptreid.runs.record_reading import damaged
 
 _CHOSEN = re.compile(r"stage (.+), epoch (\d{1,9})")
 _DIGITS = 9

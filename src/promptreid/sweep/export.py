@@ -10,9 +10,15 @@ from typing import Any
 
 from promptreid.errors import ConfigError
 from promptreid.files import write_text
-from promptreid.sweep.compare import Comparison, Row
-from promptreid.sweep.metrics import METRICS
-from promptreid.sweep.table import notes, score_cell, seen_text, setting_labels, setting_texts
+from promptreid.sweep.compared_scores import METRICS
+from promptreid.sweep.comparison import Comparison, Row
+from promptreid.sweep.comparison_table import (
+    notes,
+    score_cell,
+    seen_text,
+    setting_labels,
+    setting_texts,
+)
 from promptreid.text.cells import csv_cell, markdown_cell
 
 SUFFIXES = (".md", ".csv", ".json")

@@ -1,0 +1,1 @@
+"""Training: runs, their stages, and the thresholds they keep."""

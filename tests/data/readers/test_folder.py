@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from promptreid.data.dataset import load_data
-from promptreid.data.inspect import inspect_data
-from promptreid.data.manifest import Manifest
+from promptreid.data.inspection.inspect import inspect_data
+from promptreid.data.manifest.manifest import Manifest
 from promptreid.errors import DataError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptreid.data.dataset import DataSet, load_data
-from promptreid.data.validation import make_validation
+from promptreid.data.splits.validation import make_validation
 from promptreid.errors import DataError
 
 COLUMNS = (

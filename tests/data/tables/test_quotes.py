@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.tables.reader import read_table
+from promptreid.data.tables.table_reader import read_table
 from promptreid.errors import DataError
 
 MARKS = [",", ";", "\t"]

@@ -1,9 +1,4 @@
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +10,6 @@ def content():
 
 @pytest.fixture(scope="session")
 def page(content):
-    from promptreid.report.page.render import render_page
+    from promptreid.report.page.render_page import render_page
 
     return render_page(content)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from report_content import HOSTILE, HOSTILE_LABEL
 
-from promptreid.evaluation.domain_texts import DomainTexts
-from promptreid.evaluation.uncertainty import Difference
-from promptreid.evaluation.word_control import WordControl
+from promptreid.evaluation.uncertainty.intervals import Difference
+from promptreid.inference.text_controls.domain_texts import DomainTexts
+from promptreid.inference.text_controls.word_control import WordControl
 from promptreid.report.page import write_page
-from promptreid.report.page.render import render_page
+from promptreid.report.page.render_page import render_page
 
 VOID = {"meta", "link", "br", "image", "use", "path", "circle", "rect"}
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from report_content import HOSTILE
 
-from promptreid.evaluation.uncertainty import Difference, Interval
-from promptreid.evaluation.worth import METRICS, Gain, Worth
-from promptreid.report.page import words
-from promptreid.report.page.scores import (
+from promptreid.evaluation.uncertainty.intervals import Difference, Interval
+from promptreid.evaluation.uncertainty.training_gain import METRICS, Gain, Worth
+from promptreid.report.page import number_words as words
+from promptreid.report.page.score_cells import (
     cell,
     change_table,
     identification_table,

@@ -9,10 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from promptreid.report.drawn import Drawn
+from promptreid.figures.drawn import Drawn
+from promptreid.figures.style import DARK, LIGHT, drawn_in
 from promptreid.report.page.colours import replaced_colours, stylesheet, variables
 from promptreid.report.page.svg import figure_svg
-from promptreid.report.style import DARK, LIGHT, drawn_in
 
 
 def draw(*, name="a run", picture=False, title=""):

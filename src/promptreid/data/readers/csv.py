@@ -5,7 +5,7 @@ columns of boxes; all others become attributes. Columns are separated by commas,
 `|`. Paths start from the folder of the file. Without a `split` column, identities are drawn for
 training and testing. A manifest saved as CSV is such a table. Images of
 unknown identity are left out and other cells that mean "not known" are empty; see
-`promptreid.data.unknown`.
+`promptreid.data.manifest.unknown_values`.
 """
 
 from __future__ import annotations
@@ -19,24 +19,29 @@ from typing import Literal
 
 from pydantic import Field
 
-from promptreid.data.boxes import Box
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import CORE_COLUMNS, SPLITS, Sample
-from promptreid.data.readers.box_columns import take_boxes
-from promptreid.data.readers.flat import FlatOptions, own_manifest, own_protocol, split_samples
-from promptreid.data.readers.layout import contents
-from promptreid.data.readers.listed import find_listed
-from promptreid.data.readers.options import MissingOptions
-from promptreid.data.tables.messages import shown
-from promptreid.data.tables.reader import Table, read_table
-from promptreid.data.tables.repeats import distinct_rows
-from promptreid.data.unknown import (
+from promptreid.data.folders.layout import contents
+from promptreid.data.folders.listed_images import find_listed
+from promptreid.data.images.boxes import Box
+from promptreid.data.manifest.manifest import CORE_COLUMNS, SPLITS, Sample
+from promptreid.data.manifest.unknown_values import (
     NAMES,
     UnknownWords,
     known_values,
     rows_of_known_identity,
     unmet_notes,
 )
+from promptreid.data.readers.reader_options import MissingOptions
+from promptreid.data.splits.drawn_roles import (
+    FlatOptions,
+    own_manifest,
+    own_protocol,
+    split_samples,
+)
+from promptreid.data.tables.box_columns import take_boxes
+from promptreid.data.tables.repeated_rows import distinct_rows
+from promptreid.data.tables.table_messages import shown
+from promptreid.data.tables.table_reader import Table, read_table
 from promptreid.errors import DataError, unknown_name
 from promptreid.files import full_path
 

@@ -15,14 +15,14 @@ import numpy as np
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.draws import draw_gallery, generator, pick
-from promptreid.data.manifest import Manifest, Sample
-from promptreid.data.name_order import sort_names
+from promptreid.data.folders.layout import find_root
+from promptreid.data.folders.listing import list_folder
+from promptreid.data.folders.walk import Walk
+from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.data.manifest.name_order import sort_names
 from promptreid.data.protocol import Protocol, Repeat
-from promptreid.data.readers.layout import find_root
-from promptreid.data.readers.listing import list_folder
-from promptreid.data.readers.options import ReaderOptions
-from promptreid.data.readers.walk import Walk
+from promptreid.data.readers.reader_options import ReaderOptions
+from promptreid.data.splits.draws import draw_gallery, generator, pick
 from promptreid.errors import DataError
 
 CAMERA_A, CAMERA_B = "A", "B"

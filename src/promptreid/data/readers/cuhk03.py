@@ -23,7 +23,10 @@ from typing import Literal
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.folders.layout import contents, find_root, has_all
+from promptreid.data.folders.listed_images import present, unlisted_notes
+from promptreid.data.folders.market_layout import FOLDERS, read_market_layout
+from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
 from promptreid.data.readers.cuhk03_files import (
     extract_images,
@@ -31,10 +34,7 @@ from promptreid.data.readers.cuhk03_files import (
     find_split,
     read_split,
 )
-from promptreid.data.readers.layout import contents, find_root, has_all
-from promptreid.data.readers.listed import present, unlisted_notes
-from promptreid.data.readers.market_layout import FOLDERS, read_market_layout
-from promptreid.data.readers.options import CameraOptions, MissingOptions
+from promptreid.data.readers.reader_options import CameraOptions, MissingOptions
 from promptreid.errors import DataError
 from promptreid.files import full_path
 

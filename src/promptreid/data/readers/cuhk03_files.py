@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptreid.data.tables.messages import column_list, shown
-from promptreid.data.tables.reader import read_table
+from promptreid.data.tables.table_messages import column_list, shown
+from promptreid.data.tables.table_reader import read_table
 from promptreid.errors import DataError
 
 if TYPE_CHECKING:

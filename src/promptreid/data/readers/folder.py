@@ -15,11 +15,16 @@ from typing import Literal
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.readers.flat import FlatOptions, own_manifest, own_protocol, split_samples
-from promptreid.data.readers.folder_advice import no_identities
-from promptreid.data.readers.identity_folders import IdentityFolders
-from promptreid.data.readers.role_folders import refuse_known_layout
-from promptreid.data.unknown import rows_of_known_identity, unmet_notes
+from promptreid.data.folders.folder_advice import no_identities
+from promptreid.data.folders.identity_folders import IdentityFolders
+from promptreid.data.folders.role_folders import refuse_known_layout
+from promptreid.data.manifest.unknown_values import rows_of_known_identity, unmet_notes
+from promptreid.data.splits.drawn_roles import (
+    FlatOptions,
+    own_manifest,
+    own_protocol,
+    split_samples,
+)
 from promptreid.errors import DataError
 
 

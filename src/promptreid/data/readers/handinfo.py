@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptreid.data.tables.messages import column_list, shown
-from promptreid.data.tables.reader import Table, read_table
-from promptreid.data.tables.repeats import distinct_rows
+from promptreid.data.tables.repeated_rows import distinct_rows
+from promptreid.data.tables.table_messages import column_list, shown
+from promptreid.data.tables.table_reader import Table, read_table
 from promptreid.errors import DataError, unknown_name
 
 ASPECTS = ("dorsal_right", "dorsal_left", "palmar_right", "palmar_left")

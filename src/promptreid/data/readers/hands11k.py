@@ -20,13 +20,13 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.draws import draw_gallery, draw_one_each, generator, rows_by_identity
-from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.folders.layout import contents, find_root, has_all
+from promptreid.data.folders.listed_images import present, unlisted_notes
+from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.readers.handinfo import ASPECTS, Hand, read_hand_info
-from promptreid.data.readers.layout import contents, find_root, has_all
-from promptreid.data.readers.listed import present, unlisted_notes
-from promptreid.data.readers.options import MissingOptions
+from promptreid.data.readers.reader_options import MissingOptions
+from promptreid.data.splits.draws import draw_gallery, draw_one_each, generator, rows_by_identity
 from promptreid.errors import DataError
 from promptreid.text.lists import counted
 

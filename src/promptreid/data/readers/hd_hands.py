@@ -17,13 +17,13 @@ import numpy as np
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.draws import draw_gallery, draw_one_each, generator
-from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.folders.layout import find_root, has_all
+from promptreid.data.folders.listing import list_folder
+from promptreid.data.folders.walk import Walk
+from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
-from promptreid.data.readers.layout import find_root, has_all
-from promptreid.data.readers.listing import list_folder
-from promptreid.data.readers.options import ReaderOptions
-from promptreid.data.readers.walk import Walk
+from promptreid.data.readers.reader_options import ReaderOptions
+from promptreid.data.splits.draws import draw_gallery, draw_one_each, generator
 from promptreid.errors import DataError
 from promptreid.text.lists import counted
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import Manifest, Sample
-from promptreid.data.readers.layout import contents
-from promptreid.data.readers.options import ReaderOptions
-from promptreid.data.readers.walk import Walk
+from promptreid.data.folders.layout import contents
+from promptreid.data.folders.walk import Walk
+from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.data.readers.reader_options import ReaderOptions
 from promptreid.errors import DataError
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.readers.market_layout import read_market_layout
-from promptreid.data.readers.options import CameraOptions
+from promptreid.data.folders.market_layout import read_market_layout
+from promptreid.data.readers.reader_options import CameraOptions
 
 
 class Options(CameraOptions):

@@ -16,9 +16,7 @@ from typing import Literal
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import Manifest, Sample
-from promptreid.data.protocol import fixed_protocol
-from promptreid.data.readers.layout import (
+from promptreid.data.folders.layout import (
     contents,
     empty_notes,
     find_root,
@@ -26,8 +24,10 @@ from promptreid.data.readers.layout import (
     subfolders,
     text_lines,
 )
-from promptreid.data.readers.listed import present, unlisted_notes
-from promptreid.data.readers.options import CameraOptions, MissingOptions
+from promptreid.data.folders.listed_images import present, unlisted_notes
+from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.data.protocol import fixed_protocol
+from promptreid.data.readers.reader_options import CameraOptions, MissingOptions
 from promptreid.errors import DataError
 
 LISTS = ("train", "val", "query", "gallery")

@@ -17,12 +17,12 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.draws import draw_gallery, generator
-from promptreid.data.manifest import Manifest, Sample
+from promptreid.data.folders.layout import contents, find_root, has_all, text_lines
+from promptreid.data.folders.listed_images import present, unlisted_notes
+from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
-from promptreid.data.readers.layout import contents, find_root, has_all, text_lines
-from promptreid.data.readers.listed import present, unlisted_notes
-from promptreid.data.readers.options import MissingOptions
+from promptreid.data.readers.reader_options import MissingOptions
+from promptreid.data.splits.draws import draw_gallery, generator
 from promptreid.errors import DataError
 
 _NUMBER = re.compile(r"[0-9]{1,18}")

@@ -15,13 +15,13 @@ from typing import Literal
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest import Manifest
+from promptreid.data.folders.layout import empty_notes, find_root, has_all, text_lines
+from promptreid.data.folders.market_layout import list_samples
+from promptreid.data.folders.walk import Walk
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.manifest.unknown_values import UnknownWords
 from promptreid.data.protocol import fixed_protocol
-from promptreid.data.readers.layout import empty_notes, find_root, has_all, text_lines
-from promptreid.data.readers.market_layout import list_samples
-from promptreid.data.readers.options import CameraOptions
-from promptreid.data.readers.walk import Walk
-from promptreid.data.unknown import UnknownWords
+from promptreid.data.readers.reader_options import CameraOptions
 from promptreid.errors import DataError
 from promptreid.text.lists import few
 

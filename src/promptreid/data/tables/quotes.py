@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptreid.data.tables.dialect import Dialect
-from promptreid.data.tables.messages import place
-from promptreid.data.tables.text import count_breaks
+from promptreid.data.tables.table_messages import place
+from promptreid.data.tables.table_text import count_breaks
 from promptreid.errors import DataError
 
 _FILE_NAME = re.compile(r".*\.\w{1,5}", re.DOTALL)

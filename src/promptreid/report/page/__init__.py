@@ -3,6 +3,6 @@
 Jinja2 comes with the extra `report` and is imported when a page is written.
 """
 
-from promptreid.report.page.render import write_page
+from promptreid.report.page.render_page import write_page
 
 __all__ = ["write_page"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from promptreid.report.pictures import Picture
+from promptreid.figures.photographs import Picture
 
 _QUALITY = 80
 

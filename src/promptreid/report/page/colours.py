@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from promptreid.report.style import DARK, LIGHT, Theme
+from promptreid.figures.style import DARK, LIGHT, Theme
 
 # `soft` lies behind code and heads of tables, `line` is for rules, `link` for what can be pressed.
 # Text in ink, faint or link has 4.5 : 1 at least against paper and against soft.

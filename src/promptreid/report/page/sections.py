@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptreid.evaluation.breakdown import Breakdown
-from promptreid.evaluation.render_words import word_verdict
+from promptreid.evaluation.uncertainty.breakdown import Breakdown
+from promptreid.inference.text_controls.word_tables import word_verdict
 from promptreid.report.content import MapSection, Test
 from promptreid.report.page.album import Album
-from promptreid.report.page.plane import Key, Plane, keys, planes
-from promptreid.report.page.ranks import ShownSection, shown_section
-from promptreid.report.page.scores import (
+from promptreid.report.page.embedding_plane import Key, Plane, keys, planes
+from promptreid.report.page.number_words import applied
+from promptreid.report.page.rank_pictures import ShownSection, shown_section
+from promptreid.report.page.score_cells import (
     ChangeTable,
     ScoreTable,
     breakdown_attributes,
@@ -24,7 +25,6 @@ from promptreid.report.page.scores import (
     word_table,
 )
 from promptreid.report.page.svg import figure_svg
-from promptreid.report.page.words import applied
 
 FIGURES = {
     "cmc": "Queries answered within the first ranks (CMC)",

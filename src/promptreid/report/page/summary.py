@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptreid.evaluation.breakdown import Gap, Group
-from promptreid.evaluation.uncertainty import Difference, tar_name
-from promptreid.evaluation.verification import Verification
+from promptreid.evaluation.uncertainty.breakdown import Gap, Group
+from promptreid.evaluation.uncertainty.intervals import Difference, tar_name
+from promptreid.evaluation.verification.verification import Verification
+from promptreid.figures.verification_figures import told_threshold
 from promptreid.report.content import Content, RunFacts, Test, TestedRun
-from promptreid.report.page.words import (
+from promptreid.report.page.number_words import (
     count,
     group_name,
     interval,
@@ -19,7 +20,6 @@ from promptreid.report.page.words import (
     rate,
     span,
 )
-from promptreid.report.verification_figures import told_threshold
 
 _FAR = 1e-3
 

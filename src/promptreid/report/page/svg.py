@@ -14,8 +14,8 @@ from xml.etree.ElementTree import Element
 
 from PIL import Image
 
-from promptreid.report.drawn import Drawn
-from promptreid.report.extra import need
+from promptreid.figures.drawn import Drawn
+from promptreid.figures.extra import need
 from promptreid.report.page.colours import replaced_colours
 
 if TYPE_CHECKING:

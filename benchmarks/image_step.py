@@ -1,0 +1,206 @@
+"""`image-step`: a step of CLIP-ReID's second stage, in which the image tower learns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmarks.compare import Check, Comparison, Settings
+from benchmarks.peak import operations, share_of_peak
+from benchmarks.plain_tower import plain_image
+from benchmarks.sizes import backbone_name, image_size
+from promptreid.config.optimize import OptimizerConfig
+from promptreid.config.recipes import load_recipe
+from promptreid.inference.device import forward_precision, resolve_precision
+from promptreid.losses.terms import total_loss
+from promptreid.models.heads.head import Head
+from promptreid.models.reid import ReIDModel, tower_widths
+from promptreid.models.towers.backbone import build_backbone
+from promptreid.models.towers.image_tower import ImageFeatures
+from promptreid.models.towers.text_tower import AbsentText
+from promptreid.models.towers.vit import ViTTower
+from promptreid.training.stage.learning_parts import set_learning
+from promptreid.training.stage.optimizer import build_optimizer
+from promptreid.training.stage.stage_batches import Step
+from promptreid.training.stage.step_outputs import StepOutputs
+
+_LR, _DECAY = 5e-6, 1e-4  # those of CLIP-ReID
+_SMOOTHING, _MARGIN = 0.1, 0.3
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """One batch with the texts of all identities."""
+
+    images: Tensor
+    labels: Tensor
+    texts: Tensor
+
+
+@dataclass
+class _Result:
+    """Loss and gradients of a step."""
+
+    loss: float
+    gradients: list[Tensor | None]
+
+
+def image_step(settings: Settings) -> Iterator[Comparison]:
+    """Compare forward, backward and Adam over a batch, with all losses.
+
+    Plain: every token through every block, attention written out, in float32 and under autocast.
+    Ours: what a trainer does on this machine. The sides take the same steps from the same weights.
+    """
+    identities = 6 if settings.quick else 751
+    people, each = (3, 2) if settings.quick else (16, 4)
+    model = _model(settings, identities)
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randperm(identities, generator=generator)[:people].repeat_interleave(each)
+    batch = _Batch(
+        torch.randn(people * each, 3, *image_size(settings), generator=generator),
+        labels,
+        torch.randn(identities, model.widths["projected"], generator=generator) / 10,
+    )
+    batch = _Batch(*(part.to(settings.device) for part in vars(batch).values()))
+    half = torch.float16 if settings.device.type == "cuda" else torch.bfloat16
+    for name, precision in (("image-step", None), ("image-step autocast", half)):
+        yield _comparison(name, deepcopy(model), model, batch, precision, settings)
+
+
+def _model(settings: Settings, identities: int) -> ReIDModel:
+    backbone = build_backbone(
+        backbone_name(settings), pretrained="none", image_size=image_size(settings)
+    )
+    backbone.text = AbsentText()  # its texts do not change during this stage
+    head = Head(tower_widths(backbone, None, None), identities)
+    model = ReIDModel(backbone, head=head).to(settings.device)
+    set_learning(model, ["image", "head"])
+    return model
+
+
+def _comparison(
+    name: str,
+    copy: ReIDModel,
+    model: ReIDModel,
+    batch: _Batch,
+    plain_precision: torch.dtype | None,
+    settings: Settings,
+) -> Comparison:
+    model = deepcopy(model)
+    plain, ours = _plain(copy, batch, plain_precision), _ours(model, batch, settings.device)
+    held = 3 * sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+
+    def prepare() -> None:
+        copy.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
+
+    count = len(batch.labels)
+    tower = model.backbone.image
+    assert isinstance(tower, ViTTower)
+    work = 3 * operations(tower) * count  # forward, and two products of that size backward
+    native = resolve_precision("auto", settings.device) == "bf16"
+    kind = torch.bfloat16 if native else torch.float32
+
+    def rates(slow: float, fast: float) -> str:
+        share = share_of_peak(work / fast, settings, kind)
+        return f"{count / slow:.1f} and {count / fast:.1f} images a second; {share}"
+
+    return Comparison(
+        name,
+        plain,
+        ours,
+        _checks,
+        repeats=3,
+        prepare=prepare,
+        held=(held, held),  # weights and the two moments of Adam
+        note=rates,
+    )
+
+
+def _plain(model: ReIDModel, batch: _Batch, precision: torch.dtype | None) -> Callable[[], _Result]:
+    tower, head = model.backbone.image, model.head
+    assert isinstance(tower, ViTTower)
+    assert head is not None
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    adam = torch.optim.Adam(parameters, lr=_LR, weight_decay=_DECAY)
+    scaler = torch.amp.GradScaler(batch.images.device.type, enabled=precision == torch.float16)
+
+    def step() -> _Result:
+        reduced = torch.autocast(batch.images.device.type, dtype=precision)
+        with reduced if precision is not None else contextlib.nullcontext():
+            features = plain_image(tower, batch.images)
+            scores = head.classify(head.neck(head.derive(features)), "linear")
+            loss = _plain_loss(features, scores, batch)
+        scaler.scale(loss).backward()
+        scaler.unscale_(adam)
+        scaler.step(adam)
+        scaler.update()
+        return _Result(loss.item(), [p.grad for p in parameters])
+
+    return step
+
+
+def _plain_loss(features: ImageFeatures, scores: list[Tensor], batch: _Batch) -> Tensor:
+    """Identity, hardest triplets and image to text, by their definitions."""
+    labels = batch.labels
+    total = torch.zeros((), device=labels.device)
+    for one in scores:
+        total = total + 0.25 * _smoothed(one.float(), labels)
+    same = labels[:, None] == labels
+    for one in (features.penultimate, features.final, features.projected):
+        values = one.float()
+        square = (values[:, None] - values).pow(2).sum(2)
+        distance = square.clamp(min=1e-12).sqrt()
+        positive = torch.where(same, distance, -torch.inf).amax(1)
+        negative = torch.where(same, torch.inf, distance).amin(1)
+        total = total + (positive - negative + _MARGIN).clamp(min=0).mean()
+    return total + _smoothed(features.projected.float() @ batch.texts.T, labels)
+
+
+def _smoothed(logits: Tensor, labels: Tensor) -> Tensor:
+    classes = logits.shape[1]
+    target = torch.full_like(logits, _SMOOTHING / classes)
+    target[torch.arange(len(labels)), labels] += 1 - _SMOOTHING
+    return -(target * F.log_softmax(logits, dim=1)).sum(1).mean()
+
+
+def _ours(model: ReIDModel, batch: _Batch, device: torch.device) -> Callable[[], _Result]:
+    stage = load_recipe("clip-reid").stages[-1]
+    precision = resolve_precision("auto", device)
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    config = OptimizerConfig(name="adam", lr=_LR, weight_decay=_DECAY)
+    optimizer = build_optimizer(named, config)
+    bank, variants = batch.texts[None], torch.zeros_like(batch.labels)
+
+    def step() -> _Result:
+        with forward_precision(precision, device):
+            features = model.features(batch.images)
+            derived = model.derived(features, training=True)
+            one = Step(batch.labels, features.projected, derived, variants, batch.images)
+            outputs = StepOutputs(model, one, bank=bank, text_learns=False)
+            loss, _ = total_loss(outputs, stage.losses)
+        loss.backward()
+        optimizer.step()
+        return _Result(loss.item(), [p.grad for _, p in named])
+
+    return step
+
+
+def _checks(plain: _Result, ours: _Result) -> tuple[Check, ...]:
+    """Compare as closely as 8 bits of mantissa allow: autocast differs as much from float32."""
+    dot = left = right = 0.0
+    for a, b in zip(plain.gradients, ours.gradients, strict=True):
+        if a is not None and b is not None:
+            dot += (a * b).sum().item()
+            left += a.pow(2).sum().item()
+            right += b.pow(2).sum().item()
+    return (
+        Check("loss, relative", abs(plain.loss - ours.loss) / abs(plain.loss), 1e-2),
+        Check("gradient, one minus cosine", 1 - dot / (left * right) ** 0.5, 2e-2),
+    )

@@ -1,0 +1,199 @@
+"""The dotted keys of a recipe: which there are, what type each has, what was meant by another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from promptreid.config.reading.synonyms import ELSEWHERE, KEYS
+from promptreid.text.suggest import closest, did_you_mean, plain
+
+_SURE, _LIKELY = 0.75, 0.6
+_MOST = 3
+_LISTED = 8
+
+
+def model_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the model within a type, such as that of an optional part or of a list of stages."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(model_of, get_args(annotation))), None)
+
+
+def annotation_at(schema: Any, path: Sequence[str]) -> Any:
+    """Return the type of a key.
+
+    Args:
+        schema: Model of the whole.
+        path: Parts of the dotted key; an item of a list of models goes by its name.
+
+    Returns:
+        The type; None where there is no such key.
+    """
+    node = schema
+    for part in path:
+        model = model_of(node)
+        if _is_list(node):
+            node = model  # any name of an item
+        elif model is not None:
+            if part not in model.model_fields:
+                return None
+            node = model.model_fields[part].annotation
+        elif get_origin(node) is dict:
+            node = get_args(node)[1]
+        else:
+            return None
+    return node
+
+
+def known_keys(schema: type[BaseModel], tree: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """List every dotted key of a recipe, those of parts it leaves out included.
+
+    Args:
+        schema: Model of the whole.
+        tree: The recipe's values, which name its stages and losses.
+
+    Returns:
+        Keys of what the recipe uses, and all keys; those of later stages come first.
+    """
+    found = sorted(_keys(schema, tree, ""), key=lambda pair: pair[1])
+    return [key for key, (unused, _) in found if not unused], [key for key, _ in found]
+
+
+def meaning(path: Sequence[str], schema: type[BaseModel], tree: Mapping[str, Any]) -> str:
+    """Say what an unknown key may have meant, after a space.
+
+    Args:
+        path: Parts of the dotted key.
+        schema: Model of the whole.
+        tree: The recipe's values.
+    """
+    if "stages" not in schema.model_fields:
+        return _sibling(path, schema)
+    name = ".".join(path)
+    known = len(path) == 1 and (plain(name) in KEYS or plain(name) in ELSEWHERE)
+    sure = "" if known else _repaired(path, schema, tree, _SURE)
+    if sure:
+        return did_you_mean([sure])
+    used, keys = known_keys(schema, tree)
+    inside = f"{'.'.join(path[:-1])}."
+    near = [[key for key in pool if key.startswith(inside)] for pool in (used, keys)]
+    for pool in (*near, used, keys):
+        meant = _meant(name, path, pool)
+        if meant:
+            return did_you_mean(meant)
+    for word in (name, path[-1]):
+        if plain(word) in ELSEWHERE:
+            return f" {ELSEWHERE[plain(word)]}"
+    likely = _repaired(path, schema, tree, _LIKELY)
+    if likely:
+        return did_you_mean([likely])
+    alike = _alike(path[-1], keys)
+    if alike:
+        return did_you_mean(alike)
+    model = model_of(annotation_at(schema, path[:-1])) if len(path) > 1 else None
+    if model is not None and len(model.model_fields) <= _LISTED:
+        return _sibling(path, schema)
+    return " `promptreid recipes show NAME` prints all keys of a recipe."
+
+
+def _sibling(path: Sequence[str], schema: type[BaseModel]) -> str:
+    model = model_of(annotation_at(schema, path[:-1]))
+    names = list(model.model_fields) if model is not None else []
+    near = closest(path[-1], names, cutoff=_LIKELY, most=1)
+    return did_you_mean(near) or f" Known keys here: {', '.join(names)}."
+
+
+def unknown_item(path: Sequence[str], names: Sequence[str]) -> str:
+    """Say that a list has no item of a name.
+
+    Args:
+        path: Parts of the dotted key up to the name.
+        names: Of the items there are.
+    """
+    where, got = ".".join(path[:-1]), path[-1]
+    hint = did_you_mean(closest(got, names, cutoff=_LIKELY))
+    return f"{where} has no item named {got!r}; it has {', '.join(names) or 'none'}.{hint}"
+
+
+def _meant(name: str, path: Sequence[str], keys: Sequence[str]) -> list[str]:
+    ends = [key for key in keys if len(path) > 1 and key.endswith(f".{name}")]
+    patterns = KEYS.get(plain(name)) or KEYS.get(plain(path[-1])) or ()
+    for pattern in patterns:
+        ends += [key for key in keys if key == pattern or key.endswith(f".{pattern}")][:_MOST]
+    if not patterns:
+        ends += [key for key in keys if key.rpartition(".")[2] == path[-1]]
+    return list(dict.fromkeys(ends))[:_MOST]
+
+
+def _alike(name: str, keys: Sequence[str]) -> list[str]:
+    lasts = closest(name, dict.fromkeys(key.rpartition(".")[2] for key in keys), cutoff=_SURE)
+    return [key for last in lasts for key in keys if key.rpartition(".")[2] == last][:_MOST]
+
+
+def _repaired(
+    path: Sequence[str], schema: type[BaseModel], tree: Mapping[str, Any], cutoff: float
+) -> str:
+    """Replace each unknown part by one that is spelled alike; "" where there is none."""
+    node: Any = schema
+    values: Any = tree
+    right: list[str] = []
+    for part in path:
+        model = model_of(node)
+        if _is_list(node):
+            names = _item_names(values)
+            values = next((item for item in values or () if _name(item) == part), None)
+            node = model
+        elif model is not None:
+            names = list(model.model_fields)
+        else:
+            names = [part]
+        if part not in names:
+            part = next(iter(closest(part, names, cutoff=cutoff, most=1)), "")
+        if not part:
+            return ""
+        right.append(part)
+        if model is not None and part in model.model_fields and node is not None:
+            node = model.model_fields[part].annotation if part in model.model_fields else node
+            values = values.get(part) if isinstance(values, Mapping) else None
+    if right[:-1] == list(path[:-1]):
+        return right[-1]
+    return ".".join(right)
+
+
+def _keys(node: Any, values: Any, path: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield keys with their order: parts in use before others, later stages before earlier."""
+    model = model_of(node)
+    if model is None:
+        yield path, (0, 0)
+        return
+    if _is_list(node):
+        items = [item for item in values or () if isinstance(item, Mapping)]
+        for place, item in enumerate(items):
+            for key, (unused, _) in _keys(model, item, f"{path}.{_name(item)}"):
+                yield key, (unused, len(items) - place)
+        return
+    if path:
+        yield path, (0, 0)
+    for name, field in model.model_fields.items():
+        own = values.get(name) if isinstance(values, Mapping) else None
+        optional = model_of(field.annotation) is not None or field.default is None
+        missing = int(own is None and optional)
+        for key, (unused, place) in _keys(
+            field.annotation, own, f"{path}.{name}" if path else name
+        ):
+            yield key, (max(unused, missing), place)
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) in (tuple, list) and model_of(annotation) is not None
+
+
+def _item_names(values: Any) -> list[str]:
+    return [_name(item) for item in values or () if isinstance(item, Mapping)]
+
+
+def _name(item: Any) -> str:
+    return str(item.get("name", "")) if isinstance(item, Mapping) else ""

@@ -1,0 +1,1 @@
+"""Which images make up a batch, and batches made ahead of time."""

@@ -1,0 +1,1 @@
+"""What lies in folders of images, and which layouts of published data sets they follow."""

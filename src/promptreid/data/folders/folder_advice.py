@@ -1,0 +1,61 @@
+"""What to say of a folder in which no identity with images was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from promptreid.data.folders.known_layouts import reader_of
+from promptreid.data.folders.layout import contents
+from promptreid.data.folders.role_folders import quoted_spec, refuse_known_layout
+from promptreid.data.folders.walk import Walk
+from promptreid.errors import DataError
+from promptreid.text.lists import counted, few
+
+
+def no_identities(root: Path, walk: Walk, *, depth: int) -> DataError:
+    """Say where the images are instead, or why there are none, and what to do.
+
+    Args:
+        root: The folder that was read.
+        walk: The walk that found nothing.
+        depth: Levels at which folders of identities were looked for.
+    """
+    near = [root.parent, *sorted(path for path in root.iterdir() if path.is_dir())]
+    known = next((folder for folder in near if reader_of(folder)), None)
+    if known is not None:
+        try:
+            refuse_known_layout(known)
+        except DataError as error:
+            return error
+    said = f"Looked in {root} for one folder of images per identity"
+    again = Walk(root)
+    below = list(again.images_below(root, again.enter(root)))
+    loose = [path for path in below if "/" not in path]
+    if loose:
+        return DataError(
+            f"{said}, but {counted(len(loose), 'image lies', 'images lie')} directly in it: "
+            f"{few(loose)}. Put each person's photos in a folder of their own, or read them "
+            f"without identities as {quoted_spec('images', root)}."
+        )
+    if below:
+        return _deeper(said, root, below, depth)
+    reasons = (*walk.lost, *walk.notes)
+    told = f"it holds {contents(root)}"
+    return DataError(f"{said}, but {told}." + "".join(f" {reason}" for reason in reasons))
+
+
+def _deeper(said: str, root: Path, below: list[str], depth: int) -> DataError:
+    levels = sorted({path.count("/") for path in below} - {depth})
+    first = next(path for path in below if path.count("/") == levels[0])
+    top = first.partition("/")[0]
+    ways = quoted_spec("folder", root, depth=str(levels[0]))
+    if levels[0] > depth == 1:
+        one = quoted_spec("folder", root / top)
+        ways = f"{one} reads one of them and {ways} all, each named by its path"
+    else:
+        ways += " reads them"
+    deep = counted(levels[0], "folder")
+    return DataError(
+        f"{said}, but the images lie {deep} deep, for example {few([first])}. {ways}; or list "
+        "them in a table and read it as csv:FILE."
+    )

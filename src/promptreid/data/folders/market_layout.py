@@ -1,0 +1,142 @@
+"""The layout of Market-1501, which many person and vehicle sets copy.
+
+Three flat folders; identity and camera stand at the start of each file name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.folders.layout import empty_notes, find_root, has_all
+from promptreid.data.folders.walk import Walk
+from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.data.protocol import fixed_protocol
+from promptreid.errors import DataError
+from promptreid.text.lists import counted
+
+FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+JUNK = "-1"
+"""Identity of boxes that show nobody; published code leaves them out everywhere."""
+BACKGROUND = "0"
+"""Identity of gallery boxes on people who are not searched for."""
+
+_NAME = re.compile(r"(-?[0-9]+)_c([0-9]+)(?:s[0-9]+)?[_.].*", re.IGNORECASE)
+
+
+def parse_name(name: str, folder: Path) -> tuple[str, str]:
+    """Read identity and camera, "2" and "1", from a file name such as `0002_c1s1_000451_03.jpg`.
+
+    Both are numbers, so that zeros in front do not count: `c001` of VeRi is camera 1. Published
+    sets count cameras from 1, others from 0.
+
+    Args:
+        name: File name without folder.
+        folder: Where it lies, for the message.
+
+    Raises:
+        DataError: When the name does not start that way.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise DataError(
+            f"{folder / name} does not start with identity and camera, as 0002_c1s1_000451_03.jpg "
+            "does. Move files that do not belong to the data set out of this folder."
+        )
+    return str(int(match[1])), str(int(match[2]))
+
+
+def list_samples(
+    root: Path, folders: Mapping[str, str], walk: Walk
+) -> tuple[list[Sample], tuple[str, ...]]:
+    """List all images of a Market-like data set, junk left out, distractors (identity 0) kept.
+
+    Args:
+        root: The folder with the split folders.
+        folders: Split to folder name.
+        walk: Counts what is not taken.
+
+    Returns:
+        The images, and a note on junk and distractors when there are any.
+
+    Raises:
+        DataError: When a file name cannot be read.
+    """
+    samples = []
+    junk = 0
+    for split, folder in folders.items():
+        for name in walk.enter(root / folder).images:
+            identity, camera = parse_name(name, root / folder)
+            if identity == JUNK:
+                junk += 1
+            else:
+                samples.append(Sample(f"{folder}/{name}", identity, split, camera))
+    distractors = sum(sample.identity == BACKGROUND for sample in samples)
+    told = []
+    if junk:
+        verb = "shows nobody (-1) is" if junk == 1 else "show nobody (-1) are"
+        told.append(f"{counted(junk, 'box', 'boxes')} that {verb} left out")
+    if distractors:
+        told.append(
+            f"{distractors:,} of identity 0000 "
+            + ("is a distractor" if distractors == 1 else "are distractors")
+        )
+    return samples, (f"{'; '.join(told)}.",) if told else ()
+
+
+def read_market_layout(
+    root: Path,
+    *,
+    name: str,
+    same_camera: str,
+    nested: Sequence[str] = (),
+    folders: Mapping[str, str] = FOLDERS,
+) -> DataSet:
+    """Read a data set in the layout of Market-1501.
+
+    Args:
+        root: Its folder, or the folder above or below.
+        name: Name of the data set.
+        same_camera: "exclude" (published) or "keep".
+        nested: Where archives put the data below `root`.
+        folders: Split to folder name.
+
+    Returns:
+        One repeat, query against gallery, AP by steps.
+
+    Raises:
+        DataError: When the folders are not there or hold no image.
+    """
+    wanted = f"the folders {', '.join(folders.values())}"
+    home, notes = find_root(root, has_all(*folders.values()), wanted=wanted, nested=nested)
+    walk = Walk(home)
+    samples, boxes = list_samples(home, folders, walk)
+    if not samples:
+        raise DataError(f"{home} has {wanted}, but no image in them.")
+    manifest = Manifest.of(name, home, samples)
+    protocol = fixed_protocol(
+        manifest,
+        name=name,
+        same_camera=same_camera,
+        note="One query set against one gallery."
+        + (" Same identity and camera ignored." if same_camera == "exclude" else ""),
+    )
+    return DataSet(
+        f"{name}:{root}",
+        manifest,
+        protocol,
+        notes=(*notes, *boxes, *walk.notes, *empty_notes(samples, folders)),
+        lost=walk.lost,
+        background=_background(manifest),
+    )
+
+
+def _background(manifest: Manifest) -> frozenset[str]:
+    """Say whether identity 0 stands for nobody in particular, as in the gallery of Market-1501.
+
+    In a set that counts its identities from 0, somebody searches for 0 or learns it.
+    """
+    searched = {manifest.identities[row] for row in manifest.indices("train", "val", "query")}
+    return frozenset({BACKGROUND} - searched)

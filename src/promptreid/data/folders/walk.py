@@ -1,0 +1,156 @@
+"""A walk through folders of images that counts whatever it does not take."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from promptreid.data.folders.listing import Listing, list_folder
+from promptreid.text.lists import counted, few
+from promptreid.text.safe import visible
+
+_SUFFIXES_SHOWN = 8
+
+
+class Walk:
+    """Folders of a data set, each real one once, whatever links lead to it.
+
+    A link that leads back up, or a second link to a folder, is left out and counted, so that no
+    walk is endless and no picture comes twice under two names.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Begin; nothing is listed yet.
+
+        Args:
+            root: Names in notes start from here.
+        """
+        self._root = root
+        self._met: set[tuple[int, int]] = set()
+        self._again: list[str] = []
+        self._heic: list[str] = []
+        self._raw: list[str] = []
+        self._special: list[str] = []
+        self._dead_images: list[str] = []
+        self._dead_folders: list[str] = []
+        self._suffixes: Counter[str] = Counter()
+
+    def enter(self, folder: Path) -> Listing:
+        """List a folder and count what is not taken of it; one met before counts as empty.
+
+        Args:
+            folder: A folder at or below the root.
+
+        Raises:
+            DataError: When it cannot be listed.
+        """
+        try:
+            found = folder.stat()
+        except OSError:
+            return list_folder(folder)  # which says why it cannot be
+        if (found.st_dev, found.st_ino) in self._met:
+            self._again.append(self._name(folder))
+            return Listing()
+        self._met.add((found.st_dev, found.st_ino))
+        listing = list_folder(folder)
+        for mine, names in (
+            (self._heic, listing.heic),
+            (self._raw, listing.raw),
+            (self._special, listing.special),
+            (self._dead_images, listing.dead_images),
+            (self._dead_folders, listing.dead_folders),
+        ):
+            mine += [self._name(folder / name) for name in names]
+        self._suffixes.update(os.path.splitext(name)[1].lower() for name in listing.others)  # noqa: PTH122
+        return listing
+
+    def children(self, folder: Path, listing: Listing) -> list[tuple[str, Listing]]:
+        """Enter the folders in a folder, real ones before links, so that these keep their names.
+
+        Args:
+            folder: A folder that was entered.
+            listing: What lies in it.
+
+        Returns:
+            Name and content of each, by name; those met before are left out.
+        """
+        order = sorted(listing.folders, key=lambda name: (name in listing.linked, name))
+        entered = []
+        for name in order:
+            before = len(self._again)
+            inside = self.enter(folder / name)
+            if len(self._again) == before:
+                entered.append((name, inside))
+        return sorted(entered, key=lambda pair: pair[0])
+
+    def images_below(self, folder: Path, listing: Listing, prefix: str = "") -> Iterator[str]:
+        """Yield the images in a folder and all folders inside, as paths behind a prefix.
+
+        Args:
+            folder: A folder that was entered.
+            listing: What lies in it.
+            prefix: What paths start with.
+        """
+        stack = [(folder, listing, prefix)]  # not a recursion: folders may be a thousand deep
+        while stack:
+            folder, listing, prefix = stack.pop()
+            yield from (prefix + name for name in listing.images)
+            stack += [
+                (folder / name, inside, f"{prefix}{name}/")
+                for name, inside in reversed(self.children(folder, listing))
+            ]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what was met and not taken, in numbers."""
+        notes = []
+        if self._suffixes:
+            told = counted(
+                sum(self._suffixes.values()),
+                "file is no image by its name",
+                "files are no images by their name",
+            )
+            kinds = [
+                (suffix or "no ending") + (f" ({number:,})" if len(self._suffixes) > 1 else "")
+                for suffix, number in sorted(self._suffixes.items())
+            ]
+            notes.append(f"{told}: {few(kinds, limit=_SUFFIXES_SHOWN)}.")
+        for kind, names in (("HEIC", self._heic), ("raw camera", self._raw)):
+            if names:
+                them = "it" if len(names) == 1 else "them"
+                notes.append(
+                    f"{counted(len(names), f'{kind} file')} cannot be read here; convert {them} to "
+                    f"JPEG: {few(names)}."
+                )
+        if self._special:
+            told = counted(
+                len(self._special),
+                "entry is no file but a pipe, socket or device",
+                "entries are no files but pipes, sockets or devices",
+            )
+            notes.append(f"{told}: {few(self._special)}.")
+        if self._again:
+            told = counted(
+                len(self._again),
+                "folder is met again through links and left out",
+                "folders are met again through links and left out",
+            )
+            notes.append(f"{told}: {few(self._again)}.")
+        return tuple(notes)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """A sentence on links to nothing, if there are any."""
+        dead = [*self._dead_images, *self._dead_folders]
+        if not dead:
+            return ()
+        kinds = ((len(self._dead_images), "image"), (len(self._dead_folders), "folder"))
+        told = " and ".join(counted(number, noun) for number, noun in kinds if number)
+        verb = "is a link" if len(dead) == 1 else "are links"
+        target = visible(os.fspath((self._root / dead[0]).readlink()))
+        return (f"{told} {verb} to nothing, for example {visible(dead[0])} -> {target}.",)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix() if path != self._root else path.name

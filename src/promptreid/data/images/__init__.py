@@ -1,0 +1,1 @@
+"""Image files: found, opened, decoded, cut, turned upright, resized and kept."""

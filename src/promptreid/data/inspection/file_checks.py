@@ -1,0 +1,119 @@
+"""Open every image file of a data set: can it be decoded, and is it there twice?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from promptreid.data.images.boxes import Box, box_outside
+from promptreid.data.images.image_files import (
+    UnreadableImage,
+    image_bytes,
+    open_image,
+    why_undecodable,
+)
+from promptreid.data.inspection.findings import Duplicate, Unreadable
+from promptreid.data.manifest.manifest import TRAINING_SPLITS, Manifest
+
+
+class FileCheck(NamedTuple):
+    """What is found of one picture.
+
+    Attributes:
+        reason: Why it cannot be decoded; empty when it can.
+        digest: SHA-256 of the file's bytes, in hex; empty when there are none.
+        size: Width and height of the upright picture in pixels; zeros where it cannot be decoded.
+    """
+
+    reason: str
+    digest: str
+    size: tuple[int, int]
+
+
+def check_files(
+    manifest: Manifest,
+) -> tuple[tuple[Unreadable, ...], tuple[Duplicate, ...], tuple[str, ...]]:
+    """Read, decode and compare all image files, in threads; each file once.
+
+    Args:
+        manifest: The table.
+
+    Returns:
+        The images that cannot be had, the groups of different files with equal bytes and equal
+        boxes, and the images whose boxes reach beyond their pictures.
+    """
+    files = dict.fromkeys(manifest.paths)
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        results = pool.map(_check_file, (manifest.root / path for path in files), chunksize=16)
+        checks = dict(zip(files, results, strict=True))
+    unreadable, clipped = [], []
+    groups: dict[tuple[str, Box | None], list[int]] = {}
+    seen = set()
+    for row, (path, box) in enumerate(zip(manifest.paths, manifest.boxes, strict=True)):
+        check = checks[path]
+        reason = check.reason or _why_no_box(box, check.size)
+        image = manifest.image_name(row)
+        if (key := (path, None if check.reason else box)) in seen:
+            continue
+        seen.add(key)
+        if reason:
+            unreadable.append(Unreadable(path if check.reason else image, reason))
+        elif box is not None and box.within(*check.size) != box:
+            clipped.append(image)
+        if check.digest and not reason:
+            groups.setdefault((check.digest, box), []).append(row)
+    duplicates = [_duplicate(manifest, group) for group in groups.values() if len(group) > 1]
+    return tuple(unreadable), tuple(duplicates), tuple(clipped)
+
+
+def _why_no_box(box: Box | None, size: tuple[int, int]) -> str:
+    return box_outside(box, *size) if box is not None and box.within(*size) is None else ""
+
+
+def _check_file(path: Path) -> FileCheck:
+    try:
+        content = image_bytes(path)
+    except UnreadableImage as error:
+        return FileCheck(error.reason, "", (0, 0))
+    reason, size = _decode(content)
+    return FileCheck(reason, hashlib.sha256(content).hexdigest(), size)
+
+
+def why_unreadable(content: bytes) -> str:
+    """Decode an image fully and say what fails; empty when nothing does.
+
+    Pillow does it, so that nothing heavy is imported; `images.read_image`, which training uses,
+    refuses the same files.
+    """
+    return _decode(content)[0]
+
+
+def _decode(content: bytes) -> tuple[str, tuple[int, int]]:
+    """Return what fails in decoding, and the size of the upright picture."""
+    from promptreid.data.images.orientation import upright_size
+
+    try:
+        with open_image(content) as image:
+            image.load()
+            mode, source = image.mode, image.format
+            size = upright_size(image)
+    except Exception as error:  # a broken file can make a decoder raise anything
+        return why_undecodable(error, content), (0, 0)
+    if mode == "F" or (mode == "I" and source not in ("PNG", "PPM")):
+        return "its pixels are 32 bits wide, with no agreed brightness range", (0, 0)
+    return "", size
+
+
+def _duplicate(manifest: Manifest, rows: Sequence[int]) -> Duplicate:
+    splits = [manifest.splits[row] for row in rows]
+    training = [split in TRAINING_SPLITS for split in splits]
+    return Duplicate(
+        paths=tuple(manifest.image_name(row) for row in rows),
+        splits=tuple(splits),
+        identities=tuple(sorted({manifest.identities[row] for row in rows})),
+        leak=any(training) and not all(training),
+    )

@@ -1,0 +1,95 @@
+"""An inspection as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptreid.data.inspection.findings import Inspection, ProtocolSummary
+from promptreid.text.lists import few
+from promptreid.text.safe import visible
+
+SHOWN = 10
+
+
+def render_text(inspection: Inspection) -> str:
+    """Write an inspection as lines of plain text.
+
+    Args:
+        inspection: The findings.
+
+    Returns:
+        Several lines without a final newline.
+    """
+    lines = [f"{inspection.name}  {inspection.images:,} images in {visible(inspection.root)}", ""]
+    lines += _table(inspection)
+    for word, images in (("cameras", inspection.cameras), ("views", inspection.views)):
+        if images:
+            told = [f"{name} ({count:,})" for name, count in images.items()]
+            lines += ["", f"{word} (images): {few(told, limit=SHOWN)}"]
+    if inspection.protocol is not None:
+        lines += ["", *_protocol(inspection.protocol)]
+    for title, found in (
+        ("Notes", inspection.notes),
+        ("Unreadable images", [f"{item.path}: {item.reason}" for item in inspection.unreadable]),
+        ("Equal files", [" = ".join(group.paths) for group in inspection.duplicates]),
+        ("Warnings", inspection.warnings),
+        ("Problems", inspection.problems),
+    ):
+        lines += _section(title, found)
+    if not inspection.images_checked:
+        lines += ["", "Images were not opened."]
+    lines += ["", f"fingerprint {inspection.fingerprint[:16]}"]
+    return "\n".join([*lines, "ok" if inspection.ok else "NOT USABLE as it is"])
+
+
+def _table(inspection: Inspection) -> list[str]:
+    header = ("split", "identities", "images", "cameras", "views", "per identity", "histogram")
+    rows = [
+        (
+            item.split,
+            f"{item.identities:,}",
+            f"{item.images:,}",
+            str(item.cameras or "-"),
+            str(item.views or "-"),
+            f"{item.per_identity[0]}..{item.per_identity[1]:g}..{item.per_identity[2]}",
+            "  ".join(f"{images}: {count}" for images, count in item.histogram.items()),
+        )
+        for item in inspection.splits
+    ]
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    return [
+        "  ".join(
+            cell.rjust(width) if 0 < column < 6 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (header, *rows)
+    ]
+
+
+def _protocol(protocol: ProtocolSummary) -> list[str]:
+    rule = "ignored" if protocol.same_camera == "exclude" else "kept"
+    return [
+        f"protocol {protocol.name}: {protocol.repeats} repeat(s), "
+        f"{_span(protocol.queries)} queries, {_span(protocol.gallery)} gallery images of "
+        f"{_span(protocol.gallery_identities)} identities",
+        f"  same camera {rule}; AP by {protocol.ap}. {protocol.note}".rstrip(),
+        f"  queries without a possible match: {protocol.absent:,} (identity not in the gallery), "
+        f"{protocol.same_camera_only:,} (only in the same camera) of {protocol.total_queries:,}",
+    ]
+
+
+def _span(bounds: tuple[int, int]) -> str:
+    low, high = bounds
+    return f"{low:,}" if low == high else f"{low:,}-{high:,}"
+
+
+def _section(title: str, found: Sequence[str]) -> list[str]:
+    if not found:
+        return []
+    more = [f"  … and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
+    return [
+        "",
+        f"{title} ({len(found):,})",
+        *(f"  {visible(line)}" for line in found[:SHOWN]),
+        *more,
+    ]

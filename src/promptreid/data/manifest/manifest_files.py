@@ -1,0 +1,236 @@
+"""Manifests as CSV and Parquet files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from promptreid.data.images.boxes import BOX_COLUMN, Box, parse_box
+from promptreid.data.manifest.manifest import CORE_COLUMNS, Manifest, Sample
+from promptreid.data.tables.table_messages import column_list, shown
+from promptreid.data.tables.table_reader import read_table
+from promptreid.errors import DataError
+
+_TAKEN = (*CORE_COLUMNS, BOX_COLUMN)
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
+
+
+def write_csv(manifest: Manifest, path: Path, *, absolute: bool = False) -> None:
+    """Write a manifest as CSV, whole or not at all.
+
+    Args:
+        manifest: The table.
+        path: File to write; its folder must exist.
+        absolute: Write absolute image paths, so that the file can be read from any folder.
+
+    Raises:
+        DataError: When the file cannot be written.
+    """
+    columns = _columns(manifest, absolute=absolute)
+
+    def fill(temporary: Path) -> None:
+        # Bytes of file names that are no text are written as they are.
+        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(_line(columns))
+            stream.writelines(_line(row) for row in zip(*columns.values(), strict=True))
+
+    _write_whole(path, fill)
+
+
+def read_csv(
+    path: Path, *, name: str | None = None, root: Path | None = None, closed: bool = False
+) -> Manifest:
+    """Read a manifest that `write_csv` wrote.
+
+    Args:
+        path: The file.
+        name: Name of the manifest; the file's stem when not given.
+        root: Folder that relative image paths start from; the file's folder when not given.
+        closed: Test identities may be known from training.
+
+    Returns:
+        The manifest, equal in all rows to what was written.
+
+    Raises:
+        DataError: When the file is no such table; the line is named.
+    """
+    table = read_table(path, keys=CORE_COLUMNS, exact=True)
+    _check_core(path, table.columns)
+    boxes = _boxes(path, table.columns)
+    return Manifest.of(
+        name or path.stem,
+        root or path.parent,
+        (
+            Sample(
+                path=table.columns["path"][row],
+                identity=table.columns["identity"][row],
+                split=table.columns["split"][row],
+                camera=table.columns["camera"][row] or None,
+                view=table.columns["view"][row] or None,
+                domain=table.columns["domain"][row],
+                attributes={
+                    key: cells[row] for key, cells in table.columns.items() if key not in _TAKEN
+                },
+                box=boxes[row] if boxes else None,
+            )
+            for row in range(len(table.lines))
+        ),
+        closed=closed,
+    )
+
+
+def write_parquet(manifest: Manifest, path: Path, *, absolute: bool = False) -> None:
+    """Write a manifest as Parquet, whole or not at all.
+
+    Args:
+        manifest: The table.
+        path: File to write; its folder must exist.
+        absolute: Write absolute image paths, so that the file can be read from any folder.
+
+    Raises:
+        DataError: When the file cannot be written or pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow()
+    columns = {
+        key: arrow.array(cells, arrow.string())
+        for key, cells in _columns(manifest, absolute=absolute).items()
+    }
+    _write_whole(path, lambda temporary: parquet.write_table(arrow.table(columns), temporary))
+
+
+def read_parquet(
+    path: Path, *, name: str | None = None, root: Path | None = None, closed: bool = False
+) -> Manifest:
+    """Read a manifest that `write_parquet` wrote.
+
+    Args:
+        path: The file.
+        name: Name of the manifest; the file's stem when not given.
+        root: Folder that relative image paths start from; the file's folder when not given.
+        closed: Test identities may be known from training.
+
+    Returns:
+        The manifest, equal in all rows to what was written.
+
+    Raises:
+        DataError: When the file is no such table or pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow()
+    try:
+        columns = parquet.read_table(path).to_pydict()
+    except (OSError, arrow.ArrowException) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}.") from error
+    _check_core(path, columns)
+    _check_text(path, columns)
+    return Manifest(
+        name=name or path.stem,
+        root=root or path.parent,
+        paths=tuple(columns["path"]),
+        identities=tuple(columns["identity"]),
+        cameras=tuple(columns["camera"]),
+        views=tuple(columns["view"]),
+        domains=tuple(columns["domain"]),
+        splits=tuple(columns["split"]),
+        attributes={key: tuple(cells) for key, cells in columns.items() if key not in _TAKEN},
+        boxes=tuple(_boxes(path, columns)),
+        closed=closed,
+    )
+
+
+def _line(cells: Iterable[str | None]) -> str:
+    """Write a row so that every space and line break in it comes back."""
+    texts = (cell or "" for cell in cells)
+    quoted = (
+        '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
+        for text in texts
+    )
+    return ",".join(quoted) + "\n"
+
+
+def _columns(manifest: Manifest, *, absolute: bool) -> dict[str, tuple[str | None, ...]]:
+    root = manifest.root.absolute()
+    paths = tuple((root / path).as_posix() for path in manifest.paths)
+    boxes = tuple(None if box is None else str(box) for box in manifest.boxes)
+    return {
+        "path": paths if absolute else manifest.paths,
+        "identity": manifest.identities,
+        "camera": manifest.cameras,
+        "view": manifest.views,
+        "domain": manifest.domains,
+        "split": manifest.splits,
+        **({BOX_COLUMN: boxes} if any(boxes) else {}),
+        **manifest.attributes,
+    }
+
+
+def _boxes(path: Path, columns: Mapping[str, Sequence[str | None]]) -> list[Box | None]:
+    boxes = []
+    for row, cell in enumerate(columns.get(BOX_COLUMN, ())):
+        try:
+            boxes.append(parse_box(cell or ""))
+        except (ValueError, TypeError, RecursionError, OverflowError) as error:
+            raise DataError(
+                f"{path}: {BOX_COLUMN} of row {row + 1} is {shown(str(cell))}, no box as [left, "
+                "top, width, height]."
+            ) from error
+    return boxes
+
+
+def _check_core(path: Path, columns: dict[str, list[str]]) -> None:
+    missing = [name for name in CORE_COLUMNS if name not in columns]
+    if missing:
+        raise DataError(
+            f"{path} lacks the columns {', '.join(missing)}; it has {column_list(list(columns))}. "
+            "Tables that were not written by promptreid are read as data set 'csv'."
+        )
+
+
+def _check_text(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
+    """Refuse columns of a Parquet file that hold other than text, or nothing where text must be."""
+    for name, cells in columns.items():
+        unknown = name in ("camera", "view", BOX_COLUMN)
+        for row, cell in enumerate(cells, start=1):
+            if not (isinstance(cell, str) or (cell is None and unknown)):
+                raise DataError(
+                    f"{path}: {name} of row {row} is {shown(repr(cell))}, not text. Tables that "
+                    "were not written by promptreid are read as data set 'csv'."
+                )
+
+
+def _pyarrow() -> tuple[ModuleType, ModuleType]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DataError(
+            "Parquet files need pyarrow: pip install 'promptreid[parquet]', or use CSV."
+        ) from error
+    return pyarrow, pyarrow.parquet
+
+
+def _write_whole(path: Path, fill: Callable[[Path], None]) -> None:
+    try:
+        with _replacing(path) as temporary:
+            fill(temporary)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{path} cannot be written: {shown(str(error.object)[: error.end])} holds a character "
+            "that no text file can hold."
+        ) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Generator[Path]:
+    """Yield a temporary neighbour that takes the place of `path` when all went well."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,162 @@
+"""What a manifest may hold: splits, columns, and the rule that training never sees test data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from promptreid.data.images.boxes import BOX_COLUMN
+from promptreid.errors import DataError
+
+if TYPE_CHECKING:
+    from promptreid.data.manifest.manifest import Manifest
+
+SPLITS = ("train", "val", "query", "gallery", "test", "distractor")
+"""Roles of a sample.
+
+`train` learns. `val` selects (its identities are those of train, or held out of train).
+`query` and `gallery` are fixed test roles. `test` images get their role from the protocol, per
+repeat. `distractor` images are gallery-only images of other subjects.
+"""
+
+TRAINING_SPLITS = ("train", "val")
+TEST_SPLITS = ("query", "gallery", "test")
+CORE_COLUMNS = ("path", "identity", "camera", "view", "domain", "split")
+PLURALS = {
+    "path": "paths",
+    "identity": "identities",
+    "camera": "cameras",
+    "view": "views",
+    "domain": "domains",
+    "split": "splits",
+}
+"""Column of the table to field of `Manifest`."""
+
+
+def check_manifest(manifest: Manifest) -> None:
+    """Check everything that a manifest promises.
+
+    Args:
+        manifest: The table.
+
+    Raises:
+        DataError: When columns differ in length, a value is not allowed, an image is listed twice
+            in one role, or training and test data share an image or, unless the set is closed, a
+            (domain, identity).
+    """
+    _check_lengths(manifest)
+    _check_values(manifest)
+    _check_paths(manifest)
+    _check_leaks(manifest)
+
+
+def _check_lengths(manifest: Manifest) -> None:
+    count = len(manifest.paths)
+    if count == 0:
+        raise DataError(f"Data set {manifest.name!r} has no samples.")
+    lengths = {name: len(getattr(manifest, name)) for name in PLURALS.values()}
+    lengths["boxes"] = len(manifest.boxes)
+    lengths |= {f"attribute {key!r}": len(column) for key, column in manifest.attributes.items()}
+    wrong = [f"{name} has {length}" for name, length in lengths.items() if length != count]
+    if wrong:
+        raise DataError(
+            f"All columns need {count} values, one for each path, but {', '.join(wrong)}."
+        )
+    taken = (*CORE_COLUMNS, BOX_COLUMN)
+    clash = [key for key in manifest.attributes if key in taken or not key.strip()]
+    if clash:
+        raise DataError(
+            f"An attribute cannot be named {clash[0]!r}; empty names and {', '.join(taken)} are "
+            "taken."
+        )
+
+
+def _check_values(manifest: Manifest) -> None:
+    def first_bad(values: Sequence[object], good: Callable[[object], bool]) -> int | None:
+        return next((i for i, value in enumerate(values) if not good(value)), None)
+
+    def is_name(value: object) -> bool:
+        return isinstance(value, str) and value != "" and value == value.strip()
+
+    def is_name_or_none(value: object) -> bool:
+        return value is None or is_name(value)
+
+    rules: tuple[tuple[str, Callable[[object], bool], str], ...] = (
+        ("identities", is_name, "a non-empty name without space around it"),
+        ("domains", is_name, "a non-empty name without space around it"),
+        ("cameras", is_name_or_none, "a name without space around it, or None where unknown"),
+        ("views", is_name_or_none, "a name without space around it, or None where unknown"),
+        ("splits", lambda value: value in SPLITS, f"one of {', '.join(SPLITS)}"),
+    )
+    for column, good, allowed in rules:
+        values = getattr(manifest, column)
+        row = first_bad(values, good)
+        if row is not None:
+            raise DataError(
+                f"In {column} of {manifest.name!r}, row {row} ({manifest.paths[row]}) is "
+                f"{values[row]!r}; it must be {allowed}."
+            )
+
+
+def _check_paths(manifest: Manifest) -> None:
+    seen: dict[tuple[object, str], int] = {}
+    images = manifest.image_keys()
+    for row, (path, split) in enumerate(zip(manifest.paths, manifest.splits, strict=True)):
+        parts = path.removeprefix("/").split("/")
+        if not all(parts) or "." in parts:
+            raise DataError(
+                f"Row {row} has the path {path!r}; write it as a plain POSIX path such as "
+                "'images/a.jpg'."
+            )
+        if ".." in parts:
+            raise DataError(f"The path {path!r} of row {row} climbs out of its folder with '..'.")
+        first = seen.setdefault((images[row], split), row)
+        if first != row:
+            raise DataError(
+                f"{manifest.image_name(row)} is listed twice in split {split!r} (rows {first} and "
+                f"{row})."
+            )
+
+
+def _check_leaks(manifest: Manifest) -> None:
+    images: dict[str, set[tuple[str, tuple[int, ...]]]] = {split: set() for split in SPLITS}
+    people: dict[str, set[tuple[str, str]]] = {split: set() for split in SPLITS}
+    for image, key, split in zip(
+        manifest.image_keys(), manifest.identity_keys(), manifest.splits, strict=True
+    ):
+        images[split].add(image)
+        people[split].add(key)
+    for mine, theirs in (
+        *((a, b) for a in TRAINING_SPLITS for b in (*TEST_SPLITS, "distractor")),
+        ("train", "val"),
+    ):
+        if shared := images[mine] & images[theirs]:
+            raise DataError(
+                f"{len(shared)} images are in both {mine} and {theirs}, for example "
+                f"{min(shared)[0]}."
+            )
+    known = () if manifest.closed else [(a, b) for a in TRAINING_SPLITS for b in TEST_SPLITS]
+    for mine, theirs, why in (
+        *((a, b, "test identities must be new") for a, b in known),
+        ("distractor", "query", "a distractor would count as a right answer"),
+        ("distractor", "test", "a distractor would count as a right answer"),
+    ):
+        if shared := people[mine] & people[theirs]:
+            domain, identity = min(shared)
+            raise DataError(
+                f"{len(shared)} identities are in both {mine} and {theirs}, for example "
+                f"{identity!r} of {domain!r}; {why}."
+            )
+    _check_validation_kind(people["train"], people["val"])
+
+
+def _check_validation_kind(train: set[tuple[str, str]], val: set[tuple[str, str]]) -> None:
+    for domain in sorted({domain for domain, _ in val}):
+        mine = {key for key in val if key[0] == domain}
+        known = mine & train
+        if known and known != mine:
+            raise DataError(
+                f"Of the {len(mine)} validation identities of {domain!r}, {len(known)} are also in "
+                f"train and {len(mine - known)} are not, for example {min(mine - known)[1]!r}. "
+                "Either all or none may be."
+            )

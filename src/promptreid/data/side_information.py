@@ -1,0 +1,167 @@
+"""Cameras, views and attribute values as rows of a trained table.
+
+A row stands for a name. Where several data sets were trained on together, a row for a camera stands
+for a data set and a name, since camera 1 of one site is not camera 1 of another. Views are the same
+wherever they have one name, as are values of an attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptreid.data.data_set_names import label_of
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.manifest.name_order import UNKNOWN, sort_names
+from promptreid.data.manifest.unknown_values import UnknownWords, name_of
+from promptreid.errors import DataError, WeightsError
+
+Side = str | tuple[str, str]
+"""A name, or a data set's label and a name in it."""
+
+
+def table_values(values: Iterable[Side | None]) -> tuple[Side, ...]:
+    """Return what the rows of a side-information table stand for.
+
+    Args:
+        values: That of each training image; None and "" where unknown.
+
+    Returns:
+        The distinct known ones: data sets in the order in which they come, names of each by
+        `sort_names`.
+    """
+    names: dict[str | None, set[str]] = {}
+    for value in values:
+        site, name = value if isinstance(value, tuple) else (None, value)
+        if name:
+            names.setdefault(site, set()).add(name)
+    return tuple(
+        name if site is None else (site, name)
+        for site, own in names.items()
+        for name in sort_names(own)
+    )
+
+
+def table_rows(values: Iterable[Side | None], table: Sequence[Side]) -> NDArray[np.int64]:
+    """Map names to rows of a side-information table.
+
+    Args:
+        values: Of each image; None and "" where unknown.
+        table: What each row of the table was trained for.
+
+    Returns:
+        Rows, `UNKNOWN` for what is unknown and for what is not in the table, (N,).
+    """
+    rows: dict[Side | None, int] = {value: row for row, value in enumerate(table)}
+    return np.array([rows.get(value, UNKNOWN) for value in values], dtype=np.int64)
+
+
+def camera_rows(manifest: Manifest, metadata: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Give each image's row of the camera table, (N,), `UNKNOWN` where there is none.
+
+    Args:
+        manifest: The images. Where the table tells data sets apart, its name and folder say which
+            of them it is; another data set has no row.
+        metadata: Of the weights, with `camera_values`.
+    """
+    table = side_values(metadata.get("camera_values", ()))
+    sites = [value[0] for value in table if isinstance(value, tuple)]
+    if not sites:
+        return table_rows(manifest.cameras, table)
+    site = label_of((manifest.name, str(manifest.root)), sites)
+    return table_rows(
+        (None if site is None or name is None else (site, name) for name in manifest.cameras), table
+    )
+
+
+def view_rows(
+    manifest: Manifest, metadata: Mapping[str, Any], *, attributes: bool = True
+) -> NDArray[np.int64]:
+    """Give each image's row of the view table, which may stand for values of an attribute.
+
+    Args:
+        manifest: The images. An attribute that they lack is unknown for all of them, as a view
+            that they lack is.
+        metadata: Of the weights, with `view_values` and the recipe.
+        attributes: Whether attributes may be read; where not, they are unknown.
+    """
+    table = side_values(metadata.get("view_values", ()))
+    attribute = metadata.get("recipe", {}).get("sie", {}).get("attribute")
+    if attribute is None:
+        return table_rows(manifest.views, table)
+    known = manifest.attributes.get(attribute) if attributes else None
+    return table_rows(known or (None,) * len(manifest), table)
+
+
+def named_rows(values: Sequence[object], table: Sequence[Side], column: str) -> NDArray[np.int64]:
+    """Find rows for what a user names in Python.
+
+    Args:
+        values: Of each image: a name or a number; or a pair of data set and name, which is needed
+            where several data sets of the table have the name. None where unknown.
+        table: What each row of the table was trained for.
+        column: "camera" or "view", for the message.
+
+    Returns:
+        Rows, `UNKNOWN` for what is unknown and for what is not in the table, (N,).
+
+    Raises:
+        DataError: A name alone is that of several data sets, or a value is no name.
+    """
+    rows: dict[object, list[int]] = {}
+    for row, value in enumerate(table):
+        rows.setdefault(value, []).append(row)
+        if isinstance(value, tuple):
+            rows.setdefault(value[1], []).append(row)
+    found = []
+    for value in values:
+        site, name = value if isinstance(value, tuple | list) and len(value) == 2 else (None, value)
+        try:
+            name = name_of(name, column, UnknownWords(keep=True))
+        except ValueError as error:
+            raise DataError(
+                f"{value!r} is no {column}; give a name, a number, or None where it is not known."
+            ) from error
+        fitting = rows.get(name if site is None else (site, name), [])
+        if len(fitting) > 1:
+            sites = " and ".join(repr(table[row]) for row in fitting)
+            raise DataError(
+                f"The {column} {name!r} is of several data sets; write data set and {column}, as "
+                f"in {sites}."
+            )
+        found.append(fitting[0] if fitting else UNKNOWN)
+    return np.array(found, dtype=np.int64)
+
+
+def side_values(record: object) -> tuple[Side, ...]:
+    """Read what the rows of a table stand for from a checkpoint, where pairs are lists.
+
+    Args:
+        record: `camera_values` or `view_values` of a checkpoint.
+
+    Raises:
+        WeightsError: It is no list of names, or of pairs of data set and name.
+    """
+    if not isinstance(record, list | tuple):
+        raise WeightsError(_damaged(record))
+    values: list[Side] = []
+    for value in record:
+        if isinstance(value, str):
+            values.append(value)
+            continue
+        pair = value if isinstance(value, list | tuple) else ()
+        if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise WeightsError(_damaged(value))
+        values.append((pair[0], pair[1]))
+    return tuple(values)
+
+
+def _damaged(found: object) -> str:
+    return (
+        f"The checkpoint has {str(found)[:80]!r} where the name of a camera or view is expected, "
+        "or a data set and a name. It is damaged, or was written before cameras had names: train "
+        "the model again."
+    )

@@ -1,0 +1,53 @@
+"""The option `use=all` of every data set: its test images train too.
+
+Protocols of domain generalization test on other data sets alone, and let all images of the
+training data sets learn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.manifest.manifest import TEST_SPLITS
+
+
+def train_on_all(dataset: DataSet) -> DataSet:
+    """Turn query, gallery and test images into training images.
+
+    Validation and distractor images stay what they are. Test images of `dataset.background` are
+    left out, since they show no one identity; an image that is both query and gallery comes once.
+
+    Args:
+        dataset: As its reader returned it.
+
+    Returns:
+        The data set without a protocol: nothing is left to test on. Its notes say what was done.
+
+    Raises:
+        DataError: As `Manifest`.
+    """
+    manifest = dataset.manifest
+    splits = list(manifest.splits)
+    kept, moved, seen, nobody = [], set(), set(), 0
+    for row, (image, identity, split) in enumerate(
+        zip(manifest.image_keys(), manifest.identities, splits, strict=True)
+    ):
+        if split in TEST_SPLITS:
+            if identity in dataset.background:
+                nobody += 1
+                continue
+            if image in seen:
+                continue
+            seen.add(image)
+            moved.add((manifest.domains[row], identity))
+            splits[row] = "train"
+        kept.append(row)
+    notes = [
+        f"use=all: {len(seen):,} test images of {len(moved):,} identities train too, so that "
+        "nothing is left to test on."
+    ] * bool(seen)
+    if nobody:
+        notes.append(f"use=all: {nobody:,} gallery images that show no one identity are left out.")
+    used = manifest.select(kept).with_splits([splits[row] for row in kept])
+    return replace(dataset, manifest=used, protocol=None, notes=(*dataset.notes, *notes))

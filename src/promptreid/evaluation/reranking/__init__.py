@@ -1,0 +1,1 @@
+"""Query expansion and k-reciprocal re-ranking, exact and in blocks."""

@@ -1,0 +1,202 @@
+"""k-reciprocal re-ranking, exact and streamed.
+
+Zhong, Zheng, Cao, Li: "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017,
+in the form that the field's code shares. Over all n = Q + G images:
+
+1. d(i, j) = |x_i - x_j|^2 / max_m |x_i - x_m|^2, the squared Euclidean distance of unit vectors
+   divided by the largest of its row. N(i, k) are the k + 1 nearest images of i, i included.
+2. R(i, k) = {j in N(i, k) : i in N(j, k)}, the k-reciprocal neighbours.
+3. R*(i) = R(i, k1) joined with each R(j, k1 / 2), j in R(i, k1), of which more than two thirds lie
+   in R(i, k1). k1 / 2 is rounded half to even.
+4. v_i(j) = exp(-d(i, j)) / sum over R*(i) for j in R*(i), else 0.
+5. v_i becomes the mean of v_j over the k2 nearest images j of i, i included.
+6. s(i, j) = sum over c of min(v_i(c), v_j(c)); Jaccard distance J = 1 - s / (2 - s).
+7. The result is (1 - lambda) J + lambda d.
+
+Every step needs neighbours and a few weights per image only, so no n x n matrix exists: distances
+are computed in blocks, weights are kept as sparse rows, and queries are streamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.ranking.similarity import block_rows, similarity_blocks
+from promptreid.evaluation.reranking.neighbours import Neighbours, nearest_neighbours
+from promptreid.evaluation.reranking.reciprocal import reciprocal, reciprocal_sets
+from promptreid.evaluation.reranking.sparse import SparseRows, distinct
+
+# Entries of the inverted index that are looked at together: bounds the memory of step 6.
+CHUNK_ENTRIES = 2**20
+# Distances of unit vectors up to this are zero but for float32 rounding.
+ZERO_DISTANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Rerank:
+    """Parameters of the re-ranking; the defaults are those of the paper.
+
+    Attributes:
+        k1: Neighbours that may be reciprocal, at least 1.
+        k2: Neighbours whose weights are averaged, at least 1; 1 does not average.
+        lam: Share of the original distance in the result, 0 to 1.
+
+    Raises:
+        EvaluationError: A parameter is out of range.
+    """
+
+    k1: int = 20
+    k2: int = 6
+    lam: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, value in (("k1", self.k1), ("k2", self.k2)):
+            if not isinstance(value, int) or value < 1:
+                raise EvaluationError(
+                    f"Re-ranking needs {name} to be a whole number from 1; got {value!r}."
+                )
+        if not 0 <= self.lam <= 1:
+            raise EvaluationError(f"Re-ranking needs lam to be within 0 to 1; got {self.lam!r}.")
+
+    def to_dict(self) -> dict[str, int | float]:
+        """Give the parameters by name."""
+        return asdict(self)
+
+
+def rerank_blocks(
+    query: Tensor, gallery: Tensor, rerank: Rerank, *, block: int | None = None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Stream re-ranked distances, one block of queries at a time.
+
+    Args:
+        query: (Q, D) float32 unit rows.
+        gallery: (G, D) float32 unit rows on the same device. The same tensor as `query` stands for
+            one set of n images, not for two copies of it.
+        rerank: The parameters.
+        block: Queries per block; None picks blocks of about 16 MiB.
+
+    Yields:
+        The queries of the block, and their (B, G) distances to the gallery: smaller is closer,
+        0 to 1. The tensor may be changed in place.
+    """
+    vectors = gallery if query is gallery else torch.cat([query, gallery])
+    near = nearest_neighbours(vectors, max(rerank.k1 + 1, rerank.k2), block=block)
+    weights = _encode(vectors, near, rerank, block)
+    inverted = _rows_from(weights, len(vectors) - len(gallery)).transposed(len(vectors))
+    for rows, similarity in similarity_blocks(query, gallery, block=block):
+        shared = _shared_weight(weights, inverted, rows, len(gallery))
+        # In place, since a block is as large as all that a block of queries may need.
+        distance = similarity.mul_(-2).add_(2).clamp_(min=0).div_(_divisor(near.farthest[rows]))
+        jaccard = shared.div_(2 - shared).neg_().add_(1)
+        yield rows, jaccard.lerp_(distance, rerank.lam)
+
+
+def rerank_distances(
+    query: Tensor, gallery: Tensor, *, k1: int = 20, k2: int = 6, lam: float = 0.3
+) -> Tensor:
+    """Give all re-ranked distances at once, for sets whose Q x G matrix fits in memory.
+
+    Args:
+        query: (Q, D) float32 unit rows.
+        gallery: (G, D) float32 unit rows on the same device.
+        k1: As in `Rerank`.
+        k2: As in `Rerank`.
+        lam: As in `Rerank`.
+
+    Returns:
+        (Q, G) float32 distances, smaller is closer.
+
+    Raises:
+        EvaluationError: A parameter is out of range.
+    """
+    result = query.new_empty(len(query), len(gallery))
+    for rows, distance in rerank_blocks(query, gallery, Rerank(k1=k1, k2=k2, lam=lam)):
+        result[rows] = distance
+    return result
+
+
+def _encode(vectors: Tensor, near: Neighbours, rerank: Rerank, block: int | None) -> SparseRows:
+    """Steps 2 to 5: the weights of every image."""
+    rows = block_rows(len(vectors), block)
+    wide = near.index[:, : rerank.k1 + 1]
+    # Python rounds half to even.
+    narrow = near.index[:, : round(rerank.k1 / 2) + 1]
+    wide_mutual, narrow_mutual = reciprocal(wide, rows), reciprocal(narrow, rows)
+    parts = []
+    for start in range(0, len(vectors), rows):
+        part = slice(start, start + rows)
+        row, column = reciprocal_sets(wide, wide_mutual, narrow, narrow_mutual, part)
+        count = torch.bincount(row, minlength=len(wide[part]))
+        similarity = _pair_similarity(vectors, row + start, column)
+        farthest = _divisor(near.farthest[part]).squeeze(1)[row]
+        weight = torch.exp(-(2 - 2 * similarity).clamp_(min=0) / farthest)
+        total = torch.zeros(len(count), device=row.device).index_add_(0, row, weight)
+        parts.append((count, column.to(torch.int32), weight / total[row]))
+    weights = SparseRows.join(parts)
+    return weights if rerank.k2 == 1 else _averaged(weights, near.index[:, : rerank.k2], rows)
+
+
+def _averaged(weights: SparseRows, index: Tensor, rows: int) -> SparseRows:
+    """Step 5: the mean of the weights of each image's nearest images."""
+    count, width = index.shape
+    sums = torch.zeros(rows * count, device=index.device)
+    parts = []
+    for part in index.split(rows):
+        owner, place = weights.entries(part.reshape(-1))
+        cell = owner.div_(width, rounding_mode="floor").mul_(count).add_(weights.column[place])
+        sums.index_add_(0, cell, weights.value[place] / width)
+        filled = distinct(cell)
+        row, column = filled.div(count, rounding_mode="floor"), filled % count
+        parts.append(
+            (torch.bincount(row, minlength=len(part)), column.to(torch.int32), sums[filled])
+        )
+        sums[filled] = 0
+    return SparseRows.join(parts)
+
+
+def _shared_weight(weights: SparseRows, inverted: SparseRows, rows: slice, width: int) -> Tensor:
+    """Step 6: (B, G) sums over c of min(v_i(c), v_j(c)), visiting only where both are not 0."""
+    device = weights.value.device
+    count = rows.stop - rows.start
+    shared = torch.zeros(count * width, device=device)
+    owner, place = weights.entries(torch.arange(rows.start, rows.stop, device=device))
+    column, value = weights.column[place].to(torch.int64), weights.value[place]
+    ends = (inverted.offset[column + 1] - inverted.offset[column]).cumsum(0)
+    chunk = ends.div_(CHUNK_ENTRIES, rounding_mode="floor")
+    sizes = torch.unique_consecutive(chunk, return_counts=True)[1].tolist()
+    for owners, columns, values in zip(
+        owner.split(sizes), column.split(sizes), value.split(sizes), strict=True
+    ):
+        entry, found = inverted.entries(columns)
+        cell = owners[entry].mul_(width).add_(inverted.column[found])
+        shared.index_add_(0, cell, torch.minimum(values[entry], inverted.value[found]))
+    return shared.view(count, width)
+
+
+def _rows_from(weights: SparseRows, first: int) -> SparseRows:
+    start = weights.offset[first]
+    return SparseRows(
+        offset=weights.offset[first:] - start,
+        column=weights.column[start:],
+        value=weights.value[start:],
+    )
+
+
+def _pair_similarity(vectors: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Cosine of T pairs of rows."""
+    chunk = max(1, CHUNK_ENTRIES * 4 // vectors.shape[1])
+    parts = [
+        (vectors[a] * vectors[b]).sum(1)
+        for a, b in zip(left.split(chunk), right.split(chunk), strict=True)
+    ]
+    return torch.cat(parts)
+
+
+def _divisor(farthest: Tensor) -> Tensor:
+    """(B, 1) largest distance of each row; 1 where all images are the same and every distance 0."""
+    return torch.where(farthest > ZERO_DISTANCE, farthest, 1.0)[:, None]

@@ -1,0 +1,64 @@
+"""What is done to embeddings before they are ranked, as a recipe or a command asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptreid.evaluation.reranking.expansion import Expansion
+from promptreid.evaluation.reranking.rerank import Rerank
+
+if TYPE_CHECKING:
+    from promptreid.config.schema import EvaluationConfig
+
+
+@dataclass(frozen=True)
+class RetrievalSettings:
+    """Options of `score_data`; nothing is done by default.
+
+    Attributes:
+        flip: Average each embedding with that of the mirrored image.
+        expansion: Query expansion, applied first.
+        rerank: k-reciprocal re-ranking, applied to what the expansion gives.
+        sentences: Share of the recipe's sentences in the similarity; see
+            `promptreid.inference.sentence_embed`. 0 for images alone.
+    """
+
+    flip: bool = False
+    expansion: Expansion | None = None
+    rerank: Rerank | None = None
+    sentences: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        config: EvaluationConfig,
+        *,
+        flip: bool | None = None,
+        query_expansion: int | None = None,
+        expansion_power: float | None = None,
+        rerank: bool | None = None,
+        sentences: float | None = None,
+    ) -> RetrievalSettings:
+        """Take a recipe's settings, and anything that is given here in place of them.
+
+        Args:
+            config: The recipe's `evaluation`.
+            flip: As `evaluation.flip`; None for the recipe's.
+            query_expansion: As `evaluation.query_expansion`; None for the recipe's.
+            expansion_power: As `evaluation.expansion_power`; None for the recipe's.
+            rerank: As `evaluation.rerank`; None for the recipe's.
+            sentences: As `evaluation.sentences`; None for the recipe's.
+
+        Raises:
+            EvaluationError: A number is out of range.
+        """
+        neighbours = config.query_expansion if query_expansion is None else query_expansion
+        power = config.expansion_power if expansion_power is None else expansion_power
+        wanted = config.rerank if rerank is None else rerank
+        return cls(
+            flip=config.flip if flip is None else flip,
+            expansion=Expansion(neighbours, power) if neighbours else None,
+            rerank=Rerank() if wanted else None,
+            sentences=config.sentences if sentences is None else sentences,
+        )

@@ -1,0 +1,1 @@
+"""Scores as plain-text tables for people."""

@@ -1,0 +1,175 @@
+"""Scores as a plain-text table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptreid.evaluation.ranking.scores import AP_DEFINITIONS, REPORTED_RANKS, Scores
+
+Values = Mapping[str, Any]
+
+_SENTENCES = {
+    "composed": "Sentences hold a word computed from each image.",
+    "simplified": "The sentence has no word of the image; its text is encoded once.",
+}
+
+
+def render_scores(scores: Scores | Values, title: str) -> str:
+    """Lay out scores in percent, and say by which rules they were made.
+
+    Args:
+        scores: The scores, or what a `scores.json` holds for one data set.
+        title: What was scored.
+
+    Returns:
+        Several lines without a line break at the end.
+    """
+    values = _as_values(scores)
+    return "\n".join([title, *_table([("", values)]), *_explanation(values)])
+
+
+def render_comparison(rows: Mapping[str, Scores] | Mapping[str, Values], title: str) -> str:
+    """Lay out several scores below each other.
+
+    Rules that all rows share are said once, below the table; where rows differ, each row's rules
+    are listed under its name.
+
+    Args:
+        rows: The scores by name, at least one, as for `render_scores`.
+        title: What is compared.
+
+    Returns:
+        Several lines without a line break at the end.
+    """
+    read = {name: _as_values(scores) for name, scores in rows.items()}
+    lines = [title, *_table(list(read.items()))]
+    explanations = {name: _explanation(values) for name, values in read.items()}
+    shared = next(iter(explanations.values()))
+    common = [line for line in shared if all(line in other for other in explanations.values())]
+    lines += common
+    for name, explanation in explanations.items():
+        lines += [f"{name}: {line}" for line in explanation if line not in common]
+    return "\n".join(lines)
+
+
+def _as_values(scores: Scores | Values) -> Values:
+    return scores.to_dict() if isinstance(scores, Scores) else scores
+
+
+def _table(rows: list[tuple[str, Values]]) -> list[str]:
+    # Both definitions of average precision are shown, that of the protocol first.
+    first = rows[0][1]["ap"]
+    definitions = sorted(AP_DEFINITIONS, key=lambda definition: definition != first)
+    header = [f"mAP({definition})" for definition in definitions]
+    header += ["mINP", *(f"R{rank}" for rank in REPORTED_RANKS)]
+    timed = any("speed" in values for _, values in rows)
+    header += ["images/s", "of tower"] * timed
+    cells = [["", *header]]
+    for name, values in rows:
+        means, spreads = _cells(values, definitions)
+        cells.append([name, *means, *_speed(values) * timed])
+        if values["repeats"] > 1:
+            cells.append(["", *spreads, *["", ""] * timed])
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0])] * bool(widths[0])
+            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def _cells(values: Values, definitions: list[str]) -> tuple[list[str], list[str]]:
+    """Give the scores, and how much each varies over repeats, for a line of its own."""
+    keys = [f"mAP_{name}" for name in definitions] + ["mINP"]
+    spread, cmc = values["std"], values["cmc"]
+    pairs = [(values[key], spread[key]) for key in keys]
+    pairs += [(cmc[str(rank)], spread["cmc"][str(rank)]) for rank in REPORTED_RANKS]
+    return [f"{100 * value:.2f}" for value, _ in pairs], [f"±{100 * std:.2f}" for _, std in pairs]
+
+
+def _speed(values: Values) -> list[str]:
+    speed = values.get("speed")
+    if speed is None:
+        return ["", ""]
+    return [f"{speed['images_per_second']:.1f}", f"{speed['of_tower']:.2f}x"]
+
+
+def _explanation(values: Values) -> list[str]:
+    several = values["repeats"] > 1
+    repeats = f", mean ± standard deviation of {values['repeats']}" if several else ""
+    lines = [
+        f"Percent. Protocol {values['protocol']}{repeats}: {_count(values['queries'], 'query')} "
+        f"against {_count(values['gallery'], 'gallery image')}.",
+        _camera_sentence(values["same_camera"]),
+        f"The protocol's mAP is of the {values['ap']} definition.",
+    ]
+    lines += _applied(values)
+    if values["queries_without_match"]:
+        reasons = "; ".join(
+            f"{count} {reason}" for reason, count in values["without_match_reasons"].items()
+        )
+        where = " in the repeat with most of them" if several else ""
+        lines.append(
+            f"{_count(values['queries_without_match'], 'query')} without a match{where}, left out "
+            f"of all means: {reasons}."
+        )
+    else:
+        lines.append("Every query has a match.")
+    return lines + [values["note"]] * bool(values["note"])
+
+
+def _applied(values: Values) -> list[str]:
+    """Say what was done to the embeddings; files of earlier versions lack some of the keys."""
+    lines = []
+    if values.get("precision", "float32") != "float32":
+        lines.append(f"Embeddings are computed with {values['precision']} matrices.")
+    if values.get("flip"):
+        lines.append("Embeddings are averages over each image and its mirror image.")
+    said = values.get("sentences")
+    if said is not None:
+        about = ", ".join(said["attributes"])
+        lines.append(
+            f"What sentences say of two images ({about}) has a share of {said['share']:g} in their "
+            "similarity."
+            if about
+            else f"Sentences were to have a share of {said['share']:g} in the similarity, but none "
+            "of their attributes differs between these images, so images count alone."
+        )
+    joined = values.get("multi_query")
+    if joined is not None:
+        group = {"identity": "identity", "identity_camera": "identity and camera"}[joined]
+        lines.append(f"Each query is the mean of all query images of one {group}.")
+    expansion, rerank = values.get("query_expansion"), values.get("rerank")
+    if expansion is not None:
+        lines.append(
+            "Queries and gallery are averaged with their nearest gallery images "
+            f"({expansion['neighbours']} neighbours, power {expansion['power']:g})."
+        )
+    if rerank is not None:
+        lines.append(
+            "Re-ranked by k-reciprocal neighbours "
+            f"(k1 {rerank['k1']}, k2 {rerank['k2']}, lambda {rerank['lam']:g})."
+        )
+    if values.get("prompt") is not None:
+        lines.append(_SENTENCES[values["prompt"]])
+    if values.get("speed") is not None:
+        speed = values["speed"]
+        lines.append(
+            f"Speed: {speed['device']}, batches of {speed['batch_size']}, images decoded before, "
+            "model time alone; 'of tower' is against the image tower without sentences."
+        )
+    return lines
+
+
+def _camera_sentence(rule: str) -> str:
+    if rule == "exclude":
+        return "Gallery images of the query's identity and camera are ignored."
+    return "All gallery images are ranked, those of the query's camera too."
+
+
+def _count(number: int, noun: str) -> str:
+    plural = {"query": "queries"}.get(noun, f"{noun}s")
+    return f"{number:,} {noun if number == 1 else plural}"

@@ -1,0 +1,85 @@
+"""How sure a false accept rate is: the pairs of strangers that a threshold accepts, by identity."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.thresholds.pair_sets import PairSet, pair_sets
+from promptreid.evaluation.uncertainty.resampling import draw_weights
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+def far_interval(
+    sets: Sequence[Embeddings | PairSet],
+    threshold: float,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Say between which rates a threshold accepts strangers when identities are drawn anew.
+
+    Whole identities are drawn with replacement, as in
+    `promptreid.evaluation.uncertainty.intervals`, since two look-alikes make many accepted pairs at
+    once. A pair of two identities counts as often as both are drawn: the product. Resamples that
+    hold no pair are left out.
+
+    Where no pair is accepted, resampling would give zero. Then the upper end is the rate at which
+    that still happens once in twenty times to as many independent pairs as the identities can form
+    without using one twice.
+
+    Args:
+        sets: Images; pairs are made within a set only.
+        threshold: From which score on a pair is accepted.
+        resamples: Number of draws.
+        seed: Of the draws.
+
+    Returns:
+        Lower and upper end of the interval that holds 95 % of the resampled rates.
+    """
+    parts = pair_sets(sets)
+    names = sorted({name for part in parts for name in part.embeddings.identities})
+    numbers = {name: number for number, name in enumerate(names)}
+    weights = draw_weights(len(names), resamples, seed)
+    accepted, pairs = torch.zeros(resamples).double(), torch.zeros(resamples).double()
+    for part in parts:
+        rows = torch.tensor([numbers[name] for name in part.embeddings.identities])
+        accepted += _accepted(part, rows, threshold, weights)
+        pairs += _impostor_pairs(rows, weights)
+    rates = (accepted / pairs)[pairs > 0]
+    if not len(rates):
+        return 0.0, 1.0
+    if not bool(accepted.any()):
+        return 0.0, 1 - (1 - LEVEL) ** (1 / max(1, len(names) // 2))
+    ends = rates.new_tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = torch.quantile(rates, ends).tolist()
+    return low, high
+
+
+def _accepted(part: PairSet, rows: Tensor, threshold: float, weights: Tensor) -> Tensor:
+    """Return the accepted pairs of different identities in each resample, (R,)."""
+    total = torch.zeros(len(weights)).double()
+    width = weights.shape[1]
+    for block in part.blocks(exclude_camera=False):
+        query, gallery = (block.impostors >= threshold).nonzero().unbind(1)
+        first, second = rows[query + block.queries.start], rows[gallery]
+        keys, times = (first * width + second).unique(return_counts=True)
+        for some, counts in zip(keys.split(4096), times.split(4096), strict=True):
+            both = weights[:, some // width] * weights[:, some % width]
+            total += both @ counts.double()
+    return total
+
+
+def _impostor_pairs(rows: Tensor, weights: Tensor) -> Tensor:
+    """Return all pairs of different identities in each resample, (R,)."""
+    counts = torch.zeros(weights.shape[1]).double()
+    for row, count in Counter(rows.tolist()).items():
+        counts[row] = count
+    drawn = weights * counts
+    return (drawn.sum(1).square() - drawn.square().sum(1)) / 2

@@ -1,0 +1,156 @@
+"""The score from which on two images count as one identity, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from promptreid.evaluation.thresholds.stranger_scores import StrangerScores
+
+RATES = (1e-3, 1e-2, 1e-1)
+"""False accept rates for a threshold, the most wanted first."""
+
+PEOPLE = ("unseen", "crossed", "seen", "")
+"""What was known of the identities that a threshold was chosen on: the model has not learned from
+them; it has, but the scores are those of models that have not (cross-fitting); it has; not said."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold and what it rests on.
+
+    Attributes:
+        threshold: Two images count as one identity from this cosine on.
+        far: Share of pairs of different identities that it may accept.
+        pairs: Number of such pairs that it was chosen on.
+        images: Number of images that make these pairs; 0 where that was not noted.
+        identities: Number of identities that the images show, likewise.
+        source: Which images these were, in words; may be empty.
+        people: One of `PEOPLE`. A threshold that was chosen on identities "seen" in training is
+            optimistic: the model has learned to tell just these apart, so of pairs of strangers it
+            accepts more than `far`.
+        far_interval: Between which rates the threshold accepts such pairs when identities are drawn
+            anew, with 95 % confidence; None where that was not noted.
+        genuine: Number of pairs of one identity among the images, likewise 0.
+        tar: Share of these that the threshold accepts; None where there are none.
+        strangers: How the pairs of different identities score; None where that was not kept.
+    """
+
+    threshold: float
+    far: float
+    pairs: int
+    images: int = 0
+    identities: int = 0
+    source: str = ""
+    people: str = ""
+    far_interval: tuple[float, float] | None = None
+    genuine: int = 0
+    tar: float | None = None
+    strangers: StrangerScores | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields, as a checkpoint's metadata hold them under "verification"."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["far_interval"] = None if self.far_interval is None else list(self.far_interval)
+        values["strangers"] = None if self.strangers is None else self.strangers.to_dict()
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Threshold:
+        """Read what `to_dict` gave; of the fields, only the first three must be there.
+
+        Raises:
+            KeyError: One of these is missing.
+            TypeError: A field is of another type.
+            ValueError: A field is not what it should be.
+        """
+        interval, strangers = values.get("far_interval"), values.get("strangers")
+        tar, people = values.get("tar"), str(values.get("people", ""))
+        if people not in PEOPLE:
+            raise ValueError(f"people is {people!r}, none of {', '.join(map(repr, PEOPLE))}")
+        if interval is not None:
+            low, high = interval
+            interval = float(low), float(high)
+        return cls(
+            threshold=float(values["threshold"]),
+            far=float(values["far"]),
+            pairs=int(values["pairs"]),
+            images=int(values.get("images", 0)),
+            identities=int(values.get("identities", 0)),
+            source=str(values.get("source", "")),
+            people=people,
+            far_interval=interval,
+            genuine=int(values.get("genuine", 0)),
+            tar=None if tar is None else float(tar),
+            strangers=None if strangers is None else StrangerScores.from_dict(strangers),
+        )
+
+    def compare(self, score: float) -> Comparison:
+        """Judge the score of two images.
+
+        Args:
+            score: Cosine of their embeddings.
+        """
+        reached = None if self.strangers is None else self.strangers.reached(score)
+        return Comparison(score, self.threshold, self.far, self.source, reached, self.pairs)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whether two images show one identity. True where they do.
+
+    Attributes:
+        score: Cosine of the two embeddings.
+        threshold: From which score on they count as one identity.
+        far: Share of pairs of different identities that the threshold accepted where it was chosen.
+        source: On which images that was, in words; of other images it may accept another share,
+            and of identities that training has not seen it accepts more than of those it has.
+        reached: How many of the pairs of different identities that it was chosen on score at least
+            as much, never told too small; None where their scores were not kept.
+        pairs: Number of these pairs.
+    """
+
+    score: float
+    threshold: float
+    far: float
+    source: str = ""
+    reached: int | None = None
+    pairs: int = 0
+
+    @property
+    def same(self) -> bool:
+        """Whether the score reaches the threshold."""
+        return self.score >= self.threshold
+
+    @property
+    def one_in(self) -> int | None:
+        """One in so many pairs of strangers scores so high, or fewer; None where it is not known.
+
+        Rounded down, to two digits from one hundred on.
+        """
+        if self.reached is None or not self.pairs:
+            return None
+        number = self.pairs // max(self.reached, 1)
+        unit = 10 ** max(0, len(str(number)) - 2)
+        return number // unit * unit
+
+    def __bool__(self) -> bool:
+        return self.same
+
+    def __str__(self) -> str:
+        verdict = "the same" if self.same else "not the same"
+        side = "from" if self.same else "below"
+        text = f"{verdict}: cosine {self.score:.4f}, {side} {self.threshold:.4f}"
+        return f"{text}; {self.rarity}" if self.rarity else text
+
+    @property
+    def rarity(self) -> str:
+        """How often strangers score so high, in words; empty where that is not known."""
+        if self.reached is None or self.one_in is None:
+            return ""
+        if not self.reached:
+            return f"fewer than 1 in {self.one_in:,} strangers score so high"
+        if self.one_in < 2:
+            return f"{self.reached / self.pairs:.0%} of strangers score so high"
+        return f"1 in {self.one_in:,} strangers scores so high"

@@ -1,0 +1,112 @@
+"""What a threshold that came with a model does on test pairs."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.ranking.multi_query import join_queries
+from promptreid.evaluation.ranking.scoring_rules import protocol_rule
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.evaluation.verification.pairs import Pairs
+
+if TYPE_CHECKING:
+    from promptreid.data.protocol import Protocol
+    from promptreid.evaluation.ranking.scores import Scores
+
+
+@dataclass(frozen=True)
+class ThresholdRates:
+    """Rates of one threshold over all test pairs, the mean over a protocol's repeats.
+
+    Attributes:
+        threshold: The threshold and what it was chosen on.
+        far: Share of the pairs of different identities that it accepts.
+        tar: Share of the pairs of one identity that it accepts.
+        note: How these embeddings are others than those it was chosen on; may be empty.
+    """
+
+    threshold: Threshold
+    far: float
+    tar: float
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields, JSON-ready."""
+        return {
+            "chosen": self.threshold.to_dict(),
+            "far": self.far,
+            "tar": self.tar,
+            "note": self.note,
+        }
+
+
+def threshold_rates(
+    embeddings: Embeddings,
+    protocol: Protocol,
+    threshold: Threshold,
+    *,
+    same_camera: str | None = None,
+    multi_query: str | None = None,
+    note: str = "",
+) -> ThresholdRates:
+    """Count what a threshold accepts among the pairs of query and gallery that count.
+
+    Args:
+        embeddings: One row per row that the protocol numbers.
+        protocol: Query and gallery rows of each repeat, and the camera rule.
+        threshold: As it came with the model.
+        same_camera: As in `verify_protocol`.
+        multi_query: As in `verify_protocol`.
+        note: How the embeddings differ from those of `Embedder.embed`, in a sentence.
+
+    Raises:
+        EvaluationError: As for `verify_protocol`.
+    """
+    rule, _ = protocol_rule(embeddings, protocol, same_camera)
+    rates = []
+    for repeat in protocol.repeats:
+        query = embeddings.select(repeat.query)
+        if multi_query is not None:
+            query = join_queries(query, multi_query)
+        gallery = embeddings.select(repeat.gallery)
+        rates.append(_rates(query, gallery, threshold.threshold, rule))
+    false, true = zip(*rates, strict=True)
+    return ThresholdRates(threshold, statistics.fmean(false), statistics.fmean(true), note)
+
+
+def others_than_stored(scores: Scores, prompt: str | None = None) -> str:
+    """Say how embeddings differ from the single, plain ones that thresholds are chosen on.
+
+    Args:
+        scores: Of the embeddings.
+        prompt: Kind of sentence that was asked for in place of the model's own.
+
+    Returns:
+        A sentence, or "" where they do not differ.
+    """
+    ways = (
+        ("averaged with those of mirrored images", scores.flip),
+        ("joined with what sentences say", scores.sentences is not None),
+        ("joined over several queries", scores.multi_query is not None),
+        (f"made with the {prompt} sentence", prompt is not None),
+    )
+    told = " and ".join(words for words, true in ways if true)
+    return f"It was chosen on embeddings as they are; these are {told}." if told else ""
+
+
+def _rates(
+    query: Embeddings, gallery: Embeddings, threshold: float, rule: str
+) -> tuple[float, float]:
+    """Return FAR and TAR of one repeat."""
+    accepted, counted = torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64)
+    for block in Pairs(query, gallery, exclude_camera=rule == "exclude"):
+        for kind, scores in enumerate((block.impostors, block.genuine)):
+            accepted[kind] += int((scores >= threshold).sum())
+            counted[kind] += int((scores > -torch.inf).sum())
+    far, tar = (accepted.double() / counted.clamp(min=1)).tolist()
+    return far, tar

@@ -1,0 +1,1 @@
+"""Intervals, paired differences and breakdowns: how far scores can be trusted."""

@@ -1,0 +1,313 @@
+"""How sure scores are: bootstrap over identities.
+
+Images of one identity are alike, so queries are not independent and resampling single queries
+would give intervals that are too narrow. Whole identities are drawn instead, with replacement, as
+many as there are; all their queries come along. The gallery is taken as given. Intervals run from
+one percentile of the resampled scores to another (Efron and Tibshirani, "An Introduction to the
+Bootstrap", 1993, chapter 13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.ranking.scores import REPORTED_RANKS, QueryResult, Scores
+from promptreid.evaluation.uncertainty.resampling import (
+    RateResamples,
+    draw_weights,
+    group_sums,
+    weighted_means,
+)
+from promptreid.evaluation.verification.accepted_pairs import AcceptedPairs
+from promptreid.evaluation.verification.verification import Verification
+
+RESAMPLES = 1000
+LEVEL = 0.95
+FEWEST_IDENTITIES = 10
+"""With fewer identities an interval says little: there are too few to draw from."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score and where it lies when identities are drawn anew.
+
+    Attributes:
+        value: The score.
+        low: Lower end.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Return all fields, JSON-ready."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much the first of two runs scores above the second, on the same queries.
+
+    Attributes:
+        value: First minus second.
+        low: Lower end of the interval.
+        high: Upper end.
+        above_zero: Share of the resamples in which the first scores more, ties counted half.
+    """
+
+    value: float
+    low: float
+    high: float
+    above_zero: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Return all fields, JSON-ready."""
+        return {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "above_zero": self.above_zero,
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, float]) -> Difference:
+        """Read what `to_dict` gave; raises what Python does where something is missing."""
+        return cls(*(float(record[name]) for name in ("value", "low", "high", "above_zero")))
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Intervals of all scores of an evaluation.
+
+    Attributes:
+        scores: By name: mAP, mAP_step, mAP_trapezoid, mINP, rank-1, ..., EER, TAR@FAR=0.001, ...
+        level: Share of the resamples inside each interval.
+        resamples: Number of resamples.
+        identities: Number of identities that are drawn from.
+    """
+
+    scores: Mapping[str, Interval]
+    level: float
+    resamples: int
+    identities: int
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few identities for the intervals to say much."""
+        return self.identities < FEWEST_IDENTITIES
+
+    def to_dict(self) -> dict[str, object]:
+        """Return all fields, JSON-ready."""
+        return {
+            "level": self.level,
+            "resamples": self.resamples,
+            "identities": self.identities,
+            "few": self.few,
+            "scores": {name: interval.to_dict() for name, interval in self.scores.items()},
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What intervals of one run are made of.
+
+    Attributes:
+        scores: With the outcome of each query.
+        verification: Gives the values of verification scores; None leaves these out.
+        accepted: For each repeat, accepted pairs of each identity at thresholds that stand for
+            all, as `accepted_protocol` counts them.
+    """
+
+    scores: Scores
+    verification: Verification | None = None
+    accepted: tuple[AcceptedPairs, ...] = ()
+
+    def __post_init__(self) -> None:
+        results = self.scores.results
+        if not results or not all(len(result.identities) == len(result) for result in results):
+            raise EvaluationError(
+                "These scores do not say how each query fared, which intervals are made of. Use "
+                "scores as `evaluate` or `evaluate_protocol` return them."
+            )
+        repeats = 0 if self.verification is None else len(self.verification.per_repeat)
+        if repeats != len(self.accepted) or (repeats and repeats != len(results)):
+            raise EvaluationError(
+                f"There are {len(results)} repeats of scores, {repeats} of verification and "
+                f"{len(self.accepted)} tables of accepted pairs; all must be of one evaluation."
+            )
+
+    def identities(self) -> list[str]:
+        """Return the identities of all queries of all repeats, sorted."""
+        return sorted({name for result in self.scores.results for name in result.identities})
+
+
+def intervals(
+    evidence: Evidence, *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
+) -> Intervals:
+    """Compute an interval for every score.
+
+    Args:
+        evidence: The scores of one run.
+        resamples: Number of resamples.
+        seed: Of the resamples.
+        level: Share of the resamples inside each interval, above 0 and below 1.
+
+    Raises:
+        EvaluationError: A number is out of range.
+    """
+    _check_options(resamples, level)
+    names = evidence.identities()
+    weights = draw_weights(len(names), resamples, seed)
+    values, drawn = _values(evidence), _resampled(evidence, names, weights)
+    found = {name: Interval(values[name], *percentiles(drawn[name], level)) for name in values}
+    return Intervals(found, level, resamples, len(names))
+
+
+def paired_difference(
+    first: Evidence,
+    second: Evidence,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> dict[str, Difference]:
+    """Compare two runs on the same queries: both are scored on the same drawn identities.
+
+    Args:
+        first: One run.
+        second: The other, by the same protocol.
+        resamples: As in `intervals`.
+        seed: As in `intervals`.
+        level: As in `intervals`.
+
+    Returns:
+        First minus second for every score that both have.
+
+    Raises:
+        EvaluationError: The runs were not scored on the same queries, or a number is out of range.
+    """
+    _check_options(resamples, level)
+    _check_same_queries(first.scores, second.scores)
+    names = first.identities()
+    weights = draw_weights(len(names), resamples, seed)
+    values = [_values(evidence) for evidence in (first, second)]
+    drawn = [_resampled(evidence, names, weights) for evidence in (first, second)]
+    found = {}
+    for name in values[0]:
+        if name not in values[1]:
+            continue
+        changes = drawn[0][name] - drawn[1][name]
+        known = changes[~changes.isnan()]
+        above = (known > 0).double() + (known == 0).double() / 2
+        found[name] = Difference(
+            values[0][name] - values[1][name], *percentiles(changes, level), float(above.mean())
+        )
+    return found
+
+
+def _check_options(resamples: int, level: float) -> None:
+    if resamples < 1 or not 0 < level < 1:
+        raise EvaluationError(
+            f"Intervals need at least one resample and a level between 0 and 1; got {resamples} "
+            f"resamples and level {level:g}."
+        )
+
+
+def _check_same_queries(first: Scores, second: Scores) -> None:
+    sides = [
+        [(result.identities, result.gallery, result.matches.tolist()) for result in scores.results]
+        for scores in (first, second)
+    ]
+    if sides[0] != sides[1]:
+        raise EvaluationError(
+            "The two runs were not scored on the same queries and gallery, so their scores cannot "
+            "be compared pair by pair. Evaluate both on the same data with the same options."
+        )
+
+
+def ranking_scores(scores: Scores) -> dict[str, float]:
+    """Return the scores of rankings by the names that intervals and differences have."""
+    return {
+        "mAP": scores.mAP,
+        "mAP_step": scores.mean_ap("step"),
+        "mAP_trapezoid": scores.mean_ap("trapezoid"),
+        "mINP": scores.mINP,
+        **{f"rank-{rank}": scores.cmc[rank] for rank in REPORTED_RANKS},
+    }
+
+
+def _values(evidence: Evidence) -> dict[str, float]:
+    """Return every score by name, as it is without resampling."""
+    found = ranking_scores(evidence.scores)
+    if evidence.verification is not None:
+        found["EER"] = evidence.verification.eer
+        for far in evidence.verification.fars:
+            tar = evidence.verification.tar(far)
+            if tar is not None:
+                found[tar_name(far)] = tar
+    return found
+
+
+def tar_name(far: float) -> str:
+    """Name the true accept rate at a false accept rate."""
+    return f"TAR@FAR={far:g}"
+
+
+def _resampled(evidence: Evidence, names: Sequence[str], weights: Tensor) -> dict[str, Tensor]:
+    """Return every score in every resample, (R,) each: the mean over the repeats."""
+    numbers = {name: number for number, name in enumerate(names)}
+    per_repeat = []
+    for repeat, result in enumerate(evidence.scores.results):
+        found = _resampled_queries(result, evidence.scores.ap, numbers, weights)
+        if evidence.verification is not None:
+            rates = _of_rows(evidence.accepted[repeat], numbers, weights)
+            found["EER"] = rates.eer()
+            for far in evidence.verification.fars:
+                found[tar_name(far)] = rates.tar(far)
+        per_repeat.append(found)
+    return {
+        name: torch.stack([found[name] for found in per_repeat]).mean(0) for name in per_repeat[0]
+    }
+
+
+def _resampled_queries(
+    result: QueryResult, ap: str, numbers: Mapping[str, int], weights: Tensor
+) -> dict[str, Tensor]:
+    """Return the ranking scores of one repeat in every resample."""
+    found = result.matches > 0
+    columns = {
+        "mAP": result.ap_trapezoid if ap == "trapezoid" else result.ap_step,
+        "mAP_step": result.ap_step,
+        "mAP_trapezoid": result.ap_trapezoid,
+        "mINP": result.inp,
+        **{f"rank-{rank}": (result.first_rank <= rank).double() for rank in REPORTED_RANKS},
+    }
+    rows = [
+        numbers[name] for name, kept in zip(result.identities, found.tolist(), strict=True) if kept
+    ]
+    values = torch.stack([column[found] for column in columns.values()], dim=1)
+    sums = group_sums(values, rows, len(numbers))
+    counts = group_sums(torch.ones(len(rows), 1), rows, len(numbers))[:, 0]
+    means = weighted_means(weights, sums, counts)
+    return dict(zip(columns, means.unbind(1), strict=True))
+
+
+def _of_rows(accepted: AcceptedPairs, numbers: Mapping[str, int], weights: Tensor) -> RateResamples:
+    """Bring the weights into the order of a table's identities."""
+    return RateResamples(accepted, weights[:, [numbers[name] for name in accepted.names]])
+
+
+def percentiles(drawn: Tensor, level: float) -> tuple[float, float]:
+    """Return the percentiles between which `level` of the known values lie."""
+    known = drawn[~drawn.isnan()]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = torch.quantile(known, known.new_tensor([(1 - level) / 2, (1 + level) / 2])).tolist()
+    return low, high

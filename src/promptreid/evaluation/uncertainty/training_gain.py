@@ -1,0 +1,153 @@
+"""Whether training was worth it: the scores before and after it, on the same queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.ranking.scores import Scores
+from promptreid.evaluation.uncertainty.intervals import (
+    FEWEST_IDENTITIES,
+    LEVEL,
+    Difference,
+    Evidence,
+    paired_difference,
+)
+
+METRICS = ("mAP", "rank-1", "mINP")
+"""Scores that are set side by side; the first gives the verdict."""
+
+_VERDICTS = {
+    "better": "Training was worth it.",
+    "worse": "Training made it worse.",
+    "unclear": "No clear difference: training has not shown its worth on these images.",
+}
+
+
+@dataclass(frozen=True)
+class Gain:
+    """One score before and after training.
+
+    Attributes:
+        before: Of the untrained model, as a fraction of 1.
+        after: Of the trained one.
+        difference: After minus before, with the interval that holds 95 % of the differences when
+            the test identities are drawn anew, the same draws for both.
+    """
+
+    before: float
+    after: float
+    difference: Difference
+
+    @property
+    def verdict(self) -> str:
+        """Give "better" or "worse" where the interval leaves no doubt, else "unclear"."""
+        if self.difference.low > 0:
+            return "better"
+        return "worse" if self.difference.high < 0 else "unclear"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields and the verdict, JSON-ready."""
+        return {
+            "before": self.before,
+            "after": self.after,
+            "difference": self.difference.to_dict(),
+            "verdict": self.verdict,
+        }
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What training gained on one test set.
+
+    Attributes:
+        untrained: What was scored before, in words.
+        gains: By score, `METRICS`.
+        identities: Number of test identities that the intervals are drawn from.
+    """
+
+    untrained: str
+    gains: Mapping[str, Gain]
+    identities: int
+
+    @property
+    def verdict(self) -> str:
+        """Give the verdict on mAP."""
+        return self.gains[METRICS[0]].verdict
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields, JSON-ready."""
+        return {
+            "untrained": self.untrained,
+            "verdict": self.verdict,
+            "identities": self.identities,
+            "level": LEVEL,
+            **{name: gain.to_dict() for name, gain in self.gains.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Worth:
+        """Read what `to_dict` gave.
+
+        Raises:
+            EvaluationError: Something is missing or of another kind.
+        """
+        try:
+            gains = {
+                name: Gain(
+                    float(record[name]["before"]),
+                    float(record[name]["after"]),
+                    Difference.from_dict(record[name]["difference"]),
+                )
+                for name in METRICS
+            }
+            return cls(str(record["untrained"]), gains, int(record["identities"]))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise EvaluationError(
+                f"These scores do not say what training gained as training writes it: {error!r}. "
+                "Train again."
+            ) from error
+
+
+def training_worth(before: Scores, after: Scores, *, untrained: str) -> Worth:
+    """Compare a trained model with what it was before, on the same queries and gallery.
+
+    Args:
+        before: Scores of the untrained model.
+        after: Scores of the trained one, by the same protocol.
+        untrained: What the untrained model is, in words.
+
+    Raises:
+        EvaluationError: The two were not scored on the same queries.
+    """
+    first, second = Evidence(after), Evidence(before)
+    found = paired_difference(first, second)
+    values = [
+        {"mAP": scores.mAP, "mINP": scores.mINP, "rank-1": scores.cmc[1]}
+        for scores in (before, after)
+    ]
+    gains = {name: Gain(values[0][name], values[1][name], found[name]) for name in METRICS}
+    return Worth(untrained, gains, len(first.identities()))
+
+
+def worth_text(values: Mapping[str, Any]) -> str:
+    """Say what training gained, in a few lines.
+
+    Args:
+        values: What `Worth.to_dict` gave.
+    """
+    lines = [f"Before training ({values['untrained']}) and after:"]
+    for name in METRICS:
+        gain = values[name]
+        change = gain["difference"]
+        low, high = (f"{100 * change[end]:+.1f}" for end in ("low", "high"))
+        lines.append(
+            f"  {name:6}  {100 * gain['before']:5.1f} -> {100 * gain['after']:5.1f}  "
+            f"{100 * change['value']:+6.1f}  (95 % interval {low} to {high})"
+        )
+    lines.append(_VERDICTS[values["verdict"]])
+    if values["identities"] < FEWEST_IDENTITIES:
+        lines.append(f"There are only {values['identities']} test identities: take it as a hint.")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Pairs of images: are they of one identity? Exact rates, curves and open-set identification."""

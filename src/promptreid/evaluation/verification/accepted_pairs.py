@@ -1,0 +1,145 @@
+"""How many pairs of each query, or of each identity's queries, given thresholds accept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.ranking.counting import count_reaching
+from promptreid.evaluation.ranking.multi_query import join_queries
+from promptreid.evaluation.ranking.scoring_rules import camera_rule
+from promptreid.evaluation.verification.pairs import PairBlock, Pairs
+
+if TYPE_CHECKING:
+    from promptreid.data.protocol import Protocol
+    from promptreid.evaluation.verification.verification import Verification
+
+
+@dataclass(frozen=True, eq=False)
+class AcceptedPairs:
+    """Accepted pairs by row, which is a query or an identity. All tensors are on the CPU.
+
+    Attributes:
+        thresholds: (T,) float32, strictly rising; a pair is accepted from its threshold on.
+        names: R names, of the queries' identities.
+        true: (R, T) int64 accepted genuine pairs.
+        false: (R, T) int64 accepted impostor pairs.
+        genuine: (R,) int64 genuine pairs.
+        impostors: (R,) int64 impostor pairs.
+    """
+
+    thresholds: Tensor
+    names: tuple[str, ...]
+    true: Tensor
+    false: Tensor
+    genuine: Tensor
+    impostors: Tensor
+
+
+def count_accepted(
+    query: Embeddings,
+    gallery: Embeddings,
+    thresholds: Sequence[float] | Tensor,
+    *,
+    same_camera: str = "auto",
+    by: str = "query",
+    block: int | None = None,
+) -> AcceptedPairs:
+    """Count accepted pairs of each query or of each identity among the queries.
+
+    Args:
+        query: The queries.
+        gallery: The gallery. The same object as `query` pairs each image with all others, both
+            ways round.
+        thresholds: T scores, in any order; each counts once.
+        same_camera: As in `verify`.
+        by: "query" for a row per query, "identity" for a row per identity in the order in which
+            they first appear.
+        block: Queries per block; None picks a block of about 16 MiB.
+
+    Raises:
+        EvaluationError: There is no threshold or one is not a number, or as for `Pairs`.
+    """
+    cuts = torch.as_tensor(thresholds, dtype=torch.float32).reshape(-1).cpu()
+    if not len(cuts) or bool(cuts.isnan().any()):
+        raise EvaluationError("Counting accepted pairs needs at least one threshold, all numbers.")
+    cuts = cuts.unique()
+    rule, _ = camera_rule(same_camera, query, gallery)
+    names = query.identities if by == "query" else tuple(dict.fromkeys(query.identities))
+    if by == "query":
+        rows = torch.arange(len(query))
+    else:
+        numbers = {name: number for number, name in enumerate(names)}
+        rows = torch.tensor([numbers[name] for name in query.identities])
+    true, false = (torch.zeros(len(names), len(cuts), dtype=torch.int64) for _ in range(2))
+    genuine, impostors = (torch.zeros(len(names), dtype=torch.int64) for _ in range(2))
+    for part in Pairs(query, gallery, exclude_camera=rule == "exclude", block=block):
+        owners = rows[part.queries]
+        for total, found in zip((true, false, genuine, impostors), _count(part, cuts), strict=True):
+            total.index_add_(0, owners, found)
+    return AcceptedPairs(cuts, names, true, false, genuine, impostors)
+
+
+def _count(part: PairBlock, cuts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return accepted genuine and impostor pairs (B, T), and all of both kinds (B,)."""
+    count = len(part.impostors)
+    cuts = cuts.to(part.impostors.device)
+    # Bin b holds the scores that reach the first b thresholds and no more.
+    bins = torch.searchsorted(cuts, part.genuine, right=True)
+    width = len(cuts) + 1
+    table = torch.bincount(part.owner * width + bins, minlength=count * width).view(count, width)
+    reaching = table.flip(1).cumsum(1).flip(1)
+    impostors = (part.impostors > -torch.inf).sum(1)
+    # A threshold of minus infinity accepts the pairs, but not what is no pair.
+    false = count_reaching(part.impostors, cuts.expand(count, -1)).minimum(impostors[:, None])
+    return reaching[:, 1:].cpu(), false.cpu(), reaching[:, 0].cpu(), impostors.cpu()
+
+
+def accepted_protocol(
+    embeddings: Embeddings,
+    protocol: Protocol,
+    verification: Verification,
+    *,
+    by: str = "identity",
+    block: int | None = None,
+) -> tuple[AcceptedPairs, ...]:
+    """Count accepted pairs in every repeat of a protocol, by the rules of a verification.
+
+    Args:
+        embeddings: Those that were verified.
+        protocol: The one that was verified.
+        verification: Gives the camera rule, how queries are joined, and the thresholds: for
+            identities those that stand for all, for queries those of its operating points.
+        by: As in `count_accepted`.
+        block: As in `count_accepted`.
+
+    Returns:
+        One table for each repeat.
+
+    Raises:
+        EvaluationError: As for `count_accepted`.
+    """
+    tables = []
+    for repeat, result in zip(protocol.repeats, verification.per_repeat, strict=True):
+        query = embeddings.select(repeat.query)
+        if verification.multi_query is not None:
+            query = join_queries(query, verification.multi_query)
+        measured = [point.threshold for point in result.points if point.threshold is not None]
+        cuts = [*measured, *(result.grid if by == "identity" else ())] or [result.eer_threshold]
+        tables.append(
+            count_accepted(
+                query,
+                embeddings.select(repeat.gallery),
+                cuts,
+                same_camera=verification.same_camera,
+                by=by,
+                block=block,
+            )
+        )
+    return tuple(tables)

@@ -1,0 +1,257 @@
+"""Exact ranks and thresholds of all pairs in two passes over their blocks.
+
+The first pass keeps the genuine scores and counts the impostors in a million buckets of
+neighbouring numbers. The counts say which few buckets hold the thresholds; the second pass counts
+those bit by bit, and counts the impostors above every genuine score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.verification.float_order import (
+    BUCKETS,
+    INSIDE,
+    bucket_counts,
+    bucket_starts,
+    bucket_values,
+    inside_counts,
+)
+from promptreid.evaluation.verification.pairs import PairBlock
+from promptreid.evaluation.verification.roc import (
+    Curve,
+    GenuineRanks,
+    OperatingPoint,
+    allowed_accepts,
+    draw_curve,
+    operating_point,
+)
+from promptreid.evaluation.verification.threshold_grid import ThresholdGrid
+
+HISTOGRAM_BINS = 100
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many pairs of each kind score how much.
+
+    Attributes:
+        edges: K + 1 edges, rising; a bin holds its lower edge, the last bin both.
+        genuine: K numbers of genuine pairs.
+        impostors: K numbers of impostor pairs.
+    """
+
+    edges: tuple[float, ...]
+    genuine: tuple[int, ...]
+    impostors: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, list[float] | list[int]]:
+        """Return all fields, JSON-ready."""
+        return {
+            "edges": list(self.edges),
+            "genuine": list(self.genuine),
+            "impostors": list(self.impostors),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class PairRanks:
+    """What two passes over the pairs find.
+
+    Attributes:
+        ranks: The genuine scores among the impostors.
+        points: Thresholds for the rates asked for.
+        eer_threshold: The highest score from which on FAR is at least 1 - TAR.
+        curve: Points of the curve for drawing.
+        histogram: Scores of both kinds.
+        grid: Thresholds that stand for all, rising.
+    """
+
+    ranks: GenuineRanks
+    points: tuple[OperatingPoint, ...]
+    eer_threshold: float
+    curve: Curve
+    histogram: Histogram
+    grid: tuple[float, ...]
+
+
+def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> PairRanks:
+    """Rank all genuine scores among the impostors, and place the thresholds.
+
+    Args:
+        pairs: Gives the same blocks each time it is iterated over, of which it is twice.
+        fars: False accept rates, above 0 and below 1.
+
+    Raises:
+        EvaluationError: There is no genuine or no impostor pair.
+    """
+    genuine, counts = _first_pass(pairs)
+    impostors = int(counts.sum())
+    _check_both_kinds(len(genuine), impostors)
+    above = impostors - counts.cumsum(0)
+    genuine_counts = bucket_counts(genuine).cpu()
+    middle = _eer_bucket(counts, genuine_counts)
+    ranks_wanted = [allowed_accepts(far, impostors) + 1 for far in fars]
+    wanted = {middle}
+    for rank in ranks_wanted:
+        wanted |= _buckets_around(counts, above, rank)
+    grid = ThresholdGrid()
+    ranks, exact, histogram = _second_pass(
+        pairs, genuine, _edges(genuine, counts), sorted(wanted), grid
+    )
+    points = tuple(
+        _point(ranks, far, rank, exact, above) for far, rank in zip(fars, ranks_wanted, strict=True)
+    )
+    return PairRanks(
+        ranks=ranks,
+        points=points,
+        eer_threshold=_eer_threshold(genuine, ranks, middle, exact[middle], int(above[middle])),
+        curve=draw_curve(ranks),
+        histogram=histogram,
+        grid=grid.thresholds(genuine),
+    )
+
+
+def _first_pass(pairs: Iterable[PairBlock]) -> tuple[Tensor, Tensor]:
+    """Return the genuine scores in rising order, and the impostors by bucket, on the CPU."""
+    parts: list[Tensor] = []
+    counts = torch.zeros(BUCKETS, dtype=torch.int64)
+    for block in pairs:
+        parts.append(block.genuine)
+        counts += bucket_counts(block.impostors).cpu()
+    return torch.cat(parts).sort().values, counts
+
+
+def _check_both_kinds(genuine: int, impostors: int) -> None:
+    if not genuine:
+        raise EvaluationError(
+            "No pair of query and gallery shows one identity (pairs of one camera may be left out "
+            "by the rule of the protocol), so nothing can be verified. Check how the data set is "
+            'split, or evaluate with same_camera="keep".'
+        )
+    if not impostors:
+        raise EvaluationError(
+            "All pairs of query and gallery show one identity, so no false accept can be counted. "
+            "Verification needs at least two identities."
+        )
+
+
+def _edges(genuine: Tensor, counts: Tensor) -> Tensor:
+    """Return the edges of the histogram, as float32."""
+    filled = counts.nonzero()[:, 0]
+    bounds = bucket_starts(torch.stack([filled[0], filled[-1] + 1]))
+    low = min(float(genuine[0]), float(bounds[0]))
+    high = max(float(genuine[-1]), float(bounds[1]))
+    return torch.linspace(low, high, HISTOGRAM_BINS + 1)
+
+
+def _buckets_around(counts: Tensor, above: Tensor, rank: int) -> set[int]:
+    """Return the bucket that holds the rank-th highest impostor, and the filled one above it."""
+    # The highest bucket that has fewer than `rank` above it and at least `rank` with its own.
+    holder = int(((above < rank) & (above + counts >= rank)).nonzero()[0])
+    higher = counts[holder + 1 :].nonzero()
+    return {holder} | ({holder + 1 + int(higher[0])} if len(higher) else set())
+
+
+def _eer_bucket(impostors: Tensor, genuine: Tensor) -> int:
+    """Return the bucket in which FAR passes 1 - TAR when the threshold falls."""
+    false = int(impostors.sum()) - impostors.cumsum(0) + impostors
+    true = int(genuine.sum()) - genuine.cumsum(0) + genuine
+    passed = false * int(genuine.sum()) >= (int(genuine.sum()) - true) * int(impostors.sum())
+    return int(passed.nonzero()[-1])
+
+
+def _second_pass(
+    pairs: Iterable[PairBlock],
+    genuine: Tensor,
+    edges: Tensor,
+    wanted: list[int],
+    grid: ThresholdGrid,
+) -> tuple[GenuineRanks, dict[int, Tensor], Histogram]:
+    """Count impostors above each genuine score, inside the wanted buckets, and by histogram bin."""
+    device = genuine.device
+    scores, weights = genuine.unique_consecutive(return_counts=True)
+    above, reaching = (torch.zeros_like(weights) for _ in range(2))
+    bounds = bucket_starts(torch.tensor(wanted)[:, None] + torch.tensor([0, 1])).to(device)
+    exact = {bucket: torch.zeros(INSIDE, dtype=torch.int64) for bucket in wanted}
+    edges = edges.to(device)
+    inner = torch.zeros(len(edges) - 2, dtype=torch.int64, device=device)
+    total = 0
+    for block in pairs:
+        ordered = _sorted_values(block.impostors)
+        ordered = ordered[int(torch.searchsorted(ordered, -torch.inf, right=True)) :]
+        total += len(ordered)
+        grid.add(ordered)
+        above += len(ordered) - torch.searchsorted(ordered, scores, right=True)
+        reaching += len(ordered) - torch.searchsorted(ordered, scores)
+        inner += len(ordered) - torch.searchsorted(ordered, edges[1:-1])
+        for bucket, (start, stop) in zip(
+            wanted, torch.searchsorted(ordered, bounds).tolist(), strict=True
+        ):
+            exact[bucket] += inside_counts(ordered[start:stop]).cpu()
+    accepted = weights.flip(0).cumsum(0)
+    ranks = GenuineRanks(
+        scores.flip(0).cpu(), accepted.cpu(), above.flip(0).cpu(), reaching.flip(0).cpu(), total
+    )
+    own = len(genuine) - torch.searchsorted(genuine, edges[1:-1])
+    histogram = Histogram(tuple(edges.tolist()), _bins(own, len(genuine)), _bins(inner, total))
+    return ranks, exact, histogram
+
+
+def _bins(reaching: Tensor, total: int) -> tuple[int, ...]:
+    """Turn counts at or above each inner edge into counts by bin."""
+    levels = [total, *reaching.tolist(), 0]
+    return tuple(high - low for high, low in pairwise(levels))
+
+
+def _sorted_values(values: Tensor) -> Tensor:
+    """Sort all values of a block, rising, as one row."""
+    if values.device.type != "cpu":
+        return values.reshape(-1).sort().values
+    # NumPy sorts float32 values with vector instructions, far faster than torch.
+    flat = values.numpy().reshape(-1).copy()
+    flat.sort()
+    return torch.from_numpy(flat)
+
+
+def _point(
+    ranks: GenuineRanks, far: float, rank: int, exact: dict[int, Tensor], above: Tensor
+) -> OperatingPoint:
+    """Place one threshold: the rank-th highest impostor is the first to be refused."""
+    if rank == 1:
+        return OperatingPoint(far, None, None, 0, ranks.impostors)
+    # All exactly counted impostors around the threshold, falling: value, and how many reach it.
+    refused, passed, next_impostor = float("-inf"), 0, float("inf")
+    for bucket in sorted(exact, reverse=True):
+        counts = exact[bucket].flip(0)
+        reach = int(above[bucket]) + counts.cumsum(0)
+        values = bucket_values(bucket).flip(0)
+        filled = counts > 0
+        kept = filled & (reach < rank)
+        if bool(kept.any()):
+            last = int(kept.nonzero()[-1])
+            passed, next_impostor = int(reach[last]), float(values[last])
+        beyond = filled & (reach >= rank)
+        if bool(beyond.any()):
+            refused = float(values[int(beyond.nonzero()[0])])
+            break
+    return operating_point(ranks, far, refused, next_impostor, passed)
+
+
+def _eer_threshold(
+    genuine: Tensor, ranks: GenuineRanks, bucket: int, inside: Tensor, above: int
+) -> float:
+    """Return the highest score in a bucket from which on FAR is at least 1 - TAR."""
+    bounds = bucket_starts(torch.tensor([bucket, bucket + 1])).to(genuine.device)
+    start, stop = torch.searchsorted(genuine, bounds).tolist()
+    own = inside_counts(genuine[start:stop]).cpu().flip(0)
+    false = above + inside.flip(0).cumsum(0)
+    true = len(genuine) - stop + own.cumsum(0)
+    passed = false * ranks.genuine >= (ranks.genuine - true) * ranks.impostors
+    return float(bucket_values(bucket).flip(0)[int(passed.nonzero()[0])])

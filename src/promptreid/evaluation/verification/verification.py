@@ -1,0 +1,272 @@
+"""Verification: are two images of the same identity? Exact rates over all pairs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.ranking.multi_query import join_queries
+from promptreid.evaluation.ranking.scoring_rules import camera_rule, protocol_rule
+from promptreid.evaluation.verification.pair_ranks import Histogram, rank_pairs
+from promptreid.evaluation.verification.pairs import Pairs
+from promptreid.evaluation.verification.roc import RELIABLE, Curve, OperatingPoint
+
+if TYPE_CHECKING:
+    from promptreid.data.protocol import Protocol
+
+FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+
+
+@dataclass(frozen=True)
+class VerificationResult:
+    """Verification over all pairs of one repeat.
+
+    Attributes:
+        points: One for each false accept rate asked for, in that order.
+        eer: Equal error rate, FAR where it equals 1 - TAR on the curve.
+        eer_threshold: The highest score from which on FAR is at least 1 - TAR.
+        auc: Area under the curve.
+        genuine: Number of pairs of one identity.
+        impostors: Number of pairs of different identities.
+        curve: Points for drawing ROC and DET.
+        histogram: How scores of both kinds spread.
+        grid: A few thousand thresholds, rising, that stand for all, see
+            `promptreid.evaluation.verification.threshold_grid`.
+            Which ones depends on the block size.
+    """
+
+    points: tuple[OperatingPoint, ...]
+    eer: float
+    eer_threshold: float
+    auc: float
+    genuine: int
+    impostors: int
+    curve: Curve
+    histogram: Histogram
+    grid: tuple[float, ...] = field(default=(), compare=False, repr=False)
+
+    def point(self, far: float) -> OperatingPoint:
+        """Give the operating point of one of the rates asked for.
+
+        Raises:
+            EvaluationError: The rate was not asked for.
+        """
+        for point in self.points:
+            if point.far == far:
+                return point
+        known = ", ".join(f"{point.far:g}" for point in self.points)
+        raise EvaluationError(f"No threshold for FAR {far:g} was computed; there are {known}.")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Verification by a protocol, as fractions of 1: the mean over its repeats.
+
+    Attributes:
+        protocol: Name of the protocol.
+        same_camera: What was done with pairs of one identity and one camera, "exclude" or "keep".
+            Pairs of different identities always count.
+        per_repeat: Each repeat.
+        note: What a reader should know, in a sentence; may be empty.
+        multi_query: How queries were joined; None for single ones.
+    """
+
+    protocol: str
+    same_camera: str
+    per_repeat: tuple[VerificationResult, ...]
+    note: str = ""
+    multi_query: str | None = None
+
+    @property
+    def fars(self) -> tuple[float, ...]:
+        """The false accept rates asked for."""
+        return tuple(point.far for point in self.per_repeat[0].points)
+
+    @property
+    def eer(self) -> float:
+        """Equal error rate."""
+        return self._mean(lambda repeat: repeat.eer)
+
+    @property
+    def eer_threshold(self) -> float:
+        """Mean of the thresholds at which each repeat has its equal error rate."""
+        return self._mean(lambda repeat: repeat.eer_threshold)
+
+    @property
+    def auc(self) -> float:
+        """Area under the ROC curve."""
+        return self._mean(lambda repeat: repeat.auc)
+
+    def tar(self, far: float) -> float | None:
+        """Give TAR at a false accept rate; None if a repeat is too small to measure it."""
+        found = [repeat.point(far).tar for repeat in self.per_repeat]
+        known = [value for value in found if value is not None]
+        return statistics.fmean(known) if len(known) == len(found) else None
+
+    def threshold(self, far: float) -> float | None:
+        """Give the mean threshold for a rate; None if a repeat is too small to measure it."""
+        found = [repeat.point(far).threshold for repeat in self.per_repeat]
+        known = [value for value in found if value is not None]
+        return statistics.fmean(known) if len(known) == len(found) else None
+
+    def reliable(self, far: float) -> bool:
+        """Tell whether TAR at a rate rests on enough accepted impostor pairs in every repeat.
+
+        Fewer than 30 leave the rate uncertain by more than a third (rule of 30: Doddington et al.,
+        "The NIST speaker recognition evaluation", 2000).
+        """
+        points = [repeat.point(far) for repeat in self.per_repeat]
+        return all(p.tar is not None and p.false_accepts >= RELIABLE for p in points)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything, JSON-ready; the curve and the histogram are the first repeat's."""
+        first = self.per_repeat[0]
+        return {
+            "protocol": self.protocol,
+            "repeats": len(self.per_repeat),
+            "same_camera": self.same_camera,
+            "multi_query": self.multi_query,
+            "eer": self.eer,
+            "auc": self.auc,
+            "tar": [
+                {
+                    "far": far,
+                    "tar": self.tar(far),
+                    "threshold": self.threshold(far),
+                    "reliable": self.reliable(far),
+                }
+                for far in self.fars
+            ],
+            "note": self.note,
+            "per_repeat": [
+                {
+                    "eer": repeat.eer,
+                    "eer_threshold": repeat.eer_threshold,
+                    "auc": repeat.auc,
+                    "genuine": repeat.genuine,
+                    "impostors": repeat.impostors,
+                    "points": [point.to_dict() for point in repeat.points],
+                }
+                for repeat in self.per_repeat
+            ],
+            "curve": first.curve.to_dict(),
+            "histogram": first.histogram.to_dict(),
+        }
+
+    def _mean(self, value: Callable[[VerificationResult], float]) -> float:
+        return statistics.fmean(value(repeat) for repeat in self.per_repeat)
+
+
+def verify(
+    query: Embeddings,
+    gallery: Embeddings,
+    *,
+    same_camera: str = "auto",
+    fars: Sequence[float] = FARS,
+    protocol: str = "custom",
+    multi_query: str | None = None,
+    block: int | None = None,
+) -> Verification:
+    """Compute verification rates over all pairs of query and gallery by cosine.
+
+    Exact: thresholds are scores of pairs, found by counting and never by sampling. The pairs are
+    computed twice, one block of queries at a time, so memory grows with a block and with the
+    genuine pairs alone. Passing the same object twice takes each pair of two images once.
+
+    Args:
+        query: The queries.
+        gallery: The gallery, of the same dimension.
+        same_camera: "exclude" leaves out pairs of one identity and one camera, "keep" counts them,
+            "auto" excludes if every image has a camera.
+        fars: False accept rates to find thresholds for, above 0 and below 1.
+        protocol: Name for the result.
+        multi_query: Join queries first, see `promptreid.evaluation.ranking.multi_query`.
+        block: Queries per block; None picks a block of about 16 MiB. Nothing but the choice of
+            `grid` depends on it.
+
+    Raises:
+        EvaluationError: A rate is out of range, a set is empty, the dimensions differ, or there is
+            no genuine or no impostor pair.
+    """
+    check_rates(fars)
+    rule, note = camera_rule(same_camera, query, gallery)
+    result = _verify(query, gallery, rule, fars, multi_query, block)
+    return Verification(protocol, rule, (result,), note, multi_query)
+
+
+def verify_protocol(
+    embeddings: Embeddings,
+    protocol: Protocol,
+    *,
+    same_camera: str | None = None,
+    fars: Sequence[float] = FARS,
+    multi_query: str | None = None,
+    block: int | None = None,
+) -> Verification:
+    """Compute verification rates for every repeat of a protocol.
+
+    Args:
+        embeddings: One row per row that the protocol numbers.
+        protocol: Query and gallery rows of each repeat, and the camera rule.
+        same_camera: As in `verify`, instead of the protocol's rule.
+        fars: As in `verify`.
+        multi_query: As in `verify`.
+        block: As in `verify`.
+
+    Raises:
+        EvaluationError: As for `verify`; or the protocol asks for rows that are not there.
+    """
+    check_rates(fars)
+    rule, note = protocol_rule(embeddings, protocol, same_camera)
+    results = tuple(
+        _verify(
+            embeddings.select(repeat.query),
+            embeddings.select(repeat.gallery),
+            rule,
+            fars,
+            multi_query,
+            block,
+        )
+        for repeat in protocol.repeats
+    )
+    return Verification(protocol.name, rule, results, note, multi_query)
+
+
+def check_rates(rates: Sequence[float]) -> None:
+    """Refuse false accept rates that are none.
+
+    Raises:
+        EvaluationError: There is none, or one is not above 0 and below 1.
+    """
+    if not rates or not all(0 < rate < 1 for rate in rates):
+        told = ", ".join(f"{rate:g}" for rate in rates) or "none"
+        raise EvaluationError(f"False accept rates lie between 0 and 1, such as 0.001; got {told}.")
+
+
+def _verify(
+    query: Embeddings,
+    gallery: Embeddings,
+    rule: str,
+    fars: Sequence[float],
+    multi_query: str | None,
+    block: int | None,
+) -> VerificationResult:
+    if multi_query is not None:
+        query = join_queries(query, multi_query)
+    pairs = Pairs(query, gallery, exclude_camera=rule == "exclude", once=True, block=block)
+    found = rank_pairs(pairs, fars)
+    return VerificationResult(
+        points=found.points,
+        eer=found.ranks.eer(),
+        eer_threshold=found.eer_threshold,
+        auc=found.ranks.auc(),
+        genuine=found.ranks.genuine,
+        impostors=found.ranks.impostors,
+        curve=found.curve,
+        histogram=found.histogram,
+        grid=found.grid,
+    )

@@ -1,0 +1,1 @@
+"""Activation maps: where a model looks."""

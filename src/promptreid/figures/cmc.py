@@ -1,0 +1,118 @@
+"""CMC curves of runs in one panel."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from promptreid.evaluation.ranking.scores import CURVE_LENGTH, Scores
+from promptreid.figures.extra import need
+from promptreid.figures.style import LIGHT, Theme, check_lines, drawn_in, line_look, name_data
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TICKS = (1, 5, 10, 15, 20, 30, 40, 50)
+_MARGIN = 4.0  # percent below the lowest point
+
+
+def cmc_figure(
+    runs: Mapping[str, Scores], *, data: str = "", ranks: int = 20, theme: Theme = LIGHT
+) -> Figure:
+    """Draw a curve for each run: the share of queries with a match within rank 1, 2, ...
+
+    With several repeats the band is one sample standard deviation to either side of the mean.
+
+    Args:
+        runs: Scores by name, at least one.
+        data: Name of the data set, above the figure.
+        ranks: Length of the curves, at most 50.
+        theme: Light or dark.
+
+    Raises:
+        ConfigError: There are too many runs, or matplotlib is missing.
+    """
+    check_lines(len(runs), theme)
+    figure_module = need("matplotlib.figure")
+    ranks = min(ranks, CURVE_LENGTH)
+    with drawn_in(theme):
+        figure = figure_module.Figure(figsize=(5.6, 3.9), layout="constrained")
+        axes = figure.subplots()
+        lowest = 100.0
+        for number, (name, scores) in enumerate(runs.items()):
+            look = line_look(theme, number)
+            curve = [100 * value for value in scores.curve[:ranks]]
+            spread = [100 * value for value in _spread(scores, ranks)]
+            places = range(1, ranks + 1)
+            lower = [mean - width for mean, width in zip(curve, spread, strict=True)]
+            upper = [mean + width for mean, width in zip(curve, spread, strict=True)]
+            axes.plot(places, curve, label=_label(name, scores), zorder=3, **look)
+            if scores.repeats > 1:
+                axes.fill_between(places, lower, upper, color=look["color"], alpha=0.15, lw=0)
+            lowest = min(lowest, *lower)
+        start = max(0.0, lowest - _MARGIN)
+        axes.set(
+            xlabel="rank", ylabel="queries with a match within the rank (%)",
+            xlim=(0.6, ranks + 0.4), ylim=(start, 101),
+            xticks=[tick for tick in _TICKS if tick <= ranks],
+        )  # fmt: skip
+        if start:
+            _say_start(axes, start, theme)
+        name_data(figure, data)
+        axes.grid(visible=True)
+        axes.spines[["top", "right"]].set_visible(False)
+        columns = 1 if len(runs) <= 8 else 2
+        figure.legend(loc="outside lower center", ncols=columns, fontsize=8)
+    return figure
+
+
+def _say_start(axes: Any, start: float, theme: Theme) -> None:
+    """Say that an axis does not start at zero, which makes differences look larger."""
+    axes.text(
+        0.99, 0.02, f"axis from {start:.0f} %, not from 0", ha="right", va="bottom", fontsize=7,
+        color=theme.faint, transform=axes.transAxes,
+    )  # fmt: skip
+
+
+def cmc_alt(runs: Mapping[str, Scores], data: str) -> str:
+    """Say in words what the figure shows."""
+    scores = next(iter(runs.values()))
+    lines = "; ".join(
+        f"{name} rank-1 {100 * found.cmc[1]:.1f} %, rank-5 {100 * found.cmc[5]:.1f} %, rank-10 "
+        f"{100 * found.cmc[10]:.1f} %, mAP {100 * found.mAP:.1f} %{_applied(found)}"
+        for name, found in runs.items()
+    )
+    repeats = f", mean of {scores.repeats} repeats" if scores.repeats > 1 else ""
+    best = max(runs, key=lambda name: runs[name].cmc[1])
+    verdict = f" {best} has the highest rank-1." if len(runs) > 1 else ""
+    return (
+        f"CMC curves on {data}, {scores.queries} queries against {scores.gallery} gallery images"
+        f"{repeats}: {lines}.{verdict}"
+    )
+
+
+def _spread(scores: Scores, ranks: int) -> list[float]:
+    curves = [repeat.curve[:ranks] for repeat in scores.per_repeat]
+    if len(curves) == 1:
+        return [0.0] * ranks
+    return [statistics.stdev(values) for values in zip(*curves, strict=True)]
+
+
+def _label(name: str, scores: Scores) -> str:
+    return (
+        f"{name}: rank-1 {100 * scores.cmc[1]:.1f} %, mAP {100 * scores.mAP:.1f} %"
+        f"{_applied(scores)}"
+    )
+
+
+def _applied(scores: Scores) -> str:
+    """Name what was done to the embeddings, so that curves of different rules are not mistaken."""
+    done = {
+        "mirror images": scores.flip,
+        "sentences": scores.sentences is not None,
+        "query expansion": scores.expansion is not None,
+        "re-ranked": scores.rerank is not None,
+    }
+    said = ", ".join(name for name, wanted in done.items() if wanted)
+    return f" ({said})" if said else ""

@@ -1,0 +1,139 @@
+"""How similar pairs of one identity and pairs of different identities are."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptreid.evaluation.verification.pair_ranks import Histogram
+from promptreid.evaluation.verification.verification import Verification
+from promptreid.figures.extra import need
+from promptreid.figures.style import LIGHT, Theme, drawn_in, name_data
+from promptreid.figures.verification_figures import told_threshold
+from promptreid.text.short import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_WIDTH, _HEIGHT = 6.0, 1.75  # inches of a panel
+_TITLE = 62  # bold letters above a panel
+_LEAST_SHARE = 0.0005  # of the pairs of a kind, in a bin that is shown
+
+
+def histogram_figure(
+    runs: Mapping[str, Verification], *, data: str = "", theme: Theme = LIGHT
+) -> Figure:
+    """Draw a panel for each run, below each other.
+
+    Models differ in the range of their similarities, so each panel has an axis of its own. Each
+    kind of pair is scaled to its own number, since impostors outnumber genuine pairs by far. The
+    upright line is the threshold of the equal error rate. With several repeats the bars are those
+    of the first; rates and threshold are means over all, as in tables.
+
+    Args:
+        runs: Verification by name, at least one.
+        data: Name of the data set, above the figure.
+        theme: Light or dark.
+
+    Raises:
+        ConfigError: Matplotlib is missing.
+    """
+    figure_module = need("matplotlib.figure")
+    with drawn_in(theme):
+        figure = figure_module.Figure(
+            figsize=(_WIDTH, _HEIGHT * len(runs) + 0.8), layout="constrained"
+        )
+        grid = figure.subplots(len(runs), 1, squeeze=False)
+        for axes, (name, found) in zip(grid[:, 0], runs.items(), strict=True):
+            _draw_panel(axes, name, found, theme)
+        name_data(figure, data)
+        grid[-1, 0].set_xlabel("cosine similarity")
+        figure.supylabel("share of pairs (%)", fontsize=9)
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def histogram_alt(runs: Mapping[str, Verification], data: str) -> str:
+    """Say in words what the figure shows."""
+    lines = []
+    for name, found in runs.items():
+        first = found.per_repeat[0]
+        (own, own_spread), (other, other_spread) = _moments(first.histogram)
+        several = f", mean of {len(found.per_repeat)} repeats" if len(found.per_repeat) > 1 else ""
+        lines.append(
+            f"{name}: genuine {own:.2f} ± {own_spread:.2f}, impostors {other:.2f} ± "
+            f"{other_spread:.2f}, d' {_mean_decidability(found):.2f}, EER "
+            f"{100 * found.eer:.1f} % at {told_threshold(found.eer_threshold)}{several}"
+        )
+    first = next(iter(runs.values())).per_repeat[0]
+    return (
+        f"Cosine similarity of {first.genuine:,} genuine and {first.impostors:,} impostor pairs of "
+        f"{data}, mean and standard deviation. {'; '.join(lines)}."
+    )
+
+
+def decidability(histogram: Histogram) -> float:
+    """Compute d', how far the two kinds lie apart in units of their spread.
+
+    |m1 - m2| / sqrt((s1^2 + s2^2) / 2) (Daugman, "Biometric decision landscapes", 2000), with the
+    pairs of a bin counted at its middle.
+    """
+    (own, own_spread), (other, other_spread) = _moments(histogram)
+    spread = ((own_spread**2 + other_spread**2) / 2) ** 0.5
+    return abs(own - other) / spread if spread else float("inf")
+
+
+def _mean_decidability(found: Verification) -> float:
+    return statistics.fmean(decidability(repeat.histogram) for repeat in found.per_repeat)
+
+
+def _moments(histogram: Histogram) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return mean and standard deviation of genuine and of impostor scores."""
+    edges = np.array(histogram.edges)
+    middles = (edges[:-1] + edges[1:]) / 2
+    return _moment(middles, histogram.genuine), _moment(middles, histogram.impostors)
+
+
+def _moment(middles: NDArray[np.float64], counts: tuple[int, ...]) -> tuple[float, float]:
+    mean = float(np.average(middles, weights=counts))
+    return mean, float(np.average((middles - mean) ** 2, weights=counts) ** 0.5)
+
+
+def _shown_range(histogram: Histogram) -> tuple[float, float]:
+    """Return the similarities beyond which there are next to no pairs of either kind."""
+    counts = np.array([histogram.genuine, histogram.impostors], dtype=float)
+    shares = (counts / counts.sum(axis=1, keepdims=True)).max(axis=0)
+    seen = np.flatnonzero(shares > _LEAST_SHARE)
+    return histogram.edges[seen[0]], histogram.edges[seen[-1] + 1]
+
+
+def _draw_panel(axes: Any, name: str, found: Verification, theme: Theme) -> None:
+    histogram = found.per_repeat[0].histogram
+    kinds = (
+        ("different identities", histogram.impostors, theme.hues[4], "--", "////"),
+        ("same identity", histogram.genuine, theme.hues[0], "-", None),
+    )
+    for label, counts, hue, stroke, hatch in kinds:
+        shares = 100 * np.array(counts) / sum(counts)
+        edge = need("matplotlib.colors").to_rgba(hue, 1.0)
+        face = need("matplotlib.colors").to_rgba(hue, 0.12 if hatch else 0.35)
+        axes.stairs(
+            shares, histogram.edges, fill=True, facecolor=face, edgecolor=edge, hatch=hatch,
+            linestyle=stroke, linewidth=1.2, label=label,
+        )  # fmt: skip
+    axes.axvline(
+        found.eer_threshold, color=theme.ink, lw=1.1, ls="-.", label="equal error threshold"
+    )
+    scores = (
+        f": EER {100 * found.eer:.1f} % at {told_threshold(found.eer_threshold)}, "
+        f"d′ {_mean_decidability(found):.2f}"
+    )
+    axes.set_title(shortened(name, _TITLE - len(scores)) + scores, loc="left")
+    axes.set_xlim(*_shown_range(histogram))
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)

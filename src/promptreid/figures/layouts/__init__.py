@@ -1,0 +1,1 @@
+"""Embeddings in the plane: t-SNE, UMAP and principal components."""

@@ -1,0 +1,63 @@
+"""Photographs as figures show them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from promptreid.data.images.boxes import ImageSource
+from promptreid.data.images.decode import read_image
+from promptreid.data.images.transforms import resize
+
+_TILES = 10
+"""Tiles along the longer side of a mosaic: a face in a picture of a person gets two or three."""
+
+Picture = NDArray[np.uint8]
+
+
+def read_picture(source: Path | ImageSource, *, longest: int, pixelate: bool = False) -> Picture:
+    """Read a photograph in its own proportions.
+
+    Args:
+        source: The file, with the part of it that is meant.
+        longest: Its longer side is no more than this many pixels afterwards.
+        pixelate: Turn it into a coarse mosaic, before anything is drawn or stored.
+
+    Returns:
+        (H, W, 3) RGB.
+
+    Raises:
+        UnreadableImage: It cannot be decoded.
+    """
+    image = read_image(source)
+    height, width = image.shape[1:]
+    scale = min(1.0, longest / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    picture = resize(image, size, "bilinear").permute(1, 2, 0).numpy()
+    return mosaic(picture) if pixelate else picture
+
+
+def mosaic(picture: Picture, tiles: int = _TILES) -> Picture:
+    """Replace each square tile by its mean colour.
+
+    Faces cannot be recognised then, but colours and the outline of a person remain.
+
+    Args:
+        picture: (H, W, 3).
+        tiles: Along the longer side.
+
+    Returns:
+        A picture of the same size.
+    """
+    height, width = picture.shape[:2]
+    side = max(height, width) / tiles
+    grid = max(1, round(height / side)), max(1, round(width / side))
+    pixels = torch.tensor(picture).permute(2, 0, 1)[None].double()
+    means = torch.nn.functional.adaptive_avg_pool2d(pixels, grid)
+    rows = np.arange(height) * grid[0] // height
+    columns = np.arange(width) * grid[1] // width
+    small = means[0].round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return small[rows][:, columns]

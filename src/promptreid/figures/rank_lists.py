@@ -1,0 +1,184 @@
+"""Which queries to show, and the gallery images that a run puts first for them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from promptreid.errors import ConfigError, EvaluationError, unknown_name
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.ranking.closeness import closeness_blocks
+from promptreid.evaluation.ranking.matching import Matches, MatchTable
+from promptreid.evaluation.ranking.scores import QueryResult
+from promptreid.evaluation.ranking.scoring_rules import scoring_device
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
+
+WHICH = ("worst", "best", "median", "random")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A gallery image in a query's list.
+
+    Attributes:
+        row: Of the gallery.
+        rank: From 1; images that do not count for the query are left out before.
+        match: Whether it shows the identity of the query.
+        similarity: Its cosine with the query, also where lists are re-ranked.
+    """
+
+    row: int
+    rank: int
+    match: bool
+    similarity: float
+
+
+@dataclass(frozen=True)
+class RankList:
+    """What one run answers to one query.
+
+    Attributes:
+        hits: The closest gallery images, closest first.
+        first: The closest image of the query's identity, wherever it stands.
+    """
+
+    hits: tuple[Hit, ...]
+    first: Hit
+
+
+def choose_queries(
+    results: Sequence[QueryResult], which: str, count: int, *, ap: str = "step", seed: int = 0
+) -> tuple[int, ...]:
+    """Choose queries by average precision.
+
+    The worst and the best are those of the mean over all runs. The median is that of the first run:
+    a query in the middle of a mean need be in the middle of no run. Queries of different identities
+    come before second ones of an identity, so that one hard person does not fill a figure. Queries
+    without a match that counts are never chosen. Among equals the seed decides.
+
+    Args:
+        results: Outcome of the same queries under each run, the run of reference first.
+        which: "worst" or "best", the worst or best first; "median" for those around the median,
+            rising; "random" for any.
+        count: How many; all there are when there are fewer.
+        ap: Definition of average precision, "step" or "trapezoid".
+        seed: Of the draw.
+
+    Returns:
+        Their positions among the queries.
+
+    Raises:
+        ConfigError: `which` is none of `WHICH`.
+        EvaluationError: No query has a match.
+    """
+    if which not in WHICH:
+        raise ConfigError(unknown_name("choice of queries", which, WHICH))
+    counted = results[:1] if which == "median" else results
+    values = torch.stack([getattr(result, f"ap_{ap}") for result in counted]).mean(0).numpy()
+    drawn = np.random.default_rng([seed, 0x0A11]).permutation(len(values))
+    usable = drawn[np.isfinite(values[drawn])]
+    if not len(usable):
+        raise EvaluationError("No query has a match that counts, so there is no list to show.")
+    order = usable
+    if which != "random":
+        order = usable[np.argsort(values[usable], kind="stable")]
+    if which == "best":
+        order = order[::-1]
+    if which == "median":
+        away = np.abs(np.arange(len(order)) - (len(order) - 1) / 2)
+        order = order[np.argsort(away, kind="stable")]
+    chosen = _different_first(order.tolist(), results[0].identities)[:count]
+    if which == "median":
+        chosen.sort(key=lambda query: values[query])
+    return tuple(chosen)
+
+
+def _different_first(queries: Sequence[int], identities: Sequence[str]) -> list[int]:
+    """Put the first query of every identity before the second of any, otherwise in order."""
+    turns: Counter[str] = Counter()
+    ranked = []
+    for place, query in enumerate(queries):
+        ranked.append((turns[identities[query]], place, query))
+        turns[identities[query]] += 1
+    return [query for _, _, query in sorted(ranked)]
+
+
+def rank_lists(
+    query: Embeddings,
+    gallery: Embeddings,
+    chosen: Sequence[int],
+    *,
+    exclude_camera: bool,
+    settings: RetrievalSettings,
+    top: int = 10,
+) -> tuple[RankList, ...]:
+    """Rank the gallery for some queries, as scoring does.
+
+    Images of the query's identity and camera are left out where that is the rule. Memory grows with
+    a block of queries.
+
+    Args:
+        query: All queries; re-ranking depends on all of them.
+        gallery: The gallery.
+        chosen: Positions of the wanted queries, each of which has a match.
+        exclude_camera: Whether the same-camera rule applies.
+        settings: Expansion and re-ranking; mirror images are already in the embeddings.
+        top: Length of the lists.
+
+    Returns:
+        One list for each of `chosen`.
+    """
+    device = scoring_device(query)
+    if settings.rerank is None:  # then a list depends on no other query
+        query, chosen = query.select(list(chosen)), range(len(chosen))
+    query, gallery = query.to(device), gallery.to(device)
+    table = MatchTable(query, gallery, exclude_camera=exclude_camera)
+    found: dict[int, RankList] = {}
+    blocks = closeness_blocks(query, gallery, expansion=settings.expansion, rerank=settings.rerank)
+    for queries, values in blocks:
+        wanted = [number for number in chosen if queries.start <= number < queries.stop]
+        if wanted:
+            matches = table.block(queries)
+            found |= {
+                number: _ranked(
+                    values[number - queries.start],
+                    gallery.vectors @ query.vectors[number],
+                    matches,
+                    number - queries.start,
+                    top,
+                )
+                for number in wanted
+            }
+    return tuple(found[number] for number in chosen)
+
+
+def _ranked(
+    values: torch.Tensor, cosines: torch.Tensor, matches: Matches, place: int, top: int
+) -> RankList:
+    """Rank one query of a block.
+
+    Args:
+        values: (G,) how close the gallery is.
+        cosines: (G,) how similar it is.
+        matches: Of the block.
+        place: Of the query in the block.
+        top: Length of the list.
+    """
+    index = matches.index[place]
+    kept, match = torch.ones_like(values, dtype=torch.bool), torch.zeros_like(values).bool()
+    kept[index[matches.ignored[place]]] = False
+    match[index[matches.match[place]]] = True
+    rows = values.sort(descending=True, stable=True).indices
+    rows = rows[kept[rows]]
+    same = match[rows]
+    first = int(same.nonzero()[0])
+
+    def hit(place: int) -> Hit:
+        row = int(rows[place])
+        return Hit(row, place + 1, bool(same[place]), float(cosines[row]))
+
+    return RankList(tuple(hit(place) for place in range(min(top, len(rows)))), hit(first))

@@ -1,0 +1,126 @@
+"""Which images a figure shows: a few of the test images, the same ones for every run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.errors import DataError
+
+IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some rows of a data set.
+
+    Attributes:
+        manifest: The rows, in manifest order.
+        groups: Number of the identity of each row, from 0 in label order.
+        identities: Name of each identity.
+        roles: "query" or "gallery" for each row; "image" where there is no test protocol.
+        rows: Which rows of the data set they are.
+    """
+
+    manifest: Manifest
+    groups: tuple[int, ...]
+    identities: tuple[str, ...]
+    roles: tuple[str, ...]
+    rows: tuple[int, ...] = ()
+
+
+def pick_identities(dataset: DataSet, *, identities: int, seed: int = 0) -> Selection:
+    """Draw identities that are searched for and have two images at least; take all of those.
+
+    Queries and gallery are those of the first repeat of the protocol, without distractors. Without
+    a protocol all images take part.
+
+    Args:
+        dataset: Where from.
+        identities: How many; all there are when there are fewer.
+        seed: Of the draw. It depends on nothing else but the data set.
+
+    Raises:
+        DataError: Fewer than two identities have two images.
+    """
+    rows, roles = _tested(dataset)
+    keys = dataset.manifest.identity_keys()
+    counts = Counter(keys[row] for row in rows)
+    searched = {keys[row] for row in rows if roles[row] != "gallery"}
+    usable = sorted(key for key in searched if counts[key] > 1)
+    if len(usable) < 2:
+        raise DataError(
+            f"{dataset.spec} has {len(usable)} identities with two test images or more, and a "
+            "comparison needs two. Give a data set with more images."
+        )
+    rng = np.random.default_rng([seed, 0x7E57])
+    chosen = sorted(rng.permutation(len(usable))[:identities].tolist())
+    numbers = {usable[index]: group for group, index in enumerate(chosen)}
+    wanted = [row for row in rows if keys[row] in numbers]
+    return _select(dataset.manifest, wanted, roles, numbers)
+
+
+def pick_images(dataset: DataSet, *, images: int, seed: int = 0) -> Selection:
+    """Draw queries, of different identities as far as there are enough.
+
+    Args:
+        dataset: Where from; without a test protocol all its images may be drawn.
+        images: How many; all there are when there are fewer.
+        seed: Of the draw.
+
+    Raises:
+        DataError: The data set is empty.
+    """
+    rows, roles = _tested(dataset)
+    candidates = [row for row in rows if roles[row] != "gallery"]
+    if not candidates:
+        raise DataError(f"{dataset.spec} has no images to show.")
+    rng = np.random.default_rng([seed, 0x1A6E])
+    keys = dataset.manifest.identity_keys()
+    turn: Counter[tuple[str, str]] = Counter()
+    ranked = []
+    for row in (candidates[index] for index in rng.permutation(len(candidates))):
+        ranked.append((turn[keys[row]], len(ranked), row))  # first images of all before seconds
+        turn[keys[row]] += 1
+    chosen = sorted(row for _, _, row in sorted(ranked)[:images])
+    names = sorted({keys[row] for row in chosen})
+    return _select(
+        dataset.manifest, chosen, roles, {key: number for number, key in enumerate(names)}
+    )
+
+
+def _tested(dataset: DataSet) -> tuple[list[int], dict[int, str]]:
+    """Return the rows of the first repeat in order, and the role of each; no distractors.
+
+    Distractors show nobody in particular, though they share a name.
+    """
+    splits = dataset.manifest.splits
+    if dataset.protocol is None:
+        roles = dict.fromkeys(range(len(splits)), IMAGE)
+    else:
+        repeat = dataset.protocol.repeats[0]
+        roles = dict.fromkeys(repeat.gallery.tolist(), "gallery")
+        roles |= dict.fromkeys(repeat.query.tolist(), "query")
+    return sorted(row for row in roles if splits[row] != "distractor"), roles
+
+
+def _select(
+    manifest: Manifest,
+    rows: list[int],
+    roles: dict[int, str],
+    numbers: dict[tuple[str, str], int],
+) -> Selection:
+    picked = manifest.select(rows)
+    ordered = sorted(numbers, key=numbers.__getitem__)
+    several = len({domain for domain, _ in ordered}) > 1
+    return Selection(
+        manifest=picked,
+        groups=tuple(numbers[key] for key in picked.identity_keys()),
+        identities=tuple(f"{domain}/{name}" if several else name for domain, name in ordered),
+        roles=tuple(roles[row] for row in rows),
+        rows=tuple(rows),
+    )

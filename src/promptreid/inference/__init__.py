@@ -1,0 +1,1 @@
+"""Trained models at work: images in, embeddings and texts out."""

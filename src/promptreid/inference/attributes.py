@@ -1,0 +1,320 @@
+"""Zero-shot attributes: which sentence does an image lie closest to?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from promptreid.data.batches.loading import TestLoader
+from promptreid.data.images.image_store import ImageStore
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.side_information import camera_rows, table_rows, table_values, view_rows
+from promptreid.errors import ConfigError, DataError, unknown_name
+from promptreid.inference.embed import Counter
+from promptreid.models.prompts.sentences import CONTEXT, fill_template, template_fields
+from promptreid.models.prompts.token_places import encode_sentences
+from promptreid.models.reid import ReIDModel
+from promptreid.models.towers.backbone import Backbone
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class AttributeScores:
+    """How well the values of one attribute are read off images.
+
+    Attributes:
+        attribute: Its name.
+        templates: The sentences whose text features were averaged.
+        values: The V values told apart, in ascending order.
+        counts: Images of each value, (V,).
+        recalls: Share of each value's images that were read right, (V,).
+        accuracy: Share of all images that were read right.
+        balanced_accuracy: Mean of the recalls.
+        chance: 1 / V, what guessing at random gets of both accuracies.
+        majority: Accuracy of always guessing the most frequent value.
+        missing: Images without a value, which count nowhere.
+    """
+
+    attribute: str
+    templates: tuple[str, ...]
+    values: tuple[str, ...]
+    counts: tuple[int, ...]
+    recalls: tuple[float, ...]
+    accuracy: float
+    balanced_accuracy: float
+    chance: float
+    majority: float
+    missing: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields, JSON-ready."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+
+def classify_attributes(
+    model: ReIDModel,
+    manifest: Manifest,
+    preprocess: Preprocess,
+    templates: Mapping[str, Sequence[str]],
+    *,
+    metadata: Mapping[str, Any],
+    device: torch.device,
+    batch_size: int = _BATCH,
+    progress: Counter | None = None,
+) -> dict[str, AttributeScores]:
+    """Read attributes off images by sentences alone, as CLIP classifies zero-shot.
+
+    Each image gets the value whose text feature has the largest cosine with the image's projected
+    feature. Each image is encoded once, whatever the number of attributes. An attribute never
+    enters the image tower as side information, since it may be the one that is asked for.
+
+    Args:
+        model: In eval mode afterwards.
+        manifest: Images to read; their values are the ones to choose from.
+        preprocess: That of the weights.
+        templates: Attribute to sentences with its name as a field. Further fields are attributes
+            too; the texts are then averaged over all their combinations in the data.
+        metadata: Of the weights; gives the rows of camera and view embeddings.
+        device: Where the model is.
+        batch_size: Images per forward pass.
+        progress: Where to report; None for silence.
+
+    Returns:
+        Scores of each attribute, in the order of `templates`.
+
+    Raises:
+        ConfigError: A sentence lacks its attribute, holds `{context}`, or is too long.
+        DataError: The data lack an attribute, or it has a single value.
+        WeightsError: The weights came without word embeddings.
+        UnreadableImage: An image cannot be decoded.
+    """
+    if not templates:
+        return {}
+    model.eval()
+    asked = {
+        name: (
+            _values(manifest, name),
+            value_texts(model.backbone, manifest, name, tuple(sentences)),
+        )
+        for name, sentences in templates.items()
+    }
+    images = project_images(
+        model,
+        manifest,
+        preprocess,
+        metadata=metadata,
+        device=device,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    return {
+        name: score_guesses(
+            manifest.attributes[name],
+            (images @ texts.cpu().T).argmax(dim=1),
+            values=values,
+            attribute=name,
+            templates=templates[name],
+        )
+        for name, (values, texts) in asked.items()
+    }
+
+
+def attribute_texts(
+    backbone: Backbone,
+    attribute: str,
+    templates: Sequence[str],
+    values: Sequence[str],
+    *,
+    others: Sequence[Mapping[str, str]] = ({},),
+) -> Tensor:
+    """Build one text feature per value of an attribute from several sentences (prompt ensemble).
+
+    t_v = normalise(mean_e normalise(T(sentence_e(v)))) (Radford et al., ICML 2021).
+
+    Args:
+        backbone: Text tower and tokenizer.
+        attribute: Its name, a field of each template.
+        templates: At least one sentence.
+        values: V values, underscores of which become spaces.
+        others: Combinations of the templates' further fields. The mean runs over all distinct
+            sentences, each counted once.
+
+    Returns:
+        (V, d) rows of length 1.
+
+    Raises:
+        ConfigError: A sentence lacks its attribute, holds `{context}`, is too long, or has a field
+            that `others` do not give.
+        DataError: Two values read alike.
+        WeightsError: The weights came without word embeddings.
+    """
+    if not templates:
+        raise ConfigError(f"There is no sentence for the attribute {attribute!r}; give one.")
+    for template in templates:
+        if attribute not in template_fields([template]) or "{" + CONTEXT + "}" in template:
+            raise ConfigError(
+                f"{template!r} cannot tell values of {attribute!r} apart: it must hold "
+                f"{{{attribute}}}, and no {{{CONTEXT}}}."
+            )
+    rows = []
+    for value in values:
+        filled = (
+            fill_template(template, {**other, attribute: value})
+            for template in templates
+            for other in others
+        )
+        rows.append(list(dict.fromkeys(filled)))
+    if len({tuple(row) for row in rows}) < len(rows):
+        raise DataError(f"Two values of {attribute!r} read alike: {', '.join(map(repr, values))}.")
+    sentences = [sentence for row in rows for sentence in row]
+    texts = encode_sentences(backbone.text, backbone.tokenizer, sentences).float()
+    parts = F.normalize(texts, dim=1).split([len(row) for row in rows])
+    return F.normalize(torch.stack([part.mean(dim=0) for part in parts]), dim=1)
+
+
+def score_guesses(
+    truth: Sequence[str],
+    guesses: Tensor,
+    *,
+    values: Sequence[str],
+    attribute: str,
+    templates: Sequence[str],
+) -> AttributeScores:
+    """Compare guessed values with the true ones.
+
+    Args:
+        truth: True value of each image, empty where missing, (N,).
+        guesses: (N,) index into `values`.
+        values: The values to choose from, each true for at least one image.
+        attribute: Name of the attribute, for the record.
+        templates: Its sentences, for the record.
+    """
+    rows = torch.from_numpy(table_rows(truth, values))
+    known = rows >= 0
+    rows, guesses = rows[known], guesses.cpu()[known]
+    counts = torch.bincount(rows, minlength=len(values))
+    right = torch.bincount(rows[guesses == rows], minlength=len(values))
+    recalls = right.double() / counts
+    return AttributeScores(
+        attribute=attribute,
+        templates=tuple(templates),
+        values=tuple(values),
+        counts=tuple(counts.tolist()),
+        recalls=tuple(recalls.tolist()),
+        accuracy=int(right.sum()) / len(rows),
+        balanced_accuracy=float(recalls.mean()),
+        chance=1 / len(values),
+        majority=int(counts.max()) / len(rows),
+        missing=int((~known).sum()),
+    )
+
+
+def _values(manifest: Manifest, attribute: str) -> tuple[str, ...]:
+    """Return the values to choose from."""
+    _check_known(manifest, [attribute])
+    values = tuple(str(value) for value in table_values(manifest.attributes[attribute]))
+    if len(values) < 2:
+        only = f"only {values[0]!r}" if values else "no values"
+        raise DataError(
+            f"The attribute {attribute!r} of {manifest.name} has {only}, so there is nothing to "
+            "tell apart. Leave it out, or score data in which it differs."
+        )
+    return values
+
+
+def value_texts(
+    backbone: Backbone, manifest: Manifest, attribute: str, templates: tuple[str, ...]
+) -> Tensor:
+    """Return the text feature of each value of an attribute in the data, in ascending order.
+
+    Args:
+        backbone: Text tower and tokenizer.
+        manifest: Gives the values, and those of what else the sentences name, over which the
+            features are averaged.
+        attribute: A field of each sentence.
+        templates: The sentences.
+
+    Returns:
+        (V, d) rows of length 1.
+
+    Raises:
+        ConfigError: As `attribute_texts`.
+        DataError: The data lack an attribute, it has a single value, or two values read alike.
+        WeightsError: The weights came without word embeddings.
+    """
+    names = [name for name in template_fields(templates) if name not in (attribute, CONTEXT)]
+    _check_known(manifest, names)
+    rows = zip(*(manifest.attributes[name] for name in names), strict=True)
+    distinct = sorted({row for row in rows if all(row)})
+    if names and not distinct:
+        raise DataError(f"No image of {manifest.name} has a value for {', '.join(names)}.")
+    others = [dict(zip(names, row, strict=True)) for row in distinct] or [{}]
+    return attribute_texts(
+        backbone, attribute, templates, _values(manifest, attribute), others=others
+    )
+
+
+def _check_known(manifest: Manifest, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in manifest.attributes:
+            raise DataError(
+                unknown_name(f"attribute of {manifest.name}", name, manifest.attributes)
+            )
+
+
+def project_images(
+    model: ReIDModel,
+    manifest: Manifest,
+    preprocess: Preprocess,
+    *,
+    metadata: Mapping[str, Any],
+    device: torch.device,
+    batch_size: int,
+    progress: Counter | None,
+) -> Tensor:
+    """Encode all images in the space shared with text.
+
+    Args:
+        model: In eval mode.
+        manifest: Rows to encode.
+        preprocess: That of the weights.
+        metadata: Of the weights; gives the rows of camera and view embeddings. An attribute never
+            enters the image tower.
+        device: Where the model is.
+        batch_size: Images per forward pass.
+        progress: Where to report; None for silence.
+
+    Returns:
+        (N, d) rows of length 1, on the CPU.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+    """
+    cameras = torch.from_numpy(camera_rows(manifest, metadata))
+    views = torch.from_numpy(view_rows(manifest, metadata, attributes=False))
+    store = ImageStore(
+        manifest.images(), preprocess.image_size, preprocess.test_interpolation, cache=False
+    )
+    found: list[Tensor] = []
+    if progress is not None:
+        progress.start(f"reading attributes of {manifest.name}", len(manifest), "images")
+    with torch.no_grad():
+        for rows, images in TestLoader(store, preprocess, batch_size, device=device).batches():
+            sides = cameras[rows].to(device), views[rows].to(device)
+            projected = model.features(images, *sides).projected
+            found.append(F.normalize(projected.float(), dim=1).cpu())
+            if progress is not None:
+                progress.advance(len(rows))
+    if progress is not None:
+        progress.finish()
+    return torch.cat(found)

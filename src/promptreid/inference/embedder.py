@@ -1,0 +1,311 @@
+"""The object `promptreid.load` gives: images and sentences to retrieval vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from promptreid.data.images.decode import read_image, to_uint8
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.images.transforms import normalize, resize
+from promptreid.data.side_information import named_rows, side_values
+from promptreid.errors import DataError, WeightsError
+from promptreid.evaluation.thresholds.threshold import Comparison, Threshold
+from promptreid.inference.device import is_bf16_native, pick_device
+from promptreid.inference.embed import embed_images
+from promptreid.inference.published_clip_reid import read_clip_reid
+from promptreid.models.checkpoint import load_model
+from promptreid.models.prompts.identity_prompt import encode_sentences
+from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.reid import ReIDModel
+from promptreid.models.towers.precision import in_precision
+from promptreid.runs.run_folder import RunFolder, weights_in
+
+ImageLike = str | Path | Image.Image | np.ndarray
+Name = str | int | tuple[str, str] | None
+Names = Sequence[Name] | Tensor
+
+_PUBLISHED = (".pth", ".pt", ".bin")
+
+NO_THRESHOLD = (
+    "This model has no threshold for the same identity. Choose one on images of people that it was "
+    "not trained on: promptreid threshold RUN --data folder:/path/to/folders (one folder per "
+    "person), or from Python: model.metadata['verification'] = choose_threshold("
+    "Embeddings.from_vectors(model.embed(paths), identities), far=1e-3).to_dict(), both names from "
+    "promptreid.evaluation."
+)
+
+
+class Embedder:
+    """A trained model with its preprocessing, ready for inference.
+
+    Attributes:
+        model: The model, in eval mode.
+        preprocess: Size, pixel statistics and filter its images need.
+        metadata: What the checkpoint says about itself.
+        device: Where it computes.
+        precision: Number type of the matrices, "float32" or "bfloat16".
+    """
+
+    def __init__(
+        self,
+        model: ReIDModel,
+        preprocess: Preprocess,
+        metadata: dict[str, Any],
+        *,
+        device: str | torch.device = "cpu",
+        precision: str = "float32",
+    ) -> None:
+        self.device = torch.device(device)
+        kept = in_precision(model, precision, native=is_bf16_native(self.device))
+        self.precision = "float32" if kept is model else "bfloat16"
+        self.model = kept.to(self.device).eval()
+        self.preprocess = preprocess
+        self.metadata = metadata
+
+    @property
+    def width(self) -> int:
+        """Length of an embedding."""
+        return self.model.embedding_width
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """From which score two images count as one identity, and what that rests on; None without.
+
+        Raises:
+            WeightsError: What the checkpoint says of it is damaged.
+        """
+        record = self.metadata.get("verification")
+        if record is None:
+            return None
+        try:
+            return Threshold.from_dict(record)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise WeightsError(
+                f"The threshold of this model is damaged: {record!r}. It needs the numbers "
+                "threshold, far and pairs."
+            ) from error
+
+    def embed(
+        self,
+        images: ImageLike | Iterable[ImageLike] | Tensor,
+        cameras: Names | None = None,
+        views: Names | None = None,
+        *,
+        attributes: Mapping[str, Sequence[str]] | None = None,
+        prompt: str | None = None,
+        flip: bool = False,
+        batch_size: int = 64,
+    ) -> Tensor:
+        """Turn images into retrieval vectors.
+
+        Args:
+            images: Paths, Pillow images or (H, W, 3) arrays; one or many. Or a tensor (N, 3, H, W)
+                of the model's size, taken as already normalised.
+            cameras: Camera of each image, as the training data name it ("gate6", or 6 for "6");
+                None where unknown, as is every camera that did not train. A model that was trained
+                on several data sets takes pairs of data set and camera, and the camera alone where
+                only one of them has it. Only models with camera embeddings read it.
+            views: View of each image, likewise; or the value of the attribute, such as
+                "palmar right", for a model trained with `sie.attribute`.
+            attributes: Attribute to its value for each image, for a model whose sentences name
+                attributes of the image. None, where they are unknown, averages over all sentences.
+            prompt: Kind of sentence of a model with a sentence per image: "composed" with a word
+                computed from the image, "simplified" without, which is faster; None for what the
+                recipe chose.
+            flip: Average each vector with that of the mirrored image. Costs a second pass.
+            batch_size: Images per forward pass.
+
+        Returns:
+            (N, width) float32 rows of length 1, on the CPU.
+
+        Raises:
+            DataError: An image cannot be read, there are not as many cameras, views or values of an
+                attribute as images, or the model has no sentence with these values.
+            ModelError: A tensor has another size than the model takes.
+            ConfigError: `prompt` is unknown, or the model has no sentence per image.
+        """
+        if isinstance(images, str | Path | Image.Image | np.ndarray):
+            images = [images]
+        items = images if isinstance(images, Tensor) else list(images)
+        count = len(items)
+        camera_rows = self._rows(cameras, "camera", count)
+        view_rows = self._rows(views, "view", count)
+        variants = self._variants(attributes, count)
+        numbers = (camera_rows, view_rows, variants)
+        vectors = torch.empty(count, self.width)
+        # no_grad, not inference_mode: reduced precision is several times slower under the latter.
+        with torch.no_grad():
+            for start in range(0, count, batch_size):
+                part = slice(start, start + batch_size)
+                batch = self._batch(items[part]).to(self.device)
+                sides = [None if rows is None else rows[part] for rows in numbers]
+                found = embed_images(self.model, batch, *sides, flip=flip, prompt=prompt)
+                vectors[part] = found.cpu()
+        return vectors
+
+    def same(
+        self,
+        first: ImageLike,
+        second: ImageLike,
+        *,
+        cameras: Sequence[Name] | None = None,
+        views: Sequence[Name] | None = None,
+        attributes: Mapping[str, Sequence[str]] | None = None,
+    ) -> Comparison:
+        """Say whether two images show one identity.
+
+        The threshold is that of the checkpoint (`metadata["verification"]`), chosen on validation
+        pairs. It stands for the false accept rate on those pairs; on images of another kind the
+        rate may be another, and where they show identities that training has seen (the answer's
+        `source` says so) strangers are accepted more often.
+
+        Args:
+            first: An image.
+            second: Another.
+            cameras: The two cameras, as in `embed`.
+            views: The two views, as in `embed`.
+            attributes: Two values of each attribute, as in `embed`.
+
+        Returns:
+            Score, threshold, false accept rate, what that rests on, and how many strangers score so
+            high; true where the images show one identity.
+
+        Raises:
+            WeightsError: The checkpoint has no threshold.
+            DataError: As for `embed`.
+        """
+        chosen = self.threshold
+        if chosen is None:
+            raise WeightsError(NO_THRESHOLD)
+        pair = self.embed([first, second], cameras, views, attributes=attributes)
+        return chosen.compare(float(pair[0] @ pair[1]))
+
+    def embed_text(self, sentences: str | Sequence[str], *, batch_size: int = 256) -> Tensor:
+        """Turn sentences into vectors of the joint image-text space.
+
+        They compare with an image's `projected` feature, so with `embed` only for models whose
+        embedding is that feature alone, such as zero-shot ones.
+
+        Args:
+            sentences: One or many.
+            batch_size: Sentences per forward pass.
+
+        Returns:
+            (N, d) float32 rows of length 1, on the CPU.
+
+        Raises:
+            ConfigError: A sentence is too long.
+            WeightsError: The weights came without word embeddings.
+        """
+        sentences = [sentences] if isinstance(sentences, str) else list(sentences)
+        backbone = self.model.backbone
+        found = encode_sentences(backbone.text, backbone.tokenizer, sentences, chunk=batch_size)
+        return F.normalize(found.float(), dim=1).cpu()
+
+    def _batch(self, images: Sequence[ImageLike] | Tensor) -> Tensor:
+        if isinstance(images, Tensor):
+            return images.float()
+        size, filter_name = self.preprocess.image_size, self.preprocess.test_interpolation
+        pixels = torch.stack([resize(_pixels(image), size, filter_name) for image in images])
+        return normalize(pixels, self.preprocess)
+
+    def _rows(self, names: Names | None, word: str, count: int) -> Tensor | None:
+        """Translate cameras or views to rows of the trained table, -1 for unknown."""
+        if names is None or self.model.sie is None:
+            return None
+        values = names.tolist() if isinstance(names, Tensor | np.ndarray) else list(names)
+        if len(values) != count:
+            raise DataError(f"There are {count} images but {len(values)} {word}s; give one each.")
+        rows = named_rows(values, side_values(self.metadata.get(f"{word}_values") or ()), word)
+        return torch.from_numpy(rows).to(self.device)
+
+    def _variants(
+        self, attributes: Mapping[str, Sequence[str]] | None, count: int
+    ) -> Tensor | None:
+        """Find the sentence of each image; None where there is one or they are not known."""
+        prompt = self.model.prompt
+        if attributes is None or not isinstance(prompt, ImagePrompt) or len(prompt.variants) < 2:
+            return None
+        for name, values in attributes.items():
+            if isinstance(values, str) or len(values) != count:
+                raise DataError(
+                    f"There are {count} images, so the attribute {name!r} needs a list of as many "
+                    f"values, got {values!r}."
+                )
+        return prompt.variants_of(attributes, images=count).to(self.device)
+
+
+def load(
+    path: str | Path,
+    device: str | torch.device | None = None,
+    *,
+    image_size: tuple[int, int] | None = None,
+    views: int = 0,
+    precision: str = "float32",
+) -> Embedder:
+    """Load a trained model for inference.
+
+    Args:
+        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, or a
+            published CLIP-ReID `.pth`.
+        device: Where it computes; None for CUDA or MPS where there is one, else the CPU.
+        image_size: Height and width a published `.pth` was trained with, where the file leaves it
+            open.
+        views: Number of views in a published `.pth`'s side-information table.
+        precision: "float32"; "bfloat16" for embeddings that are computed several times as fast
+            where it is native, and whose cosine to those of float32 is 0.9999 or more; "auto" for
+            the latter where device and architecture allow it.
+
+    Returns:
+        The model, ready to embed.
+
+    Raises:
+        WeightsError: There is no such file, or it is none of the three.
+        RunError: The checkpoint in a run folder is another run's.
+        ConfigError: The device is not there, or the precision is unknown.
+        ModelError: The architecture does not embed in bfloat16.
+    """
+    place = pick_device(None if device is None else str(device))
+    path = Path(path)
+    if path.is_dir():
+        path = checkpoint_of(path)
+    if path.suffix in _PUBLISHED:
+        model, metadata = read_clip_reid(path, image_size=image_size, views=views)
+    else:
+        model, metadata = load_model(path)
+        run = RunFolder.of(path)
+        if run is not None:
+            run.check_id(path, metadata.get("run", run.id))
+    if "preprocess" not in metadata:
+        raise WeightsError(
+            f"{path} does not say how its images are prepared, so it cannot embed any."
+        )
+    preprocess = Preprocess.from_dict(metadata["preprocess"])
+    return Embedder(model, preprocess, metadata, device=place, precision=precision)
+
+
+def checkpoint_of(folder: Path) -> Path:
+    """Give the checkpoint that a run folder is loaded from: its best, else its last.
+
+    Raises:
+        WeightsError: It has neither.
+    """
+    found = weights_in(folder)
+    if found is not None:
+        return found
+    there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
+    raise WeightsError(f"{folder} is not a run folder: it has no checkpoints. It holds {there}.")
+
+
+def _pixels(image: ImageLike) -> Tensor:
+    if isinstance(image, str | Path):
+        return read_image(Path(image))
+    return to_uint8(image)

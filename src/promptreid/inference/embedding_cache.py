@@ -1,0 +1,128 @@
+"""Embeddings on disk, so that a figure drawn again does not embed again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import torch
+
+from promptreid import __version__
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.side_information import camera_rows
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.embeddings.sentence_share import SentenceShare
+from promptreid.inference.embed import Counter
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.sentence_embed import embed_with_sentences
+
+_METADATA = ("preprocess", "camera_values", "view_values")
+
+
+def default_cache() -> Path:
+    """Return the folder of embeddings: below `XDG_CACHE_HOME`, else below `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "promptreid" / "embeddings"
+
+
+def cached_embeddings(
+    embedder: Embedder,
+    manifest: Manifest,
+    *,
+    folder: Path | None,
+    flip: bool = False,
+    sentences: SentenceShare | None = None,
+    batch_size: int = 64,
+    progress: Counter | None = None,
+) -> Embeddings:
+    """Embed a manifest, or read what was embedded before.
+
+    Args:
+        embedder: The model.
+        manifest: Rows to embed.
+        folder: Where embeddings are kept; None to keep none.
+        flip: Average each embedding with that of the mirrored image.
+        sentences: What sentences have to say in the similarity; None for images alone.
+        batch_size: Images per forward pass.
+        progress: Where to report.
+
+    Returns:
+        Unit vectors, row for row. A file that cannot be read is replaced, and one that cannot be
+        written is done without.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+    """
+    path = (
+        None
+        if folder is None
+        else folder
+        / f"{embedding_key(embedder, manifest, flip=flip, sentences=sentences)}.safetensors"
+    )
+    if path is not None and path.is_file():
+        with contextlib.suppress(EvaluationError):
+            return Embeddings.load(path)
+    found = embed_with_sentences(
+        embedder.model,
+        manifest,
+        embedder.preprocess,
+        metadata=embedder.metadata,
+        device=embedder.device,
+        sentences=sentences,
+        batch_size=batch_size,
+        flip=flip,
+        progress=progress,
+    )
+    if path is not None:
+        with contextlib.suppress(EvaluationError, OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            found.save(path)
+    return found
+
+
+def embedding_key(
+    embedder: Embedder,
+    manifest: Manifest,
+    *,
+    flip: bool = False,
+    sentences: SentenceShare | None = None,
+) -> str:
+    """Return a name that changes with anything that embeddings depend on.
+
+    That is: the weights and how the model is put together, how images are prepared and whether they
+    are mirrored, what sentences have to say, the rows, and size and time of change of each image
+    file.
+    """
+    digest = hashlib.sha256()
+    described = {
+        "version": __version__,
+        "model": embedder.model.describe(),
+        "metadata": {key: embedder.metadata.get(key) for key in _METADATA},
+        "side": embedder.metadata.get("recipe", {}).get("sie"),
+        "device": embedder.device.type,
+        "flip": flip,
+        "sentences": None if sentences is None else [sentences.share, dict(sentences.templates)],
+        "rows": manifest.fingerprint(),
+        # Where a model knows cameras of several data sets, they hang on which of them this is.
+        "cameras": camera_rows(manifest, embedder.metadata).tolist(),
+        "files": [_stamp(manifest.path(row)) for row in range(len(manifest))],
+    }
+    digest.update(json.dumps(described, sort_keys=True).encode())
+    for name, tensor in sorted(embedder.model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _stamp(path: Path) -> list[int]:
+    """Return size and time of change of a file; nothing where it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]

@@ -1,0 +1,106 @@
+"""Zero-shot retrieval with text: what sentences say of two images counts beside how they look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from promptreid.data.images.image_store import ImageStore
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.embeddings.sentence_share import SentenceShare
+from promptreid.inference.attributes import project_images, value_texts
+from promptreid.inference.embed import Counter, embed_manifest
+from promptreid.models.reid import ReIDModel
+
+
+def embed_with_sentences(
+    model: ReIDModel,
+    manifest: Manifest,
+    preprocess: Preprocess,
+    *,
+    metadata: Mapping[str, Any],
+    device: torch.device,
+    sentences: SentenceShare | None,
+    batch_size: int = 64,
+    flip: bool = False,
+    prompt: str | None = None,
+    store: ImageStore | None = None,
+    progress: Counter | None = None,
+) -> Embeddings:
+    """Embed every row of a manifest, and put beside it what sentences say of the image.
+
+    The image reads each attribute as CLIP classifies zero-shot: p_a = softmax(cos(x, t_v) / tau)
+    over the values v of the attribute, tau as the backbone was pretrained. The cosine of two of
+    the vectors that come out is
+
+        (1 - s) cos(e_1, e_2) + s mean_a cos(p_a1, p_a2),
+
+    so everything that ranks, joins or verifies embeddings works on them as on any others. The
+    values to choose from are those that occur in the data; the image's own value is never read.
+
+    Args:
+        model: In eval mode afterwards.
+        manifest: Rows to embed.
+        preprocess: That of the weights.
+        metadata: Of the weights.
+        device: Where the model is.
+        sentences: Share and sentences; None, or none that is usable here, for images alone.
+        batch_size: Images per forward pass.
+        flip: As in `embed_manifest`; sentences are read off the image as it is.
+        prompt: As in `embed_manifest`.
+        store: As in `embed_manifest`.
+        progress: Where to report.
+
+    Raises:
+        ConfigError: A sentence lacks its attribute, holds `{context}`, or is too long.
+        DataError: Two values read alike, or a further field of a sentence is not in the data.
+        WeightsError: The weights came without word embeddings.
+        UnreadableImage: An image cannot be decoded.
+    """
+    shared = {"metadata": metadata, "device": device, "batch_size": batch_size}
+    found = embed_manifest(
+        model,
+        manifest,
+        preprocess,
+        flip=flip,
+        prompt=prompt,
+        store=store,
+        progress=progress,
+        **shared,
+    )
+    sentences = None if sentences is None else sentences.usable(manifest)
+    if sentences is None or not sentences.templates:
+        return found
+    texts = [
+        value_texts(model.backbone, manifest, name, tuple(templates)).cpu()
+        for name, templates in sentences.templates.items()
+    ]
+    projected = project_images(model, manifest, preprocess, progress=progress, **shared)
+    scale = float(model.backbone.logit_scale.detach().exp())
+    readings = [torch.softmax(scale * projected @ text.T, dim=1) for text in texts]
+    return replace(found, vectors=join_readings(found.vectors, readings, sentences.share))
+
+
+def join_readings(vectors: Tensor, readings: Sequence[Tensor], share: float) -> Tensor:
+    """Put probabilities beside embeddings so that cosines are weighted means of both cosines.
+
+    Args:
+        vectors: (N, D) rows of length 1.
+        readings: (N, V) for each of A attributes, not all zero in a row.
+        share: s, what the attributes have together.
+
+    Returns:
+        (N, D + V_1 + ... + V_A) rows of length 1, float32.
+    """
+    one = (share / len(readings)) ** 0.5
+    parts = [(1 - share) ** 0.5 * vectors.float()]
+    parts += [one * F.normalize(reading.float(), dim=1) for reading in readings]
+    # Roots and norms are rounded, so the whole is not of length 1 to the last bit.
+    return F.normalize(torch.cat(parts, dim=1), dim=1)

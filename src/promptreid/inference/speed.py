@@ -1,0 +1,130 @@
+"""How many images a second a model embeds, by the kind of its sentences."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from promptreid.data.images.image_store import ImageStore
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.images.transforms import normalize
+from promptreid.inference.embed import embed_images
+from promptreid.models.reid import ReIDModel
+
+_BATCHES = 4
+_SECONDS = 1.0
+_ROUNDS = 50
+_TOWER = ""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Images per second, of the model's computation alone.
+
+    Attributes:
+        images_per_second: Of the whole embedding.
+        tower_images_per_second: Of the image tower alone, without sentence, interaction and head.
+        batch_size: Images per forward pass.
+        device: Where it was measured, such as "cpu" or "cuda".
+    """
+
+    images_per_second: float
+    tower_images_per_second: float
+    batch_size: int
+    device: str
+
+    @property
+    def of_tower(self) -> float:
+        """Speed as a share of the image tower's own."""
+        return self.images_per_second / self.tower_images_per_second
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all numbers, JSON-ready."""
+        return {**asdict(self), "of_tower": self.of_tower}
+
+
+@torch.no_grad()
+def measure_speed(
+    model: ReIDModel,
+    store: ImageStore,
+    preprocess: Preprocess,
+    *,
+    prompts: Sequence[str],
+    device: torch.device,
+    variants: Tensor | None = None,
+    batch_size: int = 64,
+    flip: bool = False,
+) -> dict[str, Speed]:
+    """Time the embedding of images that are decoded and on the device already.
+
+    Up to four batches, spread over the store, are embedded with each kind of sentence and by the
+    image tower alone, in turns, so that whatever else the machine does meets all of them. One batch
+    of each goes before, untimed; there texts without a word are computed, once. Then rounds follow
+    until each has run for a second. The median batch counts. Bringing the vectors back to memory is
+    included, reading images is not.
+
+    Args:
+        model: In eval mode afterwards.
+        store: Images resized with the test filter.
+        preprocess: That of the weights.
+        prompts: Kinds of sentences, as in `ReIDModel.derived`.
+        device: Where the model is.
+        variants: (N,) sentences of an image prompt, row for row of the store.
+        batch_size: Images per forward pass; fewer where the store is smaller.
+        flip: As in `embed_images`, of the image tower too.
+
+    Returns:
+        The speed for each kind.
+
+    Raises:
+        ConfigError: As `ReIDModel.derived`.
+        UnreadableImage: An image cannot be decoded.
+    """
+    model.eval()
+    size = min(batch_size, len(store))
+    rows = np.linspace(0, len(store) - 1, min(_BATCHES, len(store) // size) * size).astype(np.int64)
+    batches = []
+    for part in rows.reshape(-1, size):
+        images = normalize(store.batch(part).to(device), preprocess)
+        own = None if variants is None else variants[torch.from_numpy(part)].to(device)
+        batches.append((images, own))
+
+    def tower(images: Tensor, _: Tensor | None) -> Tensor:
+        found = model.backbone.image(images).projected
+        return found + model.backbone.image(images.flip(3)).projected if flip else found
+
+    def whole(prompt: str) -> Callable[[Tensor, Tensor | None], Tensor]:
+        return lambda images, own: embed_images(
+            model, images, variants=own, flip=flip, prompt=prompt
+        )
+
+    seconds = _median_seconds({_TOWER: tower, **{name: whole(name) for name in prompts}}, batches)
+    return {
+        name: Speed(size / seconds[name], size / seconds[_TOWER], size, device.type)
+        for name in prompts
+    }
+
+
+def _median_seconds(
+    runners: Mapping[str, Callable[[Tensor, Tensor | None], Tensor]],
+    batches: Sequence[tuple[Tensor, Tensor | None]],
+) -> dict[str, float]:
+    times: dict[str, list[float]] = {name: [] for name in runners}
+    for run in runners.values():
+        run(*batches[0]).cpu()
+    for _ in range(_ROUNDS):
+        for batch in batches:
+            for name, run in runners.items():
+                begun = time.perf_counter()
+                run(*batch).cpu()  # waits for the device
+                times[name].append(time.perf_counter() - begun)
+        if all(sum(spent) >= _SECONDS for spent in times.values()):
+            break
+    return {name: statistics.median(spent) for name, spent in times.items()}

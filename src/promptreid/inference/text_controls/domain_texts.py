@@ -1,0 +1,159 @@
+"""Whether the domain that a text names matters: images against texts of their own and swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.uncertainty.intervals import LEVEL, RESAMPLES, Difference, percentiles
+from promptreid.evaluation.uncertainty.resampling import draw_weights, group_sums, weighted_means
+from promptreid.models.prompts.identity_prompt import IdentityPrompt
+
+
+@dataclass(frozen=True)
+class DomainTexts:
+    """How often images of one domain lie closest to the text of their own identity.
+
+    The candidates are the texts of all training identities of the domain.
+
+    Attributes:
+        domain: Its name.
+        own: Share of the images, with the tokens of the identity's own domain in the texts.
+        swapped: With those of another domain, the mean over all others.
+        neutral: With the mean of all domains' tokens.
+        over_swapped: Own minus swapped, paired over identities.
+        images: Number of images.
+        identities: Number of identities, those of the texts.
+    """
+
+    domain: str
+    own: float
+    swapped: float
+    neutral: float
+    over_swapped: Difference
+    images: int
+    identities: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields, JSON-ready."""
+        return {
+            "domain": self.domain,
+            "own": self.own,
+            "swapped": self.swapped,
+            "neutral": self.neutral,
+            "own_minus_swapped": self.over_swapped.to_dict(),
+            "images": self.images,
+            "identities": self.identities,
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> DomainTexts:
+        """Read what `to_dict` gave.
+
+        Raises:
+            EvaluationError: Something is missing or of another kind.
+        """
+        try:
+            return cls(
+                domain=str(record["domain"]),
+                **{name: float(record[name]) for name in ("own", "swapped", "neutral")},
+                over_swapped=Difference.from_dict(record["own_minus_swapped"]),
+                images=int(record["images"]),
+                identities=int(record["identities"]),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise EvaluationError(
+                f"These scores do not say what swapped domain tokens do: {error!r}. Train again."
+            ) from error
+
+    def verdict(self) -> str:
+        """Say in a sentence whether the tokens of a domain say something of it."""
+        found, level = self.over_swapped, f"{100 * LEVEL:g} % interval"
+        told = (
+            f"{100 * found.value:.2f} points ({level} {100 * found.low:.2f} to "
+            f"{100 * found.high:.2f}) more training images of {self.domain} to their text than "
+            f"another domain's, {100 * self.own:.2f} % for {100 * self.swapped:.2f} %"
+        )
+        if found.low > 0:
+            return f"Domain tokens matter to the texts: a domain's own bring {told}."
+        return f"Domain tokens do not help the texts: a domain's own bring {told}."
+
+
+def compare_domain_texts(
+    prompt: IdentityPrompt,
+    images: Tensor,
+    labels: Tensor,
+    variants: Tensor,
+    domains: Sequence[str],
+    *,
+    seed: int = 0,
+) -> tuple[DomainTexts, ...]:
+    """Find the closest text of each image, by cosine, among those of its domain.
+
+    Args:
+        prompt: With tokens of K domains, two or more.
+        images: (N, d) features in the joint space.
+        labels: (N,) identity of each.
+        variants: (N,) sentence that each image goes with.
+        domains: Names of the K domains.
+        seed: Of the resamples.
+
+    Returns:
+        One entry for each domain that has images.
+    """
+    assert prompt.domains is not None
+    place = prompt.domains.to(labels.device)
+    count = len(domains)
+    banks = [prompt.bank(), *(prompt.swapped(shift) for shift in range(1, count))]
+    neutral = prompt.neutral()[None].expand(len(banks[0]), -1, -1)
+    own, *swapped, mean = (
+        _found(images, bank, labels, variants, place) for bank in (*banks, neutral)
+    )
+    other = torch.stack(swapped).mean(0)
+    found = []
+    for number, name in enumerate(domains):
+        rows = place[labels] == number
+        if not rows.any():
+            continue
+        identities = int((place == number).sum())
+        found.append(
+            DomainTexts(
+                domain=name,
+                own=float(own[rows].mean()),
+                swapped=float(other[rows].mean()),
+                neutral=float(mean[rows].mean()),
+                over_swapped=_difference(own[rows] - other[rows], labels[rows], seed),
+                images=int(rows.sum()),
+                identities=identities,
+            )
+        )
+    return tuple(found)
+
+
+def _found(images: Tensor, bank: Tensor, labels: Tensor, variants: Tensor, place: Tensor) -> Tensor:
+    """Say which images lie closest to their identity's text, (N,) float64 of ones and zeros."""
+    texts = torch.nn.functional.normalize(bank.to(images.device).float(), dim=2)
+    found = torch.zeros(len(images), dtype=torch.float64)
+    for variant in variants.unique().tolist():
+        for domain in place[labels].unique().tolist():
+            rows = (variants == variant) & (place[labels] == domain)
+            known = (place == domain).nonzero()[:, 0]
+            best = known[(images[rows].float() @ texts[variant, known].T).argmax(1)]
+            found[rows.cpu()] = (best == labels[rows]).double().cpu()
+    return found
+
+
+def _difference(changes: Tensor, labels: Tensor, seed: int) -> Difference:
+    """Give the mean change of images and its interval over drawn identities."""
+    names, rows = labels.cpu().unique(return_inverse=True)
+    weights = draw_weights(len(names), RESAMPLES, seed)
+    counts = torch.bincount(rows, minlength=len(names))
+    sums = group_sums(changes[:, None], rows.tolist(), len(names))
+    drawn = weighted_means(weights, sums, counts)[:, 0]
+    above = ((drawn > 0).double() + (drawn == 0).double() / 2).mean()
+    return Difference(float(changes.mean()), *percentiles(drawn, LEVEL), float(above))

@@ -1,0 +1,241 @@
+"""The same images embedded with their own words, with words of other images, and with none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from promptreid.data.batches.loading import TestLoader
+from promptreid.data.images.image_store import ImageStore
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.side_information import camera_rows, view_rows
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.inference.embed import (
+    Counter,
+    labelled,
+    open_images,
+    parts_of,
+    sentence_rows,
+)
+from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.reid import ReIDModel
+from promptreid.models.towers.image_tower import ImageFeatures
+
+DRAWS = 3
+_KEPT = 2**30  # bytes of image features that wait for words of other images
+
+
+@dataclass(frozen=True, eq=False)
+class WordEmbeddings:
+    """Embeddings of the same images that differ in the words of their sentences alone.
+
+    Attributes:
+        own: Each image with the word that was computed from it.
+        permuted: Each image with the word of another image, one entry a draw.
+        none: Each image with the sentence that has no word.
+    """
+
+    own: Embeddings
+    permuted: tuple[Embeddings, ...]
+    none: Embeddings
+
+
+def derangement(count: int, generator: torch.Generator) -> Tensor:
+    """Draw a permutation that leaves nothing in its place: one random cycle through all.
+
+    Args:
+        count: Number of places, at least two.
+        generator: Source of the draw.
+
+    Returns:
+        (count,) int64; place i gets what was in place `result[i]`.
+    """
+    cycle = torch.randperm(count, generator=generator)
+    drawn = torch.empty_like(cycle)
+    drawn[cycle] = cycle.roll(1)
+    return drawn
+
+
+@torch.no_grad()
+def embed_words(
+    model: ReIDModel,
+    manifest: Manifest,
+    preprocess: Preprocess,
+    *,
+    metadata: Mapping[str, Any],
+    device: torch.device,
+    draws: int = DRAWS,
+    seed: int = 0,
+    batch_size: int = 64,
+    flip: bool = False,
+    store: ImageStore | None = None,
+    progress: Counter | None = None,
+) -> WordEmbeddings:
+    """Embed every row of a manifest with its own word, with those of other images, and with none.
+
+    Images are decoded and run through the image tower once; what follows the tower is computed
+    anew for every kind. Words are exchanged among all images where 1 GiB holds what the tower gave
+    of them, else among as many consecutive ones as it holds. Everything but the word stays with the
+    image, the attributes that its sentence names too. The embeddings with own words are those of
+    `embed_manifest`, to the bit.
+
+    Args:
+        model: Whose retrieval vector reads the sentence of an image prompt; in eval mode
+            afterwards.
+        manifest: Rows to embed, at least two.
+        preprocess: That of the weights.
+        metadata: Of the weights, as in `embed_manifest`.
+        device: Where the model is.
+        draws: How often words are exchanged.
+        seed: Of the exchanges.
+        batch_size: Images per forward pass.
+        flip: Average each vector with that of the mirrored image, which has a word of its own.
+        store: What `open_images` gave for these rows; None to read them from the disk.
+        progress: Where to report; None for silence.
+
+    Raises:
+        EvaluationError: No word reaches the retrieval vector, there is a single image, or no draw.
+        UnreadableImage: An image cannot be decoded.
+    """
+    check_words(model)
+    if len(manifest) < 2 or draws < 1:
+        raise EvaluationError(
+            f"Exchanging words takes two images or more and one draw or more; there are "
+            f"{len(manifest)} images and {draws} draws."
+        )
+    model.eval()
+    store = open_images(manifest, preprocess, cache=False) if store is None else store
+    cameras = torch.from_numpy(camera_rows(manifest, metadata))
+    views = torch.from_numpy(view_rows(manifest, metadata))
+    variants = sentence_rows(model, manifest)
+    exchange = _Exchange(model, len(manifest), draws, torch.Generator().manual_seed(seed))
+    if progress is not None:
+        title = f"embedding {manifest.name} with own, exchanged and no words"
+        progress.start(title, len(manifest), "images")
+    for rows, images in TestLoader(store, preprocess, batch_size, device=device).batches():
+        picked = torch.as_tensor(rows)
+        for part in parts_of(images):
+            here, pixels = picked[part], images[part]
+            sides = cameras[here].to(device), views[here].to(device)
+            mirrored = (model.features(pixels.flip(3), *sides),) if flip else ()
+            exchange.add(
+                here,
+                (model.features(pixels, *sides), *mirrored),
+                None if variants is None else variants[here].to(device),
+            )
+        if progress is not None:
+            progress.advance(len(picked))
+    exchange.finish()
+    if progress is not None:
+        progress.finish()
+    return WordEmbeddings(
+        own=labelled(exchange.own, manifest),
+        permuted=tuple(labelled(vectors, manifest) for vectors in exchange.permuted),
+        none=labelled(exchange.none, manifest),
+    )
+
+
+def check_words(model: ReIDModel) -> None:
+    """Raise `EvaluationError` where no word of an image reaches the retrieval vector."""
+    if not isinstance(model.prompt, ImagePrompt):
+        raise EvaluationError(
+            "This model has no sentence for each image (prompt.kind: image), so there is no word "
+            "to exchange."
+        )
+    if not model.reads_sentence:
+        raise EvaluationError(
+            f"This model retrieves with {', '.join(model.embedding.features)}, which read no "
+            "sentence, so no word can change a score (embedding.features)."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Images that ran through the tower together.
+
+    Attributes:
+        rows: (B,) of the manifest.
+        sides: Features of the images, and of their mirror images where those count.
+        words: The words computed from each.
+        variants: (B,) sentences of an image prompt; None where there is one or it is not known.
+    """
+
+    rows: Tensor
+    sides: tuple[ImageFeatures, ...]
+    words: tuple[Tensor, ...]
+    variants: Tensor | None
+
+
+@dataclass(eq=False)
+class _Exchange:
+    """Makes vectors of what the tower gives; keeps that until words can be exchanged."""
+
+    model: ReIDModel
+    count: int
+    draws: int
+    generator: torch.Generator
+    own: Tensor = field(init=False)
+    none: Tensor = field(init=False)
+    permuted: Tensor = field(init=False)
+    _kept: list[_Part] = field(default_factory=list)
+    _bytes: int = 0
+    _seen: int = 0
+
+    def __post_init__(self) -> None:
+        width = self.model.embedding_width
+        self.own, self.none = torch.empty(self.count, width), torch.empty(self.count, width)
+        self.permuted = torch.empty(self.draws, self.count, width)
+
+    def add(self, rows: Tensor, sides: tuple[ImageFeatures, ...], variants: Tensor | None) -> None:
+        """Embed images with their own word and with none, and keep them for the exchange."""
+        prompt = self.model.prompt
+        assert isinstance(prompt, ImagePrompt)
+        words = tuple(prompt.inversion(side.projected) for side in sides)
+        part = _Part(rows, sides, words, variants)
+        self.own[rows] = self._vectors(part, words)
+        self.none[rows] = self._vectors(part, None)
+        self._kept.append(part)
+        self._seen += len(rows)
+        self._bytes += sum(_bytes(side) for side in sides)
+        kept = sum(len(part.rows) for part in self._kept)
+        # An image that is left alone would have nobody to exchange its word with.
+        if self._bytes >= _KEPT and kept > 1 and self.count - self._seen != 1:
+            self.finish()
+
+    def finish(self) -> None:
+        """Exchange the words of all images that are kept."""
+        if not self._kept:
+            return
+        words = [torch.cat(own) for own in zip(*(part.words for part in self._kept), strict=True)]
+        for draw in range(self.draws):
+            order = derangement(len(words[0]), self.generator).to(words[0].device)
+            start = 0
+            for part in self._kept:
+                taken = order[start : start + len(part.rows)]
+                start += len(part.rows)
+                others = tuple(own[taken] for own in words)
+                self.permuted[draw, part.rows] = self._vectors(part, others)
+        self._kept, self._bytes = [], 0
+
+    def _vectors(self, part: _Part, words: tuple[Tensor, ...] | None) -> Tensor:
+        """Embed one part with these words; None for sentences without one."""
+        kind = "simplified" if words is None else "composed"
+        given = words or (None,) * len(part.sides)
+        found = [
+            self.model.embed_features(side, part.variants, prompt=kind, words=own).float()
+            for side, own in zip(part.sides, given, strict=True)
+        ]
+        joined = found[0] if len(found) == 1 else F.normalize(found[0] + found[1], dim=1)
+        return joined.cpu()
+
+
+def _bytes(features: ImageFeatures) -> int:
+    tensors = (value for value in vars(features).values() if value is not None)
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -1,0 +1,1 @@
+"""What follows the image tower: necks, classifiers, part branches, projections."""

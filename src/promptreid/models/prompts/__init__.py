@@ -1,0 +1,1 @@
+"""Prompts: what produces the text features that images are compared with."""

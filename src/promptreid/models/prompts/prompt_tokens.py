@@ -1,0 +1,96 @@
+"""Learned word embeddings of a prompt: how they start, and which domain's an identity reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from promptreid.errors import ConfigError
+from promptreid.models.prompts.token_places import starting_words
+from promptreid.models.towers.text_tower import TextTower
+from promptreid.models.weights.tokenizers import Tokenizer
+
+_INIT_STD = 0.02
+
+
+def draw_tokens(
+    *shape: int, generator: torch.Generator, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Draw word embeddings of a shape from N(0, 0.02)."""
+    return torch.randn(shape, generator=generator).mul_(_INIT_STD).to(device)
+
+
+def start_from(tokens: Tensor, words: Sequence[Tensor], *, fresh: int) -> None:
+    """Put words into the first tokens of each row.
+
+    Args:
+        tokens: (rows, E, n, width), changed in place.
+        words: (k, width) for each row.
+        fresh: Members of the ensemble that start at the words; those after them keep their noise.
+    """
+    for row, found in zip(tokens, words, strict=True):
+        row[:fresh, : len(found)] = found
+        row[fresh:, : len(found)] += found
+
+
+@torch.no_grad()
+def start_shared(shared: Tensor, text: TextTower, tokenizer: Tokenizer, words: str | None) -> None:
+    """Put words into the first of the tokens that all identities share.
+
+    Args:
+        shared: (Ms, width), changed in place.
+        text: Tower with the word embeddings.
+        tokenizer: Its tokenizer.
+        words: Plain words; None for nothing.
+
+    Raises:
+        ConfigError: They have fields or more tokens than there are, or are none.
+        WeightsError: The text tower came without word embeddings.
+    """
+    if words is None:
+        return
+    if "{" in words or "}" in words:
+        raise ConfigError(
+            f"The shared tokens cannot start from {words!r} (prompt.shared_init): all identities "
+            "share them, so they start from plain words without fields."
+        )
+    keys = ("shared_init", "shared_tokens")
+    found = starting_words(text, tokenizer, [words], context_tokens=len(shared), keys=keys)[words]
+    shared[: len(found)] = found
+
+
+def domain_numbers(domains: Sequence[int] | Tensor | None, *, identities: int) -> Tensor:
+    """Check which domain each identity belongs to.
+
+    Args:
+        domains: Numbers from 0 to K - 1, each at least once.
+        identities: Number of identities C.
+
+    Returns:
+        (C,) int64.
+
+    Raises:
+        ConfigError: They are missing, are not one per identity, or leave numbers out.
+    """
+    if domains is None:
+        raise ConfigError(
+            "Domain tokens (prompt.domain_tokens) need the domain of each identity, and none is "
+            "given. Give `domains`, or set prompt.domain_tokens to 0."
+        )
+    numbers = torch.as_tensor(domains)
+    if numbers.dtype == torch.bool or numbers.is_floating_point():
+        raise ConfigError(f"Domains of identities are whole numbers, got {numbers.dtype}.")
+    if numbers.shape != (identities,):
+        raise ConfigError(
+            f"There are {identities} identities, but domains for {tuple(numbers.shape)}; give one "
+            "number per identity."
+        )
+    there = numbers.unique().tolist()
+    if there != list(range(len(there))):
+        raise ConfigError(
+            f"Domains are numbered from 0 without gaps, got the numbers {there}. A domain without "
+            "identities would have tokens that never learn."
+        )
+    return numbers.to(torch.long)

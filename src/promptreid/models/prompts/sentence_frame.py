@@ -1,0 +1,81 @@
+"""Fixed words with a place for learned ones, read together by a text tower."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from promptreid.models.prompts.token_places import Slot, Words
+from promptreid.models.towers.text_tower import TextTower
+
+
+class Frame(nn.Module):
+    """The fixed words of one or several sentences around word embeddings that vary.
+
+    The text tower is used, not owned, so its weights are not part of this module's state.
+
+    Attributes:
+        slots: Where the varying embeddings stand in each distinct sentence.
+    """
+
+    prefix: Tensor
+    suffix: Tensor
+    _places: Tensor
+    _ends: Tensor
+    slots: tuple[Slot, ...]
+
+    def frame(self, text: TextTower, words: Words) -> None:
+        """Register the fixed words; `words.slots` are all of one length."""
+        self._text = (text,)  # in a tuple, so that the tower is not registered a second time
+        self.slots = words.slots
+        device = words.prefix.device
+        self.register_buffer("prefix", words.prefix)
+        self.register_buffer("suffix", words.suffix)
+        starts = torch.tensor([[slot.start] for slot in words.slots]) - len(words.prefix)
+        places = starts + torch.arange(words.slots[0].length)
+        self.register_buffer("_places", places.to(device), persistent=False)
+        ends = torch.tensor([slot.eot for slot in words.slots])
+        self.register_buffer("_ends", ends.to(device), persistent=False)
+
+    @property
+    def text(self) -> TextTower:
+        """The text tower that encodes the sentences."""
+        return self._text[0]
+
+    def encode(self, context: Tensor, sentences: Tensor | None = None) -> Tensor:
+        """Encode sentences around given tokens.
+
+        Args:
+            context: (N, n, width) word embeddings that fill the slot.
+            sentences: (N,) indices into `slots`; may be None when there is one sentence.
+
+        Returns:
+            (N, embed_dim) text features, not normalised.
+        """
+        if len(self.slots) == 1:
+            return self.encode_after(self.prefix, context)
+        if sentences is None:
+            raise ValueError("sentences must be given, since there are several")
+        rest = self.suffix[sentences].to(context.dtype)
+        rows = torch.arange(context.shape[0], device=context.device)[:, None]
+        rest[rows, self._places[sentences]] = context
+        ends = {slot.eot for slot in self.slots}
+        eot = ends.pop() if len(ends) == 1 else self._ends[sentences]
+        return self.text.encode_embeddings(rest, eot, shared=self.prefix)
+
+    def encode_after(self, beginning: Tensor, context: Tensor) -> Tensor:
+        """Encode the only sentence there is around given tokens, its beginning once for all.
+
+        Args:
+            beginning: (P, width) the words before the slot, and what fills the slot's first places
+                in every row.
+            context: (N, n, width) what fills its other places.
+
+        Returns:
+            (N, embed_dim) text features, not normalised.
+        """
+        slot = self.slots[0]
+        end = slot.eot + 1 if self.text.causal else slot.total
+        suffix = self.suffix[: end - slot.start - slot.length]
+        rest = torch.cat([context, suffix.expand(context.shape[0], -1, -1)], dim=1)
+        return self.text.encode_embeddings(rest, slot.eot, shared=beginning)

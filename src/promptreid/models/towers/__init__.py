@@ -1,0 +1,1 @@
+"""Image and text towers of CLIP, and what makes them fast."""

@@ -1,0 +1,114 @@
+"""How deep each parameter of an image tower lies, for layer decay and partial unfreezing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from promptreid.errors import ModelError
+from promptreid.models.towers.image_tower import ImageTower
+from promptreid.models.towers.resnet import ResNetTower
+from promptreid.models.towers.timm_tower import TimmTower
+from promptreid.models.towers.vit import ViTTower
+
+
+@dataclass(frozen=True)
+class Depths:
+    """Depths of the parameters of a tower.
+
+    0 is all that comes before the first block (patches, positions, prompt tokens), 1 the first
+    block, and one more than the number of blocks all that comes after the last (norm, pooling,
+    projection). A "block" is a block of a vision transformer, and a layer (stage) of a ResNet or
+    another hierarchical encoder. Low-rank updates lie where their matrices do, an adapter after the
+    last block, wherever it stands.
+
+    Attributes:
+        of: Depth by the parameter's name in the tower.
+        blocks: Number of blocks.
+    """
+
+    of: dict[str, int]
+    blocks: int
+
+    @property
+    def last(self) -> int:
+        """The greatest depth there is."""
+        return self.blocks + 1
+
+
+def depths(tower: ImageTower) -> Depths:
+    """Return how deep the parameters of a tower lie.
+
+    Raises:
+        ModelError: It is an encoder of timm that does not say where its blocks are.
+    """
+    names = [name for name, _ in tower.named_parameters()]
+    stem, patterns = _layout(tower, names)
+    block_of = {name: _block(name, patterns) for name in names}
+    blocks = sorted({block for block in block_of.values() if block is not None})
+    if not blocks:
+        raise ModelError(_NO_BLOCKS)
+    depth_of_block = {block: depth for depth, block in enumerate(blocks, start=1)}
+    found = {}
+    for name, block in block_of.items():
+        outside = 0 if name in stem else len(blocks) + 1
+        found[name] = outside if block is None else depth_of_block[block]
+    return Depths(found, len(blocks))
+
+
+def depth_of(tower: ImageTower, name: str) -> int:
+    """Return how deep one parameter lies, by its name in the tower; see `Depths`."""
+    return depths(tower).of[name]
+
+
+def depth_count(tower: ImageTower) -> int:
+    """Return the number of depths of a tower: its blocks and two."""
+    return depths(tower).last + 1
+
+
+_LAYOUTS = (
+    (
+        ViTTower,
+        r"(conv1|class_embedding|positional_embedding|ln_pre|visual_prompt)\b",
+        r"transformer\.resblocks\.(\d+)\.",
+    ),
+    (ResNetTower, r"(conv|bn)\d\.", r"layer(\d)\."),
+)
+"""Kind of tower, what comes before its first block, and its blocks."""
+
+_NO_BLOCKS = (
+    "timm does not say where the blocks of this image encoder are, so it cannot be unfrozen or "
+    "decayed block by block. Leave `blocks` and `optimizer.layer_decay` out, or take another "
+    "backbone."
+)
+
+
+def _layout(tower: ImageTower, names: list[str]) -> tuple[set[str], list[re.Pattern[str]]]:
+    """Return the parameters before the first block, and what names within blocks match."""
+    if isinstance(tower, TimmTower):
+        patterns = _timm_patterns(tower)
+        # timm's own patterns leave some parameters out, but its encoders hold their parts in the
+        # order of their use.
+        first = next((i for i, name in enumerate(names) if _block(name, patterns) is not None), 0)
+        return {name for name in names[:first] if name.startswith("trunk.")}, patterns
+    for kind, stem, block in _LAYOUTS:
+        if isinstance(tower, kind):
+            return {name for name in names if re.match(stem, name)}, [re.compile(block)]
+    raise ModelError(_NO_BLOCKS)
+
+
+def _timm_patterns(tower: TimmTower) -> list[re.Pattern[str]]:
+    """Return timm's patterns of blocks or, in hierarchical encoders, of stages."""
+    matcher = tower.trunk.group_matcher(coarse=True) if hasattr(tower.trunk, "group_matcher") else 0
+    blocks = matcher.get("blocks", ()) if isinstance(matcher, dict) else ()
+    entries = [blocks] if isinstance(blocks, str) else [pattern for pattern, _ in blocks]
+    return [re.compile(r"trunk\." + entry.removeprefix("^")) for entry in entries]
+
+
+def _block(name: str, patterns: list[re.Pattern[str]]) -> tuple[int, ...] | None:
+    """Return the index of a parameter's block, or None outside of blocks."""
+    for pattern in patterns:
+        found = pattern.match(name)
+        if found is not None and found.groups():
+            return tuple(int(index) for index in found.groups() if index is not None)
+    return None

@@ -1,0 +1,132 @@
+"""What every image tower gives: three features of an image."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from torch import Tensor, nn
+
+from promptreid.errors import ModelError
+
+FEATURES = ("penultimate", "final", "projected")
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Features of one image-tower forward pass, none of them normalised.
+
+    Attributes:
+        penultimate: (B, Dp) class token entering the last block (ViT), pooled layer3 (ResNet),
+            pooled tokens or map entering the last block or stage (timm).
+        final: (B, D) class token after the last block and its norm (ViT), pooled layer4 (ResNet).
+        projected: (B, d) the feature in the space shared with text.
+        tokens: (B, N, D) all tokens after the last block, before the final norm, class token first
+            where there is one; only when asked for.
+        before: What enters the last block, (B, N, D) tokens (ViT), or the last layer, a
+            (B, C, rows, columns) map (ResNet); only when tokens are asked for, and None for towers
+            of timm.
+    """
+
+    penultimate: Tensor
+    final: Tensor
+    projected: Tensor
+    tokens: Tensor | None = None
+    before: Tensor | None = None
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Return a feature by its name, one of `FEATURES`."""
+        if name not in FEATURES:
+            raise KeyError(name)
+        return getattr(self, name)
+
+
+class ImageTower(nn.Module, ABC):
+    """An image encoder fitted to one input size.
+
+    Attributes:
+        widths: Sizes of `penultimate`, `final` and `projected`.
+        image_size: Height and width of the images it takes, in pixels.
+        stride: Pixels from one patch, or one cell of the last map, to the next.
+        grid: Rows and columns of patches or of the last map.
+        has_class_token: Whether side information can be added to a class token.
+        tuning: What `promptreid.models.tuning.tuning` added, JSON-ready.
+    """
+
+    widths: tuple[int, int, int]
+    image_size: tuple[int, int]
+    stride: int
+    grid: tuple[int, int]
+    has_class_token: bool = False
+    tuning: Mapping[str, Any] = MappingProxyType({})
+
+    @abstractmethod
+    def fit(self, image_size: tuple[int, int], stride: int | None) -> None:
+        """Change input size and stride, resizing the position embedding bilinearly.
+
+        Args:
+            image_size: New height and width in pixels.
+            stride: New stride; None for the tower's own default.
+
+        Raises:
+            ModelError: The architecture cannot take this size or stride.
+        """
+
+    @abstractmethod
+    def forward(
+        self, images: Tensor, *, sie: Tensor | None = None, tokens: bool = False
+    ) -> ImageFeatures:
+        """Encode images.
+
+        Args:
+            images: (B, 3, H, W) normalised pixels of size `image_size`.
+            sie: (B, width) side information added to the class token; see `SideInformation`.
+            tokens: Also return `tokens` and `before`.
+
+        Raises:
+            ModelError: The images have another size, or `sie` is given to a tower without a class
+                token.
+        """
+
+    @abstractmethod
+    def project_tokens(self, features: ImageFeatures) -> Tensor:
+        """Put the tokens of images into the space shared with text.
+
+        Args:
+            features: What this tower gave with `tokens=True`.
+
+        Returns:
+            (B, 1 + rows*columns, d), not normalised: `projected` first, then the patches or cells
+            in reading order.
+
+        Raises:
+            ModelError: The features hold no tokens, or the architecture cannot project them.
+        """
+
+    def tokens_of(self, features: ImageFeatures) -> Tensor:
+        """Return the tokens of features, or raise `ModelError` when they were not asked for."""
+        if features.tokens is None:
+            raise ModelError(
+                "These image features hold no tokens. Call the image tower with tokens=True."
+            )
+        return features.tokens
+
+    def check_images(self, images: Tensor) -> None:
+        """Raise `ModelError` unless `images` is (B, 3, H, W) of this tower's size."""
+        if images.ndim != 4 or images.shape[1] != 3 or tuple(images.shape[2:]) != self.image_size:
+            raise ModelError(
+                f"The image tower takes (batch, 3, {self.image_size[0]}, {self.image_size[1]}) "
+                f"tensors, got {tuple(images.shape)}. Resize the images, or build the backbone "
+                "with this image_size."
+            )
+
+    def refuse_side_information(self, sie: Tensor | None) -> None:
+        """Raise `ModelError` when side information reaches a tower that cannot use it."""
+        if sie is not None:
+            raise ModelError(
+                "Camera and view embeddings are added to the class token of a vision transformer; "
+                f"{type(self).__name__} has none. Switch side information off for this backbone."
+            )

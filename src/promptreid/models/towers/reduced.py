@@ -1,0 +1,116 @@
+"""Transformer towers with 16-bit matrices, while the tokens between blocks stay in float32.
+
+Rounding a weight once costs nothing at each batch, unlike autocast, which also runs the norms in
+float32 and rounds their results apart. Rounding the tokens themselves would add up over the blocks;
+so the residual sums, norms, positions and the final projection keep full precision.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TypeVar
+
+import torch
+from open_clip.transformer import ResidualAttentionBlock
+from torch import Tensor, nn
+
+from promptreid.errors import ModelError
+from promptreid.models.towers.blocks import can_share
+from promptreid.models.towers.text_tower import TextTower
+from promptreid.models.towers.vit import ViTTower
+
+Tower = TypeVar("Tower", ViTTower, TextTower)
+
+
+class RoundedOutput(nn.Module):
+    """A module in its own precision, whose output is rounded to another type."""
+
+    def __init__(self, module: nn.Module, kind: torch.dtype) -> None:
+        super().__init__()
+        self.module = module
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the module and round."""
+        return self.module(x).to(self.kind)
+
+
+class RoundedInput(nn.Conv2d):
+    """A convolution in a smaller type, which takes and gives float32."""
+
+    @classmethod
+    def of(cls, source: nn.Conv2d, kind: torch.dtype) -> RoundedInput:
+        """Copy a convolution without padding, rounding its weights."""
+        weight = source.weight
+        copy = cls(
+            source.in_channels,
+            source.out_channels,
+            _pair(source.kernel_size),
+            stride=_pair(source.stride),
+            bias=source.bias is not None,
+            device=weight.device,
+            dtype=kind,
+        )
+        copy.load_state_dict(source.state_dict())
+        return copy.train(source.training)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Round, and convolve."""
+        return super().forward(input.to(self.weight.dtype)).float()
+
+
+def reduced_copy(tower: Tower, kind: torch.dtype = torch.bfloat16) -> Tower:
+    """Copy a tower for frozen use; see `reduce_tower`."""
+    _check(tower)
+    copy = deepcopy(tower)
+    reduce_tower(copy, kind)
+    return copy
+
+
+def reduce_tower(tower: nn.Module, kind: torch.dtype = torch.bfloat16) -> None:
+    """Round the matrices of a tower's blocks to a smaller type, in place.
+
+    The tower then takes and gives float32, runs the same short cuts, and gradients reach what
+    enters it. It does not learn any more: none of its parameters requires a gradient. Visual
+    prompts and adapters keep float32, as the tokens between blocks do.
+
+    Args:
+        tower: An image or text tower of plain blocks; low-rank updates are merged.
+        kind: torch.bfloat16, or torch.float16 on cards without it.
+
+    Raises:
+        ModelError: The tower is of another architecture, or has low-rank updates.
+    """
+    _check(tower)
+    assert isinstance(tower, ViTTower | TextTower)
+    for block in tower.transformer.resblocks:
+        assert isinstance(block, ResidualAttentionBlock)
+        block.attn.to(kind)
+        block.mlp.to(kind)
+        block.ln_1 = RoundedOutput(block.ln_1, kind)
+        block.ln_2 = RoundedOutput(block.ln_2, kind)
+    if isinstance(tower, ViTTower):
+        tower.conv1 = RoundedInput.of(tower.conv1, kind)
+    tower.requires_grad_(False)
+
+
+def can_reduce(tower: nn.Module) -> bool:
+    """Tell whether a tower is of plain transformer blocks, of which `reduce_tower` knows enough."""
+    return isinstance(tower, ViTTower | TextTower) and can_share(tower.transformer.resblocks)
+
+
+def _check(tower: nn.Module) -> None:
+    if not can_reduce(tower):
+        raise ModelError(
+            f"{type(tower).__name__} has no plain transformer blocks, of which alone it is known "
+            "where float32 is needed. Compute in float32, or use autocast for this architecture."
+        )
+    if isinstance(tower, ViTTower) and "lora" in tower.tuning:
+        raise ModelError(
+            "The image tower has additions inside its blocks (lora), which would be rounded apart "
+            "from what they add to. Merge the low-rank updates first."
+        )
+
+
+def _pair(values: tuple[int, ...]) -> tuple[int, int]:
+    return values[0], values[1]

@@ -1,0 +1,1 @@
+"""Small trained additions to the image tower: LoRA, visual prompts, the grouping adapter."""

@@ -1,0 +1,167 @@
+"""Semantic Grouping Adapter: regroup the channels of an image's last tokens (MTA-CLIP)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from promptreid.errors import ConfigError, ModelError, unknown_name
+from promptreid.models.heads.projection import fresh_linear
+from promptreid.models.tuning.gates import GATES, GroupLinear
+
+FUSIONS = ("global", "group")
+CLASS_TOKENS = ("mean", "all", "before", "pooled")
+
+
+class SemanticGroupingAdapter(nn.Module):
+    """A residual of two streams over tokens X, Y = X + Delta, which at first is exactly zero.
+
+    With N = LayerNorm(X), M the mean of N over the cells (patches, or cells of a map), and linear
+    layers "groupwise" within each of G groups of channels::
+
+        U     = GELU(groupwise_in(N))
+        group = groupwise_out(s * U)               s: gate of each group, see `models.gates`
+        whole = W2 GELU(W1 M)                      the same for all tokens
+        Delta = a0 * group + a1 * whole            (a0, a1) = softmax(balance)
+
+    Only groupwise_out and W2 start at zero, and nothing else multiplies them: their first gradient
+    is not zero, and all that lies behind them learns from the second step on.
+
+    After the last block of a vision transformer nobody reads the patches, so a rule says how the
+    class token hears of them:
+
+    - "mean": it gets the mean of Delta over the patches;
+    - "all": it passes through the adapter as the patches do, with their M and gate;
+    - "before": the adapter stands before the last block, whose attention reads the patches;
+    - "pooled": it is averaged with the mean of the patches, half and half. Of the four, only this
+      rule changes the features of an adapter that has learned nothing.
+
+    The publication names the parts without sizes; layers and defaults here are this project's.
+
+    Attributes:
+        gate: Weighs the groups.
+        balance: (2,), or (2, G) with a pair for each group, zero at first.
+        class_token: One of `CLASS_TOKENS`.
+        groups: Number of groups G.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        groups: int = 32,
+        ratio: int = 16,
+        gate: str = "mean",
+        fusion: str = "global",
+        class_token: str = "mean",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Build the layers.
+
+        Args:
+            width: Channels C of the tokens.
+            groups: Groups of channels; they divide the width.
+            ratio: C over the hidden width of the stream that sees the image as a whole.
+            gate: "mean" for a gate by a group's mean over the cells, "spatial" for one by token,
+                "constant" for a learned number.
+            fusion: "global" for one pair (a0, a1), "group" for a pair per group.
+            class_token: Rule for the class token; see the class.
+            generator: Source of the initial weights; None for a generator with seed 0.
+
+        Raises:
+            ConfigError: An option is unknown.
+            ModelError: The groups do not divide the width, or the ratio leaves nothing of it.
+        """
+        super().__init__()
+        for kind, name, known in (
+            ("gate of the adapter", gate, GATES),
+            ("fusion of the adapter", fusion, FUSIONS),
+            ("class-token rule of the adapter", class_token, CLASS_TOKENS),
+        ):
+            if name not in known:
+                raise ConfigError(unknown_name(kind, name, list(known)))
+        _check_sizes(width, groups, ratio)
+        generator = generator or torch.Generator().manual_seed(0)
+        self.groups, self.class_token = groups, class_token
+        self.norm = nn.LayerNorm(width)
+        self.group_in = GroupLinear(groups, width, generator=generator)
+        self.gate = GATES[gate](groups, width, generator=generator)
+        self.group_out = GroupLinear(groups, width)
+        self.squeeze = fresh_linear(width, width // ratio, generator=generator)
+        self.expand = _zero_linear(width // ratio, width)
+        self.balance = nn.Parameter(torch.zeros(2, groups) if fusion == "group" else torch.zeros(2))
+
+    def forward(self, tokens: Tensor, *, leading: int = 0) -> Tensor:
+        """Adapt tokens.
+
+        Args:
+            tokens: (B, leading + N, C), the N cells last.
+            leading: Tokens before the cells: none of a map; the class token; with the rule "before"
+                any number, which stay as they are.
+
+        Returns:
+            (B, leading + N, C).
+        """
+        if leading == 0 or self.class_token == "all":
+            return tokens + self.change(tokens, leading=leading).to(tokens.dtype)
+        first, cells = tokens[:, :leading], tokens[:, leading:]
+        change = self.change(cells).to(tokens.dtype)
+        cells = cells + change
+        if self.class_token == "mean":
+            first = first + change.mean(dim=1, keepdim=True)
+        elif self.class_token == "pooled":
+            first = (first + cells.mean(dim=1, keepdim=True)) / 2
+        return torch.cat([first, cells], dim=1)
+
+    def change(self, tokens: Tensor, *, leading: int = 0) -> Tensor:
+        """Return Delta for (B, leading + N, C) tokens; M and gates are read off the last N."""
+        normed = self.norm(tokens)
+        pair = self.balance.softmax(dim=0)
+        if pair.ndim == 2:
+            pair = pair.repeat_interleave(tokens.shape[-1] // self.groups, dim=1)
+        grouped = self.group_stream(normed, leading=leading)
+        return pair[0] * grouped + pair[1] * self.whole_stream(normed, leading=leading)
+
+    def group_stream(self, normed: Tensor, *, leading: int = 0) -> Tensor:
+        """Transform and weigh each group of (B, leading + N, C) normed tokens."""
+        shape = (self.groups, normed.shape[-1] // self.groups)
+        inner = F.gelu(self.group_in(normed)).unflatten(-1, shape)
+        gate = self.gate(inner, inner[:, leading:])
+        return self.group_out((inner * gate.unsqueeze(-1)).flatten(-2))
+
+    def whole_stream(self, normed: Tensor, *, leading: int = 0) -> Tensor:
+        """Return what the mean of the last N normed tokens gives to all tokens, (B, 1, C)."""
+        mean = normed[:, leading:].mean(dim=1, keepdim=True)
+        return self.expand(F.gelu(self.squeeze(mean)))
+
+    def maps(self, tokens: Tensor, *, leading: int = 0) -> Tensor:
+        """Tell where each group acts: length of its part of Delta at each cell, (B, N, G).
+
+        Args:
+            tokens: (B, leading + N, C) what enters the adapter.
+            leading: Tokens before the cells.
+        """
+        cells = self.change(tokens[:, leading:])
+        return cells.float().unflatten(-1, (self.groups, -1)).norm(dim=-1)
+
+
+def _zero_linear(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _check_sizes(width: int, groups: int, ratio: int) -> None:
+    if groups < 1 or width % groups:
+        fitting = ", ".join(str(n) for n in (1, 2, 4, 8, 16, 32, 48, 64, 128) if width % n == 0)
+        raise ModelError(
+            f"tuning.adapter.groups is {groups}, but the image tower's tokens have {width} "
+            f"channels, which {groups} groups do not divide. Take for example one of {fitting}."
+        )
+    if not 1 <= ratio <= width:
+        raise ModelError(
+            f"tuning.adapter.ratio is {ratio}, which leaves nothing of the {width} channels of the "
+            f"image tower's tokens. Take 1 to {width}, usually 16."
+        )

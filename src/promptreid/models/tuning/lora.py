@@ -1,0 +1,194 @@
+"""Low-rank updates of an image tower's matrices (LoRA; Hu et al., ICLR 2022)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from promptreid.errors import ModelError
+from promptreid.models.towers.image_tower import ImageTower
+
+_OWNERS = {
+    "attn": "attention",
+    "attnpool": "attention",
+    "attn_pool": "attention",
+    "mlp": "mlp",
+}
+"""Names of the modules whose matrices a target stands for."""
+
+_STACKED = {"in_proj_weight": 3, "qkv": 3, "kv": 2}
+"""Parameters and layers that hold several projections, one above the other."""
+
+_FACTOR = re.compile(r"\.parametrizations\.\w+\.\d+\.(?:up|down)$")
+_ORIGINAL = re.compile(r"\.parametrizations\.(\w+)\.original$")
+
+
+class LowRank(nn.Module):
+    """The map from a frozen matrix W to `W + (alpha / rank) * up @ down`.
+
+    Projections stacked in one matrix, such as those to queries, keys and values, have factors of
+    their own. `up` begins at zero, so the map begins as the identity.
+
+    Attributes:
+        down: (pieces, rank, in) from U(-1/sqrt(in), 1/sqrt(in)).
+        up: (pieces, out / pieces, rank) of zeros.
+        scale: alpha / rank.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        *,
+        rank: int,
+        alpha: float,
+        pieces: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Draw the factors for an (out, in) matrix; see the class."""
+        super().__init__()
+        rows, columns = weight.shape
+        bound = 1 / math.sqrt(columns)
+        down = torch.empty(pieces, rank, columns).uniform_(-bound, bound, generator=generator)
+        self.down = nn.Parameter(down.to(weight.device))
+        self.up = nn.Parameter(torch.zeros(pieces, rows // pieces, rank, device=weight.device))
+        self.scale = alpha / rank
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the (out, in) matrix with its update, which is computed in float32."""
+        with torch.autocast(weight.device.type, enabled=False):
+            update = (self.up.float() @ self.down.float()).flatten(0, 1)
+            return weight + (self.scale * update).to(weight.dtype)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One matrix that can have an update.
+
+    Attributes:
+        target: "attention" or "mlp".
+        module: The module that holds it.
+        name: Its name there.
+        path: Its name in the tower.
+        pieces: Number of projections stacked in it.
+    """
+
+    target: str
+    module: nn.Module
+    name: str
+    path: str
+    pieces: int
+
+    @property
+    def value(self) -> Tensor:
+        """The (out, in) matrix."""
+        return getattr(self.module, self.name)
+
+
+def attach_lora(
+    tower: ImageTower,
+    *,
+    rank: int,
+    alpha: float,
+    targets: Sequence[str],
+    generator: torch.Generator | None = None,
+) -> None:
+    """Give matrices of a tower low-rank updates, which at first change nothing.
+
+    Args:
+        tower: Changed in place. Its matrix `a.b` then is `a.parametrizations.b.original`.
+        rank: Rank of each update.
+        alpha: The updates are multiplied by alpha / rank.
+        targets: "attention" for all projections of self-attention and of attention pools, "mlp" for
+            the layers of the perceptrons in the blocks.
+        generator: Source of the initial factors; None for a generator with seed 0.
+
+    Raises:
+        ModelError: The tower has no such matrices, or none of so high a rank.
+    """
+    generator = generator or torch.Generator().manual_seed(0)
+    found = list(matrices(tower))
+    for target in targets:
+        if not any(matrix.target == target for matrix in found):
+            there = sorted({matrix.target for matrix in found})
+            raise ModelError(
+                f"This image tower has no {target} matrices that LoRA could update; it has "
+                f"{' and '.join(there) or 'none at all'}. Change tuning.lora.targets, or take "
+                "another backbone."
+            )
+    wanted = [matrix for matrix in found if matrix.target in targets]
+    for matrix in wanted:
+        rows, columns = matrix.value.shape
+        highest = min(rows // matrix.pieces, columns)
+        if rank > highest:
+            raise ModelError(
+                f"tuning.lora.rank is {rank}, but {matrix.path} has rank {highest} at most, so the "
+                f"update would not be of low rank. Take a rank below {highest}."
+            )
+    for matrix in wanted:
+        factors = LowRank(
+            matrix.value, rank=rank, alpha=alpha, pieces=matrix.pieces, generator=generator
+        )
+        # unsafe: a tower that waits for its weights has no values to check the map with.
+        parametrize.register_parametrization(matrix.module, matrix.name, factors, unsafe=True)
+
+
+def fold_lora(tower: ImageTower) -> None:
+    """Put all updates into their matrices, which get their old names back."""
+    for module in list(tower.modules()):
+        for name in _updated(module):
+            # Copies of a module share the class that PyTorch made for it and would lose the matrix
+            # with this one.
+            kind = type(module)
+            module.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))
+            parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+
+
+def matrices(tower: ImageTower) -> Iterator[Matrix]:
+    """Yield every matrix of attention and perceptrons in a tower, in the order of its modules."""
+    # A timm encoder's own projection to the shared space is no block's perceptron.
+    prefix = "trunk." if hasattr(tower, "trunk") else ""
+    for path, module in tower.named_modules():
+        if not path.startswith(prefix):
+            continue
+        target = _target(path)
+        if target is None:
+            continue
+        last = path.rpartition(".")[2]
+        if isinstance(getattr(module, "in_proj_weight", None), Tensor):
+            name = "in_proj_weight"
+            yield Matrix(target, module, name, f"{path}.{name}", _STACKED[name])
+        elif isinstance(module, nn.Linear):
+            yield Matrix(target, module, "weight", f"{path}.weight", _STACKED.get(last, 1))
+
+
+def is_factor(name: str) -> bool:
+    """Tell whether a parameter's name is that of a low-rank update."""
+    return _FACTOR.search(name) is not None
+
+
+def plain_name(name: str) -> str:
+    """Return the name a parameter had before updates were attached."""
+    return _ORIGINAL.sub(r".\1", name)
+
+
+def _target(path: str) -> str | None:
+    """Return what the nearest enclosing module of a known name stands for."""
+    words = path.split(".")
+    if "rel_pos" in words:  # a map of two coordinates, not of tokens
+        return None
+    return next((_OWNERS[word] for word in reversed(words) if word in _OWNERS), None)
+
+
+def _updated(module: nn.Module) -> list[str]:
+    """Return the names of a module's own matrices that have a low-rank update."""
+    if not parametrize.is_parametrized(module):
+        return []
+    maps = module.parametrizations
+    assert isinstance(maps, nn.ModuleDict)
+    return [name for name, chain in maps.items() if isinstance(next(chain.children()), LowRank)]

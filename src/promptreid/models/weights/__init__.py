@@ -1,0 +1,1 @@
+"""Weight files, architectures and tokenizers: where they come from and how they are read."""

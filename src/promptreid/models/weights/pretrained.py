@@ -1,0 +1,144 @@
+"""Where the weights of a backbone come from."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.constants import ENDPOINT
+from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+from open_clip.pretrained import (
+    download_pretrained,
+    get_pretrained_cfg,
+    list_pretrained_tags_by_model,
+)
+
+from promptreid.data.images.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
+from promptreid.errors import ModelError, WeightsError, first_line, unknown_name
+from promptreid.models.weights import tiny
+from promptreid.models.weights.architecture import TINY, Architecture
+from promptreid.models.weights.weight_files import Weights, read_weights
+
+NONE, AUTO, OPENAI = "none", "auto", "openai"
+_FILE_ENDINGS = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Weights found for an architecture.
+
+    Attributes:
+        weights: Tensors; None for random weights.
+        origin: Tag, path, "none" or "tiny", for the record and for messages.
+        native: Size, mean and deviation of the training images.
+        quick_gelu: Activation the weights were trained with, None where it is not known.
+    """
+
+    weights: Weights | None
+    origin: str
+    native: Preprocess
+    quick_gelu: bool | None = None
+
+
+def find_weights(architecture: Architecture, pretrained: str | Path) -> Source:
+    """Resolve the `pretrained` argument of `build_backbone`.
+
+    Raises:
+        ModelError: The tag is unknown, or its download fails.
+        WeightsError: The file cannot be read.
+    """
+    given = str(pretrained)
+    if given == NONE:
+        return Source(None, NONE, _native(architecture, _any_tag(architecture.name)))
+    if architecture.name == TINY and given == AUTO:
+        if not tiny.WEIGHTS.is_file():
+            raise WeightsError(
+                f"The weights of `tiny` are not installed ({tiny.WEIGHTS} is missing). Reinstall "
+                "promptreid, make them with `promptreid pretrain`, or choose pretrained=none."
+            )
+        return Source(read_weights(tiny.WEIGHTS), TINY, tiny.NATIVE)
+    tags = list_pretrained_tags_by_model(architecture.name)
+    if given == AUTO:
+        if not tags:
+            raise ModelError(
+                f"OpenCLIP lists no weights for {architecture.name}. Give a weights file as "
+                "`pretrained`, or 'none' for random weights."
+            )
+        given = OPENAI if OPENAI in tags else tags[0]
+    config = get_pretrained_cfg(architecture.name, given)
+    if config:
+        weights = read_weights(_download(architecture.name, given, config))
+        native = _native(architecture, config)
+        return Source(weights, given, native, bool(config.get("quick_gelu", False)))
+    if not Path(given).is_file():
+        if "/" in given or given.endswith(_FILE_ENDINGS):
+            raise WeightsError(f"There is no weights file at {given}.")
+        raise ModelError(
+            unknown_name(f"set of weights for {architecture.name}", given, [AUTO, NONE, *tags])
+            + " A path to a weights file is taken too."
+        )
+    weights = read_weights(Path(given))
+    native = _native(architecture, _any_tag(architecture.name))
+    return Source(weights, given, native, True if weights.openai else None)
+
+
+def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:
+    hub, url = config.get("hf_hub"), config.get("url")
+    cached = _cached(hub) if hub else None
+    if cached is not None:
+        return cached
+    try:
+        host = urlsplit(ENDPOINT if hub else url).hostname or ""
+        if not getproxies():  # behind a proxy, names need not resolve here
+            socket.getaddrinfo(host, 443)
+        return Path(download_pretrained(dict(config)))
+    except Exception as error:  # the hub client raises many kinds, none of them documented
+        raise ModelError(
+            f"The weights {tag!r} of {name} could not be fetched from {hub or url} "
+            f"({type(error).__name__}: {first_line(error)}). Without a network, copy the weights "
+            "file here and give its path as `pretrained`, or use the backbone 'tiny', which needs "
+            "no download."
+        ) from error
+
+
+def _cached(hub: str) -> Path | None:
+    """Find a file that an earlier download left, without asking the network."""
+    repository, name = hub.rsplit("/", 1)
+    names = (name,) if name else (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)
+    if name.endswith((".bin", ".pth")):
+        names = (name[:-4] + ".safetensors", name)
+    for candidate in names:
+        found = try_to_load_from_cache(repository, candidate)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def _any_tag(name: str) -> Mapping[str, Any]:
+    tags = list_pretrained_tags_by_model(name)
+    return get_pretrained_cfg(name, tags[0]) if tags else {}
+
+
+def _native(architecture: Architecture, config: Mapping[str, Any]) -> Preprocess:
+    if architecture.name == TINY:
+        return tiny.NATIVE
+    size = architecture.config["vision_cfg"].get("image_size", 224)
+    height, width = (size, size) if isinstance(size, int) else size
+    return Preprocess(
+        image_size=(height, width),
+        mean=_three(config.get("mean") or CLIP_MEAN),
+        std=_three(config.get("std") or CLIP_STD),
+        train_interpolation="bicubic",
+        test_interpolation="bicubic",
+    )
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

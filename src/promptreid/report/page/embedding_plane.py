@@ -1,0 +1,149 @@
+"""Maps of embeddings as points of an SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptreid.figures.layouts.tsne import Points
+from promptreid.figures.style import LIGHT, group_look
+from promptreid.report.content import EmbeddingMap, MapPoint, MapSection
+from promptreid.report.page.album import Album
+
+SIDE = 480
+_MARGIN = 16
+_ORDER = ("gallery", "query", "text")  # the few lie on top
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A point where it lies.
+
+    Attributes:
+        x: From the left, in units of the drawing.
+        y: From the top.
+        kind: "query", "gallery" or "text".
+        group: Number of the identity, -1 for none.
+        hue: Number of its colour, -1 for ink.
+        shape: Name of its shape.
+        label: What is said of it.
+        picture: Name of its picture, "" without one.
+        number: The same for one image in all maps; -1 for a text.
+    """
+
+    x: str
+    y: str
+    kind: str
+    group: int
+    hue: int
+    shape: str
+    label: str
+    picture: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The map of one run.
+
+    Attributes:
+        name: Of the run.
+        method: That laid it out.
+        ratio: Written out.
+        alt: What it shows, in words.
+        points: In the order in which they are drawn.
+    """
+
+    name: str
+    method: str
+    ratio: str
+    alt: str
+    points: tuple[Placed, ...]
+
+
+@dataclass(frozen=True)
+class Key:
+    """An identity in the legend."""
+
+    name: str
+    group: int
+    hue: int
+    shape: str
+
+
+def planes(section: MapSection, album: Album) -> tuple[Plane, ...]:
+    """Lay out the maps of a section, and store their pictures."""
+    names = [album.add(picture).name for picture in section.pictures]
+    return tuple(_plane(found, section, names) for found in section.maps)
+
+
+def keys(section: MapSection) -> tuple[Key, ...]:
+    """Return the legend."""
+    return tuple(
+        Key(name, number, *_look(number)) for number, name in enumerate(section.identities)
+    )
+
+
+def _plane(found: EmbeddingMap, section: MapSection, names: Sequence[str]) -> Plane:
+    together = np.concatenate([found.points, found.texts])
+    places = _places(together)
+    whats = [*section.points, *found.text_points]
+    count = len(section.points)
+    placed = [
+        _placed(what, place, names, number if number < count else -1)
+        for number, (what, place) in enumerate(zip(whats, places, strict=True))
+    ]
+    return Plane(
+        name=found.name,
+        method=found.method,
+        ratio=f"{found.ratio:.2f}",
+        alt=_alt(found, section),
+        points=tuple(sorted(placed, key=lambda point: _ORDER.index(point.kind))),
+    )
+
+
+def _places(points: Points) -> Points:
+    """Fit points into the drawing, to one scale both ways, with the second axis upwards."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    widest = float((high - low).max()) or 1.0
+    scaled = (points - (low + high) / 2) * ((SIDE - 2 * _MARGIN) / widest)
+    return scaled * np.array([1, -1]) + SIDE / 2
+
+
+def _placed(what: MapPoint, place: Points, names: Sequence[str], number: int) -> Placed:
+    hue, shape = _look(what.group)
+    return Placed(
+        x=f"{place[0]:.1f}",
+        y=f"{place[1]:.1f}",
+        kind=what.kind,
+        group=what.group,
+        hue=hue,
+        shape="text" if what.kind == "text" else shape,
+        label=what.label,
+        picture=names[what.picture] if 0 <= what.picture < len(names) else "",
+        number=number,
+    )
+
+
+def _look(group: int) -> tuple[int, str]:
+    """Return number of the hue and name of the shape of an identity, as in figures."""
+    if group < 0:
+        return -1, "circle"
+    hue, marker = group_look(LIGHT, group)
+    return LIGHT.hues.index(hue), _SHAPES[marker]
+
+
+_SHAPES = {"o": "circle", "s": "square", "^": "up", "D": "diamond", "v": "down"}
+
+
+def _alt(found: EmbeddingMap, section: MapSection) -> str:
+    kinds = [point.kind for point in section.points]
+    counted = [f"{kinds.count(kind)} {kind}" for kind in ("query", "gallery") if kind in kinds]
+    texts = f" and {len(found.text_points)} sentences" if found.text_points else ""
+    return (
+        f"{found.method} of {' and '.join(counted)} images of {len(section.identities)} "
+        f"identities{texts} under {found.name}. Mean distance within identities over that between "
+        f"identities, in the embedding: {found.ratio:.2f}."
+    )

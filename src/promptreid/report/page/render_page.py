@@ -1,0 +1,121 @@
+"""From facts to one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from promptreid.figures.extra import need
+from promptreid.files import replacing
+from promptreid.report.content import Content
+from promptreid.report.page import number_words as words
+from promptreid.report.page.album import Album
+from promptreid.report.page.colours import stylesheet
+from promptreid.report.page.run_facts import (
+    data_rows,
+    environment_rows,
+    fact_rows,
+    short_hash,
+    split_words,
+)
+from promptreid.report.page.score_cells import cell
+from promptreid.report.page.sections import FIGURES, ShownFigure, shown_test
+from promptreid.report.page.summary import headlines, side
+from promptreid.report.page.svg import figure_svg
+from promptreid.text.safe import encodable, visible_lines
+
+_HERE = Path(__file__).parent
+
+
+def write_page(content: Content, path: Path) -> int:
+    """Write a report as one HTML file that needs nothing else, in one step.
+
+    The same content gives the same bytes.
+
+    Args:
+        content: What it says.
+        path: Where; a file that is there is replaced, its folder is made.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        ConfigError: Matplotlib or Jinja2 is missing.
+    """
+    page = encodable(render_page(content)).encode()
+    with replacing(path) as temporary:
+        temporary.write_bytes(page)
+    return len(page)
+
+
+def render_page(content: Content) -> str:
+    """Return the page as text."""
+    album = Album()
+    script = (_HERE / "static" / "page.js").read_text(encoding="utf-8")
+    curves = None
+    if content.curves is not None:
+        svg = figure_svg(content.curves, "curves")
+        curves = ShownFigure("curves", FIGURES["curves"], svg, content.curves.alt)
+    tests = [
+        shown_test(test, f"test-{number}", album)
+        for number, test in enumerate(content.tests, start=1)
+    ]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            content=content,
+            headlines=headlines(content),
+            facts=fact_rows(content.runs),
+            environment=environment_rows(content.runs),
+            data=data_rows(content.runs),
+            curves=curves,
+            tests=tests,
+            album=album,
+            style=stylesheet((_HERE / "static" / "page.css").read_text(encoding="utf-8")),
+            script=script,
+            script_hash=_hash(script),
+        )
+    )
+
+
+def _hash(script: str) -> str:
+    """Name the one script that the page may run, whatever else might get into it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _shown(value: Any) -> Any:
+    """Write out what cannot be seen in a name; our own markup has none."""
+    return visible_lines(value) if type(value) is str else value
+
+
+def _environment() -> Any:
+    jinja = need("jinja2")
+    environment = jinja.Environment(
+        loader=jinja.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        finalize=_shown,
+        undefined=jinja.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "percent": words.percent,
+        "rate": words.rate,
+        "points": words.points,
+        "count": words.count,
+        "listed": words.listed,
+        "setting": words.setting,
+        "score_name": words.score_name,
+        "short_hash": short_hash,
+        "split_words": split_words,
+        "group_name": lambda value, attribute: words.group_name(attribute, value),
+        "meaning": words.meaning,
+        "cell": cell,
+        "side": side,
+    }
+    environment.globals |= {"plural": words.plural, "span": words.span}
+    return environment

@@ -1,0 +1,273 @@
+"""Scores of runs and their differences, as cells of tables."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from promptreid.evaluation.ranking.scores import REPORTED_RANKS
+from promptreid.evaluation.uncertainty.breakdown import Breakdown
+from promptreid.evaluation.uncertainty.intervals import Difference, Interval, tar_name
+from promptreid.evaluation.verification.identification import Identification
+from promptreid.evaluation.verification.roc import RELIABLE
+from promptreid.evaluation.verification.verification import Verification
+from promptreid.figures.verification_figures import told_threshold
+from promptreid.report.content import PairedRuns, Test, TestedRun
+from promptreid.report.page.number_words import number, points, rate, score_name, span
+from promptreid.report.page.summary import side
+
+LOWER_IS_BETTER = frozenset({"EER", "FAR"})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score in a table, in percent.
+
+    Attributes:
+        value: Written out; a dash where there is none.
+        raw: In percent, for sorting; None where there is none.
+        low: Lower end of the interval, from 0 to 100; None without an interval.
+        high: Upper end.
+        span: Both ends written out; empty without an interval.
+        note: A second line; may be empty.
+    """
+
+    value: str
+    raw: float | None
+    low: float | None = None
+    high: float | None = None
+    span: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores of runs.
+
+    Attributes:
+        columns: Names of the scores.
+        rows: Cells by run.
+    """
+
+    columns: tuple[str, ...]
+    rows: Mapping[str, tuple[Cell, ...]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A paired difference in a table, in percentage points.
+
+    Attributes:
+        score: Its name.
+        value: Written out with its sign.
+        raw: In points.
+        low: Lower end of the interval in points; None if it is not known.
+        high: Upper end.
+        span: Both ends written out.
+        better: Share of the resamples in which the run is better, in percent, written out.
+        verdict: What that means, in a few words.
+    """
+
+    score: str
+    value: str
+    raw: float
+    low: float | None
+    high: float | None
+    span: str
+    better: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class ChangeTable:
+    """The paired differences of a run.
+
+    Attributes:
+        name: Of the run.
+        baseline: What it is set against.
+        reach: The largest distance from zero that any interval has, in points.
+        rows: One a score.
+    """
+
+    name: str
+    baseline: str
+    reach: float
+    rows: tuple[Change, ...]
+
+
+def cell(found: Interval | None, note: str = "", digits: int = 1) -> Cell:
+    """Write a score with its interval, both in percent with so many digits."""
+    if found is None or found.value != found.value:
+        return Cell(number(None), None, note=note)
+    told = Cell(number(found.value, digits), 100 * found.value, note=note)
+    if found.low != found.low or found.high != found.high:
+        return told
+    low, high = 100 * found.low, 100 * found.high
+    ends = span(found.low, found.high, digits=digits)
+    return Cell(told.value, told.raw, low, high, ends, note)
+
+
+def retrieval_table(test: Test) -> ScoreTable:
+    """Tell how well runs rank: mAP by both definitions, CMC and mINP."""
+    ap = test.runs[0].scores.ap
+    other = "trapezoid" if ap == "step" else "step"
+    names = ["mAP", *(f"rank-{rank}" for rank in REPORTED_RANKS), "mINP", f"mAP_{other}"]
+    rows = {}
+    for run in test.runs:
+        spread = _spreads(run) if test.repeats > 1 else {}
+        rows[run.name] = tuple(
+            cell(run.intervals.scores.get(name), spread.get(name, "")) for name in names
+        )
+    return ScoreTable(tuple(score_name(name) for name in names), rows)
+
+
+def word_table(test: Test) -> ScoreTable | None:
+    """Tell mAP with own words, with those of other images and with none; None if not measured."""
+    rows = {}
+    for run in test.runs:
+        if run.words is not None:
+            own, permuted, none = (
+                found["mAP"] for found in (run.words.own, run.words.permuted, run.words.none)
+            )
+            over = (run.words.over_permuted["mAP"], run.words.over_none["mAP"])
+            rows[run.name] = (
+                *(Cell(number(value, 2), 100 * value) for value in (own, permuted, none)),
+                *(_change_cell(found) for found in over),
+            )
+    if not rows:
+        return None
+    columns = ("Own word", "Permuted", "None", "Own − permuted", "Own − none")
+    return ScoreTable(columns, rows)
+
+
+def _change_cell(found: Difference) -> Cell:
+    ends = span(found.low, found.high, signed=True, digits=2)
+    return Cell(points(found.value, 2), 100 * found.value, note=ends)
+
+
+def _spreads(run: TestedRun) -> dict[str, str]:
+    """Return the standard deviation of each score over the repeats, in words."""
+    found = run.scores.std
+    values = {name: found[name] for name in ("mAP", "mINP", "mAP_step", "mAP_trapezoid")}
+    values |= {f"rank-{rank}": found["cmc"][str(rank)] for rank in REPORTED_RANKS}
+    return {name: f"s.d. {number(value)}" for name, value in values.items()}
+
+
+def verification_table(test: Test) -> ScoreTable | None:
+    """Tell how well scores of pairs tell identities apart; None where nothing can be verified."""
+    known = [run.verification for run in test.runs if run.verification is not None]
+    if not known:
+        return None
+    fars = [
+        far
+        for far in dict.fromkeys(far for found in known for far in found.fars)
+        if any(far in found.fars and found.tar(far) is not None for found in known)
+    ]
+    rows = {}
+    for run in test.runs:
+        found, scores = run.verification, run.intervals.scores
+        if found is None:
+            rows[run.name] = (Cell(number(None), None),) * (2 + len(fars))
+            continue
+        rows[run.name] = (
+            cell(scores.get("EER")),
+            Cell(number(found.auc, 2), 100 * found.auc),
+            *(
+                cell(scores.get(tar_name(far)), _threshold_note(found, far))
+                if far in found.fars and found.tar(far) is not None
+                else Cell(number(None), None, note="too few pairs")
+                for far in fars
+            ),
+        )
+    return ScoreTable(("EER", "AUC", *(score_name(tar_name(far)) for far in fars)), rows)
+
+
+def _threshold_note(found: Verification, far: float) -> str:
+    """Say which threshold a rate needs, and whether few pairs speak for it."""
+    told = f"threshold {told_threshold(found.threshold(far))}"
+    return told if found.reliable(far) else f"{told}, fewer than {RELIABLE} pairs"
+
+
+def unreliable_rates(test: Test) -> tuple[str, ...]:
+    """Return the false accept rates that rest on few accepted pairs in some run, written out."""
+    known = [run.verification for run in test.runs if run.verification is not None]
+    fars = dict.fromkeys(far for found in known for far in found.fars)
+    return tuple(
+        rate(far)
+        for far in fars
+        if any(found.tar(far) is not None and not found.reliable(far) for found in known)
+    )
+
+
+def identification_table(test: Test) -> ScoreTable | None:
+    """Tell how well runs name who is enrolled and nobody else; None where nobody asked a run."""
+    known = [run for run in test.runs if run.identification]
+    if not known:
+        return None
+    rates = [point.fpir for point in known[0].identification[0].points]
+    rows = {
+        run.name: tuple(_identified(run.identification, place) for place in range(len(rates)))
+        for run in test.runs
+    }
+    return ScoreTable(tuple(f"TPIR at FPIR {rate(fpir)}" for fpir in rates), rows)
+
+
+def _identified(repeats: Sequence[Identification], place: int) -> Cell:
+    """Write TPIR at one rate, its mean over the repeats."""
+    points = [repeat.points[place] for repeat in repeats]
+    known = [p for p in points if p.tpir is not None and p.threshold is not None]
+    if not points or len(known) < len(points):
+        return Cell(number(None), None, note="too few searches")
+    tpir = statistics.fmean(point.tpir or 0.0 for point in known)
+    threshold = statistics.fmean(point.threshold or 0.0 for point in known)
+    return Cell(number(tpir), 100 * tpir, note=f"threshold {told_threshold(threshold)}")
+
+
+def change_table(pair: PairedRuns, ap: str) -> ChangeTable:
+    """Tell how a run differs from the first on the same queries.
+
+    Args:
+        pair: The two runs.
+        ap: The definition that is called mAP, which need not be told twice.
+    """
+    rows = tuple(
+        _change(name, found) for name, found in pair.differences.items() if name != f"mAP_{ap}"
+    )
+    ends = [abs(end) for row in rows for end in (row.low, row.high, row.raw) if end is not None]
+    return ChangeTable(pair.name, pair.baseline, max(ends, default=1.0) or 1.0, rows)
+
+
+def _change(name: str, found: Difference) -> Change:
+    known = found.low == found.low and found.high == found.high
+    better = -1 if name in LOWER_IS_BETTER else 1
+    verdict = {
+        1: "better",
+        -1: "worse",
+        0: "no clear difference",
+    }[side(found) * better]
+    return Change(
+        score=score_name(name),
+        value=points(found.value),
+        raw=100 * found.value,
+        low=100 * found.low if known else None,
+        high=100 * found.high if known else None,
+        span=span(found.low, found.high, signed=True),
+        better=number(found.above_zero if better > 0 else 1 - found.above_zero, 0),
+        verdict=verdict if known else "not known",
+    )
+
+
+def breakdown_attributes(test: Test) -> tuple[str, ...]:
+    """Return the attributes that any run was broken down by, in order."""
+    return tuple(dict.fromkeys(part.attribute for run in test.runs for part in run.breakdowns))
+
+
+def breakdowns_by(test: Test, attribute: str) -> dict[str, Breakdown]:
+    """Return the breakdowns by one attribute, by run."""
+    return {
+        run.name: part
+        for run in test.runs
+        for part in run.breakdowns
+        if part.attribute == attribute
+    }

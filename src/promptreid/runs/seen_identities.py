@@ -1,0 +1,184 @@
+"""Whether runs may be tested on data: on nobody who trained them, and what has changed is said."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.manifest.manifest import TRAINING_SPLITS
+from promptreid.data.same_data import Source, source_of
+from promptreid.data.splits.redraw import keep_trained
+from promptreid.errors import RunError
+from promptreid.runs.run_data import difference
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_images import ImageRow, people
+from promptreid.text.lists import counted, few
+
+People = set[tuple[str, str]]
+
+
+def testable(paths: Sequence[Path], dataset: DataSet, *, say: Callable[[str], None]) -> DataSet:
+    """Return a data set as runs may be tested on it.
+
+    Data that are those of the runs, and data that have nothing to do with them, are returned as
+    they are. Where data of a run have changed, that is said and noted. People who trained stay
+    training people where the split is drawn; elsewhere nobody who trained may be tested. In a
+    closed set no image that trained may be.
+
+    Args:
+        paths: Run folders and checkpoints; a checkpoint that lies in no run knows of no data.
+        dataset: What to test on.
+        say: Hears what has changed.
+
+    Raises:
+        RunError: People, or images of a closed set, that would be tested were trained on; or a file
+            of a run is damaged.
+    """
+    if dataset.protocol is None:
+        return dataset
+    if dataset.manifest.closed:
+        return _closed(paths, dataset, say)
+    _say_known(paths, dataset, say)
+    trained: People = set()
+    told: list[str] = []
+    for run in filter(None, map(RunFolder.of, paths)):
+        own, changes = _history(run, dataset)
+        trained |= own
+        told += changes
+    if not told:
+        return dataset
+    found = _without(dataset, trained, " ".join(told), say)
+    return replace(found, notes=(*found.notes, *told))
+
+
+def _closed(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], None]) -> DataSet:
+    """Make sure that no image of a closed set is tested that trained, and say what has changed."""
+    now, tested = dataset.manifest.fingerprint(), _images_tested(dataset)
+    place = source_of(dataset.spec, dataset.manifest.name).place
+    told: list[str] = []
+    for run in filter(None, map(RunFolder.of, paths)):
+        records = run.data()
+        own = [n for n, one in enumerate(records) if source_of(one.place, one.name).place == place]
+        if not own or any(records[number].fingerprint == now for number in own):
+            continue
+        rows = [row for row in run.images() if row.data_set in own]
+        about = (
+            f"The data behind {dataset.spec} are not as when {run.path} was started: "
+            f"{difference(rows, dataset)}."
+        )
+        learned = {(row.path, *row.key) for row in rows if row.split in TRAINING_SPLITS}
+        if run.recipe().stages and (known := tested & learned):
+            raise RunError(
+                f"{about} {len(known)} of the {len(tested)} images that would be tested were "
+                f"trained on: {few(sorted(path for path, *_ in known))}. Restore the data, or give "
+                "others with --data."
+            )
+        told.append(f"{about} No image that is tested has trained.")
+    for sentence in told:
+        say(sentence)
+    return replace(dataset, notes=(*dataset.notes, *told)) if told else dataset
+
+
+def _images_tested(dataset: DataSet) -> set[tuple[str, str, str]]:
+    assert dataset.protocol is not None
+    manifest = dataset.manifest
+    keys = people(manifest)
+    rows = {int(row) for repeat in dataset.protocol.repeats for row in repeat.query}
+    return {(manifest.paths[row], *keys[row]) for row in rows}
+
+
+def _history(run: RunFolder, dataset: DataSet) -> tuple[People, list[str]]:
+    """Return who of the data set trained a run, and how the data set has changed since."""
+    records = run.data()
+    learned = bool(run.recipe().stages)
+    now = dataset.manifest.fingerprint()
+    place = source_of(dataset.spec, dataset.manifest.name).place
+    own = [n for n, one in enumerate(records) if source_of(one.place, one.name).place == place]
+    trained: People = set()
+    changes = []
+    images = run.images() if own else ()
+    for number in own:
+        rows = [row for row in images if row.data_set == number]
+        if learned and records[number].role == "train":
+            trained |= _learned(rows)
+        if records[number].fingerprint != now and not changes:
+            changes.append(
+                f"The data behind {dataset.spec} are not as when {run.path} was started: "
+                f"{difference(rows, dataset)}."
+            )
+    if any(records[number].fingerprint == now for number in own):
+        changes = []
+    return trained, changes
+
+
+def _without(dataset: DataSet, trained: People, about: str, say: Callable[[str], None]) -> DataSet:
+    """Leave out of the test who has trained, and say so."""
+    known = _tested(dataset) & trained
+    if not known:
+        say(f"{about} Nobody who is tested has trained.")
+        return dataset
+    if not dataset.drawn:
+        raise RunError(
+            f"{about} {len(known)} of the {len(_tested(dataset))} identities that would be tested "
+            f"were trained on: {_names(known)}. Restore the data, or give others with --data."
+        )
+    found = keep_trained(dataset, trained)
+    if found.protocol is None:
+        raise RunError(
+            f"{about} Besides the {len(trained)} identities that trained nobody is left to test. "
+            "Restore the data, or give others with --data."
+        )
+    say(
+        f"{about} The {counted(len(trained), 'identity', 'identities')} that trained stay out of "
+        f"the test: {len(_tested(found))} others are tested, in place of the draw above."
+    )
+    return found
+
+
+def _say_known(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], None]) -> None:
+    """Say who of a data set trained a run with other images, such as another aspect of hands."""
+    tested, place = _tested(dataset), source_of(dataset.spec, dataset.manifest.name)
+    for run in filter(None, map(RunFolder.of, paths)):
+        if not run.recipe().stages:
+            continue
+        images = None
+        for number, record in enumerate(run.data()):
+            source = source_of(record.place, record.name)
+            if record.role != "train" or source.place == place.place or not _one(source, place):
+                continue
+            images = run.images() if images is None else images
+            learned = _learned([row for row in images if row.data_set == number])
+            names = {
+                identity for _, identity in learned
+            }  # an aspect is a domain of the same people
+            known = {key for key in tested if key[1] in names}
+            if known:
+                say(
+                    f"{len(known)} of the {len(tested)} identities of {dataset.spec} trained "
+                    f"{run.path} with other images ({record.spec}): {_names(known)}. The scores "
+                    "are not those of new people."
+                )
+
+
+def _one(first: Source, second: Source) -> bool:
+    """Tell whether two data sets are parts of one folder that names people alike."""
+    return os.path.realpath(first.root) == os.path.realpath(second.root)
+
+
+def _learned(rows: Sequence[ImageRow]) -> People:
+    return {row.key for row in rows if row.split in TRAINING_SPLITS}
+
+
+def _tested(dataset: DataSet) -> People:
+    """Return the people that are searched for."""
+    if dataset.protocol is None:
+        return set()
+    keys = people(dataset.manifest)
+    return {keys[int(row)] for repeat in dataset.protocol.repeats for row in repeat.query}
+
+
+def _names(known: People) -> str:
+    return few(sorted(identity for _, identity in known))

@@ -1,0 +1,239 @@
+"""A comparison as text for people: in columns where they fit, else settings in a list below."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from promptreid.config.recipe_settings import YES, parents
+from promptreid.sweep.compared_scores import METRICS
+from promptreid.sweep.comparison import Cell, Comparison, Row
+from promptreid.sweep.run_names import short_keys
+from promptreid.sweep.scoring_differences import data_names
+from promptreid.text.tables import plain_table
+
+ABSENT = "–"
+_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Cells of a comparison.
+
+    Attributes:
+        header: Headings.
+        rows: Cells of each row.
+        right: For each column, whether it holds numbers.
+        best: Places (row, column) of the best scores.
+        settings: Lines about settings that did not fit as columns.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[bool, ...]
+    best: frozenset[tuple[int, int]]
+    settings: tuple[str, ...]
+
+
+def comparison_text(comparison: Comparison, *, width: int = 80) -> str:
+    """Write a comparison in plain text.
+
+    Args:
+        comparison: Rows and notes.
+        width: Columns to keep to as far as names and scores allow.
+
+    Returns:
+        Several lines without a line break at the end.
+    """
+    layout = lay_out(comparison, width=width)
+    lines = plain_table([layout.header, *layout.rows], right=layout.right)
+    return "\n".join([*lines, *layout.settings, "", *notes(comparison, width=width)])
+
+
+def lay_out(comparison: Comparison, *, width: int) -> Layout:
+    """Choose the columns: name, seeds, data, settings if they fit, scores."""
+    keys = list(comparison.keys)
+    whole = _layout(comparison, keys)
+    cells = [whole.header, *whole.rows]
+    taken = sum(max(map(len, column)) + 2 for column in zip(*cells, strict=True)) - 2
+    if not keys or taken <= width:
+        return whole
+    bare = _layout(comparison, [])
+    return Layout(bare.header, bare.rows, bare.right, bare.best, tuple(_listed(comparison, width)))
+
+
+def notes(comparison: Comparison, *, width: int | None = None) -> list[str]:
+    """Say how the scores were made and what to beware of.
+
+    Args:
+        comparison: Rows, warnings and runs left out.
+        width: Where to break lines; None for one line each.
+    """
+    lines = [_unit(comparison)]
+    for spec, name in comparison.data.items():
+        rules = next(row.rules for row in comparison.rows if row.data == spec)
+        lines.append(
+            f"{name}: protocol {rules['protocol']}, {rules['queries']} queries against "
+            f"{rules['gallery']} gallery images"
+            + (f", {rules['repeats']} draws." if rules["repeats"] > 1 else ".")
+        )
+    if comparison.mixed:
+        lines.append(
+            "seen: whether the run was trained on the training images of the data set it is scored "
+            "on; the best of each kind is marked by itself."
+        )
+    lines += _run_notes(comparison)
+    lines += [f"Beware: {warning}" for warning in comparison.warnings]
+    lines += [f"Left out: {reason}" for reason in comparison.left_out]
+    return lines if width is None else [part for line in lines for part in _wrap(line, width)]
+
+
+def _run_notes(comparison: Comparison) -> list[str]:
+    """Give the notes of the runs, those of a run scored on several data sets once."""
+    told = dict.fromkeys(
+        f"Note of {row.name}: {'; '.join(row.notes)}" for row in comparison.rows if row.notes
+    )
+    return list(told)
+
+
+def score_cell(cell: Cell) -> str:
+    """Write a score in percent, with its deviation."""
+    return f"{100 * cell.mean:.2f}" + ("" if cell.std is None else f" ±{100 * cell.std:.2f}")
+
+
+def setting_labels(keys: Sequence[str]) -> dict[str, str]:
+    """Give each setting a short heading that no other has."""
+    labels = {key: label.removesuffix(".name") for key, label in short_keys(keys).items()}
+    # Beside the data scored on, "data" alone would say too little.
+    return labels | {"data": "trained on"} if "data" in labels else labels
+
+
+def setting_texts(comparison: Comparison, key: str) -> list[str]:
+    """Write one setting of every row."""
+    values = [row.settings.get(key) for row in comparison.rows]
+    if key == "data":
+        specs = [value if isinstance(value, list) else [] for value in values]
+        short = data_names(list(dict.fromkeys(spec for own in specs for spec in own)))
+        return [" + ".join(short[spec] for spec in own) for own in specs]
+    if key == "start.checkpoint":  # the name of the run says more than the path to it
+        values = [None if value is None else PurePath(value).name for value in values]
+    return [setting_text(value) for value in values]
+
+
+def setting_text(value: Any) -> str:
+    """Write a setting on one line."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {setting_text(item)}" for key, item in value.items()) or ABSENT
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(setting_text, value)) + "]" if value else "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def seen_text(row: Row) -> str:
+    """Say whether a row's data set was seen in training."""
+    return ABSENT if row.seen is None else "yes" if row.seen else "no"
+
+
+def _layout(comparison: Comparison, keys: Sequence[str]) -> Layout:
+    labels = setting_labels(keys)
+    several = len(comparison.data) > 1
+    seeds = any(len(row.seeds) > 1 for row in comparison.rows)
+    mixed = comparison.mixed
+    header = ["run", *["seeds"] * seeds, *["data"] * several, *["seen"] * mixed]
+    header += [labels[key] for key in keys]
+    first = len(header)
+    header += [METRICS[metric] for metric in comparison.metrics]
+    columns = [setting_texts(comparison, key) for key in keys]
+    rows = [
+        (
+            row.name,
+            *[str(len(row.seeds))] * seeds,
+            *[comparison.data[row.data]] * several,
+            *[seen_text(row)] * mixed,
+            *(column[place] for column in columns),
+            *(score_cell(row.scores[metric]) for metric in comparison.metrics),
+        )
+        for place, row in enumerate(comparison.rows)
+    ]
+    best = {
+        (place, first + column)
+        for place, row in enumerate(comparison.rows)
+        for column, metric in enumerate(comparison.metrics)
+        if comparison.best(row, metric)
+    }
+    right = [False] * first + [True] * len(comparison.metrics)
+    if seeds:
+        right[1] = True
+    return Layout(tuple(header), tuple(rows), tuple(right), frozenset(best), ())
+
+
+def _listed(comparison: Comparison, width: int) -> list[str]:
+    """List what sets each row apart from the value that most rows have."""
+    labels = setting_labels(comparison.keys)
+    rows: list[Row] = []
+    for row in comparison.rows:  # a run scored on several data sets is listed once
+        if all(row.runs != other.runs for other in rows):
+            rows.append(row)
+    texts = {
+        key: dict(
+            zip((r.runs for r in comparison.rows), setting_texts(comparison, key), strict=True)
+        )
+        for key in comparison.keys
+    }
+    having = {key: [row for row in rows if _applies(key, row, comparison)] for key in texts}
+    common = {
+        key: Counter(
+            texts[key][row.runs] for row in sorted(own, key=lambda r: key not in r.settings)
+        ).most_common(1)[0][0]
+        for key, own in having.items()
+    }
+    lines = ["", "What sets each run apart from most:"]
+    for row in rows:
+        own = [
+            _phrase(labels[key], texts[key][row.runs], row.settings.get(key))
+            for key in comparison.keys
+            if row in having[key] and texts[key][row.runs] != common[key]
+        ]
+        more = f"and {len(own) - _LISTED} more (all of them in a file: --out FILE.md)"
+        shown = own[:_LISTED] + [more] * (len(own) > _LISTED)
+        lines += _wrap(f"{row.name}: {'; '.join(shown) or 'nothing'}", width)
+    return lines
+
+
+def _applies(key: str, row: Row, comparison: Comparison) -> bool:
+    """Tell whether a row has the part that a setting is of."""
+    return all(part in row.settings for part in parents(key) if part in comparison.keys)
+
+
+def _phrase(label: str, text: str, value: Any) -> str:
+    if value is None:
+        return f"no {label}"
+    return f"with {label}" if value == YES else f"{label} {text}"
+
+
+def _unit(comparison: Comparison) -> str:
+    over = {
+        cell.over for row in comparison.rows for cell in row.scores.values() if cell.std is not None
+    }
+    if not over:
+        return "Percent."
+    if over == {"seeds"}:
+        return "Percent; mean ± sample standard deviation over seeds."
+    if over == {"draws"}:
+        return "Percent; mean ± sample standard deviation over the protocol's draws."
+    return (
+        "Percent; mean ± sample standard deviation, over seeds where a row has several, else over "
+        "the protocol's draws."
+    )
+
+
+def _wrap(line: str, width: int) -> list[str]:
+    return textwrap.wrap(line, max(width, 40), subsequent_indent="    ", break_on_hyphens=False)

@@ -1,0 +1,81 @@
+"""How far a planned run is, told from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from promptreid.config.recipe_settings import changes
+from promptreid.errors import PromptReIDError, RunError
+from promptreid.runs.run_folder import RunFolder, check_free, is_run
+from promptreid.runs.run_records import DataRecord
+from promptreid.sweep.sweep_plan import PlannedRun
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What is in a run's folder.
+
+    Attributes:
+        kind: "new": nothing yet; "unfinished": training can go on; "complete": nothing is left to
+            do; "changed": made with other settings than the sweep asks for now; "blocked": the
+            folder holds something else.
+        note: What a reader should know, in a sentence; may be empty.
+    """
+
+    kind: Literal["new", "unfinished", "complete", "changed", "blocked"]
+    note: str = ""
+
+
+def state_of(run: PlannedRun) -> RunState:
+    """Look at a planned run's folder; nothing is changed."""
+    if not is_run(run.out):
+        try:
+            check_free(run.out, overwrite=False)
+        except RunError as error:
+            return RunState("blocked", str(error))
+        return RunState("new")
+    try:
+        folder = RunFolder.open(run.out)
+        before, status = folder.recipe(), folder.status()
+        seed = folder.environment().seed
+        specs = _specs(folder.data())
+    except PromptReIDError as error:
+        return RunState("changed", str(error))
+    different = changes(before, run.resolved)
+    for role, asked in (("train", run.data), ("test", run.test)):
+        if specs[role] != asked:
+            key = "data" if role == "train" else role
+            different[key] = (" ".join(specs[role]) or None, " ".join(asked) or None)
+    if seed != run.seed:
+        different["seed"] = (seed, run.seed)
+    if different:
+        return RunState("changed", _told(different))
+    if status.complete:
+        return RunState("complete")
+    where = f", {status.status} {status.at}" if status.at else ""
+    return RunState("unfinished", f"goes on from its last checkpoint{where}")
+
+
+def _specs(records: Sequence[DataRecord]) -> dict[str, tuple[str, ...]]:
+    return {
+        role: tuple(one.spec for one in records if one.role == role) for role in ("train", "test")
+    }
+
+
+def _told(different: Mapping[str, tuple[Any, Any]]) -> str:
+    told = [
+        f"{key} was {_word(old)} and is now {_word(new)}" for key, (old, new) in different.items()
+    ]
+    more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    return (
+        f"The folder was made with other settings: {'; '.join(told[:_SHOWN])}{more}. Put the "
+        "settings back, move the folder away, or give another --out."
+    )
+
+
+def _word(value: Any) -> str:
+    return "absent" if value is None else str(value)

@@ -1,0 +1,172 @@
+"""Train the runs of a sweep one after the other."""
+
+from __future__ import annotations
+
+import gc
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from promptreid.errors import PromptReIDError, RunError
+from promptreid.files import write_json
+from promptreid.progress import Progress, clock
+from promptreid.runs.run_folder import RunFolder, is_run
+from promptreid.sweep.run_results import SWEEP
+from promptreid.sweep.run_state import state_of
+from promptreid.sweep.sweep_plan import PlannedRun
+from promptreid.training.run.train import TrainRequest, train
+from promptreid.training.stage.trainer import Interrupted
+
+
+@dataclass
+class Outcome:
+    """What became of a run.
+
+    Attributes:
+        status: "waiting", "complete", "stopped", "failed"; or "changed" or "blocked", see
+            `promptreid.sweep.run_state`.
+        error: Why it failed, in a sentence or a line; empty otherwise.
+        details: Traceback of a failure that is not the user's.
+    """
+
+    status: str = "waiting"
+    error: str = ""
+    details: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Give what there is to say, by name."""
+        return {key: value for key, value in vars(self).items() if value}
+
+
+def run_sweep(
+    runs: Sequence[PlannedRun],
+    *,
+    out: Path,
+    source: str,
+    device: str | None,
+    unreadable: str,
+    progress: Progress,
+    chosen: Sequence[PlannedRun] | None = None,
+) -> dict[str, Outcome]:
+    """Train what is not complete; a run that fails is recorded and the others go on.
+
+    `sweep.json` in `out` says at any time how far each run is.
+
+    Args:
+        runs: All runs of the sweep.
+        out: Folder of the sweep.
+        source: Name of the sweep file, for the record.
+        device: As for `promptreid train`.
+        unreadable: As for `promptreid train`.
+        progress: Where to report.
+        chosen: The runs to train now; None for all.
+
+    Returns:
+        Outcome of each run by name.
+
+    Raises:
+        Interrupted: A signal asked for a stop; the state of the run at hand is saved.
+        RunError: `out` is a file, or a run itself.
+    """
+    _check_out(out)
+    outcomes = {run.name: Outcome(_before(run)) for run in runs}
+    record = {"sweep": source, "runs": outcomes}
+    _write(out, record)
+    chosen = runs if chosen is None else chosen
+    for number, run in enumerate(chosen, 1):
+        outcome = outcomes[run.name]
+        title = f"[{number}/{len(chosen)}] {run.name}"
+        try:
+            _one(run, outcome, title, device, unreadable, progress)
+        except (Interrupted, KeyboardInterrupt):
+            outcome.status = "stopped"
+            raise Interrupted(str(out)) from None
+        finally:
+            progress.finish()
+            _write(out, record)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return outcomes
+
+
+def _before(run: PlannedRun) -> str:
+    kind = state_of(run).kind
+    return kind if kind == "complete" else "waiting"
+
+
+def _one(
+    run: PlannedRun,
+    outcome: Outcome,
+    title: str,
+    device: str | None,
+    unreadable: str,
+    progress: Progress,
+) -> None:
+    """Train one run, or say why not; only a stop is raised."""
+    state = state_of(run)
+    if state.kind == "complete":
+        progress.message(f"{title}: complete already")
+        outcome.status = "complete"
+        return
+    if state.kind in ("changed", "blocked"):
+        outcome.status, outcome.error = state.kind, state.note
+        progress.message(f"{title}: not trained. {state.note}")
+        return
+    progress.message(f"\n{title}" + (f": {state.note}" if state.note else ""))
+    begun = time.monotonic()
+    request = TrainRequest(
+        recipe=run.recipe,
+        overrides=run.overrides,
+        data=run.data,
+        test=run.test,
+        out=run.out,
+        seed=run.seed,
+        resume=True,
+        device=device,
+        unreadable=unreadable,
+    )
+    if state.kind == "unfinished":  # compared above; the folder knows the rest
+        request = TrainRequest(out=run.out, resume=True, device=device)
+    try:
+        folder = train(request, progress=progress)
+    except Interrupted:
+        raise
+    except Exception as error:  # one run must not take the others down
+        outcome.status, outcome.error = "failed", _sentence(error)
+        if not isinstance(error, PromptReIDError):
+            outcome.details = traceback.format_exc()
+        progress.message(f"{title} failed: {outcome.error}")
+        return
+    outcome.status = "complete"
+    progress.message(f"{title}: {_score_line(folder)}{clock(time.monotonic() - begun)}")
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, PromptReIDError) else f"{type(error).__name__}: {error}"
+
+
+def _score_line(folder: RunFolder) -> str:
+    if not folder.has_scores:
+        return "done in "
+    shown = [f"mAP {one['mAP']:.2%} rank-1 {one['cmc']['1']:.2%}" for one in folder.scores()]
+    return "; ".join(shown) + " in "
+
+
+def _check_out(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise RunError(f"--out {out} is a file; give a folder.")
+    if is_run(out):
+        raise RunError(
+            f"--out {out} is the folder of a run; a sweep needs one of its own for its runs."
+        )
+
+
+def _write(out: Path, record: dict[str, Any]) -> None:
+    runs = {name: outcome.to_dict() for name, outcome in record["runs"].items()}
+    write_json(out / SWEEP, {**record, "runs": runs})

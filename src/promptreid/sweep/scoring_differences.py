@@ -1,0 +1,97 @@
+"""By which rules scores were made, and what to say where runs were not scored alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from promptreid.data.data_spec import parse_spec
+from promptreid.sweep.run_results import RunRecord
+
+if TYPE_CHECKING:
+    from promptreid.sweep.comparison import Row
+
+_WORDS = {
+    "protocol": "protocol",
+    "ap": "definition of AP",
+    "repeats": "draws",
+    "queries": "queries",
+    "gallery": "gallery images",
+    "same_camera": "same-camera rule",
+    "flip": "flip averaging",
+    "sentences": "sentences in the similarity",
+    "query_expansion": "query expansion",
+    "rerank": "re-ranking",
+    "images": "fingerprint of the data",
+}
+
+
+def scoring_rules(result: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:
+    """Give all that scores of one data set must share to be compared.
+
+    Args:
+        result: A result of `scores.json`.
+        record: The run it is of.
+    """
+    rules = {key: result.get(key) for key in _WORDS if key != "images"}
+    rules["flip"] = bool(rules["flip"])
+    rules["images"] = dict(record.data + record.test).get(result.get("data", ""))
+    return rules
+
+
+def rule_warnings(rows: Sequence[Row], trained: Sequence[RunRecord]) -> list[str]:
+    """Say what does not compare.
+
+    Args:
+        rows: The rows of a comparison.
+        trained: One run of each group of equal settings.
+    """
+    found = []
+    by_data: dict[str, list[Row]] = {}
+    for row in rows:
+        by_data.setdefault(row.data, []).append(row)
+    if len(by_data) > 1 and any(len(own) < len(trained) for own in by_data.values()):
+        found.append("The runs were scored on different data; only rows of the same data compare.")
+    elif len({record.data for record in trained}) > 1:
+        found.append("The runs were trained on different data, or on data that changed in between.")
+    names = data_names(list(by_data))
+    for data, own in by_data.items():
+        for key, word in _WORDS.items():
+            values: dict[str, list[str]] = {}
+            for row in own:
+                values.setdefault(_value(row.rules[key]), []).append(row.name)
+            if len(values) > 1:
+                told = "; ".join(f"{value} in {_few(who)}" for value, who in values.items())
+                found.append(f"Scores on {names[data]} differ in {word}: {told}.")
+    return found
+
+
+def data_names(specs: Sequence[str]) -> dict[str, str]:
+    """Shorten data specs as far as they stay distinct: name, then folder and options, then all."""
+    parsed = [parse_spec(spec) for spec in specs]
+    short = [one.name for one in parsed]
+    options = ["&".join(f"{key}={value}" for key, value in one.options.items()) for one in parsed]
+    wide = [
+        f"{one.name}:{PurePath(one.root).name}" + (f"?{text}" if text else "")
+        for one, text in zip(parsed, options, strict=True)
+    ]
+    for names in (short, wide):
+        if len(set(names)) == len(specs):
+            return dict(zip(specs, names, strict=True))
+    return {spec: spec for spec in specs}
+
+
+def _value(value: Any) -> str:
+    if value is None or value is False:
+        return "none"
+    if value is True:
+        return "on"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return str(value)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

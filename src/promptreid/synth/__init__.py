@@ -1,0 +1,1 @@
+"""Rendered hands and people: free data for the demo, the tests and the weights of `tiny`."""

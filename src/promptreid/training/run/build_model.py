@@ -1,0 +1,190 @@
+"""Build a model and its preprocessing from a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from promptreid.config.model import NormalizeConfig
+from promptreid.config.schema import Recipe
+from promptreid.data.batches.samplers import derive_seed
+from promptreid.data.images.preprocess import HALF, IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from promptreid.errors import ConfigError
+from promptreid.models.heads.head import Head
+from promptreid.models.heads.parts import build_parts
+from promptreid.models.heads.projection import Mlp, Reduction
+from promptreid.models.interaction import Interaction
+from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.prompts.image_texts import Sentences
+from promptreid.models.reid import EmbeddingSpec, ReIDModel, tower_widths
+from promptreid.models.sie import SideInformation
+from promptreid.models.towers.backbone import Backbone, build_backbone
+from promptreid.models.towers.resnet import ResNetTower
+from promptreid.models.tuning.tuning import attach_tuning
+from promptreid.training.run.training_data import TrainingData
+
+
+def build_model(
+    recipe: Recipe, data: TrainingData | None, *, seed: int
+) -> tuple[ReIDModel, Preprocess]:
+    """Build the model a recipe names, with pretrained weights and fresh trained parts.
+
+    Args:
+        recipe: Resolved recipe.
+        data: Gives the number of identities, cameras and views; None for a recipe without stages.
+        seed: Seed of the fresh parts.
+
+    Raises:
+        ModelError: The backbone is unknown, or does not take the image size or stride.
+        WeightsError: The pretrained weights cannot be had or do not fit.
+        ConfigError: The recipe asks for side information that the data does not have.
+    """
+    config = recipe.backbone
+    backbone = build_backbone(
+        config.name,
+        pretrained=config.pretrained,
+        image_size=config.image_size,
+        stride=config.stride,
+        tokenizer=config.tokenizer,
+    )
+    generator = torch.Generator().manual_seed(derive_seed(seed, 0))
+    classes = len(data.classes) if data is not None else 0
+    prompt = interaction = head = sie = None
+    if data is not None and recipe.prompt.kind == "image":
+        prompt = ImagePrompt(
+            backbone.text,
+            backbone.tokenizer,
+            inputs=backbone.image.widths[2],
+            templates=recipe.prompt.template,
+            hidden=recipe.prompt.hidden,
+            fields=data.fields,
+            generator=generator,
+        )
+        if recipe.interaction.mode != "none":
+            interaction = Interaction(
+                backbone.text.embed_dim,
+                mode=recipe.interaction.mode,
+                blocks=recipe.interaction.blocks,
+                heads=recipe.interaction.heads,
+                residual=recipe.interaction.residual,
+                generator=generator,
+            )
+    if data is not None and recipe.prompt.kind == "identity":
+        prompt = IdentityPrompt(
+            backbone.text,
+            backbone.tokenizer,
+            classes,
+            templates=recipe.prompt.template,
+            context_tokens=recipe.prompt.context_tokens,
+            context=recipe.prompt.context,
+            ensemble=recipe.prompt.ensemble,
+            init=recipe.prompt.init,
+            dropout=recipe.prompt.dropout,
+            shared_tokens=recipe.prompt.shared_tokens,
+            domain_tokens=recipe.prompt.domain_tokens,
+            domains=data.class_domains.tolist(),
+            domain_dropout=recipe.prompt.domain_dropout,
+            shared_init=recipe.prompt.shared_init,
+            fields=data.fields,
+            generator=generator,
+        )
+    if data is not None and recipe.head.kind != "none":
+        widths = tower_widths(backbone, prompt, interaction)
+        domains = data.class_domains.tolist() if recipe.head.necks == "domain" else None
+        head = _head(recipe, classes, domains, backbone, widths, generator)
+    if data is not None and (recipe.sie.camera or recipe.sie.view or recipe.sie.attribute):
+        sie = _side_information(recipe, data, backbone, generator)
+    if data is not None:
+        attach_tuning(
+            backbone.image,
+            visual_prompt=recipe.tuning.visual_prompt,
+            lora=recipe.tuning.lora,
+            adapter=recipe.tuning.adapter,
+            generator=generator,
+        )
+    spec = EmbeddingSpec(features=recipe.embedding.features, neck=recipe.embedding.neck)
+    model = ReIDModel(
+        backbone,
+        prompt=prompt,
+        interaction=interaction,
+        sentences=Sentences(recipe.interaction.training, recipe.interaction.inference),
+        head=head,
+        sie=sie,
+        embedding=spec,
+    )
+    return model, preprocess_of(recipe, backbone)
+
+
+def _head(
+    recipe: Recipe,
+    classes: int,
+    domains: list[int] | None,
+    backbone: Backbone,
+    widths: Mapping[str, int],
+    generator: torch.Generator,
+) -> Head:
+    config = recipe.head
+    tower = backbone.image
+    mlp, reduction, parts = config.mlp, config.reduction, config.parts
+    return Head(
+        widths,
+        classes if recipe.classifiers else 0,
+        features=config.features,
+        neck=config.kind == "bnneck" and bool(recipe.classifiers),
+        domains=domains,
+        classifiers=recipe.classifiers,
+        dropout=config.dropout,
+        mlp=Mlp(widths, **mlp.model_dump(), generator=generator) if mlp is not None else None,
+        reduction=Reduction(widths, **reduction.model_dump(), generator=generator)
+        if reduction is not None
+        else None,
+        parts=build_parts(tower, **parts.model_dump(), generator=generator)
+        if parts is not None
+        else None,
+        generator=generator,
+    )
+
+
+def preprocess_of(recipe: Recipe, backbone: Backbone) -> Preprocess:
+    """Return size, pixel statistics and filters; see `PreprocessConfig.normalize`."""
+    choice = recipe.preprocess.normalize
+    if isinstance(choice, NormalizeConfig):
+        mean, std = choice.mean, choice.std
+    elif choice == "native":
+        mean, std = backbone.native.mean, backbone.native.std
+    elif choice == "imagenet" or (
+        choice == "clip-reid" and isinstance(backbone.image, ResNetTower)
+    ):
+        mean, std = IMAGENET_MEAN, IMAGENET_STD
+    else:
+        mean, std = HALF, HALF
+    return Preprocess(
+        image_size=recipe.backbone.image_size,
+        mean=mean,
+        std=std,
+        train_interpolation=recipe.preprocess.train_interpolation,
+        test_interpolation=recipe.preprocess.test_interpolation,
+    )
+
+
+def _side_information(
+    recipe: Recipe, data: TrainingData, backbone: Backbone, generator: torch.Generator
+) -> SideInformation:
+    for wanted, values, word in (
+        (recipe.sie.camera, data.camera_values, "camera"),
+        (recipe.sie.view or recipe.sie.attribute is not None, data.view_values, "view"),
+    ):
+        if wanted and not values:
+            raise ConfigError(
+                f"The recipe embeds the {word} (sie.{word}: true), but no training image has a "
+                f"{word}. Set sie.{word}=false, or give {word}s in the data."
+            )
+    return SideInformation(
+        cameras=len(data.camera_values) if recipe.sie.camera else 0,
+        views=len(data.view_values) if recipe.sie.view or recipe.sie.attribute else 0,
+        width=backbone.image.widths[1],
+        coefficient=recipe.sie.coefficient,
+        generator=generator,
+    )

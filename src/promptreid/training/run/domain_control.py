@@ -1,0 +1,87 @@
+"""What a finished run's domain tokens say: its training images against texts, own and swapped."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from promptreid.data.batches.loading import TestLoader
+from promptreid.data.images.image_store import ImageStore
+from promptreid.data.splits.draws import generator, pick
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.text_controls.domain_texts import DomainTexts, compare_domain_texts
+from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.progress import Progress
+from promptreid.training.run.training_data import TrainingData
+
+IMAGES = 1000
+"""At most of each domain, drawn by the run's seed."""
+
+
+@torch.no_grad()
+def score_domain_texts(
+    embedder: Embedder,
+    data: TrainingData | None,
+    *,
+    seed: int,
+    batch_size: int = 64,
+    progress: Progress,
+) -> tuple[DomainTexts, ...]:
+    """Match training images with texts of their own domain's tokens, and of other domains'.
+
+    A domain enters neither the image tower nor the retrieval vector, so retrieval cannot depend on
+    its tokens; what can are the texts that taught the tower.
+
+    Args:
+        embedder: The best checkpoint.
+        data: What was learned from; None where nothing was.
+        seed: Of the drawn images and the resamples.
+        batch_size: Images per forward pass.
+        progress: Where to report.
+
+    Returns:
+        One entry for each domain; none where the prompt has no tokens of several domains.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+    """
+    prompt = embedder.model.prompt
+    if data is None or not isinstance(prompt, IdentityPrompt):
+        return ()
+    if prompt.domain is None or len(prompt.domain) < 2:
+        return ()
+    drawn = _drawn(data, seed)
+    size, preprocess = embedder.preprocess.image_size, embedder.preprocess
+    store = ImageStore(
+        [data.images[row] for row in drawn], size, preprocess.test_interpolation, cache=False
+    )
+    model = embedder.model.eval()
+    images = torch.empty(len(drawn), model.backbone.image.widths[2])
+    progress.start("matching training images with texts", len(drawn), "images")
+    loader = TestLoader(store, preprocess, batch_size, device=embedder.device)
+    for rows, pixels in loader.batches():
+        own = drawn[rows]
+        sides = [
+            torch.from_numpy(side[own]).to(embedder.device) for side in (data.cameras, data.views)
+        ]
+        images[torch.as_tensor(rows)] = model.features(pixels, *sides).projected.float().cpu()
+        progress.advance(len(own))
+    progress.finish()
+    return compare_domain_texts(
+        prompt,
+        images,
+        torch.from_numpy(data.labels[drawn]),
+        torch.from_numpy(data.variants[drawn]),
+        data.domains,
+        seed=seed,
+    )
+
+
+def _drawn(data: TrainingData, seed: int) -> np.ndarray:
+    """Draw rows of each domain."""
+    place = data.class_domains[data.labels]
+    rows = [
+        pick(np.flatnonzero(place == number).tolist(), IMAGES, generator(seed, "texts", name))
+        for number, name in enumerate(data.domains)
+    ]
+    return np.array(sorted(row for own in rows for row in own), dtype=np.int64)

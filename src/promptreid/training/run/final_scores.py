@@ -1,0 +1,169 @@
+"""Score a finished run on its test images, and show its trackers how it ranks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promptreid.data.dataset import DataSet
+from promptreid.errors import DataError, PromptReIDError
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.ranking.scores import Scores
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.uncertainty.training_gain import training_worth
+from promptreid.figures.draw_scores import drawn_ranks
+from promptreid.inference.attributes import classify_attributes
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.score_data import score_data, tested_rows
+from promptreid.inference.text_controls.word_control import score_words
+from promptreid.inference.text_controls.word_tables import word_verdict
+from promptreid.inference.trial import Trial, TrialRun
+from promptreid.progress import Progress
+from promptreid.runs.run_folder import RunFolder
+from promptreid.tracking.tracker_group import Trackers
+from promptreid.tracking.values import tested_names
+from promptreid.training.run.domain_control import score_domain_texts
+from promptreid.training.run.run_plan import Plan
+from promptreid.training.run.training_data import TrainingData
+from promptreid.training.run.untrained import Untrained
+
+
+def score_run(
+    run: RunFolder,
+    embedder: Embedder,
+    plan: Plan,
+    datasets: Sequence[DataSet],
+    trackers: Trackers,
+    *,
+    data: TrainingData | None,
+    epochs: int,
+    untrained: Untrained | None,
+    progress: Progress,
+) -> None:
+    """Score the best checkpoint on every data set that has something to test on.
+
+    Where the model reads a word of each image, or learned tokens of several domains, it is measured
+    whether these matter.
+
+    Args:
+        run: Gets `scores.json`.
+        embedder: The best checkpoint.
+        plan: What was run.
+        datasets: All of the run, trained on or not.
+        trackers: Get the scores, and rank lists of the worst queries.
+        data: What was learned from; None where nothing was.
+        epochs: Trained, over all stages.
+        untrained: What the model scored before training, to say what it gained; None for nothing.
+        progress: Where to report.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+        EvaluationError: No query has a match.
+    """
+    testable = [dataset for dataset in datasets if dataset.protocol is not None]
+    if not testable:
+        progress.message("no query and gallery images, so there is nothing to score")
+        return
+    settings = RetrievalSettings.of(plan.recipe.evaluation)
+    results, embedded = [], []
+    for dataset in testable:
+        scores, result, embeddings = _score(embedder, dataset, settings, progress)
+        if untrained is not None:
+            before = untrained.scores[dataset.spec]
+            with progress.doing("comparing with the untrained model"):
+                worth = training_worth(before, scores, untrained=untrained.name)
+            result["worth"] = worth.to_dict()
+        if plan.recipe.zero_shot.attributes:
+            templates = plan.recipe.zero_shot.attributes
+            result["attributes"] = _read_attributes(embedder, dataset, templates, progress)
+        results.append(result)
+        embedded.append(embeddings if trackers and plan.track_pictures != "none" else None)
+    texts = score_domain_texts(embedder, data, seed=plan.seed, progress=progress)
+    for found in texts:
+        progress.message(found.verdict())
+    said = {"domain_texts": [found.to_dict() for found in texts]} if texts else {}
+    run.write_scores(results, **said)
+    trackers.summary(results)
+    for name, dataset, embeddings in zip(tested_names(results), testable, embedded, strict=True):
+        if trackers and embeddings is not None:
+            shown = TrialRun(run.path.resolve().name, embeddings, settings)
+            pixelate = plan.track_pictures == "pixelated"
+            _show_ranks(trackers, shown, dataset, name, epochs, progress, pixelate=pixelate)
+
+
+def _score(
+    embedder: Embedder, dataset: DataSet, settings: RetrievalSettings, progress: Progress
+) -> tuple[Scores, dict[str, Any], Embeddings]:
+    """Score one data set; where words are read at retrieval, with those of other images as well."""
+    shared: dict[str, Any] = {
+        "metadata": embedder.metadata,
+        "device": embedder.device,
+        "progress": progress,
+    }
+    if embedder.model.reads_words:
+        scores, embeddings, control = score_words(
+            embedder.model, dataset, embedder.preprocess, settings=settings, **shared
+        )
+        progress.message(f"{dataset.spec}: {word_verdict(control)}")
+        words = {"word_control": control.to_dict()}
+        return scores, {**scores.to_dict(), "data": dataset.spec, **words}, embeddings
+    scores, embeddings = score_data(
+        embedder.model,
+        dataset,
+        embedder.preprocess,
+        flip=settings.flip,
+        expansion=settings.expansion,
+        rerank=settings.rerank,
+        sentences=settings.sentences,
+        **shared,
+    )
+    return scores, {**scores.to_dict(), "data": dataset.spec}, embeddings
+
+
+def _show_ranks(
+    trackers: Trackers,
+    shown: TrialRun,
+    dataset: DataSet,
+    name: str,
+    epochs: int,
+    progress: Progress,
+    *,
+    pixelate: bool,
+) -> None:
+    """Pass a picture of the worst queries on; a run does not fail for want of a picture."""
+    try:
+        drawn = drawn_ranks((shown,), Trial.of(dataset), which="worst", pixelate=pixelate)
+    except PromptReIDError as error:
+        progress.message(f"trackers get no rank lists of {dataset.spec}: {error}")
+        return
+    trackers.image("/".join(filter(None, ("ranks", name, "worst"))), drawn.figure, epochs)
+
+
+def _read_attributes(
+    embedder: Embedder,
+    dataset: DataSet,
+    templates: Mapping[str, Any],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Read each attribute off the test images; one that cannot be told apart is said, not fatal."""
+    found: dict[str, Any] = {}
+    for name, sentences in templates.items():
+        try:
+            scores = classify_attributes(
+                embedder.model,
+                tested_rows(dataset),
+                embedder.preprocess,
+                {name: sentences},
+                metadata=embedder.metadata,
+                device=embedder.device,
+                progress=progress,
+            )
+        except DataError as error:
+            progress.message(f"the attribute {name} is not read: {error}")
+            continue
+        found[name] = scores[name].to_dict()
+        progress.message(
+            f"{name} read by sentences alone: balanced accuracy "
+            f"{scores[name].balanced_accuracy:.1%}, chance {scores[name].chance:.1%}"
+        )
+    return found

@@ -1,0 +1,204 @@
+"""Make the weights of `tiny`: image-caption contrastive training on rendered pictures."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from open_clip.model import CLIP
+from torch import Tensor
+
+from promptreid.data.augment.pipeline import Augment, apply
+from promptreid.data.batches.samplers import Uniform, derive_seed
+from promptreid.inference.device import forward_precision
+from promptreid.losses.contrastive import supcon_cross_modal
+from promptreid.models.towers.text_tower import TextTower
+from promptreid.models.weights.tiny import NATIVE, TinyTokenizer, build_tiny
+from promptreid.progress import Progress
+from promptreid.synth.corpus import CAPTIONS, Corpus
+from promptreid.tensors import write_tensors
+
+_LARGEST_SCALE = 100.0
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """Length and rates; the rest follows CLIP.
+
+    Attributes:
+        epochs: Passes over the corpus.
+        batch: Picture-caption pairs per step.
+        lr: Largest learning rate.
+        weight_decay: Decoupled, on matrices only.
+        warmup: Share of all steps with a rising rate.
+        seed: Of weights, order, captions and augmentation.
+    """
+
+    epochs: int = 20
+    batch: int = 256
+    lr: float = 1e-3
+    weight_decay: float = 0.1
+    warmup: float = 0.05
+    seed: int = 0
+
+
+def pretrain(
+    corpus: Corpus,
+    out: Path,
+    settings: PretrainSettings,
+    *,
+    device: torch.device,
+    precision: str,
+    progress: Progress,
+) -> dict[str, float]:
+    """Train `tiny` from scratch and write its weights, rounded to float16.
+
+    The loss is CLIP's symmetric contrast (Radford et al., 2021) with cosines and a learned scale;
+    pairs of a batch with the very same caption count as positives of each other.
+
+    Args:
+        corpus: Pictures with captions; every 20th picture is kept out to measure recall.
+        out: Weights file, `.safetensors`.
+        settings: Length and rates.
+        device: Where to train.
+        precision: "fp32" or "bf16".
+        progress: Where to report.
+
+    Returns:
+        Last training loss, held-out image-to-text and text-to-image recall at 1 among 256 pairs.
+    """
+    model, tokenizer, _ = build_tiny(seed=settings.seed)
+    model.to(device).train()
+    text = TextTower(model)
+    rows = np.arange(len(corpus))
+    held = rows % 20 == 0
+    learn, test = rows[~held], rows[held]
+    tokens = _tokenize(corpus, tokenizer)
+    sampler = Uniform(len(learn), settings.batch, settings.seed, drop_last=True)
+    steps = settings.epochs * len(sampler.batches(1))
+    optimizer = torch.optim.AdamW(_groups(model, settings), betas=(0.9, 0.98), eps=1e-6)
+    augment = Augment(flip=0.0, pad=6, erase=0.25)
+    step, loss_value, begun = 0, math.nan, time.monotonic()
+    for epoch in range(1, settings.epochs + 1):
+        batches = sampler.batches(epoch)
+        progress.start(f"epoch {epoch}/{settings.epochs}", len(batches) * settings.batch, "images")
+        total = torch.zeros((), device=device)
+        for number, picked in enumerate(batches):
+            rate = _rate(step, steps, settings)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            generator = torch.Generator().manual_seed(derive_seed(settings.seed, epoch, number))
+            chosen = learn[picked]
+            images = apply(_pixels(corpus, chosen, device), NATIVE, augment, generator)
+            which = torch.randint(CAPTIONS, (len(chosen),), generator=generator)
+            words = tokens[torch.from_numpy(chosen), which].to(device)
+            loss = _loss(model, text, images, words, precision, device)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            with torch.no_grad():
+                model.logit_scale.clamp_(max=math.log(_LARGEST_SCALE))
+            total += loss.detach()
+            step += 1
+            progress.advance(len(chosen))
+        progress.finish()
+        loss_value = (total / len(batches)).item()
+        recall = _recall(model, text, corpus, test, tokens, device)
+        progress.message(
+            f"epoch {epoch}/{settings.epochs}  loss {loss_value:.3f}  held-out recall@1 of "
+            f"{recall['pairs']:.0f}: image to text {recall['i2t']:.1%}, text to image "
+            f"{recall['t2i']:.1%}  {time.monotonic() - begun:.0f} s"
+        )
+        _write(model, out, settings)
+    return {"loss": loss_value, **recall}
+
+
+def _loss(
+    model: CLIP,
+    text: TextTower,
+    images: Tensor,
+    words: Tensor,
+    precision: str,
+    device: torch.device,
+) -> Tensor:
+    with forward_precision(precision, device):
+        seen = model.visual(images)
+        read = text.encode_tokens(words)
+    seen = F.normalize(seen.float(), dim=1) * model.logit_scale.exp()
+    read = F.normalize(read.float(), dim=1)
+    _, same = torch.unique(words, dim=0, return_inverse=True)
+    image_to_text = supcon_cross_modal(seen, read, same, same)
+    return 0.5 * (image_to_text + supcon_cross_modal(read, seen, same, same))
+
+
+def _tokenize(corpus: Corpus, tokenizer: TinyTokenizer) -> Tensor:
+    """Return all captions as (N, CAPTIONS, L) token ids, cut after the longest."""
+    flat = [sentence for sentences in corpus.captions for sentence in sentences]
+    tokens = tokenizer(flat)
+    longest = int((tokens != 0).sum(1).max())
+    return tokens[:, :longest].reshape(len(corpus), CAPTIONS, longest)
+
+
+def _pixels(corpus: Corpus, rows: np.ndarray, device: torch.device) -> Tensor:
+    pixels = torch.from_numpy(np.ascontiguousarray(corpus.pixels[rows]))
+    return pixels.permute(0, 3, 1, 2).contiguous().to(device)
+
+
+def _rate(step: int, steps: int, settings: PretrainSettings) -> float:
+    warm = max(1, round(settings.warmup * steps))
+    if step < warm:
+        return settings.lr * (step + 1) / warm
+    return 0.5 * settings.lr * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def _groups(model: CLIP, settings: PretrainSettings) -> list[dict[str, object]]:
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    return [
+        {"params": matrices, "weight_decay": settings.weight_decay, "lr": settings.lr},
+        {"params": others, "weight_decay": 0.0, "lr": settings.lr},
+    ]
+
+
+@torch.no_grad()
+def _recall(
+    model: CLIP,
+    text: TextTower,
+    corpus: Corpus,
+    rows: np.ndarray,
+    tokens: Tensor,
+    device: torch.device,
+) -> dict[str, float]:
+    """Match held-out pictures and their longest captions among up to 256 pairs."""
+    rows = rows[np.linspace(0, len(rows) - 1, min(256, len(rows))).astype(int)]
+    model.eval()
+    lengths = (tokens[torch.from_numpy(rows)] != 0).sum(2).argmax(1)
+    words = tokens[torch.from_numpy(rows), lengths].to(device)
+    plain = Augment(flip=0.0, pad=0, erase=0.0)
+    generator = torch.Generator().manual_seed(0)
+    images = apply(_pixels(corpus, rows, device), NATIVE, plain, generator)
+    seen = F.normalize(model.visual(images), dim=1)
+    read = F.normalize(text.encode_tokens(words), dim=1)
+    scores = seen @ read.T
+    truth = torch.arange(len(rows), device=device)
+    model.train()
+    return {
+        "i2t": (scores.argmax(1) == truth).float().mean().item(),
+        "t2i": (scores.argmax(0) == truth).float().mean().item(),
+        "pairs": float(len(rows)),
+    }
+
+
+def _write(model: CLIP, out: Path, settings: PretrainSettings) -> None:
+    tensors = {
+        name: value.detach().half().cpu().contiguous() if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    metadata = {key: str(value) for key, value in asdict(settings).items()}
+    write_tensors(out, tensors, {"made_by": "promptreid pretrain", **metadata})

@@ -1,0 +1,211 @@
+"""What `promptreid train` was asked for, and what follows from it before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from promptreid.config.recipes import load_recipe
+from promptreid.config.schema import Recipe
+from promptreid.errors import ConfigError, RunError, unknown_name
+from promptreid.inference.device import pick_device, resolve_precision
+from promptreid.runs.run_data import found_spec, full_spec
+from promptreid.runs.run_folder import RunFolder, check_free, is_run
+from promptreid.runs.run_note import clean_note
+from promptreid.tracking.track_option import TrackerSpec, check_installed, parse_trackers
+from promptreid.tracking.tracker_group import read_tracking
+
+PICTURES = ("plain", "pixelated", "none")
+"""How trackers get pictures of test images."""
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What `promptreid train` was asked for; see its options."""
+
+    recipe: str | None = None
+    overrides: Sequence[str] = ()
+    data: Sequence[str] = ()
+    out: Path | None = None
+    seed: int | None = None
+    resume: bool = False
+    overwrite: bool = False
+    any_threads: bool = False
+    """Go on with another number of threads, and so with other last bits."""
+    device: str | None = None
+    unreadable: str = "stop"
+    test: Sequence[str] = ()
+    """Data sets that are scored at the end and never learned from."""
+    track: Sequence[str] = ()
+    """Trackers; a resumed run goes on with those it has when none is named."""
+    track_pictures: str | None = None
+    """One of `PICTURES`; a resumed run goes on with its own when None."""
+    note: str | None = None
+    """What the run is for; a resumed run keeps its own and takes no other."""
+    before: bool | None = None
+    """Whether the untrained model is scored first; a resumed run goes on with its own when None."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request with everything decided."""
+
+    recipe: Recipe
+    specs: tuple[str, ...]
+    test: tuple[str, ...]
+    out: Path
+    seed: int
+    unreadable: str
+    precision: str
+    device: torch.device
+    track: tuple[TrackerSpec, ...]
+    track_pictures: str
+    before: bool = True
+    note: str = ""
+
+
+def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
+    """Decide everything that a request leaves open.
+
+    Args:
+        request: Recipe, data and options.
+
+    Returns:
+        The plan, and the run to go on with where there is one.
+
+    Raises:
+        ConfigError: The recipe or an override is wrong, or a tracker is not installed.
+        RunError: There is no run to resume, it was started otherwise, or the folder is taken.
+    """
+    device = pick_device(request.device)
+    if request.track_pictures not in (None, *PICTURES):
+        raise ConfigError(unknown_name("kind of pictures", request.track_pictures, PICTURES))
+    out = request.out
+    if request.resume and out is not None and is_run(out):
+        run = RunFolder.open(out)
+        return _plan_again(request, run, out, device), run
+    if request.recipe is None:
+        raise RunError(
+            f"There is no run to resume in {out}; give a recipe and --data to start one."
+        )
+    recipe = load_recipe(request.recipe, request.overrides)
+    _check_prompts_are_taught(recipe)
+    seed = request.seed or 0
+    names = "+".join(spec.partition(":")[0] for spec in request.data)
+    out = out or Path("runs") / f"{recipe.name.replace('/', '-')}-{names}-seed{seed}"
+    check_free(out, overwrite=request.overwrite)
+    plan = Plan(
+        recipe=recipe,
+        specs=tuple(request.data),
+        test=tuple(request.test),
+        out=out,
+        seed=seed,
+        unreadable=request.unreadable,
+        precision=resolve_precision(recipe.precision, device),
+        device=device,
+        track=_track(request, None),
+        track_pictures=request.track_pictures or PICTURES[0],
+        before=request.before is not False,
+        note=clean_note(request.note or ""),
+    )
+    return plan, None
+
+
+def _track(request: TrainRequest, run: RunFolder | None) -> tuple[TrackerSpec, ...]:
+    """Return the trackers asked for, or else those that a run to resume has."""
+    specs = parse_trackers(request.track)
+    if run is not None and not request.track:
+        specs = tuple(record.spec for record in read_tracking(run.path))
+    check_installed(specs)
+    return specs
+
+
+def _check_prompts_are_taught(recipe: Recipe) -> None:
+    """Refuse to teach images with the texts of prompts that nothing has taught."""
+    if recipe.start.checkpoint is not None or recipe.prompt.init is not None:
+        return
+    for stage in recipe.stages:
+        if "prompt" in stage.learns:
+            return
+        if any("prompt" in term.needs for term in stage.losses.active().values()):
+            raise ConfigError(
+                f"Stage {stage.name} compares images with prompts that are still random: no stage "
+                "before it learns them. Set start.checkpoint to a run that learned them (the "
+                "recipe prompt-learning does), or stage_mode=prompts_then_image where the recipe "
+                "has a prompt stage."
+            )
+
+
+def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.device) -> Plan:
+    """Take the plan from the folder, and refuse a request that differs from it."""
+    recipe, before = run.recipe(), run.environment()
+    records = run.data()
+    specs = tuple(found_spec(run, record) for record in records if record.role == "train")
+    test = tuple(found_spec(run, record) for record in records if record.role == "test")
+    if request.recipe is not None:
+        asked = load_recipe(request.recipe, request.overrides)
+        if asked.model_copy(update={"name": recipe.name}) != recipe:
+            raise RunError(
+                f"{out} was started with another recipe (see its recipe.yaml): "
+                f"{_difference(recipe, asked)}. Resume with the same recipe and overrides or with "
+                "none, or give another --out."
+            )
+    for option, asked, earlier in (("data", request.data, specs), ("test", request.test, test)):
+        if asked and [str(full_spec(spec)) for spec in asked] != [
+            str(full_spec(spec)) for spec in earlier
+        ]:
+            started = f" --{option} ".join(["", *earlier]).strip() or f"no --{option}"
+            raise RunError(
+                f"{out} was started with {started}, not {' '.join(asked)}. Resume with the same "
+                "data or with none, or give another --out."
+            )
+    if request.seed is not None and request.seed != before.seed:
+        raise RunError(
+            f"{out} was started with --seed {before.seed}, not {request.seed}. "
+            "Resume with the same seed or with none, or give another --out."
+        )
+    note = run.note()
+    if request.note is not None and clean_note(request.note) != note:
+        has = f"the note {note!r}" if note else "no note"
+        raise RunError(
+            f"{out} has {has}. Resume without --note, and change the note when the run is done or "
+            f"stopped: promptreid note {out} TEXT."
+        )
+    return Plan(
+        recipe=recipe,
+        specs=specs,
+        test=test,
+        out=out,
+        seed=before.seed,
+        unreadable=before.unreadable,
+        precision=before.precision,
+        device=device,
+        track=_track(request, run),
+        track_pictures=request.track_pictures or before.track_pictures,
+        before=before.before if request.before is None else request.before,
+        note=note,
+    )
+
+
+def _difference(before: Recipe, asked: Recipe) -> str:
+    """Name the first few keys in which two recipes differ."""
+
+    def flat(value: Any, path: str = "") -> dict[str, Any]:
+        if isinstance(value, dict):
+            items = value.items()
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            items = ((item.get("name", number), item) for number, item in enumerate(value))
+        else:
+            return {path: value}
+        parts = [flat(item, f"{path}.{key}" if path else str(key)) for key, item in items]
+        return {key: found for part in parts for key, found in part.items()}
+
+    old, new = flat(before.model_dump(mode="json")), flat(asked.model_dump(mode="json"))
+    skip = {"name", "description", "source"}
+    keys = [k for k in {**old, **new} if old.get(k) != new.get(k) and k not in skip]
+    shown = [f"{key} was {old.get(key)!r} and is now {new.get(key)!r}" for key in keys[:4]]
+    return "; ".join(shown) or "its description differs"

@@ -1,0 +1,254 @@
+"""Put a run together: recipe, data, model, folder; train; score."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from promptreid.config.schema import Recipe
+from promptreid.data.dataset import DataSet
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.images.readable import load_readable
+from promptreid.data.splits.unseen import check_unseen
+from promptreid.errors import PromptReIDError
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.embedding_cache import default_cache
+from promptreid.models.checkpoint import load_model, load_training, save_model
+from promptreid.models.reid import ReIDModel
+from promptreid.progress import Logged, Progress, clock
+from promptreid.progress.whole_work import Whole
+from promptreid.runs.run_data import check_same_data
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_records import BestRecord, State, StatusRecord
+from promptreid.tracking.tracker_group import Trackers
+from promptreid.training.run.final_scores import score_run
+from promptreid.training.run.run_plan import Plan, TrainRequest, make_plan
+from promptreid.training.run.time_estimate import planned_work
+from promptreid.training.run.training_data import TrainingData
+from promptreid.training.run.training_records import (
+    check_own_weights,
+    check_threads,
+    checkpoint_metadata,
+    create_run,
+    run_info,
+)
+from promptreid.training.run.training_rows import started_model, training_rows
+from promptreid.training.run.untrained import score_untrained
+from promptreid.training.stage.trainer import Interrupted, Trainer, clean_cache
+from promptreid.training.stage.training_state import TrainingState
+from promptreid.training.thresholds.kept_threshold import keep_threshold
+from promptreid.training.thresholds.threshold_samples import needs_cross_fit
+
+__all__ = ["TrainRequest", "train"]
+
+
+def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
+    """Train, validate and score one recipe on one or several data sets.
+
+    A stopped or killed run goes on from its last checkpoint when `resume` is set and ends with the
+    same weights, to the bit on the CPU.
+
+    Args:
+        request: Recipe, data and options.
+        progress: Where to report.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        Interrupted: A signal asked for a stop; the state is saved.
+        PromptReIDError: Anything the user can mend, with what to do.
+    """
+    plan, run = make_plan(request)
+    if run is not None and _is_done(run):
+        progress.message(f"{run.path} is complete; nothing is left to train")
+        if plan.track and request.track:
+            _show(run, plan, progress)
+        return run
+    datasets, tests = (
+        [load_readable(spec, policy=plan.unreadable, progress=progress) for spec in specs]
+        for specs in (plan.specs, plan.test)
+    )
+    data = training_rows(plan.recipe, datasets, seed=plan.seed)
+    check_unseen(datasets if data is not None else (), tests)
+    if run is None:
+        model, preprocess = _started(plan, data, progress)
+        with progress.doing("noting which images there are"):
+            run = create_run(plan, datasets, tests, overwrite=request.overwrite)
+    else:
+        with progress.doing("comparing the images with those of the run"):
+            check_same_data(run, [*datasets, *tests])
+        model, preprocess = None, None
+    with run.locked():
+        run.clean()
+        progress = Logged(progress, run.log)
+        trackers = _trackers(run, plan, progress)
+        state = TrainingState()
+        stops = (Interrupted, KeyboardInterrupt)
+        try:
+            if run.last.is_file():
+                check_own_weights(run, run.last)
+                model, metadata = load_model(run.last)
+                preprocess = Preprocess.from_dict(metadata["preprocess"])
+                state = TrainingState.unpack(*load_training(run.last))
+                if state.stage < len(plan.recipe.stages) and not request.any_threads:
+                    check_threads(run, plan)
+                progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
+                if state.table and not run.has_metrics:
+                    run.write_metrics(state.table)
+            if model is None or preprocess is None:  # stopped before the first checkpoint
+                model, preprocess = _started(plan, data, progress)
+            tested = [*datasets, *tests]
+            progress = _expecting(progress, plan, data, state, datasets, tested)
+            info = run_info(run, plan, epochs=len(state.table))
+            with trackers.session(info, state.table, stopped=stops):
+                untrained = score_untrained(plan, tested, cache=default_cache(), progress=progress)
+                _fit(run, plan, model, preprocess, data, state, trackers, progress)
+                best = _best(run, plan)
+                keep_threshold(run, best, plan, data, datasets, tests, progress=progress)
+                score_run(
+                    run,
+                    best,
+                    plan,
+                    tested,
+                    trackers,
+                    data=data,
+                    epochs=len(state.table),
+                    untrained=untrained,
+                    progress=progress,
+                )
+        except stops:
+            where = _where(state, plan.recipe)
+            run.write_status(_status("stopped", trackers, at=where))
+            raise Interrupted(str(run.path)) from None
+        except Exception as error:
+            said = str(error) if isinstance(error, PromptReIDError) else type(error).__name__
+            with contextlib.suppress(PromptReIDError, OSError):  # the folder may be gone, too
+                where = _where(state, plan.recipe)
+                run.write_status(_status("failed", trackers, at=where, error=said))
+            raise
+        _finish(run, state, trackers)
+    return run
+
+
+def _is_done(run: RunFolder) -> bool:
+    """Tell whether a run is complete and has all files that it should have."""
+    if not run.has_status or not run.status().complete:
+        return False
+    tested = any(record.protocol is not None for record in run.data())
+    learned = bool(run.recipe().stages)
+    return (run.has_scores or not tested) and (run.has_metrics or not learned)
+
+
+def _started(
+    plan: Plan, data: TrainingData | None, progress: Progress
+) -> tuple[ReIDModel, Preprocess]:
+    return started_model(plan.recipe, data, seed=plan.seed, progress=progress)
+
+
+def _expecting(
+    progress: Progress,
+    plan: Plan,
+    data: TrainingData | None,
+    state: TrainingState,
+    datasets: Sequence[DataSet],
+    tested: Sequence[DataSet],
+) -> Progress:
+    """Let progress say when the whole run ends, not only the current task."""
+    works = planned_work(
+        plan.recipe,
+        data,
+        state,
+        tested,
+        seed=plan.seed,
+        before=plan.before,
+        halves=needs_cross_fit(plan.recipe, data, datasets),
+    )
+    return Whole(progress, works)
+
+
+def _trackers(run: RunFolder, plan: Plan, progress: Progress) -> Trackers:
+    def note_dropped() -> None:
+        run.write_status(run.status().model_copy(update={"trackers_dropped": trackers.dropped}))
+
+    trackers = Trackers(run.path, plan.track, say=progress.message, dropped=note_dropped)
+    return trackers
+
+
+def _show(run: RunFolder, plan: Plan, progress: Progress) -> None:
+    """Pass a complete run on to trackers, which may have missed some of it."""
+    with run.locked():
+        trackers = _trackers(run, plan, progress)
+        state = TrainingState.unpack(*load_training(run.last))
+        with trackers.session(run_info(run, plan, epochs=len(state.table)), state.table):
+            if run.has_scores:
+                trackers.summary(run.scores())
+        run.write_status(run.status().model_copy(update={"trackers_dropped": trackers.dropped}))
+
+
+def _fit(
+    run: RunFolder,
+    plan: Plan,
+    model: ReIDModel,
+    preprocess: Preprocess,
+    data: TrainingData | None,
+    state: TrainingState,
+    trackers: Trackers,
+    progress: Progress,
+) -> None:
+    """Train what is left, and make sure that `last` and `best` exist."""
+    run.write_status(_status("training", trackers))
+    metadata = checkpoint_metadata(run, plan, preprocess, data)
+    if data is None:  # nothing learns, so the first checkpoint is the last and the best
+        tensors, plain = state.pack()
+        save_model(run.last, model, {**metadata, "training": plain}, extra_tensors=tensors)
+        save_model(run.best, model, {**metadata, "best": {"chosen_at": "nothing was trained"}})
+        return
+    trainer = Trainer(
+        run,
+        plan.recipe,
+        model,
+        preprocess,
+        data,
+        state=state,
+        metadata=metadata,
+        seed=plan.seed,
+        device=plan.device,
+        precision=plan.precision,
+        trackers=trackers,
+        progress=progress,
+    )
+    trainer.fit()
+
+
+def _best(run: RunFolder, plan: Plan) -> Embedder:
+    model, metadata = load_model(run.best)
+    preprocess = Preprocess.from_dict(metadata["preprocess"])
+    return Embedder(model, preprocess, metadata, device=plan.device)
+
+
+def _finish(run: RunFolder, state: TrainingState, trackers: Trackers) -> None:
+    clean_cache(run)
+    best = BestRecord(score=state.best, chosen_at=state.best_at)
+    seconds = round(state.seconds, 1)
+    run.write_status(
+        _status(
+            "complete",
+            trackers,
+            training_seconds=seconds,
+            best=best,
+            ended_early=state.ended_early,
+        )
+    )
+
+
+def _status(status: State, trackers: Trackers, **more: Any) -> StatusRecord:
+    return StatusRecord(status=status, trackers_dropped=trackers.dropped, **more)
+
+
+def _where(state: TrainingState, recipe: Recipe) -> str:
+    if state.stage >= len(recipe.stages):
+        return f"after the last stage, {clock(state.seconds)} trained"
+    name = recipe.stages[state.stage].name
+    return f"in stage {name}, epoch {state.epoch}, batch {state.step}"

@@ -1,0 +1,114 @@
+"""What a run writes down of itself: data, machine, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.errors import RunError
+from promptreid.models.checkpoint import read_metadata
+from promptreid.runs.environment import environment
+from promptreid.runs.run_data import data_record
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_images import image_rows
+from promptreid.text.lists import counted
+from promptreid.tracking.tracker import RunInfo
+from promptreid.training.run.run_plan import Plan
+from promptreid.training.run.training_data import TrainingData
+
+
+def create_run(
+    plan: Plan, datasets: Sequence[DataSet], tests: Sequence[DataSet], *, overwrite: bool
+) -> RunFolder:
+    """Make the folder of a new run.
+
+    Args:
+        plan: Where it goes and what it does.
+        datasets: Those to train on.
+        tests: Those that are only scored.
+        overwrite: Replace an earlier run.
+
+    Raises:
+        RunError: The folder is taken or cannot be written.
+    """
+    return RunFolder.create(
+        plan.out,
+        recipe=plan.recipe,
+        environment=environment(
+            seed=plan.seed,
+            device=plan.device,
+            precision=plan.precision,
+            unreadable=plan.unreadable,
+            track_pictures=plan.track_pictures,
+            before=plan.before,
+        ),
+        data=[data_record(dataset, "train", run=plan.out) for dataset in datasets]
+        + [data_record(dataset, "test", run=plan.out) for dataset in tests],
+        images=image_rows([*datasets, *tests]),
+        note=plan.note,
+        overwrite=overwrite,
+    )
+
+
+def run_info(run: RunFolder, plan: Plan, *, epochs: int) -> RunInfo:
+    """Say what trackers need to know of a run that has trained so many epochs."""
+    return RunInfo(
+        name=run.name,
+        folder=run.path,
+        recipe=plan.recipe.model_dump(mode="json"),
+        environment=run.environment().model_dump(),
+        data=tuple(record.model_dump() for record in run.data()),
+        files=run.described,
+        step=epochs,
+    )
+
+
+def check_own_weights(run: RunFolder, path: Path) -> None:
+    """Refuse a checkpoint that another run has written.
+
+    Args:
+        run: The run.
+        path: A checkpoint in its folder.
+
+    Raises:
+        RunError: The checkpoint names another run.
+        WeightsError: It cannot be read.
+    """
+    run.check_id(path, read_metadata(path).get("run", run.id))
+
+
+def check_threads(run: RunFolder, plan: Plan) -> None:
+    """Refuse to go on with another number of threads, where that gives other last bits.
+
+    Raises:
+        RunError: The run was started with another number of threads on a processor.
+    """
+    before, now = run.environment().threads, torch.get_num_threads()
+    if plan.device.type == "cpu" and before != now:
+        raise RunError(
+            f"{run.path} was started with {counted(before, 'thread')}, and now there "
+            f"{'is' if now == 1 else 'are'} {now}. Sums are split among threads, so the resumed "
+            f"run would end with other last bits. Set OMP_NUM_THREADS={before}, or accept that "
+            "with --any-threads."
+        )
+
+
+def checkpoint_metadata(
+    run: RunFolder, plan: Plan, preprocess: Preprocess, data: TrainingData | None
+) -> dict[str, Any]:
+    """Say what every checkpoint of a run says of itself, beside its model and position."""
+    return {
+        "run": run.id,
+        "recipe": plan.recipe.model_dump(mode="json"),
+        "preprocess": preprocess.to_dict(),
+        "classes": list(data.classes) if data is not None else [],
+        "camera_values": list(data.camera_values) if data is not None else [],
+        "view_values": list(data.view_values) if data is not None else [],
+        "seed": plan.seed,
+        "data": [record.fingerprint for record in run.data() if record.role == "train"],
+    }

@@ -1,0 +1,87 @@
+"""What a recipe learns from in some data sets, and the model that it begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptreid.config.schema import Recipe
+from promptreid.data.dataset import DataSet
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.splits.validation import Kind
+from promptreid.models.prompts.sentences import template_fields
+from promptreid.models.reid import ReIDModel
+from promptreid.progress import Progress
+from promptreid.training.run.build_model import build_model
+from promptreid.training.run.training_data import TrainingData, training_data
+from promptreid.training.run.warm_start import start_from
+from promptreid.training.stage.stage_batches import stage_sampler
+
+
+def training_rows(recipe: Recipe, datasets: Sequence[DataSet], *, seed: int) -> TrainingData | None:
+    """Gather the training rows and the validation that a recipe asks for.
+
+    Args:
+        recipe: Resolved recipe.
+        datasets: What `--data` named.
+        seed: Of the draws.
+
+    Returns:
+        The rows; None for a recipe without stages.
+
+    Raises:
+        DataError: There is too little to train or validate on, a stage's batches cannot be made, or
+            an attribute is missing.
+    """
+    if not recipe.stages:
+        return None
+    data = training_data(
+        datasets,
+        validation=validation_kind(recipe),
+        fraction=recipe.validation.fraction,
+        seed=seed,
+        fields=prompt_fields(recipe),
+        per_image=recipe.prompt.kind == "image",
+        side_attribute=recipe.sie.attribute,
+    )
+    for stage in recipe.stages:  # a stage that cannot run must not wait for the one before
+        stage_sampler(stage, data, seed)
+    return data
+
+
+def validation_kind(recipe: Recipe) -> Kind:
+    """Return the kind of validation; `auto` is none where no stage moves the embedding.
+
+    Then there is nothing to choose by validation, and the threshold may be chosen on training
+    images.
+    """
+    kind = recipe.validation.kind
+    learned = any(stage.moves_embedding for stage in recipe.stages)
+    return kind if learned or kind != "auto" else "none"
+
+
+def prompt_fields(recipe: Recipe) -> tuple[str, ...]:
+    """Return the attributes that the recipe's prompts name."""
+    if recipe.prompt.kind == "none":
+        return ()
+    return template_fields([*recipe.prompt.template, recipe.prompt.init or ""])
+
+
+def started_model(
+    recipe: Recipe, data: TrainingData | None, *, seed: int, progress: Progress
+) -> tuple[ReIDModel, Preprocess]:
+    """Build the model of a recipe, with the weights of the run that it starts from.
+
+    Args:
+        recipe: Resolved recipe.
+        data: Training rows; None for a recipe without stages.
+        seed: Of the fresh parts.
+        progress: Hears what was taken from the earlier run.
+
+    Raises:
+        PromptReIDError: As `build_model` and `start_from`.
+    """
+    with progress.doing(f"building {recipe.backbone.name}"):
+        model, preprocess = build_model(recipe, data, seed=seed)
+    classes = data.classes if data is not None else ()
+    start_from(model, recipe.start, classes, progress=progress)
+    return model, preprocess

@@ -1,0 +1,85 @@
+"""Score a model before it is trained, so that the end of a run can say what training gained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptreid.config.recipes import load_recipe
+from promptreid.data.dataset import DataSet
+from promptreid.evaluation.ranking.scores import Scores
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.inference.embedder import Embedder, load
+from promptreid.inference.embedding_cache import cached_embeddings
+from promptreid.inference.trial import Trial, TrialRun
+from promptreid.progress import Progress
+from promptreid.training.run.build_model import build_model
+from promptreid.training.run.run_plan import Plan
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """What the model scored before training.
+
+    Attributes:
+        name: What was scored, in words.
+        scores: By the spec of each data set that has something to test on.
+    """
+
+    name: str
+    scores: dict[str, Scores]
+
+
+def score_untrained(
+    plan: Plan, datasets: Sequence[DataSet], *, cache: Path | None, progress: Progress
+) -> Untrained | None:
+    """Score the backbone as it is, by the same protocols and retrieval settings as the run's end.
+
+    That is what the recipe `zero-shot` does with the recipe's backbone and image size: the
+    pretrained image embedding, with the pixel statistics that the weights were made for. A run that
+    starts from another run's weights is compared with that run.
+
+    Args:
+        plan: What is run.
+        datasets: All of the run, trained on or not.
+        cache: Folder where embeddings are kept, by weights and images, so that the next run on the
+            same data has them; None to keep none.
+        progress: Where to report.
+
+    Returns:
+        The scores; None where the run trains no embedding, has nothing to test on, or was asked not
+        to.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+        EvaluationError: No query has a match.
+    """
+    testable = [dataset for dataset in datasets if dataset.protocol is not None]
+    learned = any(stage.moves_embedding for stage in plan.recipe.stages)
+    if not (plan.before and learned and testable):
+        return None
+    with progress.doing(f"building {plan.recipe.backbone.name}"):
+        embedder, name = _untrained(plan)
+    progress.message(f"scoring {name} first, to see what training gains")
+    settings = RetrievalSettings.of(plan.recipe.evaluation)
+    found = {}
+    for dataset in testable:
+        trial = Trial.of(dataset)
+        embeddings = cached_embeddings(
+            embedder, trial.manifest, folder=cache, flip=settings.flip, progress=progress
+        )
+        with progress.doing(f"ranking {trial.manifest.name}"):
+            found[dataset.spec] = TrialRun(name, embeddings, settings).scores(trial.protocol)
+    return Untrained(name, found)
+
+
+def _untrained(plan: Plan) -> tuple[Embedder, str]:
+    start = plan.recipe.start.checkpoint
+    if start is not None:
+        return load(start, device=str(plan.device)), f"{start}, which it starts from"
+    backbone = plan.recipe.backbone
+    recipe = load_recipe("zero-shot").model_copy(update={"backbone": backbone})
+    model, preprocess = build_model(recipe, None, seed=plan.seed)
+    metadata = {"preprocess": preprocess.to_dict(), "recipe": recipe.model_dump(mode="json")}
+    return Embedder(model, preprocess, metadata, device=plan.device), f"{backbone.name} untrained"

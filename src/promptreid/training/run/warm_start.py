@@ -1,0 +1,154 @@
+"""Start a model from the weights of an earlier run, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from promptreid.config.model import LoraConfig
+from promptreid.config.schema import StartConfig
+from promptreid.errors import ConfigError, WeightsError
+from promptreid.models.checkpoint import load_model
+from promptreid.models.reid import PARTS, ReIDModel, part_of
+from promptreid.models.tuning.lora import attach_lora
+from promptreid.models.tuning.tuning import merge_lora
+from promptreid.runs.run_folder import RunFolder
+
+_FIXED_WORDS = tuple(
+    f"prompt.{name}" for name in ("prefix", "suffix", "sentences", "domains", "plain")
+)
+_PARTS = tuple(part for part in PARTS if part != "logit_scale")
+_PER_IDENTITY = ("prompt.tokens", "head.classifiers.")
+
+
+def start_from(
+    model: ReIDModel, start: StartConfig, classes: Sequence[str], *, progress: Any
+) -> None:
+    """Copy weights of an earlier run into a fresh model.
+
+    The image and text towers must be of the same architecture; positions are resized where the
+    image size differs. Low-rank updates are folded into the matrices when the new model has none.
+    Prompts and classifiers are taken row by row for identities of the same name; everything that
+    the earlier run lacks keeps its fresh values. What was taken is reported in a line a part.
+
+    Args:
+        model: Changed in place.
+        start: Where from, and which parts; nothing happens without a checkpoint.
+        classes: Identity of each class of `model`.
+        progress: Where to report.
+
+    Raises:
+        WeightsError: There is no readable checkpoint.
+        ConfigError: A part that was asked for is not there or does not fit.
+    """
+    if start.checkpoint is None:
+        return
+    path = _file(start.checkpoint)
+    donor, metadata = load_model(path)
+    _match_tower(model, donor, path)
+    rows = _common_rows(classes, metadata.get("classes") or ())
+    own, given = model.state_dict(), donor.state_dict()
+    given_tuning = donor.backbone.image.tuning
+    fresh = {name for name in ("visual_prompt", "lora", "adapter") if not given_tuning.get(name)}
+    wanted = start.parts or tuple(part for part in _PARTS if part not in fresh)
+    for part in wanted:
+        names = [name for name in own if part_of(name) == part]
+        if part == "prompt":  # the fixed words belong to the recipe and its data
+            names = [name for name in names if name not in _FIXED_WORDS]
+        taken = [name for name in names if _take(own[name], given.get(name), rows, name)]
+        if names and (taken or start.parts is not None):
+            _report(part, names, taken, rows, classes, start, progress)
+        elif not names and start.parts is not None:
+            raise ConfigError(
+                f"start.parts asks for {part}, but this model has none. Take it out of start.parts "
+                f"or give the model a {part}."
+            )
+        if part == "image" and len(taken) < len(names):
+            missing = sorted(set(names) - set(taken))
+            raise ConfigError(
+                f"The image tower of {path} does not fit {model.backbone.name}: "
+                f"{len(missing)} of {len(names)} tensors differ, such as {missing[0]}. Set "
+                f"backbone.name={donor.backbone.name}, or leave image out of start.parts."
+            )
+
+
+def _file(checkpoint: str) -> Path:
+    path = Path(checkpoint)
+    if path.is_dir():
+        path = RunFolder(path).best
+    if not path.is_file():
+        raise WeightsError(
+            f"start.checkpoint is {checkpoint!r}, where there is no finished run and no checkpoint "
+            "file. Give a run folder or a .safetensors file that promptreid wrote."
+        )
+    return path
+
+
+def _match_tower(model: ReIDModel, donor: ReIDModel, path: Path) -> None:
+    """Bring the donor's image tower to the new model's size and additions."""
+    own, given = model.backbone.image, donor.backbone.image
+    if given.tuning.get("lora") and given.tuning.get("lora") != own.tuning.get("lora"):
+        merge_lora(given)
+    if own.tuning.get("lora") and not given.tuning.get("lora"):
+        options = LoraConfig(**own.tuning["lora"])  # only for the names; the updates stay fresh
+        attach_lora(given, rank=options.rank, alpha=options.alpha, targets=options.targets)
+    for name in ("visual_prompt", "adapter"):
+        if given.tuning.get(name) and not own.tuning.get(name):
+            raise ConfigError(
+                f"The image tower of {path} has tuning.{name}, without which its weights mean "
+                f"something else. Set tuning.{name} as in that run."
+            )
+    if type(own) is type(given) and (own.image_size, own.stride) != (
+        given.image_size,
+        given.stride,
+    ):
+        given.fit(own.image_size, own.stride)
+
+
+def _common_rows(classes: Sequence[str], earlier: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Return rows of the new table and of the old one that belong to the same identity."""
+    place = {name: row for row, name in enumerate(earlier)}
+    pairs = [(row, place[name]) for row, name in enumerate(classes) if name in place]
+    table = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _take(own: Tensor, given: Tensor | None, rows: tuple[Tensor, Tensor], name: str) -> bool:
+    """Copy what fits; tell whether something was copied."""
+    if given is None:
+        return False
+    if name.startswith(_PER_IDENTITY) and len(own) > 1:
+        if own.shape[1:] != given.shape[1:] or not len(rows[0]):
+            return False
+        own[rows[0]] = given[rows[1]].to(own.dtype)
+        return True
+    if own.shape != given.shape:
+        return False
+    own.copy_(given)
+    return True
+
+
+def _report(
+    part: str,
+    names: Sequence[str],
+    taken: Sequence[str],
+    rows: tuple[Tensor, Tensor],
+    classes: Sequence[str],
+    start: StartConfig,
+    progress: Any,
+) -> None:
+    if not taken:
+        raise ConfigError(
+            f"start.parts asks for {part}, but nothing of it in {start.checkpoint} fits this model "
+            f"({len(names)} tensors here). Take it out of start.parts, or make the recipe agree."
+        )
+    line = f"{part} from {start.checkpoint}"
+    if any(name.startswith(_PER_IDENTITY) for name in taken):
+        line += f", for {len(rows[0])} of {len(classes)} identities"
+    elif len(taken) < len(names):
+        line += f", {len(taken)} of {len(names)} tensors"
+    progress.message(line)

@@ -1,0 +1,1 @@
+"""The stages of a recipe: batches, step, optimizer, schedule, state, and the trainer."""

@@ -1,0 +1,128 @@
+"""Let the parts a stage names learn, with train and eval modes to match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import nn
+
+from promptreid.errors import ConfigError
+from promptreid.models.reid import ReIDModel
+from promptreid.models.towers.depth import depths
+from promptreid.models.towers.image_tower import ImageTower
+from promptreid.models.tuning.grouping_adapter import SemanticGroupingAdapter
+from promptreid.models.tuning.lora import LowRank
+from promptreid.models.tuning.tuning import part_of
+from promptreid.models.tuning.visual_prompt import VisualPrompt
+
+_IMAGE = "backbone.image."
+_VOCABULARY = "backbone.text.token_embedding."
+_IN_TOWER = frozenset({"image", "visual_prompt", "lora", "adapter"})
+
+
+def set_learning(
+    model: ReIDModel, parts: Iterable[str], *, blocks: int | None = None
+) -> list[tuple[str, nn.Parameter]]:
+    """Let the named parts learn, freeze everything else, and set modes; see `set_modes`.
+
+    The side-information table learns whenever something in the image tower does, whose input it is
+    part of: it starts random, so frozen it would only be noise. The vocabulary of the text tower
+    never learns: prompts hold the embedded words of their sentences since they were built.
+
+    Args:
+        model: Changed in place.
+        parts: "prompt", "image", "visual_prompt", "lora", "adapter", "text", "interaction", "head".
+        blocks: Of "image", let only the last blocks (ViT) or layers (ResNet and other hierarchical
+            encoders) learn, with the norm, pooling and projection after them; None for the whole
+            tower.
+
+    Returns:
+        Names and parameters that learn now.
+
+    Raises:
+        ConfigError: A part is unknown, the tower has fewer blocks, or "image" does not learn at
+            all.
+        ModelError: `blocks` is given and the tower's blocks are not known.
+    """
+    wanted = list(parts)
+    frozen = _frozen_depth(model.backbone.image, wanted, blocks)
+    learning = model.learn([*wanted, "sie"] if _IN_TOWER & set(wanted) else wanted)
+    still = [name for name in learning if name.startswith(_VOCABULARY)]
+    if frozen >= 0:
+        for name, depth in depths(model.backbone.image).of.items():
+            if depth <= frozen and part_of(name) == "image" and _IMAGE + name in learning:
+                still.append(_IMAGE + name)
+    for name in still:
+        learning.pop(name).requires_grad_(False)
+    set_modes(model, wanted, blocks=blocks)
+    return list(learning.items())
+
+
+def set_modes(model: ReIDModel, parts: Iterable[str], *, blocks: int | None = None) -> None:
+    """Put the learning parts in train mode and everything else in eval mode.
+
+    A tower that learns uses and updates the batch statistics of its batch norms, as published;
+    blocks that `blocks` freezes keep theirs, and so does the whole tower when only additions to it
+    learn. Dropout acts on what learns.
+
+    Args:
+        model: Changed in place.
+        parts: As in `set_learning`.
+        blocks: As in `set_learning`.
+
+    Raises:
+        ConfigError: As `set_learning`.
+        ModelError: As `set_learning`.
+    """
+    wanted = set(parts)
+    tower = model.backbone.image
+    frozen = _frozen_depth(tower, wanted, blocks)
+    model.eval()
+    if "image" in wanted:
+        _train_above(tower, frozen)
+    for module in tower.modules():
+        if isinstance(module, VisualPrompt):
+            module.train("visual_prompt" in wanted)
+        elif isinstance(module, LowRank):
+            module.train("lora" in wanted)
+        elif isinstance(module, SemanticGroupingAdapter):
+            module.train("adapter" in wanted)
+    for part in ("head", "prompt", "interaction"):
+        module = getattr(model, part)
+        if part in wanted and module is not None:
+            module.train()
+    model.backbone.text.train("text" in wanted)
+
+
+def _frozen_depth(tower: ImageTower, parts: Iterable[str], blocks: int | None) -> int:
+    """Return the greatest depth of the tower's own parameters that is frozen; -1 for none."""
+    if blocks is None:
+        return -1
+    if "image" not in parts:
+        raise ConfigError(
+            f"blocks is {blocks}, which says how much of the image tower learns, but learns does "
+            "not name `image`. Add it, or leave blocks out."
+        )
+    there = depths(tower).blocks
+    if not 1 <= blocks <= there:
+        raise ConfigError(
+            f"blocks is {blocks}, but this image tower has {there} blocks or layers. Take 1 to "
+            f"{there}, or leave blocks out to let the whole tower learn."
+        )
+    return there - blocks
+
+
+def _train_above(tower: ImageTower, frozen: int) -> None:
+    """Put modules whose parameters all lie deeper than `frozen` in train mode."""
+    if frozen < 0:
+        tower.train()
+        return
+    found = depths(tower).of
+    learns: dict[str, bool] = {}
+    for path, module in tower.named_modules():
+        prefix = f"{path}." if path else ""
+        inside = [depth for name, depth in found.items() if name.startswith(prefix)]
+        # A module without parameters, such as dropout, goes with what encloses it.
+        parent = learns.get(path.rpartition(".")[0], False)
+        learns[path] = min(inside) > frozen if inside else parent
+        module.train(learns[path])

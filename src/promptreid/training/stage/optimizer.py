@@ -1,0 +1,110 @@
+"""Optimizers with the parameter groups of the published recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from promptreid.config.base import Part
+from promptreid.config.optimize import OptimizerConfig
+from promptreid.models.towers.depth import Depths, depths
+from promptreid.models.towers.image_tower import ImageTower
+from promptreid.models.tuning.tuning import part_of
+
+NamedParameters = Iterable[tuple[str, nn.Parameter]]
+
+
+_IMAGE = "backbone.image."
+
+
+def parameter_groups(
+    named: NamedParameters, config: OptimizerConfig, *, tower: ImageTower | None = None
+) -> list[dict[str, object]]:
+    """Group parameters by their learning rate.
+
+    Every parameter whose name contains `bias` learns at `bias_lr_factor` times the rate, every
+    parameter of a part at that part's factor times it (side information counts as the image tower).
+    The tower's own parameters learn at `layer_decay ** (last - depth)` times it, with the depths of
+    `promptreid.models.towers.depth`: what comes after the last block at the full rate, the last
+    block at `layer_decay` times it, and so on down to what comes before the first (Clark et al.,
+    ELECTRA, ICLR 2020). Additions to the tower have no pretrained values to keep and
+    are not decayed. Weight decay is the same for all, norms and embeddings included, as in
+    CLIP-ReID.
+
+    Args:
+        named: Full names in the model, and parameters, that learn.
+        config: Learning rate, decay and factors.
+        tower: The model's image tower, for `layer_decay`.
+
+    Returns:
+        Groups with keys `params`, `names`, `lr_factor`, `lr` and `weight_decay`; each parameter
+        that requires a gradient is in exactly one.
+
+    Raises:
+        ModelError: The tower's blocks are not known and its layers are to be decayed.
+    """
+    found = None
+    if config.layer_decay < 1:
+        if tower is None:
+            raise ValueError("layer decay depends on the image tower; give `tower`")
+        found = depths(tower)
+    members: dict[float, list[tuple[str, nn.Parameter]]] = {}
+    for name, parameter in named:
+        if parameter.requires_grad:
+            members.setdefault(_factor(name, config, found), []).append((name, parameter))
+    return [
+        {
+            "params": [parameter for _, parameter in pairs],
+            "names": [name for name, _ in pairs],
+            "lr_factor": factor,
+            "lr": config.lr * factor,
+            "weight_decay": config.weight_decay,
+        }
+        for factor, pairs in members.items()
+    ]
+
+
+def _factor(name: str, config: OptimizerConfig, found: Depths | None) -> float:
+    factor = config.bias_lr_factor if "bias" in name else 1.0
+    part = _part(name)
+    inner = name.removeprefix(_IMAGE)
+    if found is not None and part == "image" and inner in found.of:
+        factor *= config.layer_decay ** (found.last - found.of[inner])
+    return factor * config.part_lr_factors.get(part, 1.0)
+
+
+def _part(name: str) -> Part:
+    """Return the part whose factor a parameter has, by its full name."""
+    if name.startswith(_IMAGE):
+        return part_of(name.removeprefix(_IMAGE))
+    if name.startswith("backbone.text."):
+        return "text"
+    first = name.partition(".")[0]
+    return first if first in ("prompt", "interaction", "head") else "image"
+
+
+def build_optimizer(
+    named: NamedParameters, config: OptimizerConfig, *, tower: ImageTower | None = None
+) -> torch.optim.Optimizer:
+    """Return the optimizer of a stage; arguments as in `parameter_groups`.
+
+    Adam uses L2 weight decay (added to the gradient), as published; AdamW decouples it. The moments
+    are dense, so that the tokens of identities absent from a batch still move.
+
+    Raises:
+        ModelError: As `parameter_groups`.
+    """
+    groups = parameter_groups(named, config, tower=tower)
+    if config.name == "adam":
+        return torch.optim.Adam(groups, lr=config.lr)
+    if config.name == "adamw":
+        return torch.optim.AdamW(groups, lr=config.lr)
+    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set every group's learning rate to `rate` times the group's factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_factor"]

@@ -1,0 +1,177 @@
+"""Where a stage's batches come from: augmented images, or features cached from a frozen tower."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from promptreid.config.schema import StageConfig
+from promptreid.data.augment.mix import Mix
+from promptreid.data.batches.loading import TrainLoader
+from promptreid.data.batches.samplers import (
+    DomainBalanced,
+    DomainUniform,
+    IdentityBalanced,
+    Indices,
+    Sampler,
+    Uniform,
+)
+from promptreid.inference.device import forward_precision
+from promptreid.models.reid import ReIDModel
+from promptreid.training.run.training_data import TrainingData
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch and its image features.
+
+    Attributes:
+        labels: (B,) class indices.
+        projected: (B, d) features in the space shared with text.
+        features: All image features by name, (B, D) each; None when they come from a cache.
+        variants: (B,) which of the data's sentence variants each image goes with.
+        images: (B, 3, H, W) what the features were computed from; None when cached.
+        mix: Which images were mixed with others; None when none was.
+    """
+
+    labels: Tensor
+    projected: Tensor
+    features: Mapping[str, Tensor] | None
+    variants: Tensor
+    images: Tensor | None = None
+    mix: Mix | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Batches over some of the rows, as row numbers among all."""
+
+    sampler: Sampler
+    rows: Indices
+
+    def batches(self, epoch: int) -> list[Indices]:
+        """Return the sample indices of each batch, in order."""
+        return [self.rows[batch] for batch in self.sampler.batches(epoch)]
+
+
+def stage_sampler(
+    stage: StageConfig, data: TrainingData, seed: int, *, rows: Indices | None = None
+) -> Sampler:
+    """Return what decides a stage's batches.
+
+    Args:
+        stage: Its `batch` and `domains` are read.
+        data: Training images.
+        seed: Of the stage.
+        rows: Learn from these images only.
+
+    Raises:
+        DataError: A batch asks for more identities than there are; the sentence names the setting.
+    """
+    labels = data.labels if rows is None else data.labels[rows]
+    sampler = _sampler(stage, data, labels, seed)
+    return sampler if rows is None else Chosen(sampler, rows)
+
+
+def _sampler(stage: StageConfig, data: TrainingData, labels: Indices, seed: int) -> Sampler:
+    batch, setting = stage.batch, f"stages.{stage.name}.batch"
+    if stage.domains == "joint":
+        if batch.size is not None:
+            return Uniform(len(labels), batch.size, seed)
+        assert batch.identities is not None
+        assert batch.images is not None
+        return IdentityBalanced(labels, batch.identities, batch.images, seed, setting=setting)
+    domains = data.class_domains[labels]
+    if batch.size is not None:
+        return DomainUniform(domains, batch.size, seed)
+    assert batch.identities is not None
+    assert batch.images is not None
+    return DomainBalanced(
+        labels,
+        domains,
+        batch.identities,
+        batch.images,
+        seed,
+        setting=setting,
+        names=data.domains,
+    )
+
+
+class BatchSource(Protocol):
+    """Batches of an epoch; starting at batch `start` gives the same batches as a whole pass."""
+
+    def sizes(self, epoch: int) -> list[int]:
+        """Return the number of images in each batch of the epoch."""
+        ...
+
+    def epoch(self, epoch: int, *, start: int) -> Iterator[Step]:
+        """Yield the batches from number `start` on."""
+        ...
+
+
+class AugmentedImages:
+    """Load, augment and run the image tower on each batch."""
+
+    def __init__(
+        self,
+        model: ReIDModel,
+        loader: TrainLoader,
+        *,
+        variants: NDArray[np.int64],
+        precision: str,
+        device: torch.device,
+    ) -> None:
+        self._model, self._loader = model, loader
+        self._variants = torch.from_numpy(variants)
+        self._precision, self._device = precision, device
+
+    def sizes(self, epoch: int) -> list[int]:
+        """Return the number of images in each batch of the epoch."""
+        return self._loader.sizes(epoch)
+
+    def epoch(self, epoch: int, *, start: int) -> Iterator[Step]:
+        """Yield the batches from number `start` on."""
+        for batch in self._loader.epoch(epoch, start=start):
+            variants = self._variants[batch.indices].to(self._device)
+            with forward_precision(self._precision, self._device):
+                features = self._model.features(batch.images, batch.cameras, batch.views)
+                derived = self._model.derived(features, variants, training=True)
+            yield Step(
+                labels=batch.labels,
+                projected=features.projected,
+                features=derived,
+                variants=variants,
+                images=batch.images,
+                mix=batch.mix,
+            )
+
+
+class CachedFeatures:
+    """Random batches over features that were taken once; the tail batch may be smaller."""
+
+    def __init__(
+        self,
+        projected: Tensor,
+        labels: Tensor,
+        *,
+        variants: Tensor | None = None,
+        sampler: Sampler,
+    ) -> None:
+        self._projected, self._labels, self._sampler = projected, labels, sampler
+        self._variants = torch.zeros_like(labels) if variants is None else variants
+
+    def sizes(self, epoch: int) -> list[int]:
+        """Return the number of images in each batch of the epoch."""
+        return [len(rows) for rows in self._sampler.batches(epoch)]
+
+    def epoch(self, epoch: int, *, start: int) -> Iterator[Step]:
+        """Yield the batches from number `start` on."""
+        for rows in self._sampler.batches(epoch)[start:]:
+            picked = torch.from_numpy(np.asarray(rows)).to(self._labels.device)
+            yield Step(self._labels[picked], self._projected[picked], None, self._variants[picked])

@@ -1,0 +1,222 @@
+"""Cross-fitting: scores of strangers where all identities are learned from.
+
+The training identities are shared out between two halves. The recipe is trained once more on each
+half alone, and each of these two models embeds the images of the other half, which it has not
+seen. So every pair within a half is a pair of strangers to the model that scores it, although all
+images teach the model that is kept. Together the two trainings cost about as much as one on all
+images, since each sees half of them.
+
+Cosines of two trainings are not on one scale: the longer one may give all pairs higher ones. So a
+score of a half's model is brought to the scale of the kept model by its rank among the pairs of
+different identities that the model was trained on (`promptreid.evaluation.thresholds.pair_sets`).
+What is measured is thus how much higher strangers score than people seen in training, and that is
+what the kept model's scores of its own training images are corrected by.
+
+How honest that is: the pairs are of true strangers, but to models that learned from half as many
+identities as the kept one, and there are few: the stored interval says how few. That a model
+of all identities favours its own people as much as models of half of them do is an assumption;
+models of more identities tend to do so less, so that the threshold tends to be too high rather than
+too low. Identities that were held out of the one training are better; this is for data too small
+to spare any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from promptreid.config.schema import Recipe
+from promptreid.data.dataset import DataSet
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.manifest.manifest import TrainingManifest
+from promptreid.data.splits.draws import generator, pick
+from promptreid.data.splits.validation import halves
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.thresholds.pair_sets import PairSet, RankScale, all_impostor_scores
+from promptreid.inference.embed import embed_manifest
+from promptreid.inference.embedder import Embedder
+from promptreid.models.checkpoint import load_model, load_training
+from promptreid.progress import Progress
+from promptreid.progress.reporting import Passed
+from promptreid.runs.run_folder import RunFolder
+from promptreid.tracking.tracker_group import Trackers
+from promptreid.training.run.run_plan import Plan
+from promptreid.training.run.training_data import TrainingData
+from promptreid.training.run.training_records import checkpoint_metadata
+from promptreid.training.run.training_rows import started_model, training_rows
+from promptreid.training.stage.trainer import Trainer
+from promptreid.training.stage.training_state import TrainingState
+
+HALVES = 2
+_IMAGES = 2000
+
+
+class Half(Passed):
+    """Say which half is trained; its epochs are no epochs of the run."""
+
+    def __init__(self, progress: Progress, number: int) -> None:
+        super().__init__(progress)
+        self._name = f"half {number + 1}/{HALVES}"
+
+    def message(self, text: str) -> None:
+        """Say one thing."""
+        super().message(f"{self._name}: {text}")
+
+    def start(self, title: str, total: int, unit: str) -> None:
+        """Begin a counted task."""
+        super().start(f"{self._name}: {title}", total, unit)
+
+
+def cross_fitted(
+    run: RunFolder,
+    plan: Plan,
+    datasets: Sequence[DataSet],
+    embedder: Embedder,
+    *,
+    progress: Progress,
+) -> list[tuple[PairSet, ...]]:
+    """Train on each half of the identities and embed the other half.
+
+    What is trained lies in the run's cache, so that a stopped run goes on where it was.
+
+    Args:
+        run: Where the two trainings lie while the run is not finished.
+        plan: What was run on all images.
+        datasets: Those that were trained on.
+        embedder: The model that the threshold is for.
+        progress: Where to report.
+
+    Returns:
+        For each data set, the embeddings of each half by the model that has not seen it, with what
+        brings its scores to the scale of `embedder`.
+
+    Raises:
+        Interrupted: A signal asked for a stop; the state is saved.
+        DataError: A half has too few identities to train on.
+        RunError: A loss is not finite.
+    """
+    parts = [
+        (dataset, rows, halves(rows, plan.seed))
+        for dataset in datasets
+        for rows in [dataset.manifest.training()]
+    ]
+    targets = [
+        all_impostor_scores(_embed(embedder, _some(rows, plan.seed), progress))
+        for _, rows, _ in parts
+    ]
+    found: list[list[PairSet]] = [[] for _ in parts]
+    for number in range(HALVES):
+        learned = [_only(dataset, rows, sides[number]) for dataset, rows, sides in parts]
+        unseen = [_some(rows.select(sides[1 - number]), plan.seed) for _, rows, sides in parts]
+        folder = run.cache / f"half-{number + 1}"
+        told = Half(progress, number)
+        for place, (seen, strange) in enumerate(
+            _embedded(folder, run, plan, learned, unseen, told)
+        ):
+            own = all_impostor_scores(seen)
+            if len(own) and len(targets[place]):
+                found[place].append(PairSet(strange, RankScale(own, targets[place])))
+    return [tuple(part) for part in found]
+
+
+def _some(rows: TrainingManifest, seed: int) -> TrainingManifest:
+    """Draw from many images; two thousand make two million pairs."""
+    ordered = sorted(range(len(rows)), key=rows.image_keys().__getitem__)
+    return rows.select(sorted(pick(ordered, _IMAGES, generator(seed, rows.name, "cross-fit"))))
+
+
+def _embed(embedder: Embedder, rows: TrainingManifest, progress: Progress) -> Embeddings:
+    return embed_manifest(
+        embedder.model,
+        rows,
+        embedder.preprocess,
+        metadata=embedder.metadata,
+        device=embedder.device,
+        progress=progress,
+    )
+
+
+def _only(dataset: DataSet, rows: TrainingManifest, kept: Sequence[int]) -> DataSet:
+    """Return the data set with some of its training rows, and nothing to test on."""
+    manifest = rows.select(kept).with_splits(["train"] * len(kept))
+    return replace(dataset, manifest=manifest, protocol=None)
+
+
+def _embedded(
+    folder: Path,
+    run: RunFolder,
+    plan: Plan,
+    learned: Sequence[DataSet],
+    unseen: Sequence[TrainingManifest],
+    progress: Progress,
+) -> list[tuple[Embeddings, Embeddings]]:
+    """Train on some identities and embed them and others, unless a stopped run has done so."""
+    seen = [_some(dataset.manifest.training(), plan.seed) for dataset in learned]
+    rows = [*seen, *unseen]
+    files = [folder / f"embedded-{place}.safetensors" for place in range(len(rows))]
+    if all(file.is_file() for file in files):
+        found = [Embeddings.load(file) for file in files]
+    else:
+        recipe = _fitting(plan.recipe, learned)
+        data = training_rows(recipe, learned, seed=plan.seed)
+        assert data is not None
+        trainer = _trainer(run.part(folder.name), run, plan, recipe, data, progress)
+        trainer.fit()
+        embedder = Embedder(trainer.model, trainer.preprocess, trainer.metadata, device=plan.device)
+        found = [_embed(embedder, part, progress) for part in rows]
+        for embeddings, file in zip(found, files, strict=True):
+            embeddings.save(file)
+    return list(zip(found[: len(seen)], found[len(seen) :], strict=True))
+
+
+def _trainer(
+    half: RunFolder,
+    run: RunFolder,
+    plan: Plan,
+    recipe: Recipe,
+    data: TrainingData,
+    progress: Progress,
+) -> Trainer:
+    """Put a training together, from where it was stopped if it was."""
+    half.path.mkdir(parents=True, exist_ok=True)
+    state = TrainingState()
+    if half.last.is_file():
+        model, metadata = load_model(half.last)
+        preprocess = Preprocess.from_dict(metadata["preprocess"])
+        state = TrainingState.unpack(*load_training(half.last))
+    else:
+        model, preprocess = started_model(recipe, data, seed=plan.seed, progress=progress)
+    return Trainer(
+        half,
+        recipe,
+        model,
+        preprocess,
+        data,
+        state=state,
+        metadata=checkpoint_metadata(run, plan, preprocess, data),
+        seed=plan.seed,
+        device=plan.device,
+        precision=plan.precision,
+        trackers=Trackers(half.path, (), say=progress.message),
+        progress=progress,
+    )
+
+
+def _fitting(recipe: Recipe, learned: Sequence[DataSet]) -> Recipe:
+    """Let batches ask for no more identities than a half has, and validate on nothing."""
+    domains: dict[str, set[str]] = {}
+    for dataset in learned:
+        for domain, identity in dataset.manifest.identity_keys():
+            domains.setdefault(f"{dataset.spec}/{domain}", set()).add(identity)
+    fewest, all_of_them = min(map(len, domains.values())), sum(map(len, domains.values()))
+    stages = []
+    for stage in recipe.stages:
+        most = all_of_them if stage.domains == "joint" else fewest
+        asked = stage.batch.identities
+        if asked is not None and asked > most:
+            batch = stage.batch.model_copy(update={"identities": max(most, 2)})
+            stage = stage.model_copy(update={"batch": batch})
+        stages.append(stage)
+    validation = recipe.validation.model_copy(update={"kind": "none"})
+    return recipe.model_copy(update={"stages": tuple(stages), "validation": validation})

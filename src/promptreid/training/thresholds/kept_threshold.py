@@ -1,0 +1,195 @@
+"""The threshold for the same identity that a finished run keeps with its best weights."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.splits.validation import halves
+from promptreid.errors import DataError, EvaluationError
+from promptreid.evaluation.thresholds.threshold import RATES, Threshold
+from promptreid.evaluation.thresholds.threshold_choice import (
+    choose_threshold,
+    impostor_pairs,
+    smallest_rate,
+)
+from promptreid.inference.embed import embed_manifest
+from promptreid.inference.embedder import Embedder
+from promptreid.models.checkpoint import save_model
+from promptreid.progress import Progress
+from promptreid.runs.run_folder import RunFolder
+from promptreid.training.run.run_plan import Plan
+from promptreid.training.run.training_data import TrainingData
+from promptreid.training.thresholds.cross_fit import cross_fitted
+from promptreid.training.thresholds.threshold_samples import (
+    CROSSED,
+    DOUBT,
+    Sample,
+    needs_cross_fit,
+    threshold_samples,
+)
+
+
+def keep_threshold(
+    run: RunFolder,
+    embedder: Embedder,
+    plan: Plan,
+    data: TrainingData | None,
+    datasets: Sequence[DataSet],
+    tests: Sequence[DataSet],
+    *,
+    progress: Progress,
+) -> None:
+    """Choose the threshold of the best weights and store it with them, in one step.
+
+    Where there is nothing to choose it on, that is said and the weights stay as they are.
+
+    Args:
+        run: Its best checkpoint is written anew.
+        embedder: That checkpoint; its metadata get the threshold, too.
+        plan: What was run.
+        data: What was learned from; None where nothing was.
+        datasets: Those that were trained on, or would have been.
+        tests: Those that are only scored.
+        progress: Where to report.
+
+    Raises:
+        RunError: The checkpoint cannot be written.
+        UnreadableImage: An image cannot be decoded.
+    """
+    if "verification" in embedder.metadata:  # stopped after it was chosen
+        return
+    try:
+        with progress.doing("choosing the threshold for the same identity"):
+            chosen = _chosen(run, embedder, plan, data, datasets, tests, progress)
+    except (EvaluationError, DataError) as error:
+        progress.message(
+            f"no threshold for the same identity is kept: {error} Choose one with: "
+            f"promptreid threshold {shlex.quote(str(run.path))} --data SPEC"
+        )
+        return
+    embedder.metadata["verification"] = chosen.to_dict()
+    save_model(run.best, embedder.model, embedder.metadata)
+    caution = "; of strangers it accepts more" if chosen.people == "seen" else ""
+    progress.message(
+        f"same identity from cosine {chosen.threshold:.4f} on: false accept rate {chosen.far:g} on "
+        f"{chosen.pairs:,} pairs of {chosen.images:,} {chosen.source}{caution}"
+    )
+
+
+def _chosen(
+    run: RunFolder,
+    embedder: Embedder,
+    plan: Plan,
+    data: TrainingData | None,
+    datasets: Sequence[DataSet],
+    tests: Sequence[DataSet],
+    progress: Progress,
+) -> Threshold:
+    if needs_cross_fit(plan.recipe, data, datasets):
+        return _crossed(run, embedder, plan, datasets, progress)
+    samples = threshold_samples(plan, data, datasets, tests)
+    return strictest_threshold(embedder, samples, progress=progress)
+
+
+def _crossed(
+    run: RunFolder, embedder: Embedder, plan: Plan, datasets: Sequence[DataSet], progress: Progress
+) -> Threshold:
+    """Choose the threshold by cross-fitting: the highest of all data sets that carry the rate."""
+    rows = [dataset.manifest.training() for dataset in datasets]
+    names = [
+        [[_name(manifest, row) for row in side] for side in halves(manifest, plan.seed)]
+        for manifest in rows
+    ]
+    rate, able = _strictest_rate(names, CROSSED)
+    progress.message(
+        "choosing the threshold by cross-fitting: two further trainings, each on half of the "
+        "identities, score the other half (validation.kind=none leaves that out)"
+    )
+    found = cross_fitted(run, plan, datasets, embedder, progress=progress)
+    source = CROSSED + (DOUBT if plan.recipe.start.checkpoint is not None else "")
+    chosen = [
+        choose_threshold(parts, rate, source=_of(source, manifest, len(rows)), people="crossed")
+        for parts, manifest, carries in zip(found, rows, able, strict=True)
+        if carries
+    ]
+    return max(chosen, key=lambda one: one.threshold)
+
+
+def _name(manifest: Manifest, row: int) -> str:
+    return f"{manifest.domains[row]}/{manifest.identities[row]}"
+
+
+def strictest_threshold(
+    embedder: Embedder, samples: Sequence[Sample], *, progress: Progress
+) -> Threshold:
+    """Choose the threshold that keeps its rate on every data set: the highest of theirs.
+
+    The rate is the first of `RATES` that any data set has pairs enough for; those with fewer pairs
+    have no say.
+
+    Args:
+        embedder: The model.
+        samples: Images of each data set.
+        progress: Where to report.
+
+    Raises:
+        EvaluationError: There are too few pairs for any rate.
+        UnreadableImage: An image cannot be decoded.
+    """
+    names = [
+        [[_name(sample.manifest, row) for row in range(len(sample.manifest))]] for sample in samples
+    ]
+    rate, able = _strictest_rate(names, samples[0].source)
+    chosen = []
+    for sample, carries in zip(samples, able, strict=True):
+        if not carries:
+            continue
+        embeddings = embed_manifest(
+            embedder.model,
+            sample.manifest,
+            embedder.preprocess,
+            metadata=embedder.metadata,
+            device=embedder.device,
+            progress=progress,
+        )
+        chosen.append(
+            choose_threshold(
+                embeddings,
+                rate,
+                same_camera=sample.same_camera,
+                source=_of(sample.source, sample.manifest, len(samples)),
+                people=sample.people,
+            )
+        )
+    return max(chosen, key=lambda one: one.threshold)
+
+
+def _strictest_rate(
+    names: Sequence[Sequence[Sequence[str]]], source: str
+) -> tuple[float, list[bool]]:
+    """Find the first rate that any data set carries, and say which of them carry it.
+
+    Args:
+        names: Identities of the images of each set of each data set.
+        source: What the images are, in words.
+
+    Raises:
+        EvaluationError: There are too few pairs for any rate.
+    """
+    rates = [smallest_rate(*sets) for sets in names]
+    able = [rate for rate in rates if rate is not None]
+    if not able:
+        most = max(sum(map(impostor_pairs, sets)) for sets in names)
+        raise EvaluationError(
+            f"{source} make {most:,} pairs of different identities, too few to measure "
+            f"a false accept rate of {RATES[-1]:g}."
+        )
+    return min(able), [rate == min(able) for rate in rates]
+
+
+def _of(source: str, manifest: Manifest, count: int) -> str:
+    """Name the data set among several."""
+    return source if count == 1 else f"{source} of {manifest.name}"

@@ -1,0 +1,233 @@
+"""A threshold on images that someone brings, for a run that is already trained."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from promptreid.data.dataset import DataSet
+from promptreid.data.manifest.manifest import TEST_SPLITS, Manifest
+from promptreid.data.same_data import source_of
+from promptreid.data.splits.draws import generator, pick
+from promptreid.errors import EvaluationError, RunError, WeightsError
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.evaluation.thresholds.threshold_choice import (
+    choose_threshold,
+    impostor_pairs,
+    smallest_rate,
+)
+from promptreid.evaluation.verification.roc import allowed_accepts
+from promptreid.inference.embed import embed_manifest
+from promptreid.inference.embedder import Embedder, checkpoint_of
+from promptreid.models.checkpoint import load_training, save_model
+from promptreid.progress import Progress
+from promptreid.runs.run_data import trained_sources
+from promptreid.runs.run_folder import RunFolder, is_run
+
+MOST_IMAGES = 5000  # twelve million pairs
+
+
+@dataclass(frozen=True)
+class BroughtImages:
+    """Images that a threshold may be chosen on.
+
+    Attributes:
+        manifest: Their rows.
+        people: What the model knows of their identities, as in `Threshold`.
+        source: What they are, in words.
+        notes: Sentences on what was left out and what to beware of.
+    """
+
+    manifest: Manifest
+    people: str
+    source: str
+    notes: tuple[str, ...]
+
+
+def brought_images(
+    model: Path, embedder: Embedder, dataset: DataSet, *, most: int = MOST_IMAGES
+) -> BroughtImages:
+    """Take the images of a data set whose identities a model was not trained on.
+
+    Of the data that the run was trained on, training identities are left out, by name. Elsewhere
+    nobody can tell whether the same people are there; names that training had as well are said.
+    Distractors and background are left out, since two of them may show one identity.
+
+    Args:
+        model: The run or checkpoint.
+        embedder: What was loaded from it.
+        dataset: All its splits count.
+        most: Images to use at most; more are drawn from by chance, always the same.
+
+    Raises:
+        EvaluationError: All identities were trained on, or there are fewer than two.
+    """
+    rows = dataset.manifest
+    classes = frozenset(embedder.metadata.get("classes") or ())
+    own = _is_own(model, embedder, dataset)
+    named = [_in_classes(rows, row, classes) for row in range(len(rows))]
+    kept, images, trained = [], set(), set()
+    for row, (image, split) in enumerate(zip(rows.image_keys(), rows.splits, strict=True)):
+        if own and named[row]:
+            trained.add(rows.identity_keys()[row])
+        elif (
+            split != "distractor"
+            and rows.identities[row] not in dataset.background
+            and image not in images
+        ):
+            images.add(image)
+            kept.append(row)
+    found = rows.select(kept)
+    identities = set(found.identity_keys())
+    if len(identities) < 2:
+        raise EvaluationError(_nobody(model, dataset, len(identities), len(trained)))
+    notes = []
+    if trained:
+        notes.append(
+            f"{len(trained):,} identities of {dataset.spec} are left out: the model was trained on "
+            "them, so their scores say little about strangers."
+        )
+    shared = len({rows.identity_keys()[row] for row in kept if named[row]}) if not own else 0
+    if shared:
+        notes.append(
+            f"{shared:,} of {len(identities):,} identities have names that training had as well. "
+            "If they are the same people, strangers are accepted more often than said here."
+        )
+    tested = set(found.splits) & set(TEST_SPLITS) and dataset.protocol is not None
+    if tested:
+        notes.append(
+            "Test images are among those that choose it, so what `evaluate --verification` says of "
+            f"this threshold on {dataset.spec} is no independent measure."
+        )
+    if len(found) > most:
+        ordered = sorted(range(len(found)), key=found.image_keys().__getitem__)
+        drawn = pick(ordered, most, generator(0, rows.name, "threshold images"))
+        notes.append(f"{most:,} of {len(found):,} images are used, drawn by chance.")
+        found = found.select(sorted(drawn))
+    people = "" if shared else "unseen"
+    kind = "images that were brought" if shared else "images of identities not trained on"
+    source = f"{kind} ({rows.name}{', test images among them' if tested else ''})"
+    return BroughtImages(found, people, source, tuple(notes))
+
+
+def choose_on(
+    embedder: Embedder, images: BroughtImages, *, far: float | None, progress: Progress
+) -> Threshold:
+    """Embed the images and choose the threshold on all their pairs.
+
+    Args:
+        embedder: The model.
+        images: What `brought_images` gave.
+        far: The false accept rate; None for the first of `RATES` that the pairs can carry.
+        progress: Where to report.
+
+    Raises:
+        EvaluationError: There are too few pairs; the sentence says what to do.
+        UnreadableImage: An image cannot be decoded.
+    """
+    names = [f"{domain}/{name}" for domain, name in images.manifest.identity_keys()]
+    pairs, able = impostor_pairs(names), smallest_rate(names)
+    if (far is None and able is None) or (far is not None and not allowed_accepts(far, pairs)):
+        wanted = 0.1 if far is None else far
+        way = "" if able is None else f"Take --far {able:g}, or b"
+        raise EvaluationError(
+            f"{len(names):,} images of {len(set(names)):,} identities make {pairs:,} pairs of "
+            f"different identities, too few for a false accept rate of {wanted:g}, which needs "
+            f"{-(-1 // wanted):,.0f}. {way or 'B'}ring images of more identities with --data."
+        )
+    embeddings = embed_manifest(
+        embedder.model,
+        images.manifest,
+        embedder.preprocess,
+        metadata=embedder.metadata,
+        device=embedder.device,
+        progress=progress,
+    )
+    rate = far if far is not None else able
+    assert rate is not None
+    with progress.doing(f"scoring {pairs:,} pairs"):
+        return choose_threshold(embeddings, rate, source=images.source, people=images.people)
+
+
+def store_threshold(
+    model: Path, embedder: Embedder, chosen: Threshold, *, out: Path | None = None
+) -> Path:
+    """Write the threshold into the checkpoint that was loaded, in one step.
+
+    Args:
+        model: The run or checkpoint that `embedder` was loaded from, in float32.
+        embedder: Its metadata get the threshold, too.
+        chosen: The threshold.
+        out: Checkpoint to write in place of that one.
+
+    Returns:
+        The file written.
+
+    Raises:
+        RunError: A training holds the run, or the file cannot be written.
+        WeightsError: A published `.pth` cannot hold a threshold, and no `out` is given.
+    """
+    path = checkpoint_of(model) if model.is_dir() else model
+    if out is None and path.suffix != ".safetensors":
+        raise WeightsError(
+            f"{path} has no place for a threshold. Give --out FILE.safetensors, which then holds "
+            "the model with its threshold."
+        )
+    embedder.metadata["verification"] = chosen.to_dict()
+    inside = is_run(model) and out is None
+    with RunFolder(model).locked() if inside else contextlib.nullcontext():
+        if out is None:
+            save_model(
+                path, embedder.model, embedder.metadata, extra_tensors=_training_tensors(path)
+            )
+        else:
+            kept = {key: value for key, value in embedder.metadata.items() if key != "training"}
+            save_model(out, embedder.model, kept)
+    return out or path
+
+
+def _training_tensors(path: Path) -> dict[str, Tensor]:
+    """Return what a stopped run needs to go on; nothing where the file holds none of it."""
+    try:
+        return load_training(path)[0]
+    except RunError:
+        return {}
+
+
+def _is_own(model: Path, embedder: Embedder, dataset: DataSet) -> bool:
+    """Say whether the run was trained on this data set, whatever its options were."""
+    if dataset.manifest.fingerprint() in (embedder.metadata.get("data") or ()):
+        return True
+    run = RunFolder.of(model)
+    if run is None:
+        return False
+    sources = trained_sources(run.data())
+    return source_of(dataset.spec, dataset.manifest.name).place in {own.place for own in sources}
+
+
+def _in_classes(rows: Manifest, row: int, classes: Collection[str]) -> bool:
+    """Say whether training had a class of this name, alone or with its domain or data set."""
+    identity, domain = rows.identities[row], rows.domains[row]
+    several = f"{domain}/{identity}"
+    return any(
+        name in classes
+        for name in (identity, several, f"{rows.name}/{identity}", f"{rows.name}/{several}")
+    )
+
+
+def _nobody(model: Path, dataset: DataSet, left: int, trained: int) -> str:
+    if trained:
+        return (
+            f"{model} was trained on {trained} of the identities of {dataset.spec}, which leaves "
+            f"{left or 'none'} to choose a threshold on; two are needed. Bring images of other "
+            "identities, or train again with validation.kind=identities or validation.kind=folds, "
+            "which choose one."
+        )
+    return (
+        f"{dataset.spec} shows {left or 'no'} identities to choose a threshold on, beside "
+        "distractors; two are needed. Bring images of more."
+    )

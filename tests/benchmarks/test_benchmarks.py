@@ -1,0 +1,152 @@
+"""Every benchmark agrees with its plain formulation at small sizes. Times are not looked at."""
+
+import json
+
+import pytest
+import torch
+from benchmarks.compare import Settings
+from benchmarks.growth import LIMITS, GrowthRow, Work, growth_lines, measure
+from benchmarks.peak import operations, peak_operations
+from benchmarks.plain_tower import plain_image, plain_text
+from benchmarks.table import BENCHMARKS, GROWTH, check_names, run_benchmark
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import rerank as rerank_bench
+from promptreid.cli.main import main
+from promptreid.models.towers.backbone import build_backbone
+
+SETTINGS = Settings(quick=True, threads=1, device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != "start"])
+def test_both_sides_agree(name):
+    outcomes = list(run_benchmark(name, SETTINGS))
+    assert outcomes
+    for outcome in outcomes:
+        assert outcome.row.name.startswith(name)
+        assert outcome.agrees, [str(check) for check in outcome.checks]
+        assert outcome.row.ratio > 0
+        assert "quick" in outcome.row.device
+    assert len({outcome.row.name for outcome in outcomes}) == len(outcomes)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return build_backbone("tiny", pretrained="none", image_size=(64, 32))
+
+
+def test_plain_towers_are_those_of_the_library(tiny):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(3, 3, 64, 32, generator=generator)
+    tokens = tiny.tokenizer(["a hand", "a much longer sentence"])
+    ends = tiny.text.read_position(tokens).tolist()
+    with torch.no_grad():
+        plain, found = plain_image(tiny.image, images), tiny.image(images)
+        words = tiny.text.embed_tokens(tokens)
+        texts = [plain_text(tiny.text, words[[row]], end)[0] for row, end in enumerate(ends)]
+        expected = tiny.text.encode_tokens(tokens)
+    for name in ("penultimate", "final", "projected"):
+        torch.testing.assert_close(found[name], plain[name], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(torch.stack(texts), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_operations_are_those_that_torch_counts(tiny):
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        tiny.image(torch.randn(1, 3, 64, 32))
+    assert operations(tiny.image) == counter.get_total_flops()
+
+
+def test_peak_is_measured_with_the_threads_of_the_settings():
+    before = torch.get_num_threads()
+    assert peak_operations(SETTINGS, torch.float32) > 0
+    assert torch.get_num_threads() == before
+
+
+def test_a_difference_fails_the_command_after_the_table(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(rerank_bench, "_LAMBDA", 0.3)
+    honest = rerank_bench.rerank_distances
+    monkeypatch.setattr(rerank_bench, "rerank_distances", lambda *a, **k: honest(*a, **k) + 1e-3)
+    code, out, err = run(capsys, "rerank", "--quick", "--json", tmp_path / "rows.json")
+    assert code == 1
+    assert "results differ" in err
+    assert "rerank" in err
+    assert "max difference" in out
+    assert json.loads((tmp_path / "rows.json").read_text())[0]["max_difference"] > 9e-4
+
+
+def test_command_writes_rows(capsys, tmp_path):
+    file = tmp_path / "rows.json"
+    names = ("ranking", "decode")
+    code, out, _ = run(capsys, *names, "--quick", "--threads", 1, "--device", "cpu", "--json", file)
+    assert code == 0
+    rows = json.loads(file.read_text())
+    assert [row["name"] for row in rows] == ["decode crops", "decode photographs", "ranking"]
+    for row in rows:
+        assert {"ratio", "plain_seconds", "seconds", "max_difference"} < set(row)
+        assert row["name"] in out
+
+
+def test_growth_is_a_table_of_its_own(capsys, tmp_path):
+    file = tmp_path / "rows.json"
+    options = ("--quick", "--threads", 1, "--device", "cpu", "--json", file)
+    code, out, err = run(capsys, "growth", "ranking", *options)
+    assert code == 0
+    first, *rows = json.loads(file.read_text())
+    assert first["name"] == "ranking"
+    assert {row["name"] for row in rows} == set(LIMITS)
+    for name in LIMITS:
+        sizes = [row["size"] for row in rows if row["name"] == name]
+        assert sizes == sorted(set(sizes))
+        assert LIMITS[name] in out
+    for row in rows:
+        assert row["seconds"] > 0
+        assert row["memory"] is None or row["memory"] >= 0
+        assert row["device"].endswith("quick")
+        assert f"{row['name']} {row['size']:,}: " in err
+    assert next(row for row in rows if row["name"] == "rerank")["share_of_peak"] > 0
+    assert next(row for row in rows if row["name"] == "prompt step")["share_of_peak"] is None
+
+
+def test_growth_is_not_among_all():
+    assert GROWTH not in check_names(())
+    assert check_names((GROWTH, "ranking")) == ("ranking", GROWTH)
+
+
+def test_short_work_is_run_again_and_long_work_is_not(monkeypatch):
+    def measured(seconds):
+        ticks = iter(tick for second in seconds for tick in (0.0, second))
+        monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
+        calls = []
+        work = Work("evaluate", 5, lambda: calls.append(0), products=60.0, held=1 << 40)
+        return measure(work, SETTINGS, peak=10.0), len(calls)
+
+    row, calls = measured([0.3])
+    assert (calls, row.seconds, row.share_of_peak) == (1, 0.3, pytest.approx(20.0))
+    assert row.memory is None or row.memory >= 1 << 40
+    row, calls = measured([0.1, 5.0, 1.0, 3.0, 2.0, 4.0])
+    assert (calls, row.seconds, row.share_of_peak) == (6, 3.0, pytest.approx(2.0))
+
+
+def test_tables_of_growth_say_what_limits_what_was_measured():
+    rows = [
+        GrowthRow("evaluate", 1000, 0.012, 5 << 20, 0.5, "a processor"),
+        GrowthRow("evaluate", 1_000_000, 7.0, None, None, "a processor"),
+    ]
+    header, small, large, empty, limit = growth_lines(rows)
+    assert header.split()[:4] == ["name", "size", "seconds", "memory"]
+    assert small.split() == ["evaluate", "1,000", "12", "ms", "5", "MiB", "50", "%"]
+    assert large.split() == ["evaluate", "1,000,000", "7.00", "s"]
+    assert (empty, limit) == ("", f"evaluate: {LIMITS['evaluate']}.")
+
+
+def test_unknown_names_are_a_sentence(capsys):
+    code, _, err = run(capsys, "rankin")
+    assert code == 2
+    assert "Did you mean 'ranking'" in err
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return caught.value.code, captured.out, captured.err

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptreid.data.tables.repeated_rows import distinct_rows
+from promptreid.errors import DataError
+
+FILE = Path("/data/t.csv")
+
+
+def distinct(
+    rows: list[tuple[str, str, str]], *, splits: list[str] | None = None
+) -> tuple[list[int], tuple[str, ...]]:
+    """Look through rows of image, identity and note that begin in lines 2, 3, 4 and so on."""
+    return distinct_rows(
+        FILE,
+        [row[0] for row in rows],
+        list(range(2, 2 + len(rows))),
+        names=[row[0] for row in rows],
+        labels={"identity": [row[1] for row in rows]},
+        others={"note": [row[2] for row in rows]},
+        splits=splits,
+    )
+
+
+def test_nothing_is_said_twice() -> None:
+    assert distinct([("a", "1", ""), ("b", "1", "")]) == ([0, 1], ())
+
+
+def test_equal_rows_are_left_out_and_counted() -> None:
+    rows = [("a", "1", ""), ("b", "2", ""), ("a", "1", ""), ("b", "2", ""), ("a", "1", "")]
+    kept, notes = distinct(rows)
+    assert kept == [0, 1]
+    assert notes == (
+        "t.csv: 3 rows name an image again, with the same labels, and were left out: line 4 as "
+        "line 2 (a), line 5 as line 3 (b), line 6 as line 2 (a).",
+    )
+    kept, notes = distinct(rows[:3])
+    assert notes == (
+        "t.csv: 1 row names an image again, with the same labels, and was left out: line 4 as "
+        "line 2 (a).",
+    )
+
+
+def test_attributes_may_differ_and_it_is_said() -> None:
+    kept, notes = distinct([("a", "1", "x"), ("a", "1", "y"), ("a", "1", "x")])
+    assert kept == [0]
+    assert notes[1] == (
+        "t.csv: rows left out differ from the kept ones in note (1); the first row of an image "
+        "counts."
+    )
+
+
+def test_contradictions_are_all_counted_and_named() -> None:
+    rows = [(name, "1", "") for name in "abcdef"] + [(name, "2", "") for name in "abcde"]
+    rows += [("f", "1", ""), ("a", "", "")]
+    with pytest.raises(DataError) as error:
+        distinct(rows)
+    assert str(error.value) == (
+        "/data/t.csv: 11 rows contradict each other about 5 images: a in lines 2, 8 and 14 "
+        "(identity '1' and '2' and unknown); b in lines 3 and 9 (identity '1' and '2'); c in lines "
+        "4 and 10 (identity '1' and '2'); and 2 more. Keep the right row of each."
+    )
+
+
+@pytest.mark.parametrize("other", ["val", "query", "gallery", "test", "distractor"])
+def test_a_training_image_has_no_other_role(other: str) -> None:
+    rows = [("a", "1", ""), ("a", "1", "")]
+    with pytest.raises(DataError, match=rf"a in lines 2 and 3 \(split train and {other}\)"):
+        distinct(rows, splits=["train", other])
+
+
+def test_a_query_may_be_in_the_gallery() -> None:
+    rows = [("a", "1", "")] * 4
+    kept, notes = distinct(rows, splits=["query", "gallery", "query", "gallery"])
+    assert kept == [0, 1]
+    assert len(notes) == 1
+    with pytest.raises(DataError, match=r"a in lines 2 and 3 \(identity '1' and '2'\)"):
+        distinct([("a", "1", ""), ("a", "2", "")], splits=["query", "gallery"])

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from small_models import small_backbone
+
+from promptreid.data.images.image_store import ImageStore
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.errors import ConfigError
+from promptreid.inference import speed
+from promptreid.inference.speed import measure_speed
+from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.reid import EmbeddingSpec, ReIDModel
+
+SIZE = (64, 64)
+PREPROCESS = Preprocess(image_size=SIZE)
+CPU = torch.device("cpu")
+DELAY = 0.03
+
+
+@pytest.fixture
+def model():
+    backbone = small_backbone()
+    prompt = ImagePrompt(backbone.text, backbone.tokenizer, inputs=64)
+    return ReIDModel(backbone, prompt=prompt, embedding=EmbeddingSpec(("text",)))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    root = tmp_path_factory.mktemp("images")
+    for number in range(7):
+        pixels = np.random.default_rng(number).integers(0, 256, (*SIZE, 3), np.uint8)
+        Image.fromarray(pixels).save(root / f"{number}.png")
+    return ImageStore([root / f"{n}.png" for n in range(7)], SIZE, "bilinear")
+
+
+def slow_words(model):
+    """Let the word of a batch take much longer than anything else."""
+    inner = model.prompt.inversion.forward
+
+    def forward(projected):
+        time.sleep(DELAY)
+        return inner(projected)
+
+    model.prompt.inversion.forward = forward
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_dearer_sentence_is_slower_by_its_cost(model, store, monkeypatch, flip):
+    monkeypatch.setattr(speed, "_SECONDS", 0.1)
+    slow_words(model)
+    found = measure_speed(
+        model,
+        store,
+        PREPROCESS,
+        prompts=["composed", "simplified"],
+        device=CPU,
+        batch_size=3,
+        flip=flip,
+    )
+    composed, simplified = found["composed"], found["simplified"]
+    assert (composed.batch_size, composed.device) == (3, "cpu")
+    assert composed.images_per_second <= 3 / (DELAY * (1 + flip))
+    assert simplified.images_per_second > composed.images_per_second
+    assert composed.tower_images_per_second == simplified.tower_images_per_second
+    assert composed.of_tower == pytest.approx(
+        composed.images_per_second / composed.tower_images_per_second
+    )
+    assert composed.to_dict()["of_tower"] == composed.of_tower
+
+
+def test_each_kind_is_warmed_up_once_and_then_runs_over_the_same_images(model, store, monkeypatch):
+    monkeypatch.setattr(speed, "_SECONDS", 0.0)
+    seen = []
+
+    def embed(model, images, *, variants, flip, prompt):
+        seen.append((prompt, images.shape[0], float(images.sum())))
+        return images
+
+    monkeypatch.setattr(speed, "embed_images", embed)
+    kinds = ["simplified", "composed"]
+    measure_speed(model, store, PREPROCESS, prompts=kinds, device=CPU, batch_size=3)
+    first, second = (row[1:] for row in (seen[0], seen[4]))
+    assert first != second
+    warm = [("simplified", *first), ("composed", *first)]
+    assert seen == [*warm, *warm, ("simplified", *second), ("composed", *second)]
+
+
+def test_few_images_make_one_batch(model, store, monkeypatch):
+    monkeypatch.setattr(speed, "_SECONDS", 0.0)
+    found = measure_speed(model, store, PREPROCESS, prompts=["simplified"], device=CPU)
+    assert found["simplified"].batch_size == 7
+
+
+def test_a_model_without_sentences_is_refused(store):
+    plain = ReIDModel(small_backbone())
+    with pytest.raises(ConfigError, match="image prompt"):
+        measure_speed(plain, store, PREPROCESS, prompts=["composed"], device=CPU)

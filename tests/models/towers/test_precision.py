@@ -1,0 +1,76 @@
+"""Models that embed in 16 bits: near float32, copies, and whatever is in or around the tower."""
+
+import pytest
+import torch
+from small_models import RESNET, small_backbone
+
+from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.errors import ConfigError, ModelError
+from promptreid.inference.embedder import Embedder
+from promptreid.models.reid import ReIDModel
+from promptreid.models.towers.precision import in_precision
+from promptreid.models.tuning.tuning import attach_tuning
+
+
+def images(count=8):
+    return torch.randn(count, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+def model_with(**tuning):
+    backbone = small_backbone()
+    if tuning:
+        attach_tuning(backbone.image, **tuning, generator=torch.Generator().manual_seed(1))
+    return ReIDModel(backbone).eval()
+
+
+@pytest.mark.parametrize(
+    "tuning",
+    [
+        {},
+        {"lora": LoraConfig(rank=2)},
+        {"visual_prompt": VisualPromptConfig(tokens=3, deep=True)},
+        {"adapter": AdapterConfig(groups=4)},
+    ],
+)
+def test_embeddings_are_near_float32(tuning):
+    model = model_with(**tuning)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(".up"):  # an update that is not zero any more
+                parameter.normal_(std=0.05)
+        small = in_precision(model, "bfloat16", native=False)
+        exact, found = model.embed(images()), small.embed(images())
+    assert found.dtype == torch.float32
+    assert not torch.equal(exact, found)
+    assert (exact.double() * found.double()).sum(1).min() > 0.9999
+    assert not any(parameter.requires_grad for parameter in small.parameters())
+
+
+def test_float32_is_the_model_itself_and_auto_asks_the_device():
+    model = model_with()
+    assert in_precision(model, "float32", native=True) is model
+    assert in_precision(model, "auto", native=False) is model
+    assert in_precision(model, "auto", native=True) is not model
+
+
+def test_architectures_without_plain_blocks_stay_in_float32():
+    model = ReIDModel(small_backbone(RESNET))
+    assert in_precision(model, "auto", native=True) is model
+    with pytest.raises(ModelError, match="auto"):
+        in_precision(model, "bfloat16", native=True)
+
+
+def test_unknown_precisions_are_named():
+    with pytest.raises(ConfigError, match="bfloat16"):
+        in_precision(model_with(), "bfloat61", native=True)
+
+
+def test_the_embedder_says_what_it_computes_in():
+    model, prepared = model_with(), Preprocess((64, 64))
+    assert Embedder(model, prepared, {}).precision == "float32"
+    embedder = Embedder(model, prepared, {}, precision="bfloat16")
+    assert embedder.precision == "bfloat16"
+    with torch.no_grad():
+        exact = model.embed(images())
+    assert (embedder.embed(images()) * exact).sum(1).min() > 0.9999

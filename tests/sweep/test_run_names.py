@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from promptreid.sweep.run_names import cell_name, distinct_names, short_keys, value_name
+
+
+def test_keys_are_as_short_as_they_stay_apart():
+    keys = [
+        "stages.image.optimizer.lr",
+        "stages.prompts.optimizer.lr",
+        "stages.image.epochs",
+        "backbone.name",
+        "stages.image",
+        "epochs",
+    ]
+    assert short_keys(keys) == {
+        "stages.image.optimizer.lr": "image.optimizer.lr",
+        "stages.prompts.optimizer.lr": "prompts.optimizer.lr",
+        "stages.image.epochs": "image.epochs",
+        "backbone.name": "backbone.name",
+        "stages.image": "stages.image",
+        "epochs": "epochs",
+    }
+    assert len(set(short_keys(keys).values())) == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (0.001, "0.001"),
+        ("1e-4", "1e-4"),
+        (True, "true"),
+        (None, "none"),
+        ([256, 128], "256-128"),
+        ({"identities": 4, "images": 2}, "identities-4-images-2"),
+        ("A photo of a {context} hand.", "A-photo-of-a-context-hand"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("", "empty"),
+    ],
+)
+def test_values_are_readable_and_safe(value, name):
+    assert value_name(value) == name
+
+
+def test_long_values_are_cut_and_stay_apart():
+    one, other = value_name("x" * 300 + "a"), value_name("x" * 300 + "b")
+    assert one != other
+    assert max(len(one), len(other)) <= 40
+
+
+def test_cells():
+    cell = {"stages.image.optimizer.lr": 1e-4, "backbone.name": "RN50"}
+    assert cell_name(cell) == "lr-0.0001_backbone-RN50"
+    assert cell_name({}) == ""
+
+
+def test_equal_names_are_told_apart_and_the_first_keeps_its_own():
+    found = distinct_names(["a-b", "A-B", "c", "a-b"], ["1", "2", "3", "4"])
+    assert found[0] == "a-b"
+    assert found[2] == "c"
+    assert len({name.lower() for name in found}) == 4
+    assert distinct_names(["a-b"], ["1"]) == found[:1]
+
+
+def test_very_long_names_fit_a_file_system():
+    (found,) = distinct_names(["k-" + "v" * 500], ["1"])
+    assert len(found) < 140
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", found)

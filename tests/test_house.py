@@ -1,0 +1,161 @@
+"""The house holds: imports run down its floors, in no circle, and a name stands for one thing."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import promptreid
+
+SOURCES = Path(promptreid.__file__).parent
+
+FLOORS = {
+    "__main__": 10, "__init__": 9, "cli": 9,
+    "report": 8, "sweep": 8, "serve": 8,
+    "training": 7, "gallery": 7,
+    "figures": 6,
+    "inference": 5,
+    "losses": 4, "evaluation": 4,
+    "models": 3,
+    "data": 2, "runs": 2,
+    "config": 1, "recipes": 1, "tracking": 1, "synth": 1,
+    "text": 0, "progress": 0, "files": 0, "errors": 0, "tensors": 0,
+}  # fmt: skip
+"""Floor of each room; a room imports from floors below its own."""
+
+BESIDE = {("runs", "data"), ("data", "tables")}
+"""Rooms of one floor of which the first may import the second."""
+
+RENDERING = {"promptreid.cli.data", "promptreid.cli.demo", "promptreid.cli.pretrain"}
+"""Modules that may render pictures."""
+
+MOST_FILES = 16
+"""Files of a folder, `__init__` apart; folders of siblings of one kind may hold more."""
+
+SIBLINGS = {"cli", "data/readers", "losses"}
+
+
+def modules() -> dict[str, Path]:
+    """All modules of the package by their full name."""
+    found = {}
+    for path in SOURCES.rglob("*.py"):
+        parts = path.relative_to(SOURCES.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    assert len(found) > 200
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of the package that a file imports, at its top, in functions or for types alone."""
+    named = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            module = node.module or ""
+            wholes = {f"{module}.{alias.name}" for alias in node.names}
+            named |= {whole if whole in MODULES else module for whole in wholes}
+    return {name for name in named if name.split(".")[0] == "promptreid"}
+
+
+IMPORTS = {name: imports(path) for name, path in MODULES.items()}
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def test_every_room_has_a_floor():
+    assert {room(module) for module in MODULES} <= set(FLOORS)
+
+
+def test_imports_run_down_the_floors():
+    running_up = []
+    for module, named in IMPORTS.items():
+        for target in named:
+            above, below = room(module), room(target)
+            if target == "promptreid":  # the version, and `load`, which imports when it is called
+                continue
+            if above == below or (above, below) in BESIDE or FLOORS[above] == FLOORS[below] == 0:
+                continue
+            if FLOORS[below] >= FLOORS[above] and module != "promptreid":
+                running_up.append(f"{module} imports {target}")
+    assert not running_up, "\n".join(sorted(running_up))
+
+
+def circles() -> list[list[str]]:
+    """Groups of modules that import each other, by Tarjan's algorithm."""
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    groups = []
+
+    def visit(module: str) -> None:
+        number[module] = lowest[module] = len(number)
+        stack.append(module)
+        for target in IMPORTS.get(module, ()):
+            if target == module:
+                continue
+            if target not in number:
+                visit(target)
+                lowest[module] = min(lowest[module], lowest[target])
+            elif target in stack:
+                lowest[module] = min(lowest[module], number[target])
+        if lowest[module] == number[module]:
+            group = stack[stack.index(module) :]
+            del stack[stack.index(module) :]
+            if len(group) > 1:
+                groups.append(sorted(group))
+
+    for module in MODULES:
+        if module not in number:
+            visit(module)
+    return groups
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert not circles(), "\n".join(", ".join(group) for group in circles())
+
+
+def test_only_commands_that_render_import_rendered_pictures():
+    importing = {
+        module
+        for module, named in IMPORTS.items()
+        if room(module) != "synth" and any(room(target) == "synth" for target in named)
+    }
+    assert importing <= RENDERING
+
+
+def test_every_file_name_occurs_once():
+    places = defaultdict(list)
+    for module, path in MODULES.items():
+        top = room(module)
+        if path.name != "__init__.py" and top not in ("cli", "config"):
+            places[path.name].append(module)
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert not twice
+
+
+def test_every_class_name_occurs_once():
+    places = defaultdict(list)
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and node.name != "Options":  # one of each reader
+                places[node.name].append(module)
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert not twice
+
+
+def test_folders_hold_what_can_be_seen_at_a_glance():
+    for folder in {path.parent for path in MODULES.values()}:
+        name = str(folder.relative_to(SOURCES))
+        files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        if name not in SIBLINGS:
+            assert len(files) <= MOST_FILES, f"{name} holds {len(files)} files"
+        if name != ".":
+            text = (folder / "__init__.py").read_text(encoding="utf-8")
+            assert ast.get_docstring(ast.parse(text)), f"{name} does not say what lives there"
