@@ -1,12 +1,12 @@
 from promptreid.data.data_set_names import place_labels
-from promptreid.data.same_data import Source, source_of
+from promptreid.data.same_data import DataSource, source_of
 
 
 def test_a_data_set_is_named_by_its_place(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = source_of("market1501:m?use=all", "market1501")
-    assert found == Source("market1501", str(tmp_path / "m"), "use=all", all_images=True)
-    assert source_of("msmt17: /x ", "msmt17") == Source("msmt17", "/x")
+    assert found == DataSource("market1501", str(tmp_path / "m"), "use=all", all_images=True)
+    assert source_of("msmt17: /x ", "msmt17") == DataSource("msmt17", "/x")
 
 
 def test_tables_are_told_apart_by_their_file_and_by_where_their_pictures_lie(tmp_path, monkeypatch):

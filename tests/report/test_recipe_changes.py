@@ -1,7 +1,7 @@
 """What a report says a run changed."""
 
 from promptreid.config.recipes import load_recipe
-from promptreid.report.content import Change
+from promptreid.report.content import SettingChange
 from promptreid.report.recipe_changes import recipe_changes
 
 
@@ -9,13 +9,13 @@ def test_a_run_is_set_against_the_recipe_it_names():
     parent, changes = recipe_changes(load_recipe("clip-reid/tiny", ["stages.image.epochs=3"]))
     assert parent == "clip-reid/tiny"
     before = {s.name: s.epochs for s in load_recipe("clip-reid/tiny").stages}["image"]
-    assert changes == (Change("stages.image.epochs", before, 3),)
+    assert changes == (SettingChange("stages.image.epochs", before, 3),)
 
 
 def test_a_recipe_taken_as_it_is_is_set_against_the_one_it_extends():
     parent, changes = recipe_changes(load_recipe("clip-reid/tiny"))
     assert parent == "clip-reid"
-    assert Change("backbone.name", "ViT-B-16", "tiny") in changes
+    assert SettingChange("backbone.name", "ViT-B-16", "tiny") in changes
     keys = [change.key for change in changes]
     assert len(keys) == len(set(keys)) > 2
     assert not {"name", "description", "source"} & set(keys)

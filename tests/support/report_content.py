@@ -30,7 +30,6 @@ from promptreid.figures.rank_lists import choose_queries, rank_lists
 from promptreid.figures.ranks_figure import ShownQuery
 from promptreid.figures.verification_figures import det_figure, roc_figure, verification_alt
 from promptreid.report.content import (
-    Change,
     Content,
     EmbeddingMap,
     MapPoint,
@@ -38,11 +37,12 @@ from promptreid.report.content import (
     PairedRuns,
     RankSection,
     RunFacts,
+    SettingChange,
     Test,
     TestedRun,
     Unmatched,
 )
-from promptreid.runs.metrics_table import Stage, Training
+from promptreid.runs.metrics_table import StageMetrics, Training
 from promptreid.runs.run_records import BestRecord, StatusRecord
 
 HOSTILE = "<script>alert(\"run\")</script> $x & 'y'"
@@ -197,7 +197,7 @@ def training(seed: int) -> Training:
     falling = tuple(float(3 * 0.8**epoch + 0.1 * rng.random()) for epoch in epochs)
     rising = tuple(0.7 - 0.5 * 0.8**epoch for epoch in epochs)
     columns = {"loss": falling, "loss_id": falling, "val_mAP": rising, "lr": (3e-4,) * 12}
-    return Training((Stage("image", epochs, columns),), ("image", 9))
+    return Training((StageMetrics("image", epochs, columns),), ("image", 9))
 
 
 def activation(pictures: list[np.ndarray], names: tuple[str, ...]) -> Drawn:
@@ -224,10 +224,10 @@ def facts(name: str, number: int) -> RunFacts:
         source="Li et al., CLIP-ReID, AAAI 2023",
         parent="clip-reid" if trained else "zero-shot",
         changes=(
-            Change("backbone.image_size", [256, 128], [128, 64]),
-            Change("stages.image.epochs", 60, 12),
-            Change("stages.image.losses.<b>", None, {"weight": 0.5}),
-            Change("evaluation.flip", True, None),
+            SettingChange("backbone.image_size", [256, 128], [128, 64]),
+            SettingChange("stages.image.epochs", 60, 12),
+            SettingChange("stages.image.losses.<b>", None, {"weight": 0.5}),
+            SettingChange("evaluation.flip", True, None),
         )
         if trained
         else (),

@@ -10,7 +10,7 @@ import click
 from promptreid.cli import options
 
 if TYPE_CHECKING:
-    from promptreid.sweep.comparison import Comparison
+    from promptreid.sweep.comparison import RunComparison
 
 METRICS = ("mAP", "mAP_step", "mAP_trapezoid", "mINP", "rank1", "rank5", "rank10", "rank20")
 
@@ -78,7 +78,7 @@ def compare(
         click.echo(f"wrote {file}")
 
 
-def print_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: RunComparison) -> None:
     """Print a comparison: with rules and bold type on a terminal, as plain lines elsewhere."""
     import shutil
     import sys

@@ -13,7 +13,7 @@ from promptreid.cli.output import started
 from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
-    from promptreid.evaluation.thresholds.threshold import Comparison, Threshold
+    from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 
 
 @click.command()
@@ -60,7 +60,7 @@ def same(
     json_out.give({"model": str(model), "answers": records})
 
 
-def _text(first: Path, other: Path, answer: Comparison) -> str:
+def _text(first: Path, other: Path, answer: PairComparison) -> str:
     verdict = "THE SAME" if answer.same else "NOT THE SAME"
     side = "reaches" if answer.same else "is below"
     lines = [
@@ -83,7 +83,7 @@ def _basis(chosen: Threshold) -> str:
     return "\n".join(lines)
 
 
-def _record(first: Path, other: Path, answer: Comparison) -> dict[str, Any]:
+def _record(first: Path, other: Path, answer: PairComparison) -> dict[str, Any]:
     return {
         "first": str(first),
         "second": str(other),

@@ -18,7 +18,7 @@ from promptreid.files import full_path
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """A data set by name.
 
     Attributes:
@@ -39,7 +39,7 @@ class Source:
         return self.name, self.root
 
 
-def source_of(spec: str, name: str) -> Source:
+def source_of(spec: str, name: str) -> DataSource:
     """Name a data set.
 
     Args:
@@ -51,7 +51,7 @@ def source_of(spec: str, name: str) -> Source:
     if "root" in parsed.options:  # a table of pictures that lie elsewhere is of those pictures
         root += f"?root={full_path(parsed.options['root'])}"
     _, _, options = spec.partition("?")
-    return Source(name, root, options.strip(), parsed.options.get("use") == "all")
+    return DataSource(name, root, options.strip(), parsed.options.get("use") == "all")
 
 
 def check_distinct(datasets: Sequence[DataSet]) -> None:

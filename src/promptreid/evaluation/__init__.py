@@ -12,7 +12,7 @@ from promptreid.evaluation.ranking.scoring import evaluate, evaluate_protocol
 from promptreid.evaluation.reranking.expansion import Expansion, expand
 from promptreid.evaluation.reranking.rerank import Rerank, rerank_blocks, rerank_distances
 from promptreid.evaluation.tables.retrieval_table import render_comparison, render_scores
-from promptreid.evaluation.thresholds.threshold import Comparison, Threshold
+from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 from promptreid.evaluation.thresholds.threshold_choice import choose_threshold
 from promptreid.evaluation.uncertainty.breakdown import Breakdown, break_down
 from promptreid.evaluation.uncertainty.intervals import (
@@ -28,7 +28,6 @@ from promptreid.evaluation.verification.verification import Verification, verify
 
 __all__ = [
     "Breakdown",
-    "Comparison",
     "Difference",
     "Embeddings",
     "Evidence",
@@ -36,6 +35,7 @@ __all__ = [
     "Identification",
     "Interval",
     "Intervals",
+    "PairComparison",
     "QueryResult",
     "RepeatScores",
     "Rerank",

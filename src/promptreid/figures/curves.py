@@ -18,7 +18,7 @@ from promptreid.figures.style import (
     label_decades,
     line_look,
 )
-from promptreid.runs.metrics_table import Stage, Training
+from promptreid.runs.metrics_table import StageMetrics, Training
 from promptreid.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def curves_alt(runs: Mapping[str, Training]) -> str:
     )
 
 
-def _told(stage: Stage) -> str:
+def _told(stage: StageMetrics) -> str:
     parts = []
     for column, title, scale, unit in (("loss", "loss", 1, ""), (_CHECKED, "mAP", 100, " %")):
         _, values = stage.known(column)
@@ -135,7 +135,7 @@ def _stage_names(runs: Mapping[str, Training]) -> list[str]:
     return list(dict.fromkeys(stage.name for run in longest for stage in run.stages))
 
 
-def _draw_losses(axes: Any, runs: Mapping[str, Stage | None], theme: Theme) -> None:
+def _draw_losses(axes: Any, runs: Mapping[str, StageMetrics | None], theme: Theme) -> None:
     if len(runs) > 1:
         _draw_runs(axes, runs, "loss", 1.0, theme)
     else:
@@ -153,11 +153,11 @@ def _draw_losses(axes: Any, runs: Mapping[str, Stage | None], theme: Theme) -> N
         label_decades(axes.yaxis)
 
 
-def _only_term(stage: Stage) -> tuple[float, ...] | None:
+def _only_term(stage: StageMetrics) -> tuple[float, ...] | None:
     return stage.columns[stage.terms[0]] if len(stage.terms) == 1 else None
 
 
-def _draw_validation(axes: Any, runs: Mapping[str, Stage | None], theme: Theme) -> None:
+def _draw_validation(axes: Any, runs: Mapping[str, StageMetrics | None], theme: Theme) -> None:
     if len(runs) > 1:
         _draw_runs(axes, runs, _CHECKED, 100.0, theme)
     else:
@@ -181,14 +181,14 @@ def _show_at_least(axes: Any, span: float) -> None:
         axes.set_ylim(middle - span / 2, middle + span / 2)
 
 
-def _draw_rates(axes: Any, runs: Mapping[str, Stage | None], theme: Theme) -> None:
+def _draw_rates(axes: Any, runs: Mapping[str, StageMetrics | None], theme: Theme) -> None:
     _draw_runs(axes, runs, "lr", 1.0, theme)
     axes.set_ylim(bottom=0)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
 
 
 def _draw_runs(
-    axes: Any, runs: Mapping[str, Stage | None], column: str, scale: float, theme: Theme
+    axes: Any, runs: Mapping[str, StageMetrics | None], column: str, scale: float, theme: Theme
 ) -> None:
     """Draw one column of each run; a run keeps its look where others lack the stage."""
     for number, (name, stage) in enumerate(runs.items()):
@@ -197,7 +197,13 @@ def _draw_runs(
 
 
 def _plot(
-    axes: Any, stage: Stage, column: str, label: str, look: Mapping[str, Any], *, scale: float = 1.0
+    axes: Any,
+    stage: StageMetrics,
+    column: str,
+    label: str,
+    look: Mapping[str, Any],
+    *,
+    scale: float = 1.0,
 ) -> None:
     epochs, values = stage.known(column)
     if not values:

@@ -17,7 +17,7 @@ from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.images.transforms import normalize, resize
 from promptreid.data.side_information import named_rows, side_values
 from promptreid.errors import DataError, WeightsError
-from promptreid.evaluation.thresholds.threshold import Comparison, Threshold
+from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 from promptreid.inference.device import is_bf16_native, pick_device
 from promptreid.inference.embed import embed_images
 from promptreid.inference.published_clip_reid import read_clip_reid
@@ -159,7 +159,7 @@ class Embedder:
         cameras: Sequence[Name] | None = None,
         views: Sequence[Name] | None = None,
         attributes: Mapping[str, Sequence[str]] | None = None,
-    ) -> Comparison:
+    ) -> PairComparison:
         """Say whether two images show one identity.
 
         The threshold is that of the checkpoint (`metadata["verification"]`), chosen on validation

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from promptreid.losses.loss_inputs import Mix
+from promptreid.losses.loss_inputs import MixedLabels
 
 
 def identity_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float = 0.1) -> Tensor:
@@ -32,7 +32,7 @@ def mixed_cross_entropy(
     logits_for: Callable[[Tensor], Tensor],
     labels: Tensor,
     *,
-    mix: Mix | None,
+    mix: MixedLabels | None,
     smoothing: float = 0.1,
 ) -> Tensor:
     """Cross-entropy of images that may be mixed from two.

@@ -11,7 +11,7 @@ from promptreid.errors import ConfigError
 from promptreid.losses.loss_state import LossState
 
 
-class Mix(Protocol):
+class MixedLabels(Protocol):
     """Images that were mixed with others of the batch."""
 
     @property
@@ -64,7 +64,7 @@ class Outputs(Protocol):
         ...
 
     @property
-    def mix(self) -> Mix | None:
+    def mix(self) -> MixedLabels | None:
         """How images are mixed; None when none is."""
         ...
 

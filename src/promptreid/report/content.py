@@ -24,7 +24,7 @@ from promptreid.runs.run_records import DataRecord, EnvironmentRecord, StatusRec
 
 
 @dataclass(frozen=True)
-class Change:
+class SettingChange:
     """A setting in which a run differs from the recipe it was made from.
 
     Attributes:
@@ -67,7 +67,7 @@ class RunFacts:
     recipe: str
     source: str
     parent: str
-    changes: tuple[Change, ...]
+    changes: tuple[SettingChange, ...]
     backbone: str
     parameters: int
     weights: str

@@ -6,10 +6,10 @@ from promptreid.config.reading.yaml_reader import parse_yaml
 from promptreid.config.recipe_settings import changes
 from promptreid.config.recipes import load_recipe, recipe_names, recipe_text
 from promptreid.config.schema import Recipe
-from promptreid.report.content import Change
+from promptreid.report.content import SettingChange
 
 
-def recipe_changes(recipe: Recipe) -> tuple[str, tuple[Change, ...]]:
+def recipe_changes(recipe: Recipe) -> tuple[str, tuple[SettingChange, ...]]:
     """Set a run's recipe against the packaged one that a reader knows.
 
     That is the recipe it names. Where the run takes that one as it is, nothing would be left to
@@ -31,9 +31,9 @@ def recipe_changes(recipe: Recipe) -> tuple[str, tuple[Change, ...]]:
     return parent, _changes(parent, recipe)
 
 
-def _changes(parent: str, recipe: Recipe) -> tuple[Change, ...]:
+def _changes(parent: str, recipe: Recipe) -> tuple[SettingChange, ...]:
     found = changes(load_recipe(parent), recipe)
-    return tuple(Change(key, before, now) for key, (before, now) in found.items())
+    return tuple(SettingChange(key, before, now) for key, (before, now) in found.items())
 
 
 def _extended(name: str) -> str:

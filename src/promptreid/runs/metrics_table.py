@@ -18,7 +18,7 @@ _DIGITS = 9
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageMetrics:
     """One stage of training.
 
     Attributes:
@@ -62,10 +62,10 @@ class Training:
         chosen: Stage and epoch whose weights validation kept; None where it is not known.
     """
 
-    stages: tuple[Stage, ...]
+    stages: tuple[StageMetrics, ...]
     chosen: tuple[str, int] | None = None
 
-    def stage(self, name: str) -> Stage | None:
+    def stage(self, name: str) -> StageMetrics | None:
         """Give a stage by name, if there was one."""
         return next((stage for stage in self.stages if stage.name == name), None)
 
@@ -101,7 +101,7 @@ def parse_metrics(content: bytes, path: Path, *, chosen_at: str = "") -> Trainin
 
 def _stage(
     name: str, rows: Sequence[Mapping[str, str]], header: Sequence[str], path: Path
-) -> Stage:
+) -> StageMetrics:
     own = [row for row in rows if row["stage"] == name]
     columns = {}
     for column in header:
@@ -110,7 +110,7 @@ def _stage(
         values = tuple(_number(row[column], path) for row in own)
         if not all(math.isnan(value) for value in values):
             columns[column] = values
-    return Stage(name, tuple(_epoch(row["epoch"], path) for row in own), columns)
+    return StageMetrics(name, tuple(_epoch(row["epoch"], path) for row in own), columns)
 
 
 def _epoch(text: str, path: Path) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promptreid.data.data_spec import DataSpec, parse_spec
 from promptreid.data.dataset import DataSet
-from promptreid.data.same_data import Source, source_of
+from promptreid.data.same_data import DataSource, source_of
 from promptreid.errors import RunError
 from promptreid.files import full_path
 from promptreid.runs.run_folder import RunFolder
@@ -43,7 +43,7 @@ def data_record(dataset: DataSet, role: Role, *, run: Path) -> DataRecord:
     )
 
 
-def trained_sources(records: Sequence[DataRecord]) -> tuple[Source, ...]:
+def trained_sources(records: Sequence[DataRecord]) -> tuple[DataSource, ...]:
     """Name the data sets that a run was trained on."""
     return tuple(source_of(one.place, one.name) for one in records if one.role == "train")
 

@@ -24,7 +24,7 @@ _THREADS = 8
 
 
 @dataclass(frozen=True)
-class Look:
+class FileLook:
     """How an image file looked: size in bytes, time of change in nanoseconds, hash of pieces."""
 
     size: int
@@ -50,7 +50,7 @@ class ImageRow:
     domain: str
     identity: str
     path: str
-    look: Look
+    look: FileLook
 
     @property
     def key(self) -> tuple[str, str]:
@@ -111,7 +111,9 @@ def read_rows(content: bytes, path: Path) -> tuple[ImageRow, ...]:
         if tuple(header) != _COLUMNS:
             raise damaged(path, f"its columns are {', '.join(header)[:80]}")
         return tuple(
-            ImageRow(int(number), split, domain, identity, name, Look(int(size), int(time), mark))
+            ImageRow(
+                int(number), split, domain, identity, name, FileLook(int(size), int(time), mark)
+            )
             for number, split, domain, identity, name, size, time, mark in rows
         )
     except (ValueError, csv.Error) as error:
@@ -143,12 +145,12 @@ def changed_files(rows: Sequence[ImageRow], datasets: Sequence[DataSet]) -> list
     ]
 
 
-def _looks(paths: Iterable[Path]) -> list[Look]:
+def _looks(paths: Iterable[Path]) -> list[FileLook]:
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(_look, paths, chunksize=64))
 
 
-def _look(path: Path) -> Look:
+def _look(path: Path) -> FileLook:
     size, time = _stamp(path)
     digest = hashlib.blake2b(digest_size=8)
     if size >= 0:
@@ -160,7 +162,7 @@ def _look(path: Path) -> Look:
                     digest.update(file.read(_PIECE))
         except OSError:
             size = -1
-    return Look(size, time, digest.hexdigest())
+    return FileLook(size, time, digest.hexdigest())
 
 
 def _stamp(path: Path) -> tuple[int, int]:

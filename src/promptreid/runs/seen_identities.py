@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import TRAINING_SPLITS
-from promptreid.data.same_data import Source, source_of
+from promptreid.data.same_data import DataSource, source_of
 from promptreid.data.splits.redraw import keep_trained
 from promptreid.errors import RunError
 from promptreid.runs.run_data import difference
@@ -163,7 +163,7 @@ def _say_known(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], Non
                 )
 
 
-def _one(first: Source, second: Source) -> bool:
+def _one(first: DataSource, second: DataSource) -> bool:
     """Tell whether two data sets are parts of one folder that names people alike."""
     return os.path.realpath(first.root) == os.path.realpath(second.root)
 

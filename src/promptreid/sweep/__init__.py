@@ -5,14 +5,14 @@ Nothing here but `run` imports torch, so that planning and comparing answer at o
 
 from __future__ import annotations
 
-from promptreid.sweep.comparison import Comparison, Row, compare_runs
+from promptreid.sweep.comparison import ComparisonRow, RunComparison, compare_runs
 from promptreid.sweep.run_results import RunRecord, find_runs, read_runs
 from promptreid.sweep.sweep_plan import PlannedRun, plan_sweep
 
 __all__ = [
-    "Comparison",
+    "ComparisonRow",
     "PlannedRun",
-    "Row",
+    "RunComparison",
     "RunRecord",
     "compare_runs",
     "find_runs",

@@ -16,7 +16,7 @@ from promptreid.sweep.scoring_differences import data_names, rule_warnings, scor
 
 
 @dataclass(frozen=True)
-class Cell:
+class ScoreCell:
     """One score of a row, as a fraction of 1.
 
     Attributes:
@@ -33,7 +33,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """Runs that differ only by seed, scored on one data set.
 
     Attributes:
@@ -55,12 +55,12 @@ class Row:
     seen: bool | None
     settings: Mapping[str, Any]
     rules: Mapping[str, Any]
-    scores: Mapping[str, Cell]
+    scores: Mapping[str, ScoreCell]
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Rows of scores with what a reader must know about them.
 
     Attributes:
@@ -72,7 +72,7 @@ class Comparison:
         left_out: Runs that are not in the rows, each with the reason.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
     metrics: tuple[str, ...]
     keys: tuple[str, ...]
     data: Mapping[str, str]
@@ -84,7 +84,7 @@ class Comparison:
         """Whether some rows are scored on data they were trained on, and others on unseen data."""
         return {True, False} <= {row.seen for row in self.rows}
 
-    def best(self, row: Row, metric: str) -> bool:
+    def best(self, row: ComparisonRow, metric: str) -> bool:
         """Tell whether a row has the best mean of those that it may be compared with.
 
         These are the rows of the same data set, scored by the same rules, for which it was seen
@@ -107,7 +107,7 @@ def compare_runs(
     metrics: Sequence[str] = DEFAULT_METRICS,
     seeds_together: bool = True,
     sort: str | None = None,
-) -> Comparison:
+) -> RunComparison:
     """Lay runs side by side.
 
     Args:
@@ -141,7 +141,7 @@ def compare_runs(
             rows.append(_row(name, group, own, result, results, metrics))
     specs = list(dict.fromkeys(row.data for row in rows))
     rows.sort(key=_order(specs, sort))
-    return Comparison(
+    return RunComparison(
         rows=tuple(rows),
         metrics=metrics,
         keys=tuple(differing(settings)),
@@ -204,9 +204,9 @@ def _row(
     result: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
     metrics: Sequence[str],
-) -> Row:
+) -> ComparisonRow:
     data = result.get("data", records[0].data[0][0])
-    return Row(
+    return ComparisonRow(
         name=name,
         runs=tuple(_path(record) for record in records),
         seeds=tuple(record.seed for record in records),
@@ -219,16 +219,16 @@ def _row(
     )
 
 
-def _cell(results: Sequence[Mapping[str, Any]], metric: str) -> Cell:
+def _cell(results: Sequence[Mapping[str, Any]], metric: str) -> ScoreCell:
     pairs = [metric_value(result, metric) for result in results]
     values = tuple(mean for mean, _ in pairs)
     if len(values) > 1:
-        return Cell(statistics.fmean(values), statistics.stdev(values), "seeds", values)
+        return ScoreCell(statistics.fmean(values), statistics.stdev(values), "seeds", values)
     std = pairs[0][1] if results[0]["repeats"] > 1 else None
-    return Cell(values[0], std, "draws", values)
+    return ScoreCell(values[0], std, "draws", values)
 
 
-def _order(specs: Sequence[str], sort: str | None) -> Callable[[Row], tuple[int, float]]:
+def _order(specs: Sequence[str], sort: str | None) -> Callable[[ComparisonRow], tuple[int, float]]:
     place = {spec: number for number, spec in enumerate(specs)}
     return lambda row: (place[row.data], 0.0 if sort is None else -row.scores[sort].mean)
 

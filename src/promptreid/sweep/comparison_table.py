@@ -11,7 +11,7 @@ from typing import Any
 
 from promptreid.config.recipe_settings import YES, parents
 from promptreid.sweep.compared_scores import METRICS
-from promptreid.sweep.comparison import Cell, Comparison, Row
+from promptreid.sweep.comparison import ComparisonRow, RunComparison, ScoreCell
 from promptreid.sweep.run_names import short_keys
 from promptreid.sweep.scoring_differences import data_names
 from promptreid.text.tables import plain_table
@@ -21,7 +21,7 @@ _LISTED = 8
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """Cells of a comparison.
 
     Attributes:
@@ -39,7 +39,7 @@ class Layout:
     settings: tuple[str, ...]
 
 
-def comparison_text(comparison: Comparison, *, width: int = 80) -> str:
+def comparison_text(comparison: RunComparison, *, width: int = 80) -> str:
     """Write a comparison in plain text.
 
     Args:
@@ -54,7 +54,7 @@ def comparison_text(comparison: Comparison, *, width: int = 80) -> str:
     return "\n".join([*lines, *layout.settings, "", *notes(comparison, width=width)])
 
 
-def lay_out(comparison: Comparison, *, width: int) -> Layout:
+def lay_out(comparison: RunComparison, *, width: int) -> TableLayout:
     """Choose the columns: name, seeds, data, settings if they fit, scores."""
     keys = list(comparison.keys)
     whole = _layout(comparison, keys)
@@ -63,10 +63,12 @@ def lay_out(comparison: Comparison, *, width: int) -> Layout:
     if not keys or taken <= width:
         return whole
     bare = _layout(comparison, [])
-    return Layout(bare.header, bare.rows, bare.right, bare.best, tuple(_listed(comparison, width)))
+    return TableLayout(
+        bare.header, bare.rows, bare.right, bare.best, tuple(_listed(comparison, width))
+    )
 
 
-def notes(comparison: Comparison, *, width: int | None = None) -> list[str]:
+def notes(comparison: RunComparison, *, width: int | None = None) -> list[str]:
     """Say how the scores were made and what to beware of.
 
     Args:
@@ -92,7 +94,7 @@ def notes(comparison: Comparison, *, width: int | None = None) -> list[str]:
     return lines if width is None else [part for line in lines for part in _wrap(line, width)]
 
 
-def _run_notes(comparison: Comparison) -> list[str]:
+def _run_notes(comparison: RunComparison) -> list[str]:
     """Give the notes of the runs, those of a run scored on several data sets once."""
     told = dict.fromkeys(
         f"Note of {row.name}: {'; '.join(row.notes)}" for row in comparison.rows if row.notes
@@ -100,7 +102,7 @@ def _run_notes(comparison: Comparison) -> list[str]:
     return list(told)
 
 
-def score_cell(cell: Cell) -> str:
+def score_cell(cell: ScoreCell) -> str:
     """Write a score in percent, with its deviation."""
     return f"{100 * cell.mean:.2f}" + ("" if cell.std is None else f" ±{100 * cell.std:.2f}")
 
@@ -112,7 +114,7 @@ def setting_labels(keys: Sequence[str]) -> dict[str, str]:
     return labels | {"data": "trained on"} if "data" in labels else labels
 
 
-def setting_texts(comparison: Comparison, key: str) -> list[str]:
+def setting_texts(comparison: RunComparison, key: str) -> list[str]:
     """Write one setting of every row."""
     values = [row.settings.get(key) for row in comparison.rows]
     if key == "data":
@@ -137,12 +139,12 @@ def setting_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def seen_text(row: Row) -> str:
+def seen_text(row: ComparisonRow) -> str:
     """Say whether a row's data set was seen in training."""
     return ABSENT if row.seen is None else "yes" if row.seen else "no"
 
 
-def _layout(comparison: Comparison, keys: Sequence[str]) -> Layout:
+def _layout(comparison: RunComparison, keys: Sequence[str]) -> TableLayout:
     labels = setting_labels(keys)
     several = len(comparison.data) > 1
     seeds = any(len(row.seeds) > 1 for row in comparison.rows)
@@ -172,13 +174,13 @@ def _layout(comparison: Comparison, keys: Sequence[str]) -> Layout:
     right = [False] * first + [True] * len(comparison.metrics)
     if seeds:
         right[1] = True
-    return Layout(tuple(header), tuple(rows), tuple(right), frozenset(best), ())
+    return TableLayout(tuple(header), tuple(rows), tuple(right), frozenset(best), ())
 
 
-def _listed(comparison: Comparison, width: int) -> list[str]:
+def _listed(comparison: RunComparison, width: int) -> list[str]:
     """List what sets each row apart from the value that most rows have."""
     labels = setting_labels(comparison.keys)
-    rows: list[Row] = []
+    rows: list[ComparisonRow] = []
     for row in comparison.rows:  # a run scored on several data sets is listed once
         if all(row.runs != other.runs for other in rows):
             rows.append(row)
@@ -208,7 +210,7 @@ def _listed(comparison: Comparison, width: int) -> list[str]:
     return lines
 
 
-def _applies(key: str, row: Row, comparison: Comparison) -> bool:
+def _applies(key: str, row: ComparisonRow, comparison: RunComparison) -> bool:
     """Tell whether a row has the part that a setting is of."""
     return all(part in row.settings for part in parents(key) if part in comparison.keys)
 
@@ -219,7 +221,7 @@ def _phrase(label: str, text: str, value: Any) -> str:
     return f"with {label}" if value == YES else f"{label} {text}"
 
 
-def _unit(comparison: Comparison) -> str:
+def _unit(comparison: RunComparison) -> str:
     over = {
         cell.over for row in comparison.rows for cell in row.scores.values() if cell.std is not None
     }

@@ -11,7 +11,7 @@ from typing import Any
 from promptreid.errors import ConfigError
 from promptreid.files import write_text
 from promptreid.sweep.compared_scores import METRICS
-from promptreid.sweep.comparison import Comparison, Row
+from promptreid.sweep.comparison import ComparisonRow, RunComparison
 from promptreid.sweep.comparison_table import (
     notes,
     score_cell,
@@ -35,7 +35,7 @@ def check_suffix(path: Path) -> None:
         raise ConfigError(f"{path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
 
 
-def write_comparison(comparison: Comparison, path: Path) -> None:
+def write_comparison(comparison: RunComparison, path: Path) -> None:
     """Write a comparison in one step, in the format that the name ends in.
 
     Args:
@@ -50,7 +50,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     write_text(path, makers[path.suffix.lower()](comparison))
 
 
-def markdown(comparison: Comparison) -> str:
+def markdown(comparison: RunComparison) -> str:
     """Write a table with the settings as columns, or in a table of their own if they are many."""
     keys = list(comparison.keys)
     few, mixed = len(keys) <= _COLUMNS, comparison.mixed
@@ -81,7 +81,7 @@ def markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def csv_text(comparison: Comparison) -> str:
+def csv_text(comparison: RunComparison) -> str:
     """Write one line a row; scores are fractions of 1, with all digits."""
     text = io.StringIO()
     header = ["run", "seeds", "runs", "scored_on", "seen", *comparison.keys]
@@ -102,7 +102,7 @@ def csv_text(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def json_text(comparison: Comparison) -> str:
+def json_text(comparison: RunComparison) -> str:
     """Write everything: all settings that differ, the score of each run, rules and warnings."""
     rows = [
         {
@@ -135,7 +135,7 @@ def json_text(comparison: Comparison) -> str:
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-def _settings_table(comparison: Comparison) -> list[str]:
+def _settings_table(comparison: RunComparison) -> list[str]:
     """Lay settings out downwards, one column a run; a run scored on several data counts once."""
     places: dict[tuple[str, ...], int] = {}
     for place, row in enumerate(comparison.rows):
@@ -154,7 +154,7 @@ def _pipes(header: list[str], rows: list[list[str]], *, right: int) -> list[str]
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-def _marked(comparison: Comparison, row: Row, metric: str) -> str:
+def _marked(comparison: RunComparison, row: ComparisonRow, metric: str) -> str:
     text = score_cell(row.scores[metric])
     return f"**{text}**" if comparison.best(row, metric) else text
 

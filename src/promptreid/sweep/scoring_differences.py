@@ -10,7 +10,7 @@ from promptreid.data.data_spec import parse_spec
 from promptreid.sweep.run_results import RunRecord
 
 if TYPE_CHECKING:
-    from promptreid.sweep.comparison import Row
+    from promptreid.sweep.comparison import ComparisonRow
 
 _WORDS = {
     "protocol": "protocol",
@@ -40,7 +40,7 @@ def scoring_rules(result: Mapping[str, Any], record: RunRecord) -> dict[str, Any
     return rules
 
 
-def rule_warnings(rows: Sequence[Row], trained: Sequence[RunRecord]) -> list[str]:
+def rule_warnings(rows: Sequence[ComparisonRow], trained: Sequence[RunRecord]) -> list[str]:
     """Say what does not compare.
 
     Args:
@@ -48,7 +48,7 @@ def rule_warnings(rows: Sequence[Row], trained: Sequence[RunRecord]) -> list[str
         trained: One run of each group of equal settings.
     """
     found = []
-    by_data: dict[str, list[Row]] = {}
+    by_data: dict[str, list[ComparisonRow]] = {}
     for row in rows:
         by_data.setdefault(row.data, []).append(row)
     if len(by_data) > 1 and any(len(own) < len(trained) for own in by_data.values()):

@@ -4,18 +4,18 @@ import itertools
 
 import pytest
 
-from promptreid.data.same_data import Source
+from promptreid.data.same_data import DataSource
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.tables.train_test_matrix import MatrixRow, ScoreMatrix, render_matrix
 
-MARKET, MSMT = Source("market1501", "/data/market"), Source("msmt17", "/data/msmt")
+MARKET, MSMT = DataSource("market1501", "/data/market"), DataSource("msmt17", "/data/msmt")
 
 
 def result(number: float) -> dict:
     return {"mAP": number / 100, "cmc": {"1": number / 50}}
 
 
-def matrix(rows: dict, *columns: Source) -> ScoreMatrix:
+def matrix(rows: dict, *columns: DataSource) -> ScoreMatrix:
     """Score 1, 2, 3, ... in reading order."""
     numbers = itertools.count(1)
     results = tuple(tuple(result(next(numbers)) for _ in columns) for _ in rows)
@@ -57,7 +57,7 @@ def test_what_is_not_known_and_what_is_nothing() -> None:
 
 
 def test_all_images_are_marked() -> None:
-    everything = Source("market1501", "/data/market", "use=all", all_images=True)
+    everything = DataSource("market1501", "/data/market", "use=all", all_images=True)
     text = render_matrix(matrix({"runs/a": (everything, MSMT)}, MARKET))
     assert "market1501* + msmt17" in text
     assert "*: trained on all its images" in text
@@ -65,18 +65,18 @@ def test_all_images_are_marked() -> None:
 
 
 def test_data_sets_of_one_name_are_told_apart_by_folder() -> None:
-    here, there = Source("market1501", "/d/x/here"), Source("market1501", "/d/x/there")
+    here, there = DataSource("market1501", "/d/x/here"), DataSource("market1501", "/d/x/there")
     table = matrix({"runs/a": (here,)}, here, there, MSMT)
     assert table.to_dict()["data"] == ["market1501:here", "market1501:there", "msmt17"]
     assert table.to_dict()["trained_on"] == [["market1501:here"]]
     assert table.to_dict()["seen"] == [[True, False, False]]
-    deep = matrix({"runs/a": ()}, Source("set", "/a/x/set"), Source("set", "/b/x/set"))
+    deep = matrix({"runs/a": ()}, DataSource("set", "/a/x/set"), DataSource("set", "/b/x/set"))
     assert deep.to_dict()["data"] == ["set:a/x/set", "set:b/x/set"]
 
 
 def test_readings_of_one_data_set_are_told_apart_by_options() -> None:
-    hands = [Source("hands", "/h", "gallery=same"), Source("hands", "/h", "gallery=all")]
-    table = matrix({"runs/a": (Source("hands", "/h"),)}, *hands)
+    hands = [DataSource("hands", "/h", "gallery=same"), DataSource("hands", "/h", "gallery=all")]
+    table = matrix({"runs/a": (DataSource("hands", "/h"),)}, *hands)
     assert table.to_dict()["data"] == ["hands?gallery=same", "hands?gallery=all"]
     assert table.to_dict()["trained_on"] == [["hands"]]
     assert table.to_dict()["seen"] == [[True, True]]

@@ -3,7 +3,7 @@
 import pytest
 
 from promptreid.evaluation.thresholds.stranger_scores import StrangerScores
-from promptreid.evaluation.thresholds.threshold import Comparison, Threshold
+from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 
 STRANGERS = StrangerScores(10_000, (0.9, 0.8, 0.5, 0.1, -0.2), (1, 3, 70, 7_000, 10_000))
 FULL = Threshold(
@@ -22,14 +22,14 @@ FULL = Threshold(
 
 
 def test_an_answer_is_true_where_it_is_the_same():
-    assert Comparison(0.5, 0.5, 1e-3)
-    assert Comparison(0.5, 0.5, 1e-3).same
-    assert not Comparison(0.49, 0.5, 1e-3)
+    assert PairComparison(0.5, 0.5, 1e-3)
+    assert PairComparison(0.5, 0.5, 1e-3).same
+    assert not PairComparison(0.49, 0.5, 1e-3)
 
 
 def test_an_answer_says_what_its_rate_rests_on():
-    assert Comparison(0.5, 0.4, 1e-3, "held-out images").source == "held-out images"
-    assert Comparison(0.5, 0.4, 1e-3).source == ""
+    assert PairComparison(0.5, 0.4, 1e-3, "held-out images").source == "held-out images"
+    assert PairComparison(0.5, 0.4, 1e-3).source == ""
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from promptreid.synth.people.people import (
     write_people,
 )
 from promptreid.synth.people.people_domain import SITES
-from promptreid.synth.people.people_pose import Pose, Projection, skeleton, view_name
+from promptreid.synth.people.people_pose import PersonPose, Projection, skeleton, view_name
 from promptreid.synth.people.people_raster import ball, band, paint, tube
 from promptreid.synth.people.person_identity import PALETTE, TEXTURES
 
@@ -283,7 +283,7 @@ def test_hidden_things_are_left_out_of_the_attributes(pictures):
 
 def test_skeleton_stands_on_the_ground_and_turns_with_the_yaw():
     person = sample_identity(np.random.default_rng(4))
-    pose = Pose(0.0, 0.0, 1.0, 0.4, ("swing", "swing"), 0.3, 0.0)
+    pose = PersonPose(0.0, 0.0, 1.0, 0.4, ("swing", "swing"), 0.3, 0.0)
     joints = skeleton(person, pose)
     assert 0 <= min(y for _, y, _ in joints.values()) < 0.1 * person.height
     assert joints["head"][1] == pytest.approx(person.height * 0.924, abs=0.12)

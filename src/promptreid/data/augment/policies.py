@@ -30,7 +30,7 @@ _MOST_STRONG, _MOST_SEVERE = 30, 10  # of the settings `magnitude` and `severity
 
 
 @dataclass(frozen=True)
-class Plan:
+class OperationPlan:
     """Operations of a batch, on the CPU.
 
     Attributes:
@@ -63,7 +63,9 @@ def color_jitter(batch: Tensor, config: ColorJitterConfig, generator: Generator)
     return _draw_color_jitter(len(batch), config, generator).run(batch)
 
 
-def _draw_color_jitter(count: int, config: ColorJitterConfig, generator: Generator) -> Plan:
+def _draw_color_jitter(
+    count: int, config: ColorJitterConfig, generator: Generator
+) -> OperationPlan:
     spreads = {
         "brightness": config.brightness,
         "contrast": config.contrast,
@@ -81,7 +83,7 @@ def _draw_color_jitter(count: int, config: ColorJitterConfig, generator: Generat
         which[row] = NAMES.index(name) if spread > 0 else IDENTITY
     which[:, chance >= config.probability] = IDENTITY
     order = place.argsort(dim=0)
-    return Plan(which.gather(0, order), strength.gather(0, order))
+    return OperationPlan(which.gather(0, order), strength.gather(0, order))
 
 
 def policy(batch: Tensor, config: PolicyConfig, generator: Generator) -> Tensor:
@@ -121,7 +123,7 @@ def _augmix(batch: Tensor, used: Tensor, config: PolicyConfig, generator: Genera
     total = torch.zeros(own.shape, device=batch.device)
     for place in range(_CHAINS + 1):
         steps = slice((place - 1) * _DEPTH, place * _DEPTH) if place else slice(0)
-        changed = Plan(plan.which[steps, rows], plan.strength[steps, rows]).run(own)
+        changed = OperationPlan(plan.which[steps, rows], plan.strength[steps, rows]).run(own)
         # A product and a sum, never fused, so that all devices round alike.
         total += changed * weights[place, rows].float().to(batch.device)[:, None, None, None]
     return batch.index_copy(0, there, (total + 0.5).clamp_(0, 255).to(torch.uint8))
@@ -129,7 +131,7 @@ def _augmix(batch: Tensor, used: Tensor, config: PolicyConfig, generator: Genera
 
 def _draw_augmix(
     used: Tensor, severity: int, size: tuple[int, int], generator: Generator
-) -> tuple[Plan, Tensor]:
+) -> tuple[OperationPlan, Tensor]:
     """Draw chains and weights.
 
     Returns:
@@ -147,12 +149,12 @@ def _draw_augmix(
     rng = np.random.default_rng(int(torch.randint(1 << 62, (), generator=generator)))
     share = torch.from_numpy(rng.beta(1.0, 1.0, len(used)))
     chains = torch.from_numpy(rng.dirichlet((1.0,) * _CHAINS, len(used))).T
-    return Plan(which, plan.strength), torch.cat(((1 - share)[None], chains * share))
+    return OperationPlan(which, plan.strength), torch.cat(((1 - share)[None], chains * share))
 
 
 def _draw(
     space: Space, level: Tensor, used: Tensor, size: tuple[int, int], generator: Generator
-) -> Plan:
+) -> OperationPlan:
     """Draw one operation of the space, uniformly, for each level (S, B); none for unused images."""
     choice = torch.randint(len(space), level.shape, generator=generator)
     sign = 2.0 * torch.randint(2, level.shape, generator=generator) - 1
@@ -162,7 +164,7 @@ def _draw(
         which[chosen] = NAMES.index(name)
         strength[chosen] = span.at(level[chosen], sign[chosen], size)
     which[:, ~used] = IDENTITY
-    return Plan(which, strength)
+    return OperationPlan(which, strength)
 
 
 def _size(batch: Tensor) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from promptreid.data.data_set_names import Place, place_labels
-from promptreid.data.same_data import Source
+from promptreid.data.same_data import DataSource
 from promptreid.errors import EvaluationError
 from promptreid.text.tables import plain_table
 
@@ -25,7 +25,7 @@ class MatrixRow:
     """
 
     model: str
-    trained_on: tuple[Source, ...] | None
+    trained_on: tuple[DataSource, ...] | None
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ScoreMatrix:
     """
 
     rows: tuple[MatrixRow, ...]
-    columns: tuple[Source, ...]
+    columns: tuple[DataSource, ...]
     results: tuple[tuple[Values, ...], ...] = field(repr=False)
 
     def __post_init__(self) -> None:

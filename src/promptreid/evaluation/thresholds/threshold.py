@@ -86,18 +86,18 @@ class Threshold:
             strangers=None if strangers is None else StrangerScores.from_dict(strangers),
         )
 
-    def compare(self, score: float) -> Comparison:
+    def compare(self, score: float) -> PairComparison:
         """Judge the score of two images.
 
         Args:
             score: Cosine of their embeddings.
         """
         reached = None if self.strangers is None else self.strangers.reached(score)
-        return Comparison(score, self.threshold, self.far, self.source, reached, self.pairs)
+        return PairComparison(score, self.threshold, self.far, self.source, reached, self.pairs)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairComparison:
     """Whether two images show one identity. True where they do.
 
     Attributes:

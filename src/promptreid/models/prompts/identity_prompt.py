@@ -21,7 +21,7 @@ from promptreid.models.prompts.prompt_tokens import (
     start_from,
     start_shared,
 )
-from promptreid.models.prompts.sentence_frame import Frame
+from promptreid.models.prompts.sentence_frame import SentenceFrame
 from promptreid.models.prompts.sentences import SentenceFields, fill_init, fill_prompts
 from promptreid.models.prompts.token_places import (
     TEMPLATE,
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 
-class IdentityPrompt(Frame):
+class IdentityPrompt(SentenceFrame):
     """Sentences with learned tokens for each identity.
 
     "A photo of a X X X X person.": the Xs are `context_tokens` word embeddings per identity, drawn

@@ -9,7 +9,7 @@ from promptreid.models.prompts.token_places import Slot, Words
 from promptreid.models.towers.text_tower import TextTower
 
 
-class Frame(nn.Module):
+class SentenceFrame(nn.Module):
     """The fixed words of one or several sentences around word embeddings that vary.
 
     The text tower is used, not owned, so its weights are not part of this module's state.

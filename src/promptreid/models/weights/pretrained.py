@@ -30,7 +30,7 @@ _FILE_ENDINGS = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightSource:
     """Weights found for an architecture.
 
     Attributes:
@@ -46,7 +46,7 @@ class Source:
     quick_gelu: bool | None = None
 
 
-def find_weights(architecture: Architecture, pretrained: str | Path) -> Source:
+def find_weights(architecture: Architecture, pretrained: str | Path) -> WeightSource:
     """Resolve the `pretrained` argument of `build_backbone`.
 
     Raises:
@@ -55,14 +55,14 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> Source:
     """
     given = str(pretrained)
     if given == NONE:
-        return Source(None, NONE, _native(architecture, _any_tag(architecture.name)))
+        return WeightSource(None, NONE, _native(architecture, _any_tag(architecture.name)))
     if architecture.name == TINY and given == AUTO:
         if not tiny.WEIGHTS.is_file():
             raise WeightsError(
                 f"The weights of `tiny` are not installed ({tiny.WEIGHTS} is missing). Reinstall "
                 "promptreid, make them with `promptreid pretrain`, or choose pretrained=none."
             )
-        return Source(read_weights(tiny.WEIGHTS), TINY, tiny.NATIVE)
+        return WeightSource(read_weights(tiny.WEIGHTS), TINY, tiny.NATIVE)
     tags = list_pretrained_tags_by_model(architecture.name)
     if given == AUTO:
         if not tags:
@@ -75,7 +75,7 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> Source:
     if config:
         weights = read_weights(_download(architecture.name, given, config))
         native = _native(architecture, config)
-        return Source(weights, given, native, bool(config.get("quick_gelu", False)))
+        return WeightSource(weights, given, native, bool(config.get("quick_gelu", False)))
     if not Path(given).is_file():
         if "/" in given or given.endswith(_FILE_ENDINGS):
             raise WeightsError(f"There is no weights file at {given}.")
@@ -85,7 +85,7 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> Source:
         )
     weights = read_weights(Path(given))
     native = _native(architecture, _any_tag(architecture.name))
-    return Source(weights, given, native, True if weights.openai else None)
+    return WeightSource(weights, given, native, True if weights.openai else None)
 
 
 def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:

@@ -16,7 +16,7 @@ _SHORT_HASH = 12
 
 
 @dataclass(frozen=True)
-class Row:
+class FactRow:
     """A row of a table.
 
     Attributes:
@@ -56,7 +56,7 @@ class DataRow:
     notes: tuple[str, ...]
 
 
-def fact_rows(runs: Sequence[RunFacts]) -> tuple[Row, ...]:
+def fact_rows(runs: Sequence[RunFacts]) -> tuple[FactRow, ...]:
     """Tell what runs are; what is known of no run is left out."""
     told: dict[str, Callable[[RunFacts], str]] = {
         "Note": lambda run: run.note,
@@ -70,17 +70,17 @@ def fact_rows(runs: Sequence[RunFacts]) -> tuple[Row, ...]:
         "Threshold": _threshold,
         "Folder": lambda run: run.path,
     }
-    rows = (Row(label, tuple(tell(run) for run in runs)) for label, tell in told.items())
+    rows = (FactRow(label, tuple(tell(run) for run in runs)) for label, tell in told.items())
     return tuple(row for row in rows if any(row.values))
 
 
-def environment_rows(runs: Sequence[RunFacts]) -> tuple[Row, ...]:
+def environment_rows(runs: Sequence[RunFacts]) -> tuple[FactRow, ...]:
     """Tell what runs were made with."""
     flat = [
         {} if run.environment is None else dict(_flat(run.environment.model_dump())) for run in runs
     ]
     labels = dict.fromkeys(label for own in flat for label in own)
-    return tuple(Row(label, tuple(own.get(label, "") for own in flat)) for label in labels)
+    return tuple(FactRow(label, tuple(own.get(label, "") for own in flat)) for label in labels)
 
 
 def data_rows(runs: Sequence[RunFacts]) -> tuple[DataRow, ...]:

@@ -21,7 +21,7 @@ LOWER_IS_BETTER = frozenset({"EER", "FAR"})
 
 
 @dataclass(frozen=True)
-class Cell:
+class PageCell:
     """A score in a table, in percent.
 
     Attributes:
@@ -51,11 +51,11 @@ class ScoreTable:
     """
 
     columns: tuple[str, ...]
-    rows: Mapping[str, tuple[Cell, ...]]
+    rows: Mapping[str, tuple[PageCell, ...]]
 
 
 @dataclass(frozen=True)
-class Change:
+class DifferenceCell:
     """A paired difference in a table, in percentage points.
 
     Attributes:
@@ -93,19 +93,19 @@ class ChangeTable:
     name: str
     baseline: str
     reach: float
-    rows: tuple[Change, ...]
+    rows: tuple[DifferenceCell, ...]
 
 
-def cell(found: Interval | None, note: str = "", digits: int = 1) -> Cell:
+def cell(found: Interval | None, note: str = "", digits: int = 1) -> PageCell:
     """Write a score with its interval, both in percent with so many digits."""
     if found is None or found.value != found.value:
-        return Cell(number(None), None, note=note)
-    told = Cell(number(found.value, digits), 100 * found.value, note=note)
+        return PageCell(number(None), None, note=note)
+    told = PageCell(number(found.value, digits), 100 * found.value, note=note)
     if found.low != found.low or found.high != found.high:
         return told
     low, high = 100 * found.low, 100 * found.high
     ends = span(found.low, found.high, digits=digits)
-    return Cell(told.value, told.raw, low, high, ends, note)
+    return PageCell(told.value, told.raw, low, high, ends, note)
 
 
 def retrieval_table(test: Test) -> ScoreTable:
@@ -132,7 +132,7 @@ def word_table(test: Test) -> ScoreTable | None:
             )
             over = (run.words.over_permuted["mAP"], run.words.over_none["mAP"])
             rows[run.name] = (
-                *(Cell(number(value, 2), 100 * value) for value in (own, permuted, none)),
+                *(PageCell(number(value, 2), 100 * value) for value in (own, permuted, none)),
                 *(_change_cell(found) for found in over),
             )
     if not rows:
@@ -141,9 +141,9 @@ def word_table(test: Test) -> ScoreTable | None:
     return ScoreTable(columns, rows)
 
 
-def _change_cell(found: Difference) -> Cell:
+def _change_cell(found: Difference) -> PageCell:
     ends = span(found.low, found.high, signed=True, digits=2)
-    return Cell(points(found.value, 2), 100 * found.value, note=ends)
+    return PageCell(points(found.value, 2), 100 * found.value, note=ends)
 
 
 def _spreads(run: TestedRun) -> dict[str, str]:
@@ -168,15 +168,15 @@ def verification_table(test: Test) -> ScoreTable | None:
     for run in test.runs:
         found, scores = run.verification, run.intervals.scores
         if found is None:
-            rows[run.name] = (Cell(number(None), None),) * (2 + len(fars))
+            rows[run.name] = (PageCell(number(None), None),) * (2 + len(fars))
             continue
         rows[run.name] = (
             cell(scores.get("EER")),
-            Cell(number(found.auc, 2), 100 * found.auc),
+            PageCell(number(found.auc, 2), 100 * found.auc),
             *(
                 cell(scores.get(tar_name(far)), _threshold_note(found, far))
                 if far in found.fars and found.tar(far) is not None
-                else Cell(number(None), None, note="too few pairs")
+                else PageCell(number(None), None, note="too few pairs")
                 for far in fars
             ),
         )
@@ -213,15 +213,15 @@ def identification_table(test: Test) -> ScoreTable | None:
     return ScoreTable(tuple(f"TPIR at FPIR {rate(fpir)}" for fpir in rates), rows)
 
 
-def _identified(repeats: Sequence[Identification], place: int) -> Cell:
+def _identified(repeats: Sequence[Identification], place: int) -> PageCell:
     """Write TPIR at one rate, its mean over the repeats."""
     points = [repeat.points[place] for repeat in repeats]
     known = [p for p in points if p.tpir is not None and p.threshold is not None]
     if not points or len(known) < len(points):
-        return Cell(number(None), None, note="too few searches")
+        return PageCell(number(None), None, note="too few searches")
     tpir = statistics.fmean(point.tpir or 0.0 for point in known)
     threshold = statistics.fmean(point.threshold or 0.0 for point in known)
-    return Cell(number(tpir), 100 * tpir, note=f"threshold {told_threshold(threshold)}")
+    return PageCell(number(tpir), 100 * tpir, note=f"threshold {told_threshold(threshold)}")
 
 
 def change_table(pair: PairedRuns, ap: str) -> ChangeTable:
@@ -238,7 +238,7 @@ def change_table(pair: PairedRuns, ap: str) -> ChangeTable:
     return ChangeTable(pair.name, pair.baseline, max(ends, default=1.0) or 1.0, rows)
 
 
-def _change(name: str, found: Difference) -> Change:
+def _change(name: str, found: Difference) -> DifferenceCell:
     known = found.low == found.low and found.high == found.high
     better = -1 if name in LOWER_IS_BETTER else 1
     verdict = {
@@ -246,7 +246,7 @@ def _change(name: str, found: Difference) -> Change:
         -1: "worse",
         0: "no clear difference",
     }[side(found) * better]
-    return Change(
+    return DifferenceCell(
         score=score_name(name),
         value=points(found.value),
         raw=100 * found.value,

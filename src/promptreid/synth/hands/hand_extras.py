@@ -8,7 +8,7 @@ import numpy as np
 
 from promptreid.synth.hands.hand_identity import FINGERS, METALS, POLISHES, HandIdentity
 from promptreid.synth.hands.hand_marks import finger_bones
-from promptreid.synth.hands.hand_shape import Frame, Shape
+from promptreid.synth.hands.hand_shape import HandFrame, Shape
 from promptreid.synth.hands.hand_skin import skin_tint
 from promptreid.synth.raster import Array
 
@@ -80,7 +80,7 @@ def paint_nails(
     identity: HandIdentity,
     wear: Wear,
     shape: Shape,
-    place: Frame,
+    place: HandFrame,
     *,
     palmar: bool,
 ) -> None:
@@ -150,7 +150,7 @@ def add_rings(
 
 
 def paint_wrist(
-    lit: Array, cover: Array, identity: HandIdentity, wear: Wear, place: Frame, *, palmar: bool
+    lit: Array, cover: Array, identity: HandIdentity, wear: Wear, place: HandFrame, *, palmar: bool
 ) -> None:
     """Paint a sleeve, watch or bracelet over the lit forearm, in place."""
     x, y = place.x, place.y

@@ -17,8 +17,8 @@ from promptreid.synth.hands.hand_extras import (
 )
 from promptreid.synth.hands.hand_identity import ASPECTS, HandIdentity
 from promptreid.synth.hands.hand_marks import finger_pixel, palm_pixel
-from promptreid.synth.hands.hand_pose import Light, sample_light, sample_pose
-from promptreid.synth.hands.hand_shape import Frame, Shape, build_shape, frame
+from promptreid.synth.hands.hand_pose import HandLight, sample_light, sample_pose
+from promptreid.synth.hands.hand_shape import HandFrame, Shape, build_shape, frame
 from promptreid.synth.hands.hand_skin import Skin, paint_skin
 from promptreid.synth.raster import (
     Array,
@@ -122,7 +122,7 @@ def _attributes(identity: HandIdentity, aspect: str, wear: Wear) -> dict[str, st
     }
 
 
-def _dress(skin: Skin, shape: Shape, place: Frame) -> tuple[Array, Array]:
+def _dress(skin: Skin, shape: Shape, place: HandFrame) -> tuple[Array, Array]:
     """Look up skin colour (h, w, 3) and relief (h, w) where the hand is."""
     height, width = shape.distance.shape
     flat = np.flatnonzero(shape.distance.ravel() < 2.0 / place.unit)
@@ -142,7 +142,7 @@ def _dress(skin: Skin, shape: Shape, place: Frame) -> tuple[Array, Array]:
     return np.ascontiguousarray(sheet[..., :3]), sheet[..., 3]
 
 
-def _shade(shape: Shape, relief: Array, light: Light, place: Frame) -> Array:
+def _shade(shape: Shape, relief: Array, light: HandLight, place: HandFrame) -> Array:
     """Light the dome that the distance field stands for, with its edges in soft shade."""
     depth = np.clip(-shape.distance, 0.0, 0.11) * np.float32(1 / 0.11)
     rise = np.sqrt(depth * (np.float32(2) - depth)) * np.float32(0.07) + relief
@@ -186,7 +186,7 @@ def _background(
     return shade[..., None] * tint, word
 
 
-def _cast_shadow(scene: Array, cover: Array, light: Light, place: Frame) -> None:
+def _cast_shadow(scene: Array, cover: Array, light: HandLight, place: HandFrame) -> None:
     """Darken the surface beside the hand, away from the light."""
     reach = 0.10 * place.unit / max(light.toward[2], 0.5)
     fall = (-light.toward[0] * reach, light.toward[1] * reach)

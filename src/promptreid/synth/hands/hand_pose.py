@@ -24,7 +24,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Pose:
+class HandPose:
     """One way to hold and to frame a hand.
 
     Attributes:
@@ -67,7 +67,7 @@ def sample_pose(
     mirrored: bool = False,
     ratio: float = 1.0,
     nuisance: float = 1.0,
-) -> Pose:
+) -> HandPose:
     """Draw a pose around a person's bones.
 
     Args:
@@ -97,7 +97,7 @@ def sample_pose(
     squash = calmed(float(rng.uniform(0.82, 1.0)), 0.91, nuisance)
     tips = np.array([chain.points[-1] for chain in chains])
     reach = max(identity.radii) + identity.nail_length
-    return Pose(
+    return HandPose(
         spread=spread,
         thumb=thumb,
         chains=tuple(chains),
@@ -182,7 +182,7 @@ def _chain(
 
 
 @dataclass(frozen=True)
-class Light:
+class HandLight:
     """Where the light comes from and what the camera makes of it.
 
     Attributes:
@@ -209,7 +209,7 @@ _LIGHTS = {
 }
 
 
-def sample_light(rng: np.random.Generator, *, nuisance: float = 1.0) -> Light:
+def sample_light(rng: np.random.Generator, *, nuisance: float = 1.0) -> HandLight:
     """Draw light and camera; `nuisance` is the share of their usual variation."""
     word = str(rng.choice(list(_LIGHTS), p=[0.52, 0.18, 0.08, 0.11, 0.11]))
     exposure, gains = _LIGHTS[word]
@@ -229,4 +229,4 @@ def sample_light(rng: np.random.Generator, *, nuisance: float = 1.0) -> Light:
     x, y, z = (float(v) for v in toward)
     ambient = calmed(float(rng.uniform(0.4, 0.7)), 0.55, nuisance)
     shadow = calmed(float(rng.uniform(0.05, 0.4)), 0.2, nuisance)
-    return Light((x, y, z), ambient, shadow, look, word)
+    return HandLight((x, y, z), ambient, shadow, look, word)

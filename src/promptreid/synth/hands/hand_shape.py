@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from promptreid.synth.hands.hand_identity import HandIdentity
 from promptreid.synth.hands.hand_marks import finger_bones
-from promptreid.synth.hands.hand_pose import Chain, Pose
+from promptreid.synth.hands.hand_pose import Chain, HandPose
 from promptreid.synth.raster import Array, Point, capsule, smooth_min
 
 Box = tuple[slice, slice]
@@ -17,7 +17,7 @@ _FAR = np.float32(9.0)
 
 
 @dataclass(frozen=True)
-class Frame:
+class HandFrame:
     """Where in the hand frame every pixel of a picture lies.
 
     Attributes:
@@ -45,7 +45,7 @@ class Frame:
         return slice(top, max(bottom, top)), slice(left, max(end, left))
 
 
-def frame(pose: Pose, size: tuple[int, int], *, mirrored: bool) -> Frame:
+def frame(pose: HandPose, size: tuple[int, int], *, mirrored: bool) -> HandFrame:
     """Lay the hand frame over a picture of (height, width) pixels."""
     height, width = size
     unit = pose.scale * height
@@ -60,7 +60,7 @@ def frame(pose: Pose, size: tuple[int, int], *, mirrored: bool) -> Frame:
     m = turn.astype(np.float32)
     x = m[0, 0] * right[None, :] + m[0, 1] * up[:, None]
     y = m[1, 0] * right[None, :] + m[1, 1] * up[:, None] + np.float32(0.95)
-    return Frame(x, y, unit, m, origin)
+    return HandFrame(x, y, unit, m, origin)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Shape:
     tips: tuple[Box, ...]
 
 
-def build_shape(identity: HandIdentity, pose: Pose, place: Frame, *, palmar: bool) -> Shape:
+def build_shape(identity: HandIdentity, pose: HandPose, place: HandFrame, *, palmar: bool) -> Shape:
     """Join palm, forearm and fingers and note what each pixel belongs to."""
     distance = _palm(identity, pose, place, palmar=palmar)
     weight = np.zeros_like(distance)
@@ -135,7 +135,7 @@ def _finger(
     return depth, s.astype(np.float32), t
 
 
-def _palm(identity: HandIdentity, pose: Pose, place: Frame, *, palmar: bool) -> Array:
+def _palm(identity: HandIdentity, pose: HandPose, place: HandFrame, *, palmar: bool) -> Array:
     """Join the metacarpals, the balls of thumb and little finger, and the forearm."""
     wide = identity.palm_width
     parts: list[tuple[Point, Point, Point]] = []

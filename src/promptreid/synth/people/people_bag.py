@@ -8,11 +8,11 @@ import numpy as np
 
 from promptreid.synth.people.people_pose import Joint
 from promptreid.synth.people.people_raster import Array, band, paint
-from promptreid.synth.people.people_stage import Stage
+from promptreid.synth.people.people_stage import PersonStage
 from promptreid.synth.people.person_identity import PALETTE, PersonIdentity
 
 
-def draw_bag(stage: Stage, joints: dict[str, Joint]) -> tuple[Joint, Callable[[], None]]:
+def draw_bag(stage: PersonStage, joints: dict[str, Joint]) -> tuple[Joint, Callable[[], None]]:
     """Prepare the bag.
 
     Returns:
@@ -37,7 +37,7 @@ def draw_bag(stage: Stage, joints: dict[str, Joint]) -> tuple[Joint, Callable[[]
     return anchor, lambda: _paint_bag(stage, anchor, half, high)
 
 
-def _paint_bag(stage: Stage, anchor: Joint, half: float, high: float) -> None:
+def _paint_bag(stage: PersonStage, anchor: Joint, half: float, high: float) -> None:
     bag = stage.identity.bag
     top, low = (anchor[0], anchor[1] + high, anchor[2]), (anchor[0], anchor[1] - high, anchor[2])
     if bag.kind == "handbag":

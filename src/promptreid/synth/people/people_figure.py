@@ -9,9 +9,9 @@ import numpy as np
 from promptreid.synth.people.people_bag import draw_bag
 from promptreid.synth.people.people_head import draw_head, draw_loose_hair
 from promptreid.synth.people.people_limbs import draw_arm, draw_leg
-from promptreid.synth.people.people_pose import Pose, Projection, skeleton
-from promptreid.synth.people.people_raster import Array, Light
-from promptreid.synth.people.people_stage import Stage
+from promptreid.synth.people.people_pose import PersonPose, Projection, skeleton
+from promptreid.synth.people.people_raster import Array, SceneLight
+from promptreid.synth.people.people_stage import PersonStage
 from promptreid.synth.people.people_trunk import draw_pelvis, draw_skirt, draw_torso
 from promptreid.synth.people.person_identity import PersonIdentity
 
@@ -19,10 +19,10 @@ from promptreid.synth.people.person_identity import PersonIdentity
 def draw_figure(
     canvas: Array,
     identity: PersonIdentity,
-    pose: Pose,
+    pose: PersonPose,
     view: Projection,
     *,
-    light: Light,
+    light: SceneLight,
     folds: Array,
 ) -> None:
     """Paint a person.
@@ -35,7 +35,7 @@ def draw_figure(
         light: The lamp.
         folds: (H, W) noise of about unit deviation: creases of cloth, strands of hair.
     """
-    stage = Stage(canvas, identity, view, light, folds)
+    stage = PersonStage(canvas, identity, view, light, folds)
     joints = skeleton(identity, pose)
     facing = float(np.cos(view.yaw))
     parts: list[tuple[float, Callable[[], None]]] = [

@@ -6,11 +6,11 @@ import numpy as np
 
 from promptreid.synth.people.people_pose import Joint
 from promptreid.synth.people.people_raster import Array, Patch, band, paint
-from promptreid.synth.people.people_stage import Stage
+from promptreid.synth.people.people_stage import PersonStage
 from promptreid.synth.people.person_identity import PALETTE
 
 
-def draw_head(stage: Stage, head: Joint, yaw: float) -> None:
+def draw_head(stage: PersonStage, head: Joint, yaw: float) -> None:
     """Draw the head itself: face, cap of hair, hat. `yaw` is that of the head."""
     person = stage.identity
     tall = person.height * person.head_ratio
@@ -46,7 +46,7 @@ def _features(forward: Array, left: Array, up: Array) -> Array:
     return 1.0 - ahead * (0.6 * eyes + 0.4 * brows + 0.4 * mouth) - 0.15 * band(-up, 0.6, 0.4)
 
 
-def _draw_hair_cap(stage: Stage, head: Joint, radii: tuple[float, float], yaw: float) -> None:
+def _draw_hair_cap(stage: PersonStage, head: Joint, radii: tuple[float, float], yaw: float) -> None:
     person = stage.identity
     grow = {"curly": 1.32, "bald": 1.0, "short": 1.08}.get(person.hair, 1.13)
     patch = stage.ball((head[0], head[1] + 0.006, head[2]), (radii[0] * grow, radii[1] * grow))
@@ -68,7 +68,7 @@ def _draw_hair_cap(stage: Stage, head: Joint, radii: tuple[float, float], yaw: f
     paint(stage.canvas, patch, person.hair_rgb, shade=stage.shade(patch, 0.14), mask=mask)
 
 
-def _draw_hat(stage: Stage, head: Joint, radii: tuple[float, float], yaw: float) -> None:
+def _draw_hat(stage: PersonStage, head: Joint, radii: tuple[float, float], yaw: float) -> None:
     person = stage.identity
     if person.hat == "none":
         return
@@ -91,7 +91,7 @@ def _draw_hat(stage: Stage, head: Joint, radii: tuple[float, float], yaw: float)
         stage.fill(stage.ball((head[0], rim, head[2]), (0.2, 0.035)), colour, dim=0.9)
 
 
-def draw_loose_hair(stage: Stage, head: Joint, neck: Joint, yaw: float) -> None:
+def draw_loose_hair(stage: PersonStage, head: Joint, neck: Joint, yaw: float) -> None:
     """Draw the hair that falls behind the neck, or is tied there."""
     person = stage.identity
     tall = person.height

@@ -6,13 +6,13 @@ import numpy as np
 
 from promptreid.synth.people.people_pose import Joint
 from promptreid.synth.people.people_raster import Patch, band, paint
-from promptreid.synth.people.people_stage import Stage
+from promptreid.synth.people.people_stage import PersonStage
 from promptreid.synth.people.person_identity import PALETTE, Garment
 
 Joints = dict[str, Joint]
 
 
-def draw_leg(stage: Stage, joints: Joints, side: str) -> None:
+def draw_leg(stage: PersonStage, joints: Joints, side: str) -> None:
     """Draw a leg, its shoe and what covers it; `side` is "_r" or "_l"."""
     person = stage.identity
     hip, knee, ankle, toe = (joints[f"{name}{side}"] for name in ("hip", "knee", "ankle", "toe"))
@@ -44,7 +44,7 @@ def draw_leg(stage: Stage, joints: Joints, side: str) -> None:
     _fill_leg(stage, garment, stage.tube(hip, end, wide, caps=(1.0, 0.15)), dim)
 
 
-def draw_arm(stage: Stage, joints: Joints, side: str) -> None:
+def draw_arm(stage: PersonStage, joints: Joints, side: str) -> None:
     """Draw an arm, bare or in its sleeve; `side` is "_r" or "_l"."""
     person, garment = stage.identity, stage.identity.upper
     names = ("shoulder", "elbow", "wrist", "hand")
@@ -64,7 +64,7 @@ def draw_arm(stage: Stage, joints: Joints, side: str) -> None:
 
 
 def _draw_sleeve(
-    stage: Stage, shoulder: Joint, elbow: Joint, wrist: Joint, girth: float, dim: float
+    stage: PersonStage, shoulder: Joint, elbow: Joint, wrist: Joint, girth: float, dim: float
 ) -> None:
     garment = stage.identity.upper
     long = garment.sleeve == 1.0
@@ -93,7 +93,7 @@ def between(start: Joint, end: Joint, share: float) -> Joint:
 
 
 def _skin(
-    stage: Stage,
+    stage: PersonStage,
     start: Joint,
     end: Joint,
     widths: list[tuple[float, float]],
@@ -104,7 +104,7 @@ def _skin(
     stage.fill(patch, stage.identity.skin, rough=0.02, dim=dim)
 
 
-def _fill_leg(stage: Stage, garment: Garment, patch: Patch | None, dim: float) -> None:
+def _fill_leg(stage: PersonStage, garment: Garment, patch: Patch | None, dim: float) -> None:
     if patch is None:
         return
     colours = stage.cloth(garment, patch, radius=0.07, length=0.4)
@@ -116,7 +116,7 @@ def _fill_leg(stage: Stage, garment: Garment, patch: Patch | None, dim: float) -
         paint(stage.canvas, patch, colour, shade=stage.shade(patch), mask=band(seam, 0.75, 0.2))
 
 
-def _draw_sock(stage: Stage, knee: Joint, ankle: Joint, girth: float, dim: float) -> None:
+def _draw_sock(stage: PersonStage, knee: Joint, ankle: Joint, girth: float, dim: float) -> None:
     person = stage.identity
     if person.sock_height == 0 or person.shoes != "shoes":
         return
@@ -127,7 +127,7 @@ def _draw_sock(stage: Stage, knee: Joint, ankle: Joint, girth: float, dim: float
     )
 
 
-def _draw_shoe(stage: Stage, ankle: Joint, toe: Joint, dim: float) -> None:
+def _draw_shoe(stage: PersonStage, ankle: Joint, toe: Joint, dim: float) -> None:
     person = stage.identity
     tall = person.height
     heel = (ankle[0], ankle[1] - 0.022 * tall, ankle[2] - 0.012 * tall)

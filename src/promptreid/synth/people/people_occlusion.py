@@ -7,7 +7,7 @@ import numpy as np
 from promptreid.synth.people.people_domain import PersonDomain
 from promptreid.synth.people.people_figure import draw_figure
 from promptreid.synth.people.people_pose import Projection, sample_pose
-from promptreid.synth.people.people_raster import Array, Light, ball, paint, tube
+from promptreid.synth.people.people_raster import Array, SceneLight, ball, paint, tube
 from promptreid.synth.people.person_identity import sample_identity
 
 
@@ -18,7 +18,7 @@ def draw_passer(
     pitch: float,
     scale: float,
     origin: tuple[float, float],
-    light: Light,
+    light: SceneLight,
     folds: Array,
     *,
     behind: bool,
@@ -36,7 +36,7 @@ def draw_passer(
     draw_figure(canvas, other, pose, view, light=light, folds=folds)
 
 
-def draw_occluder(canvas: Array, rng: np.random.Generator, light: Light) -> str:
+def draw_occluder(canvas: Array, rng: np.random.Generator, light: SceneLight) -> str:
     """Draw a thing in front of the person.
 
     Returns:

@@ -16,7 +16,7 @@ Joint = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Pose:
+class PersonPose:
     """Angles in radians. `arms` names what the right and the left arm do."""
 
     yaw: float
@@ -50,7 +50,7 @@ class Projection:
         return float(joint[2] * np.cos(self.yaw) - joint[0] * np.sin(self.yaw))
 
 
-def sample_pose(rng: np.random.Generator, identity: PersonIdentity) -> Pose:
+def sample_pose(rng: np.random.Generator, identity: PersonIdentity) -> PersonPose:
     """Draw a viewpoint (front, back, left, right, about equally often) and a posture."""
     quarter = float(rng.choice((0.0, np.pi, np.pi / 2, -np.pi / 2)))
     walking = rng.random() < 0.75
@@ -58,7 +58,7 @@ def sample_pose(rng: np.random.Generator, identity: PersonIdentity) -> Pose:
     first, second = (choices[int(rng.integers(len(choices)))] for _ in range(2))
     if identity.bag.kind == "handbag":
         first, second = ("hang", second) if identity.bag.side < 0 else (first, "hang")
-    return Pose(
+    return PersonPose(
         yaw=quarter + float(rng.normal(0, 0.3)),
         head_turn=float(rng.normal(0, 0.3)),
         phase=float(rng.uniform(0, 2 * np.pi)),
@@ -77,7 +77,7 @@ def view_name(yaw: float) -> str:
     return "right" if right > 0 else "left"
 
 
-def skeleton(identity: PersonIdentity, pose: Pose) -> dict[str, Joint]:
+def skeleton(identity: PersonIdentity, pose: PersonPose) -> dict[str, Joint]:
     """Place the joints.
 
     Returns:
@@ -114,7 +114,7 @@ def _move(start: Joint, length: float, angle: float, out: float = 0.0) -> Joint:
 
 
 def _arm(
-    identity: PersonIdentity, pose: Pose, neck: Joint, side: str, sign: float, action: str
+    identity: PersonIdentity, pose: PersonPose, neck: Joint, side: str, sign: float, action: str
 ) -> dict[str, Joint]:
     tall = identity.height
     shoulder = (sign * 0.092 * tall * identity.width, neck[1] - 0.04 * tall, neck[2])

@@ -36,7 +36,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class Light:
+class SceneLight:
     """A distant lamp from direction (x, y, z), and the share of light that comes from all sides."""
 
     x: float

@@ -12,7 +12,7 @@ from promptreid.synth.people.people_domain import PersonCamera, PersonDomain
 from promptreid.synth.people.people_figure import draw_figure
 from promptreid.synth.people.people_occlusion import draw_occluder, draw_passer
 from promptreid.synth.people.people_pose import Projection, sample_pose, view_name
-from promptreid.synth.people.people_raster import Array, Light, ball, paint, smooth_noise
+from promptreid.synth.people.people_raster import Array, SceneLight, ball, paint, smooth_noise
 from promptreid.synth.people.person_identity import PersonIdentity
 
 _WORK = (256, 102)
@@ -146,13 +146,13 @@ def _background(eye: PersonCamera, rng: np.random.Generator) -> Array:
     return np.array(cut, np.float32)
 
 
-def _light(eye: PersonCamera, ambient: float, rng: np.random.Generator) -> Light:
+def _light(eye: PersonCamera, ambient: float, rng: np.random.Generator) -> SceneLight:
     azimuth = eye.light + float(rng.normal(0, 0.5))
     high = float(rng.uniform(0.3, 0.7))
     level = np.sqrt(1 - high * high)
     side, front = float(level * np.sin(azimuth)), float(level * abs(np.cos(azimuth)) + 0.25)
     soft = float(np.clip(ambient + rng.normal(0, 0.08), 0.3, 0.85))
-    return Light(side, -high, front, soft)
+    return SceneLight(side, -high, front, soft)
 
 
 def _folds(rng: np.random.Generator) -> Array:

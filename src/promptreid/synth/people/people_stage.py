@@ -9,18 +9,18 @@ import numpy as np
 
 from promptreid.synth.people.people_fabric import fabric
 from promptreid.synth.people.people_pose import Joint, Projection
-from promptreid.synth.people.people_raster import Array, Light, Patch, ball, paint, tube
+from promptreid.synth.people.people_raster import Array, Patch, SceneLight, ball, paint, tube
 from promptreid.synth.people.person_identity import Garment, PersonIdentity
 
 
 @dataclass(frozen=True)
-class Stage:
+class PersonStage:
     """What every part of a figure is drawn with."""
 
     canvas: Array
     identity: PersonIdentity
     view: Projection
-    light: Light
+    light: SceneLight
     folds: Array
 
     def shade(self, patch: Patch, rough: float = 0.07) -> Array:

@@ -8,14 +8,14 @@ from promptreid.synth.people.people_bag import strap_mask
 from promptreid.synth.people.people_fabric import fabric, logo_mask
 from promptreid.synth.people.people_pose import Joint
 from promptreid.synth.people.people_raster import Array, Patch, band, paint
-from promptreid.synth.people.people_stage import Stage
+from promptreid.synth.people.people_stage import PersonStage
 from promptreid.synth.people.person_identity import PALETTE
 
 Joints = dict[str, Joint]
 Colour = tuple[float, float, float]
 
 
-def draw_pelvis(stage: Stage, joints: Joints) -> None:
+def draw_pelvis(stage: PersonStage, joints: Joints) -> None:
     """Draw the seat of trousers or shorts."""
     garment = stage.identity.lower
     if garment is None or garment.kind == "skirt":
@@ -28,7 +28,7 @@ def draw_pelvis(stage: Stage, joints: Joints) -> None:
         stage.fill(patch, stage.cloth(garment, patch, radius=0.12, length=0.25))
 
 
-def draw_skirt(stage: Stage, joints: Joints) -> None:
+def draw_skirt(stage: PersonStage, joints: Joints) -> None:
     """Draw a skirt, or the lower half of a dress."""
     garment = stage.identity.lower or stage.identity.upper
     pelvis, tall = joints["pelvis"], stage.identity.height
@@ -49,7 +49,7 @@ def draw_skirt(stage: Stage, joints: Joints) -> None:
     paint(stage.canvas, patch, colours, shade=stage.shade(patch, 0.08) * pleats)
 
 
-def draw_torso(stage: Stage, joints: Joints) -> None:
+def draw_torso(stage: PersonStage, joints: Joints) -> None:
     """Draw the neck and the upper garment without its sleeves."""
     person, garment, tall = stage.identity, stage.identity.upper, stage.identity.height
     neck, pelvis = joints["neck"], joints["pelvis"]
@@ -78,13 +78,13 @@ def draw_torso(stage: Stage, joints: Joints) -> None:
     _fill_flattened(stage, patch, colours)
 
 
-def _fill_flattened(stage: Stage, patch: Patch, colours: Array) -> None:
+def _fill_flattened(stage: PersonStage, patch: Patch, colours: Array) -> None:
     """Paint cloth that hangs flatter than a round body would: its edges are less dark."""
     rough = 0.11 if stage.identity.upper.kind in ("coat", "hoodie", "jacket") else 0.08
     paint(stage.canvas, patch, colours, shade=0.25 + 0.75 * stage.shade(patch, rough))
 
 
-def _widths(stage: Stage) -> list[tuple[float, float]]:
+def _widths(stage: PersonStage) -> list[tuple[float, float]]:
     """Half widths in metres from neck to hem."""
     woman, kind = stage.identity.gender == "woman", stage.identity.upper.kind
     rows = (
@@ -110,7 +110,7 @@ class _Front:
     """Neckline, open jacket, collar, hood and hem, blended into the cloth's colours in place."""
 
     def __init__(
-        self, stage: Stage, colours: Array, around: Array, along: Array, ahead: Array
+        self, stage: PersonStage, colours: Array, around: Array, along: Array, ahead: Array
     ) -> None:
         self.person, self.garment = stage.identity, stage.identity.upper
         self.colours, self.along, self.ahead = colours, along, ahead
@@ -170,7 +170,7 @@ class _Front:
             self._blend(self._above(0.06, 0.015) * bare, self.person.skin)
 
 
-def _add_logo(stage: Stage, colours: Array, around: Array, along: Array) -> None:
+def _add_logo(stage: PersonStage, colours: Array, around: Array, along: Array) -> None:
     logo = stage.identity.logo
     if logo is None:
         return

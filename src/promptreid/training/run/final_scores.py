@@ -23,7 +23,7 @@ from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.tracking.values import tested_names
 from promptreid.training.run.domain_control import score_domain_texts
-from promptreid.training.run.run_plan import Plan
+from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.training_data import TrainingData
 from promptreid.training.run.untrained import Untrained
 
@@ -31,7 +31,7 @@ from promptreid.training.run.untrained import Untrained
 def score_run(
     run: RunFolder,
     embedder: Embedder,
-    plan: Plan,
+    plan: RunPlan,
     datasets: Sequence[DataSet],
     trackers: Trackers,
     *,

@@ -51,7 +51,7 @@ class TrainRequest:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A request with everything decided."""
 
     recipe: Recipe
@@ -68,7 +68,7 @@ class Plan:
     note: str = ""
 
 
-def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
+def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:
     """Decide everything that a request leaves open.
 
     Args:
@@ -98,7 +98,7 @@ def make_plan(request: TrainRequest) -> tuple[Plan, RunFolder | None]:
     names = "+".join(spec.partition(":")[0] for spec in request.data)
     out = out or Path("runs") / f"{recipe.name.replace('/', '-')}-{names}-seed{seed}"
     check_free(out, overwrite=request.overwrite)
-    plan = Plan(
+    plan = RunPlan(
         recipe=recipe,
         specs=tuple(request.data),
         test=tuple(request.test),
@@ -140,7 +140,7 @@ def _check_prompts_are_taught(recipe: Recipe) -> None:
             )
 
 
-def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.device) -> Plan:
+def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.device) -> RunPlan:
     """Take the plan from the folder, and refuse a request that differs from it."""
     recipe, before = run.recipe(), run.environment()
     records = run.data()
@@ -175,7 +175,7 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
             f"{out} has {has}. Resume without --note, and change the note when the run is done or "
             f"stopped: promptreid note {out} TEXT."
         )
-    return Plan(
+    return RunPlan(
         recipe=recipe,
         specs=specs,
         test=test,

@@ -23,7 +23,7 @@ from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_records import BestRecord, State, StatusRecord
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.run.final_scores import score_run
-from promptreid.training.run.run_plan import Plan, TrainRequest, make_plan
+from promptreid.training.run.run_plan import RunPlan, TrainRequest, make_plan
 from promptreid.training.run.time_estimate import planned_work
 from promptreid.training.run.training_data import TrainingData
 from promptreid.training.run.training_records import (
@@ -142,14 +142,14 @@ def _is_done(run: RunFolder) -> bool:
 
 
 def _started(
-    plan: Plan, data: TrainingData | None, progress: Progress
+    plan: RunPlan, data: TrainingData | None, progress: Progress
 ) -> tuple[ReIDModel, Preprocess]:
     return started_model(plan.recipe, data, seed=plan.seed, progress=progress)
 
 
 def _expecting(
     progress: Progress,
-    plan: Plan,
+    plan: RunPlan,
     data: TrainingData | None,
     state: TrainingState,
     datasets: Sequence[DataSet],
@@ -168,7 +168,7 @@ def _expecting(
     return Whole(progress, works)
 
 
-def _trackers(run: RunFolder, plan: Plan, progress: Progress) -> Trackers:
+def _trackers(run: RunFolder, plan: RunPlan, progress: Progress) -> Trackers:
     def note_dropped() -> None:
         run.write_status(run.status().model_copy(update={"trackers_dropped": trackers.dropped}))
 
@@ -176,7 +176,7 @@ def _trackers(run: RunFolder, plan: Plan, progress: Progress) -> Trackers:
     return trackers
 
 
-def _show(run: RunFolder, plan: Plan, progress: Progress) -> None:
+def _show(run: RunFolder, plan: RunPlan, progress: Progress) -> None:
     """Pass a complete run on to trackers, which may have missed some of it."""
     with run.locked():
         trackers = _trackers(run, plan, progress)
@@ -189,7 +189,7 @@ def _show(run: RunFolder, plan: Plan, progress: Progress) -> None:
 
 def _fit(
     run: RunFolder,
-    plan: Plan,
+    plan: RunPlan,
     model: ReIDModel,
     preprocess: Preprocess,
     data: TrainingData | None,
@@ -222,7 +222,7 @@ def _fit(
     trainer.fit()
 
 
-def _best(run: RunFolder, plan: Plan) -> Embedder:
+def _best(run: RunFolder, plan: RunPlan) -> Embedder:
     model, metadata = load_model(run.best)
     preprocess = Preprocess.from_dict(metadata["preprocess"])
     return Embedder(model, preprocess, metadata, device=plan.device)

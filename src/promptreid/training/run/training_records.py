@@ -18,12 +18,12 @@ from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_images import image_rows
 from promptreid.text.lists import counted
 from promptreid.tracking.tracker import RunInfo
-from promptreid.training.run.run_plan import Plan
+from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.training_data import TrainingData
 
 
 def create_run(
-    plan: Plan, datasets: Sequence[DataSet], tests: Sequence[DataSet], *, overwrite: bool
+    plan: RunPlan, datasets: Sequence[DataSet], tests: Sequence[DataSet], *, overwrite: bool
 ) -> RunFolder:
     """Make the folder of a new run.
 
@@ -55,7 +55,7 @@ def create_run(
     )
 
 
-def run_info(run: RunFolder, plan: Plan, *, epochs: int) -> RunInfo:
+def run_info(run: RunFolder, plan: RunPlan, *, epochs: int) -> RunInfo:
     """Say what trackers need to know of a run that has trained so many epochs."""
     return RunInfo(
         name=run.name,
@@ -82,7 +82,7 @@ def check_own_weights(run: RunFolder, path: Path) -> None:
     run.check_id(path, read_metadata(path).get("run", run.id))
 
 
-def check_threads(run: RunFolder, plan: Plan) -> None:
+def check_threads(run: RunFolder, plan: RunPlan) -> None:
     """Refuse to go on with another number of threads, where that gives other last bits.
 
     Raises:
@@ -99,7 +99,7 @@ def check_threads(run: RunFolder, plan: Plan) -> None:
 
 
 def checkpoint_metadata(
-    run: RunFolder, plan: Plan, preprocess: Preprocess, data: TrainingData | None
+    run: RunFolder, plan: RunPlan, preprocess: Preprocess, data: TrainingData | None
 ) -> dict[str, Any]:
     """Say what every checkpoint of a run says of itself, beside its model and position."""
     return {

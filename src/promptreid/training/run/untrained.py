@@ -15,7 +15,7 @@ from promptreid.inference.embedding_cache import cached_embeddings
 from promptreid.inference.trial import Trial, TrialRun
 from promptreid.progress import Progress
 from promptreid.training.run.build_model import build_model
-from promptreid.training.run.run_plan import Plan
+from promptreid.training.run.run_plan import RunPlan
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Untrained:
 
 
 def score_untrained(
-    plan: Plan, datasets: Sequence[DataSet], *, cache: Path | None, progress: Progress
+    plan: RunPlan, datasets: Sequence[DataSet], *, cache: Path | None, progress: Progress
 ) -> Untrained | None:
     """Score the backbone as it is, by the same protocols and retrieval settings as the run's end.
 
@@ -74,7 +74,7 @@ def score_untrained(
     return Untrained(name, found)
 
 
-def _untrained(plan: Plan) -> tuple[Embedder, str]:
+def _untrained(plan: RunPlan) -> tuple[Embedder, str]:
     start = plan.recipe.start.checkpoint
     if start is not None:
         return load(start, device=str(plan.device)), f"{start}, which it starts from"

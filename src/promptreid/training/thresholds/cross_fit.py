@@ -41,7 +41,7 @@ from promptreid.progress import Progress
 from promptreid.progress.reporting import Passed
 from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
-from promptreid.training.run.run_plan import Plan
+from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.training_data import TrainingData
 from promptreid.training.run.training_records import checkpoint_metadata
 from promptreid.training.run.training_rows import started_model, training_rows
@@ -70,7 +70,7 @@ class Half(Passed):
 
 def cross_fitted(
     run: RunFolder,
-    plan: Plan,
+    plan: RunPlan,
     datasets: Sequence[DataSet],
     embedder: Embedder,
     *,
@@ -146,7 +146,7 @@ def _only(dataset: DataSet, rows: TrainingManifest, kept: Sequence[int]) -> Data
 def _embedded(
     folder: Path,
     run: RunFolder,
-    plan: Plan,
+    plan: RunPlan,
     learned: Sequence[DataSet],
     unseen: Sequence[TrainingManifest],
     progress: Progress,
@@ -173,7 +173,7 @@ def _embedded(
 def _trainer(
     half: RunFolder,
     run: RunFolder,
-    plan: Plan,
+    plan: RunPlan,
     recipe: Recipe,
     data: TrainingData,
     progress: Progress,

@@ -20,13 +20,13 @@ from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint import save_model
 from promptreid.progress import Progress
 from promptreid.runs.run_folder import RunFolder
-from promptreid.training.run.run_plan import Plan
+from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.training_data import TrainingData
 from promptreid.training.thresholds.cross_fit import cross_fitted
 from promptreid.training.thresholds.threshold_samples import (
     CROSSED,
     DOUBT,
-    Sample,
+    ThresholdSample,
     needs_cross_fit,
     threshold_samples,
 )
@@ -35,7 +35,7 @@ from promptreid.training.thresholds.threshold_samples import (
 def keep_threshold(
     run: RunFolder,
     embedder: Embedder,
-    plan: Plan,
+    plan: RunPlan,
     data: TrainingData | None,
     datasets: Sequence[DataSet],
     tests: Sequence[DataSet],
@@ -82,7 +82,7 @@ def keep_threshold(
 def _chosen(
     run: RunFolder,
     embedder: Embedder,
-    plan: Plan,
+    plan: RunPlan,
     data: TrainingData | None,
     datasets: Sequence[DataSet],
     tests: Sequence[DataSet],
@@ -95,7 +95,11 @@ def _chosen(
 
 
 def _crossed(
-    run: RunFolder, embedder: Embedder, plan: Plan, datasets: Sequence[DataSet], progress: Progress
+    run: RunFolder,
+    embedder: Embedder,
+    plan: RunPlan,
+    datasets: Sequence[DataSet],
+    progress: Progress,
 ) -> Threshold:
     """Choose the threshold by cross-fitting: the highest of all data sets that carry the rate."""
     rows = [dataset.manifest.training() for dataset in datasets]
@@ -123,7 +127,7 @@ def _name(manifest: Manifest, row: int) -> str:
 
 
 def strictest_threshold(
-    embedder: Embedder, samples: Sequence[Sample], *, progress: Progress
+    embedder: Embedder, samples: Sequence[ThresholdSample], *, progress: Progress
 ) -> Threshold:
     """Choose the threshold that keeps its rate on every data set: the highest of theirs.
 

@@ -12,7 +12,7 @@ from promptreid.data.splits.draws import generator, pick
 from promptreid.data.splits.unseen import check_unseen
 from promptreid.data.splits.validation import Validation, kind_for
 from promptreid.errors import DataError, EvaluationError
-from promptreid.training.run.run_plan import Plan
+from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.training_data import TrainingData
 from promptreid.training.run.training_rows import validation_kind
 
@@ -26,7 +26,7 @@ DOUBT = "; the weights that the run started from may have learned from them"
 
 
 @dataclass(frozen=True)
-class Sample:
+class ThresholdSample:
     """Images of one data set that a threshold may be chosen on.
 
     Attributes:
@@ -43,11 +43,11 @@ class Sample:
 
 
 def threshold_samples(
-    plan: Plan,
+    plan: RunPlan,
     data: TrainingData | None,
     datasets: Sequence[DataSet],
     tests: Sequence[DataSet],
-) -> tuple[Sample, ...]:
+) -> tuple[ThresholdSample, ...]:
     """Find the images that a threshold may be chosen on, by data set.
 
     Where the embedding was trained these are the validation images alone: of held-out images of
@@ -108,7 +108,7 @@ def needs_cross_fit(recipe: Recipe, data: TrainingData | None, datasets: Sequenc
 
 def _untrained(
     datasets: Sequence[DataSet], tests: Sequence[DataSet], seed: int
-) -> tuple[Sample, ...]:
+) -> tuple[ThresholdSample, ...]:
     try:
         check_unseen(datasets, tests)
     except DataError as error:
@@ -120,17 +120,17 @@ def _untrained(
         rows = dataset.manifest.training()
         ordered = sorted(range(len(rows)), key=rows.image_keys().__getitem__)
         drawn = pick(ordered, _IMAGES, generator(seed, rows.name, "threshold images"))
-        samples.append(Sample(rows.select(sorted(drawn)), "auto", UNTRAINED))
+        samples.append(ThresholdSample(rows.select(sorted(drawn)), "auto", UNTRAINED))
     if not samples:
         raise EvaluationError("There are no training images, and test images must not choose it.")
     return tuple(samples)
 
 
-def _held_out(validation: Validation) -> Sample:
+def _held_out(validation: Validation) -> ThresholdSample:
     """Take the held-out rows; with validation images the rest are what was learned from."""
     rows = validation.manifest
     held = rows.select(rows.indices("val"))
     known = {rows.identity_keys()[row] for row in rows.indices("train")}
     seen = not known.isdisjoint(held.identity_keys())
     source, people = (SEEN, "seen") if seen else (NEW, "unseen")
-    return Sample(held, validation.protocol.same_camera, source, people)
+    return ThresholdSample(held, validation.protocol.same_camera, source, people)
