@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from promptreid.config.recipes import load_recipe, recipe_names
-from promptreid.config.schema import Recipe, StageConfig
+from promptreid.config.schema import Recipe
+from promptreid.config.stage import StageConfig
 from promptreid.config.sweep import find_sweep, load_sweep
 from promptreid.training.stage.schedule import learning_rate
 

@@ -17,7 +17,7 @@ Templates = Mapping[str, tuple[str, ...]]
 
 def recipe_templates(model: Path, metadata: Mapping[str, Any]) -> Templates:
     """Return the sentences that the recipe of a model reads attributes by."""
-    from promptreid.config.schema import ZeroShotConfig
+    from promptreid.config.scoring import ZeroShotConfig
     from promptreid.errors import ConfigError
 
     recipe = metadata.get("recipe", {})

@@ -15,7 +15,7 @@ from promptreid.cli.output import reporter, started
 from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
-    from promptreid.config.schema import EvaluationConfig
+    from promptreid.config.scoring import EvaluationConfig
     from promptreid.data.dataset import DataSet
     from promptreid.data.images.image_store import ImageStore
     from promptreid.evaluation.embeddings.embeddings import Embeddings
@@ -279,7 +279,7 @@ def evaluate(
 
 def _recipe_defaults(metadata: Mapping[str, Any]) -> EvaluationConfig:
     """Return what the recipe of the weights asks for; published weights come without one."""
-    from promptreid.config.schema import EvaluationConfig
+    from promptreid.config.scoring import EvaluationConfig
 
     return EvaluationConfig.model_validate(metadata.get("recipe", {}).get("evaluation", {}))
 

@@ -9,7 +9,7 @@ from promptreid.evaluation.reranking.expansion import Expansion
 from promptreid.evaluation.reranking.rerank import Rerank
 
 if TYPE_CHECKING:
-    from promptreid.config.schema import EvaluationConfig
+    from promptreid.config.scoring import EvaluationConfig
 
 
 @dataclass(frozen=True)

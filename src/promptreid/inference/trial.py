@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptreid.config.schema import EvaluationConfig
+from promptreid.config.scoring import EvaluationConfig
 from promptreid.data.dataset import DataSet, load_data
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.protocol import Protocol

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from promptreid.config.schema import ZeroShotConfig
+from promptreid.config.scoring import ZeroShotConfig
 from promptreid.errors import ConfigError, DataError, WeightsError
 from promptreid.figures.activation.draw_activation import model_input
 from promptreid.figures.selection import Selection

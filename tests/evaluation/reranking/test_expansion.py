@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from promptreid.config.schema import EvaluationConfig
+from promptreid.config.scoring import EvaluationConfig
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import EvaluationError
 from promptreid.evaluation import (

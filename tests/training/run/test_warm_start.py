@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from promptreid.config.checkpoints import StartConfig
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
-from promptreid.config.schema import StartConfig
 from promptreid.errors import ConfigError, WeightsError
 from promptreid.models.checkpoint import save_model
 from promptreid.models.heads.head import Head

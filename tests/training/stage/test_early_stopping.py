@@ -11,7 +11,7 @@ from impatient import Impatient
 from safetensors.torch import load_file
 
 from promptreid.config.recipes import load_recipe
-from promptreid.config.schema import ValidationConfig
+from promptreid.config.scoring import ValidationConfig
 from promptreid.errors import ConfigError
 from promptreid.models.checkpoint import load_training
 from promptreid.progress import Silent

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from promptreid.config.schema import StageConfig
+from promptreid.config.stage import StageConfig
 from promptreid.data.batches.samplers import DomainUniform, Uniform
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.terms import total_loss

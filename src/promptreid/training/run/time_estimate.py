@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptreid.config.schema import Recipe, StageConfig
+from promptreid.config.schema import Recipe
+from promptreid.config.stage import StageConfig
 from promptreid.data.dataset import DataSet
 from promptreid.progress.whole_work import EMBEDDING, Work
 from promptreid.training.run.training_data import TrainingData

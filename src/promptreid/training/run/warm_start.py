@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from promptreid.config.checkpoints import StartConfig
 from promptreid.config.model import LoraConfig
-from promptreid.config.schema import StartConfig
 from promptreid.errors import ConfigError, WeightsError
 from promptreid.models.checkpoint import load_model
 from promptreid.models.reid import PARTS, ReIDModel, part_of

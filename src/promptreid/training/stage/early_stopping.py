@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from promptreid.config.schema import ValidationConfig
+from promptreid.config.scoring import ValidationConfig
 from promptreid.training.stage.training_state import TrainingState
 
 

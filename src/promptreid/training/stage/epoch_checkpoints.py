@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from promptreid.config.schema import CheckpointConfig
+from promptreid.config.checkpoints import CheckpointConfig
 from promptreid.runs.run_folder import RunFolder
 
 

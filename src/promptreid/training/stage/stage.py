@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from promptreid.config.schema import StageConfig
+from promptreid.config.stage import StageConfig
 from promptreid.data.batches.samplers import derive_seed
 from promptreid.errors import RunError
 from promptreid.inference.device import forward_precision

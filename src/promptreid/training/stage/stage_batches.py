@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from promptreid.config.schema import StageConfig
+from promptreid.config.stage import StageConfig
 from promptreid.data.augment.mix import Mix
 from promptreid.data.batches.loading import TrainLoader
 from promptreid.data.batches.samplers import (

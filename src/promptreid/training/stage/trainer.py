@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from promptreid.config.schema import Recipe, StageConfig
+from promptreid.config.schema import Recipe
+from promptreid.config.stage import StageConfig
 from promptreid.data.augment.pipeline import Augment
 from promptreid.data.batches.loading import TrainLoader
 from promptreid.data.batches.samplers import Indices, derive_seed
