@@ -1,8 +1,11 @@
 # These commands need only python3 and make:
-#   make demo    set up .venv and run the main job on rendered hands
-#   make test    the same set-up with the test tools, and all tests
-#   make fuzz    damaged and hostile input, TIMES as many inputs as the tests take (default 20)
-#   make bench   the same set-up, and speed measured beside plain formulations (BENCH=names)
+#   make demo        set up .venv and run the main job on rendered hands
+#   make check       all that continuous integration checks: lint, then test
+#   make lint        style, types and the floors of the house, in seconds
+#   make test        the same set-up with the test tools, and all tests (TEST=what to pass to pytest)
+#   make test-quick  the tests not marked slow, for daily work
+#   make fuzz        damaged and hostile input, TIMES as many inputs as the tests take (default 20)
+#   make bench       the same set-up, and speed measured beside plain formulations (BENCH=names)
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?=
@@ -12,9 +15,11 @@ BENCH ?=
 TIMES ?= 20
 
 BIN = $(VENV)/bin
+# A process for each core computes on one thread; idle ones take over tests of busy ones.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test fuzz lint bench clean help
+.PHONY: demo check lint test test-quick fuzz bench clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -22,11 +27,16 @@ help:
 demo: $(VENV)/.installed
 	$(BIN)/promptreid demo $(DEMO)
 
+check: lint test
+
 test: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile $(TEST)
+	$(PYTEST) $(TEST)
+
+test-quick: $(VENV)/.installed-test
+	$(PYTEST) -m 'not slow' $(TEST)
 
 fuzz: $(VENV)/.installed-test
-	FUZZ=$(TIMES) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) tests/fuzz $(TEST)
+	FUZZ=$(TIMES) $(PYTEST) tests/fuzz $(TEST)
 
 bench: $(VENV)/.installed
 	$(BIN)/promptreid bench $(BENCH)
@@ -35,6 +45,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check
+	$(BIN)/python -m pytest tests/test_house.py
 
 # uv where there is one, else the environment's own pip; both take the pinned versions.
 ifneq ($(UV),)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytest_plugins = ["expected_skips"]
+
 # A tiny model, small images and short stages: seconds, not minutes.
 QUICK = (
     "backbone.name=tiny",

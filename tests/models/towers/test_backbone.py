@@ -259,7 +259,6 @@ def test_the_activation_follows_the_tag(monkeypatch, tmp_path, small):
         assert loaded.pretrained == "openai"
 
 
-@pytest.mark.skipif(not tiny.WEIGHTS.is_file(), reason="the weights of tiny are not made yet")
 def test_tiny_ships_its_weights():
     backbone = build_backbone("tiny")
     assert backbone.pretrained == "tiny"

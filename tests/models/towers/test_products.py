@@ -54,7 +54,7 @@ def test_slices_and_transposes_are_taken_as_they_are():
 
 def test_the_operator_is_called_for_large_products_alone(monkeypatch):
     if not products._there():
-        pytest.skip("torch was built without oneDNN, or for another processor")
+        pytest.skip("needs the instructions of another processor, and oneDNN")
     calls = []
     honest = products._product
     monkeypatch.setattr(products, "_product", lambda *a: calls.append(1) or honest(*a))
