@@ -3,7 +3,7 @@
 import contextlib
 import io
 import re
-import time
+import threading
 
 from promptreid.progress import Lines, Logged, Silent
 from promptreid.progress import lines as module
@@ -118,16 +118,15 @@ def test_what_is_inside_is_shown_and_what_is_around_comes_back(monkeypatch):
     assert not lines.tick()
 
 
-def test_the_thread_speaks_by_itself_and_ends_with_the_work():
-    stream = io.StringIO()
+def test_the_thread_speaks_by_itself_and_ends_with_the_work(monkeypatch):
+    stream, written = io.StringIO(), threading.Event()
+    monkeypatch.setattr(stream, "flush", written.set)
     lines = Lines(stream)
     lines._spoke -= 10
     with lines.doing("reading"):
-        until = time.monotonic() + 5
-        while not stream.getvalue() and time.monotonic() < until:
-            time.sleep(0.01)
+        assert written.wait(timeout=60)
     assert stream.getvalue().startswith("reading ... 0:0")
-    lines._ticker.join(timeout=5)
+    lines._ticker.join(timeout=60)
     assert not lines._ticker.is_alive()
 
 
@@ -138,7 +137,7 @@ def test_a_closed_stream_ends_the_thread_quietly():
     with lines.doing("reading"):
         stream.close()
         lines._spoke -= 10
-        lines._ticker.join(timeout=5)
+        lines._ticker.join(timeout=60)
         assert not lines._ticker.is_alive()
 
 

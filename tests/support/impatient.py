@@ -9,10 +9,11 @@ from promptreid.progress import Silent
 
 
 class Impatient(Silent):
-    """Ask for a stop, as Ctrl-C does, after some images that the run learns from."""
+    """Send a signal, by default that of Ctrl-C, after some images that the run learns from."""
 
-    def __init__(self, images: int) -> None:
+    def __init__(self, images: int, sent: signal.Signals = signal.SIGINT) -> None:
         self.left = images
+        self.sent = sent
 
     def start(self, title: str, total: int, unit: str) -> None:
         self.learns = not title.startswith(("checking", "embedding"))
@@ -20,4 +21,4 @@ class Impatient(Silent):
     def advance(self, count: int) -> None:
         before, self.left = self.left, self.left - count * self.learns
         if before > 0 >= self.left:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self.sent)

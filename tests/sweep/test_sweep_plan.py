@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from promptreid.config.sweep import Sweep, load_sweep
 from promptreid.errors import ConfigError
+from promptreid.sweep import sweep_plan
 from promptreid.sweep.run_state import state_of
 from promptreid.sweep.sweep_plan import plan_sweep, select_runs, sweep_size
 
@@ -207,16 +206,15 @@ def test_other_words_in_a_recipe_are_no_change(tmp_path, make_run):
     assert state_of(run).kind == "complete"
 
 
-def test_a_sweep_is_counted_before_it_is_planned_and_has_a_limit(tmp_path):
+def test_a_sweep_is_counted_before_it_is_planned_and_has_a_limit(tmp_path, monkeypatch):
     lists = ", ".join(f"k{number}: [1, 2]" for number in range(40))
     text = f"recipe: clip-reid\ndata: [folder:/x]\nseeds: [0, 1]\ngrid: {{{lists}}}\n"
     (tmp_path / "s.yaml").write_text(text)
     sweep = load_sweep(tmp_path / "s.yaml")
     assert sweep_size(sweep).runs == 2**41
-    begun = time.perf_counter()
+    monkeypatch.setattr(sweep_plan, "_settings", None)  # no combination is worked out
     with pytest.raises(ConfigError) as caught:
         plan_sweep(sweep, beside=tmp_path, out=tmp_path / "out")
-    assert time.perf_counter() - begun < 1
     assert "2,199,023,255,552 runs (1,099,511,627,776 combinations x 2 seeds)" in str(caught.value)
     assert "1,000 are the most" in str(caught.value)
     assert "--most-runs 2199023255552" in str(caught.value)

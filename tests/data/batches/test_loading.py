@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from PIL import Image
 
 from promptreid.config.augment import MixConfig
 from promptreid.data.augment.pipeline import Augment, apply
+from promptreid.data.batches import loading
 from promptreid.data.batches.loading import TestLoader, TrainLoader
 from promptreid.data.batches.samplers import IdentityBalanced, Uniform, derive_seed
 from promptreid.data.images import image_store as store_module
@@ -295,23 +296,28 @@ class TestTrainLoader:
             break
         assert not image_threads()
 
-    def test_batches_are_read_ahead_but_not_too_far(self, paths):
-        read = []
+    def test_batches_are_read_ahead_but_not_too_far(self, paths, monkeypatch):
+        asked, read = [], []
 
-        class Slow(ImageStore):
+        class Pool(ThreadPoolExecutor):
+            def submit(self, *work):
+                asked.append(super().submit(*work))
+                return asked[-1]
+
+        class Recorded(ImageStore):
             def batch(self, indices):
                 read.append(list(indices))
                 return super().batch(indices)
 
+        monkeypatch.setattr(loading, "ThreadPoolExecutor", Pool)
         loader = make_loader(paths, sampler=Uniform(COUNT, 2, 0))
-        loader._store = Slow(paths, SIZE, "bilinear")
+        loader._store = Recorded(paths, SIZE, "bilinear")
         batches = loader.epoch(0)
-        next(batches)
-        deadline = time.monotonic() + 5
-        while len(read) < 4 and time.monotonic() < deadline:
-            time.sleep(0.005)
-        time.sleep(0.05)
-        assert len(read) == 4
+        for taken in (1, 2):
+            next(batches)
+            assert len(asked) == taken + 3
+            wait(asked)  # none of them needs a further batch to be taken
+            assert len(read) == taken + 3
         batches.close()
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
