@@ -18,7 +18,8 @@ from promptreid.evaluation.verification.verification import verify, verify_proto
 from promptreid.figures.cmc import cmc_alt, cmc_figure
 from promptreid.figures.histogram import decidability, histogram_alt, histogram_figure
 from promptreid.figures.rank_lists import Hit, RankList
-from promptreid.figures.ranks_figure import ShownQuery, ranks_alt, ranks_figure
+from promptreid.figures.ranks_figure import ranks_alt, ranks_figure
+from promptreid.figures.shown_queries import ShownQuery
 from promptreid.figures.style import DARK, LIGHT, THEMES
 from promptreid.figures.verification_figures import (
     det_figure,

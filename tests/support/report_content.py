@@ -27,7 +27,7 @@ from promptreid.figures.curves import curves_alt, curves_figure
 from promptreid.figures.drawn import Drawn
 from promptreid.figures.histogram import histogram_alt, histogram_figure
 from promptreid.figures.rank_lists import choose_queries, rank_lists
-from promptreid.figures.ranks_figure import ShownQuery
+from promptreid.figures.shown_queries import ShownQuery
 from promptreid.figures.verification_figures import det_figure, roc_figure, verification_alt
 from promptreid.report.content import (
     Content,

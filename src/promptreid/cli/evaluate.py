@@ -185,11 +185,8 @@ def evaluate(
     from promptreid.cli.paired_table import Pairing, paired_text
     from promptreid.cli.score_table import matrix_row, named, own_data, summarise, tell, tell_speeds
     from promptreid.data.data_spec import parse_spec
-    from promptreid.errors import RunError
 
-    for model in models:
-        if not model.exists():
-            raise RunError(f"There is no run or checkpoint {model}.")
+    options.check_runs(models)
     specs = specs or own_data(models)
     for spec in specs:
         parse_spec(spec)

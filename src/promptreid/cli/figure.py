@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptreid.cli import figure_layouts, figure_scores
-from promptreid.cli.figure_options import (
-    check,
-    drawing,
-    loaded,
-    of_images,
-    of_runs,
-    shown_data,
-    write,
-)
+from promptreid.cli.figures import layout_commands, score_commands
+from promptreid.cli.figures.figure_command import FigureRequest, draws_images, draws_runs
 from promptreid.cli.options import pixelated, seeded
+
+if TYPE_CHECKING:
+    from promptreid.figures.drawn import Drawn
 
 
 @click.group()
@@ -34,7 +29,7 @@ def figure() -> None:
 
 
 @figure.command()
-@of_images
+@draws_images
 @seeded
 @pixelated
 @click.option(
@@ -47,60 +42,36 @@ def figure() -> None:
     "to. May be given several times.  [default: auto, by the model]",
 )
 @click.option("--images", type=click.IntRange(1, 12), default=6, show_default=True)
-def activation(
-    runs: tuple[Path, ...],
-    spec: str,
-    unreadable: str,
-    out: Path,
-    names: tuple[str, ...],
-    seed: int,
-    theme: str,
-    device: str | None,
-    kinds: tuple[str, ...],
-    images: int,
-    pixelate: bool,
-) -> None:
+def activation(request: FigureRequest, kinds: tuple[str, ...], **choices: Any) -> Drawn:
     """Test images, and below them where each run looks.
 
     Maps of one kind share a colour scale, over all images and runs; 1 is uniform attention.
     Attention shows where a model looks, not why it decides. The line runs where the scale is
     half way up.
     """
-    check(out, runs, names)
-    with drawing(out):
-        from promptreid.figures.activation.draw_activation import draw_activation
-        from promptreid.figures.style import find_theme
+    from promptreid.figures.activation.draw_activation import draw_activation
 
-        drawn = draw_activation(
-            loaded(runs, names, device),
-            shown_data(spec, unreadable, runs),
-            kinds=kinds or ("auto",),
-            images=images,
-            seed=seed,
-            pixelate=pixelate,
-            theme=find_theme(theme),
-        )
-    write(drawn, out)
+    return draw_activation(
+        request.models(),
+        request.dataset(),
+        kinds=kinds or ("auto",),
+        theme=request.theme,
+        **choices,
+    )
 
 
 @figure.command()
-@of_runs
-def curves(runs: tuple[Path, ...], out: Path, names: tuple[str, ...], theme: str) -> None:
+@draws_runs
+def curves(request: FigureRequest) -> Drawn:
     """Learning curves: loss, validation and learning rate by stage.
 
     One run is shown with all terms of its loss, before their weights, and all validation scores;
     several runs with loss and mAP. A star is where validation chose the weights to keep.
     """
-    check(out, runs, names)
-    with drawing(out):
-        from promptreid.figures.curves import draw_curves
-        from promptreid.figures.style import find_theme
-        from promptreid.text.names import run_names
+    from promptreid.figures.curves import draw_curves
 
-        named = dict(zip(run_names(runs, names), runs, strict=True))
-        drawn = draw_curves(named, theme=find_theme(theme))
-    write(drawn, out)
+    return draw_curves(request.named_runs(), theme=request.theme)
 
 
-for _command in (*figure_layouts.COMMANDS, *figure_scores.COMMANDS):
+for _command in (*layout_commands.COMMANDS, *score_commands.COMMANDS):
     figure.add_command(_command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +79,16 @@ def cache_folder(cache: Path | None, *, no_cache: bool) -> Path | None:
     from promptreid.inference.embedding_cache import default_cache
 
     return None if no_cache else cache or default_cache()
+
+
+def check_runs(runs: Sequence[Path]) -> None:
+    """Refuse runs and checkpoints that are not there.
+
+    Raises:
+        RunError: One of them does not exist.
+    """
+    from promptreid.errors import RunError
+
+    for run in runs:
+        if not run.exists():
+            raise RunError(f"There is no run or checkpoint {run}.")

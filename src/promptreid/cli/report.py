@@ -80,12 +80,9 @@ def report(
     """  # noqa: D301 - click reads the \b itself
     from promptreid.cli.score_table import own_data
     from promptreid.data.data_spec import parse_spec
-    from promptreid.errors import RunError
     from promptreid.figures.extra import need
 
-    for run in runs:
-        if not run.exists():
-            raise RunError(f"There is no run or checkpoint {run}.")
+    options.check_runs(runs)
     specs = specs or own_data(runs)
     for spec in specs:
         parse_spec(spec)

@@ -37,10 +37,9 @@ def same(
     promptreid same runs/mine a.jpg b.jpg
     promptreid same runs/mine wanted.jpg 1.jpg 2.jpg --json answers.json
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.errors import DataError, RunError, WeightsError
+    from promptreid.errors import DataError, WeightsError
 
-    if not model.exists():
-        raise RunError(f"There is no run or checkpoint {model}.")
+    options.check_runs([model])
     for image in (first, *others):
         if not image.is_file():
             raise DataError(f"There is no image file {image}.")

@@ -63,11 +63,10 @@ def threshold(
     promptreid threshold runs/market --data market1501:/data/Market --far 0.0001
     """  # noqa: D301 - click reads the \b itself
     from promptreid.data.data_spec import parse_spec
-    from promptreid.errors import RunError, WeightsError
+    from promptreid.errors import WeightsError
 
     parse_spec(spec)
-    if not model.exists():
-        raise RunError(f"There is no run or checkpoint {model}.")
+    options.check_runs([model])
     if out is not None and out.suffix != ".safetensors":
         raise WeightsError(f"--out {out} is to be a checkpoint; end its name with .safetensors.")
     with started(f"reading {spec}"):

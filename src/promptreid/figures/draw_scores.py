@@ -1,184 +1,89 @@
-"""From runs and a data set to figures of scores."""
+"""Figures of the scores of runs that have embedded the test images of a data set."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 
-from promptreid.data.dataset import DataSet
-from promptreid.data.protocol import Protocol
-from promptreid.evaluation.ranking.scores import Scores
 from promptreid.evaluation.ranking.scoring_rules import protocol_rule
 from promptreid.evaluation.verification.verification import Verification, verify_protocol
 from promptreid.figures.cmc import cmc_alt, cmc_figure
 from promptreid.figures.drawn import Drawn
 from promptreid.figures.histogram import histogram_alt, histogram_figure
 from promptreid.figures.photographs import Picture, read_picture
-from promptreid.figures.rank_lists import RankList, choose_queries, rank_lists
-from promptreid.figures.ranks_figure import ShownQuery, ranks_alt, ranks_figure
+from promptreid.figures.rank_lists import choose_queries
+from promptreid.figures.ranks_figure import ranks_alt, ranks_figure
+from promptreid.figures.shown_queries import first_repeat, gallery_rows, show_queries
 from promptreid.figures.style import LIGHT, Theme
 from promptreid.figures.verification_figures import det_figure, roc_figure, verification_alt
-from promptreid.inference.embed import Counter
-from promptreid.inference.embedder import Embedder
-from promptreid.inference.trial import Trial, TrialRun, trial_runs
+from promptreid.inference.trial import Trial, TrialRun
+
+PAIR_FIGURES = ("roc", "det", "histogram")
+"""Figures of the cosines of all pairs of query and gallery."""
 
 _LONGEST_SIDE = 200
 
 
 def draw_cmc(
-    runs: Iterable[tuple[str, Embedder]],
-    dataset: DataSet | str,
-    *,
-    ranks: int = 20,
-    cache: Path | None = None,
-    batch_size: int = 64,
-    theme: Theme = LIGHT,
-    progress: Counter | None = None,
+    runs: Iterable[TrialRun], trial: Trial, *, ranks: int = 20, theme: Theme = LIGHT
 ) -> Drawn:
     """Draw the CMC curve of each run by the data set's protocol and the run's recipe.
 
     Args:
-        runs: Names and models; they may be made one at a time, so that only one is in memory.
-        dataset: A data set, or its spec.
+        runs: Embeddings of the test images, as `promptreid.inference.trial.trial_runs` gives them.
+        trial: The test images.
         ranks: Length of the curves, at most 50.
-        cache: Folder where embeddings are kept; None to keep none.
-        batch_size: Images per forward pass.
         theme: Light or dark.
-        progress: Where to report.
 
     Raises:
         ConfigError: Matplotlib is missing, or there are too many runs.
-        EvaluationError: There is nothing to test on, or no query has a match.
+        EvaluationError: No query has a match.
     """
-    trial = Trial.of(dataset)
-    found = trial_runs(runs, trial, cache=cache, batch_size=batch_size, progress=progress)
-    scores = {run.name: run.scores(trial.protocol) for run in found}
-    return Drawn(
-        cmc_figure(scores, data=trial.manifest.name, ranks=ranks, theme=theme),
-        cmc_alt(scores, trial.manifest.name),
-    )
+    scores = {run.name: run.scores(trial.protocol) for run in runs}
+    name = trial.manifest.name
+    return Drawn(cmc_figure(scores, data=name, ranks=ranks, theme=theme), cmc_alt(scores, name))
 
 
-def draw_roc(
-    runs: Iterable[tuple[str, Embedder]],
-    dataset: DataSet | str,
-    *,
-    cache: Path | None = None,
-    batch_size: int = 64,
-    theme: Theme = LIGHT,
-    progress: Counter | None = None,
-) -> Drawn:
-    """Draw ROC curves of runs over all pairs of query and gallery, by cosine.
+def draw_pairs(kind: str, runs: Iterable[TrialRun], trial: Trial, *, theme: Theme = LIGHT) -> Drawn:
+    """Verify all pairs of query and gallery by cosine, and draw the rates or scores of each run.
 
     Args:
-        runs: Names and models, as above.
-        dataset: A data set, or its spec.
-        cache: Folder where embeddings are kept; None to keep none.
-        batch_size: Images per forward pass.
+        kind: One of `PAIR_FIGURES`.
+        runs: Embeddings of the test images, as `promptreid.inference.trial.trial_runs` gives them.
+        trial: The test images.
         theme: Light or dark.
-        progress: Where to report.
 
     Raises:
         ConfigError: Matplotlib is missing, or there are too many runs.
-        EvaluationError: There is nothing to test on, or there is no genuine or no impostor pair.
+        EvaluationError: There is no genuine or no impostor pair.
     """
-    trial = Trial.of(dataset)
-    found = _verified(
-        trial_runs(runs, trial, cache=cache, batch_size=batch_size, progress=progress), trial
-    )
-    alt = verification_alt(found, trial.manifest.name, "ROC curves")
-    return Drawn(roc_figure(found, data=trial.manifest.name, theme=theme), alt)
+    verified = {run.name: verify_protocol(run.embeddings, trial.protocol) for run in runs}
+    return draw_verification(kind, verified, trial.manifest.name, theme=theme)
 
 
-def draw_det(
-    runs: Iterable[tuple[str, Embedder]],
-    dataset: DataSet | str,
-    *,
-    cache: Path | None = None,
-    batch_size: int = 64,
-    theme: Theme = LIGHT,
-    progress: Counter | None = None,
+def draw_verification(
+    kind: str, verified: Mapping[str, Verification], data: str, *, theme: Theme = LIGHT
 ) -> Drawn:
-    """Draw DET curves of runs; arguments and errors as for `draw_roc`."""
-    trial = Trial.of(dataset)
-    found = _verified(
-        trial_runs(runs, trial, cache=cache, batch_size=batch_size, progress=progress), trial
-    )
-    alt = verification_alt(found, trial.manifest.name, "DET curves")
-    return Drawn(det_figure(found, data=trial.manifest.name, theme=theme), alt)
+    """Draw ROC curves, DET curves or histograms of pairs that are verified already.
 
+    Args:
+        kind: One of `PAIR_FIGURES`.
+        verified: Verification by name of the run, at least one.
+        data: Name of the data set.
+        theme: Light or dark.
 
-def draw_histogram(
-    runs: Iterable[tuple[str, Embedder]],
-    dataset: DataSet | str,
-    *,
-    cache: Path | None = None,
-    batch_size: int = 64,
-    theme: Theme = LIGHT,
-    progress: Counter | None = None,
-) -> Drawn:
-    """Draw how genuine and impostor scores spread; arguments and errors as for `draw_roc`."""
-    trial = Trial.of(dataset)
-    found = _verified(
-        trial_runs(runs, trial, cache=cache, batch_size=batch_size, progress=progress), trial
-    )
-    return Drawn(
-        histogram_figure(found, data=trial.manifest.name, theme=theme),
-        histogram_alt(found, trial.manifest.name),
-    )
+    Raises:
+        ConfigError: Matplotlib is missing, or there are too many runs.
+    """
+    if kind == "histogram":
+        figure = histogram_figure(verified, data=data, theme=theme)
+        return Drawn(figure, histogram_alt(verified, data))
+    draw = {"roc": roc_figure, "det": det_figure}[kind]
+    alt = verification_alt(verified, data, f"{kind.upper()} curves")
+    return Drawn(draw(verified, data=data, theme=theme), alt)
 
 
 def draw_ranks(
-    runs: Iterable[tuple[str, Embedder]],
-    dataset: DataSet | str,
-    *,
-    which: str = "worst",
-    queries: int = 6,
-    top: int = 10,
-    seed: int = 0,
-    pixelate: bool = False,
-    cache: Path | None = None,
-    batch_size: int = 64,
-    theme: Theme = LIGHT,
-    progress: Counter | None = None,
-) -> Drawn:
-    """Show queries of the first repeat and the gallery images that each run puts first.
-
-    Args:
-        runs: Names and models, as above. All see the same queries.
-        dataset: A data set, or its spec.
-        which: Choice of queries, see `choose_queries`.
-        queries: How many.
-        top: Length of the lists.
-        seed: Draws random queries, and those among equals.
-        pixelate: Show all pictures as coarse mosaics.
-        cache: Folder where embeddings are kept; None to keep none.
-        batch_size: Images per forward pass.
-        theme: Light or dark.
-        progress: Where to report.
-
-    Raises:
-        ConfigError: Matplotlib is missing, or there is no such choice.
-        EvaluationError: There is nothing to test on, or no query has a match.
-        UnreadableImage: An image cannot be decoded.
-    """
-    trial = Trial.of(dataset)
-    found = tuple(trial_runs(runs, trial, cache=cache, batch_size=batch_size, progress=progress))
-    return drawn_ranks(
-        found,
-        trial,
-        which=which,
-        queries=queries,
-        top=top,
-        seed=seed,
-        pixelate=pixelate,
-        theme=theme,
-    )
-
-
-def drawn_ranks(
-    found: Sequence[TrialRun],
+    runs: Iterable[TrialRun],
     trial: Trial,
     *,
     which: str = "worst",
@@ -188,11 +93,11 @@ def drawn_ranks(
     pixelate: bool = False,
     theme: Theme = LIGHT,
 ) -> Drawn:
-    """Draw rank lists of runs that have embedded the images; as `draw_ranks` otherwise.
+    """Show queries of the first repeat and the gallery images that each run puts first.
 
     Args:
-        found: At least one run.
-        trial: What was embedded.
+        runs: Embeddings of the test images, at least of one run. All show the same queries.
+        trial: The test images.
         which: Choice of queries, see `choose_queries`.
         queries: How many.
         top: Length of the lists.
@@ -205,60 +110,22 @@ def drawn_ranks(
         EvaluationError: No query has a match.
         UnreadableImage: An image cannot be decoded.
     """
-    protocol = replace(trial.protocol, repeats=trial.protocol.repeats[:1])
-    scores = {run.name: run.scores(protocol) for run in found}
-    results = [own.results[0] for own in scores.values()]
-    chosen = choose_queries(results, which, queries, ap=protocol.ap, seed=seed)
-    lists = {run.name: _lists(run, protocol, chosen, top) for run in found}
-    repeat, names, cameras = protocol.repeats[0], trial.identity_names(), trial.camera_names()
+    runs, trial = tuple(runs), first_repeat(trial)
+    results = [run.scores(trial.protocol).results[0] for run in runs]
+    chosen = choose_queries(results, which, queries, ap=trial.protocol.ap, seed=seed)
 
     def picture(row: int) -> Picture:
         return read_picture(trial.manifest.image(row), longest=_LONGEST_SIDE, pixelate=pixelate)
 
-    shown = [
-        ShownQuery(
-            identity=names[int(repeat.query[query])],
-            camera=cameras[int(repeat.query[query])],
-            picture=picture(int(repeat.query[query])),
-            lists={name: own[number] for name, own in lists.items()},
-            precisions=_precisions(scores, protocol.ap, query),
-        )
-        for number, query in enumerate(chosen)
-    ]
-    needed = {hit.row for own in lists.values() for one in own for hit in (*one.hits, one.first)}
-    gallery = {row: picture(int(repeat.gallery[row])) for row in sorted(needed)}
-    note = f"{trial.manifest.name}; numbers are cosines. {_camera_note(found[0], protocol)}".strip()
+    shown = show_queries(runs, results, trial, chosen, top=top, picture=picture)
+    gallery = {row: picture(image) for row, image in gallery_rows(shown, trial).items()}
+    note = f"{trial.manifest.name}; numbers are cosines. {_camera_note(runs, trial)}".strip()
     return Drawn(
         ranks_figure(shown, gallery, top=top, note=note, theme=theme),
         f"{ranks_alt(shown, trial.manifest.name, which=which, top=top)} {note}".strip(),
     )
 
 
-def _verified(runs: Iterable[TrialRun], trial: Trial) -> dict[str, Verification]:
-    return {run.name: verify_protocol(run.embeddings, trial.protocol) for run in runs}
-
-
-def _lists(
-    run: TrialRun, protocol: Protocol, chosen: tuple[int, ...], top: int
-) -> tuple[RankList, ...]:
-    repeat = protocol.repeats[0]
-    rule, _ = protocol_rule(run.embeddings, protocol, None)
-    return rank_lists(
-        run.embeddings.select(repeat.query),
-        run.embeddings.select(repeat.gallery),
-        chosen,
-        exclude_camera=rule == "exclude",
-        settings=run.settings,
-        top=top,
-    )
-
-
-def _precisions(scores: Mapping[str, Scores], ap: str, query: int) -> dict[str, float]:
-    return {
-        name: float(getattr(found.results[0], f"ap_{ap}")[query]) for name, found in scores.items()
-    }
-
-
-def _camera_note(run: TrialRun, protocol: Protocol) -> str:
-    rule, _ = protocol_rule(run.embeddings, protocol, None)
+def _camera_note(runs: Sequence[TrialRun], trial: Trial) -> str:
+    rule, _ = protocol_rule(runs[0].embeddings, trial.protocol, None)
     return "Images of the query's identity and camera are left out." if rule == "exclude" else ""

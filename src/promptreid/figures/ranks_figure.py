@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptreid.figures.extra import need
 from promptreid.figures.photographs import Picture
 from promptreid.figures.rank_lists import Hit, RankList
+from promptreid.figures.shown_queries import ShownQuery
 from promptreid.figures.style import LIGHT, Theme, drawn_in
 from promptreid.figures.verification_figures import told_threshold
 from promptreid.text.short import ending, shortened
@@ -26,25 +26,6 @@ _LONGEST_CAPTION = 14
 # A tick and a cross as lines, so that no font needs to have them.
 _TICK = ((-1.0, 0.0), (-0.3, -0.8), (1.0, 0.9))
 _CROSS = (((-0.8, -0.8), (0.8, 0.8)), ((-0.8, 0.8), (0.8, -0.8)))
-
-
-@dataclass(frozen=True, eq=False)
-class ShownQuery:
-    """A query, and its list under each run.
-
-    Attributes:
-        identity: Of the query.
-        camera: Name of the query's camera; empty where unknown.
-        picture: Of the query.
-        lists: By run; every query has the same runs in the same order.
-        precisions: Average precision by run.
-    """
-
-    identity: str
-    camera: str
-    picture: Picture
-    lists: Mapping[str, RankList]
-    precisions: Mapping[str, float]
 
 
 def ranks_figure(

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from promptreid.figures.activation.overlay import MapRow, activation_alt, activation_figure
 from promptreid.figures.cmc import cmc_alt, cmc_figure
+from promptreid.figures.draw_scores import PAIR_FIGURES, draw_verification
 from promptreid.figures.drawn import Drawn
-from promptreid.figures.histogram import histogram_alt, histogram_figure
-from promptreid.figures.verification_figures import det_figure, roc_figure, verification_alt
 from promptreid.report.collect_data import Pictures, ReportData
 from promptreid.report.content import TestedRun
 
@@ -27,19 +26,11 @@ def score_figures(runs: Sequence[TestedRun], data: str) -> dict[str, Drawn]:
         ConfigError: Matplotlib is missing, or there are too many runs.
     """
     scores = {run.name: run.scores for run in runs}
-    found = {"cmc": Drawn(cmc_figure(scores, data=data, ranks=_RANKS), cmc_alt(scores, data))}
+    figures = {"cmc": Drawn(cmc_figure(scores, data=data, ranks=_RANKS), cmc_alt(scores, data))}
     verified = {run.name: run.verification for run in runs if run.verification is not None}
     if verified:
-        found["roc"] = Drawn(
-            roc_figure(verified, data=data), verification_alt(verified, data, "ROC curves")
-        )
-        found["det"] = Drawn(
-            det_figure(verified, data=data), verification_alt(verified, data, "DET curves")
-        )
-        found["histogram"] = Drawn(
-            histogram_figure(verified, data=data), histogram_alt(verified, data)
-        )
-    return found
+        figures |= {kind: draw_verification(kind, verified, data) for kind in PAIR_FIGURES}
+    return figures
 
 
 def look_figure(rows: Sequence[MapRow], data: ReportData, pictures: Pictures) -> Drawn | None:

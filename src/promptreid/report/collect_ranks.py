@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from promptreid.data.protocol import Protocol
 from promptreid.evaluation.ranking.scores import QueryResult
-from promptreid.evaluation.ranking.scoring_rules import protocol_rule
-from promptreid.figures.rank_lists import RankList, choose_queries, rank_lists
-from promptreid.figures.ranks_figure import ShownQuery
+from promptreid.figures.photographs import Picture
+from promptreid.figures.rank_lists import choose_queries
+from promptreid.figures.shown_queries import first_repeat, gallery_rows, show_queries
 from promptreid.inference.trial import Trial, TrialRun
 from promptreid.report.collect_data import Pictures
 from promptreid.report.collect_options import ReportOptions
@@ -42,40 +40,24 @@ def rank_sections(
     Raises:
         UnreadableImage: An image cannot be decoded.
     """
-    protocol = replace(trial.protocol, repeats=trial.protocol.repeats[:1])
+    trial = first_repeat(trial)
     results = [run.scores.results[0] for run in tested]
-    chosen = _choose(results, protocol.ap, options)
+    chosen = _choose(results, trial.protocol.ap, options)
     every = tuple(query for queries in chosen.values() for query in queries)
-    lists = {run.name: _lists(run, protocol, every, options.top) for run in runs}
-    repeat, names, cameras = protocol.repeats[0], trial.identity_names(), trial.camera_names()
+
+    def picture(row: int) -> Picture:
+        return pictures.of(row, _LONGEST_SIDE)
+
+    shown = show_queries(runs, results, trial, every, top=options.top, picture=picture)
+    by_query = dict(zip(every, shown, strict=True))
+    cameras = trial.camera_names()
     sections = []
     for which, queries in chosen.items():
-        shown = []
-        for query in queries:
-            row = int(repeat.query[query])
-            precisions = {
-                run.name: float(getattr(result, f"ap_{protocol.ap}")[query])
-                for run, result in zip(tested, results, strict=True)
-            }
-            shown.append(
-                ShownQuery(
-                    identity=names[row],
-                    camera=cameras[row],
-                    picture=pictures.of(row, _LONGEST_SIDE),
-                    lists={name: own[query] for name, own in lists.items()},
-                    precisions=precisions,
-                )
-            )
-        needed = {
-            hit.row
-            for query in shown
-            for ranked in query.lists.values()
-            for hit in (*ranked.hits, ranked.first)
-        }
-        rows = {row: int(repeat.gallery[row]) for row in sorted(needed)}
-        gallery = {row: pictures.of(own, _LONGEST_SIDE) for row, own in rows.items()}
-        seen_by = {row: cameras[own] for row, own in rows.items()}
-        sections.append(RankSection(which, tuple(shown), gallery, seen_by, options.top))
+        in_section = tuple(by_query[query] for query in queries)
+        rows = gallery_rows(in_section, trial)
+        gallery = {row: picture(image) for row, image in rows.items()}
+        seen_by = {row: cameras[image] for row, image in rows.items()}
+        sections.append(RankSection(which, in_section, gallery, seen_by, options.top))
     return tuple(sections)
 
 
@@ -84,30 +66,14 @@ def _choose(
 ) -> Mapping[str, tuple[int, ...]]:
     """Choose queries of each section, none twice; sections without any are left out."""
     taken: set[int] = set()
-    found: dict[str, tuple[int, ...]] = {}
+    chosen: dict[str, tuple[int, ...]] = {}
     for which in ("worst", "best", "median"):
         # More than are needed, so that enough remain once others' are gone.
         many = choose_queries(results, which, 3 * options.queries, ap=ap, seed=options.seed)
-        own = [query for query in many if query not in taken]
+        free = [query for query in many if query not in taken]
         if which == "median":
-            start = max(0, (len(own) - options.queries) // 2)
-            own = own[start:]
-        found[which] = tuple(own[: options.queries])
-        taken |= set(found[which])
-    return {which: found[which] for which in SECTIONS if found[which]}
-
-
-def _lists(
-    run: TrialRun, protocol: Protocol, chosen: Sequence[int], top: int
-) -> dict[int, RankList]:
-    repeat = protocol.repeats[0]
-    rule, _ = protocol_rule(run.embeddings, protocol, None)
-    found = rank_lists(
-        run.embeddings.select(repeat.query),
-        run.embeddings.select(repeat.gallery),
-        chosen,
-        exclude_camera=rule == "exclude",
-        settings=run.settings,
-        top=top,
-    )
-    return dict(zip(chosen, found, strict=True))
+            start = max(0, (len(free) - options.queries) // 2)
+            free = free[start:]
+        chosen[which] = tuple(free[: options.queries])
+        taken |= set(chosen[which])
+    return {which: chosen[which] for which in SECTIONS if chosen[which]}

@@ -17,7 +17,7 @@ from promptreid.evaluation.verification.verification import Verification
 from promptreid.figures.drawn import Drawn
 from promptreid.figures.layouts.tsne import Points
 from promptreid.figures.photographs import Picture
-from promptreid.figures.ranks_figure import ShownQuery
+from promptreid.figures.shown_queries import ShownQuery
 from promptreid.inference.text_controls.domain_texts import DomainTexts
 from promptreid.inference.text_controls.word_control import WordControl
 from promptreid.runs.run_records import DataRecord, EnvironmentRecord, StatusRecord

@@ -310,7 +310,7 @@ def test_a_wrong_kind_of_pictures_is_refused(request_):
 
 
 def test_no_picture_is_drawn_for_nobody(request_, quick, monkeypatch):
-    monkeypatch.setattr("promptreid.training.run.final_scores.drawn_ranks", None)
+    monkeypatch.setattr("promptreid.training.run.final_scores.draw_ranks", None)
     tiny = tuple(override for override in quick if override.startswith("backbone."))
     run = train(replace(request_, recipe="zero-shot", overrides=tiny, track=()), progress=Silent())
     assert run.status().status == "complete"

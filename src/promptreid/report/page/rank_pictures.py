@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promptreid.figures.rank_lists import Hit
-from promptreid.figures.ranks_figure import ShownQuery
+from promptreid.figures.shown_queries import ShownQuery
 from promptreid.report.content import RankSection
 from promptreid.report.page.album import Album, Shown
 from promptreid.report.page.number_words import cosine, percent

@@ -11,7 +11,7 @@ from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scores import Scores
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.uncertainty.training_gain import training_worth
-from promptreid.figures.draw_scores import drawn_ranks
+from promptreid.figures.draw_scores import draw_ranks
 from promptreid.inference.attributes import classify_attributes
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.score_data import score_data, tested_rows
@@ -132,7 +132,7 @@ def _show_ranks(
 ) -> None:
     """Pass a picture of the worst queries on; a run does not fail for want of a picture."""
     try:
-        drawn = drawn_ranks((shown,), Trial.of(dataset), which="worst", pixelate=pixelate)
+        drawn = draw_ranks((shown,), Trial.of(dataset), which="worst", pixelate=pixelate)
     except PromptReIDError as error:
         progress.message(f"trackers get no rank lists of {dataset.spec}: {error}")
         return

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptreid.cli.figure_options import (
-    check,
-    drawing,
-    embedding_options,
-    loaded,
-    of_embeddings,
-    shown_data,
-    write,
-)
+from promptreid.cli.figures.figure_command import FigureRequest, draws_embeddings
 from promptreid.cli.options import seeded
+
+if TYPE_CHECKING:
+    from promptreid.figures.drawn import Drawn
 
 _IDENTITIES = click.option(
     "--identities",
@@ -28,7 +22,7 @@ _IDENTITIES = click.option(
 
 
 @click.command()
-@of_embeddings
+@draws_embeddings
 @seeded
 @_IDENTITIES
 @click.option(
@@ -37,18 +31,18 @@ _IDENTITIES = click.option(
     help="About the number of neighbours that count.  [default: the root of the number of images, "
     "5 to 30]",
 )
-def tsne(**options: Any) -> None:
+def tsne(request: FigureRequest, **choices: Any) -> Drawn:
     """t-SNE of the same test images under each run, one panel a run, identities in one look.
 
     Below each panel stands the mean distance within identities over that between them, measured in
     the embedding itself. Embeddings are kept by weights and images, so that a second figure is
     quick.
     """
-    _draw("tsne", **options)
+    return _draw("tsne", request, **choices)
 
 
 @click.command()
-@of_embeddings
+@draws_embeddings
 @seeded
 @_IDENTITIES
 @click.option(
@@ -56,56 +50,40 @@ def tsne(**options: Any) -> None:
     type=click.IntRange(2),
     help="How many count as near.  [default: 15, or all there are]",
 )
-def umap(**options: Any) -> None:
+def umap(request: FigureRequest, **choices: Any) -> Drawn:
     """UMAP of the same test images under each run; needs the extra `umap`.
 
     As tsne otherwise. The first call takes several seconds, in which umap-learn compiles itself.
     """
-    _draw("umap", **options)
+    return _draw("umap", request, **choices)
 
 
 @click.command()
-@of_embeddings
+@draws_embeddings
 @seeded
 @_IDENTITIES
-def pca(**options: Any) -> None:
+def pca(request: FigureRequest, **choices: Any) -> Drawn:
     """Principal components of the same test images under each run.
 
     As tsne otherwise; below each panel also stands how much of the variance it shows.
     """
-    _draw("pca", **options)
+    return _draw("pca", request, **choices)
 
 
-def _draw(
-    method: str,
-    *,
-    runs: tuple[Path, ...],
-    spec: str,
-    unreadable: str,
-    out: Path,
-    names: tuple[str, ...],
-    theme: str,
-    device: str | None,
-    cache: Path | None,
-    no_cache: bool,
-    batch_size: int,
-    **choices: Any,
-) -> None:
+def _draw(method: str, request: FigureRequest, **choices: Any) -> Drawn:
     """Draw one layout; the choices are those of `draw_layout`."""
-    check(out, runs, names)
-    with drawing(out):
-        from promptreid.figures.layouts.draw_layout import draw_layout
-        from promptreid.figures.layouts.layouts import check_layout
+    from promptreid.figures.layouts.draw_layout import draw_layout
+    from promptreid.figures.layouts.layouts import check_layout
 
-        check_layout(method)
-        drawn = draw_layout(
-            loaded(runs, names, device),
-            shown_data(spec, unreadable, runs),
-            method=method,
-            **choices,
-            **embedding_options(cache, no_cache=no_cache, batch_size=batch_size, theme=theme),
-        )
-    write(drawn, out)
+    check_layout(method)
+    return draw_layout(
+        request.models(),
+        request.dataset(),
+        method=method,
+        theme=request.theme,
+        **choices,
+        **request.embedding(),
+    )
 
 
 COMMANDS = (tsne, umap, pca)

@@ -1,0 +1,1 @@
+"""The commands of `promptreid figure`, and what all of them share."""
