@@ -7,6 +7,7 @@ train and search on a laptop without a download. Its weights come from `promptre
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -43,6 +44,12 @@ class TinyTokenizer(SimpleTokenizer):
         self.sot_token_id, self.eot_token_id = self.all_special_ids
 
 
+@cache
+def tiny_tokenizer() -> TinyTokenizer:
+    """Return the tokenizer of `tiny`, which is made once, as its vocabulary takes a while."""
+    return TinyTokenizer()
+
+
 def tiny_architecture() -> CLIP:
     """Return the `tiny` model with random weights from the global generator's current state."""
     return CLIP(
@@ -68,4 +75,4 @@ def build_tiny(*, seed: int = 0) -> tuple[CLIP, TinyTokenizer, Preprocess]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = tiny_architecture()
-    return model.eval(), TinyTokenizer(), NATIVE
+    return model.eval(), tiny_tokenizer(), NATIVE

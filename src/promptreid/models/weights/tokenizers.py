@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from promptreid.errors import ConfigError, ModelError
 from promptreid.models.weights.architecture import TINY, Architecture
-from promptreid.models.weights.tiny import TinyTokenizer
+from promptreid.models.weights.tiny import tiny_tokenizer
 from promptreid.models.weights.tokenizer_json import JsonTokenizer
 
 
@@ -60,7 +62,7 @@ def find_tokenizer(architecture: Architecture, source: str | Path | None = None)
         ModelError: The file is missing or unreadable, or the `tokenizers` package is.
     """
     if architecture.name == TINY:
-        return TinyTokenizer()
+        return tiny_tokenizer()
     text = architecture.config["text_cfg"]
     context_length = text.get("context_length", 77)
     options = text.get("tokenizer_kwargs") or {}
@@ -73,7 +75,13 @@ def find_tokenizer(architecture: Architecture, source: str | Path | None = None)
         )
     if text.get("hf_tokenizer_name"):
         return AbsentTokenizer(architecture.name, context_length)
-    return SimpleTokenizer(context_length=context_length, **options)
+    return _openclip_tokenizer(context_length, json.dumps(options, sort_keys=True))
+
+
+@cache
+def _openclip_tokenizer(context_length: int, options: str) -> SimpleTokenizer:
+    """Return OpenCLIP's tokenizer, which is made once, as its vocabulary takes a while."""
+    return SimpleTokenizer(context_length=context_length, **json.loads(options))
 
 
 def describe_tokenizer(tokenizer: Tokenizer) -> dict[str, Any] | None:
