@@ -32,11 +32,12 @@ from promptreid.config.schema import Recipe
 from promptreid.data.augment.pipeline import Augment
 from promptreid.data.batches.loading import TestLoader, TrainLoader
 from promptreid.data.batches.samplers import Uniform
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.data.images.decode import read_image
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import CLIP_MEAN, CLIP_STD, HALF, IMAGENET_MEAN, Preprocess
 from promptreid.data.images.transforms import normalize, resize
+from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.protocol import Repeat
 from promptreid.evaluation.embeddings.embeddings import Embeddings

@@ -34,8 +34,6 @@ RENDERING = {
 """Modules that may render pictures."""
 
 CIRCLES = {
-    "promptreid.data.dataset",
-    "promptreid.data.manifest.manifest",
     "promptreid.evaluation.embeddings.embedding_checks",
     "promptreid.sweep.comparison",
 }

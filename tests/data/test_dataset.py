@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from promptreid.data import readers
-from promptreid.data.dataset import data_options, load_data
+from promptreid.data.load_data import data_options, load_data
 from promptreid.data.reader_registry import READERS, reader_entry
 from promptreid.data.readers.reader_options import ReaderOptions
 from promptreid.errors import ConfigError, DataError
@@ -114,7 +114,7 @@ def test_reading_does_not_import_torch(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     code = (
-        "import sys; from promptreid.data.dataset import load_data;"
+        "import sys; from promptreid.data.load_data import load_data;"
         "from promptreid.data.inspection.inspect import inspect_data;"
         "import promptreid.data.splits.validation;"
         f"inspect_data(load_data('folder:{tmp_path}'), check_images=False);"

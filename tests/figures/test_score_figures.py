@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.evaluation.verification.pair_ranks import Histogram

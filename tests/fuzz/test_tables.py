@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.data.inspection.inspect import inspect_data, render_text
-from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.load_data import load_data
+from promptreid.data.manifest.manifest_files import read_manifest, write_manifest
 
 NAMES = [f"im/{person}_{number}.png" for person in "abcd" for number in range(4)]
 CSV = "path,identity,camera,split,breed\n" + "".join(
@@ -129,19 +130,19 @@ def test_boxes_of_any_numbers(folder, data):
 @given(st.one_of(damaged_text(CSV), damaged(CSV.encode())))
 def test_damaged_manifests(folder, content):
     (folder / "m.csv").write_bytes(content)
-    survives(lambda: Manifest.from_csv(folder / "m.csv"))
+    survives(lambda: read_manifest(folder / "m.csv"))
 
 
 def test_damaged_parquet(folder, tmp_path):
     (folder / "whole.csv").write_text(CSV)
     path = tmp_path / "m.parquet"
-    load_data(f"csv:{folder / 'whole.csv'}").manifest.to_parquet(path)
+    write_manifest(load_data(f"csv:{folder / 'whole.csv'}").manifest, path)
     whole = path.read_bytes()
 
     @fuzz(60)
     @given(damaged(whole))
     def check(content):
         path.write_bytes(content)
-        survives(lambda: Manifest.from_parquet(path))
+        survives(lambda: read_manifest(path))
 
     check()

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from promptreid.data.dataset import load_data
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.images.transforms import normalize
+from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.errors import ConfigError, DataError
 from promptreid.inference.attributes import (

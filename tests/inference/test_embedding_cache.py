@@ -5,8 +5,8 @@ import pytest
 import torch
 from small_models import small_backbone
 
-from promptreid.data.dataset import load_data
 from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.load_data import load_data
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.inference import embedding_cache as cache
 from promptreid.inference.embedder import Embedder

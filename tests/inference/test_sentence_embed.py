@@ -12,7 +12,8 @@ from torch import Tensor
 import promptreid
 from promptreid.cli.main import cli
 from promptreid.config.recipes import load_recipe
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
+from promptreid.data.load_data import load_data
 from promptreid.errors import ConfigError, EvaluationError
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.inference.attributes import project_images, value_texts

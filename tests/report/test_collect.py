@@ -8,8 +8,8 @@ from run_records import data_of, environment_record
 from small_models import RESNET, VIT, small_backbone
 
 from promptreid.config.recipes import load_recipe
-from promptreid.data.dataset import load_data
 from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.load_data import load_data
 from promptreid.errors import ConfigError, EvaluationError, RunError
 from promptreid.evaluation.further import FurtherScores, further_scores
 from promptreid.figures.selection import pick_identities
@@ -261,7 +261,7 @@ def test_missing_runs_and_data_without_queries(runs, table, crops, tmp_path, mon
 
 
 def selection_of(table):
-    from promptreid.data.dataset import load_data
+    from promptreid.data.load_data import load_data
 
     return pick_identities(load_data(table), identities=4)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
+from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
 from promptreid.errors import ConfigError, EvaluationError

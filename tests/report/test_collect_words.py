@@ -7,7 +7,7 @@ import pytest
 from run_records import data_of, environment_record, make_run, result_of
 
 from promptreid.config.recipes import load_recipe
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.errors import EvaluationError, RunError
 from promptreid.evaluation.uncertainty.intervals import Difference
 from promptreid.evaluation.uncertainty.training_gain import METRICS, Gain, Worth

@@ -21,8 +21,9 @@ from small_models import VIT, small_backbone
 
 from promptreid.cli.score_table import own_data
 from promptreid.config.recipes import load_recipe
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.load_data import load_data
 from promptreid.errors import PromptReIDError
 from promptreid.inference.embedder import load
 from promptreid.models.checkpoint import load_training, save_model

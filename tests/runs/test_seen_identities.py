@@ -7,7 +7,7 @@ import pytest
 from run_records import environment_record
 
 from promptreid.config.recipes import load_recipe
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.errors import RunError
 from promptreid.runs.run_data import check_same_data, data_record, found_spec
 from promptreid.runs.run_folder import RunFolder

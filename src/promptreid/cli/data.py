@@ -24,7 +24,7 @@ def data() -> None:
 @data.command("list")
 def list_command() -> None:
     """List the data sets that can be read, and the options of each."""
-    from promptreid.data.dataset import data_options
+    from promptreid.data.load_data import data_options
     from promptreid.data.reader_registry import READERS
 
     for name, entry in READERS.items():
@@ -64,8 +64,8 @@ def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> No
     progress = reporter()
     progress.message(f"reading {spec}")
     with progress.doing(f"reading {spec}" if quick else f"looking at the images of {spec}"):
-        from promptreid.data.dataset import load_data
         from promptreid.data.inspection.inspect import inspect_data, render_text
+        from promptreid.data.load_data import load_data
 
         found = inspect_data(load_data(spec), check_images=not quick)
     if not json_out.to_standard_output:

@@ -161,7 +161,7 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
 
 def _check_data(chosen: Sequence[PlannedRun]) -> None:
     """Read the data sets of the runs that have something left to do, before any of them trains."""
-    from promptreid.data.dataset import load_data
+    from promptreid.data.load_data import load_data
     from promptreid.sweep.run_state import state_of
 
     open_runs = [run for run in chosen if state_of(run).kind in ("new", "unfinished")]

@@ -23,12 +23,12 @@ def place_labels(places: Iterable[Place]) -> dict[Place, str]:
         place: next(
             (
                 form
-                for form in own
+                for form in candidates
                 if not any(form in others for other, others in forms.items() if other != place)
             ),
-            own[-1],
+            candidates[-1],
         )
-        for place, own in forms.items()
+        for place, candidates in forms.items()
     }
 
 
@@ -36,7 +36,7 @@ def label_of(place: Place, labels: Iterable[str]) -> str | None:
     """Find a data set again among labels that `place_labels` gave.
 
     Args:
-        place: Its name and folder.
+        place: Name and folder of the data set.
         labels: Those given.
 
     Returns:

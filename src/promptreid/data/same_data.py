@@ -12,7 +12,7 @@ from promptreid.data.data_set_names import Place
 from promptreid.data.data_spec import parse_spec
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.boxes import ImageSource
-from promptreid.data.manifest.manifest import TEST_SPLITS, TRAINING_SPLITS
+from promptreid.data.manifest.sample_columns import TEST_SPLITS, TRAINING_SPLITS
 from promptreid.errors import DataError
 from promptreid.files import full_path
 
@@ -22,9 +22,9 @@ class DataSource:
     """A data set by name.
 
     Attributes:
-        name: Of its manifest, such as "market1501" or "hands11k-dorsal_right".
+        name: Name of its manifest, such as "market1501" or "hands11k-dorsal_right".
         root: Absolute folder or file; of a table with the option root, that too.
-        options: As written behind the `?` of its spec; empty for none.
+        options: What stands behind the `?` of its spec; empty for none.
         all_images: Whether its test images train too.
     """
 
@@ -43,8 +43,8 @@ def source_of(spec: str, name: str) -> DataSource:
     """Name a data set.
 
     Args:
-        spec: As it was loaded by.
-        name: Of its manifest.
+        spec: The name that the data set was loaded by.
+        name: Name of its manifest.
     """
     parsed = parse_spec(spec)
     root = str(full_path(parsed.root))

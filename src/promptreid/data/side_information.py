@@ -49,7 +49,7 @@ def table_rows(values: Iterable[Side | None], table: Sequence[Side]) -> NDArray[
     """Map names to rows of a side-information table.
 
     Args:
-        values: Of each image; None and "" where unknown.
+        values: Value of each image; None and "" where unknown.
         table: What each row of the table was trained for.
 
     Returns:
@@ -100,8 +100,8 @@ def named_rows(values: Sequence[object], table: Sequence[Side], column: str) -> 
     """Find rows for what a user names in Python.
 
     Args:
-        values: Of each image: a name or a number; or a pair of data set and name, which is needed
-            where several data sets of the table have the name. None where unknown.
+        values: Value of each image: a name or a number; or a pair of data set and name, which is
+            needed where several data sets of the table have the name. None where unknown.
         table: What each row of the table was trained for.
         column: "camera" or "view", for the message.
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptreid.config.scoring import EvaluationConfig
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
+from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.protocol import Protocol
 from promptreid.errors import EvaluationError

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest.manifest import TRAINING_SPLITS
+from promptreid.data.manifest.sample_columns import TRAINING_SPLITS
 from promptreid.data.same_data import DataSource, source_of
 from promptreid.data.splits.redraw import keep_trained
 from promptreid.errors import RunError

@@ -201,7 +201,7 @@ def soft_shadow(mask: Array, radius: float, shift: Point, *, shrink: int = 4) ->
 
     Args:
         mask: (height, width) in 0..1.
-        radius: Of the blur, in pixels.
+        radius: Radius of the blur in pixels.
         shift: How far the shadow falls (right, down), in pixels. What comes in from beyond the
             frame repeats the frame's edge.
         shrink: How much coarser the grid is.

@@ -137,9 +137,9 @@ class TestDraws:
         monkeypatch.setattr(
             policies,
             "_draw",
-            lambda space, level, *_: seen.append(level) or policies.Plan(level, level),
+            lambda space, level, *_: seen.append(level) or policies.OperationPlan(level, level),
         )
-        monkeypatch.setattr(policies.Plan, "run", lambda self, batch: batch)
+        monkeypatch.setattr(policies.OperationPlan, "run", lambda self, batch: batch)
         policy(pixels(4000, (1, 1)), PolicyConfig(name="trivialaugment"), generator())
         counts = torch.bincount((seen[0][0] * 30).round().long(), minlength=31)
         assert len(counts) == 31

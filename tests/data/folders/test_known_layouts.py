@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.dataset import load_data
 from promptreid.data.folders.known_layouts import LAYOUTS, reader_of
+from promptreid.data.load_data import load_data
 from promptreid.data.reader_registry import READERS
 from promptreid.errors import DataError
 

@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_models import small_backbone
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.data.images.boxes import Box, ImageSource, parse_box
 from promptreid.data.images.decode import read_image
 from promptreid.data.images.image_files import UnreadableImage
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.images.readable import only_readable
 from promptreid.data.inspection.inspect import inspect_data
+from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.data.manifest.manifest_files import read_manifest
 from promptreid.data.same_data import check_distinct
 from promptreid.data.splits.train_on_all import train_on_all
 from promptreid.data.splits.unseen import check_unseen
@@ -171,7 +173,7 @@ def test_a_damaged_box_in_a_saved_manifest(tmp_path: Path, cell: str) -> None:
         f'path,identity,camera,view,domain,split,box_xywh\na.png,1,,,d,train,"{cell}"\n'
     )
     with pytest.raises(DataError, match=r"saved.csv: box_xywh of row 1 is .*, no box as \[left"):
-        Manifest.from_csv(file)
+        read_manifest(file)
 
 
 def test_one_picture_trains_and_is_tested_in_different_boxes(

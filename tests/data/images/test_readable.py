@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from promptreid.data.dataset import load_data
 from promptreid.data.images.readable import load_readable
 from promptreid.data.inspection.inspect import inspect_data
+from promptreid.data.load_data import load_data
 from promptreid.errors import DataError
 from promptreid.progress import Silent
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.data.images.decode import read_image
 from promptreid.data.images.image_files import UnreadableImage
 from promptreid.data.inspection.file_checks import why_unreadable
 from promptreid.data.inspection.inspect import inspect_data, render_text
+from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
 

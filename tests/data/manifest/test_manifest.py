@@ -8,12 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptreid.data.manifest.manifest import (
-    SPLITS,
-    Manifest,
-    Sample,
-    TrainingManifest,
-)
+from promptreid.data.manifest.manifest import Manifest, Sample, TrainingManifest
+from promptreid.data.manifest.sample_columns import SPLITS
 from promptreid.errors import DataError
 
 

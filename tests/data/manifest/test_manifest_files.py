@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptreid.data.dataset import load_data
-from promptreid.data.manifest.manifest import CORE_COLUMNS, Manifest, Sample
+from promptreid.data.load_data import load_data
+from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.data.manifest.manifest_files import read_manifest, write_manifest
+from promptreid.data.manifest.sample_columns import CORE_COLUMNS
 from promptreid.errors import DataError
 
 
@@ -40,7 +42,7 @@ def test_round_trip(manifest: Manifest, tmp_path: Path, kind: str) -> None:
 
 
 def test_csv_has_the_agreed_columns(manifest: Manifest, tmp_path: Path) -> None:
-    manifest.to_csv(tmp_path / "m.csv")
+    write_manifest(manifest, tmp_path / "m.csv")
     lines = (tmp_path / "m.csv").read_text(encoding="utf-8").split("\n")
     assert lines[0] == "path,identity,camera,view,domain,split,note,köln"
     assert lines[-2] == "x/d.jpg,-5,,,odd,gallery,,"
@@ -63,10 +65,10 @@ def test_a_saved_manifest_is_a_csv_data_set(tmp_path: Path) -> None:
             )
         ),
     )
-    manifest.to_csv(tmp_path / "saved.csv")
+    write_manifest(manifest, tmp_path / "saved.csv")
     data = load_data(f"csv:{tmp_path / 'saved.csv'}?root={tmp_path / 'images'}")
     assert data.manifest == manifest
-    manifest.to_csv(tmp_path / "moved.csv", absolute=True)
+    write_manifest(manifest, tmp_path / "moved.csv", absolute=True)
     moved = load_data(f"csv:{tmp_path / 'moved.csv'}").manifest
     assert moved.path(2) == tmp_path / "images/c.jpg"
     assert moved.identities == manifest.identities
@@ -74,7 +76,7 @@ def test_a_saved_manifest_is_a_csv_data_set(tmp_path: Path) -> None:
 
 def test_nothing_half_written(manifest: Manifest, tmp_path: Path, monkeypatch) -> None:
     file = tmp_path / "m.csv"
-    manifest.to_csv(file)
+    write_manifest(manifest, file)
     before = file.read_bytes()
 
     def full(self: Path, target: Path) -> None:
@@ -82,20 +84,20 @@ def test_nothing_half_written(manifest: Manifest, tmp_path: Path, monkeypatch) -
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(DataError, match=r"m.csv cannot be written: No space left on device"):
-        manifest.select([0]).to_csv(file)
+        write_manifest(manifest.select([0]), file)
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]
 
 
 def test_no_folder_to_write_to(manifest: Manifest, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be written: No such file"):
-        manifest.to_csv(tmp_path / "absent/m.csv")
+        write_manifest(manifest, tmp_path / "absent/m.csv")
 
 
 def test_parquet_without_pyarrow(manifest: Manifest, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DataError, match=r"pip install 'promptreid\[parquet\]', or use CSV"):
-        manifest.to_parquet(tmp_path / "m.parquet")
+        write_manifest(manifest, tmp_path / "m.parquet")
 
 
 @pytest.mark.parametrize(("column", "cell"), [("path", 7), ("domain", None), ("age", 3.5)])
@@ -105,24 +107,24 @@ def test_parquet_that_holds_no_text(tmp_path: Path, column: str, cell: object) -
     row |= {"camera": None, "view": None, column: cell}
     arrow.parquet.write_table(arrow.Table.from_pylist([row]), tmp_path / "m.parquet")
     with pytest.raises(DataError, match=rf"{column} of row 1 is .*{cell}.*, not text"):
-        Manifest.from_parquet(tmp_path / "m.parquet")
+        read_manifest(tmp_path / "m.parquet")
 
 
 def test_parquet_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "m.parquet").write_text("no")
     with pytest.raises(DataError, match=r"cannot be read as Parquet"):
-        Manifest.from_parquet(tmp_path / "m.parquet")
+        read_manifest(tmp_path / "m.parquet")
     with pytest.raises(DataError, match=r"cannot be read as Parquet"):
-        Manifest.from_parquet(tmp_path / "absent.parquet")
+        read_manifest(tmp_path / "absent.parquet")
 
 
 def test_strict_reading_names_what_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("path,identity\na,1\n")
     with pytest.raises(DataError, match=r"lacks the columns camera, view, domain, split"):
-        Manifest.from_csv(file)
+        read_manifest(file)
     with pytest.raises(DataError, match=r"cannot be read: No such file"):
-        Manifest.from_csv(tmp_path / "absent.csv")
+        read_manifest(tmp_path / "absent.csv")
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -160,19 +162,19 @@ def test_any_manifest_comes_back(
             for number, (part, identity, domain, camera) in enumerate(rows)
         ),
     )
-    manifest.to_csv(folder / "any.csv")
-    assert Manifest.from_csv(folder / "any.csv") == manifest
+    write_manifest(manifest, folder / "any.csv")
+    assert read_manifest(folder / "any.csv") == manifest
 
 
 def test_names_that_are_no_text_come_back(tmp_path: Path) -> None:
     manifest = Manifest.of("odd", tmp_path, [Sample("a\udce9\udcff.jpg", "1", "train")])
-    manifest.to_csv(tmp_path / "odd.csv")
+    write_manifest(manifest, tmp_path / "odd.csv")
     assert b"a\xe9\xff.jpg" in (tmp_path / "odd.csv").read_bytes()
-    assert Manifest.from_csv(tmp_path / "odd.csv") == manifest
+    assert read_manifest(tmp_path / "odd.csv") == manifest
     half = Manifest.of("odd", tmp_path, [Sample("a\ud800.jpg", "1", "train")])
     with pytest.raises(DataError, match=r"odd.csv cannot be written: .* no text file can hold"):
-        half.to_csv(tmp_path / "odd.csv")
-    assert Manifest.from_csv(tmp_path / "odd.csv") == manifest
+        write_manifest(half, tmp_path / "odd.csv")
+    assert read_manifest(tmp_path / "odd.csv") == manifest
 
 
 def test_a_saved_manifest_is_checked_like_any_table(tmp_path: Path) -> None:
@@ -185,6 +187,6 @@ def test_a_saved_manifest_is_checked_like_any_table(tmp_path: Path) -> None:
     ):
         file.write_text(text)
         with pytest.raises(DataError, match=words):
-            Manifest.from_csv(file)
+            read_manifest(file)
     file.write_text(f"{head}\na,1,,,d,train\n".replace(",", ";"))
-    assert Manifest.from_csv(file).paths == ("a",)
+    assert read_manifest(file).paths == ("a",)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.dataset import load_data
 from promptreid.data.inspection.inspect import inspect_data
+from promptreid.data.load_data import load_data
 from promptreid.errors import ConfigError, DataError
 
 

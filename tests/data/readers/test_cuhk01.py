@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.errors import DataError
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.errors import DataError
 
 # name -> role; person 1_002 was seen by one camera only

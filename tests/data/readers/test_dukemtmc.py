@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 
 NAMES = (
     "bounding_box_train/0001_c2_f0046182.jpg",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.dataset import load_data
 from promptreid.data.inspection.inspect import inspect_data
+from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.errors import DataError
 

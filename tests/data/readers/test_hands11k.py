@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
+from promptreid.data.load_data import load_data
 from promptreid.data.splits.validation import make_validation
 from promptreid.errors import DataError
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.data.inspection.inspect import inspect_data
+from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.data.manifest.manifest_files import write_manifest
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.splits.validation import make_validation
 from promptreid.errors import DataError
@@ -200,8 +202,8 @@ def test_only_a_closed_protocol_has_training_images_in_its_gallery() -> None:
 
 def test_a_closed_manifest_comes_back(tmp_path: Path) -> None:
     manifest = closed(table(tmp_path)).manifest
-    manifest.to_csv(tmp_path / "again.csv")
-    manifest.to_parquet(tmp_path / "again.parquet")
+    write_manifest(manifest, tmp_path / "again.csv")
+    write_manifest(manifest, tmp_path / "again.parquet")
     for kind in ("csv", "parquet"):
         read = getattr(Manifest, f"from_{kind}")
         assert read(tmp_path / f"again.{kind}", name="herd", closed=True) == manifest

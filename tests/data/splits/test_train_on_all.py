@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from promptreid.data.dataset import DataSet, data_options, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.data.inspection.inspect import inspect_data
+from promptreid.data.load_data import data_options, load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
 from promptreid.data.reader_registry import READERS

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
+from promptreid.data.load_data import load_data
 from promptreid.data.splits.unseen import check_unseen
 from promptreid.errors import DataError
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.dataset import load_data
 from promptreid.data.images.boxes import Box
+from promptreid.data.load_data import load_data
 from promptreid.data.tables.box_columns import find_box_columns
 from promptreid.errors import DataError
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from small_models import small_backbone
 
-from promptreid.data.dataset import load_data
 from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.load_data import load_data
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings

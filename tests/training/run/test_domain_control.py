@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.inference.embedder import load
 from promptreid.progress import Silent
 from promptreid.synth.people.people import write_people

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from promptreid.config.recipes import load_recipe
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.losses.states import build_states
 from promptreid.losses.terms import total_loss
 from promptreid.models.prompts.identity_prompt import IdentityPrompt

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from promptreid.config.recipes import load_recipe, recipe_names
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.errors import ConfigError
 from promptreid.models.checkpoint import load_model
 from promptreid.progress import Silent

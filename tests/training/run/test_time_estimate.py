@@ -3,7 +3,7 @@
 import pytest
 
 from promptreid.config.recipes import load_recipe
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.progress import Silent
 from promptreid.progress.whole_work import task_name
 from promptreid.training.run.time_estimate import planned_work

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.data.side_information import camera_rows
 from promptreid.errors import DataError
 from promptreid.training.run.training_data import training_data

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import promptreid
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.data.splits.validation import halves
 from promptreid.evaluation import Embeddings
 from promptreid.evaluation.thresholds.pair_sets import RankScale

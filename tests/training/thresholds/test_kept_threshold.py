@@ -237,7 +237,7 @@ def samples(monkeypatch, *counts):
         name = f"set{number}"
         rows = [Sample(f"{row}.png", str(row), "train") for row in range(count)]
         manifest = Manifest.of(name, "/nowhere", rows).training()
-        made.append(samples_module.Sample(manifest, "auto", "images"))
+        made.append(samples_module.ThresholdSample(manifest, "auto", "images"))
         drawn = np.random.default_rng(number).standard_normal((count, 8)) + number
         vectors[name] = Embeddings.from_vectors(drawn, range(count))
     monkeypatch.setattr(

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import promptreid
-from promptreid.data.dataset import load_data
+from promptreid.data.load_data import load_data
 from promptreid.errors import EvaluationError, RunError, WeightsError
 from promptreid.models.checkpoint import read_metadata
 from promptreid.progress import Silent

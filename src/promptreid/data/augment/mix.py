@@ -86,9 +86,9 @@ def draw_mix(
         boxes *= mixed[:, None]
         weight = 1 - boxes[:, 2] * boxes[:, 3] / (size[0] * size[1])
     weight = torch.where(mixed, weight.float(), 1.0)
-    own = torch.arange(count)
+    unmixed = torch.arange(count)
     # Not `mixed`: a box without area or a weight that rounds to 1 leaves its image clean.
-    return MixDraw(torch.where(weight < 1, partner, own), weight, boxes)
+    return MixDraw(torch.where(weight < 1, partner, unmixed), weight, boxes)
 
 
 def choose(labels: Tensor, wanted: int, generator: Generator) -> Tensor:
@@ -114,9 +114,9 @@ def choose(labels: Tensor, wanted: int, generator: Generator) -> Tensor:
     order = torch.randperm(count, generator=generator)
     same = labels[order][:, None] == labels[order][None, :]
     earlier = same.tril(-1).sum(1)
-    kept = (earlier < 2) & (same.sum(1) >= 2)
+    spared = (earlier < 2) & (same.sum(1) >= 2)
     first = same.int().argmax(1)  # where an identity comes in the random order
-    last_resort = kept * (1 + first)
+    last_resort = spared * (1 + first)
     chosen[order[last_resort.argsort(stable=True)[:wanted]]] = True
     return chosen
 
@@ -126,7 +126,7 @@ def mix_images(images: Tensor, drawn: MixDraw) -> Tensor:
 
     Args:
         images: (B, C, H, W), float32, on any device.
-        drawn: From `draw_mix` of the same batch.
+        drawn: What `draw_mix` gave for the same batch.
 
     Returns:
         New images (B, C, H, W).
@@ -148,8 +148,8 @@ def mixed_labels(labels: Tensor, drawn: MixDraw) -> Mix:
     """Return the labels that go with `mix_images`.
 
     Args:
-        labels: Of the images before mixing, (B,) int64 on the CPU.
-        drawn: From `draw_mix` of the same batch.
+        labels: Labels of the images before mixing, (B,) int64 on the CPU.
+        drawn: What `draw_mix` gave for the same batch.
 
     Returns:
         Labels and weights on the CPU.

@@ -132,8 +132,8 @@ def _blend(batch: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     """Return factor times the image plus 1 - factor times the other, as levels."""
     share = _column(factor, batch)
     # Two products and a sum, never fused: a fused one would be rounded once less on some devices.
-    own, strange = batch * share, other * (1 - share)
-    return _to_levels(own + strange)
+    weighted, strange = batch * share, other * (1 - share)
+    return _to_levels(weighted + strange)
 
 
 def _to_levels(values: Tensor) -> Tensor:

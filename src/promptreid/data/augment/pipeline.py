@@ -152,18 +152,18 @@ def apply(batch: Tensor, preprocess: Preprocess, augment: Augment, generator: Ge
     """
     count, channels, height, width = batch.shape
     device = batch.device
-    own = _Derived(generator)
+    derived = _Derived(generator)
     drawn = draw(count, (height, width), augment, generator)
 
     if augment.crop is not None:
         batch = warp.warp(
-            batch, draw_crops(count, (height, width), augment.crop, own(_CROP)), border="edge"
+            batch, draw_crops(count, (height, width), augment.crop, derived(_CROP)), border="edge"
         )
     batch = transforms.flip(batch, drawn.flip.to(device))
     if augment.pad:
         top, left = drawn.top.to(device), drawn.left.to(device)
         batch = transforms.pad_crop(batch, top, left, pad=augment.pad)
-    batch = _change_pixels(batch, augment, own)
+    batch = _change_pixels(batch, augment, derived)
 
     images = transforms.normalize(batch, preprocess)
 

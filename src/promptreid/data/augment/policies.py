@@ -36,7 +36,7 @@ class OperationPlan:
     Attributes:
         which: Places in `promptreid.data.augment.operations.NAMES`, (S, B) int64: the s-th
             operation of each image. What an image is left alone by is the identity.
-        strength: Likewise, (S, B) float64.
+        strength: Strength of each of these operations, (S, B) float64.
     """
 
     which: Tensor
@@ -119,11 +119,11 @@ def _augmix(batch: Tensor, used: Tensor, config: PolicyConfig, generator: Genera
     if not len(rows):
         return batch
     there = rows.to(batch.device)
-    own = batch[there]
-    total = torch.zeros(own.shape, device=batch.device)
+    originals = batch[there]
+    total = torch.zeros(originals.shape, device=batch.device)
     for place in range(_CHAINS + 1):
         steps = slice((place - 1) * _DEPTH, place * _DEPTH) if place else slice(0)
-        changed = OperationPlan(plan.which[steps, rows], plan.strength[steps, rows]).run(own)
+        changed = OperationPlan(plan.which[steps, rows], plan.strength[steps, rows]).run(originals)
         # A product and a sum, never fused, so that all devices round alike.
         total += changed * weights[place, rows].float().to(batch.device)[:, None, None, None]
     return batch.index_copy(0, there, (total + 0.5).clamp_(0, 255).to(torch.uint8))

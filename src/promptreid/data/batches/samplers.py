@@ -91,15 +91,15 @@ class IdentityBalanced:
         _, first, sizes = np.unique(labels, return_index=True, return_counts=True)
         by_label = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
         self._members = [by_label[i] for i in np.argsort(first)]
-        found = len(self._members)
-        if found < identities:
+        present = len(self._members)
+        if present < identities:
             advice = (
-                f"Set {setting}.identities to at most {found}."
-                if found >= 2
+                f"Set {setting}.identities to at most {present}."
+                if present >= 2
                 else "Training to tell identities apart needs at least 2."
             )
             raise DataError(
-                f"The training images show {_counted(found)}, but each batch asks for "
+                f"The training images show {_counted(present)}, but each batch asks for "
                 f"{identities}. {advice}"
             )
         self._identities = identities
@@ -110,7 +110,7 @@ class IdentityBalanced:
         """Return index arrays (P·K,), the K images of an identity next to each other."""
         rng = np.random.default_rng(derive_seed(self._seed, epoch))
         chunks = [self._chunks(members, rng) for members in self._members]
-        left = np.array([len(own) for own in chunks])
+        left = np.array([len(rows) for rows in chunks])
         batches = []
         while len(available := np.flatnonzero(left)) >= self._identities:
             chosen = rng.choice(available, self._identities, replace=False)

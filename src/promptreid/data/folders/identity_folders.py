@@ -8,7 +8,8 @@ from pathlib import Path
 from promptreid.data.folders.listing import Listing
 from promptreid.data.folders.role_folders import ROLES, refuse_loose_roles, refuse_roles
 from promptreid.data.folders.walk import Walk
-from promptreid.data.manifest.manifest import SPLITS, Sample
+from promptreid.data.manifest.manifest import Sample
+from promptreid.data.manifest.sample_columns import SPLITS
 from promptreid.errors import DataError
 from promptreid.text.lists import counted, few
 
@@ -139,16 +140,16 @@ class IdentityFolders:
         """Say what was not taken."""
         notes = []
         if self._loose:
-            told = counted(len(self._loose), "image lies", "images lie")
-            notes.append(f"{told} outside of identity folders, left out: {few(self._loose)}.")
+            images = counted(len(self._loose), "image lies", "images lie")
+            notes.append(f"{images} outside of identity folders, left out: {few(self._loose)}.")
         if self._nested:
-            told = counted(len(self._nested), "image lies", "images lie")
+            images = counted(len(self._nested), "image lies", "images lie")
             notes.append(
-                f"{told} in folders inside identity folders, left out: {few(self._nested)}. The "
+                f"{images} in folders inside identity folders, left out: {few(self._nested)}. The "
                 "option nested=take takes them."
             )
         if self._beside:
-            told = counted(len(self._beside), "image lies", "images lie")
+            images = counted(len(self._beside), "image lies", "images lie")
             roles = ", ".join(self.roles.values())
-            notes.append(f"{told} in folders beside {roles}, left out: {few(self._beside)}.")
+            notes.append(f"{images} in folders beside {roles}, left out: {few(self._beside)}.")
         return (*notes, *self.walk.notes)

@@ -30,7 +30,7 @@ def present(
         The samples that exist, with paths as the disk spells them, and notes.
 
     Raises:
-        DataError: As `find_listed`.
+        DataError: The same as for `find_listed`.
     """
     paths = [sample.path for sample in samples]
     found, notes = find_listed(paths, root, missing=missing, listed_in=listed_in)
@@ -59,7 +59,7 @@ def find_listed(
         DataError: When images are missing and `missing` is "stop", or when none exists.
     """
     folders = _Folders(root)
-    found: list[tuple[int, str]] = []
+    existing: list[tuple[int, str]] = []
     gone: list[str] = []
     respelled: list[tuple[str, str]] = []
     several: list[str] = []
@@ -70,12 +70,12 @@ def find_listed(
             if folders.several(path):
                 several.append(path)
             continue
-        found.append((row, exact))
+        existing.append((row, exact))
         if exact != path:
             respelled.append((path, exact))
     notes = (_respelled(respelled, len(paths), listed_in),) if respelled else ()
     if not gone:
-        return found, notes
+        return existing, notes
     told = f"{len(gone):,} of {len(paths):,} images listed in {listed_in} are not in {root}"
     alike = ""
     if several:
@@ -83,10 +83,10 @@ def find_listed(
             f" For {len(several):,} of them there are several files whose names differ in letter "
             f"case or Unicode form alone: {few(several)}; write the name as the file has it."
         )
-    if missing == "stop" or not found:
-        hint = "" if not found else " Add the option missing=skip to use only those that exist."
+    if missing == "stop" or not existing:
+        hint = "" if not existing else " Add the option missing=skip to use only those that exist."
         raise DataError(f"{told}: {few(gone)}.{alike}{hint}")
-    return found, (f"{told} and were skipped: {few(gone)}.{alike}", *notes)
+    return existing, (f"{told} and were skipped: {few(gone)}.{alike}", *notes)
 
 
 def unlisted_notes(paths: Iterable[str], root: Path, *, listed_in: str) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def read_market_layout(
     """Read a data set in the layout of Market-1501.
 
     Args:
-        root: Its folder, or the folder above or below.
+        root: Folder of the data set, or the folder above or below it.
         name: Name of the data set.
         same_camera: "exclude" (published) or "keep".
         nested: Where archives put the data below `root`.

@@ -24,8 +24,8 @@ class Box(NamedTuple):
     Attributes:
         left: First column of pixels; negative where the box reaches beyond the picture.
         top: First row of pixels, likewise.
-        width: At least 1.
-        height: At least 1.
+        width: Width in pixels, at least 1.
+        height: Height in pixels, at least 1.
     """
 
     left: int
@@ -61,8 +61,8 @@ class Box(NamedTuple):
         """Return the part of the box that lies in a picture, or None when there is none.
 
         Args:
-            width: Of the picture, in pixels.
-            height: Of the picture, in pixels.
+            width: Width of the picture in pixels.
+            height: Height of the picture in pixels.
         """
         left, top = max(self.left, 0), max(self.top, 0)
         right = min(self.left + self.width, width)

@@ -143,8 +143,8 @@ def readable_indices(
     """Decode every image once and tell the good from the bad, without stopping.
 
     Args:
-        images: As for `ImageStore`.
-        threads: Likewise.
+        images: Where the pixels of each image are, as for `ImageStore`.
+        threads: Threads that decode, as for `ImageStore`.
         counted: Called with the number of images that were checked since the last call.
     """
     clipped: list[int] = []

@@ -17,7 +17,7 @@ class JpegHeader:
 
     Attributes:
         pixels: Height times width of its frame.
-        channels: Of its frame, 1 or 3.
+        channels: Number of colour channels of the frame, 1 or 3.
     """
 
     pixels: int

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.data.images.image_files import UnreadableImage
 from promptreid.data.images.image_store import readable_indices
+from promptreid.data.load_data import load_data
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import DataError
 from promptreid.progress import Progress
@@ -112,12 +113,12 @@ def _only_good(
     progress.message(
         f"skipping {len(bad)} of {len(manifest)} images that cannot be read:\n{listing}"
     )
-    kept = np.asarray(good, dtype=np.int64)
+    rows = np.asarray(good, dtype=np.int64)
     note = f"{len(bad)} of {len(manifest)} images cannot be read and were left out"
     return replace(
         dataset,
-        manifest=manifest.select(kept),
-        protocol=_without(dataset.protocol, kept, len(manifest)),
+        manifest=manifest.select(rows),
+        protocol=_without(dataset.protocol, rows, len(manifest)),
         notes=(*dataset.notes, note),
     )
 
@@ -129,12 +130,12 @@ def _listing(bad: Sequence[UnreadableImage]) -> str:
     return "\n".join(lines)
 
 
-def _without(protocol: Protocol | None, kept: np.ndarray, count: int) -> Protocol | None:
+def _without(protocol: Protocol | None, rows: np.ndarray, count: int) -> Protocol | None:
     """Renumber a protocol's rows after rows were dropped."""
     if protocol is None:
         return None
     position = np.full(count, -1, dtype=np.int64)
-    position[kept] = np.arange(len(kept))
+    position[rows] = np.arange(len(rows))
     repeats = []
     for repeat in protocol.repeats:
         query, gallery = position[repeat.query], position[repeat.gallery]

@@ -25,7 +25,7 @@ def why_not_regular(path: Path) -> str:
     The path is looked up, links included, and nothing is opened.
 
     Args:
-        path: Of a file.
+        path: The file to open.
     """
     try:
         mode = path.stat().st_mode
@@ -44,7 +44,7 @@ def read_regular(path: Path, *, limit: int) -> bytes:
     """Read all bytes of an ordinary file.
 
     Args:
-        path: Of the file.
+        path: The file to read.
         limit: Most bytes that it may have.
 
     Raises:

@@ -17,7 +17,8 @@ from promptreid.data.images.image_files import (
     why_undecodable,
 )
 from promptreid.data.inspection.findings import Duplicate, Unreadable
-from promptreid.data.manifest.manifest import TRAINING_SPLITS, Manifest
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.manifest.sample_columns import TRAINING_SPLITS
 
 
 class FileCheck(NamedTuple):

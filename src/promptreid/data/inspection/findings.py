@@ -11,7 +11,7 @@ class SplitSummary:
     """Counts of one split.
 
     Attributes:
-        split: Its name.
+        split: Name of the split.
         images: Number of images.
         identities: Number of (domain, identity).
         domains: Number of domains.

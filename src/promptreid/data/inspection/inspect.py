@@ -18,9 +18,10 @@ from promptreid.data.inspection.findings import (
     Unreadable,
 )
 from promptreid.data.inspection.inspection_text import render_text
-from promptreid.data.manifest.manifest import SPLITS, Manifest
+from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.name_order import name_numbers, sort_names
 from promptreid.data.manifest.name_spellings import spelling_notes
+from promptreid.data.manifest.sample_columns import SPLITS
 from promptreid.data.protocol import Protocol
 
 __all__ = ["Inspection", "inspect_data", "render_text"]
@@ -160,41 +161,41 @@ def _box_warnings(clipped: Sequence[str], manifest: Manifest) -> list[str]:
 def _warnings(
     manifest: Manifest, protocol: ProtocolSummary | None, duplicates: Sequence[Duplicate]
 ) -> list[str]:
-    found = []
+    warnings = []
     places: dict[tuple[str, tuple[int, ...]], set[str]] = {}
     for image, split in zip(manifest.image_keys(), manifest.splits, strict=True):
         places.setdefault(image, set()).add(split)
     both = [path for (path, _), splits in places.items() if {"query", "gallery"} <= splits]
     if both:
-        found.append(
+        warnings.append(
             f"{len(both):,} files are both query and gallery, e.g. {both[0]}; where the "
             "same-camera rule does not remove them, they find themselves."
         )
     inside = [group for group in duplicates if not group.leak]
     if inside:
-        found.append(
+        warnings.append(
             f"{len(inside):,} groups of files have equal bytes, e.g. {inside[0].paths[:2]}."
         )
     mixed = [group for group in duplicates if len(group.identities) > 1]
     if mixed:
-        found.append(
+        warnings.append(
             f"{len(mixed):,} groups of equal files carry different identities, e.g. "
             f"{mixed[0].paths[:2]} as {mixed[0].identities[:2]}."
         )
     train = manifest.identity_list("train")
     if not train:
-        found.append("There is nothing to train on.")
+        warnings.append("There is nothing to train on.")
     elif len(train) < 2:
-        found.append("Only one training identity: training needs at least two.")
+        warnings.append("Only one training identity: training needs at least two.")
     if protocol is None:
-        found.append("There is nothing to test on.")
+        warnings.append("There is nothing to test on.")
     elif lost := protocol.absent + protocol.same_camera_only:
-        found.append(
+        warnings.append(
             f"{lost:,} of {protocol.total_queries:,} queries can have no match: "
             f"{protocol.absent:,} because their identity is not in the gallery, "
             f"{protocol.same_camera_only:,} because it is there only in the query's own camera."
         )
-    return found
+    return warnings
 
 
 def _problems(
@@ -203,15 +204,15 @@ def _problems(
     unreadable: Sequence[Unreadable],
     duplicates: Sequence[Duplicate],
 ) -> list[str]:
-    found = []
+    problems = []
     if unreadable:
-        found.append(
+        problems.append(
             f"{len(unreadable):,} images cannot be read, e.g. {unreadable[0].path} "
             f"({unreadable[0].reason})."
         )
     leaks = [group for group in duplicates if group.leak]
     if leaks:
-        found.append(
+        problems.append(
             f"{len(leaks):,} files are in both training and test under different names, e.g. "
             f"{leaks[0].paths[:2]}."
         )
@@ -220,7 +221,7 @@ def _problems(
         and protocol.absent + protocol.same_camera_only == protocol.total_queries
     ):
         hint = " Try same_camera=keep." if protocol.same_camera_only else ""
-        found.append(f"No query can have a match.{hint}")
+        problems.append(f"No query can have a match.{hint}")
     if protocol is None and not manifest.indices("train").size:
-        found.append("There is nothing to train on and nothing to test on.")
-    return found
+        problems.append("There is nothing to train on and nothing to test on.")
+    return problems

@@ -83,13 +83,13 @@ def _span(bounds: tuple[int, int]) -> str:
     return f"{low:,}" if low == high else f"{low:,}-{high:,}"
 
 
-def _section(title: str, found: Sequence[str]) -> list[str]:
-    if not found:
+def _section(title: str, findings: Sequence[str]) -> list[str]:
+    if not findings:
         return []
-    more = [f"  … and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
+    more = [f"  … and {len(findings) - SHOWN:,} more"] if len(findings) > SHOWN else []
     return [
         "",
-        f"{title} ({len(found):,})",
-        *(f"  {visible(line)}" for line in found[:SHOWN]),
+        f"{title} ({len(findings):,})",
+        *(f"  {visible(line)}" for line in findings[:SHOWN]),
         *more,
     ]

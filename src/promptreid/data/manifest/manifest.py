@@ -11,27 +11,17 @@ from typing import Self
 
 import numpy as np
 
-from promptreid.data.images.boxes import BOX_COLUMN, Box, ImageSource
-from promptreid.data.manifest.manifest_rules import (
+from promptreid.data.images.boxes import BOX_COLUMN, Box
+from promptreid.data.manifest.manifest_rules import check_manifest
+from promptreid.data.manifest.name_order import sort_names
+from promptreid.data.manifest.sample_columns import (
     CORE_COLUMNS,
     PLURALS,
     SPLITS,
-    TEST_SPLITS,
     TRAINING_SPLITS,
-    check_manifest,
+    SampleColumns,
 )
-from promptreid.data.manifest.name_order import sort_names
 from promptreid.errors import DataError, unknown_name
-
-__all__ = [
-    "CORE_COLUMNS",
-    "SPLITS",
-    "TEST_SPLITS",
-    "TRAINING_SPLITS",
-    "Manifest",
-    "Sample",
-    "TrainingManifest",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,40 +50,14 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """All samples of a data set, column by column, checked when built.
-
-    Attributes:
-        name: Name of the data set ("market1501", "hands11k-dorsal_right").
-        root: Folder that relative paths start from.
-        paths: POSIX paths, relative to `root` or absolute.
-        identities: Names without surrounding space, never empty.
-        cameras: Names likewise, None where unknown.
-        views: Names likewise, None where unknown.
-        domains: Never empty.
-        splits: Each one of `SPLITS`.
-        attributes: Column name to one string per sample, empty where missing.
-        boxes: The part of its picture that each image is, None for all of it; may be left out where
-            all are whole pictures.
-        closed: Test identities may be known from training; images never are.
+class Manifest(SampleColumns):
+    """All samples of a data set, checked when built.
 
     Raises:
         DataError: When columns differ in length, a value is not allowed, an image is listed twice
             in one role, or training and test data share an image or, unless the set is closed, a
             (domain, identity).
     """
-
-    name: str
-    root: Path
-    paths: tuple[str, ...]
-    identities: tuple[str, ...]
-    cameras: tuple[str | None, ...]
-    views: tuple[str | None, ...]
-    domains: tuple[str, ...]
-    splits: tuple[str, ...]
-    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    boxes: tuple[Box | None, ...] = ()
-    closed: bool = False
 
     def __post_init__(self) -> None:
         if not self.boxes:
@@ -108,13 +72,13 @@ class Manifest:
             name: Name of the data set; also the domain of samples without one.
             root: Folder that relative paths start from.
             samples: The rows, in the order to keep.
-            closed: As in the class.
+            closed: Whether test identities may be known from training.
 
         Returns:
             The manifest; attribute columns are the union over all rows.
 
         Raises:
-            DataError: As the class.
+            DataError: The same as for the class.
         """
         rows = list(samples)
         columns = dict.fromkeys(key for row in rows for key in row.attributes)
@@ -132,9 +96,6 @@ class Manifest:
             closed=closed,
         )
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
     def __iter__(self) -> Iterator[Sample]:
         return (self.sample(index) for index in range(len(self)))
 
@@ -151,45 +112,14 @@ class Manifest:
             box=self.boxes[index],
         )
 
-    def path(self, index: int) -> Path:
-        """Return where the picture of one row lies on disk."""
-        return self.root / self.paths[index]
-
-    def image(self, index: int) -> ImageSource:
-        """Return where the pixels of one row are: its file, and which part of it."""
-        return ImageSource(self.path(index), self.boxes[index])
-
-    def image_name(self, index: int) -> str:
-        """Name the image of one row for people: its path, and its box where it has one."""
-        box = self.boxes[index]
-        return self.paths[index] if box is None else f"{self.paths[index]}, box {box}"
-
-    def images(self) -> list[ImageSource]:
-        """Return where the pixels of all rows are."""
-        return [self.image(index) for index in range(len(self))]
-
-    def image_keys(self) -> list[tuple[str, tuple[int, ...]]]:
-        """Return (path, box) of every row: what makes an image; the box is empty for a whole one.
-
-        Keys can be sorted.
-        """
-        return [
-            (path, () if box is None else tuple(box))
-            for path, box in zip(self.paths, self.boxes, strict=True)
-        ]
-
-    def identity_keys(self) -> list[tuple[str, str]]:
-        """Return (domain, identity) of every row: what makes an identity unique."""
-        return list(zip(self.domains, self.identities, strict=True))
-
     def counts(self) -> dict[str, dict[str, int]]:
         """Count the images and identities of each split there is, in the order of the rows."""
         keys = self.identity_keys()
-        found = {}
+        counts = {}
         for split in dict.fromkeys(self.splits):
             rows = self.indices(split)
-            found[split] = {"images": len(rows), "identities": len({keys[row] for row in rows})}
-        return found
+            counts[split] = {"images": len(rows), "identities": len({keys[row] for row in rows})}
+        return counts
 
     def indices(self, *splits: str) -> np.ndarray:
         """Return the rows of some splits, in order, as int64.
@@ -275,46 +205,6 @@ class Manifest:
             digest.update(json.dumps([key, self.attributes[key]]).encode())
         return digest.hexdigest()
 
-    def to_csv(self, path: Path, *, absolute: bool = False) -> None:
-        """Write the table as CSV; see `manifest_io.write_csv`."""
-        from promptreid.data.manifest.manifest_files import write_csv
-
-        write_csv(self, path, absolute=absolute)
-
-    @classmethod
-    def from_csv(
-        cls,
-        path: Path,
-        *,
-        name: str | None = None,
-        root: Path | None = None,
-        closed: bool = False,
-    ) -> Manifest:
-        """Read a table that `to_csv` wrote; see `manifest_io.read_csv`."""
-        from promptreid.data.manifest.manifest_files import read_csv
-
-        return read_csv(path, name=name, root=root, closed=closed)
-
-    def to_parquet(self, path: Path, *, absolute: bool = False) -> None:
-        """Write the table as Parquet; see `manifest_io.write_parquet`."""
-        from promptreid.data.manifest.manifest_files import write_parquet
-
-        write_parquet(self, path, absolute=absolute)
-
-    @classmethod
-    def from_parquet(
-        cls,
-        path: Path,
-        *,
-        name: str | None = None,
-        root: Path | None = None,
-        closed: bool = False,
-    ) -> Manifest:
-        """Read a table that `to_parquet` wrote; see `manifest_io.read_parquet`."""
-        from promptreid.data.manifest.manifest_files import read_parquet
-
-        return read_parquet(path, name=name, root=root, closed=closed)
-
 
 @dataclass(frozen=True)
 class TrainingManifest(Manifest):
@@ -324,7 +214,7 @@ class TrainingManifest(Manifest):
     data, by type and by check.
 
     Raises:
-        DataError: As `Manifest`, and when a row is neither `train` nor `val`.
+        DataError: The same as for `Manifest`, and when a row is neither `train` nor `val`.
     """
 
     def __post_init__(self) -> None:

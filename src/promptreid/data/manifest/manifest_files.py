@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
 from promptreid.data.images.boxes import BOX_COLUMN, Box, parse_box
-from promptreid.data.manifest.manifest import CORE_COLUMNS, Manifest, Sample
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.manifest.sample_columns import CORE_COLUMNS
 from promptreid.data.tables.table_messages import column_list, shown
 from promptreid.data.tables.table_reader import read_table
 from promptreid.errors import DataError
+from promptreid.files import replacing
 
 _TAKEN = (*CORE_COLUMNS, BOX_COLUMN)
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
 
 
-def write_csv(manifest: Manifest, path: Path, *, absolute: bool = False) -> None:
-    """Write a manifest as CSV, whole or not at all.
+def write_manifest(manifest: Manifest, path: Path, *, absolute: bool = False) -> None:
+    """Write a manifest, whole or not at all: as Parquet where the name ends so, else as CSV.
 
     Args:
         manifest: The table.
@@ -28,23 +28,28 @@ def write_csv(manifest: Manifest, path: Path, *, absolute: bool = False) -> None
         absolute: Write absolute image paths, so that the file can be read from any folder.
 
     Raises:
-        DataError: When the file cannot be written.
+        DataError: When the file cannot be written, or pyarrow is needed and not installed.
     """
     columns = _columns(manifest, absolute=absolute)
+    fill = _fill_parquet if _is_parquet(path) else _fill_csv
+    if not path.parent.is_dir():
+        raise DataError(f"{path} cannot be written: there is no folder {path.parent}.")
+    try:
+        with replacing(path) as temporary:
+            fill(temporary, columns)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{path} cannot be written: {shown(str(error.object)[: error.end])} holds a character "
+            "that no text file can hold."
+        ) from error
 
-    def fill(temporary: Path) -> None:
-        # Bytes of file names that are no text are written as they are.
-        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-            stream.write(_line(columns))
-            stream.writelines(_line(row) for row in zip(*columns.values(), strict=True))
 
-    _write_whole(path, fill)
-
-
-def read_csv(
+def read_manifest(
     path: Path, *, name: str | None = None, root: Path | None = None, closed: bool = False
 ) -> Manifest:
-    """Read a manifest that `write_csv` wrote.
+    """Read a manifest that `write_manifest` wrote.
 
     Args:
         path: The file.
@@ -56,69 +61,51 @@ def read_csv(
         The manifest, equal in all rows to what was written.
 
     Raises:
-        DataError: When the file is no such table; the line is named.
+        DataError: When the file is no such table (the line is named), or pyarrow is needed and not
+            installed.
     """
-    table = read_table(path, keys=CORE_COLUMNS, exact=True)
-    _check_core(path, table.columns)
-    boxes = _boxes(path, table.columns)
-    return Manifest.of(
-        name or path.stem,
-        root or path.parent,
-        (
-            Sample(
-                path=table.columns["path"][row],
-                identity=table.columns["identity"][row],
-                split=table.columns["split"][row],
-                camera=table.columns["camera"][row] or None,
-                view=table.columns["view"][row] or None,
-                domain=table.columns["domain"][row],
-                attributes={
-                    key: cells[row] for key, cells in table.columns.items() if key not in _TAKEN
-                },
-                box=boxes[row] if boxes else None,
-            )
-            for row in range(len(table.lines))
-        ),
+    columns = _read_parquet(path) if _is_parquet(path) else _read_csv(path)
+    boxes = _boxes(path, columns)
+    name = name or path.stem
+    return Manifest(
+        name=name,
+        root=root or path.parent,
+        paths=tuple(columns["path"]),
+        identities=tuple(columns["identity"]),
+        cameras=tuple(camera or None for camera in columns["camera"]),
+        views=tuple(view or None for view in columns["view"]),
+        domains=tuple(domain or name for domain in columns["domain"]),
+        splits=tuple(columns["split"]),
+        attributes={key: tuple(cells) for key, cells in columns.items() if key not in _TAKEN},
+        boxes=tuple(boxes),
         closed=closed,
     )
 
 
-def write_parquet(manifest: Manifest, path: Path, *, absolute: bool = False) -> None:
-    """Write a manifest as Parquet, whole or not at all.
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"
 
-    Args:
-        manifest: The table.
-        path: File to write; its folder must exist.
-        absolute: Write absolute image paths, so that the file can be read from any folder.
 
-    Raises:
-        DataError: When the file cannot be written or pyarrow is not installed.
-    """
+def _fill_csv(temporary: Path, columns: Mapping[str, Sequence[str | None]]) -> None:
+    # Bytes of file names that are no text are written as they are.
+    with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(_line(columns))
+        stream.writelines(_line(row) for row in zip(*columns.values(), strict=True))
+
+
+def _fill_parquet(temporary: Path, columns: Mapping[str, Sequence[str | None]]) -> None:
     arrow, parquet = _pyarrow()
-    columns = {
-        key: arrow.array(cells, arrow.string())
-        for key, cells in _columns(manifest, absolute=absolute).items()
-    }
-    _write_whole(path, lambda temporary: parquet.write_table(arrow.table(columns), temporary))
+    arrays = {key: arrow.array(cells, arrow.string()) for key, cells in columns.items()}
+    parquet.write_table(arrow.table(arrays), temporary)
 
 
-def read_parquet(
-    path: Path, *, name: str | None = None, root: Path | None = None, closed: bool = False
-) -> Manifest:
-    """Read a manifest that `write_parquet` wrote.
+def _read_csv(path: Path) -> Mapping[str, Sequence[str]]:
+    table = read_table(path, keys=CORE_COLUMNS, exact=True)
+    _check_core(path, table.columns)
+    return table.columns
 
-    Args:
-        path: The file.
-        name: Name of the manifest; the file's stem when not given.
-        root: Folder that relative image paths start from; the file's folder when not given.
-        closed: Test identities may be known from training.
 
-    Returns:
-        The manifest, equal in all rows to what was written.
-
-    Raises:
-        DataError: When the file is no such table or pyarrow is not installed.
-    """
+def _read_parquet(path: Path) -> Mapping[str, Sequence[str]]:
     arrow, parquet = _pyarrow()
     try:
         columns = parquet.read_table(path).to_pydict()
@@ -126,19 +113,7 @@ def read_parquet(
         raise DataError(f"{path} cannot be read as Parquet: {error}.") from error
     _check_core(path, columns)
     _check_text(path, columns)
-    return Manifest(
-        name=name or path.stem,
-        root=root or path.parent,
-        paths=tuple(columns["path"]),
-        identities=tuple(columns["identity"]),
-        cameras=tuple(columns["camera"]),
-        views=tuple(columns["view"]),
-        domains=tuple(columns["domain"]),
-        splits=tuple(columns["split"]),
-        attributes={key: tuple(cells) for key, cells in columns.items() if key not in _TAKEN},
-        boxes=tuple(_boxes(path, columns)),
-        closed=closed,
-    )
+    return columns
 
 
 def _line(cells: Iterable[str | None]) -> str:
@@ -210,27 +185,3 @@ def _pyarrow() -> tuple[ModuleType, ModuleType]:
             "Parquet files need pyarrow: pip install 'promptreid[parquet]', or use CSV."
         ) from error
     return pyarrow, pyarrow.parquet
-
-
-def _write_whole(path: Path, fill: Callable[[Path], None]) -> None:
-    try:
-        with _replacing(path) as temporary:
-            fill(temporary)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"{path} cannot be written: {shown(str(error.object)[: error.end])} holds a character "
-            "that no text file can hold."
-        ) from error
-
-
-@contextmanager
-def _replacing(path: Path) -> Generator[Path]:
-    """Yield a temporary neighbour that takes the place of `path` when all went well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,69 +1,52 @@
-"""What a manifest may hold: splits, columns, and the rule that training never sees test data."""
+"""What a manifest may hold, and the rule that training never sees test data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from promptreid.data.images.boxes import BOX_COLUMN
+from promptreid.data.manifest.sample_columns import (
+    CORE_COLUMNS,
+    PLURALS,
+    SPLITS,
+    TEST_SPLITS,
+    TRAINING_SPLITS,
+    SampleColumns,
+)
 from promptreid.errors import DataError
 
-if TYPE_CHECKING:
-    from promptreid.data.manifest.manifest import Manifest
 
-SPLITS = ("train", "val", "query", "gallery", "test", "distractor")
-"""Roles of a sample.
-
-`train` learns. `val` selects (its identities are those of train, or held out of train).
-`query` and `gallery` are fixed test roles. `test` images get their role from the protocol, per
-repeat. `distractor` images are gallery-only images of other subjects.
-"""
-
-TRAINING_SPLITS = ("train", "val")
-TEST_SPLITS = ("query", "gallery", "test")
-CORE_COLUMNS = ("path", "identity", "camera", "view", "domain", "split")
-PLURALS = {
-    "path": "paths",
-    "identity": "identities",
-    "camera": "cameras",
-    "view": "views",
-    "domain": "domains",
-    "split": "splits",
-}
-"""Column of the table to field of `Manifest`."""
-
-
-def check_manifest(manifest: Manifest) -> None:
+def check_manifest(table: SampleColumns) -> None:
     """Check everything that a manifest promises.
 
     Args:
-        manifest: The table.
+        table: The columns.
 
     Raises:
         DataError: When columns differ in length, a value is not allowed, an image is listed twice
             in one role, or training and test data share an image or, unless the set is closed, a
             (domain, identity).
     """
-    _check_lengths(manifest)
-    _check_values(manifest)
-    _check_paths(manifest)
-    _check_leaks(manifest)
+    _check_lengths(table)
+    _check_values(table)
+    _check_paths(table)
+    _check_leaks(table)
 
 
-def _check_lengths(manifest: Manifest) -> None:
-    count = len(manifest.paths)
+def _check_lengths(table: SampleColumns) -> None:
+    count = len(table.paths)
     if count == 0:
-        raise DataError(f"Data set {manifest.name!r} has no samples.")
-    lengths = {name: len(getattr(manifest, name)) for name in PLURALS.values()}
-    lengths["boxes"] = len(manifest.boxes)
-    lengths |= {f"attribute {key!r}": len(column) for key, column in manifest.attributes.items()}
+        raise DataError(f"Data set {table.name!r} has no samples.")
+    lengths = {name: len(getattr(table, name)) for name in PLURALS.values()}
+    lengths["boxes"] = len(table.boxes)
+    lengths |= {f"attribute {key!r}": len(column) for key, column in table.attributes.items()}
     wrong = [f"{name} has {length}" for name, length in lengths.items() if length != count]
     if wrong:
         raise DataError(
             f"All columns need {count} values, one for each path, but {', '.join(wrong)}."
         )
     taken = (*CORE_COLUMNS, BOX_COLUMN)
-    clash = [key for key in manifest.attributes if key in taken or not key.strip()]
+    clash = [key for key in table.attributes if key in taken or not key.strip()]
     if clash:
         raise DataError(
             f"An attribute cannot be named {clash[0]!r}; empty names and {', '.join(taken)} are "
@@ -71,7 +54,7 @@ def _check_lengths(manifest: Manifest) -> None:
         )
 
 
-def _check_values(manifest: Manifest) -> None:
+def _check_values(table: SampleColumns) -> None:
     def first_bad(values: Sequence[object], good: Callable[[object], bool]) -> int | None:
         return next((i for i, value in enumerate(values) if not good(value)), None)
 
@@ -89,19 +72,19 @@ def _check_values(manifest: Manifest) -> None:
         ("splits", lambda value: value in SPLITS, f"one of {', '.join(SPLITS)}"),
     )
     for column, good, allowed in rules:
-        values = getattr(manifest, column)
+        values = getattr(table, column)
         row = first_bad(values, good)
         if row is not None:
             raise DataError(
-                f"In {column} of {manifest.name!r}, row {row} ({manifest.paths[row]}) is "
+                f"In {column} of {table.name!r}, row {row} ({table.paths[row]}) is "
                 f"{values[row]!r}; it must be {allowed}."
             )
 
 
-def _check_paths(manifest: Manifest) -> None:
+def _check_paths(table: SampleColumns) -> None:
     seen: dict[tuple[object, str], int] = {}
-    images = manifest.image_keys()
-    for row, (path, split) in enumerate(zip(manifest.paths, manifest.splits, strict=True)):
+    images = table.image_keys()
+    for row, (path, split) in enumerate(zip(table.paths, table.splits, strict=True)):
         parts = path.removeprefix("/").split("/")
         if not all(parts) or "." in parts:
             raise DataError(
@@ -113,16 +96,16 @@ def _check_paths(manifest: Manifest) -> None:
         first = seen.setdefault((images[row], split), row)
         if first != row:
             raise DataError(
-                f"{manifest.image_name(row)} is listed twice in split {split!r} (rows {first} and "
+                f"{table.image_name(row)} is listed twice in split {split!r} (rows {first} and "
                 f"{row})."
             )
 
 
-def _check_leaks(manifest: Manifest) -> None:
+def _check_leaks(table: SampleColumns) -> None:
     images: dict[str, set[tuple[str, tuple[int, ...]]]] = {split: set() for split in SPLITS}
     people: dict[str, set[tuple[str, str]]] = {split: set() for split in SPLITS}
     for image, key, split in zip(
-        manifest.image_keys(), manifest.identity_keys(), manifest.splits, strict=True
+        table.image_keys(), table.identity_keys(), table.splits, strict=True
     ):
         images[split].add(image)
         people[split].add(key)
@@ -135,7 +118,7 @@ def _check_leaks(manifest: Manifest) -> None:
                 f"{len(shared)} images are in both {mine} and {theirs}, for example "
                 f"{min(shared)[0]}."
             )
-    known = () if manifest.closed else [(a, b) for a in TRAINING_SPLITS for b in TEST_SPLITS]
+    known = () if table.closed else [(a, b) for a in TRAINING_SPLITS for b in TEST_SPLITS]
     for mine, theirs, why in (
         *((a, b, "test identities must be new") for a, b in known),
         ("distractor", "query", "a distractor would count as a right answer"),

@@ -94,8 +94,8 @@ def spelling_note(names: Iterable[tuple[str, str]], many: str) -> str | None:
         return None
     count = sum(map(len, double))
     example = min(double)
-    found = {kind for group in double for kind in _differences(group)}
-    kinds = [kind for kind in SPELLING if kind in found]
+    met = {kind for group in double for kind in _differences(group)}
+    kinds = [kind for kind in SPELLING if kind in met]
     return (
         f"{count:,} {many} become {len(double):,} when one ignores {' and '.join(kinds)}: "
         f"{_written_out(example[0])} and {_written_out(example[1])}. They are taken for different "

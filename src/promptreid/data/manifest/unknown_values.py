@@ -66,7 +66,7 @@ class UnknownWords:
         """Say whether a value means "not known".
 
         Args:
-            value: As it was written.
+            value: The value as it was written.
             column: "identity", "camera", "view", "domain", or the name of an attribute.
         """
         word = _plain(value)
@@ -88,7 +88,7 @@ def known_values(
 
     Args:
         cells: One for each image.
-        column: As for `UnknownWords.means_unknown`.
+        column: Name of the column, as for `UnknownWords.means_unknown`.
         words: What tells them.
 
     Returns:
@@ -147,7 +147,7 @@ def unmet_notes(words: UnknownWords, names: Iterable[str]) -> tuple[str, ...]:
     """Say which of the user's own words nothing is named, since they may be misspelled.
 
     Args:
-        words: With the user's own.
+        words: Words that mean "not known", with those of the user.
         names: All identities, cameras and views as they were written.
     """
     unmet = sorted(words.further - {_plain(name) for name in set(names)})
@@ -164,7 +164,7 @@ def name_of(value: object, column: str, words: UnknownWords) -> str | None:
 
     Args:
         value: A string, a number or nothing. Numbers are named by their value: 3 and 3.0 are "3".
-        column: As for `UnknownWords.means_unknown`.
+        column: Name of the column, as for `UnknownWords.means_unknown`.
         words: What tells values that mean "not known", beside None and NaN.
 
     Returns:

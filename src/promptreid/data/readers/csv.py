@@ -23,7 +23,8 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.folders.layout import contents
 from promptreid.data.folders.listed_images import find_listed
 from promptreid.data.images.boxes import Box
-from promptreid.data.manifest.manifest import CORE_COLUMNS, SPLITS, Sample
+from promptreid.data.manifest.manifest import Sample
+from promptreid.data.manifest.sample_columns import CORE_COLUMNS, SPLITS
 from promptreid.data.manifest.unknown_values import (
     NAMES,
     UnknownWords,
@@ -82,29 +83,29 @@ def read(file: Path, options: Options) -> DataSet:
     table = read_table(file, keys=("path", "identity")).stripped()
     notes = table.notes
     _check_columns(table)
-    table, told = _without_unknown(table, options.unknown_words)
-    notes += told
+    table, more_notes = _without_unknown(table, options.unknown_words)
+    notes += more_notes
     root = full_path(options.root) if options.root else file.parent
     paths = [_plain_path(table, row) for row in range(len(table.lines))]
-    found, told = find_listed(paths, root, missing=options.missing, listed_in=file.name)
-    table = table.select([row for row, _ in found])
-    table.columns["path"] = [path for _, path in found]
-    notes += told
+    existing, more_notes = find_listed(paths, root, missing=options.missing, listed_in=file.name)
+    table = table.select([row for row, _ in existing])
+    table.columns["path"] = [path for _, path in existing]
+    notes += more_notes
     if options.identities == "closed":
-        table, told = _without_enrolled(table)
-        notes += told
-    table, boxes, told, hint = take_boxes(table, wanted=options.boxes)
-    notes += told
-    kept, told = _distinct(table, boxes, root, hint)
-    notes += told
-    samples = [_sample(table, row, boxes[row]) for row in kept]
+        table, more_notes = _without_enrolled(table)
+        notes += more_notes
+    table, boxes, more_notes, hint = take_boxes(table, wanted=options.boxes)
+    notes += more_notes
+    rows, more_notes = _distinct(table, boxes, root, hint)
+    notes += more_notes
+    samples = [_sample(table, row, boxes[row]) for row in rows]
     if "split" not in table.columns:
-        samples, told = split_samples(samples, options, file.stem)
-        notes += told
+        samples, more_notes = split_samples(samples, options, file.stem)
+        notes += more_notes
     manifest = own_manifest(file.stem, root, samples, options, source=str(file))
-    protocol, told = own_protocol(manifest, options)
+    protocol, more_notes = own_protocol(manifest, options)
     drawn = "split" not in table.columns and not manifest.closed
-    return DataSet(f"csv:{file}", manifest, protocol, (*notes, *told), own=True, drawn=drawn)
+    return DataSet(f"csv:{file}", manifest, protocol, (*notes, *more_notes), own=True, drawn=drawn)
 
 
 def _without_unknown(table: Table, words: UnknownWords) -> tuple[Table, tuple[str, ...]]:

@@ -114,20 +114,20 @@ def read(root: Path, options: Options) -> DataSet:
 def _version(home: Path, asked: str) -> tuple[str, tuple[str, str]]:
     """Return the version and its train and test folders; V2 is also met in other letter case."""
     names = {folder.name.lower(): folder.name for folder in subfolders(home)}
-    found = {
+    versions = {
         version: (names[folders[0]], names[folders[1]])
         for version, folders in VERSIONS.items()
         if all(folder in names for folder in folders)
     }
     if asked != "auto":
-        found = {version: folders for version, folders in found.items() if version == asked}
-    if not found:
+        versions = {version: folders for version, folders in versions.items() if version == asked}
+    if not versions:
         looked = VERSIONS.items() if asked == "auto" else [(asked, VERSIONS[asked])]
         wanted = " or ".join(f"{a} and {b} ({version.upper()})" for version, (a, b) in looked)
         raise DataError(f"Looked in {home} for {wanted}, but it holds {contents(home)}.")
-    if len(found) > 1:
+    if len(versions) > 1:
         raise DataError(f"{home} holds both V1 and V2; add the option version=v1 or version=v2.")
-    return next(iter(found.items()))
+    return next(iter(versions.items()))
 
 
 def _read_list(file: Path) -> Sequence[tuple[str, int, str]]:

@@ -89,7 +89,7 @@ def parse_options(name: str, model: type[Model], given: Mapping[str, str]) -> Mo
         The typed options.
 
     Raises:
-        ConfigError: With one sentence for every option that is wrong.
+        ConfigError: Options are wrong; the error has one sentence for each of them.
     """
     try:
         return model.model_validate(dict(given))
@@ -110,15 +110,15 @@ def parse_options(name: str, model: type[Model], given: Mapping[str, str]) -> Mo
 def describe_options(model: type[ReaderOptions]) -> tuple[OptionHelp, ...]:
     """List the options of a reader, its own first, then those of all readers."""
     kinds = {int: "int", float: "number", str: "text"}
-    found = []
+    options = []
     shared = ReaderOptions.model_fields
     for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] in shared):
         choices = [value for value in get_args(field.annotation) if isinstance(value, str | int)]
         kind = next((word for of, word in kinds.items() if field.annotation is of), "path")
         allowed = "|".join(str(value) for value in choices) or kind
         default = "" if field.default is None else str(field.default)
-        found.append(OptionHelp(name, allowed, default, field.description or ""))
-    return tuple(found)
+        options.append(OptionHelp(name, allowed, default, field.description or ""))
+    return tuple(options)
 
 
 def _sentence(name: str, model: type[BaseModel], problem: Any) -> str:

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from promptreid.data.manifest.manifest import TEST_SPLITS, TRAINING_SPLITS, Manifest, Sample
+from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.data.manifest.sample_columns import TEST_SPLITS, TRAINING_SPLITS
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.splits.draws import generator, pick
 from promptreid.errors import DataError
@@ -33,7 +34,7 @@ def refuse_known(samples: Sequence[Sample], *, name: str, source: str) -> None:
         source: Where the rows come from, for the message.
 
     Raises:
-        DataError: As said; the identities are counted.
+        DataError: Test images show identities that train; the identities are counted.
     """
     keys = _keys(samples, name)
     trained, tested = (
@@ -63,7 +64,7 @@ def split_images(
         samples: Rows whose split does not count.
         train: Fraction of the images of each identity that train; at least one does, and one is
             left to test where there are two.
-        seed: Of the draw.
+        seed: Seed of the draw.
         name: Name of the data set: domain of samples without one.
 
     Returns:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest.manifest import TEST_SPLITS
+from promptreid.data.manifest.sample_columns import TEST_SPLITS
 
 
 def train_on_all(dataset: DataSet) -> DataSet:
@@ -19,13 +19,13 @@ def train_on_all(dataset: DataSet) -> DataSet:
     left out, since they show no one identity; an image that is both query and gallery comes once.
 
     Args:
-        dataset: As its reader returned it.
+        dataset: The data set as its reader returned it.
 
     Returns:
         The data set without a protocol: nothing is left to test on. Its notes say what was done.
 
     Raises:
-        DataError: As `Manifest`.
+        DataError: The same as for `Manifest`.
     """
     manifest = dataset.manifest
     splits = list(manifest.splits)

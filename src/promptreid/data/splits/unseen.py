@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from promptreid.data.data_spec import parse_spec
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.boxes import Box
-from promptreid.data.manifest.manifest import TEST_SPLITS, TRAINING_SPLITS, Manifest
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.manifest.sample_columns import TEST_SPLITS, TRAINING_SPLITS
 from promptreid.data.same_data import source_of
 from promptreid.errors import DataError
 

@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest.manifest import TRAINING_SPLITS, Manifest, TrainingManifest
+from promptreid.data.manifest.manifest import Manifest, TrainingManifest
+from promptreid.data.manifest.sample_columns import TRAINING_SPLITS
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.splits.draws import (
     draw_across_cameras,
@@ -132,7 +133,7 @@ def halves(rows: Manifest, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]
 
     Args:
         rows: Training rows.
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Returns:
         The rows of each half; one of them has the odd identity.

@@ -121,7 +121,7 @@ def find_box_columns(names: Sequence[str]) -> list[BoxColumns]:
     """Find the columns that may hold boxes by their names.
 
     Args:
-        names: Of all columns.
+        names: Names of all columns.
     """
     plain = {name: _plain(name) for name in names}
     found = [

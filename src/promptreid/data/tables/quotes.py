@@ -119,7 +119,7 @@ def check_breaks(
         keys: Columns that tell rows apart, the one with file names first.
 
     Raises:
-        DataError: As said; the line where the mark opens is named.
+        DataError: A cell swallows rows; the line where its quotation mark opens is named.
     """
     first = header.index(keys[0]) if keys and keys[0] in header else None
     for cell in quoted_cells("".join(rows), dialect):

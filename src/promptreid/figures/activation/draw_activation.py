@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.transforms import normalize
+from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.side_information import camera_rows, view_rows
 from promptreid.figures.activation.activation import activation_maps, patch_shares

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from promptreid.data.dataset import DataSet, load_data
+from promptreid.data.dataset import DataSet
+from promptreid.data.load_data import load_data
 from promptreid.figures.drawn import Drawn
 from promptreid.figures.layouts.identity_spread import class_spread
 from promptreid.figures.layouts.layout_figure import Panel, layout_alt, layout_figure

@@ -31,7 +31,7 @@ def draw_figure(
         canvas: (H, W, 3) float32, 0..255, changed in place.
         identity: Who.
         pose: Posture; its yaw is that of `view`.
-        view: From body metres to pixels.
+        view: The map from metres of the body to pixels.
         light: The lamp.
         folds: (H, W) noise of about unit deviation: creases of cloth, strands of hair.
     """

@@ -122,7 +122,7 @@ def ball(shape: tuple[int, ...], centre: Point, radii: Point, *, soft: float = 1
 
     Args:
         shape: Canvas shape.
-        centre: Its middle.
+        centre: Middle of the ellipse.
         radii: Half width and half height in pixels.
         soft: Width in pixels of the edge.
 

@@ -34,9 +34,9 @@ def draw_scene(
     Args:
         rng: Places everything.
         ground: "paving", "asphalt", "tiles", "snow", "sand", "leaves" or "crossing".
-        ground_rgb: Its colour.
+        ground_rgb: Colour of the ground.
         backdrop: "wall", "brick", "trees", "shops", "doorways", "sea", "lights" or "panels".
-        backdrop_rgb: Its colour.
+        backdrop_rgb: Colour of the backdrop.
         props: Names of clutter: "bikes", "bushes", "cars", "poles", "crowd", "posters",
             "benches", "heaps", "grass", "kerb".
         horizon: Where ground meets backdrop, as a share of the height.

@@ -10,7 +10,8 @@ from pathlib import Path
 from torch import Tensor
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest.manifest import TEST_SPLITS, Manifest
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.data.manifest.sample_columns import TEST_SPLITS
 from promptreid.data.same_data import source_of
 from promptreid.data.splits.draws import generator, pick
 from promptreid.errors import EvaluationError, RunError, WeightsError

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from promptreid.config.schema import Recipe
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest.manifest import TRAINING_SPLITS, TrainingManifest
+from promptreid.data.manifest.manifest import TrainingManifest
+from promptreid.data.manifest.sample_columns import TRAINING_SPLITS
 from promptreid.data.splits.draws import generator, pick
 from promptreid.data.splits.unseen import check_unseen
 from promptreid.data.splits.validation import Validation, kind_for
