@@ -12,7 +12,7 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.inspection.inspect import inspect_data
 from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
-from promptreid.data.manifest.manifest_files import write_manifest
+from promptreid.data.manifest.manifest_files import read_manifest, write_manifest
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.splits.validation import make_validation
 from promptreid.errors import DataError
@@ -205,9 +205,9 @@ def test_a_closed_manifest_comes_back(tmp_path: Path) -> None:
     write_manifest(manifest, tmp_path / "again.csv")
     write_manifest(manifest, tmp_path / "again.parquet")
     for kind in ("csv", "parquet"):
-        read = getattr(Manifest, f"from_{kind}")
-        assert read(tmp_path / f"again.{kind}", name="herd", closed=True) == manifest
+        again = read_manifest(tmp_path / f"again.{kind}", name="herd", closed=True)
+        assert again == manifest
         with pytest.raises(DataError, match=r"identities are in both train and test"):
-            read(tmp_path / f"again.{kind}")
+            read_manifest(tmp_path / f"again.{kind}")
     assert manifest.select([0, 3]).closed
     assert manifest.training().closed
