@@ -19,21 +19,9 @@ from promptreid.models.prompts.image_texts import ImageTexts, Sentences, check_k
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.image_tower import FEATURES, ImageFeatures
-from promptreid.models.tuning.tuning import part_of as tuning_part
+from promptreid.models.tuning.tuning import ADDITIONS, describe_tuning, tuning_part
 
 NECKS = ("before", "after")
-PARTS = (
-    "image",
-    "visual_prompt",
-    "lora",
-    "adapter",
-    "text",
-    "logit_scale",
-    "prompt",
-    "interaction",
-    "head",
-    "sie",
-)
 
 
 @dataclass(frozen=True)
@@ -297,13 +285,13 @@ class ReIDModel(nn.Module):
         """Return the parameters of a part by full name, without those that never learn.
 
         Args:
-            part: One of `PARTS`. A part this model lacks has no parameters.
+            part: One of `part_names()`. A part this model lacks has no parameters.
 
         Raises:
             ConfigError: There is no such part.
         """
-        if part not in PARTS:
-            raise ConfigError(unknown_name("part of the model", part, PARTS))
+        if part not in part_names():
+            raise ConfigError(unknown_name("part of the model", part, part_names()))
         return {
             name: parameter
             for name, parameter in self.named_parameters()
@@ -314,7 +302,7 @@ class ReIDModel(nn.Module):
         """Let some parts learn and freeze all others.
 
         Args:
-            parts: Names out of `PARTS`.
+            parts: Names out of `part_names()`.
 
         Returns:
             The parameters that learn, by full name.
@@ -333,7 +321,7 @@ class ReIDModel(nn.Module):
         """Return all that is needed to rebuild the model without its weights, JSON-ready."""
         return {
             "backbone": self.backbone.describe(),
-            "tuning": dict(self.backbone.image.tuning),
+            "tuning": describe_tuning(self.backbone.image),
             "prompt": None if self.prompt is None else self.prompt.describe(),
             "interaction": None if self.interaction is None else self.interaction.describe(),
             "sentences": asdict(self.sentences),
@@ -349,8 +337,13 @@ class ReIDModel(nn.Module):
 _IMAGE = "backbone.image."
 
 
+def part_names() -> tuple[str, ...]:
+    """Return all parts that a model can have; each can learn on its own."""
+    return ("image", *ADDITIONS, "text", "logit_scale", "prompt", "interaction", "head", "sie")
+
+
 def part_of(name: str) -> str:
-    """Return the part, one of `PARTS`, that a parameter of a model belongs to, by its full name."""
+    """Return the part that a parameter of a model belongs to, by its full name."""
     if name.startswith(_IMAGE):
         return tuning_part(name.removeprefix(_IMAGE))
     if name.startswith("backbone.text."):

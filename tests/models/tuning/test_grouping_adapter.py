@@ -5,18 +5,20 @@ import json
 
 import pytest
 import torch
+from pydantic import ValidationError
 from small_models import RESNET, VIT, small_architecture, small_backbone, take_over
 from torch import nn
 from torch.nn import functional as F
 
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
-from promptreid.errors import ConfigError, ModelError
+from promptreid.errors import ModelError
 from promptreid.models.reid import ReIDModel
 from promptreid.models.tuning.gates import GATES
-from promptreid.models.tuning.grouping_adapter import CLASS_TOKENS, SemanticGroupingAdapter
+from promptreid.models.tuning.grouping_adapter import SemanticGroupingAdapter
 from promptreid.models.tuning.tuning import attach_tuning
 
 FEATURES = ("penultimate", "final", "projected")
+CLASS_TOKENS = ("mean", "all", "before", "pooled")
 VISIONS = {
     "clip": VIT,
     "average": VIT | {"pool_type": "avg"},
@@ -55,7 +57,7 @@ def tower_of(vision=VIT, *, scramble=False, lora=None, prompt=None, **options):
 
 
 def without(tower):
-    tower.adapter = None
+    tower.remove_addition("adapter")
     return tower
 
 
@@ -67,7 +69,7 @@ def randomize(module):
 
 
 def adapter_of(width=24, *, scramble=True, **options):
-    adapter = SemanticGroupingAdapter(width, **{"groups": 4, "ratio": 3} | options)
+    adapter = SemanticGroupingAdapter(AdapterConfig(**{"groups": 4, "ratio": 3} | options), width)
     return randomize(adapter) if scramble else adapter
 
 
@@ -75,7 +77,7 @@ def adapter_of(width=24, *, scramble=True, **options):
     ("width", "groups", "count"), [(768, 32, 115_282), (768, 8, 225_850), (2048, 32, 798_882)]
 )
 def test_number_of_parameters(width, groups, count):
-    adapter = SemanticGroupingAdapter(width, groups=groups)
+    adapter = SemanticGroupingAdapter(AdapterConfig(groups=groups), width)
     assert sum(parameter.numel() for parameter in adapter.parameters()) == count
 
 
@@ -90,7 +92,9 @@ def test_a_fresh_adapter_leaves_every_feature_as_it_is_to_the_bit(vision, rule):
     plain = [tower(images, tokens=tokens) for tokens in (False, True)]
     for gate, fusion in itertools.product(GATES, ("global", "group")):
         options = {"groups": 8, "gate": gate, "fusion": fusion, "class_token": rule}
-        tower.adapter = SemanticGroupingAdapter(tower.widths[1], **options)
+        tower.put_addition(
+            "adapter", SemanticGroupingAdapter(AdapterConfig(**options), tower.widths[1])
+        )
         for tokens, expected in enumerate(plain):
             adapted = tower(images, tokens=bool(tokens))
             for name in FEATURES:
@@ -150,13 +154,13 @@ def test_outputs_learn_at_the_first_step_and_everything_by_the_second(vision, ga
 def naive(adapter, cells, gate):
     """The formulas, cell by cell and group by group, for one image: (N, C) to Delta (N, C)."""
     count, width = cells.shape
-    size = width // adapter.groups
+    size = width // adapter.options.groups
     normed = [F.layer_norm(x, (width,), adapter.norm.weight, adapter.norm.bias) for x in cells]
     mean = sum(normed) / count
     hidden = F.gelu(adapter.squeeze.weight @ mean + adapter.squeeze.bias)
     whole = adapter.expand.weight @ hidden + adapter.expand.bias
     delta = torch.zeros(count, width)
-    for g in range(adapter.groups):
+    for g in range(adapter.options.groups):
         part = slice(g * size, (g + 1) * size)
         inner = [
             F.gelu(adapter.group_in.weight[g] @ x[part] + adapter.group_in.bias[part])
@@ -251,7 +255,7 @@ def test_the_tower_applies_it_where_the_rule_says(rule, prompt):
     hook.remove()
     ((x, kwargs, y),) = seen
     plain = without(tower)(images, tokens=True)
-    tower.adapter = adapter
+    tower.put_addition("adapter", adapter)
     if rule == "before":
         assert kwargs == {"leading": 1 + count}
         assert torch.equal(y[:, : 1 + count], x[:, : 1 + count])
@@ -295,7 +299,8 @@ def test_it_works_with_the_other_additions_side_information_and_other_sizes():
 def test_it_can_be_drawn_again_from_its_seed():
     def state(seed):
         generator = torch.Generator().manual_seed(seed)
-        return SemanticGroupingAdapter(24, groups=4, generator=generator, gate="mean").state_dict()
+        options = AdapterConfig(groups=4, gate="mean")
+        return SemanticGroupingAdapter(options, 24, generator=generator).state_dict()
 
     one, same, other = state(1), state(1), state(2)
     assert all(torch.equal(one[name], same[name]) for name in one)
@@ -357,11 +362,11 @@ def test_a_model_with_a_fresh_adapter_retrieves_alike():
     ("options", "error", "words"),
     [
         ({"groups": 7}, ModelError, "24 channels, which 7 groups do not divide.* 1, 2, 4, 8"),
-        ({"groups": 0}, ModelError, "groups is 0"),
+        ({"groups": 0}, ValidationError, "groups"),
         ({"ratio": 25}, ModelError, "Take 1 to 24"),
-        ({"gate": "means"}, ConfigError, "'means'"),
-        ({"fusion": "all"}, ConfigError, "fusion of the adapter"),
-        ({"class_token": "none"}, ConfigError, "class-token rule"),
+        ({"gate": "means"}, ValidationError, "'means'"),
+        ({"fusion": "all"}, ValidationError, "fusion"),
+        ({"class_token": "none"}, ValidationError, "class_token"),
     ],
 )
 def test_impossible_adapters_are_refused(options, error, words):

@@ -6,8 +6,8 @@ from small_models import RESNET, VIT, small_architecture, small_backbone, take_o
 
 from promptreid.config.model import LoraConfig
 from promptreid.errors import ModelError
-from promptreid.models.tuning.lora import is_factor, matrices, plain_name
-from promptreid.models.tuning.tuning import attach_tuning, merge_lora
+from promptreid.models.tuning.lora import find_matrices, plain_name
+from promptreid.models.tuning.tuning import attach_tuning, fold_tuning, tuning_part
 
 BOTH = ("attention", "mlp")
 
@@ -53,7 +53,7 @@ def attach(tower, targets=("attention",), *, rank=4, alpha=6.0, seed=0):
 
 
 def factors(tower):
-    return {name: p for name, p in tower.named_parameters() if is_factor(name)}
+    return {name: p for name, p in tower.named_parameters() if tuning_part(name) == "lora"}
 
 
 def fill(tower):
@@ -87,7 +87,7 @@ def test_the_update_is_alpha_over_rank_times_the_product_in_each_projection(visi
     attach(tower, targets, rank=3, alpha=2.0)
     fill(tower)
     found = factors(tower)
-    for matrix in matrices(plain):
+    for matrix in find_matrices(plain):
         if matrix.target not in targets:
             continue
         path, _, name = matrix.path.rpartition(".")
@@ -108,11 +108,11 @@ def test_merging_keeps_the_bits_and_gives_the_names_back(vision, targets):
     tower, images = build(vision), draw(2, 3, 64, 64)
     names = set(tower.state_dict())
     attach(tower, targets)
-    assert {plain_name(name) for name in tower.state_dict() if not is_factor(name)} == names
+    assert {plain_name(name) for name in tower.state_dict() if tuning_part(name) != "lora"} == names
     fill(tower)
     tower.requires_grad_(False)
     before = outputs(tower, images)
-    merge_lora(tower)
+    fold_tuning(tower)
     for old, new in zip(before, outputs(tower, images), strict=True):
         assert torch.equal(old, new)
     assert set(tower.state_dict()) == names
@@ -143,8 +143,10 @@ def test_targets(vision, targets, expected):
 def test_the_projection_of_a_timm_encoder_is_no_perceptron_of_a_block():
     tower = build(CONV)
     assert isinstance(tower.head.mlp, torch.nn.Module)
-    assert all(matrix.path.startswith("trunk.stages.") for matrix in matrices(tower))
-    assert any(matrix.path.startswith("trunk.attn_pool.") for matrix in matrices(build(SIGLIP)))
+    assert all(matrix.path.startswith("trunk.stages.") for matrix in find_matrices(tower))
+    assert any(
+        matrix.path.startswith("trunk.attn_pool.") for matrix in find_matrices(build(SIGLIP))
+    )
 
 
 def test_maps_of_relative_positions_are_no_targets():
@@ -152,7 +154,7 @@ def test_maps_of_relative_positions_are_no_targets():
     architecture = small_architecture(vision, custom_text=True)
     tower = take_over(architecture, architecture.build(empty=True)).image
     assert any("rel_pos.mlp" in name for name, _ in tower.named_parameters())
-    names = [matrix.path.rsplit(".", 3)[1:] for matrix in matrices(tower)]
+    names = [matrix.path.rsplit(".", 3)[1:] for matrix in find_matrices(tower)]
     block = [["attn", "qkv"], ["attn", "proj"], ["mlp", "fc1"], ["mlp", "fc2"]]
     assert names == [[*words, "weight"] for words in block] * 12
 
@@ -178,7 +180,7 @@ def test_the_update_keeps_its_precision_under_autocast():
     attach(tower, BOTH)
     fill(tower)
     merged = copy.deepcopy(tower)
-    merge_lora(merged)
+    fold_tuning(merged)
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(tower(images).projected, merged(images).projected)
 
@@ -193,7 +195,7 @@ def test_a_copy_is_independent():
         assert torch.equal(tower(images).projected, before)
         assert not torch.equal(twin(images).projected, before)
         merged = twin(images).projected
-        merge_lora(twin)
+        fold_tuning(twin)
         assert torch.equal(tower(images).projected, before)
         assert torch.equal(twin(images).projected, merged)
     assert factors(tower)

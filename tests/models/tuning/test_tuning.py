@@ -7,7 +7,13 @@ from small_models import RESNET, VIT, small_architecture, small_backbone, take_o
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.models.checkpoint import load_model, save_model
 from promptreid.models.reid import ReIDModel
-from promptreid.models.tuning.tuning import attach_tuning, merge_lora, part_of, restore_tuning
+from promptreid.models.tuning.tuning import (
+    attach_tuning,
+    describe_tuning,
+    fold_tuning,
+    restore_tuning,
+    tuning_part,
+)
 
 PROMPT = VisualPromptConfig(tokens=3, deep=True, dropout=0.1)
 LORA = LoraConfig(rank=2, alpha=3.0, targets=("attention",))
@@ -45,20 +51,20 @@ def test_description_and_weights_rebuild_the_tower(vision, prompt, lora, adapter
     scramble(tower)
     given = {"visual_prompt": prompt, "lora": lora, "adapter": adapter}
     assert set(tower.tuning) == {name for name, config in given.items() if config is not None}
-    description = json.loads(json.dumps(tower.tuning))
+    description = json.loads(json.dumps(describe_tuning(tower)))
     assert not any(module.training for module in tower.children())
     twin = small_backbone(vision).image
     restore_tuning(twin, description)
     twin.load_state_dict(tower.state_dict())
-    assert twin.tuning == tower.tuning
+    assert describe_tuning(twin) == describe_tuning(tower) == description
     for name in ("penultimate", "final", "projected"):
         assert torch.equal(twin(images)[name], tower(images)[name])
     if prompt is not None:
-        assert twin.visual_prompt.dropout == prompt.dropout
+        assert twin.visual_prompt.options.dropout == prompt.dropout
         assert twin.visual_prompt.deep == prompt.deep
     if adapter is not None:
-        assert twin.adapter.class_token == adapter.class_token
-        twin.adapter = None
+        assert twin.adapter.options.class_token == adapter.class_token
+        twin.remove_addition("adapter")
         assert (twin(images).projected - tower(images).projected).abs().max() > 1e-4
 
 
@@ -72,8 +78,8 @@ def test_a_checkpoint_brings_the_additions_back(vision, prompt, lora, adapter, t
     save_model(path, ReIDModel(backbone).eval(), {})
     loaded, _ = load_model(path)
     assert torch.equal(loaded.embed(images), ReIDModel(backbone).eval().embed(images))
-    assert loaded.backbone.image.tuning == backbone.image.tuning
-    merge_lora(loaded.backbone.image)
+    assert describe_tuning(loaded.backbone.image) == describe_tuning(backbone.image)
+    fold_tuning(loaded.backbone.image)
     assert torch.equal(loaded.embed(images), ReIDModel(backbone).eval().embed(images))
 
 
@@ -84,7 +90,7 @@ def test_additions_can_be_restored_before_their_weights_are_there():
     architecture = small_architecture(VIT)
     with torch.device("meta"):
         empty = take_over(architecture, architecture.build(empty=True)).image
-    restore_tuning(empty, tower.tuning)
+    restore_tuning(empty, describe_tuning(tower))
     assert all(parameter.is_meta for parameter in empty.parameters())
     assert not empty.visual_prompt.training
     assert not empty.adapter.training  # like the tower, so dropout is off
@@ -97,11 +103,11 @@ def test_additions_can_be_restored_before_their_weights_are_there():
 def test_parts():
     tower = small_backbone(VIT).image
     own = {name for name, _ in tower.named_parameters()}
-    assert {part_of(name) for name in own} == {"image"}
+    assert {tuning_part(name) for name in own} == {"image"}
     attach_tuning(tower, visual_prompt=PROMPT, lora=LORA, adapter=ADAPTER)
     parts = {}
     for name, parameter in tower.named_parameters():
-        parts.setdefault(part_of(name), {})[name] = parameter
+        parts.setdefault(tuning_part(name), {})[name] = parameter
     assert set(parts) == {"image", "visual_prompt", "lora", "adapter"}
     assert all(name.startswith("adapter.") for name in parts["adapter"])
     assert len(parts["adapter"]) == len(list(tower.adapter.parameters()))
@@ -123,7 +129,7 @@ def test_additions_are_drawn_in_a_fixed_order():
     attach_tuning(bare, visual_prompt=PROMPT, lora=LORA, generator=generator)
     assert all(torch.equal(value, one[name]) for name, value in bare.state_dict().items())
     assert all(torch.equal(value, same[name]) for name, value in one.items())
-    fresh = [n for n in one if part_of(n) == "visual_prompt" or n.endswith("down")]
+    fresh = [n for n in one if tuning_part(n) == "visual_prompt" or n.endswith("down")]
     assert len(fresh) == 1 + 6
     fresh += ["adapter.group_in.weight", "adapter.gate.weight", "adapter.squeeze.weight"]
     assert not any(torch.equal(one[name], other[name]) for name in fresh)
@@ -134,7 +140,7 @@ def test_a_tower_has_additions_once():
     attach_tuning(tower, lora=LORA)
     with pytest.raises(ValueError, match="additions already"):
         attach_tuning(tower, visual_prompt=PROMPT)
-    merge_lora(tower)
+    fold_tuning(tower)
     attach_tuning(tower, visual_prompt=PROMPT)
     assert set(tower.tuning) == {"visual_prompt"}
 
@@ -142,10 +148,10 @@ def test_a_tower_has_additions_once():
 def test_merging_leaves_the_other_additions():
     tower = small_backbone(VIT).image
     attach_tuning(tower, visual_prompt=PROMPT, lora=LORA, adapter=ADAPTER)
-    merge_lora(tower)
-    assert tower.tuning == {
+    fold_tuning(tower)
+    assert describe_tuning(tower) == {
         "visual_prompt": PROMPT.model_dump(mode="json"),
         "adapter": ADAPTER.model_dump(mode="json"),
     }
-    parts = {part_of(name) for name, _ in tower.named_parameters()}
+    parts = {tuning_part(name) for name, _ in tower.named_parameters()}
     assert parts == {"image", "visual_prompt", "adapter"}

@@ -65,7 +65,7 @@ def test_features_equal_the_formula(vision, deep):
         assert torch.allclose(found, value, atol=1e-5), name
         if name in NAMES[:3]:
             assert torch.allclose(short[name], value, atol=1e-5), name
-    tower.visual_prompt = None
+    tower.remove_addition("visual_prompt")
     if len(tower.transformer.resblocks) > 1:
         assert (tower(images).penultimate - short.penultimate).abs().max() > 1e-3
     assert (tower(images).final - short.final).abs().max() > 1e-3
@@ -99,9 +99,9 @@ def test_the_short_cut_of_the_last_block_gives_the_same_gradient(deep):
 def test_initial_tokens(deep, rows):
     def build(seed):
         generator = torch.Generator().manual_seed(seed)
-        return VisualPrompt(
-            64, patch=16, blocks=7, tokens=50, deep=deep, generator=generator
-        ).tokens.detach()
+        options = VisualPromptConfig(tokens=50, deep=deep)
+        prompt = VisualPrompt(options, 64, patch=16, blocks=7, generator=generator)
+        return prompt.tokens.detach()
 
     tokens, bound = build(1), math.sqrt(6 / (3 * 16 * 16 + 64))
     assert tokens.shape == (rows, 50, 64)
@@ -112,16 +112,16 @@ def test_initial_tokens(deep, rows):
 
 
 def test_dropout_acts_per_image_and_in_training_only():
-    prompt = VisualPrompt(8, patch=4, blocks=3, tokens=40, dropout=0.25)
+    prompt = VisualPrompt(VisualPromptConfig(tokens=40, dropout=0.25), 8, patch=4, blocks=3)
     x = torch.zeros(5, 4, 8)
     torch.manual_seed(0)
-    rows = prompt.train().enter(x, 0)[:, 1:41]
+    rows = prompt.train().enter(x, 0, blocks=3, cells=3)[:, 1:41]
     kept = rows != 0
     assert kept.float().mean().item() == pytest.approx(0.75, abs=0.05)
     assert not torch.equal(kept[0], kept[1])
     expected = (prompt.tokens / 0.75).expand(5, -1, -1)
     assert torch.allclose(rows[kept], expected[kept])
-    rows = prompt.eval().enter(x, 0)[:, 1:41]
+    rows = prompt.eval().enter(x, 0, blocks=3, cells=3)[:, 1:41]
     assert torch.equal(rows, prompt.tokens.expand(5, -1, -1))
 
 

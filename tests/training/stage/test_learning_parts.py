@@ -150,7 +150,8 @@ def test_modes_of_a_frozen_tower_with_additions(vit):
     assert train_modes(vit) == {IMAGE + "visual_prompt"}
     set_learning(vit, ["lora", "head"])
     modes = {path for path in train_modes(vit) if path.startswith("backbone")}
-    assert modes == {path for path, module in vit.named_modules() if isinstance(module, LowRank)}
+    updates = {path for path, module in vit.named_modules() if isinstance(module, LowRank)}
+    assert modes == {IMAGE + "lora", *updates}
     assert vit.head.training
     set_learning(vit, ["image"])
     assert vit.backbone.image.transformer.training

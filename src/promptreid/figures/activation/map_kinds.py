@@ -22,7 +22,6 @@ from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.image_tower import ImageFeatures
 from promptreid.models.towers.timm_tower import TimmTower
 from promptreid.models.towers.vit import ViTTower
-from promptreid.models.tuning.grouping_adapter import SemanticGroupingAdapter
 
 AUTO = "auto"
 _GROUPS_SHOWN = 3
@@ -93,10 +92,8 @@ def _rollout(model: ReIDModel, batch: ModelInput) -> dict[str, Tensor]:
             f"Attention rollout needs one of CLIP's vision transformers; backbone "
             f"{model.backbone.name} has none. Take the kind 'energy'."
         )
-    prompt = tower.visual_prompt
-    fresh = None
-    if prompt is not None and prompt.deep:
-        fresh = slice(1, 1 + prompt.tokens.shape[1])
+    additions = tower.tuning.values()
+    fresh = next((addition.fresh for addition in additions if addition.fresh is not None), None)
     with recorded_attention(list(tower.transformer.resblocks)) as attentions:
         _tower_output(model, batch)
     shares = rollout(attentions, fresh=fresh)
@@ -122,8 +119,8 @@ def _energy(model: ReIDModel, batch: ModelInput) -> dict[str, Tensor]:
 def _adapter(model: ReIDModel, batch: ModelInput) -> dict[str, Tensor]:
     """Length of what the adapter adds to each patch, by all groups and by the strongest few."""
     tower = model.backbone.image
-    adapter = getattr(tower, "adapter", None)
-    if not isinstance(adapter, SemanticGroupingAdapter):
+    adapter = next((part for part in tower.tuning.values() if part.draws_maps), None)
+    if adapter is None:
         raise ModelError(
             "The kind 'adapter' shows what a Semantic Grouping Adapter adds, and this model has "
             "none (tuning.adapter). Take the kind 'rollout' or 'energy'."

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from promptreid.errors import ModelError
 from promptreid.models.towers.image_tower import ImageTower
-from promptreid.models.towers.resnet import ResNetTower
-from promptreid.models.towers.timm_tower import TimmTower
-from promptreid.models.towers.vit import ViTTower
 
 
 @dataclass(frozen=True)
@@ -43,17 +40,23 @@ def depths(tower: ImageTower) -> Depths:
         ModelError: It is an encoder of timm that does not say where its blocks are.
     """
     names = [name for name, _ in tower.named_parameters()]
-    stem, patterns = _layout(tower, names)
-    block_of = {name: _block(name, patterns) for name in names}
+    patterns = [re.compile(pattern) for pattern in tower.block_patterns()]
+    block_of = {name: _find_block(name, patterns) for name in names}
+    # Towers hold their parts in the order of their use, but for single parameters.
+    first = next((number for number, name in enumerate(names) if block_of[name] is not None), 0)
+    stem = set(names[:first]) - tower.output_parameters
+    for part, addition in tower.tuning.items():
+        if addition.before_blocks:
+            stem |= {name for name in names if addition.owns(part, name)}
     blocks = sorted({block for block in block_of.values() if block is not None})
     if not blocks:
         raise ModelError(_NO_BLOCKS)
     depth_of_block = {block: depth for depth, block in enumerate(blocks, start=1)}
-    found = {}
+    depth_of_name = {}
     for name, block in block_of.items():
         outside = 0 if name in stem else len(blocks) + 1
-        found[name] = outside if block is None else depth_of_block[block]
-    return Depths(found, len(blocks))
+        depth_of_name[name] = outside if block is None else depth_of_block[block]
+    return Depths(depth_of_name, len(blocks))
 
 
 def depth_of(tower: ImageTower, name: str) -> int:
@@ -66,16 +69,6 @@ def depth_count(tower: ImageTower) -> int:
     return depths(tower).last + 1
 
 
-_LAYOUTS = (
-    (
-        ViTTower,
-        r"(conv1|class_embedding|positional_embedding|ln_pre|visual_prompt)\b",
-        r"transformer\.resblocks\.(\d+)\.",
-    ),
-    (ResNetTower, r"(conv|bn)\d\.", r"layer(\d)\."),
-)
-"""Kind of tower, what comes before its first block, and its blocks."""
-
 _NO_BLOCKS = (
     "timm does not say where the blocks of this image encoder are, so it cannot be unfrozen or "
     "decayed block by block. Leave `blocks` and `optimizer.layer_decay` out, or take another "
@@ -83,29 +76,7 @@ _NO_BLOCKS = (
 )
 
 
-def _layout(tower: ImageTower, names: list[str]) -> tuple[set[str], list[re.Pattern[str]]]:
-    """Return the parameters before the first block, and what names within blocks match."""
-    if isinstance(tower, TimmTower):
-        patterns = _timm_patterns(tower)
-        # timm's own patterns leave some parameters out, but its encoders hold their parts in the
-        # order of their use.
-        first = next((i for i, name in enumerate(names) if _block(name, patterns) is not None), 0)
-        return {name for name in names[:first] if name.startswith("trunk.")}, patterns
-    for kind, stem, block in _LAYOUTS:
-        if isinstance(tower, kind):
-            return {name for name in names if re.match(stem, name)}, [re.compile(block)]
-    raise ModelError(_NO_BLOCKS)
-
-
-def _timm_patterns(tower: TimmTower) -> list[re.Pattern[str]]:
-    """Return timm's patterns of blocks or, in hierarchical encoders, of stages."""
-    matcher = tower.trunk.group_matcher(coarse=True) if hasattr(tower.trunk, "group_matcher") else 0
-    blocks = matcher.get("blocks", ()) if isinstance(matcher, dict) else ()
-    entries = [blocks] if isinstance(blocks, str) else [pattern for pattern, _ in blocks]
-    return [re.compile(r"trunk\." + entry.removeprefix("^")) for entry in entries]
-
-
-def _block(name: str, patterns: list[re.Pattern[str]]) -> tuple[int, ...] | None:
+def _find_block(name: str, patterns: list[re.Pattern[str]]) -> tuple[int, ...] | None:
     """Return the index of a parameter's block, or None outside of blocks."""
     for pattern in patterns:
         found = pattern.match(name)

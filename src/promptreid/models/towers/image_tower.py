@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
 
 from torch import Tensor, nn
 
 from promptreid.errors import ModelError
+from promptreid.models.tuning.addition import TuningAddition
 
 FEATURES = ("penultimate", "final", "projected")
 
@@ -52,16 +50,38 @@ class ImageTower(nn.Module, ABC):
         image_size: Height and width of the images it takes, in pixels.
         stride: Pixels from one patch, or one cell of the last map, to the next.
         grid: Rows and columns of patches or of the last map.
+        patch: Side of a patch in pixels; 0 where there are no patches.
+        block_count: Number of transformer blocks whose tokens additions can change; else 0.
         has_class_token: Whether side information can be added to a class token.
-        tuning: What `promptreid.models.tuning.tuning` added, JSON-ready.
+        adaptable: Whether additions can change the tokens that leave its last block or layer.
+        output_parameters: Names of parameters that act after the last block, although they stand
+            before the first in the order of the tower's parameters.
+        tuning: Small additions that can learn while the tower is frozen, by the name of their part.
     """
 
     widths: tuple[int, int, int]
     image_size: tuple[int, int]
     stride: int
     grid: tuple[int, int]
+    patch: int = 0
+    block_count: int = 0
     has_class_token: bool = False
-    tuning: Mapping[str, Any] = MappingProxyType({})
+    adaptable: bool = False
+    output_parameters: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tuning: dict[str, TuningAddition] = {}
+
+    def put_addition(self, name: str, addition: TuningAddition) -> None:
+        """Take an addition in, as the sub-module of its part's name."""
+        self.add_module(name, addition)
+        self.tuning[name] = addition
+
+    def remove_addition(self, name: str) -> None:
+        """Leave an addition out again."""
+        delattr(self, name)
+        del self.tuning[name]
 
     @abstractmethod
     def fit(self, image_size: tuple[int, int], stride: int | None) -> None:
@@ -104,6 +124,14 @@ class ImageTower(nn.Module, ABC):
 
         Raises:
             ModelError: The features hold no tokens, or the architecture cannot project them.
+        """
+
+    @abstractmethod
+    def block_patterns(self) -> list[str]:
+        """Return regular expressions whose groups are the index of a parameter's block, by name.
+
+        A "block" is a block of a vision transformer, and a layer (stage) of a ResNet or another
+        hierarchical encoder. There are none where a tower does not say where its blocks are.
         """
 
     def tokens_of(self, features: ImageFeatures) -> Tensor:

@@ -7,7 +7,7 @@ from copy import deepcopy
 from promptreid.errors import ConfigError, ModelError, unknown_name
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.reduced import can_reduce, reduce_tower
-from promptreid.models.tuning.tuning import merge_lora
+from promptreid.models.tuning.tuning import fold_tuning
 
 PRECISIONS = ("float32", "bfloat16", "auto")
 """What `in_precision` knows; `auto` is bfloat16 where it is native and the towers are known."""
@@ -43,8 +43,7 @@ def in_precision(model: ReIDModel, precision: str, *, native: bool) -> ReIDModel
             f"{model.backbone.name} is none. Take float32, or auto, which falls back to it."
         )
     copy = deepcopy(model)
-    if "lora" in copy.backbone.image.tuning:
-        merge_lora(copy.backbone.image)
+    fold_tuning(copy.backbone.image)
     reduce_tower(copy.backbone.image)
     if model.reads_sentence and can_reduce(copy.backbone.text):
         reduce_tower(copy.backbone.text)

@@ -105,10 +105,11 @@ def _check(tower: nn.Module) -> None:
             f"{type(tower).__name__} has no plain transformer blocks, of which alone it is known "
             "where float32 is needed. Compute in float32, or use autocast for this architecture."
         )
-    if isinstance(tower, ViTTower) and "lora" in tower.tuning:
+    inside = [name for name, part in getattr(tower, "tuning", {}).items() if part.folds]
+    if inside:
         raise ModelError(
-            "The image tower has additions inside its blocks (lora), which would be rounded apart "
-            "from what they add to. Merge the low-rank updates first."
+            f"The image tower has additions inside its blocks ({', '.join(inside)}), which would "
+            "be rounded apart from what they add to. Merge the low-rank updates first."
         )
 
 

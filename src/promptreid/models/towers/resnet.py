@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from promptreid.errors import ModelError
 from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
 from promptreid.models.towers.position_embeddings import resize_positions
-from promptreid.models.tuning.grouping_adapter import SemanticGroupingAdapter
 
 STRIDES = (16, 32)
 
@@ -22,10 +21,9 @@ class ResNetTower(ImageTower):
 
     Sub-modules keep OpenAI's names. The default stride is 16: layer4 does not halve the map, as in
     CLIP-ReID; 32 gives the network that CLIP was trained with.
-
-    Attributes:
-        adapter: Changes the cells of the last map, before they are pooled; None without.
     """
+
+    adaptable = True
 
     conv1: nn.Conv2d
     bn1: nn.BatchNorm2d
@@ -42,14 +40,12 @@ class ResNetTower(ImageTower):
     layer3: nn.Sequential
     layer4: nn.Sequential
     attnpool: AttentionPool2d
-    adapter: SemanticGroupingAdapter | None
 
     def __init__(self, source: ModifiedResNet) -> None:
         """Take over the parts of an OpenCLIP ResNet, at its own size and stride 32."""
         super().__init__()
         for name, child in source.named_children():
             self.add_module(name, child)
-        self.adapter = None
         self.stride = 32
         side = source.image_size
         self.image_size = (side, side) if isinstance(side, int) else (side[0], side[1])
@@ -96,13 +92,17 @@ class ResNetTower(ImageTower):
         x3 = self.layer3(self.layer2(self.layer1(self.avgpool(x))))
         x4 = self.layer4(x3)
         cells = x4.flatten(2).transpose(1, 2)
-        if self.adapter is not None:
-            cells = self.adapter(cells)
+        for addition in self.tuning.values():
+            cells = addition.adapt(cells, leading=0)
         final = cells.mean(dim=1)
         penultimate, projected = x3.mean(dim=(2, 3)), _pool(self.attnpool, cells)
         if not tokens:
             return ImageFeatures(penultimate, final, projected)
         return ImageFeatures(penultimate, final, projected, tokens=cells, before=x3)
+
+    def block_patterns(self) -> list[str]:
+        """Name the four layers; see `ImageTower.block_patterns`."""
+        return [r"layer(\d)\."]
 
     def project_tokens(self, features: ImageFeatures) -> Tensor:
         """Attention-pool with each cell as the query; see `ImageTower.project_tokens`.

@@ -35,7 +35,7 @@ class TimmTower(ImageTower):
         self.trunk = source.trunk
         self.head = source.head
         patch = getattr(getattr(self.trunk, "patch_embed", None), "patch_size", None)
-        self.patch = patch[0] if isinstance(patch, tuple) else None
+        self.patch = patch[0] if isinstance(patch, tuple) else 0
         self.stride = self.patch or _STAGE_STRIDE
 
     def fit(self, image_size: tuple[int, int], stride: int | None) -> None:
@@ -74,6 +74,13 @@ class TimmTower(ImageTower):
         return ImageFeatures(
             self._pool(before), self._pool(last), projected, _as_tokens(last) if tokens else None
         )
+
+    def block_patterns(self) -> list[str]:
+        """Return timm's own patterns of blocks or stages; see `ImageTower.block_patterns`."""
+        matcher = getattr(self.trunk, "group_matcher", dict)
+        blocks: Any = matcher(coarse=True).get("blocks", ())
+        entries = [blocks] if isinstance(blocks, str) else [pattern for pattern, _ in blocks]
+        return [r"trunk\." + entry.removeprefix("^") for entry in entries]
 
     def project_tokens(self, features: ImageFeatures) -> Tensor:
         """Project each patch or cell as if it were all of its image.

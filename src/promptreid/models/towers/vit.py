@@ -11,8 +11,6 @@ from promptreid.models.towers.blocks import run_block, run_block_at
 from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
 from promptreid.models.towers.position_embeddings import patch_grid, resize_positions
 from promptreid.models.towers.products import patch_tokens
-from promptreid.models.tuning.grouping_adapter import SemanticGroupingAdapter
-from promptreid.models.tuning.visual_prompt import VisualPrompt
 
 
 class ViTTower(ImageTower):
@@ -21,15 +19,11 @@ class ViTTower(ImageTower):
     Sub-modules keep OpenAI's names (`conv1`, `transformer.resblocks.0.attn.in_proj_weight`, ...).
     With average-pooled architectures the class token's place is taken by the mean of the patch
     tokens.
-
-    Attributes:
-        visual_prompt: Learned tokens that run along with those of the image, and that no feature
-            is read from; None without.
-        adapter: Changes the tokens that leave the last block, or those that enter it; None without.
     """
 
-    visual_prompt: VisualPrompt | None
-    adapter: SemanticGroupingAdapter | None
+    has_class_token = True
+    adaptable = True
+    output_parameters = frozenset({"proj"})
 
     def __init__(self, source: VisionTransformer) -> None:
         """Take over the parts of an OpenCLIP vision transformer.
@@ -55,14 +49,12 @@ class ViTTower(ImageTower):
         self.transformer = source.transformer
         self.ln_post = source.ln_post
         self.proj: nn.Parameter = source.proj
-        self.visual_prompt = None
-        self.adapter = None
 
         self.pool = source.pool_type
         self.norm_after_pool = source.final_ln_after_pool
-        self.has_class_token = True
         self.patch = source.conv1.kernel_size[0]
         self.stride = self.patch
+        self.block_count = len(source.transformer.resblocks)
         self.image_size = tuple(source.image_size)
         self.grid = tuple(source.grid_size)
         width = source.conv1.out_channels
@@ -95,24 +87,28 @@ class ViTTower(ImageTower):
         x = self._enter(self.embed(images, sie), 0)
         for number, block in enumerate(blocks, start=1):
             x = self._enter(run_block(block, x), number)
-        adapter = self.adapter
-        if adapter is not None and adapter.class_token == "before":
-            x, adapter = adapter(x, leading=x.shape[1] - self.grid[0] * self.grid[1]), None
+        adapted = any(addition.adapts for addition in self.tuning.values())
         short = self.pool == "tok" and not tokens
         first = run_block_at(last, x, 0) if short else None
-        if first is not None and adapter is None:
+        if first is not None and not adapted:
             final = self.ln_post(first)
             return ImageFeatures(x[:, 0], final, final @ self.proj)
         after = run_block(last, x)
-        if self.visual_prompt is not None:
-            x, after = self.visual_prompt.leave(x), self.visual_prompt.leave(after)
-        if adapter is not None:
-            after = adapter(_with_first(after, first), leading=1)
+        for addition in self.tuning.values():
+            x, after = addition.leave(x), addition.leave(after)
+        if adapted:
+            after = _with_first(after, first)
+        for addition in self.tuning.values():
+            after = addition.adapt(after, leading=1)
         final = self.pool_tokens(after)
         projected = final @ self.proj
         if not tokens:
             return ImageFeatures(self._pool(x), final, projected)
         return ImageFeatures(self._pool(x), final, projected, tokens=after, before=x)
+
+    def block_patterns(self) -> list[str]:
+        """Name the residual blocks; see `ImageTower.block_patterns`."""
+        return [r"transformer\.resblocks\.(\d+)\."]
 
     def embed(self, images: Tensor, sie: Tensor | None = None) -> Tensor:
         """Turn images into the tokens that enter the first block.
@@ -149,8 +145,11 @@ class ViTTower(ImageTower):
         return torch.cat([features.projected.unsqueeze(1), patches], dim=1)
 
     def _enter(self, x: Tensor, block: int) -> Tensor:
-        """Put prompt tokens among those that enter a block, where there are any."""
-        return x if self.visual_prompt is None else self.visual_prompt.enter(x, block)
+        """Let additions change the tokens that enter a block."""
+        cells = self.grid[0] * self.grid[1]
+        for addition in self.tuning.values():
+            x = addition.enter(x, block, blocks=self.block_count, cells=cells)
+        return x
 
     def _pool(self, tokens: Tensor) -> Tensor:
         return tokens[:, 0] if self.pool == "tok" else tokens[:, 1:].mean(dim=1)

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from promptreid.errors import ConfigError, ModelError, unknown_name
+from promptreid.config.model import AdapterConfig
+from promptreid.errors import ModelError
 from promptreid.models.heads.projection import fresh_linear
+from promptreid.models.towers.image_tower import ImageTower
+from promptreid.models.tuning.addition import TuningAddition
 from promptreid.models.tuning.gates import GATES, GroupLinear
 
-FUSIONS = ("global", "group")
-CLASS_TOKENS = ("mean", "all", "before", "pooled")
 
-
-class SemanticGroupingAdapter(nn.Module):
+class SemanticGroupingAdapter(TuningAddition):
     """A residual of two streams over tokens X, Y = X + Delta, which at first is exactly zero.
 
     With N = LayerNorm(X), M the mean of N over the cells (patches, or cells of a map), and linear
@@ -42,55 +42,68 @@ class SemanticGroupingAdapter(nn.Module):
     Attributes:
         gate: Weighs the groups.
         balance: (2,), or (2, G) with a pair for each group, zero at first.
-        class_token: One of `CLASS_TOKENS`.
-        groups: Number of groups G.
     """
 
+    Options = AdapterConfig
+    options: AdapterConfig
+    draws_maps = True
+
     def __init__(
-        self,
-        width: int,
-        *,
-        groups: int = 32,
-        ratio: int = 16,
-        gate: str = "mean",
-        fusion: str = "global",
-        class_token: str = "mean",
-        generator: torch.Generator | None = None,
+        self, options: AdapterConfig, width: int, *, generator: torch.Generator | None = None
     ) -> None:
         """Build the layers.
 
         Args:
+            options: Groups G, gate, fusion, rule for the class token, and the ratio of C to the
+                hidden width of the stream that sees the image as a whole.
             width: Channels C of the tokens.
-            groups: Groups of channels; they divide the width.
-            ratio: C over the hidden width of the stream that sees the image as a whole.
-            gate: "mean" for a gate by a group's mean over the cells, "spatial" for one by token,
-                "constant" for a learned number.
-            fusion: "global" for one pair (a0, a1), "group" for a pair per group.
-            class_token: Rule for the class token; see the class.
             generator: Source of the initial weights; None for a generator with seed 0.
 
         Raises:
-            ConfigError: An option is unknown.
             ModelError: The groups do not divide the width, or the ratio leaves nothing of it.
         """
-        super().__init__()
-        for kind, name, known in (
-            ("gate of the adapter", gate, GATES),
-            ("fusion of the adapter", fusion, FUSIONS),
-            ("class-token rule of the adapter", class_token, CLASS_TOKENS),
-        ):
-            if name not in known:
-                raise ConfigError(unknown_name(kind, name, list(known)))
+        super().__init__(options)
+        groups, ratio = options.groups, options.ratio
         _check_sizes(width, groups, ratio)
         generator = generator or torch.Generator().manual_seed(0)
-        self.groups, self.class_token = groups, class_token
+        self.adapts = options.class_token != "before"
         self.norm = nn.LayerNorm(width)
         self.group_in = GroupLinear(groups, width, generator=generator)
-        self.gate = GATES[gate](groups, width, generator=generator)
+        self.gate = GATES[options.gate](groups, width, generator=generator)
         self.group_out = GroupLinear(groups, width)
         self.squeeze = fresh_linear(width, width // ratio, generator=generator)
         self.expand = _zero_linear(width // ratio, width)
-        self.balance = nn.Parameter(torch.zeros(2, groups) if fusion == "group" else torch.zeros(2))
+        pairs = (2, groups) if options.fusion == "group" else (2,)
+        self.balance = nn.Parameter(torch.zeros(*pairs))
+
+    @classmethod
+    def build(
+        cls, tower: ImageTower, options: AdapterConfig, generator: torch.Generator
+    ) -> SemanticGroupingAdapter:
+        """Build an adapter for one of CLIP's own towers; see `TuningAddition.build`."""
+        if not tower.adaptable:
+            raise ModelError(
+                "The adapter changes the last tokens of CLIP's vision transformers and ResNets; "
+                f"{type(tower).__name__} takes its encoder from timm. Leave tuning.adapter out, "
+                "use tuning.lora, or take a backbone such as ViT-B-16."
+            )
+        if not tower.has_class_token and options.class_token != "mean":
+            raise ModelError(
+                f"tuning.adapter.class_token is {options.class_token}, but a ResNet has no class "
+                "token: its pooling reads every cell that the adapter changes. Leave class_token "
+                "out."
+            )
+        return cls(options, tower.widths[1], generator=generator)
+
+    def enter(self, tokens: Tensor, block: int, *, blocks: int, cells: int) -> Tensor:
+        """Adapt the tokens that enter the last block, with the rule "before"."""
+        if self.adapts or block != blocks - 1:
+            return tokens
+        return self(tokens, leading=tokens.shape[1] - cells)
+
+    def adapt(self, tokens: Tensor, *, leading: int) -> Tensor:
+        """Adapt the tokens that leave the last block, but with the rule "before"."""
+        return self(tokens, leading=leading) if self.adapts else tokens
 
     def forward(self, tokens: Tensor, *, leading: int = 0) -> Tensor:
         """Adapt tokens.
@@ -103,14 +116,14 @@ class SemanticGroupingAdapter(nn.Module):
         Returns:
             (B, leading + N, C).
         """
-        if leading == 0 or self.class_token == "all":
+        if leading == 0 or self.options.class_token == "all":
             return tokens + self.change(tokens, leading=leading).to(tokens.dtype)
         first, cells = tokens[:, :leading], tokens[:, leading:]
         change = self.change(cells).to(tokens.dtype)
         cells = cells + change
-        if self.class_token == "mean":
+        if self.options.class_token == "mean":
             first = first + change.mean(dim=1, keepdim=True)
-        elif self.class_token == "pooled":
+        elif self.options.class_token == "pooled":
             first = (first + cells.mean(dim=1, keepdim=True)) / 2
         return torch.cat([first, cells], dim=1)
 
@@ -119,13 +132,13 @@ class SemanticGroupingAdapter(nn.Module):
         normed = self.norm(tokens)
         pair = self.balance.softmax(dim=0)
         if pair.ndim == 2:
-            pair = pair.repeat_interleave(tokens.shape[-1] // self.groups, dim=1)
+            pair = pair.repeat_interleave(tokens.shape[-1] // self.options.groups, dim=1)
         grouped = self.group_stream(normed, leading=leading)
         return pair[0] * grouped + pair[1] * self.whole_stream(normed, leading=leading)
 
     def group_stream(self, normed: Tensor, *, leading: int = 0) -> Tensor:
         """Transform and weigh each group of (B, leading + N, C) normed tokens."""
-        shape = (self.groups, normed.shape[-1] // self.groups)
+        shape = (self.options.groups, normed.shape[-1] // self.options.groups)
         inner = F.gelu(self.group_in(normed)).unflatten(-1, shape)
         gate = self.gate(inner, inner[:, leading:])
         return self.group_out((inner * gate.unsqueeze(-1)).flatten(-2))
@@ -136,14 +149,14 @@ class SemanticGroupingAdapter(nn.Module):
         return self.expand(F.gelu(self.squeeze(mean)))
 
     def maps(self, tokens: Tensor, *, leading: int = 0) -> Tensor:
-        """Tell where each group acts: length of its part of Delta at each cell, (B, N, G).
+        """Return where each group acts: the length of its part of Delta at each cell, (B, N, G).
 
         Args:
             tokens: (B, leading + N, C) what enters the adapter.
             leading: Tokens before the cells.
         """
         cells = self.change(tokens[:, leading:])
-        return cells.float().unflatten(-1, (self.groups, -1)).norm(dim=-1)
+        return cells.float().unflatten(-1, (self.options.groups, -1)).norm(dim=-1)
 
 
 def _zero_linear(inputs: int, outputs: int) -> nn.Linear:
@@ -154,13 +167,13 @@ def _zero_linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 def _check_sizes(width: int, groups: int, ratio: int) -> None:
-    if groups < 1 or width % groups:
+    if width % groups:
         fitting = ", ".join(str(n) for n in (1, 2, 4, 8, 16, 32, 48, 64, 128) if width % n == 0)
         raise ModelError(
             f"tuning.adapter.groups is {groups}, but the image tower's tokens have {width} "
             f"channels, which {groups} groups do not divide. Take for example one of {fitting}."
         )
-    if not 1 <= ratio <= width:
+    if ratio > width:
         raise ModelError(
             f"tuning.adapter.ratio is {ratio}, which leaves nothing of the {width} channels of the "
             f"image tower's tokens. Take 1 to {width}, usually 16."

@@ -6,13 +6,16 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from promptreid.config.model import LoraConfig
 from promptreid.errors import ModelError
 from promptreid.models.towers.image_tower import ImageTower
+from promptreid.models.tuning.addition import TuningAddition
 
 _OWNERS = {
     "attn": "attention",
@@ -90,66 +93,86 @@ class Matrix:
         return getattr(self.module, self.name)
 
 
-def attach_lora(
-    tower: ImageTower,
-    *,
-    rank: int,
-    alpha: float,
-    targets: Sequence[str],
-    generator: torch.Generator | None = None,
-) -> None:
-    """Give matrices of a tower low-rank updates, which at first change nothing.
+class LowRankUpdates(TuningAddition):
+    """Low-rank updates of a tower's matrices, which at first change nothing.
 
-    Args:
-        tower: Changed in place. Its matrix `a.b` then is `a.parametrizations.b.original`.
-        rank: Rank of each update.
-        alpha: The updates are multiplied by alpha / rank.
-        targets: "attention" for all projections of self-attention and of attention pools, "mlp" for
-            the layers of the perceptrons in the blocks.
-        generator: Source of the initial factors; None for a generator with seed 0.
-
-    Raises:
-        ModelError: The tower has no such matrices, or none of so high a rank.
+    The updates stand beside their matrices: the tower's matrix `a.b` becomes
+    `a.parametrizations.b.original`, and its factors are `a.parametrizations.b.0.up` and `.down`.
     """
-    generator = generator or torch.Generator().manual_seed(0)
-    found = list(matrices(tower))
-    for target in targets:
-        if not any(matrix.target == target for matrix in found):
-            there = sorted({matrix.target for matrix in found})
-            raise ModelError(
-                f"This image tower has no {target} matrices that LoRA could update; it has "
-                f"{' and '.join(there) or 'none at all'}. Change tuning.lora.targets, or take "
-                "another backbone."
+
+    Options = LoraConfig
+    options: LoraConfig
+    folds = True
+
+    def __init__(self, options: LoraConfig, updates: Sequence[LowRank]) -> None:
+        super().__init__(options)
+        self._updates = tuple(updates)  # in a tuple, so that the tower alone registers them
+
+    @classmethod
+    def build(
+        cls, tower: ImageTower, options: LoraConfig, generator: torch.Generator
+    ) -> LowRankUpdates:
+        """Give the matrices that `options.targets` names their updates, in the tower itself.
+
+        Raises:
+            ModelError: The tower has no such matrices, or none of so high a rank.
+        """
+        matrices = list(find_matrices(tower))
+        for target in options.targets:
+            if not any(matrix.target == target for matrix in matrices):
+                there = sorted({matrix.target for matrix in matrices})
+                raise ModelError(
+                    f"This image tower has no {target} matrices that LoRA could update; it has "
+                    f"{' and '.join(there) or 'none at all'}. Change tuning.lora.targets, or take "
+                    "another backbone."
+                )
+        chosen = [matrix for matrix in matrices if matrix.target in options.targets]
+        for matrix in chosen:
+            rows, columns = matrix.value.shape
+            highest = min(rows // matrix.pieces, columns)
+            if options.rank > highest:
+                raise ModelError(
+                    f"tuning.lora.rank is {options.rank}, but {matrix.path} has rank {highest} at "
+                    "most, so the update would not be of low rank. Take a rank below "
+                    f"{highest}."
+                )
+        updates = []
+        for matrix in chosen:
+            update = LowRank(
+                matrix.value,
+                rank=options.rank,
+                alpha=options.alpha,
+                pieces=matrix.pieces,
+                generator=generator,
             )
-    wanted = [matrix for matrix in found if matrix.target in targets]
-    for matrix in wanted:
-        rows, columns = matrix.value.shape
-        highest = min(rows // matrix.pieces, columns)
-        if rank > highest:
-            raise ModelError(
-                f"tuning.lora.rank is {rank}, but {matrix.path} has rank {highest} at most, so the "
-                f"update would not be of low rank. Take a rank below {highest}."
-            )
-    for matrix in wanted:
-        factors = LowRank(
-            matrix.value, rank=rank, alpha=alpha, pieces=matrix.pieces, generator=generator
-        )
-        # unsafe: a tower that waits for its weights has no values to check the map with.
-        parametrize.register_parametrization(matrix.module, matrix.name, factors, unsafe=True)
+            # unsafe: a tower that waits for its weights has no values to check the map with.
+            parametrize.register_parametrization(matrix.module, matrix.name, update, unsafe=True)
+            updates.append(update)
+        return cls(options, updates)
+
+    @classmethod
+    def owns(cls, part: str, name: str) -> bool:
+        """Tell whether a parameter's name is that of a factor."""
+        return _FACTOR.search(name) is not None
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the updates, which stand elsewhere in the tower."""
+        for update in self._updates:
+            update.train(mode)
+        return super().train(mode)
+
+    def fold(self, tower: ImageTower) -> None:
+        """Put all updates into their matrices, which get their old names back."""
+        for module in list(tower.modules()):
+            for name in _updated_matrices(module):
+                # Copies of a module share the class that PyTorch made for it and would lose the
+                # matrix with this one.
+                kind = type(module)
+                module.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
 
 
-def fold_lora(tower: ImageTower) -> None:
-    """Put all updates into their matrices, which get their old names back."""
-    for module in list(tower.modules()):
-        for name in _updated(module):
-            # Copies of a module share the class that PyTorch made for it and would lose the matrix
-            # with this one.
-            kind = type(module)
-            module.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))
-            parametrize.remove_parametrizations(module, name, leave_parametrized=True)
-
-
-def matrices(tower: ImageTower) -> Iterator[Matrix]:
+def find_matrices(tower: ImageTower) -> Iterator[Matrix]:
     """Yield every matrix of attention and perceptrons in a tower, in the order of its modules."""
     # A timm encoder's own projection to the shared space is no block's perceptron.
     prefix = "trunk." if hasattr(tower, "trunk") else ""
@@ -167,11 +190,6 @@ def matrices(tower: ImageTower) -> Iterator[Matrix]:
             yield Matrix(target, module, "weight", f"{path}.weight", _STACKED.get(last, 1))
 
 
-def is_factor(name: str) -> bool:
-    """Tell whether a parameter's name is that of a low-rank update."""
-    return _FACTOR.search(name) is not None
-
-
 def plain_name(name: str) -> str:
     """Return the name a parameter had before updates were attached."""
     return _ORIGINAL.sub(r".\1", name)
@@ -185,7 +203,7 @@ def _target(path: str) -> str | None:
     return next((_OWNERS[word] for word in reversed(words) if word in _OWNERS), None)
 
 
-def _updated(module: nn.Module) -> list[str]:
+def _updated_matrices(module: nn.Module) -> list[str]:
     """Return the names of a module's own matrices that have a low-rank update."""
     if not parametrize.is_parametrized(module):
         return []

@@ -1,143 +1,87 @@
-"""Small additions to an image tower that can learn while the tower itself is frozen."""
+"""The small additions to an image tower that a recipe's `tuning` names: which there are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
-from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
-from promptreid.errors import ModelError
-from promptreid.models.towers.depth import depth_count, depth_of, depths
+from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.towers.image_tower import ImageTower
-from promptreid.models.towers.resnet import ResNetTower
-from promptreid.models.towers.vit import ViTTower
+from promptreid.models.tuning.addition import TuningAddition
 from promptreid.models.tuning.grouping_adapter import SemanticGroupingAdapter
-from promptreid.models.tuning.lora import attach_lora, fold_lora, is_factor
+from promptreid.models.tuning.lora import LowRankUpdates
 from promptreid.models.tuning.visual_prompt import VisualPrompt
 
-__all__ = [
-    "attach_tuning",
-    "depth_count",
-    "depth_of",
-    "depths",
-    "merge_lora",
-    "part_of",
-    "restore_tuning",
-]
+ADDITIONS: Mapping[str, type[TuningAddition]] = MappingProxyType(
+    {"visual_prompt": VisualPrompt, "lora": LowRankUpdates, "adapter": SemanticGroupingAdapter}
+)
+"""Additions by their key in a recipe's `tuning`, which is their part, in the order of building."""
 
 
 def attach_tuning(
-    tower: ImageTower,
-    *,
-    visual_prompt: VisualPromptConfig | None = None,
-    lora: LoraConfig | None = None,
-    adapter: AdapterConfig | None = None,
-    generator: torch.Generator | None = None,
+    tower: ImageTower, *, generator: torch.Generator | None = None, **options: Any
 ) -> None:
-    """Add prompt tokens, low-rank updates and an adapter to a tower; note them in `tower.tuning`.
+    """Add prompt tokens, low-rank updates, an adapter, … to a tower.
 
     The initial features are changed by prompt tokens and unchanged, to the bit, by LoRA and by the
     adapter (but for its class-token rule "pooled").
 
     Args:
         tower: Changed in place; it has no additions yet and its weights are in place.
-        visual_prompt: Options of the tokens; None for none.
-        lora: Options of the updates; None for none.
-        adapter: Options of the adapter; None for none.
-        generator: Source of the initial values, prompt first, adapter last; None for a generator
+        generator: Source of the initial values, in the order of `ADDITIONS`; None for a generator
             with seed 0.
+        options: An addition's `Options` by the names of `ADDITIONS`; None for no such addition.
 
     Raises:
-        ModelError: The tower is no vision transformer and is to have prompt tokens; it has no
-            matrices that LoRA could update, or none of so high a rank; or it cannot have the
-            adapter.
+        ConfigError: There is no addition of a name.
+        ModelError: The tower cannot have an addition, such as prompt tokens where there is no
+            vision transformer.
     """
     if tower.tuning:
         raise ValueError("this tower has additions already; merge or rebuild it first")
+    for name in options:
+        if name not in ADDITIONS:
+            raise ConfigError(unknown_name("addition to the image tower", name, list(ADDITIONS)))
     generator = generator or torch.Generator().manual_seed(0)
-    noted: dict[str, Any] = {}
-    if visual_prompt is not None:
-        _attach_visual_prompt(tower, visual_prompt, generator)
-        noted["visual_prompt"] = visual_prompt.model_dump(mode="json")
-    if lora is not None:
-        attach_lora(
-            tower, rank=lora.rank, alpha=lora.alpha, targets=lora.targets, generator=generator
-        )
-        noted["lora"] = lora.model_dump(mode="json")
-    if adapter is not None:
-        _attach_adapter(tower, adapter, generator)
-        noted["adapter"] = adapter.model_dump(mode="json")
-    tower.tuning = noted
+    device = next(tower.parameters()).device
+    for name, kind in ADDITIONS.items():
+        chosen = options.get(name)
+        if chosen is not None:
+            addition = kind.build(tower, chosen, generator)
+            tower.put_addition(name, addition.to(device).train(tower.training))
+
+
+def describe_tuning(tower: ImageTower) -> dict[str, Any]:
+    """Return the options of a tower's additions by name, JSON-ready."""
+    return {
+        name: addition.options.model_dump(mode="json") for name, addition in tower.tuning.items()
+    }
 
 
 def restore_tuning(tower: ImageTower, description: Mapping[str, Any]) -> None:
-    """Add what `tower.tuning` described to a fresh tower, ready for its weights."""
-    names = ("visual_prompt", "lora", "adapter")
-    prompt, lora, adapter = (description.get(name) for name in names)
-    attach_tuning(
-        tower,
-        visual_prompt=None if prompt is None else VisualPromptConfig(**prompt),
-        lora=None if lora is None else LoraConfig(**lora),
-        adapter=None if adapter is None else AdapterConfig(**adapter),
-    )
+    """Add what `describe_tuning` described to a fresh tower, ready for its weights."""
+    options: dict[str, Any] = {
+        name: ADDITIONS[name].Options.model_validate(record) if name in ADDITIONS else record
+        for name, record in description.items()
+    }
+    attach_tuning(tower, **options)
 
 
-def merge_lora(tower: ImageTower) -> None:
-    """Fold low-rank updates into their matrices: same outputs, no more cost, plain names."""
-    fold_lora(tower)
-    tower.tuning = {name: value for name, value in tower.tuning.items() if name != "lora"}
+def fold_tuning(tower: ImageTower) -> None:
+    """Fold what can be folded (LoRA) into the tower: same outputs, no more cost, plain names."""
+    for name, addition in list(tower.tuning.items()):
+        if addition.folds:
+            addition.fold(tower)
+            tower.remove_addition(name)
 
 
-def part_of(name: str) -> Literal["visual_prompt", "lora", "adapter", "image"]:
-    """Return the part that a parameter of an image tower belongs to.
-
-    Args:
-        name: Its name in the tower.
+def tuning_part(name: str) -> str:
+    """Return the part that a parameter of an image tower belongs to, by its name in the tower.
 
     Returns:
-        "visual_prompt", "lora", "adapter" or "image".
+        A name out of `ADDITIONS`, or "image" for the tower's own.
     """
-    if name.startswith("visual_prompt."):
-        return "visual_prompt"
-    if name.startswith("adapter."):
-        return "adapter"
-    return "lora" if is_factor(name) else "image"
-
-
-def _attach_visual_prompt(
-    tower: ImageTower, config: VisualPromptConfig, generator: torch.Generator
-) -> None:
-    if not isinstance(tower, ViTTower):
-        raise ModelError(
-            "Visual prompt tokens stand beside the class token of CLIP's vision transformers; "
-            f"a {type(tower).__name__} has no place for them. Leave tuning.visual_prompt out, use "
-            "tuning.lora, or take a backbone such as ViT-B-16."
-        )
-    prompt = VisualPrompt(
-        tower.conv1.out_channels,
-        patch=tower.patch,
-        blocks=len(tower.transformer.resblocks),
-        tokens=config.tokens,
-        deep=config.deep,
-        dropout=config.dropout,
-        generator=generator,
-    )
-    tower.visual_prompt = prompt.to(tower.conv1.weight.device).train(tower.training)
-
-
-def _attach_adapter(tower: ImageTower, config: AdapterConfig, generator: torch.Generator) -> None:
-    if not isinstance(tower, ViTTower | ResNetTower):
-        raise ModelError(
-            "The adapter changes the last tokens of CLIP's vision transformers and ResNets; "
-            f"{type(tower).__name__} takes its encoder from timm. Leave tuning.adapter out, use "
-            "tuning.lora, or take a backbone such as ViT-B-16."
-        )
-    if isinstance(tower, ResNetTower) and config.class_token != "mean":
-        raise ModelError(
-            f"tuning.adapter.class_token is {config.class_token}, but a ResNet has no class token: "
-            "its pooling reads every cell that the adapter changes. Leave class_token out."
-        )
-    adapter = SemanticGroupingAdapter(tower.widths[1], **config.model_dump(), generator=generator)
-    tower.adapter = adapter.to(tower.conv1.weight.device).train(tower.training)
+    return next((part for part, kind in ADDITIONS.items() if kind.owns(part, name)), "image")

@@ -8,8 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from promptreid.config.model import VisualPromptConfig
+from promptreid.errors import ModelError
+from promptreid.models.towers.image_tower import ImageTower
+from promptreid.models.tuning.addition import TuningAddition
 
-class VisualPrompt(nn.Module):
+
+class VisualPrompt(TuningAddition):
     """Learned tokens between the class token and the patch tokens of a vision transformer.
 
     With x the class token, P the prompt and E the patch tokens, a shallow prompt enters the first
@@ -21,60 +26,81 @@ class VisualPrompt(nn.Module):
     Attributes:
         tokens: (1, count, width), or (blocks, count, width) when deep, drawn from U(-v, v) with
             v = sqrt(6 / (3 * patch^2 + width)).
-        dropout: Probability with which each entry is dropped, per image, in training mode.
     """
+
+    Options = VisualPromptConfig
+    options: VisualPromptConfig
+    before_blocks = True
 
     def __init__(
         self,
+        options: VisualPromptConfig,
         width: int,
         *,
         patch: int,
         blocks: int,
-        tokens: int = 5,
-        deep: bool = False,
-        dropout: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
         """Draw the tokens.
 
         Args:
+            options: Their number, whether every block has its own, and the probability with which
+                an entry is dropped, per image, in training mode.
             width: Size of the transformer's tokens.
             patch: Side of its patches in pixels, which sets the scale of the initial tokens.
             blocks: Number of its blocks.
-            tokens: Prompt tokens at a block.
-            deep: Whether every block has its own.
-            dropout: Probability of dropping an entry.
             generator: Source of the initial tokens; None for a generator with seed 0.
         """
-        super().__init__()
+        super().__init__(options)
         generator = generator or torch.Generator().manual_seed(0)
         bound = math.sqrt(6 / (3 * patch**2 + width))
-        initial = torch.empty(blocks if deep else 1, tokens, width)
+        initial = torch.empty(blocks if options.deep else 1, options.tokens, width)
         self.tokens = nn.Parameter(initial.uniform_(-bound, bound, generator=generator))
-        self.dropout = dropout
+        self.fresh = slice(1, 1 + options.tokens) if self.deep else None
+
+    @classmethod
+    def build(
+        cls, tower: ImageTower, options: VisualPromptConfig, generator: torch.Generator
+    ) -> VisualPrompt:
+        """Draw tokens for a vision transformer; see `TuningAddition.build`."""
+        if not tower.has_class_token:
+            raise ModelError(
+                "Visual prompt tokens stand beside the class token of CLIP's vision transformers; "
+                f"a {type(tower).__name__} has no place for them. Leave tuning.visual_prompt out, "
+                "use tuning.lora, or take a backbone such as ViT-B-16."
+            )
+        return cls(
+            options,
+            tower.widths[1],
+            patch=tower.patch,
+            blocks=tower.block_count,
+            generator=generator,
+        )
 
     @property
     def deep(self) -> bool:
         """Whether every block has its own tokens."""
         return self.tokens.shape[0] > 1
 
-    def enter(self, x: Tensor, block: int) -> Tensor:
-        """Put the prompt among the tokens that enter a block.
+    def enter(self, tokens: Tensor, block: int, *, blocks: int, cells: int) -> Tensor:
+        """Put the prompt among the tokens that enter a block; see `TuningAddition.enter`.
 
         Args:
-            x: (B, 1 + N, width) for the first block, (B, 1 + count + N, width) for later ones.
+            tokens: (B, 1 + N, width) for the first block, (B, 1 + count + N, width) for later ones.
             block: Index of the block.
+            blocks: Number of blocks.
+            cells: Number of patches.
 
         Returns:
             (B, 1 + count + N, width).
         """
         if block > 0 and not self.deep:
-            return x
-        rest = x[:, 1:] if block == 0 else x[:, 1 + self.tokens.shape[1] :]
-        prompt = self.tokens[block].to(x.dtype).expand(x.shape[0], -1, -1)
-        prompt = F.dropout(prompt, self.dropout, self.training)
-        return torch.cat([x[:, :1], prompt, rest], dim=1)
+            return tokens
+        rest = tokens[:, 1:] if block == 0 else tokens[:, 1 + self.tokens.shape[1] :]
+        prompt = self.tokens[block].to(tokens.dtype).expand(tokens.shape[0], -1, -1)
+        prompt = F.dropout(prompt, self.options.dropout, self.training)
+        return torch.cat([tokens[:, :1], prompt, rest], dim=1)
 
-    def leave(self, x: Tensor) -> Tensor:
+    def leave(self, tokens: Tensor) -> Tensor:
         """Take the prompt out: (B, 1 + count + N, width) to (B, 1 + N, width)."""
-        return torch.cat([x[:, :1], x[:, 1 + self.tokens.shape[1] :]], dim=1)
+        return torch.cat([tokens[:, :1], tokens[:, 1 + self.tokens.shape[1] :]], dim=1)

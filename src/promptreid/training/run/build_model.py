@@ -97,13 +97,7 @@ def build_model(
     if data is not None and (recipe.sie.camera or recipe.sie.view or recipe.sie.attribute):
         sie = _side_information(recipe, data, backbone, generator)
     if data is not None:
-        attach_tuning(
-            backbone.image,
-            visual_prompt=recipe.tuning.visual_prompt,
-            lora=recipe.tuning.lora,
-            adapter=recipe.tuning.adapter,
-            generator=generator,
-        )
+        attach_tuning(backbone.image, **dict(recipe.tuning), generator=generator)
     spec = EmbeddingSpec(features=recipe.embedding.features, neck=recipe.embedding.neck)
     model = ReIDModel(
         backbone,

@@ -10,18 +10,15 @@ import torch
 from torch import Tensor
 
 from promptreid.config.checkpoints import StartConfig
-from promptreid.config.model import LoraConfig
 from promptreid.errors import ConfigError, WeightsError
 from promptreid.models.checkpoint import load_model
-from promptreid.models.reid import PARTS, ReIDModel, part_of
-from promptreid.models.tuning.lora import attach_lora
-from promptreid.models.tuning.tuning import merge_lora
+from promptreid.models.reid import ReIDModel, part_names, part_of
+from promptreid.models.tuning.tuning import ADDITIONS
 from promptreid.runs.run_folder import RunFolder
 
 _FIXED_WORDS = tuple(
     f"prompt.{name}" for name in ("prefix", "suffix", "sentences", "domains", "plain")
 )
-_PARTS = tuple(part for part in PARTS if part != "logit_scale")
 _PER_IDENTITY = ("prompt.tokens", "head.classifiers.")
 
 
@@ -49,12 +46,11 @@ def start_from(
         return
     path = _file(start.checkpoint)
     donor, metadata = load_model(path)
-    _match_tower(model, donor, path)
+    given_additions = _match_tower(model, donor, path)
     rows = _common_rows(classes, metadata.get("classes") or ())
     own, given = model.state_dict(), donor.state_dict()
-    given_tuning = donor.backbone.image.tuning
-    fresh = {name for name in ("visual_prompt", "lora", "adapter") if not given_tuning.get(name)}
-    wanted = start.parts or tuple(part for part in _PARTS if part not in fresh)
+    left_out = {"logit_scale", *ADDITIONS} - given_additions
+    wanted = start.parts or tuple(part for part in part_names() if part not in left_out)
     for part in wanted:
         names = [name for name in own if part_of(name) == part]
         if part == "prompt":  # the fixed words belong to the recipe and its data
@@ -88,25 +84,34 @@ def _file(checkpoint: str) -> Path:
     return path
 
 
-def _match_tower(model: ReIDModel, donor: ReIDModel, path: Path) -> None:
-    """Bring the donor's image tower to the new model's size and additions."""
+def _match_tower(model: ReIDModel, donor: ReIDModel, path: Path) -> set[str]:
+    """Bring the donor's image tower to the new model's size and additions.
+
+    Returns:
+        Names of the additions whose weights the donor gives.
+    """
     own, given = model.backbone.image, donor.backbone.image
-    if given.tuning.get("lora") and given.tuning.get("lora") != own.tuning.get("lora"):
-        merge_lora(given)
-    if own.tuning.get("lora") and not given.tuning.get("lora"):
-        options = LoraConfig(**own.tuning["lora"])  # only for the names; the updates stay fresh
-        attach_lora(given, rank=options.rank, alpha=options.alpha, targets=options.targets)
-    for name in ("visual_prompt", "adapter"):
-        if given.tuning.get(name) and not own.tuning.get(name):
+    for name, addition in list(given.tuning.items()):
+        there = own.tuning.get(name)
+        if addition.folds and (there is None or there.options != addition.options):
+            addition.fold(given)
+            given.remove_addition(name)
+        elif there is None:
             raise ConfigError(
                 f"The image tower of {path} has tuning.{name}, without which its weights mean "
                 f"something else. Set tuning.{name} as in that run."
             )
+    given_additions = set(given.tuning)
+    for name, addition in own.tuning.items():
+        if addition.folds and name not in given.tuning:
+            # Only for the names of the weights; the new model's addition stays fresh.
+            type(addition).build(given, addition.options, torch.Generator())
     if type(own) is type(given) and (own.image_size, own.stride) != (
         given.image_size,
         given.stride,
     ):
         given.fit(own.image_size, own.stride)
+    return given_additions
 
 
 def _common_rows(classes: Sequence[str], earlier: Sequence[str]) -> tuple[Tensor, Tensor]:

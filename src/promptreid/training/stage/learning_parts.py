@@ -7,17 +7,12 @@ from collections.abc import Iterable
 from torch import nn
 
 from promptreid.errors import ConfigError
-from promptreid.models.reid import ReIDModel
+from promptreid.models.reid import ReIDModel, part_of
 from promptreid.models.towers.depth import depths
 from promptreid.models.towers.image_tower import ImageTower
-from promptreid.models.tuning.grouping_adapter import SemanticGroupingAdapter
-from promptreid.models.tuning.lora import LowRank
-from promptreid.models.tuning.tuning import part_of
-from promptreid.models.tuning.visual_prompt import VisualPrompt
 
 _IMAGE = "backbone.image."
 _VOCABULARY = "backbone.text.token_embedding."
-_IN_TOWER = frozenset({"image", "visual_prompt", "lora", "adapter"})
 
 
 def set_learning(
@@ -31,7 +26,8 @@ def set_learning(
 
     Args:
         model: Changed in place.
-        parts: "prompt", "image", "visual_prompt", "lora", "adapter", "text", "interaction", "head".
+        parts: "prompt", "image", "text", "interaction", "head", or additions to the image tower
+            ("visual_prompt", "lora", "adapter").
         blocks: Of "image", let only the last blocks (ViT) or layers (ResNet and other hierarchical
             encoders) learn, with the norm, pooling and projection after them; None for the whole
             tower.
@@ -46,12 +42,14 @@ def set_learning(
     """
     wanted = list(parts)
     frozen = _frozen_depth(model.backbone.image, wanted, blocks)
-    learning = model.learn([*wanted, "sie"] if _IN_TOWER & set(wanted) else wanted)
+    in_tower = {"image", *model.backbone.image.tuning} & set(wanted)
+    learning = model.learn([*wanted, "sie"] if in_tower else wanted)
     still = [name for name in learning if name.startswith(_VOCABULARY)]
     if frozen >= 0:
         for name, depth in depths(model.backbone.image).of.items():
-            if depth <= frozen and part_of(name) == "image" and _IMAGE + name in learning:
-                still.append(_IMAGE + name)
+            full = _IMAGE + name
+            if depth <= frozen and part_of(full) == "image" and full in learning:
+                still.append(full)
     for name in still:
         learning.pop(name).requires_grad_(False)
     set_modes(model, wanted, blocks=blocks)
@@ -80,13 +78,8 @@ def set_modes(model: ReIDModel, parts: Iterable[str], *, blocks: int | None = No
     model.eval()
     if "image" in wanted:
         _train_above(tower, frozen)
-    for module in tower.modules():
-        if isinstance(module, VisualPrompt):
-            module.train("visual_prompt" in wanted)
-        elif isinstance(module, LowRank):
-            module.train("lora" in wanted)
-        elif isinstance(module, SemanticGroupingAdapter):
-            module.train("adapter" in wanted)
+    for part, addition in tower.tuning.items():
+        addition.train(part in wanted)
     for part in ("head", "prompt", "interaction"):
         module = getattr(model, part)
         if part in wanted and module is not None:

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from promptreid.config.base import Part
 from promptreid.config.optimize import OptimizerConfig
+from promptreid.models.reid import part_of
 from promptreid.models.towers.depth import Depths, depths
 from promptreid.models.towers.image_tower import ImageTower
-from promptreid.models.tuning.tuning import part_of
 
 NamedParameters = Iterable[tuple[str, nn.Parameter]]
 
@@ -68,21 +67,13 @@ def parameter_groups(
 
 def _factor(name: str, config: OptimizerConfig, found: Depths | None) -> float:
     factor = config.bias_lr_factor if "bias" in name else 1.0
-    part = _part(name)
+    part = part_of(name)
+    if part in ("sie", "logit_scale"):
+        part = "image"
     inner = name.removeprefix(_IMAGE)
     if found is not None and part == "image" and inner in found.of:
         factor *= config.layer_decay ** (found.last - found.of[inner])
     return factor * config.part_lr_factors.get(part, 1.0)
-
-
-def _part(name: str) -> Part:
-    """Return the part whose factor a parameter has, by its full name."""
-    if name.startswith(_IMAGE):
-        return part_of(name.removeprefix(_IMAGE))
-    if name.startswith("backbone.text."):
-        return "text"
-    first = name.partition(".")[0]
-    return first if first in ("prompt", "interaction", "head") else "image"
 
 
 def build_optimizer(
