@@ -218,8 +218,8 @@ def test_recipe_text_is_the_file():
 
 
 def test_a_weight_rises_over_its_ramp():
-    from promptreid.config.losses import TripletTerm
+    from promptreid.config.losses import TripletOptions
 
-    term = TripletTerm(weight=2.0, ramp=4)
+    term = TripletOptions(weight=2.0, ramp=4)
     assert [term.weight_at(epoch) for epoch in (1, 2, 3, 4, 5)] == [0.5, 1.0, 1.5, 2.0, 2.0]
-    assert TripletTerm(weight=2.0).weight_at(1) == 2.0
+    assert TripletOptions(weight=2.0).weight_at(1) == 2.0

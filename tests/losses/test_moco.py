@@ -10,9 +10,10 @@ from small_models import RESNET, VIT, small_backbone, tower_widths
 
 from promptreid.config.losses import LossTerms
 from promptreid.config.model import LoraConfig, VisualPromptConfig
+from promptreid.losses.loss_state import StateSetting
 from promptreid.losses.moco import MoCoState, momentum_contrast
 from promptreid.losses.ring import EMPTY
-from promptreid.losses.states import build_states
+from promptreid.losses.terms import build_states
 from promptreid.models.heads.head import Head
 from promptreid.models.heads.projection import Mlp
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
@@ -203,9 +204,7 @@ def test_goes_on_the_same_after_a_resume(vision):
     terms = LossTerms.model_validate({"moco": {"weight": 1, "momentum": 0.9, "size": 9}})
 
     def fresh(model):
-        return build_states(
-            terms, widths=model.widths, classes=0, model=model, generator=torch.Generator()
-        )
+        return build_states(terms, StateSetting(model.widths, 0, model, torch.Generator()))
 
     start = build(vision)
     start.backbone.image.train()

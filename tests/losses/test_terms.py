@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,12 +8,14 @@ from torch import Tensor, nn
 
 from promptreid.config.base import CLASSIFIERS
 from promptreid.config.losses import LossTerms
+from promptreid.data.augment.mix import Mix
 from promptreid.errors import ConfigError
 from promptreid.losses.centers import CenterState
 from promptreid.losses.classification import identity_cross_entropy
 from promptreid.losses.contrastive import supcon, supcon_cross_modal
-from promptreid.losses.states import LossState, build_states
-from promptreid.losses.terms import FUNCTIONS, total_loss
+from promptreid.losses.loss_inputs import Outputs
+from promptreid.losses.loss_state import LossState, StateSetting
+from promptreid.losses.terms import TERMS, build_states, total_loss
 from promptreid.losses.triplet import batch_hard_triplet
 
 COUNT, CLASSES = 12, 4
@@ -23,29 +25,21 @@ TEXT = ("supcon_i2t", "supcon_t2i", "clip", "i2t")
 CLASSIFY = ("id", "arcface", "cosface", "circle_id")
 
 
-@dataclass
-class FakeOutputs:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FakeOutputs(Outputs):
     """What a forward pass would give, made of leaves whose gradients can be looked at."""
 
-    labels: Tensor
-    features: dict[str, Tensor] | None
-    text: Tensor
-    identity_texts: Tensor
-    prompt_tokens: Tensor
-    shared_tokens: Tensor | None
-    domain_tokens: Tensor | None
+    texts: Tensor
+    all_texts: Tensor
     logits: dict[str, list[Tensor]]
-    images: Tensor | None = None
-    clean: Tensor | None = None
-    mix: Any = None
-    epoch: int = 2
-    views: int = 2
-    states: dict[str, LossState] = field(default_factory=dict)
-    alone: Tensor | None = None
 
     @property
-    def projected(self):
-        return self.alone if self.features is None else self.features["projected"]
+    def text(self):
+        return self.texts
+
+    @property
+    def identity_texts(self):
+        return self.all_texts
 
     def scores(self, kind):
         return self.logits[kind]
@@ -76,20 +70,25 @@ def outputs_of(seed=0, *, states=None, **changes):
         return torch.randn(*shape, generator=g).requires_grad_()
 
     labels = torch.tensor([0, 0, 1, 1, 2, 3]).repeat(2)
+    features = {name: leaf(COUNT, width) for name, width in WIDTHS.items()}
     values = {
         "labels": labels,
-        "features": {name: leaf(COUNT, width) for name, width in WIDTHS.items()},
-        "text": leaf(COUNT, 5),
-        "identity_texts": leaf(CLASSES, 5),
-        "prompt_tokens": leaf(CLASSES, 2, 5),
-        "shared_tokens": leaf(3, 5),
-        "domain_tokens": leaf(2, 4, 5),
+        "features": features,
+        "projected": features["projected"],
+        "variants": torch.zeros_like(labels),
+        "texts": leaf(COUNT, 5),
+        "all_texts": leaf(CLASSES, 5),
+        "prompt": SimpleNamespace(
+            tokens=leaf(CLASSES, 2, 5), shared=leaf(3, 5), domain=leaf(2, 4, 5)
+        ),
         "logits": {
             kind: [torch.rand(COUNT, CLASSES, generator=g).requires_grad_() for _ in range(2)]
             for kind in CLASSIFIERS
         },
         "images": torch.randn(COUNT, 3, 2, 2, generator=g),
         "states": states or {},
+        "epoch": 2,
+        "views": 2,
     }
     return FakeOutputs(**(values | changes))
 
@@ -100,14 +99,9 @@ def terms_of(**terms):
 
 def states_of(terms, seed=0):
     torch.manual_seed(seed)
-    states = build_states(
-        terms,
-        widths=WIDTHS,
-        classes=CLASSES,
-        model=FakeModel(),
-        generator=torch.Generator().manual_seed(seed),
-    )
-    return dict(states.items())
+    generator = torch.Generator().manual_seed(seed)
+    model: Any = FakeModel()
+    return dict(build_states(terms, StateSetting(WIDTHS, CLASSES, model, generator)).items())
 
 
 def mixed(outputs, clean, *, partner=None, weight=None):
@@ -115,15 +109,15 @@ def mixed(outputs, clean, *, partner=None, weight=None):
     share = torch.where(clean, 1.0, 0.4) if weight is None else weight
     partner = outputs.labels.roll(1) if partner is None else partner
     partner = torch.where(clean, outputs.labels, partner)
-    return replace(outputs, clean=clean, mix=SimpleNamespace(partner=partner, weight=share))
+    return replace(outputs, mix=Mix(partner, share))
 
 
 def test_every_term_of_a_recipe_has_a_function():
-    assert set(FUNCTIONS) == set(LossTerms.model_fields)
-    assert set(METRIC + TEXT + CLASSIFY) | {"prompt_l2", "prompt_orthogonal"} == set(FUNCTIONS)
+    assert set(TERMS) == set(LossTerms.model_fields)
+    assert set(METRIC + TEXT + CLASSIFY) | {"prompt_l2", "prompt_orthogonal"} == set(TERMS)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", TERMS)
 def test_each_term_gives_a_number_and_gradients(name):
     terms = terms_of(**{name: 1})
     states = states_of(terms)
@@ -135,7 +129,7 @@ def test_each_term_gives_a_number_and_gradients(name):
     assert total.item() > 0
     assert values.keys() == {name}
     leaves = [*outputs.features.values(), outputs.text, outputs.identity_texts]
-    leaves += [outputs.prompt_tokens, outputs.shared_tokens, outputs.domain_tokens]
+    leaves += [outputs.prompt.tokens, outputs.prompt.shared, outputs.prompt.domain]
     leaves += [*(s for scores in outputs.logits.values() for s in scores)]
     gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
     assert gradients
@@ -173,12 +167,12 @@ def test_published_terms_are_what_they_were():
 def test_i2t_takes_texts_of_each_images_own():
     outputs = outputs_of()
     terms = terms_of(i2t={"weight": 1, "temperature": 0.07, "normalize": True})
-    repeated = replace(outputs, identity_texts=outputs.identity_texts.expand(COUNT, -1, -1))
+    repeated = replace(outputs, all_texts=outputs.identity_texts.expand(COUNT, -1, -1))
     one, each = total_loss(outputs, terms)[0], total_loss(repeated, terms)[0]
     assert each.item() == pytest.approx(one.item(), rel=1e-5)
     other = outputs.identity_texts.detach().expand(COUNT, -1, -1).clone()
     other[0] += 1  # changes what the first image is compared with, and nothing else
-    changed = total_loss(replace(outputs, identity_texts=other), terms)[0]
+    changed = total_loss(replace(outputs, all_texts=other), terms)[0]
     assert changed.item() != pytest.approx(one.item(), rel=1e-3)
 
 
@@ -212,9 +206,9 @@ def test_mixed_rows_never_enter_metric_and_text_losses(name):
         outputs,
         labels=outputs.labels[kept],
         features={name: f.detach()[kept] for name, f in outputs.features.items()},
-        text=outputs.text.detach()[kept],
+        projected=outputs.projected.detach()[kept],
+        texts=outputs.text.detach()[kept],
         images=outputs.images[kept],
-        clean=None,
         mix=None,
     )
     assert got.item() == pytest.approx(total_loss(only, terms)[0].item(), rel=1e-5)
@@ -272,7 +266,7 @@ def test_classifiers_learn_both_labels_of_mixed_images(name):
 
 def test_cached_features_give_the_projected_one_only():
     outputs = outputs_of()
-    cached = replace(outputs, features=None, alone=outputs.projected)
+    cached = replace(outputs, features=None)
     expected = supcon(outputs.projected, outputs.labels)
     assert torch.equal(total_loss(cached, terms_of(supcon=1))[0], expected)
     with pytest.raises(ConfigError, match=r"'penultimate'.*images: augmented"):
@@ -343,13 +337,15 @@ def test_every_option_reaches_its_loss(option, one, other):
 
 @pytest.mark.parametrize(
     ("missing", "words"),
-    [("shared_tokens", "no shared ones"), ("domain_tokens", "none of domains")],
+    [("shared", "no shared ones"), ("domain", "none of domains")],
 )
 def test_tokens_cannot_be_kept_apart_from_what_is_not_there(missing, words):
+    outputs = outputs_of()
+    setattr(outputs.prompt, missing, None)
     with pytest.raises(
         ConfigError, match=words + r".*prompt\.shared_tokens and prompt\.domain_tok"
     ):
-        total_loss(outputs_of(**{missing: None}), terms_of(prompt_orthogonal=1))
+        total_loss(outputs, terms_of(prompt_orthogonal=1))
 
 
 def test_the_total_takes_the_weight_of_the_epoch():

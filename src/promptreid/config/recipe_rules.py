@@ -14,7 +14,6 @@ from promptreid.config.model import (
 )
 from promptreid.config.stage import StageConfig
 
-_IDENTITY_PROMPT_LOSSES = {"i2t", "prompt_l2", "prompt_orthogonal"}
 _IDENTITY_PROMPT_OPTIONS = (
     "context", "ensemble", "init", "dropout", "shared_tokens", "domain_tokens",
 )  # fmt: skip
@@ -32,7 +31,8 @@ def check_image_prompt(prompt: PromptConfig, stages: Sequence[StageConfig]) -> N
     if prompt.kind != "image":
         return
     for stage in stages:
-        losses = _IDENTITY_PROMPT_LOSSES & set(stage.losses.active())
+        active = stage.losses.active().items()
+        losses = [name for name, term in active if term.needs_identity_prompts]
         if losses or stage.images == "cached":
             what = ", ".join(sorted(losses)) or "images: cached"
             raise ValueError(

@@ -56,24 +56,31 @@ class StageConfig(Strict):
         )
 
     @model_validator(mode="after")
-    def _two_views_for_moco(self) -> StageConfig:
-        if self.losses.moco is not None and self.losses.moco.weight > 0 and self.views != 2:
-            raise ValueError("the moco loss compares two views of each image; set views: 2")
-        if self.labels == "instance" and any(
-            set(term.needs) & {"prompt"} or term.classifier or name == "center"
-            for name, term in self.losses.active().items()
-        ):
+    def _losses_fit(self) -> StageConfig:
+        active = self.losses.active()
+        for name, term in active.items():
+            if term.compares_views and self.views != 2:
+                raise ValueError(f"the {name} loss compares two views of each image; set views: 2")
+        spanning = [name for name, term in active.items() if term.spans_identities]
+        spanning += ["augment.mix"] if self.augment.mix is not None else []
+        if self.domains != "joint" and spanning:
+            raise ValueError(
+                f"{', '.join(spanning)} spans all identities at once; set domains: joint or leave "
+                "it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _instances_have_no_identities(self) -> StageConfig:
+        if self.labels != "instance":
+            return self
+        teaching = [name for name, term in self.losses.active().items() if term.needs_identities]
+        if teaching:
             raise ValueError(
                 "labels: instance has no identities, so no loss may read prompts, classifiers or "
-                "centers"
+                f"centers of them; leave out {', '.join(teaching)}, or set labels: identity"
             )
-        kept = [name for name in ("center", "memory", "moco") if name in self.losses.active()]
-        if self.domains != "joint" and (kept or self.augment.mix is not None):
-            raise ValueError(
-                f"{', '.join([*kept, *['augment.mix'] * (self.augment.mix is not None)])} spans "
-                "all identities at once; set domains: joint or leave it out"
-            )
-        if self.labels == "instance" and self.batch.size is None:
+        if self.batch.size is None:
             raise ValueError("labels: instance takes random images; give batch.size")
         return self
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from promptreid.config.losses import CompactOptions
 from promptreid.losses.distances import euclidean_distances, masked_mean
+from promptreid.losses.loss_inputs import Outputs
 
 
 def compactness(features: Tensor, labels: Tensor, *, margin: float = 0.3) -> Tensor:
@@ -35,3 +39,8 @@ def compactness(features: Tensor, labels: Tensor, *, margin: float = 0.3) -> Ten
         distances = euclidean_distances(centers)
         close = (distances < margin).triu(diagonal=1)
         return pull + masked_mean((margin - distances).pow(2), close)
+
+
+def compactness_term(outputs: Outputs, options: CompactOptions) -> Tensor:
+    """Sum the regularisation by the batch's centers over the named image features."""
+    return outputs.sum_over(options.features, partial(compactness, margin=options.margin))

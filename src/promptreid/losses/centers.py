@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from promptreid.losses.loss_state import LossState
+from promptreid.config.losses import CenterOptions
+from promptreid.losses.loss_inputs import Outputs, add
+from promptreid.losses.loss_state import LossState, StateSetting
 
 if TYPE_CHECKING:
     from promptreid.models.reid import ReIDModel
@@ -70,6 +73,12 @@ class CenterState(LossState):
         )
         self._seen: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in widths}
 
+    @classmethod
+    def build(cls, options: CenterOptions, setting: StateSetting) -> Self:
+        """Draw centers for each feature of the options."""
+        widths = {name: setting.widths[name] for name in options.features}
+        return cls(widths, setting.classes, lr=options.lr, generator=setting.generator)
+
     def loss(self, name: str, features: Tensor, labels: Tensor) -> Tensor:
         """Return the center loss of a feature, and note what its centers are to follow.
 
@@ -109,3 +118,12 @@ def move_centers(centers: Tensor, features: Tensor, labels: Tensor, *, lr: float
     old = centers[distinct]
     difference = counts[:, None] * old - members @ features
     centers[distinct] = old - lr * difference / (1 + counts)[:, None]
+
+
+def center_term(outputs: Outputs, options: CenterOptions) -> Tensor:
+    """Sum the center loss over the named image features."""
+    state = cast(CenterState, outputs.states["center"])
+    return add(
+        outputs.over_clean(partial(state.loss, name), outputs.feature(name), outputs.labels)
+        for name in options.features
+    )

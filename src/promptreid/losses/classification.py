@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from promptreid.losses.loss_inputs import MixedLabels
+from promptreid.config.losses import ClassifierOptions, IdOptions, ImageToTextOptions
+from promptreid.data.augment.mix import Mix
+from promptreid.losses.loss_inputs import Outputs, add
 
 
 def identity_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float = 0.1) -> Tensor:
@@ -32,7 +35,7 @@ def mixed_cross_entropy(
     logits_for: Callable[[Tensor], Tensor],
     labels: Tensor,
     *,
-    mix: MixedLabels | None,
+    mix: Mix | None,
     smoothing: float = 0.1,
 ) -> Tensor:
     """Cross-entropy of images that may be mixed from two.
@@ -83,3 +86,55 @@ def image_text_logits(
         if texts.ndim == 2:
             return images @ texts.T / temperature
         return torch.einsum("nd,ncd->nc", images, texts) / temperature
+
+
+def classifier_term(
+    outputs: Outputs,
+    options: ClassifierOptions,
+    *,
+    logits: Callable[[Tensor, Tensor], Tensor],
+    smoothing: float,
+) -> Tensor:
+    """Sum the cross-entropy of every classifier of the kind that the options name.
+
+    Args:
+        outputs: One forward pass.
+        options: Name the kind.
+        logits: Gives (N, C) logits for (N, C) scores of a classifier and (N,) labels.
+        smoothing: See `identity_cross_entropy`.
+    """
+    return add(
+        mixed_cross_entropy(
+            partial(logits, scores), outputs.labels, mix=outputs.mix, smoothing=smoothing
+        )
+        for scores in outputs.scores(options.classifier)
+    )
+
+
+def id_term(outputs: Outputs, options: IdOptions) -> Tensor:
+    """Sum the cross-entropy of every linear classifier."""
+    return classifier_term(
+        outputs, options, logits=lambda scores, _: scores, smoothing=options.smoothing
+    )
+
+
+def image_to_text_term(outputs: Outputs, options: ImageToTextOptions) -> Tensor:
+    """Classify each image among the texts of all identities."""
+    logits = image_text_logits(
+        outputs.projected,
+        outputs.identity_texts,
+        temperature=options.temperature,
+        normalize=options.normalize,
+    )
+    loss = partial(identity_cross_entropy, smoothing=options.smoothing)
+    return outputs.over_clean(loss, logits, outputs.labels)
+
+
+def classifier_scores(outputs: Outputs, options: ClassifierOptions) -> Tensor:
+    """Return the scores of the first classifier that the term trains, (B, C)."""
+    return outputs.scores(options.classifier)[0]
+
+
+def text_scores(outputs: Outputs, options: ImageToTextOptions) -> Tensor:
+    """Return the similarities of each image and the texts of all identities, (B, C)."""
+    return image_text_logits(outputs.projected, outputs.identity_texts, normalize=options.normalize)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from promptreid.config.losses import ClipOptions, SupConOptions, SupConTextOptions
 from promptreid.losses.distances import cosines, masked_mean, same_identity
+from promptreid.losses.loss_inputs import Outputs
 
 
 def supcon_cross_modal(
@@ -62,8 +66,8 @@ def clip_contrast(images: Tensor, texts: Tensor, *, temperature: float = 0.07) -
     """
     with torch.autocast(images.device.type, enabled=False):
         logits = cosines(images, texts) / temperature
-        own = torch.arange(len(logits), device=logits.device)
-        return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+        partners = torch.arange(len(logits), device=logits.device)
+        return (F.cross_entropy(logits, partners) + F.cross_entropy(logits.T, partners)) / 2
 
 
 def supcon(features: Tensor, labels: Tensor, *, temperature: float = 0.1) -> Tensor:
@@ -102,3 +106,31 @@ def contrast(logits: Tensor, positive: Tensor, candidates: Tensor) -> Tensor:
     log_p = torch.where(positive, masked.log_softmax(1), 0.0)
     count = positive.sum(1)
     return masked_mean(-log_p.sum(1) / count.clamp(min=1), count > 0)
+
+
+def images_to_texts_term(outputs: Outputs, options: SupConTextOptions) -> Tensor:
+    """Contrast each image with the texts of the batch."""
+    return _contrast_with_text(outputs, options, outputs.projected, outputs.text)
+
+
+def texts_to_images_term(outputs: Outputs, options: SupConTextOptions) -> Tensor:
+    """Contrast each text with the images of the batch."""
+    return _contrast_with_text(outputs, options, outputs.text, outputs.projected)
+
+
+def _contrast_with_text(
+    outputs: Outputs, options: SupConTextOptions, anchors: Tensor, others: Tensor
+) -> Tensor:
+    loss = partial(supcon_cross_modal, temperature=options.temperature, normalize=options.normalize)
+    return outputs.over_clean(loss, anchors, others, outputs.labels, outputs.labels)
+
+
+def clip_term(outputs: Outputs, options: ClipOptions) -> Tensor:
+    """Contrast each image with its own text, both ways."""
+    loss = partial(clip_contrast, temperature=options.temperature)
+    return outputs.over_clean(loss, outputs.projected, outputs.text)
+
+
+def supcon_term(outputs: Outputs, options: SupConOptions) -> Tensor:
+    """Sum the supervised contrast over the named image features."""
+    return outputs.sum_over(options.features, partial(supcon, temperature=options.temperature))

@@ -1,21 +1,46 @@
-"""What a loss remembers between steps."""
+"""The state that a loss keeps between steps."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
+import torch
 from torch import nn
 
 if TYPE_CHECKING:
     from promptreid.models.reid import ReIDModel
 
 
-class LossState(nn.Module):
-    """What one loss term remembers between steps; saved and restored through its `state_dict`.
+@dataclass(frozen=True)
+class StateSetting:
+    """What a fresh state may depend on.
 
-    In train mode, which is where it starts, each forward pass of the loss adds to what is
-    remembered; in eval mode it changes nothing.
+    Attributes:
+        widths: Size of every image feature, by name.
+        classes: Number of identities.
+        model: In the modes and on the device it trains in.
+        generator: Source of random values, on the CPU.
     """
+
+    widths: Mapping[str, int]
+    classes: int
+    model: ReIDModel
+    generator: torch.Generator
+
+
+class LossState(nn.Module):
+    """What one loss term keeps between steps; saved and restored through its `state_dict`.
+
+    In train mode, which is where it starts, each forward pass of the loss adds to what is kept; in
+    eval mode it changes nothing.
+    """
+
+    @classmethod
+    def build(cls, options: Any, setting: StateSetting) -> Self:
+        """Return a fresh state for a term's options."""
+        raise NotImplementedError
 
     def after_step(self, model: ReIDModel) -> None:
         """Follow the model, once after each optimizer step."""

@@ -7,12 +7,17 @@ logits for a cross-entropy. Cosines a little outside [-1, 1], as rounding makes 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from promptreid.config.losses import MarginOptions
 from promptreid.errors import ConfigError
+from promptreid.losses.classification import classifier_term
+from promptreid.losses.loss_inputs import Outputs
 
 
 def arcface_logits(
@@ -87,3 +92,17 @@ def circle_positive(similarities: Tensor, margin: float) -> Tensor:
 def circle_negative(similarities: Tensor, margin: float) -> Tensor:
     """Return `[s + m]+ (s - m)`, to be made small; the bracket has no gradient."""
     return F.relu(similarities.detach() + margin) * (similarities - margin)
+
+
+def _with_margin(outputs: Outputs, options: MarginOptions, logits: Callable[..., Tensor]) -> Tensor:
+    return classifier_term(
+        outputs,
+        options,
+        logits=partial(logits, margin=options.margin, scale=options.scale),
+        smoothing=options.smoothing,
+    )
+
+
+arcface_term = partial(_with_margin, logits=arcface_logits)
+cosface_term = partial(_with_margin, logits=cosface_logits)
+circle_id_term = partial(_with_margin, logits=circle_logits)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Self, cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from promptreid.config.losses import MemoryOptions
 from promptreid.losses.contrastive import contrast
 from promptreid.losses.distances import cosines
-from promptreid.losses.loss_state import LossState
+from promptreid.losses.loss_inputs import Outputs
+from promptreid.losses.loss_state import LossState, StateSetting
 from promptreid.losses.pair_loss import siamese
 from promptreid.losses.ring import EMPTY, Ring
 from promptreid.losses.triplet import hardest_triplets
@@ -35,7 +40,7 @@ def memory_loss(
         kept: (M, D) remembered features.
         kept_labels: (M,) their identities; `EMPTY` rows do not take part.
         kind: "supcon", softmax over all that is remembered (see `contrastive.contrast`); "triplet",
-            hardest positive and negative by cosine distance; "pair", see `pairs.siamese`, with
+            hardest positive and negative by cosine distance; "pair", see `pair_loss.siamese`, with
             the cosine distance.
         temperature: Of supcon.
         margin: Of triplet and pair.
@@ -74,6 +79,12 @@ class MemoryState(LossState):
         self.start_epoch = start_epoch
         self.ring = Ring(size, width)
 
+    @classmethod
+    def build(cls, options: MemoryOptions, setting: StateSetting) -> Self:
+        """Make room for the feature of the options."""
+        (name,) = options.features
+        return cls(setting.widths[name], size=options.size, start_epoch=options.start_epoch)
+
     def loss(
         self,
         features: Tensor,
@@ -108,3 +119,15 @@ class MemoryState(LossState):
         if self.training and epoch >= self.start_epoch - 1:
             self.ring.add(F.normalize(features.detach().float(), dim=1), labels)
         return loss
+
+
+def memory_term(outputs: Outputs, options: MemoryOptions) -> Tensor:
+    """Compare an image feature with those of earlier batches."""
+    loss = partial(
+        cast(MemoryState, outputs.states["memory"]).loss,
+        epoch=outputs.epoch,
+        kind=options.kind,
+        temperature=options.temperature,
+        margin=options.margin,
+    )
+    return outputs.sum_over(options.features, loss)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from promptreid.config.losses import MoCoOptions
 from promptreid.losses.distances import cosines
-from promptreid.losses.loss_state import LossState
+from promptreid.losses.loss_inputs import Outputs
+from promptreid.losses.loss_state import LossState, StateSetting
 from promptreid.losses.ring import EMPTY, Ring
 
 if TYPE_CHECKING:
@@ -80,6 +82,18 @@ class MoCoState(LossState):
         self.encoder = _image_side(model)
         self.queue = Ring(size, width)
 
+    @classmethod
+    def build(cls, options: MoCoOptions, setting: StateSetting) -> Self:
+        """Copy the model as it begins the stage."""
+        (name,) = options.features
+        return cls(
+            setting.model,
+            name,
+            width=setting.widths[name],
+            size=options.size,
+            momentum=options.momentum,
+        )
+
     def loss(
         self, queries: Tensor, images: Tensor, labels: Tensor, *, temperature: float
     ) -> Tensor:
@@ -139,3 +153,18 @@ def _image_side(model: ReIDModel) -> ReIDModel:
     if model.prompt is not None:
         instead[id(model.prompt)] = None
     return copy.deepcopy(model, instead).requires_grad_(False)
+
+
+def moco_term(outputs: Outputs, options: MoCoOptions) -> Tensor:
+    """Contrast two views of each image with keys of the momentum copy."""
+    if outputs.images is None or outputs.views != 2:
+        raise RuntimeError("Momentum contrast needs the images of two views.")
+    state = cast(MoCoState, outputs.states["moco"])
+    rows = [outputs.feature(options.features[0]), outputs.images, outputs.labels]
+    if outputs.clean is not None:  # an image takes part when both of its views are clean
+        both = outputs.clean.view(2, -1).all(0).repeat(2)
+        rows = [tensor[both] for tensor in rows]
+        if not len(rows[0]):
+            return rows[0].float().sum()
+    queries, images, labels = rows
+    return state.loss(queries, images, labels, temperature=options.temperature)

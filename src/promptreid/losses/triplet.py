@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from promptreid.config.losses import TripletOptions
 from promptreid.losses.distances import (
     euclidean_distances,
     masked_mean,
     pairwise_distances,
     same_identity,
 )
+from promptreid.losses.loss_inputs import Outputs
 
 
 def batch_hard_triplet(features: Tensor, labels: Tensor, *, margin: float | None = 0.3) -> Tensor:
@@ -101,3 +105,11 @@ def hardest_triplets(
 
 def _penalty(violation: Tensor, margin: float | None) -> Tensor:
     return F.softplus(violation) if margin is None else F.relu(violation + margin)
+
+
+def triplet_term(outputs: Outputs, options: TripletOptions) -> Tensor:
+    """Sum the triplet loss over the named image features."""
+    loss = partial(
+        triplet_loss, margin=options.margin, mining=options.mining, distance=options.distance
+    )
+    return outputs.sum_over(options.features, loss)

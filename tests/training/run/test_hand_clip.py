@@ -8,12 +8,11 @@ import torch
 
 from promptreid.config.recipes import load_recipe
 from promptreid.data.load_data import load_data
-from promptreid.losses.states import build_states
-from promptreid.losses.terms import total_loss
+from promptreid.losses.loss_state import StateSetting
+from promptreid.losses.terms import build_states, total_loss
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.training.run.build_model import build_model
 from promptreid.training.run.training_data import training_data
-from promptreid.training.stage.stage_batches import Step
 from promptreid.training.stage.step_outputs import StepOutputs
 
 LABELS = [0, 0, 1, 1, 2, 2, 3]  # the last identity has one image, whose only positive is its text
@@ -78,22 +77,17 @@ def test_contrast_of_images_and_texts_is_that_of_the_loops(crops: Path, frozen: 
     labels = torch.tensor(LABELS)
     images = torch.randn(len(LABELS), 3, 32, 32, generator=torch.Generator().manual_seed(2))
     features = dict(model.derived(model.features(images)))
-    states = build_states(
-        stage.losses,
-        widths=model.widths,
-        classes=len(data.classes),
-        model=model,
-        generator=torch.Generator().manual_seed(3),
-    )
+    generator = torch.Generator().manual_seed(3)
+    setting = StateSetting(model.widths, len(data.classes), model, generator)
+    states = build_states(stage.losses, setting)
     outputs = StepOutputs(
-        model,
-        Step(
-            projected=features["projected"],
-            labels=labels,
-            variants=torch.zeros_like(labels),
-            features=features,
-            images=images,
-        ),
+        projected=features["projected"],
+        labels=labels,
+        variants=torch.zeros_like(labels),
+        features=features,
+        images=images,
+        prompt=model.prompt,
+        head=model.head,
         bank=model.prompt.bank() if frozen else None,
         text_learns=not frozen,
         states=dict(states.items()),

@@ -6,19 +6,20 @@ import torch
 from promptreid.config.stage import StageConfig
 from promptreid.data.batches.samplers import DomainUniform, Uniform
 from promptreid.losses.contrastive import supcon_cross_modal
+from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.terms import total_loss
 from promptreid.models.heads.head import Head
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.progress import Silent
-from promptreid.training.stage.domain_losses import Domains
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.schedule import learning_rate
 from promptreid.training.stage.stage import StageRunner
-from promptreid.training.stage.stage_batches import CachedFeatures, Step
-from promptreid.training.stage.step_outputs import StepOutputs
+from promptreid.training.stage.stage_batches import CachedFeatures
+from promptreid.training.stage.step_losses import step_losses
+from promptreid.training.stage.step_outputs import Domains, StepOutputs
 from promptreid.training.stage.training_state import TrainingState
 
 CPU = torch.device("cpu")
@@ -70,7 +71,6 @@ def runner(model, cached, config, events=None, **changes):
         "model": model,
         "parameters": set_learning(model, config.learns),
         "source": batches(features, labels),
-        "text_bank": model.prompt.bank,
         "states": torch.nn.ModuleDict(),
         "average": None,
         "domains": None,
@@ -86,12 +86,17 @@ def runner(model, cached, config, events=None, **changes):
     return StageRunner(**parts | changes)
 
 
+def outputs_of(model, batch, **more):
+    """What a step's losses read."""
+    return StepOutputs(**vars(batch), prompt=model.prompt, head=model.head, **more)
+
+
 def gradients(model, cached, config):
     """Gradient of each batch's loss at the present prompts."""
     found = []
     for step in batches(*cached).epoch(1, start=0):
         model.prompt.tokens.grad = None
-        outputs = StepOutputs(model, step)
+        outputs = outputs_of(model, step)
         total_loss(outputs, config.losses)[0].backward()
         found.append(model.prompt.tokens.grad.clone())
     model.prompt.tokens.grad = None
@@ -146,7 +151,7 @@ def test_row_holds_means_over_images(model, cached):
     config = stage(optimizer={"name": "sgd", "lr": 1e-12, "weight_decay": 0})
     expected = []
     for step in batches(*cached).epoch(1, start=0):
-        outputs = StepOutputs(model, step)
+        outputs = outputs_of(model, step)
         expected.append(total_loss(outputs, config.losses))
     runner(model, cached, config, events).run()
     (row,) = [event for event in events if event != "step"]
@@ -243,7 +248,7 @@ def test_the_model_ends_with_the_average_of_its_weights(model, cached):
 
 @pytest.mark.parametrize(("text", "times"), [("epoch", 3), ("step", 0)])
 def test_texts_of_all_identities_are_taken_once_an_epoch_or_at_every_step(
-    model, cached, text, times
+    model, cached, text, times, monkeypatch
 ):
     calls = []
     bank = model.prompt.bank
@@ -252,14 +257,16 @@ def test_texts_of_all_identities_are_taken_once_an_epoch_or_at_every_step(
         calls.append(1)
         return bank()
 
+    monkeypatch.setattr(model.prompt, "bank", counted)
+
     config = stage(epochs=3, losses={"i2t": 1, "supcon_i2t": 1}, text=text)
     before = model.prompt.tokens.detach().clone()
-    runner(model, cached, config, text_bank=counted).run()
+    runner(model, cached, config).run()
     assert not torch.equal(model.prompt.tokens, before)
     assert len(calls) == times
 
 
-def test_frozen_texts_are_taken_once(model, cached):
+def test_frozen_texts_are_taken_once(model, cached, monkeypatch):
     calls = []
     bank = model.prompt.bank
 
@@ -267,11 +274,13 @@ def test_frozen_texts_are_taken_once(model, cached):
         calls.append(1)
         return bank()
 
+    monkeypatch.setattr(model.prompt, "bank", counted)
+
     config = stage(epochs=3, learns=["text"], losses={"i2t": 1})
-    runner(model, cached, config, text_bank=counted).run()
+    runner(model, cached, config).run()
     assert not calls  # the text tower learns, so its texts are never old
     config = stage(epochs=3, learns=["head"], images="augmented", losses={"i2t": 1})
-    built = runner(model, cached, config, text_bank=counted)
+    built = runner(model, cached, config)
     for _ in range(3):
         built._refresh_texts()
     assert len(calls) == 1
@@ -281,11 +290,11 @@ def test_all_identities_texts_carry_gradients_while_prompts_learn(model, cached)
     config = stage(losses={"i2t": 1})
     set_learning(model, config.learns)
     step = next(batches(*cached, size=2).epoch(1, start=0))
-    outputs = StepOutputs(model, step)
+    outputs = outputs_of(model, step)
     total_loss(outputs, config.losses)[0].backward()
     # Every identity is a wrong answer for some image, so every prompt hears of it.
     assert (model.prompt.tokens.grad.flatten(1).norm(dim=1) > 0).all()
-    frozen = StepOutputs(model, step, bank=model.prompt.bank(), text_learns=False)
+    frozen = outputs_of(model, step, bank=model.prompt.bank(), text_learns=False)
     torch.testing.assert_close(frozen.identity_texts, outputs.identity_texts.detach())
     torch.testing.assert_close(frozen.text, outputs.text.detach())
 
@@ -302,9 +311,9 @@ def test_losses_within_domains_equal_those_of_each_domain_alone(model, cached, r
     config = stage(losses={"supcon_i2t": 1, "supcon_t2i": 0.5, "i2t": 2})
     _, built, _ = in_domains(model, cached, config, reduce)
     features, labels = cached
-    step = Step(labels, features, None, torch.zeros_like(labels))
-    outputs = StepOutputs(model, step)
-    loss, terms, each = built._losses(outputs, dict(built.domains.split(outputs)))
+    step = BatchFeatures(labels=labels, projected=features, variants=torch.zeros_like(labels))
+    outputs = outputs_of(model, step)
+    losses = step_losses(outputs, config.losses, built.domains)
     alone = []
     for low in (0, 2):
         rows = (labels == low) | (labels == low + 1)
@@ -318,9 +327,9 @@ def test_losses_within_domains_equal_those_of_each_domain_alone(model, cached, r
         other = supcon_cross_modal(texts, features[rows], own, own)
         alone.append(one + 0.5 * other + 2 * i2t)
     expected = torch.stack(alone).sum() / (2 if reduce == "mean" else 1)
-    torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close(torch.stack(each), torch.stack(alone).detach() * len(labels))
-    assert set(terms) == {"supcon_i2t", "supcon_t2i", "i2t"}
+    torch.testing.assert_close(losses.loss, expected)
+    torch.testing.assert_close(torch.stack(losses.domains), torch.stack(alone).detach())
+    assert set(losses.terms) == {"supcon_i2t", "supcon_t2i", "i2t"}
 
 
 def test_rows_name_the_loss_of_each_domain(model, cached):
@@ -335,10 +344,15 @@ def test_rows_name_the_loss_of_each_domain(model, cached):
 def test_a_domains_classifier_never_sees_other_domains(model, cached):
     features, labels = cached
     named = {name: torch.randn(8, width) for name, width in model.widths.items()}
-    step = Step(labels, features, named, torch.zeros_like(labels))
+    step = BatchFeatures(
+        labels=labels,
+        projected=features,
+        features=named,
+        variants=torch.zeros_like(labels),
+    )
     domains = Domains(("a", "b"), torch.tensor([0, 0, 1, 1]), "mean")
     set_learning(model, ["head"])
-    (_, first), (_, second) = domains.split(StepOutputs(model, step))
+    (_, first), (_, second) = domains.split(outputs_of(model, step))
     assert [scores.shape for scores in first.scores("linear")] == [(4, 2), (4, 2)]
     torch.nn.functional.cross_entropy(first.scores("linear")[0], first.labels).backward()
     moved = model.head.classifiers["linear"]["final"].weight.grad.norm(dim=1) > 0

@@ -14,25 +14,22 @@ from promptreid.config.stage import StageConfig
 from promptreid.data.batches.samplers import derive_seed
 from promptreid.errors import RunError
 from promptreid.inference.device import forward_precision
-from promptreid.losses.classification import image_text_logits
-from promptreid.losses.states import LossState
-from promptreid.losses.terms import total_loss
+from promptreid.losses.loss_inputs import BatchFeatures
+from promptreid.losses.loss_state import LossState
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
-from promptreid.training.stage.domain_losses import DomainOutputs, Domains
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.optimizer import build_optimizer, set_learning_rate
 from promptreid.training.stage.schedule import learning_rate
-from promptreid.training.stage.stage_batches import BatchSource, Step
-from promptreid.training.stage.step_outputs import StepOutputs
+from promptreid.training.stage.stage_batches import BatchSource
+from promptreid.training.stage.step_losses import empty_sums, mean_values, step_losses
+from promptreid.training.stage.step_outputs import Domains, StepOutputs
 from promptreid.training.stage.training_state import (
     TrainingState,
     optimizer_tensors,
     restore_optimizer,
 )
-
-DomainParts = Mapping[int, StepOutputs | DomainOutputs]
 
 
 @dataclass
@@ -44,7 +41,6 @@ class StageRunner:
         model: The model, on its device.
         parameters: Names and parameters that learn.
         source: Batches.
-        text_bank: Encodes the texts of all identities, (V, C, d), without gradients.
         states: What loss terms remember between steps, by term name.
         average: Average of the weights that learn; None when none is wanted.
         domains: How losses are taken within domains; None for all classes together.
@@ -62,7 +58,6 @@ class StageRunner:
     model: ReIDModel
     parameters: list[tuple[str, nn.Parameter]]
     source: BatchSource
-    text_bank: Callable[[], Tensor]
     states: nn.ModuleDict
     average: WeightAverage | None
     domains: Domains | None
@@ -77,7 +72,6 @@ class StageRunner:
 
     def __post_init__(self) -> None:
         self._names = {id(parameter): name for name, parameter in self.parameters}
-        self._terms = list(self.config.losses.active())
         self._optimizer = build_optimizer(
             self.parameters, self.config.optimizer, tower=self.model.backbone.image
         )
@@ -86,11 +80,12 @@ class StageRunner:
             self.states.load_state_dict(self.state.losses)
         if self.average is not None and self.state.average:
             self.average.restore(self.state.average)
-        reads = {part for term in self.config.losses.active().values() for part in term.needs}
-        self._reads_text = "prompt" in reads and isinstance(self.model.prompt, IdentityPrompt)
+        prompt = self.model.prompt
+        self._prompt = prompt if isinstance(prompt, IdentityPrompt) else None
+        terms = self.config.losses.active().values()
+        self._reads_texts = any("prompt" in term.needs for term in terms)
         self._text_learns = bool({"prompt", "text"} & set(self.config.learns))
         self._bank: Tensor | None = None
-        self._domain_count = 0 if self.domains is None else len(self.domains.names)
 
     def run(self) -> None:
         """Run the stage from the state's epoch and step to its end, or until it is over.
@@ -115,12 +110,9 @@ class StageRunner:
         config, state = self.config, self.state
         sizes = self.source.sizes(epoch)
         count = len(sizes)
-        sums = (
-            state.sums
-            if state.sums is not None
-            else torch.zeros(len(self._terms) + 4 + self._domain_count)
-        )
-        state.sums = sums.to(self.device)
+        if state.sums is None:
+            state.sums = empty_sums(config.losses, self.domains)
+        state.sums = state.sums.to(self.device)
         self._refresh_texts()
         left = sum(sizes[state.step :])
         self.progress.start(f"{config.name} {epoch}/{config.epochs}", left, "images")
@@ -155,25 +147,26 @@ class StageRunner:
 
     def _refresh_texts(self) -> None:
         """Encode the texts of all identities once a stage if frozen, once an epoch if asked for."""
-        if not self._reads_text:
+        if self._prompt is None or not self._reads_texts:
             return
         if not self._text_learns:
-            self._bank = self.text_bank() if self._bank is None else self._bank
+            self._bank = self._prompt.bank() if self._bank is None else self._bank
         elif self.config.text == "epoch":
             # A resumed epoch must see the texts of its own beginning.
             if self.state.step == 0 or self.state.bank is None:
-                self.state.bank = self.text_bank()
+                self.state.bank = self._prompt.bank()
             self._bank = self.state.bank.to(self.device)
 
     def _forward_backward(
-        self, epoch: int, number: int, next_batch: Callable[[], Step], group: int
+        self, epoch: int, number: int, next_batch: Callable[[], BatchFeatures], group: int
     ) -> None:
         # Anything that draws from the global generator (dropout) repeats after a resume.
         torch.manual_seed(derive_seed(self.seed, 2, epoch, number))
         batch = next_batch()
         outputs = StepOutputs(
-            self.model,
-            batch,
+            **vars(batch),
+            prompt=self._prompt,
+            head=self.model.head,
             bank=self._bank,
             text_learns=self._text_learns,
             states=cast(Mapping[str, LossState], dict(self.states.items())),
@@ -181,65 +174,13 @@ class StageRunner:
             views=self.config.views,
         )
         with forward_precision(self.precision, self.device):
-            parts = None if self.domains is None else dict(self.domains.split(outputs))
-            loss, terms, each = self._losses(outputs, parts)
-        (loss / group).backward()
+            losses = step_losses(outputs, self.config.losses, self.domains)
+        (losses.loss / group).backward()
         size = len(batch.labels)
-        values = torch.stack([loss.detach(), *terms.values()]) * size
-        counts = torch.stack([*self._counts(outputs, parts), *each]).to(values.dtype)
         assert self.state.sums is not None
-        self.state.sums += torch.cat([values, counts])
+        self.state.sums += losses.sums(size)
         self.state.images += size
         self.progress.advance(size)
-
-    def _losses(
-        self, outputs: StepOutputs, parts: DomainParts | None
-    ) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
-        """Return the loss, each term, and each domain's loss times the images of the batch."""
-        if self.domains is None or parts is None:
-            return *total_loss(outputs, self.config.losses), []
-        found = {number: total_loss(part, self.config.losses) for number, part in parts.items()}
-        share = 1 / len(found) if self.domains.reduce == "mean" else 1.0
-        loss = torch.stack([one for one, _ in found.values()]).sum() * share
-        terms = {
-            name: torch.stack([terms[name] for _, terms in found.values()]).sum() * share
-            for name in self._terms
-        }
-        none = torch.zeros((), device=loss.device)
-        numbers = range(len(self.domains.names))
-        each = [found[n][0].detach() if n in found else none for n in numbers]
-        return loss, terms, [value * len(outputs.labels) for value in each]
-
-    @torch.no_grad()
-    def _counts(self, outputs: StepOutputs, parts: DomainParts | None) -> list[Tensor]:
-        """Return images classified right, images classified, and pairs of image and own text."""
-        if parts is None:
-            return self._counts_of(outputs)
-        rows = [torch.stack(self._counts_of(part)) for part in parts.values()]
-        return list(torch.stack(rows).sum(0))
-
-    def _counts_of(self, outputs: StepOutputs | DomainOutputs) -> list[Tensor]:
-        labels = outputs.labels
-        zero = torch.zeros((), device=labels.device)
-        pairs = zero
-        if {"supcon_i2t", "supcon_t2i"} & set(self._terms):
-            pairs = zero + (labels[:, None] == labels[None, :]).sum()
-        scores = self._class_scores(outputs)
-        if scores is None:
-            return [zero, zero, pairs]
-        right = scores.argmax(1) == labels
-        if outputs.clean is None:
-            return [zero + right.sum(), zero + len(labels), pairs]
-        return [zero + (right & outputs.clean).sum(), zero + outputs.clean.sum(), pairs]
-
-    def _class_scores(self, outputs: StepOutputs | DomainOutputs) -> Tensor | None:
-        """Return (B, C) scores, by text where all texts are read, else by the first classifier."""
-        terms = self.config.losses.active()
-        if "i2t" in terms:
-            normalize = self.config.losses.i2t is not None and self.config.losses.i2t.normalize
-            return image_text_logits(outputs.projected, outputs.identity_texts, normalize=normalize)
-        kinds = [term.classifier for term in terms.values() if term.classifier is not None]
-        return outputs.scores(kinds[0])[0] if kinds else None
 
     def _apply(self) -> None:
         if self.config.clip_norm is not None:
@@ -251,32 +192,24 @@ class StageRunner:
             self.average.update()
 
     def _close_epoch(self, epoch: int, rate: float) -> None:
-        state = self.state
+        config, state = self.config, self.state
         assert state.sums is not None
-        means = (state.sums / max(state.images, 1)).tolist()
-        loss, terms = means[0], means[1 : 1 + len(self._terms)]
-        correct, judged, pairs, *each = means[1 + len(self._terms) :]
+        values = mean_values(state.sums, state.images, config.losses, self.domains)
         if not torch.isfinite(state.sums).all():
             raise RunError(
-                f"The loss of stage {self.config.name} is {loss} in epoch {epoch}. Lower "
-                f"stages.{self.config.name}.optimizer.lr, set "
-                f"stages.{self.config.name}.clip_norm=1, or try precision=fp32."
+                f"The loss of stage {config.name} is {values['loss']} in epoch {epoch}. Lower "
+                f"stages.{config.name}.optimizer.lr, set stages.{config.name}.clip_norm=1, or try "
+                "precision=fp32."
             )
         row: dict[str, Any] = {
-            "stage": self.config.name,
+            "stage": config.name,
             "epoch": epoch,
             "steps": state.step,
             "images": state.images,
             "seconds": round(state.epoch_seconds, 3),
             "lr": rate,
-            "loss": loss,
-            **{f"loss_{name}": value for name, value in zip(self._terms, terms, strict=True)},
-            "accuracy": correct / judged if judged > 0 else "",
+            **values,
         }
-        if {"supcon_i2t", "supcon_t2i"} & set(self._terms):
-            row["positives"] = pairs
-        if self.domains is not None:
-            row |= {f"domain_{n}": v for n, v in zip(self.domains.names, each, strict=True)}
         state.seconds += state.epoch_seconds
         state.epoch, state.step, state.sums, state.bank = epoch + 1, 0, None, None
         state.images, state.epoch_seconds = 0, 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from promptreid.config.stage import StageConfig
-from promptreid.data.augment.mix import Mix
 from promptreid.data.batches.loading import TrainLoader
 from promptreid.data.batches.samplers import (
     DomainBalanced,
@@ -23,29 +22,9 @@ from promptreid.data.batches.samplers import (
     Uniform,
 )
 from promptreid.inference.device import forward_precision
+from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.models.reid import ReIDModel
 from promptreid.training.run.training_data import TrainingData
-
-
-@dataclass(frozen=True)
-class Step:
-    """One batch and its image features.
-
-    Attributes:
-        labels: (B,) class indices.
-        projected: (B, d) features in the space shared with text.
-        features: All image features by name, (B, D) each; None when they come from a cache.
-        variants: (B,) which of the data's sentence variants each image goes with.
-        images: (B, 3, H, W) what the features were computed from; None when cached.
-        mix: Which images were mixed with others; None when none was.
-    """
-
-    labels: Tensor
-    projected: Tensor
-    features: Mapping[str, Tensor] | None
-    variants: Tensor
-    images: Tensor | None = None
-    mix: Mix | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +89,7 @@ class BatchSource(Protocol):
         """Return the number of images in each batch of the epoch."""
         ...
 
-    def epoch(self, epoch: int, *, start: int) -> Iterator[Step]:
+    def epoch(self, epoch: int, *, start: int) -> Iterator[BatchFeatures]:
         """Yield the batches from number `start` on."""
         ...
 
@@ -135,14 +114,14 @@ class AugmentedImages:
         """Return the number of images in each batch of the epoch."""
         return self._loader.sizes(epoch)
 
-    def epoch(self, epoch: int, *, start: int) -> Iterator[Step]:
+    def epoch(self, epoch: int, *, start: int) -> Iterator[BatchFeatures]:
         """Yield the batches from number `start` on."""
         for batch in self._loader.epoch(epoch, start=start):
             variants = self._variants[batch.indices].to(self._device)
             with forward_precision(self._precision, self._device):
                 features = self._model.features(batch.images, batch.cameras, batch.views)
                 derived = self._model.derived(features, variants, training=True)
-            yield Step(
+            yield BatchFeatures(
                 labels=batch.labels,
                 projected=features.projected,
                 features=derived,
@@ -170,8 +149,12 @@ class CachedFeatures:
         """Return the number of images in each batch of the epoch."""
         return [len(rows) for rows in self._sampler.batches(epoch)]
 
-    def epoch(self, epoch: int, *, start: int) -> Iterator[Step]:
+    def epoch(self, epoch: int, *, start: int) -> Iterator[BatchFeatures]:
         """Yield the batches from number `start` on."""
         for rows in self._sampler.batches(epoch)[start:]:
             picked = torch.from_numpy(np.asarray(rows)).to(self._labels.device)
-            yield Step(self._labels[picked], self._projected[picked], None, self._variants[picked])
+            yield BatchFeatures(
+                labels=self._labels[picked],
+                projected=self._projected[picked],
+                variants=self._variants[picked],
+            )

@@ -1,131 +1,163 @@
-"""What the loss terms of one step read. Each part is computed when a term first asks for it."""
+"""What the loss terms of one step read, of the whole batch or of one of its domains."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
-
-if TYPE_CHECKING:
-    from promptreid.data.augment.mix import Mix
-    from promptreid.losses.states import LossState
-    from promptreid.models.reid import ReIDModel
-    from promptreid.training.stage.stage_batches import Step
+from promptreid.losses.loss_inputs import Outputs
+from promptreid.models.heads.head import Head
 
 
-@dataclass
-class StepOutputs:
-    """One forward pass.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StepOutputs(Outputs):
+    """One forward pass over a batch; texts and scores are computed once, when first asked for.
 
     Attributes:
-        model: The model that ran.
-        step: The batch and its image features.
+        head: The head with the classifiers; None where the model has none.
         bank: (V, C, d) text features of all identities in all sentence variants, when they are not
             computed anew at every step, else None.
         text_learns: Whether prompts or the text tower learn, so that texts carry gradients.
-        states: What the terms remember between steps, by term name.
-        epoch: Epoch of the stage, from 1.
-        views: Augmented copies of each image in the batch.
     """
 
-    model: ReIDModel
-    step: Step
+    head: Head | None = None
     bank: Tensor | None = None
     text_learns: bool = True
-    states: Mapping[str, LossState] = field(default_factory=dict)
-    epoch: int = 1
-    views: int = 1
     _scores: dict[str, list[Tensor]] = field(default_factory=dict, init=False, repr=False)
-
-    @property
-    def labels(self) -> Tensor:
-        """Class indices, (B,)."""
-        return self.step.labels
-
-    @property
-    def projected(self) -> Tensor:
-        """Image features in the joint space, (B, d)."""
-        return self.step.projected
-
-    @property
-    def features(self) -> Mapping[str, Tensor] | None:
-        """All image features by name; None when they come from a cache."""
-        return self.step.features
-
-    @property
-    def images(self) -> Tensor | None:
-        """The augmented images; None when features come from a cache."""
-        return self.step.images
-
-    @property
-    def mix(self) -> Mix | None:
-        """Which images were mixed with others; None when none was."""
-        return self.step.mix
-
-    @property
-    def clean(self) -> Tensor | None:
-        """Which images were not mixed, (B,) bool; None when none was mixed."""
-        return None if self.step.mix is None else self.step.mix.clean
 
     @cached_property
     def _after_neck(self) -> dict[str, Tensor]:
-        if self.features is None or self.model.head is None:
+        if self.features is None or self.head is None:
             raise RuntimeError("Classifier scores need image features and a head.")
-        return self.model.head.neck(self.features, self.labels)
+        return self.head.neck(self.features, self.labels)
 
     def scores(self, kind: str) -> list[Tensor]:
-        """Scores of each classifier of a kind, (B, C) each, computed once."""
+        """Return the scores of each classifier of a kind, (B, C) each."""
         if kind not in self._scores:
             after = self._after_neck
-            assert self.model.head is not None
-            self._scores[kind] = self.model.head.classify(after, kind)
+            assert self.head is not None
+            self._scores[kind] = self.head.classify(after, kind)
         return self._scores[kind]
 
-    @property
-    def _prompt(self) -> IdentityPrompt:
-        if not isinstance(self.model.prompt, IdentityPrompt):
+    def _encode(self, labels: Tensor, variants: Tensor) -> Tensor:
+        if self.prompt is None:
             raise RuntimeError("Texts of identities need identity prompts.")
-        return self.model.prompt
-
-    @property
-    def prompt_tokens(self) -> Tensor:
-        """The learned tokens of the prompt."""
-        return self._prompt.tokens
-
-    @property
-    def shared_tokens(self) -> Tensor | None:
-        """Learned tokens that all identities share, (Ms, width); None when there are none."""
-        return self._prompt.shared
-
-    @property
-    def domain_tokens(self) -> Tensor | None:
-        """Learned tokens of K domains, (K, Md, width); None when there are none."""
-        return self._prompt.domain
+        return self.prompt(labels, variants)
 
     @cached_property
     def text(self) -> Tensor:
-        """Prompt feature of each sample's identity, (B, d)."""
+        """Text feature of each image's prompt, (B, d)."""
         if self.features is not None and "text" in self.features:
             return self.features["text"]
         if self.text_learns or self.bank is None:
-            return self._prompt(self.labels, self.step.variants)
-        return self.bank[self.step.variants, self.labels]
+            return self._encode(self.labels, self.variants)
+        return self.bank[self.variants, self.labels]
 
     @cached_property
     def identity_texts(self) -> Tensor:
-        """Prompt features of all identities.
+        """Text features of all identities.
 
         (C, d); or (B, C, d) where the sentence depends on the sample, each sample's own kind.
         """
         if self.bank is not None:
-            return self.bank[0] if len(self.bank) == 1 else self.bank[self.step.variants]
-        everyone = torch.arange(self._prompt.identities, device=self.labels.device)
-        distinct, where = self.step.variants.unique(return_inverse=True)
-        rows = [self._prompt(everyone, torch.full_like(everyone, int(v))) for v in distinct]
+            return self.bank[0] if len(self.bank) == 1 else self.bank[self.variants]
+        count = 0 if self.prompt is None else self.prompt.identities
+        everyone = torch.arange(count, device=self.labels.device)
+        distinct, where = self.variants.unique(return_inverse=True)
+        rows = [self._encode(everyone, torch.full_like(everyone, int(v))) for v in distinct]
         return rows[0] if len(rows) == 1 else torch.stack(rows)[where]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DomainOutputs(Outputs):
+    """The rows of one domain, as if its identities were all there are.
+
+    Classifiers and texts of other domains take no part: their scores are left out, so that each
+    domain has a classifier of its own over the identities it knows. No image is mixed with one of
+    another domain.
+
+    Attributes:
+        whole: The pass over all domains.
+        rows: (b,) rows of the domain in the batch.
+        classes: Classes of the domain, which are neighbours.
+    """
+
+    whole: Outputs
+    rows: Tensor
+    classes: slice
+
+    @classmethod
+    def select(cls, whole: Outputs, rows: Tensor, classes: slice) -> DomainOutputs:
+        """Take the rows of one domain out of a pass; its labels count from 0."""
+        features, images = whole.features, whole.images
+        return cls(
+            labels=whole.labels[rows] - classes.start,
+            projected=whole.projected[rows],
+            features=None if features is None else {n: v[rows] for n, v in features.items()},
+            variants=whole.variants[rows],
+            images=None if images is None else images[rows],
+            prompt=whole.prompt,
+            states=whole.states,
+            epoch=whole.epoch,
+            views=whole.views,
+            whole=whole,
+            rows=rows,
+            classes=classes,
+        )
+
+    @property
+    def text(self) -> Tensor:
+        """Text feature of each image's prompt, (b, d)."""
+        return self.whole.text[self.rows]
+
+    @property
+    def identity_texts(self) -> Tensor:
+        """Text features of the domain's identities, (c, d) or (b, c, d)."""
+        texts = self.whole.identity_texts
+        if texts.ndim == 3:
+            return texts[self.rows, self.classes]
+        return texts[self.classes]
+
+    def scores(self, kind: str) -> list[Tensor]:
+        """Return the scores over the domain's identities, (b, c) of each classifier."""
+        return [scores[self.rows, self.classes] for scores in self.whole.scores(kind)]
+
+
+@dataclass(frozen=True)
+class Domains:
+    """Which classes belong to which domain, and how their losses add up.
+
+    Attributes:
+        names: Names of the K domains.
+        of_class: (C,) domain number of each class; the classes of a domain are neighbours.
+        reduce: "mean" or "sum" over the domains of a batch.
+    """
+
+    names: tuple[str, ...]
+    of_class: Tensor
+    reduce: str
+
+    def split(self, outputs: Outputs) -> Iterator[tuple[int, Outputs]]:
+        """Yield the number and the part of every domain that the batch holds.
+
+        Where there is one domain its part is the batch itself, so that sums are taken in the same
+        order and training is that without domains to the bit.
+        """
+        if len(self.names) == 1:
+            yield 0, outputs
+            return
+        domains = self.of_class[outputs.labels]
+        for number in range(len(self.names)):
+            rows = (domains == number).nonzero()[:, 0]
+            if len(rows):
+                yield number, DomainOutputs.select(outputs, rows, self._classes[number])
+
+    @cached_property
+    def _classes(self) -> list[slice]:
+        counts = torch.bincount(self.of_class, minlength=len(self.names)).tolist()
+        ends = [sum(counts[: number + 1]) for number in range(len(counts))]
+        return [slice(end - count, end) for count, end in zip(counts, ends, strict=True)]

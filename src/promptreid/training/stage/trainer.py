@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from promptreid.config.schema import Recipe
 from promptreid.config.stage import StageConfig
@@ -25,15 +24,14 @@ from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.splits.validation import Validation
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.inference.embed import embed_manifest, embed_store
-from promptreid.losses.states import build_states
+from promptreid.losses.loss_state import StateSetting
+from promptreid.losses.terms import build_states
 from promptreid.models.checkpoint import save_model
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, epoch_line
 from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.run.training_data import TrainingData
-from promptreid.training.stage.domain_losses import Domains
 from promptreid.training.stage.early_stopping import EarlyStopping
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.epoch_checkpoints import EpochCheckpoints
@@ -47,6 +45,7 @@ from promptreid.training.stage.stage_batches import (
     CachedFeatures,
     stage_sampler,
 )
+from promptreid.training.stage.step_outputs import Domains
 from promptreid.training.stage.training_state import TrainingState
 
 # A checkpoint is due when this many times its own writing time has passed since the last one, so
@@ -131,8 +130,7 @@ class Trainer:
         # Taking features puts the model in eval mode, so the modes are set after it.
         source = self._source(stage, seed, self._rows(stage))
         parameters = set_learning(self.model, stage.learns, blocks=stage.blocks)
-        states = build_states(
-            stage.losses,
+        setting = StateSetting(
             widths=self.model.widths,
             classes=len(self.data.classes),
             model=self.model,
@@ -143,8 +141,7 @@ class Trainer:
             model=self.model,
             parameters=parameters,
             source=source,
-            text_bank=self._text_bank,
-            states=states.to(self.device),
+            states=build_states(stage.losses, setting),
             domains=_domains(stage, self.data, self.device),
             average=WeightAverage(self.model, stage.ema) if stage.ema is not None else None,
             state=self.state,
@@ -185,10 +182,6 @@ class Trainer:
                 f"stage {stage.name} learns from the {len(rows)} hardest of {len(labels)} images"
             )
         return self.state.rows.numpy()
-
-    def _text_bank(self) -> Tensor:
-        assert isinstance(self.model.prompt, IdentityPrompt)
-        return self.model.prompt.bank()
 
     def _source(self, stage: StageConfig, seed: int, rows: Indices | None) -> BatchSource:
         variants = self.data.variants

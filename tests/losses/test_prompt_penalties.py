@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from promptreid.losses.orthogonality import token_orthogonality
+from promptreid.losses.prompt_penalties import token_orthogonality
 
 
 def draw(*shape, seed=0):
