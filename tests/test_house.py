@@ -29,7 +29,6 @@ RENDERING = {
     "promptreid.cli.data",
     "promptreid.cli.demo",
     "promptreid.cli.pretrain",
-    "promptreid.training.run.pretrain",
 }
 """Modules that may render pictures."""
 

@@ -69,7 +69,7 @@ def pretrain(
     plan = CorpusPlan(
         hands=hands, people=people, images=images, size=NATIVE.image_size[0], seed=seed
     )
-    found = render_corpus(
+    pictures = render_corpus(
         corpus,
         plan,
         workers=workers or os.cpu_count() or 1,
@@ -78,7 +78,7 @@ def pretrain(
     lines.finish()
     where = pick_device(device)
     measured = run(
-        found,
+        pictures,
         out,
         PretrainSettings(epochs=epochs, batch=batch, lr=lr, seed=seed),
         device=where,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from open_clip.model import CLIP
 from torch import Tensor
 
@@ -20,10 +23,24 @@ from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.weights.tiny import NATIVE, TinyTokenizer, build_tiny
 from promptreid.progress import Progress
-from promptreid.synth.corpus import CAPTIONS, Corpus
 from promptreid.tensors import write_tensors
 
 _LARGEST_SCALE = 100.0
+_AUGMENT = Augment(flip=0.0, pad=6, erase=0.25)
+
+
+class CaptionedPictures(Protocol):
+    """Pictures with captions, as `promptreid.synth.corpus` renders them."""
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """Return the pictures, (N, S, S, 3)."""
+        ...
+
+    @property
+    def captions(self) -> Sequence[Sequence[str]]:
+        """Return the captions of each picture, as many for each."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +53,7 @@ class PretrainSettings:
         lr: Largest learning rate.
         weight_decay: Decoupled, on matrices only.
         warmup: Share of all steps with a rising rate.
-        seed: Of weights, order, captions and augmentation.
+        seed: Seed of weights, order, captions and augmentation.
     """
 
     epochs: int = 20
@@ -48,7 +65,7 @@ class PretrainSettings:
 
 
 def pretrain(
-    corpus: Corpus,
+    pictures: CaptionedPictures,
     out: Path,
     settings: PretrainSettings,
     *,
@@ -62,7 +79,7 @@ def pretrain(
     pairs of a batch with the very same caption count as positives of each other.
 
     Args:
-        corpus: Pictures with captions; every 20th picture is kept out to measure recall.
+        pictures: What to learn from; every 20th picture is kept out to measure recall.
         out: Weights file, `.safetensors`.
         settings: Length and rates.
         device: Where to train.
@@ -75,48 +92,50 @@ def pretrain(
     model, tokenizer, _ = build_tiny(seed=settings.seed)
     model.to(device).train()
     text = TextTower(model)
-    rows = np.arange(len(corpus))
+    rows = np.arange(len(pictures.captions))
     held = rows % 20 == 0
     learn, test = rows[~held], rows[held]
-    tokens = _tokenize(corpus, tokenizer)
+    tokens = _tokenize(pictures, tokenizer)
     sampler = Uniform(len(learn), settings.batch, settings.seed, drop_last=True)
     steps = settings.epochs * len(sampler.batches(1))
     optimizer = torch.optim.AdamW(_groups(model, settings), betas=(0.9, 0.98), eps=1e-6)
-    augment = Augment(flip=0.0, pad=6, erase=0.25)
-    step, loss_value, begun = 0, math.nan, time.monotonic()
+    loss, recall, begun = math.nan, {}, time.monotonic()
     for epoch in range(1, settings.epochs + 1):
         batches = sampler.batches(epoch)
         progress.start(f"epoch {epoch}/{settings.epochs}", len(batches) * settings.batch, "images")
         total = torch.zeros((), device=device)
         for number, picked in enumerate(batches):
-            rate = _rate(step, steps, settings)
+            step = (epoch - 1) * len(batches) + number
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = _rate(step, steps, settings)
             generator = torch.Generator().manual_seed(derive_seed(settings.seed, epoch, number))
             chosen = learn[picked]
-            images = apply(_pixels(corpus, chosen, device), NATIVE, augment, generator)
-            which = torch.randint(CAPTIONS, (len(chosen),), generator=generator)
+            images = apply(_pixels(pictures, chosen, device), NATIVE, _AUGMENT, generator)
+            which = torch.randint(tokens.shape[1], (len(chosen),), generator=generator)
             words = tokens[torch.from_numpy(chosen), which].to(device)
-            loss = _loss(model, text, images, words, precision, device)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            with torch.no_grad():
-                model.logit_scale.clamp_(max=math.log(_LARGEST_SCALE))
-            total += loss.detach()
-            step += 1
+            total += _step(model, optimizer, _loss(model, text, images, words, precision, device))
             progress.advance(len(chosen))
         progress.finish()
-        loss_value = (total / len(batches)).item()
-        recall = _recall(model, text, corpus, test, tokens, device)
+        loss = (total / len(batches)).item()
+        recall = _recall(model, text, pictures, test, tokens, device)
         progress.message(
-            f"epoch {epoch}/{settings.epochs}  loss {loss_value:.3f}  held-out recall@1 of "
+            f"epoch {epoch}/{settings.epochs}  loss {loss:.3f}  held-out recall@1 of "
             f"{recall['pairs']:.0f}: image to text {recall['i2t']:.1%}, text to image "
             f"{recall['t2i']:.1%}  {time.monotonic() - begun:.0f} s"
         )
         _write(model, out, settings)
-    return {"loss": loss_value, **recall}
+    return {"loss": loss, **recall}
+
+
+def _step(model: CLIP, optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+    """Move the weights by the loss, which is returned without its graph."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    with torch.no_grad():
+        model.logit_scale.clamp_(max=math.log(_LARGEST_SCALE))
+    return loss.detach()
 
 
 def _loss(
@@ -137,16 +156,15 @@ def _loss(
     return 0.5 * (image_to_text + supcon_cross_modal(read, seen, same, same))
 
 
-def _tokenize(corpus: Corpus, tokenizer: TinyTokenizer) -> Tensor:
-    """Return all captions as (N, CAPTIONS, L) token ids, cut after the longest."""
-    flat = [sentence for sentences in corpus.captions for sentence in sentences]
-    tokens = tokenizer(flat)
+def _tokenize(pictures: CaptionedPictures, tokenizer: TinyTokenizer) -> Tensor:
+    """Return all captions as (N, captions, L) token ids, cut after the longest."""
+    tokens = tokenizer([sentence for sentences in pictures.captions for sentence in sentences])
     longest = int((tokens != 0).sum(1).max())
-    return tokens[:, :longest].reshape(len(corpus), CAPTIONS, longest)
+    return tokens[:, :longest].reshape(len(pictures.captions), -1, longest)
 
 
-def _pixels(corpus: Corpus, rows: np.ndarray, device: torch.device) -> Tensor:
-    pixels = torch.from_numpy(np.ascontiguousarray(corpus.pixels[rows]))
+def _pixels(pictures: CaptionedPictures, rows: np.ndarray, device: torch.device) -> Tensor:
+    pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels[rows]))
     return pixels.permute(0, 3, 1, 2).contiguous().to(device)
 
 
@@ -170,7 +188,7 @@ def _groups(model: CLIP, settings: PretrainSettings) -> list[dict[str, object]]:
 def _recall(
     model: CLIP,
     text: TextTower,
-    corpus: Corpus,
+    pictures: CaptionedPictures,
     rows: np.ndarray,
     tokens: Tensor,
     device: torch.device,
@@ -182,7 +200,7 @@ def _recall(
     words = tokens[torch.from_numpy(rows), lengths].to(device)
     plain = Augment(flip=0.0, pad=0, erase=0.0)
     generator = torch.Generator().manual_seed(0)
-    images = apply(_pixels(corpus, rows, device), NATIVE, plain, generator)
+    images = apply(_pixels(pictures, rows, device), NATIVE, plain, generator)
     seen = F.normalize(model.visual(images), dim=1)
     read = F.normalize(text.encode_tokens(words), dim=1)
     scores = seen @ read.T
