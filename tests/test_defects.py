@@ -496,8 +496,8 @@ def run(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whole_run, "keep_threshold", choose_then)
         patch.setattr(whole_run, "score_run", score_then)
-        patch.setattr("promptreid.training.stage.trainer.embed_manifest", remember)
-        patch.setattr("promptreid.training.stage.trainer.evaluate_protocol", forge)
+        patch.setattr("promptreid.training.stage.validation_scores.embed_manifest", remember)
+        patch.setattr("promptreid.training.stage.validation_scores.evaluate_protocol", forge)
         handle = register_module_forward_pre_hook(look)
         try:
             out = tmp_path_factory.mktemp("runs") / "run"

@@ -14,7 +14,7 @@ from promptreid.runs.run_records import StatusRecord
 from promptreid.sweep import run_sweep as module
 from promptreid.sweep.run_sweep import run_sweep
 from promptreid.sweep.sweep_plan import plan_sweep
-from promptreid.training.stage.trainer import Interrupted
+from promptreid.training.stage.stop_signals import Interrupted
 
 from .conftest import result
 

@@ -115,7 +115,7 @@ def _run(
     lines: Lines,
 ) -> dict[str, Any]:
     from promptreid.training.run.train import TrainRequest, train
-    from promptreid.training.stage.trainer import Interrupted
+    from promptreid.training.stage.stop_signals import Interrupted
 
     request = TrainRequest(
         recipe=recipe,

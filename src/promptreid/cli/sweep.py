@@ -180,7 +180,7 @@ def _train(
 ) -> dict[str, Outcome]:
     from promptreid.inference.device import pick_device
     from promptreid.sweep.run_sweep import run_sweep
-    from promptreid.training.stage.trainer import Interrupted
+    from promptreid.training.stage.stop_signals import Interrupted
 
     pick_device(device)
     try:

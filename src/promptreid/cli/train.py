@@ -98,7 +98,7 @@ def train(
     with started(f"reading {' and '.join(specs)}" if specs else f"going on with {out}"):
         from promptreid.training.run.train import TrainRequest
         from promptreid.training.run.train import train as run_training
-        from promptreid.training.stage.trainer import Interrupted
+        from promptreid.training.stage.stop_signals import Interrupted
 
     request = TrainRequest(
         recipe=recipe,

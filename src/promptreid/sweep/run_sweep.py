@@ -20,7 +20,7 @@ from promptreid.sweep.run_results import SWEEP
 from promptreid.sweep.run_state import state_of
 from promptreid.sweep.sweep_plan import PlannedRun
 from promptreid.training.run.train import TrainRequest, train
-from promptreid.training.stage.trainer import Interrupted
+from promptreid.training.stage.stop_signals import Interrupted
 
 
 @dataclass

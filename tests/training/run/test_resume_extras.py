@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
-from promptreid.training.stage.trainer import Interrupted
+from promptreid.training.stage.stop_signals import Interrupted
 
 SMALL = (
     "backbone.name=tiny",

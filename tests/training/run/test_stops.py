@@ -12,7 +12,7 @@ from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
 from promptreid.training.run import train as module
 from promptreid.training.run.train import TrainRequest, train
-from promptreid.training.stage import trainer
+from promptreid.training.stage import stop_signals, trainer
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_another_number_of_threads_is_refused_unless_accepted(request_, tmp_path
 
     with monkeypatch.context() as patched:
         patched.setattr(trainer.Trainer, "_after_epoch", stop)
-        with pytest.raises(trainer.Interrupted):
+        with pytest.raises(stop_signals.Interrupted):
             train(TrainRequest(**{**vars(request_), "out": out}), progress=Silent())
     assert RunFolder(out).last.is_file()
     monkeypatch.undo()

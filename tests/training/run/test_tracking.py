@@ -24,7 +24,7 @@ from promptreid.tracking.tracker_group import read_tracking
 from promptreid.tracking.values import epoch_values
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage import trainer
-from promptreid.training.stage.trainer import Interrupted
+from promptreid.training.stage.stop_signals import Interrupted
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from promptreid.errors import ConfigError, DataError, RunError
 from promptreid.models.checkpoint import load_model, load_training, read_metadata
 from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
-from promptreid.training.stage.trainer import Interrupted
+from promptreid.training.stage.stop_signals import Interrupted
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from promptreid.inference import embedding_cache as cache
 from promptreid.progress import Silent
 from promptreid.training.run import train as training
 from promptreid.training.run.train import TrainRequest, train
-from promptreid.training.stage.trainer import Interrupted
+from promptreid.training.stage.stop_signals import Interrupted
 
 
 class Said(Silent):

@@ -17,7 +17,7 @@ from promptreid.models.checkpoint import load_training
 from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.early_stopping import EarlyStopping
-from promptreid.training.stage.trainer import Interrupted
+from promptreid.training.stage.stop_signals import Interrupted
 from promptreid.training.stage.training_state import TrainingState
 
 
@@ -26,8 +26,8 @@ def ended_after(scores: list[float], **settings: object) -> int | None:
     stopping = EarlyStopping.of(ValidationConfig(**settings))
     state = TrainingState()
     for number, score in enumerate(scores, start=1):
-        stopping.heard(state, score)
-        if stopping.over(state):
+        stopping.note(state, score)
+        if stopping.is_over(state):
             return number
     return None
 
@@ -177,7 +177,9 @@ def test_a_run_killed_at_the_end_of_the_stage_does_not_train_on(
         if self.config.name == "image":
             raise Killed
 
-    monkeypatch.setattr("promptreid.training.stage.trainer.Trainer._due", lambda self: True)
+    monkeypatch.setattr(
+        "promptreid.training.stage.checkpoint_writer.CheckpointWriter.due", lambda self: True
+    )
     again = replace(asked, out=tmp_path / "run", resume=True)
     with monkeypatch.context() as patched:
         patched.setattr(StageRunner, "run", run_and_die)

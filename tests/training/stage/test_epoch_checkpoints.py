@@ -17,7 +17,7 @@ from promptreid.models.checkpoint import read_metadata
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
 from promptreid.training.run.train import TrainRequest, train
-from promptreid.training.stage.trainer import Interrupted
+from promptreid.training.stage.stop_signals import Interrupted
 
 
 def names(run: RunFolder) -> list[str]:

@@ -14,7 +14,8 @@ from promptreid.evaluation.thresholds.pair_sets import RankScale
 from promptreid.models.checkpoint import read_metadata
 from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
-from promptreid.training.stage.trainer import Interrupted, Trainer
+from promptreid.training.stage.stop_signals import Interrupted
+from promptreid.training.stage.trainer import Trainer
 from promptreid.training.thresholds import cross_fit as module
 from promptreid.training.thresholds.threshold_samples import CROSSED
 

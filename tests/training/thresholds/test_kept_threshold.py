@@ -18,7 +18,7 @@ from promptreid.models.checkpoint import read_metadata
 from promptreid.progress import Silent
 from promptreid.training.run import train as training
 from promptreid.training.run.train import TrainRequest, train
-from promptreid.training.stage.trainer import Interrupted
+from promptreid.training.stage.stop_signals import Interrupted
 from promptreid.training.thresholds import kept_threshold as module
 from promptreid.training.thresholds import threshold_samples as samples_module
 from promptreid.training.thresholds.kept_threshold import strictest_threshold

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,8 @@ from promptreid.training.run.training_records import (
 )
 from promptreid.training.run.training_rows import started_model, training_rows
 from promptreid.training.run.untrained import score_untrained
-from promptreid.training.stage.trainer import Interrupted, Trainer, clean_cache
+from promptreid.training.stage.stop_signals import Interrupted
+from promptreid.training.stage.trainer import Trainer
 from promptreid.training.stage.training_state import TrainingState
 from promptreid.training.thresholds.kept_threshold import keep_threshold
 from promptreid.training.thresholds.threshold_samples import needs_cross_fit
@@ -229,7 +231,7 @@ def _best(run: RunFolder, plan: RunPlan) -> Embedder:
 
 
 def _finish(run: RunFolder, state: TrainingState, trackers: Trackers) -> None:
-    clean_cache(run)
+    shutil.rmtree(run.cache, ignore_errors=True)
     best = BestRecord(score=state.best, chosen_at=state.best_at)
     seconds = round(state.seconds, 1)
     run.write_status(

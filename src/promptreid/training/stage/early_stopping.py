@@ -33,18 +33,18 @@ class EarlyStopping:
         """Read the settings of a recipe."""
         return cls(config.patience, config.min_delta, config.metric, config.every)
 
-    def heard(self, state: TrainingState, score: float) -> None:
+    def note(self, state: TrainingState, score: float) -> None:
         """Take the score of a validation into account."""
         if state.to_beat is None or score > state.to_beat + self.min_delta:
             state.to_beat, state.waited = score, 0
         else:
             state.waited += 1
 
-    def over(self, state: TrainingState) -> bool:
+    def is_over(self, state: TrainingState) -> bool:
         """Tell whether the running stage is to end now."""
         return self.patience is not None and state.waited >= self.patience
 
-    def words(self, stage: str, epoch: int, epochs: int) -> str:
+    def message(self, stage: str, epoch: int, epochs: int) -> str:
         """Say that a stage ends early, and why."""
         times = "1 validation" if self.patience == 1 else f"{self.patience} validations in a row"
         apart = "" if self.every == 1 else f", one every {self.every} epochs"

@@ -1,0 +1,137 @@
+"""The images or cached features that the stages of a run take their batches from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from promptreid.config.stage import StageConfig
+from promptreid.data.augment.pipeline import Augment
+from promptreid.data.batches.loading import TrainLoader
+from promptreid.data.batches.samplers import Indices, derive_seed
+from promptreid.data.images.image_store import ImageStore
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.inference.embed import embed_store
+from promptreid.models.reid import ReIDModel
+from promptreid.progress import Progress
+from promptreid.training.run.training_data import TrainingData
+from promptreid.training.stage.feature_cache import cached_projections
+from promptreid.training.stage.hardest import hardest_rows
+from promptreid.training.stage.stage_batches import (
+    AugmentedImages,
+    BatchSource,
+    CachedFeatures,
+    stage_sampler,
+)
+
+
+class StageSources:
+    """Makes the batches of each stage from the training images of a run."""
+
+    def __init__(
+        self,
+        model: ReIDModel,
+        data: TrainingData,
+        preprocess: Preprocess,
+        *,
+        cache: Path,
+        precision: str,
+        device: torch.device,
+        progress: Progress,
+    ) -> None:
+        """Note what batches are made from; nothing is read yet.
+
+        Args:
+            model: The model in training, on `device`.
+            data: Training rows.
+            preprocess: Size, filters and pixel statistics.
+            cache: Folder for features of a frozen image tower.
+            precision: "fp32" or "bf16".
+            device: Where to compute.
+            progress: Where to report.
+        """
+        self._model, self._data, self._preprocess = model, data, preprocess
+        self._cache, self._precision = cache, precision
+        self._device, self._progress = device, progress
+        self._stores: dict[str, ImageStore] = {}
+
+    def batches(self, stage: StageConfig, seed: int, rows: Indices | None) -> BatchSource:
+        """Return the batches of a stage.
+
+        Features of a frozen tower are taken here, which puts the model in eval mode.
+
+        Args:
+            stage: Its images, batches, augmentation and labels are read.
+            seed: Seed of the stage.
+            rows: Images to learn from; None for all.
+
+        Raises:
+            DataError: The batches cannot be made from the data.
+        """
+        if stage.images == "cached":
+            return self._cached(stage, seed, rows)
+        data = self._data
+        instances = np.arange(len(data), dtype=np.int64)
+        loader = TrainLoader(
+            self._store(self._preprocess.train_interpolation),
+            labels=data.labels if stage.labels == "identity" else instances,
+            cameras=data.cameras,
+            views=data.views,
+            sampler=stage_sampler(stage, data, seed, rows=rows),
+            augment=Augment.of(stage.augment),
+            preprocess=self._preprocess,
+            seed=seed,
+            device=self._device,
+            copies=stage.views,
+        )
+        return AugmentedImages(
+            self._model,
+            loader,
+            variants=data.variants,
+            precision=self._precision,
+            device=self._device,
+        )
+
+    def _cached(self, stage: StageConfig, seed: int, rows: Indices | None) -> CachedFeatures:
+        data = self._data
+        features = cached_projections(
+            self._model,
+            self._store(self._preprocess.test_interpolation),
+            self._preprocess,
+            folder=self._cache,
+            fingerprint=data.fingerprint,
+            precision=self._precision,
+            device=self._device,
+            progress=self._progress,
+        )
+        return CachedFeatures(
+            features,
+            torch.from_numpy(data.labels).to(self._device),
+            variants=torch.from_numpy(data.variants).to(self._device),
+            sampler=stage_sampler(stage, data, derive_seed(seed, 1), rows=rows),
+        )
+
+    def hardest(self, share: float) -> Indices:
+        """Return the rows of the images that the model confuses most; see `hardest_rows`."""
+        vectors = embed_store(
+            self._model,
+            self._store(self._preprocess.test_interpolation),
+            self._preprocess,
+            cameras=self._data.cameras,
+            views=self._data.views,
+            device=self._device,
+            title="embedding training images",
+            progress=self._progress,
+        )
+        return hardest_rows(vectors, torch.from_numpy(self._data.labels), share)
+
+    def _store(self, interpolation: str) -> ImageStore:
+        if interpolation not in self._stores:
+            self._stores = {  # one at a time: two copies of a data set may not fit
+                interpolation: ImageStore(
+                    self._data.images, self._preprocess.image_size, interpolation
+                )
+            }
+        return self._stores[interpolation]

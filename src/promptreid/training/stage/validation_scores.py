@@ -1,0 +1,63 @@
+"""How well a model in training ranks the validation images, which choose the best checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from promptreid.data.images.preprocess import Preprocess
+from promptreid.data.splits.validation import Validation
+from promptreid.evaluation.ranking.scoring import evaluate_protocol
+from promptreid.inference.embed import embed_manifest
+from promptreid.models.reid import ReIDModel
+from promptreid.progress import Progress
+
+
+def validation_scores(
+    model: ReIDModel,
+    validations: Sequence[Validation],
+    preprocess: Preprocess,
+    *,
+    metadata: Mapping[str, Any],
+    device: torch.device,
+    progress: Progress,
+) -> dict[str, float]:
+    """Return the mean of each score over the data sets that have validation images.
+
+    Args:
+        model: Put in eval mode.
+        validations: At least one.
+        preprocess: Size and pixel statistics.
+        metadata: Name the cameras and views that the model knows.
+        device: Where the model is.
+        progress: Where to report.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+    """
+    rows = []
+    for validation in validations:
+        embeddings = embed_manifest(
+            model,
+            validation.manifest,
+            preprocess,
+            metadata=metadata,
+            device=device,
+            progress=progress,
+        )
+        with progress.doing("ranking validation images"):
+            scores = evaluate_protocol(embeddings, validation.protocol)
+        ranks = {f"rank{k}": scores.cmc[k] for k in (1, 5, 10)}
+        rows.append({"mAP": scores.mAP, "mINP": scores.mINP, **ranks})
+    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+
+def fewest_identities(validations: Sequence[Validation]) -> int:
+    """Return on how many identities validation scores rest, the fewest of all data sets."""
+    return min(
+        len({validation.manifest.identity_keys()[row] for row in repeat.query})
+        for validation in validations
+        for repeat in validation.protocol.repeats
+    )
