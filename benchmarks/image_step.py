@@ -27,6 +27,7 @@ from promptreid.models.towers.text_tower import AbsentText
 from promptreid.models.towers.vit import ViTTower
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.optimizer import build_optimizer
+from promptreid.training.stage.stage_batches import BatchFeatures
 from promptreid.training.stage.step_outputs import StepOutputs
 
 _LR, _DECAY = 5e-6, 1e-4  # those of CLIP-ReID
@@ -181,15 +182,13 @@ def _ours(model: ReIDModel, batch: _Batch, device: torch.device) -> Callable[[],
         with forward_precision(precision, device):
             features = model.features(batch.images)
             derived = model.derived(features, training=True)
-            outputs = StepOutputs(
+            one = BatchFeatures(
                 labels=batch.labels,
                 projected=features.projected,
                 features=derived,
                 variants=variants,
-                head=model.head,
-                bank=bank,
-                text_learns=False,
             )
+            outputs = StepOutputs.of(one, head=model.head, bank=bank, text_learns=False)
             loss, _ = total_loss(outputs, stage.losses)
         loss.backward()
         optimizer.step()

@@ -29,17 +29,12 @@ CLASSIFY = ("id", "arcface", "cosface", "circle_id")
 class FakeOutputs(Outputs):
     """What a forward pass would give, made of leaves whose gradients can be looked at."""
 
-    texts: Tensor
-    all_texts: Tensor
+    projected: Any = None
+    features: Any = None
+    images: Any = None
+    text: Any = None
+    identity_texts: Any = None
     logits: dict[str, list[Tensor]]
-
-    @property
-    def text(self):
-        return self.texts
-
-    @property
-    def identity_texts(self):
-        return self.all_texts
 
     def scores(self, kind):
         return self.logits[kind]
@@ -75,9 +70,8 @@ def outputs_of(seed=0, *, states=None, **changes):
         "labels": labels,
         "features": features,
         "projected": features["projected"],
-        "variants": torch.zeros_like(labels),
-        "texts": leaf(COUNT, 5),
-        "all_texts": leaf(CLASSES, 5),
+        "text": leaf(COUNT, 5),
+        "identity_texts": leaf(CLASSES, 5),
         "prompt": SimpleNamespace(
             tokens=leaf(CLASSES, 2, 5), shared=leaf(3, 5), domain=leaf(2, 4, 5)
         ),
@@ -167,12 +161,12 @@ def test_published_terms_are_what_they_were():
 def test_i2t_takes_texts_of_each_images_own():
     outputs = outputs_of()
     terms = terms_of(i2t={"weight": 1, "temperature": 0.07, "normalize": True})
-    repeated = replace(outputs, all_texts=outputs.identity_texts.expand(COUNT, -1, -1))
+    repeated = replace(outputs, identity_texts=outputs.identity_texts.expand(COUNT, -1, -1))
     one, each = total_loss(outputs, terms)[0], total_loss(repeated, terms)[0]
     assert each.item() == pytest.approx(one.item(), rel=1e-5)
     other = outputs.identity_texts.detach().expand(COUNT, -1, -1).clone()
     other[0] += 1  # changes what the first image is compared with, and nothing else
-    changed = total_loss(replace(outputs, all_texts=other), terms)[0]
+    changed = total_loss(replace(outputs, identity_texts=other), terms)[0]
     assert changed.item() != pytest.approx(one.item(), rel=1e-3)
 
 
@@ -207,7 +201,7 @@ def test_mixed_rows_never_enter_metric_and_text_losses(name):
         labels=outputs.labels[kept],
         features={name: f.detach()[kept] for name, f in outputs.features.items()},
         projected=outputs.projected.detach()[kept],
-        texts=outputs.text.detach()[kept],
+        text=outputs.text.detach()[kept],
         images=outputs.images[kept],
         mix=None,
     )

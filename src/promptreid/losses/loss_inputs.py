@@ -16,46 +16,39 @@ from promptreid.models.prompts.identity_prompt import IdentityPrompt
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class BatchFeatures:
-    """One batch and its image features.
+class Outputs(ABC):
+    """One forward pass, over a batch or over the part of it that one domain has.
 
     Attributes:
         labels: (B,) class indices.
-        projected: (B, d) image features in the space shared with text.
-        features: All image features by name, (B, D) each; None when they come from a cache.
-        variants: (B,) which of the data's sentence variants each image goes with.
-        images: (B, 3, H, W) what the features were computed from; None when they come from a cache.
         mix: How images were mixed with others of the batch; None when none was.
-    """
-
-    labels: Tensor
-    projected: Tensor
-    features: Mapping[str, Tensor] | None = None
-    variants: Tensor
-    images: Tensor | None = None
-    mix: Mix | None = None
-
-    @property
-    def clean(self) -> Tensor | None:
-        """Which images are not mixed, (B,) bool; None when none is mixed."""
-        return None if self.mix is None else self.mix.clean
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Outputs(BatchFeatures, ABC):
-    """One forward pass: the batch, and what is computed from it when a term first asks for it.
-
-    Attributes:
         prompt: The prompt of identities; None where the model has none.
         states: What terms keep between steps, by term name.
         epoch: Epoch of the stage, from 1.
         views: Copies of each image; with 2, rows are view one of all images, then view two of all.
     """
 
+    labels: Tensor
+    mix: Mix | None = None
     prompt: IdentityPrompt | None = None
     states: Mapping[str, LossState] = field(default_factory=dict)
     epoch: int = 1
     views: int = 1
+
+    @property
+    @abstractmethod
+    def projected(self) -> Tensor:
+        """Image features in the space shared with text, (B, d)."""
+
+    @property
+    @abstractmethod
+    def features(self) -> Mapping[str, Tensor] | None:
+        """All image features by name, (B, D) each; None when they come from a cache."""
+
+    @property
+    @abstractmethod
+    def images(self) -> Tensor | None:
+        """What features were computed from, (B, 3, H, W); None when they come from a cache."""
 
     @property
     @abstractmethod
@@ -69,7 +62,12 @@ class Outputs(BatchFeatures, ABC):
 
     @abstractmethod
     def scores(self, kind: str) -> list[Tensor]:
-        """Scores of each classifier of a kind, (B, C) each."""
+        """Return the scores of each classifier of a kind, (B, C) each."""
+
+    @property
+    def clean(self) -> Tensor | None:
+        """Which images are not mixed, (B,) bool; None when none is mixed."""
+        return None if self.mix is None else self.mix.clean
 
     def feature(self, name: str) -> Tensor:
         """Return an image feature by its name, (B, D).

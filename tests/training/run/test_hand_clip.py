@@ -13,6 +13,7 @@ from promptreid.losses.terms import build_states, total_loss
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.training.run.build_model import build_model
 from promptreid.training.run.training_data import training_data
+from promptreid.training.stage.stage_batches import BatchFeatures
 from promptreid.training.stage.step_outputs import StepOutputs
 
 LABELS = [0, 0, 1, 1, 2, 2, 3]  # the last identity has one image, whose only positive is its text
@@ -80,12 +81,15 @@ def test_contrast_of_images_and_texts_is_that_of_the_loops(crops: Path, frozen: 
     generator = torch.Generator().manual_seed(3)
     setting = StateSetting(model.widths, len(data.classes), model, generator)
     states = build_states(stage.losses, setting)
-    outputs = StepOutputs(
+    batch = BatchFeatures(
         projected=features["projected"],
         labels=labels,
         variants=torch.zeros_like(labels),
         features=features,
         images=images,
+    )
+    outputs = StepOutputs.of(
+        batch,
         prompt=model.prompt,
         head=model.head,
         bank=model.prompt.bank() if frozen else None,

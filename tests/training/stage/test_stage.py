@@ -6,7 +6,6 @@ import torch
 from promptreid.config.stage import StageConfig
 from promptreid.data.batches.samplers import DomainUniform, Uniform
 from promptreid.losses.contrastive import supcon_cross_modal
-from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.terms import total_loss
 from promptreid.models.heads.head import Head
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
@@ -17,7 +16,7 @@ from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.schedule import learning_rate
 from promptreid.training.stage.stage import StageRunner
-from promptreid.training.stage.stage_batches import CachedFeatures
+from promptreid.training.stage.stage_batches import BatchFeatures, CachedFeatures
 from promptreid.training.stage.step_losses import step_losses
 from promptreid.training.stage.step_outputs import Domains, StepOutputs
 from promptreid.training.stage.training_state import TrainingState
@@ -88,7 +87,7 @@ def runner(model, cached, config, events=None, **changes):
 
 def outputs_of(model, batch, **more):
     """What a step's losses read."""
-    return StepOutputs(**vars(batch), prompt=model.prompt, head=model.head, **more)
+    return StepOutputs.of(batch, prompt=model.prompt, head=model.head, **more)
 
 
 def gradients(model, cached, config):

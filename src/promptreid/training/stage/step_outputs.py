@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from promptreid.losses.loss_inputs import Outputs
 from promptreid.models.heads.head import Head
+from promptreid.training.stage.stage_batches import BatchFeatures
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -18,16 +20,38 @@ class StepOutputs(Outputs):
     """One forward pass over a batch; texts and scores are computed once, when first asked for.
 
     Attributes:
+        batch: The batch and its image features.
         head: The head with the classifiers; None where the model has none.
         bank: (V, C, d) text features of all identities in all sentence variants, when they are not
             computed anew at every step, else None.
         text_learns: Whether prompts or the text tower learn, so that texts carry gradients.
     """
 
+    batch: BatchFeatures
     head: Head | None = None
     bank: Tensor | None = None
     text_learns: bool = True
     _scores: dict[str, list[Tensor]] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, batch: BatchFeatures, **more: Any) -> StepOutputs:
+        """Take labels and mixing from the batch; `more` are the other attributes."""
+        return cls(batch=batch, labels=batch.labels, mix=batch.mix, **more)
+
+    @property
+    def projected(self) -> Tensor:
+        """Image features in the space shared with text, (B, d)."""
+        return self.batch.projected
+
+    @property
+    def features(self) -> Mapping[str, Tensor] | None:
+        """All image features by name, (B, D) each; None when they come from a cache."""
+        return self.batch.features
+
+    @property
+    def images(self) -> Tensor | None:
+        """What features were computed from, (B, 3, H, W); None when they come from a cache."""
+        return self.batch.images
 
     @cached_property
     def _after_neck(self) -> dict[str, Tensor]:
@@ -54,8 +78,8 @@ class StepOutputs(Outputs):
         if self.features is not None and "text" in self.features:
             return self.features["text"]
         if self.text_learns or self.bank is None:
-            return self._encode(self.labels, self.variants)
-        return self.bank[self.variants, self.labels]
+            return self._encode(self.labels, self.batch.variants)
+        return self.bank[self.batch.variants, self.labels]
 
     @cached_property
     def identity_texts(self) -> Tensor:
@@ -64,10 +88,10 @@ class StepOutputs(Outputs):
         (C, d); or (B, C, d) where the sentence depends on the sample, each sample's own kind.
         """
         if self.bank is not None:
-            return self.bank[0] if len(self.bank) == 1 else self.bank[self.variants]
+            return self.bank[0] if len(self.bank) == 1 else self.bank[self.batch.variants]
         count = 0 if self.prompt is None else self.prompt.identities
         everyone = torch.arange(count, device=self.labels.device)
-        distinct, where = self.variants.unique(return_inverse=True)
+        distinct, where = self.batch.variants.unique(return_inverse=True)
         rows = [self._encode(everyone, torch.full_like(everyone, int(v))) for v in distinct]
         return rows[0] if len(rows) == 1 else torch.stack(rows)[where]
 
@@ -93,13 +117,8 @@ class DomainOutputs(Outputs):
     @classmethod
     def select(cls, whole: Outputs, rows: Tensor, classes: slice) -> DomainOutputs:
         """Take the rows of one domain out of a pass; its labels count from 0."""
-        features, images = whole.features, whole.images
         return cls(
             labels=whole.labels[rows] - classes.start,
-            projected=whole.projected[rows],
-            features=None if features is None else {n: v[rows] for n, v in features.items()},
-            variants=whole.variants[rows],
-            images=None if images is None else images[rows],
             prompt=whole.prompt,
             states=whole.states,
             epoch=whole.epoch,
@@ -108,6 +127,22 @@ class DomainOutputs(Outputs):
             rows=rows,
             classes=classes,
         )
+
+    @property
+    def projected(self) -> Tensor:
+        """Image features in the space shared with text, (b, d)."""
+        return self.whole.projected[self.rows]
+
+    @cached_property
+    def features(self) -> Mapping[str, Tensor] | None:
+        """All image features by name, (b, D) each; None when they come from a cache."""
+        features = self.whole.features
+        return None if features is None else {n: v[self.rows] for n, v in features.items()}
+
+    @property
+    def images(self) -> Tensor | None:
+        """What features were computed from, (b, 3, H, W); None when they come from a cache."""
+        return None if self.whole.images is None else self.whole.images[self.rows]
 
     @property
     def text(self) -> Tensor:
