@@ -25,9 +25,9 @@ from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.towers.image_tower import ImageFeatures
 from promptreid.models.towers.text_tower import AbsentText
 from promptreid.models.towers.vit import ViTTower
+from promptreid.training.batches.stage_batches import BatchFeatures
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.optimizer import build_optimizer
-from promptreid.training.stage.stage_batches import BatchFeatures
 from promptreid.training.stage.step_outputs import StepOutputs
 
 _LR, _DECAY = 5e-6, 1e-4  # those of CLIP-ReID

@@ -11,9 +11,9 @@ from promptreid.data.load_data import load_data
 from promptreid.losses.loss_state import StateSetting
 from promptreid.losses.terms import build_states, total_loss
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.training.batches.stage_batches import BatchFeatures
 from promptreid.training.run.build_model import build_model
 from promptreid.training.run.training_data import training_data
-from promptreid.training.stage.stage_batches import BatchFeatures
 from promptreid.training.stage.step_outputs import StepOutputs
 
 LABELS = [0, 0, 1, 1, 2, 2, 3]  # the last identity has one image, whose only positive is its text

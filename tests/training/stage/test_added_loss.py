@@ -18,9 +18,9 @@ from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.progress import Silent
+from promptreid.training.batches.stage_batches import CachedFeatures
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.stage import StageRunner
-from promptreid.training.stage.stage_batches import CachedFeatures
 from promptreid.training.stage.training_state import TrainingState
 
 CPU = torch.device("cpu")

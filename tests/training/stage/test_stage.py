@@ -12,11 +12,11 @@ from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.progress import Silent
+from promptreid.training.batches.stage_batches import BatchFeatures, CachedFeatures
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.schedule import learning_rate
 from promptreid.training.stage.stage import StageRunner
-from promptreid.training.stage.stage_batches import BatchFeatures, CachedFeatures
 from promptreid.training.stage.step_losses import step_losses
 from promptreid.training.stage.step_outputs import Domains, StepOutputs
 from promptreid.training.stage.training_state import TrainingState

@@ -8,8 +8,8 @@ from promptreid.config.schema import Recipe
 from promptreid.config.stage import StageConfig
 from promptreid.data.dataset import DataSet
 from promptreid.progress.whole_work import EMBEDDING, Work
+from promptreid.training.batches.stage_batches import stage_sampler
 from promptreid.training.run.training_data import TrainingData
-from promptreid.training.stage.stage_batches import stage_sampler
 from promptreid.training.stage.training_state import TrainingState
 
 # How long an image takes beside one that is only embedded, until it was measured.

@@ -11,10 +11,10 @@ from promptreid.data.splits.validation import Kind
 from promptreid.models.prompts.sentences import template_fields
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
+from promptreid.training.batches.stage_batches import stage_sampler
 from promptreid.training.run.build_model import build_model
 from promptreid.training.run.training_data import TrainingData, training_data
 from promptreid.training.run.warm_start import start_from
-from promptreid.training.stage.stage_batches import stage_sampler
 
 
 def training_rows(recipe: Recipe, datasets: Sequence[DataSet], *, seed: int) -> TrainingData | None:

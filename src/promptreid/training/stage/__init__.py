@@ -1,1 +1,1 @@
-"""The stages of a recipe: batches, step, optimizer, schedule, state, and the trainer."""
+"""The stages of a recipe: steps, losses, optimizer, schedule, validation, and the trainer."""

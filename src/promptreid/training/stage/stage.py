@@ -18,10 +18,10 @@ from promptreid.losses.loss_state import LossState
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
+from promptreid.training.batches.stage_batches import BatchFeatures, BatchSource
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.optimizer import build_optimizer, set_learning_rate
 from promptreid.training.stage.schedule import learning_rate
-from promptreid.training.stage.stage_batches import BatchFeatures, BatchSource
 from promptreid.training.stage.step_losses import empty_sums, mean_values, step_losses
 from promptreid.training.stage.step_outputs import Domains, StepOutputs
 from promptreid.training.stage.training_state import (

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from promptreid.losses.loss_inputs import Outputs
 from promptreid.models.heads.head import Head
-from promptreid.training.stage.stage_batches import BatchFeatures
+from promptreid.training.batches.stage_batches import BatchFeatures
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

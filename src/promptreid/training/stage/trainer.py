@@ -18,13 +18,13 @@ from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, epoch_line
 from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
+from promptreid.training.batches.stage_sources import StageSources
 from promptreid.training.run.training_data import TrainingData
 from promptreid.training.stage.checkpoint_writer import CheckpointWriter
 from promptreid.training.stage.early_stopping import EarlyStopping
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.learning_parts import set_learning, set_modes
 from promptreid.training.stage.stage import StageRunner
-from promptreid.training.stage.stage_sources import StageSources
 from promptreid.training.stage.step_outputs import Domains
 from promptreid.training.stage.stop_signals import Interrupted, StopSignals
 from promptreid.training.stage.training_state import TrainingState

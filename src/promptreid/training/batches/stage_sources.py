@@ -16,15 +16,15 @@ from promptreid.data.images.preprocess import Preprocess
 from promptreid.inference.embed import embed_store
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
-from promptreid.training.run.training_data import TrainingData
-from promptreid.training.stage.feature_cache import cached_projections
-from promptreid.training.stage.hardest import hardest_rows
-from promptreid.training.stage.stage_batches import (
+from promptreid.training.batches.feature_cache import cached_projections
+from promptreid.training.batches.hardest import hardest_rows
+from promptreid.training.batches.stage_batches import (
     AugmentedImages,
     BatchSource,
     CachedFeatures,
     stage_sampler,
 )
+from promptreid.training.run.training_data import TrainingData
 
 
 class StageSources:

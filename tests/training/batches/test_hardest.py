@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptreid.training.stage.hardest import hardest_rows, hardness
+from promptreid.training.batches.hardest import hardest_rows, hardness
 
 
 def naive(vectors, labels):
@@ -37,7 +37,7 @@ def test_blocks_do_not_change_the_answer(monkeypatch):
     vectors = torch.nn.functional.normalize(torch.randn(50, 8, generator=generator), dim=1)
     labels = torch.arange(50) % 7
     whole = hardness(vectors, labels)
-    monkeypatch.setattr("promptreid.training.stage.hardest._BLOCK", 16)
+    monkeypatch.setattr("promptreid.training.batches.hardest._BLOCK", 16)
     torch.testing.assert_close(hardness(vectors, labels), whole)
 
 
