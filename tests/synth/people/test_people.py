@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from promptreid.errors import ConfigError, PromptReIDError, RunError
+from promptreid.synth.drawing.fields import band
+from promptreid.synth.drawing.solids import ball, paint, tube
 from promptreid.synth.people.people import (
     caption,
     domain,
@@ -19,7 +21,6 @@ from promptreid.synth.people.people import (
 )
 from promptreid.synth.people.people_domain import SITES
 from promptreid.synth.people.people_pose import PersonPose, Projection, skeleton, view_name
-from promptreid.synth.people.people_raster import ball, band, paint, tube
 from promptreid.synth.people.person_identity import PALETTE, TEXTURES
 
 NAME = re.compile(r"(-1|\d{4})_c(\d)s(\d+)_(\d{6})_(\d{2})\.jpg")

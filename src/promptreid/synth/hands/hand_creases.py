@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from promptreid.synth.drawing.fields import Array
+from promptreid.synth.drawing.strokes import bezier
 from promptreid.synth.hands.hand_identity import HandIdentity, Surface
 from promptreid.synth.hands.hand_marks import (
     FINGER_COLUMN,
@@ -14,7 +16,6 @@ from promptreid.synth.hands.hand_marks import (
     joints,
     palm_pixel,
 )
-from promptreid.synth.raster import Array, bezier
 
 Random = np.random.Generator
 

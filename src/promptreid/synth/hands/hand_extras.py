@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promptreid.synth.drawing.fields import Array
 from promptreid.synth.hands.hand_identity import FINGERS, METALS, POLISHES, HandIdentity
 from promptreid.synth.hands.hand_marks import finger_bones
 from promptreid.synth.hands.hand_shape import HandFrame, Shape
 from promptreid.synth.hands.hand_skin import skin_tint
-from promptreid.synth.raster import Array
 
 SLEEVES = {
     "black": (0.09, 0.09, 0.10),

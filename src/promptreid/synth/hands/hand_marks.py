@@ -8,8 +8,9 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from promptreid.synth.drawing.fields import Array
+from promptreid.synth.drawing.strokes import Canvas
 from promptreid.synth.hands.hand_identity import HandIdentity, Mark, Surface
-from promptreid.synth.raster import Array, Canvas
 
 PALM_UNIT = 140.0  # pixels per palm
 PALM_LEFT, PALM_TOP = -0.9, 1.3

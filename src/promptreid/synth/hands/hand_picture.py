@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.errors import RunError, unknown_name
+from promptreid.synth.drawing.camera import develop
+from promptreid.synth.drawing.fields import Array
+from promptreid.synth.drawing.noise import fractal_noise, sample_bilinear
+from promptreid.synth.drawing.strokes import soft_shadow
 from promptreid.synth.hands.hand_extras import (
     Wear,
     add_rings,
@@ -20,13 +24,6 @@ from promptreid.synth.hands.hand_marks import finger_pixel, palm_pixel
 from promptreid.synth.hands.hand_pose import HandLight, sample_light, sample_pose
 from promptreid.synth.hands.hand_shape import HandFrame, Shape, build_shape, frame
 from promptreid.synth.hands.hand_skin import Skin, paint_skin
-from promptreid.synth.raster import (
-    Array,
-    develop,
-    fractal_noise,
-    sample_bilinear,
-    soft_shadow,
-)
 
 FINENESS = 1.5  # pictures are drawn this much finer than they are stored
 

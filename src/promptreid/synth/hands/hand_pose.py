@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from promptreid.synth.drawing.camera import Look
+from promptreid.synth.drawing.fields import Point
 from promptreid.synth.hands.hand_identity import HandIdentity
 from promptreid.synth.hands.hand_marks import finger_bones
-from promptreid.synth.raster import Look, Point
 
 _FAN = (0.0, -0.13, -0.01, 0.13, 0.30)  # radians away from straight up at a spread of 1
 _CLOSED = (0.0, 0.03, 0.0, -0.02, -0.03)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from promptreid.errors import RunError, unknown_name
+from promptreid.synth.fresh_folder import fresh_folder
 from promptreid.synth.hands.hand_identity import ASPECTS, HandIdentity, sample_identity
 from promptreid.synth.hands.hand_picture import render_hand
 from promptreid.synth.hands.hand_skin import paint_skin
@@ -86,7 +85,7 @@ def write_hands(
     Raises:
         RunError: `out` is not empty or cannot be written, or a number is out of range.
     """
-    _check(out, identities, seed, images_per_aspect, size, workers)
+    _check(identities, seed, images_per_aspect, size, workers)
     for aspect in aspects:
         if aspect not in ASPECTS:
             raise RunError(unknown_name("aspect", aspect, ASPECTS))
@@ -94,33 +93,19 @@ def write_hands(
         raise RunError(f"nuisance is {nuisance}; it is a share and must lie between 0 and 1.")
     jobs, ids = _plan(identities, seed, images_per_aspect, size, frozenset(aspects))
     jobs = [replace(job, nuisance=nuisance) for job in jobs]
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        build = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise RunError(f"Cannot write beside {out}: {error.strerror or error}.") from error
-    try:
-        (build / "Hands").mkdir()
+    with fresh_folder(out) as folder:
+        (folder / "Hands").mkdir()
         rows: list[dict[str, str]] = []
-        for done, found in enumerate(_work(jobs, build / "Hands", workers), start=1):
-            rows += [{"id": ids[done - 1]} | row for row in found]
+        people = _work(jobs, folder / "Hands", workers)
+        for done, (identity, pictures) in enumerate(zip(ids, people, strict=True), start=1):
+            rows += [{"id": identity} | picture for picture in pictures]
             if progress is not None:
                 progress(done, len(jobs))
-        (build / "HandInfo.csv").write_text(_table(rows), encoding="ascii", newline="")
-        build.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        build.replace(out)
-    except OSError as error:
-        raise RunError(f"Writing {out} failed: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(build, ignore_errors=True)
+        (folder / "HandInfo.csv").write_text(_table(rows), encoding="ascii", newline="")
     return out
 
 
-def _check(
-    out: Path, identities: int, seed: int, counts: tuple[int, int], size: int, workers: int
-) -> None:
+def _check(identities: int, seed: int, counts: tuple[int, int], size: int, workers: int) -> None:
     if not 1 <= identities <= MAX_IDENTITIES:
         raise RunError(
             f"A hand set has 1 to {MAX_IDENTITIES} identities; got {identities}. The id ranges of "
@@ -137,10 +122,6 @@ def _check(
         raise RunError(f"Pictures need a size of at least 16 pixels; got {size}.")
     if workers < 1:
         raise RunError(f"At least one worker must render; got {workers}.")
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file. Name a folder that does not exist yet.")
-    if out.is_dir() and any(out.iterdir()):
-        raise RunError(f"{out} is not empty. Name another folder, or empty this one first.")
 
 
 def _random(*key: int) -> np.random.Generator:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from promptreid.synth.drawing.fields import Array, Point, capsule, smooth_min
 from promptreid.synth.hands.hand_identity import HandIdentity
 from promptreid.synth.hands.hand_marks import finger_bones
 from promptreid.synth.hands.hand_pose import Chain, HandPose
-from promptreid.synth.raster import Array, Point, capsule, smooth_min
 
 Box = tuple[slice, slice]
 _FAR = np.float32(9.0)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promptreid.synth.drawing.fields import Array
+from promptreid.synth.drawing.noise import fractal_noise, smooth_noise
 from promptreid.synth.hands.hand_creases import paint_dorsal, paint_palmar
 from promptreid.synth.hands.hand_identity import HandIdentity
 from promptreid.synth.hands.hand_marks import (
@@ -19,7 +21,6 @@ from promptreid.synth.hands.hand_marks import (
     Layers,
     paint_marks,
 )
-from promptreid.synth.raster import Array, fractal_noise, smooth_noise
 
 # Palest to deepest, on the back of the hand and on the palm.
 _TONES = (0.0, 0.2, 0.45, 0.7, 1.0)

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from promptreid.errors import ConfigError, RunError
+from promptreid.synth.fresh_folder import fresh_folder
 from promptreid.synth.people.people_domain import PersonDomain, domain
-from promptreid.synth.people.people_output import fresh_folder
 from promptreid.synth.people.people_render import PersonPicture, render_background, render_person
 from promptreid.synth.people.person_caption import caption
 from promptreid.synth.people.person_identity import PersonIdentity, sample_identity

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from promptreid.synth.drawing.fields import Array, band
+from promptreid.synth.drawing.solids import paint
 from promptreid.synth.people.people_pose import Joint
-from promptreid.synth.people.people_raster import Array, band, paint
 from promptreid.synth.people.people_stage import PersonStage
 from promptreid.synth.people.person_identity import PALETTE, PersonIdentity
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from promptreid.synth.people.people_raster import Array, band
+from promptreid.synth.drawing.fields import Array, band
 from promptreid.synth.people.person_identity import Garment
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from promptreid.synth.drawing.fields import Array
+from promptreid.synth.drawing.solids import SceneLight
 from promptreid.synth.people.people_bag import draw_bag
 from promptreid.synth.people.people_head import draw_head, draw_loose_hair
 from promptreid.synth.people.people_limbs import draw_arm, draw_leg
 from promptreid.synth.people.people_pose import PersonPose, Projection, skeleton
-from promptreid.synth.people.people_raster import Array, SceneLight
 from promptreid.synth.people.people_stage import PersonStage
 from promptreid.synth.people.people_trunk import draw_pelvis, draw_skirt, draw_torso
 from promptreid.synth.people.person_identity import PersonIdentity

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from promptreid.synth.drawing.fields import band
+from promptreid.synth.drawing.solids import Patch, paint
 from promptreid.synth.people.people_pose import Joint
-from promptreid.synth.people.people_raster import Patch, band, paint
 from promptreid.synth.people.people_stage import PersonStage
 from promptreid.synth.people.person_identity import PALETTE, Garment
 

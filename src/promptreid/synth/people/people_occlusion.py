@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from promptreid.synth.drawing.fields import Array
+from promptreid.synth.drawing.solids import SceneLight, ball, paint, tube
 from promptreid.synth.people.people_domain import PersonDomain
 from promptreid.synth.people.people_figure import draw_figure
 from promptreid.synth.people.people_pose import Projection, sample_pose
-from promptreid.synth.people.people_raster import Array, SceneLight, ball, paint, tube
 from promptreid.synth.people.person_identity import sample_identity
 
 

@@ -8,11 +8,13 @@ import numpy as np
 from PIL import Image
 
 from promptreid.errors import ConfigError
+from promptreid.synth.drawing.fields import Array
+from promptreid.synth.drawing.noise import noise_between_nodes
+from promptreid.synth.drawing.solids import SceneLight, ball, paint
 from promptreid.synth.people.people_domain import PersonCamera, PersonDomain
 from promptreid.synth.people.people_figure import draw_figure
 from promptreid.synth.people.people_occlusion import draw_occluder, draw_passer
 from promptreid.synth.people.people_pose import Projection, sample_pose, view_name
-from promptreid.synth.people.people_raster import Array, SceneLight, ball, paint, smooth_noise
 from promptreid.synth.people.person_identity import PersonIdentity
 
 _WORK = (256, 102)
@@ -157,7 +159,9 @@ def _light(eye: PersonCamera, ambient: float, rng: np.random.Generator) -> Scene
 
 def _folds(rng: np.random.Generator) -> Array:
     """Creases of cloth: broad folds and, above them, fine ones."""
-    return 0.6 * smooth_noise(rng, _WORK, (26, 9)) + 0.5 * smooth_noise(rng, _WORK, (80, 22))
+    return 0.6 * noise_between_nodes(
+        rng, _WORK, (26, 9), deviation=1.3
+    ) + 0.5 * noise_between_nodes(rng, _WORK, (80, 22), deviation=1.3)
 
 
 def _cast_shadow(

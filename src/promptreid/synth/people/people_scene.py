@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from promptreid.synth.people.people_raster import smooth_noise
+from promptreid.synth.drawing.noise import noise_between_nodes
 
 HEIGHT, WIDTH = 320, 720
 """Size of a panorama in pixels; a person in it is about 200 pixels tall."""
@@ -54,8 +54,8 @@ def draw_scene(
         _PROPS[name](pen, rng, edge, ground_rgb)
     picture = picture.filter(ImageFilter.GaussianBlur(0.7))
     pixels = np.asarray(picture, np.float32)
-    grain = 0.022 * smooth_noise(rng, (HEIGHT, WIDTH), (160, 360))
-    patches = 0.05 * smooth_noise(rng, (HEIGHT, WIDTH), (8, 12))
+    grain = 0.022 * noise_between_nodes(rng, (HEIGHT, WIDTH), (160, 360), deviation=1.3)
+    patches = 0.05 * noise_between_nodes(rng, (HEIGHT, WIDTH), (8, 12), deviation=1.3)
     return np.clip(pixels * (1.0 + grain + patches)[..., None], 0, 255).astype(np.uint8)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promptreid.synth.drawing.fields import Array
+from promptreid.synth.drawing.solids import Patch, SceneLight, ball, paint, tube
 from promptreid.synth.people.people_fabric import fabric
 from promptreid.synth.people.people_pose import Joint, Projection
-from promptreid.synth.people.people_raster import Array, Patch, SceneLight, ball, paint, tube
 from promptreid.synth.people.person_identity import Garment, PersonIdentity
 
 

@@ -1,4 +1,4 @@
-"""Drawing primitives: shaded tubes and balls with surface coordinates, painted on a float canvas.
+"""Shaded tubes and balls with surface coordinates, painted on a float canvas.
 
 A canvas is (H, W, 3) float32 in 0..255. Points are (x, y) pixels, y downwards.
 """
@@ -9,11 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-Array = NDArray[np.float32]
-Point = tuple[float, float]
+from promptreid.synth.drawing.fields import Array, Point
 
 
 @dataclass(frozen=True)
@@ -168,15 +165,3 @@ def paint(
     target = target * (shade[..., None] if isinstance(shade, np.ndarray) else np.float32(shade))
     view = canvas[patch.rows, patch.columns]
     view += alpha[..., None] * (target - view)
-
-
-def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> Array:
-    """Smooth noise of about unit deviation, (H, W), with `cells` (rows, columns) of detail."""
-    coarse = rng.standard_normal(cells, dtype=np.float32)
-    field = Image.fromarray(coarse, mode="F").resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
-    return np.asarray(field, np.float32) * np.float32(1.3)
-
-
-def band(value: Array, edge: float, soft: float) -> Array:
-    """Step from 0 to 1 around `edge`, `soft` wide."""
-    return np.clip((value - edge) / soft + 0.5, 0.0, 1.0)
