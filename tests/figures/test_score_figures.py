@@ -24,10 +24,10 @@ from promptreid.figures.style import DARK, LIGHT, THEMES
 from promptreid.figures.verification_figures import (
     det_figure,
     roc_figure,
-    told_threshold,
     verification_alt,
 )
 from promptreid.inference.trial import Trial
+from promptreid.text.number_words import similarity
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_marks_of_roc_stand_at_the_rates_asked_for_with_thresholds(verified):
         assert [point.far for point in measured] == [0.1, 0.02]  # pairs do not suffice for 1e-6
         assert list(line.get_xdata()) == [0.1, 0.02]
         assert list(line.get_ydata()) == [100 * point.tar for point in measured]
-        wanted += [told_threshold(point.threshold) for point in measured]
+        wanted += [similarity(point.threshold) for point in measured]
     assert words == wanted
     curve = axes.lines[0].get_xydata()
     first = verified["good"].per_repeat[0].curve
@@ -163,9 +163,9 @@ def test_thresholds_are_written_out_for_two_runs_at_most(verified):
     assert not roc_figure(three).axes[0].texts
     words = verification_alt(three, "crops", "ROC curves")
     point = verified["bad"].per_repeat[0].points[0]
-    assert f"at FAR 0.1 (threshold {told_threshold(point.threshold)})" in words
+    assert f"at FAR 0.1 (threshold {similarity(point.threshold)})" in words
     assert "first of 10 repeats" in words
-    assert [told_threshold(value) for value in (0.5, 0.95, 0.9961, None)] == [
+    assert [similarity(value) for value in (0.5, 0.95, 0.9961, None)] == [
         "0.50",
         "0.950",
         "0.9961",

@@ -1,12 +1,13 @@
 """Lists of names in sentences."""
 
-from promptreid.text.lists import counted, few
+from promptreid.text.lists import counted, few, listed
 
 
 def test_the_first_names_and_how_many_more():
     assert few(["a", "b"]) == "a, b"
     assert few([str(number) for number in range(1003)]) == "0, 1, 2 and 1,000 more"
     assert few(["a", "b"], limit=1) == "a and 1 more"
+    assert few(["a, b", "c", "d"], limit=2, separator="; ") == "a, b; c; and 1 more"
 
 
 def test_a_name_cannot_begin_a_line_of_its_own():
@@ -17,3 +18,13 @@ def test_numbers_with_what_they_count():
     assert counted(1, "folder") == "1 folder"
     assert counted(0, "folder") == "0 folders"
     assert counted(2000, "person", "people") == "2,000 people"
+
+
+def test_lists_in_sentences():
+    assert [listed(words) for words in (["a", "b", "c"], ["a", "b"], ["a"], [])] == [
+        "a, b and c",
+        "a and b",
+        "a",
+        "",
+    ]
+    assert listed(["a", "b"], "or") == "a or b"

@@ -1,6 +1,6 @@
 import math
 
-from promptreid.tracking.values import epoch_values, flat_settings, score_values
+from promptreid.tracking.values import epoch_values, score_values
 
 
 def test_rows_are_named_by_stage_and_validation():
@@ -62,23 +62,6 @@ def test_several_test_sets_keep_apart():
         "scores/folder/mAP": 0.1,
         "scores/market1501/mAP": 0.2,
         "scores/folder-2/mAP": 0.3,
-    }
-
-
-def test_settings_get_the_keys_of_overrides():
-    tree = {
-        "backbone": {"name": "tiny", "image_size": [32, 16]},
-        "stages": [{"name": "image", "epochs": 2}],
-        "start": {"checkpoint": None},
-        "empty": [],
-    }
-    assert flat_settings(tree) == {
-        "backbone.name": "tiny",
-        "backbone.image_size": [32, 16],
-        "stages.image.name": "image",
-        "stages.image.epochs": 2,
-        "start.checkpoint": None,
-        "empty": [],
     }
 
 

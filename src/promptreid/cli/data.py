@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import click
@@ -11,9 +10,7 @@ from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import headline, reporter
 from promptreid.progress import Progress
-from promptreid.text.wrap import wrapped
-
-_WIDTH = 79
+from promptreid.text.wrap import indented, wrapped
 
 
 @click.group()
@@ -29,25 +26,12 @@ def list_command() -> None:
 
     for name, entry in READERS.items():
         headline(name)
-        click.echo(_filled(entry.description, "    "))
+        click.echo(indented(entry.description, "    "))
         if entry.source:
-            click.echo(_filled(entry.source, "    "))
+            click.echo(indented(entry.source, "    "))
         for option in data_options(name):
-            told = f"?{option.name}={option.allowed}  {option.description}"
-            click.echo(_filled(told, "      ", first="    "))
-
-
-def _filled(text: str, indent: str, *, first: str | None = None) -> str:
-    """Break a text into lines of a terminal."""
-    start = indent if first is None else first
-    return textwrap.fill(
-        text,
-        _WIDTH,
-        initial_indent=start,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+            text = f"?{option.name}={option.allowed}  {option.description}"
+            click.echo(indented(text, "      ", first="    "))
 
 
 @data.command()
@@ -67,11 +51,11 @@ def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> No
         from promptreid.data.inspection.inspect import inspect_data, render_text
         from promptreid.data.load_data import load_data
 
-        found = inspect_data(load_data(spec), check_images=not quick)
+        inspection = inspect_data(load_data(spec), check_images=not quick)
     if not json_out.to_standard_output:
-        click.echo(wrapped(render_text(found)))
-    json_out.give(found.to_dict())
-    ctx.exit(0 if found.ok else 2)
+        click.echo(wrapped(render_text(inspection)))
+    json_out.give(inspection.to_dict())
+    ctx.exit(0 if inspection.ok else 2)
 
 
 @data.command()

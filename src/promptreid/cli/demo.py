@@ -41,7 +41,8 @@ def demo(out: Path, identities: int, seed: int, device: str | None) -> None:
     and scores it on the other half, whom it has never seen; a page of HTML shows both. Stopped
     halfway, the same command goes on where it was.
     """
-    from promptreid.progress import Lines, clock
+    from promptreid.progress import Lines
+    from promptreid.text.durations import clock
 
     begun = time.monotonic()
     lines = Lines()

@@ -12,6 +12,7 @@ import click
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
+from promptreid.text.lists import listed
 from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def evaluate(
     for spec in specs:
         parse_spec(spec)
     progress = reporter()
-    with started(f"reading {' and '.join(map(str, models))}"):
+    with started(f"reading {listed([str(model) for model in models])}"):
         from promptreid.data.images.readable import load_readable
         from promptreid.evaluation.further import FurtherScores
         from promptreid.evaluation.retrieval_settings import RetrievalSettings

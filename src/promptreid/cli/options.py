@@ -14,14 +14,14 @@ Option = Callable[[Command], Command]
 _SPEC = "'NAME:ROOT[?key=value&...]'"
 
 
-def data(about: str) -> Option:
-    """Make `--data`, given several times as `specs`."""
-    return click.option("--data", "specs", multiple=True, metavar=_SPEC, help=about)
+def data(about: str, *, name: str = "specs") -> Option:
+    """Make `--data`, given several times, with the name of its argument."""
+    return click.option("--data", name, multiple=True, metavar=_SPEC, help=about)
 
 
-def test_data(about: str) -> Option:
-    """Make `--test`, given several times as `tests`."""
-    return click.option("--test", "tests", multiple=True, metavar=_SPEC, help=about)
+def scored_data(about: str, *, name: str = "tests") -> Option:
+    """Make `--test`, given several times, with the name of its argument."""
+    return click.option("--test", name, multiple=True, metavar=_SPEC, help=about)
 
 
 def one_data(about: str) -> Option:

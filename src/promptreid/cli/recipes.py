@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.cli.output import headline
+from promptreid.text.wrap import indented
 
 if TYPE_CHECKING:
     from promptreid.config.recipes import RecipeInfo
-
-_WIDTH = 79
 
 
 _long = click.option("--long", is_flag=True, help="Print what each recipe is, and its source.")
@@ -72,30 +71,28 @@ def _list(json_out: JsonOut, *, long: bool) -> None:
     from promptreid.config.recipe_uses import use_of
     from promptreid.config.recipes import list_recipes
 
-    found = list_recipes()
+    listed = list_recipes()
     if not json_out.to_standard_output:
-        (_print_long if long else _print_uses)(found)
+        (_print_long if long else _print_uses)(listed)
     rows = []
-    for recipe in found:
+    for recipe in listed:
         use, take_if = use_of(recipe.name)
         rows.append({**vars(recipe), "use": use, "take_if": take_if})
     json_out.give(rows)
 
 
-def _print_long(found: list[RecipeInfo]) -> None:
-    from promptreid.cli.output import headline
+def _print_long(listed: list[RecipeInfo]) -> None:
 
-    for recipe in found:
+    for recipe in listed:
         headline(recipe.name)
         for text in (recipe.description, recipe.source):
-            click.echo(textwrap.fill(text, _WIDTH, initial_indent="    ", subsequent_indent="    "))
+            click.echo(indented(text, "    "))
 
 
-def _print_uses(found: list[RecipeInfo]) -> None:
-    from promptreid.cli.output import headline
+def _print_uses(listed: list[RecipeInfo]) -> None:
     from promptreid.config.recipe_uses import recipe_uses
 
-    described = {recipe.name: recipe.description for recipe in found}
+    described = {recipe.name: recipe.description for recipe in listed}
     uses = recipe_uses(list(described), described)
     click.echo("Take this if ...")
     for use, rows in uses.items():
@@ -104,9 +101,7 @@ def _print_uses(found: list[RecipeInfo]) -> None:
         column = 2 + max(len(row.name) for row in rows) + 2
         for row in rows:
             start = f"  {row.name}".ljust(column)
-            gap = " " * column
-            told = textwrap.fill(row.take_if, _WIDTH, initial_indent=start, subsequent_indent=gap)
-            click.echo(told)
+            click.echo(indented(row.take_if, " " * column, first=start))
     click.echo(
         "\n`promptreid recipes show NAME` prints one with all its settings, `--long` what\n"
         "each is and where it comes from; `copy NAME FILE.yaml` starts one of your own."

@@ -11,6 +11,7 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.output import reporter, started
+from promptreid.text.lists import listed
 
 if TYPE_CHECKING:
     from promptreid.report.content import Content, Test, TestedRun
@@ -93,7 +94,7 @@ def report(
         raise click.UsageError(f"--out {out} is a folder; name the file, such as {out / _PAGE}.")
 
     progress = reporter()
-    with started(f"reading {' and '.join(map(str, runs))}"):
+    with started(f"reading {listed([str(run) for run in runs])}"):
         from promptreid.report.collect import collect
         from promptreid.report.collect_options import ReportOptions
         from promptreid.report.page import write_page

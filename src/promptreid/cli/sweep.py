@@ -23,7 +23,7 @@ _SAID_BEFORE = 10
 @click.argument("file", metavar="FILE")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @options.data("Data set of every run, in place of those of the file; several give several domains.")
-@options.test_data("Data set to score on and not to learn from, in place of those of the file.")
+@options.scored_data("Data set to score on and not to learn from, in place of those of the file.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -137,6 +137,7 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
     from collections import Counter
 
     from promptreid.sweep.run_state import state_of
+    from promptreid.text.lists import counted
     from promptreid.text.tables import plain_table
 
     states = {run.name: state_of(run) for run in chosen}
@@ -144,8 +145,7 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     settings = len({run.group for run in chosen})
     click.echo(
-        f"{len(chosen)} run{'s' * (len(chosen) > 1)} ({settings} setting{'s' * (settings > 1)}) "
-        f"in {out}: {told}",
+        f"{counted(len(chosen), 'run')} ({counted(settings, 'setting')}) in {out}: {told}",
         err=not verbose,
     )
     if not verbose:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 
 from promptreid.cli import options
+from promptreid.text.lists import listed
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
 @click.argument("recipe", required=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@options.data("Data set; several give several domains.")
-@options.test_data(
-    "Data set that is scored at the end and never learned from; may be given several times."
+@options.data("Data set; several give several domains.", name="data")
+@options.scored_data(
+    "Data set that is scored at the end and never learned from; may be given several times.",
+    name="test",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/...]")
 @click.option(
@@ -58,23 +61,7 @@ from promptreid.cli import options
 )
 @options.device
 @options.unreadable
-def train(
-    recipe: str | None,
-    overrides: tuple[str, ...],
-    specs: tuple[str, ...],
-    tests: tuple[str, ...],
-    out: Path | None,
-    seed: int | None,
-    resume: bool,
-    overwrite: bool,
-    any_threads: bool,
-    track: tuple[str, ...],
-    track_pictures: str | None,
-    note: str | None,
-    before: bool | None,
-    device: str | None,
-    unreadable: str,
-) -> None:
+def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None:
     """Train RECIPE on data sets, score it by their protocol, and leave a run folder.
 
     Overrides are dotted keys of the recipe, such as stages.image.epochs=2 or backbone.name=RN50.
@@ -90,33 +77,16 @@ def train(
     """  # noqa: D301
     if recipe is not None and "=" in recipe:
         overrides, recipe = (recipe, *overrides), None
-    _check(recipe, specs, tests, out, resume=resume, overwrite=overwrite, overrides=overrides)
-    _check_trackers(track)
-    _check_note(note)
+    _check(recipe, overrides, **chosen)
     from promptreid.cli.output import print_run_scores, reporter, started
 
-    with started(f"reading {' and '.join(specs)}" if specs else f"going on with {out}"):
+    reads, out = chosen["data"], chosen["out"]
+    with started(f"reading {listed(reads)}" if reads else f"going on with {out}"):
         from promptreid.training.run.train import TrainRequest
         from promptreid.training.run.train import train as run_training
         from promptreid.training.stage.stop_signals import Interrupted
 
-    request = TrainRequest(
-        recipe=recipe,
-        overrides=overrides,
-        data=specs,
-        test=tests,
-        out=out,
-        seed=seed,
-        resume=resume,
-        overwrite=overwrite,
-        any_threads=any_threads,
-        device=device,
-        unreadable=unreadable,
-        track=track,
-        track_pictures=track_pictures,
-        note=note,
-        before=before,
-    )
+    request = TrainRequest(recipe=recipe, overrides=overrides, **chosen)
     try:
         run = run_training(request, progress=reporter())
     except Interrupted as stopped:
@@ -126,14 +96,6 @@ def train(
         )
         raise click.Abort from None
     print_run_scores(run)
-
-
-def _check_note(note: str | None) -> None:
-    """Find a note that cannot be kept before anything slow is imported."""
-    if note is not None:
-        from promptreid.runs.run_note import clean_note
-
-        clean_note(note)
 
 
 def _check_is_recipe(name: str) -> None:
@@ -152,25 +114,20 @@ def _check_is_recipe(name: str) -> None:
         )
 
 
-def _check_trackers(track: tuple[str, ...]) -> None:
-    """Find wrong and missing trackers before anything slow is imported."""
-    if track:
-        from promptreid.tracking.track_option import check_installed, parse_trackers
-
-        check_installed(parse_trackers(track))
-
-
 def _check(
     recipe: str | None,
-    specs: tuple[str, ...],
-    tests: tuple[str, ...],
-    out: Path | None,
+    overrides: tuple[str, ...],
     *,
+    data: tuple[str, ...],
+    test: tuple[str, ...],
+    out: Path | None,
     resume: bool,
     overwrite: bool,
-    overrides: tuple[str, ...],
+    track: tuple[str, ...],
+    note: str | None,
+    **_: Any,
 ) -> None:
-    """Find wrong recipes, overrides and data names before anything slow is imported."""
+    """Find mistakes in what was given before anything slow is imported."""
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other.")
     if resume and out is None:
@@ -183,18 +140,26 @@ def _check(
     if not continues:
         if recipe is None:
             raise click.UsageError("Give a RECIPE; `promptreid recipes` lists them.")
-        if not specs:
+        if not data:
             raise click.UsageError("Give --data NAME:ROOT, the data set to train on.")
     if recipe is not None:
         from promptreid.config.recipes import resolve_recipe
 
-        for note in resolve_recipe(recipe, overrides)[1]:
-            click.echo(note, err=True)
-    if specs or tests:
+        for renamed in resolve_recipe(recipe, overrides)[1]:
+            click.echo(renamed, err=True)
+    if data or test:
         from promptreid.data.data_spec import parse_spec
         from promptreid.data.reader_registry import reader_entry
 
-        for spec in (*specs, *tests):
+        for spec in (*data, *test):
             reader_entry(parse_spec(spec).name)
     if out is not None and not resume:
         check_free(out, overwrite=overwrite)
+    if track:
+        from promptreid.tracking.track_option import check_installed, parse_trackers
+
+        check_installed(parse_trackers(track))
+    if note is not None:
+        from promptreid.runs.run_note import clean_note
+
+        clean_note(note)

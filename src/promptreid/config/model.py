@@ -19,7 +19,7 @@ from promptreid.config.base import (
     Triple,
 )
 from promptreid.config.losses import Features
-from promptreid.config.reading.earlier_spellings import backbone_name
+from promptreid.config.reading.spellings import backbone_name
 
 
 class BackboneConfig(Strict):

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from promptreid.config.reading.earlier_spellings import renamed
 from promptreid.config.reading.merge import merge
 from promptreid.config.reading.overrides import apply_overrides
 from promptreid.config.reading.problems import describe, problem_list
+from promptreid.config.reading.spellings import renamed
 from promptreid.config.reading.synonyms import RECIPES
 from promptreid.config.reading.trees import read_tree
 from promptreid.config.schema import Recipe

@@ -20,6 +20,7 @@ from promptreid.figures.style import (
 )
 from promptreid.runs.metrics_table import StageMetrics, Training
 from promptreid.runs.run_folder import RunFolder
+from promptreid.text.lists import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,8 +120,7 @@ def _told(stage: StageMetrics) -> str:
         _, values = stage.known(column)
         if values:
             parts.append(f"{title} from {scale * values[0]:.3g} to {scale * values[-1]:.3g}{unit}")
-    epochs = len(stage.epochs)
-    return f"stage {stage.name}, {epochs} epoch{'s' * (epochs != 1)}, {', '.join(parts)}"
+    return f"stage {stage.name}, {counted(len(stage.epochs), 'epoch')}, {', '.join(parts)}"
 
 
 def _kept(training: Training) -> str:

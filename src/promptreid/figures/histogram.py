@@ -13,7 +13,7 @@ from promptreid.evaluation.verification.pair_ranks import Histogram
 from promptreid.evaluation.verification.verification import Verification
 from promptreid.figures.extra import need
 from promptreid.figures.style import LIGHT, Theme, drawn_in, name_data
-from promptreid.figures.verification_figures import told_threshold
+from promptreid.text.number_words import similarity
 from promptreid.text.short import shortened
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def histogram_alt(runs: Mapping[str, Verification], data: str) -> str:
         lines.append(
             f"{name}: genuine {own:.2f} ± {own_spread:.2f}, impostors {other:.2f} ± "
             f"{other_spread:.2f}, d' {_mean_decidability(found):.2f}, EER "
-            f"{100 * found.eer:.1f} % at {told_threshold(found.eer_threshold)}{several}"
+            f"{100 * found.eer:.1f} % at {similarity(found.eer_threshold)}{several}"
         )
     first = next(iter(runs.values())).per_repeat[0]
     return (
@@ -130,7 +130,7 @@ def _draw_panel(axes: Any, name: str, found: Verification, theme: Theme) -> None
         found.eer_threshold, color=theme.ink, lw=1.1, ls="-.", label="equal error threshold"
     )
     scores = (
-        f": EER {100 * found.eer:.1f} % at {told_threshold(found.eer_threshold)}, "
+        f": EER {100 * found.eer:.1f} % at {similarity(found.eer_threshold)}, "
         f"d′ {_mean_decidability(found):.2f}"
     )
     axes.set_title(shortened(name, _TITLE - len(scores)) + scores, loc="left")

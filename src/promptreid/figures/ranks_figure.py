@@ -11,7 +11,7 @@ from promptreid.figures.photographs import Picture
 from promptreid.figures.rank_lists import Hit, RankList
 from promptreid.figures.shown_queries import ShownQuery
 from promptreid.figures.style import LIGHT, Theme, drawn_in
-from promptreid.figures.verification_figures import told_threshold
+from promptreid.text.number_words import similarity
 from promptreid.text.short import ending, shortened
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _draw_hit(
         figure,
         middle,
         below,
-        told_threshold(hit.similarity),
+        similarity(hit.similarity),
         ha="center",
         fontsize=6.5,
         color=theme.faint,

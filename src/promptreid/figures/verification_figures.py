@@ -20,6 +20,7 @@ from promptreid.figures.style import (
     line_look,
     name_data,
 )
+from promptreid.text.number_words import similarity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +68,7 @@ def roc_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
                 axes,
                 [point.far for point in points],
                 [100 * (point.tar or 0) for point in points],
-                [told_threshold(point.threshold) for point in points],
+                [similarity(point.threshold) for point in points],
                 look, label=_label(name, found), better=_beside(found, points, runs), upwards=1,
             )  # fmt: skip
         chance = np.geomspace(lowest, 1, 50)
@@ -113,7 +114,7 @@ def det_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
                 axes,
                 _deviate([point.far for point in seen]),
                 _deviate([1 - (point.tar or 0) for point in seen]),
-                [told_threshold(point.threshold) for point in seen],
+                [similarity(point.threshold) for point in seen],
                 look, label=_label(name, found), better=_beside(found, seen, runs), upwards=-1,
             )  # fmt: skip
         axes.plot([low, high], [low, high], color=theme.faint, lw=0.8, ls=":", label="equal rates")
@@ -137,7 +138,7 @@ def verification_alt(runs: Mapping[str, Verification], data: str, title: str) ->
     for name, found in runs.items():
         rates = ", ".join(
             f"{100 * point.tar:.1f} % at FAR {point.far:g} "
-            f"(threshold {told_threshold(point.threshold)})"
+            f"(threshold {similarity(point.threshold)})"
             for point in found.per_repeat[0].points
             if point.tar is not None
         )
@@ -174,15 +175,6 @@ def _deviate(rates: Any) -> list[float]:
 
 def _plain(look: Mapping[str, Any]) -> dict[str, Any]:
     return {key: look[key] for key in ("color", "linestyle", "linewidth")}
-
-
-def told_threshold(value: float | None) -> str:
-    """Write a threshold with as many digits as tell it from 1."""
-    if value is None:
-        return ""
-    gap = 1 - abs(value)
-    digits = 2 if gap > 0.1 else 3 if gap > 0.01 else 4
-    return f"{value:.{digits}f}"
 
 
 def _beside(

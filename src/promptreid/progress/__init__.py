@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from promptreid.progress.durations import clock, epoch_line
+from promptreid.progress.epoch_line import epoch_line
 from promptreid.progress.lines import Lines
 from promptreid.progress.reporting import Logged, Progress, Silent
 
-__all__ = ["Lines", "Logged", "Progress", "Silent", "clock", "epoch_line"]
+__all__ = ["Lines", "Logged", "Progress", "Silent", "epoch_line"]

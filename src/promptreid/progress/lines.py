@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from promptreid.progress.bar import counted_bar, endless_bar
-from promptreid.progress.durations import clock
 from promptreid.progress.reporting import Seconds
+from promptreid.text.durations import clock
 from promptreid.text.safe import visible_lines
 from promptreid.text.streams import guarded, unguarded
 from promptreid.text.wrap import WIDTH, wrapped

@@ -33,6 +33,7 @@ from promptreid.report.collect_words import word_control_of, worth_of
 from promptreid.report.content import Content, Test, TestedRun
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.seen_identities import testable
+from promptreid.text.lists import listed
 from promptreid.text.names import run_names
 
 
@@ -113,7 +114,7 @@ def collect(
             words, worth = word_control_of(*said), worth_of(*said)
             found.append(_look(label, embedder, data, words, worth, cache, batch_size, progress))
     return Content(
-        title=title or f"Report of {_listed(labels)}",
+        title=title or f"Report of {listed(labels)}",
         made=datetime.now(UTC).date().isoformat(),
         version=__version__,
         command=command,
@@ -226,9 +227,3 @@ def _drawn(
         map=section,
         remarks=tuple(dict.fromkeys(remarks)),
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Write names as in a sentence."""
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last

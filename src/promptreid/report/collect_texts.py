@@ -17,6 +17,7 @@ from promptreid.inference.embedder import Embedder
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.prompts.sentences import fill_template, template_fields
+from promptreid.text.lists import listed
 
 _MOST = 24  # sentences; more would hide each other
 _COMPARABLE = ("projected",)
@@ -63,7 +64,7 @@ def map_texts(name: str, embedder: Embedder, selection: Selection) -> Texts:
     features = model.embedding.features
     if features != _COMPARABLE or model.embedding.neck == "after":
         return _none(
-            f"The embedding of {name} is made of {' and '.join(features)}"
+            f"The embedding of {name} is made of {listed(features)}"
             f"{' behind the neck' if model.embedding.neck == 'after' else ''}, which no sentence "
             "compares with, so its map shows images alone."
         )

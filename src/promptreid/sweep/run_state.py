@@ -11,6 +11,7 @@ from promptreid.errors import PromptReIDError, RunError
 from promptreid.runs.run_folder import RunFolder, check_free, is_run
 from promptreid.runs.run_records import DataRecord
 from promptreid.sweep.sweep_plan import PlannedRun
+from promptreid.text.lists import few
 
 _SHOWN = 4
 
@@ -70,10 +71,9 @@ def _told(different: Mapping[str, tuple[Any, Any]]) -> str:
     told = [
         f"{key} was {_word(old)} and is now {_word(new)}" for key, (old, new) in different.items()
     ]
-    more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
     return (
-        f"The folder was made with other settings: {'; '.join(told[:_SHOWN])}{more}. Put the "
-        "settings back, move the folder away, or give another --out."
+        f"The folder was made with other settings: {few(told, limit=_SHOWN, separator='; ')}. Put "
+        "the settings back, move the folder away, or give another --out."
     )
 
 

@@ -14,11 +14,12 @@ import torch
 
 from promptreid.errors import PromptReIDError, RunError
 from promptreid.files import write_json
-from promptreid.progress import Progress, clock
+from promptreid.progress import Progress
 from promptreid.runs.run_folder import RunFolder, is_run
 from promptreid.sweep.run_results import SWEEP
 from promptreid.sweep.run_state import state_of
 from promptreid.sweep.sweep_plan import PlannedRun
+from promptreid.text.durations import clock
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.stop_signals import Interrupted
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptreid.data.data_spec import parse_spec
 from promptreid.sweep.run_results import RunRecord
+from promptreid.text.lists import few
 
 if TYPE_CHECKING:
     from promptreid.sweep.comparison import ComparisonRow
@@ -62,7 +63,7 @@ def rule_warnings(rows: Sequence[ComparisonRow], trained: Sequence[RunRecord]) -
             for row in own:
                 values.setdefault(_value(row.rules[key]), []).append(row.name)
             if len(values) > 1:
-                told = "; ".join(f"{value} in {_few(who)}" for value, who in values.items())
+                told = "; ".join(f"{value} in {few(who)}" for value, who in values.items())
                 found.append(f"Scores on {names[data]} differ in {word}: {told}.")
     return found
 
@@ -90,8 +91,3 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     return str(value)
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

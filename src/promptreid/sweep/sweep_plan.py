@@ -17,6 +17,7 @@ from promptreid.config.schema import Recipe
 from promptreid.config.sweep import Sweep, SweepRun, override_text
 from promptreid.errors import ConfigError, PromptReIDError, unknown_name
 from promptreid.sweep.run_names import cell_name, distinct_names, value_name
+from promptreid.text.lists import counted
 
 MOST_RUNS = 1000
 """Each run is checked before any trains, and a typing error in a grid multiplies quickly."""
@@ -73,7 +74,7 @@ class SweepSize:
     def __str__(self) -> str:
         """Write the product, without factors of one."""
         parts = [
-            f"{count:,} {word}{'s' * (count > 1)}"
+            counted(count, word)
             for count, word in (
                 (self.settings, "setting"),
                 (self.cells, "combination"),
@@ -82,7 +83,7 @@ class SweepSize:
             if count > 1
         ]
         made = f" ({' x '.join(parts)})" if len(parts) > 1 else ""
-        return f"{self.runs:,} run{'s' * (self.runs != 1)}{made}"
+        return f"{counted(self.runs, 'run')}{made}"
 
 
 def sweep_size(sweep: Sweep, *, data: Sequence[str] = (), seeds: Sequence[int] = ()) -> SweepSize:

@@ -1,4 +1,4 @@
-"""Lists of names in sentences."""
+"""Lists and numbers of things in sentences."""
 
 from __future__ import annotations
 
@@ -7,15 +7,27 @@ from collections.abc import Sequence
 from promptreid.text.safe import visible
 
 
-def few(names: Sequence[str], *, limit: int = 3) -> str:
-    """Write the first names of a list and how many more there are.
+def few(names: Sequence[str], *, limit: int = 3, separator: str = ", ") -> str:
+    """Write the first names of a list and how many more there are: "a, b, c and 3 more".
 
     Args:
         names: Of files or identities; what cannot be seen in them is written out.
         limit: How many are written.
+        separator: What stands between them; "; " for names that hold commas.
     """
-    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return ", ".join(visible(name) for name in names[:limit]) + more
+    mark = "" if separator == ", " else separator.rstrip()
+    more = f"{mark} and {len(names) - limit:,} more" if len(names) > limit else ""
+    return separator.join(visible(name) for name in names[:limit]) + more
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Join words as in a sentence: "a, b and c".
+
+    Args:
+        words: In order; nothing is written for none.
+        last: What joins the last two, "and" or "or".
+    """
+    return f" {last} ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def counted(number: int, noun: str, nouns: str = "") -> str:

@@ -6,6 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
+from promptreid.text.lists import listed
+
 _APART = re.compile(r"[^a-z0-9]+")
 SHOWN = 3
 
@@ -52,5 +54,4 @@ def did_you_mean(names: Sequence[str]) -> str:
 
 def either(names: Sequence[str]) -> str:
     """Write names in quotes, with commas and an "or"."""
-    quoted = [repr(name) for name in names]
-    return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
+    return listed([repr(name) for name in names], "or")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 WIDTH = 80
 
@@ -20,16 +21,34 @@ def wrapped(text: str, *, width: int = WIDTH) -> str:
     return "\n".join(part for line in text.split("\n") for part in _parts(line, width))
 
 
+def indented(text: str, indent: str, *, first: str | None = None) -> str:
+    """Break a text into lines of a terminal, each behind an indent; words are never broken.
+
+    Args:
+        text: One paragraph.
+        indent: What every line begins with.
+        first: What the first line begins with instead; None for the same.
+    """
+    return textwrap.fill(
+        text,
+        WIDTH - 1,
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
 def _parts(line: str, width: int) -> list[str]:
     if len(line) <= width:
         return [line]
     start = line[: len(line) - len(line.lstrip())]
     for gap in ("  ", " "):
         pieces = _split(line.strip(), gap)
-        found = _filled(pieces, gap, start, width)
-        if all(len(part) <= width for part in found):
-            return found
-    return found
+        lines = _filled(pieces, gap, start, width)
+        if all(len(part) <= width for part in lines):
+            return lines
+    return lines
 
 
 def _split(line: str, gap: str) -> list[str]:
@@ -46,12 +65,12 @@ def _split(line: str, gap: str) -> list[str]:
 
 def _filled(pieces: list[str], gap: str, start: str, width: int) -> list[str]:
     """Put as many pieces on each line as fit."""
-    found = [start + pieces[0]]
+    lines = [start + pieces[0]]
     for piece in pieces[1:]:
-        fits = len(found[-1]) + len(gap) + len(piece) <= width
+        fits = len(lines[-1]) + len(gap) + len(piece) <= width
         hopeless = len(start) + 2 + len(piece) > width  # too long for any line, so it may stay here
-        if fits or (hopeless and len(found[-1]) < width):
-            found[-1] += gap + piece
+        if fits or (hopeless and len(lines[-1]) < width):
+            lines[-1] += gap + piece
         else:
-            found.append(f"{start}  {piece}")
-    return found
+            lines.append(f"{start}  {piece}")
+    return lines

@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from promptreid.text.flat_tree import flat_tree
 from promptreid.tracking.tracker import Outcome, Pixels, RunInfo, TrackedRun
-from promptreid.tracking.values import flat_settings
 
 EXPERIMENT = "promptreid"
 _STATUSES: Mapping[Outcome, str] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
@@ -77,7 +77,7 @@ class MlflowTracker:
         """Send the recipe as parameters, and whole with environment and data as files."""
         params = [
             self._mlflow.entities.Param(_key(key), str(value)[:_LENGTH])
-            for key, value in flat_settings(info.recipe).items()
+            for key, value in flat_tree(info.recipe).items()
         ]
         for first in range(0, len(params), _PARAMS):
             self._client.log_batch(self._id, params=params[first : first + _PARAMS])

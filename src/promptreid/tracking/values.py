@@ -93,25 +93,6 @@ def _numbers(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, float]
             yield f"{prefix}/{key}", number
 
 
-def flat_settings(tree: Any, path: str = "") -> dict[str, Any]:
-    """Flatten a recipe to dotted keys, as overrides on the command line name them.
-
-    Args:
-        tree: Mappings, lists and values; a list of mappings is keyed by `name` or position.
-        path: Key of `tree` itself.
-    """
-    if isinstance(tree, Mapping):
-        items = [(str(key), value) for key, value in tree.items()]
-    elif isinstance(tree, (list, tuple)) and tree and isinstance(tree[0], Mapping):
-        items = [(str(item.get("name", number)), item) for number, item in enumerate(tree)]
-    else:
-        return {path: tree}
-    found: dict[str, Any] = {}
-    for key, value in items:
-        found |= flat_settings(value, f"{path}.{key}" if path else key)
-    return found
-
-
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None

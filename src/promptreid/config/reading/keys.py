@@ -58,8 +58,8 @@ def known_keys(schema: type[BaseModel], tree: Mapping[str, Any]) -> tuple[list[s
     Returns:
         Keys of what the recipe uses, and all keys; those of later stages come first.
     """
-    found = sorted(_keys(schema, tree, ""), key=lambda pair: pair[1])
-    return [key for key, (unused, _) in found if not unused], [key for key, _ in found]
+    ordered = sorted(_keys(schema, tree, ""), key=lambda pair: pair[1])
+    return [key for key, (unused, _) in ordered if not unused], [key for key, _ in ordered]
 
 
 def meaning(path: Sequence[str], schema: type[BaseModel], tree: Mapping[str, Any]) -> str:
@@ -155,8 +155,8 @@ def _repaired(
         if not part:
             return ""
         right.append(part)
-        if model is not None and part in model.model_fields and node is not None:
-            node = model.model_fields[part].annotation if part in model.model_fields else node
+        if model is not None and part in model.model_fields:
+            node = model.model_fields[part].annotation
             values = values.get(part) if isinstance(values, Mapping) else None
     if right[:-1] == list(path[:-1]):
         return right[-1]

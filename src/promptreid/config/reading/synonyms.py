@@ -136,10 +136,24 @@ KEYS = _table(
 """Word to the ends of the keys it may mean, the likeliest first."""
 
 
+VALUES: Mapping[str, str] = MappingProxyType(
+    {
+        "promptonly": "prompts_only",
+        "promptthenimage": "prompts_then_image",
+        "imagesonly": "image_only",
+        "step": "multistep",
+        "cosineannealing": "cosine",
+        "onecyclelr": "onecycle",
+        "tripletmargin": "triplet",
+    }
+)
+"""Word to the value that a recipe records for it."""
+
+
 ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
-        word: told
-        for words, told in {
+        word: advice
+        for words, advice in {
             "data, dataset, datasets, datadir, dataroot, datapath, root, rootdir, traindata, "
             "dataseturl, datasetname": (
                 "Data sets are no part of a recipe: give --data NAME:ROOT."

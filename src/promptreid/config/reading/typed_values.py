@@ -9,8 +9,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from promptreid.config.reading.earlier_spellings import spelled
 from promptreid.config.reading.numbers import LARGEST, number_of
+from promptreid.config.reading.spellings import spelled
 
 
 def as_typed(value: Any, annotation: Any) -> Any:

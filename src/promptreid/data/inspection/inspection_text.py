@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from promptreid.data.inspection.findings import Inspection, ProtocolSummary
 from promptreid.text.lists import few
 from promptreid.text.safe import visible
+from promptreid.text.tables import plain_table
 
 SHOWN = 10
 
@@ -56,14 +57,7 @@ def _table(inspection: Inspection) -> list[str]:
         )
         for item in inspection.splits
     ]
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    return [
-        "  ".join(
-            cell.rjust(width) if 0 < column < 6 else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in (header, *rows)
-    ]
+    return plain_table([header, *rows], right=[False, *[True] * 5, False])
 
 
 def _protocol(protocol: ProtocolSummary) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from promptreid.data.tables.table_messages import shown
 from promptreid.errors import DataError
+from promptreid.text.lists import counted, few, listed
 
 _EXAMPLES = 3
 _TRAINING = ("train", "val")
@@ -92,15 +93,14 @@ def _against(
     lines: Sequence[int],
     names: Sequence[str],
 ) -> str:
-    examples = "; ".join(
+    examples = [
         f"{names[rows[0]]} in lines {_numbers([lines[row] for row in rows])} ({told})"
-        for rows, told in against[:_EXAMPLES]
-    )
-    more = f"; and {len(against) - _EXAMPLES:,} more" if len(against) > _EXAMPLES else ""
+        for rows, told in against
+    ]
     count = sum(len(rows) for rows, _ in against)
     return (
-        f"{file}: {count:,} rows contradict each other about {len(against):,} "
-        f"image{'s' * (len(against) > 1)}: {examples}{more}. Keep the right row of each."
+        f"{file}: {count:,} rows contradict each other about {counted(len(against), 'image')}: "
+        f"{few(examples, limit=_EXAMPLES, separator='; ')}. Keep the right row of each."
     )
 
 
@@ -111,15 +111,14 @@ def _notes(
     names: Sequence[str],
     others: Mapping[str, Sequence[str]],
 ) -> list[str]:
-    examples = ", ".join(
-        f"line {lines[row]} as line {lines[earlier]} ({names[row]})"
-        for row, earlier in again[:_EXAMPLES]
-    )
-    more = f" and {len(again) - _EXAMPLES:,} more" if len(again) > _EXAMPLES else ""
+    examples = [
+        f"line {lines[row]} as line {lines[earlier]} ({names[row]})" for row, earlier in again
+    ]
     plural = len(again) > 1
     notes = [
-        f"{file.name}: {len(again):,} row{'s' * plural} name{'s' * (not plural)} an image again, "
-        f"with the same labels, and {'were' if plural else 'was'} left out: {examples}{more}."
+        f"{file.name}: {counted(len(again), 'row')} name{'s' * (not plural)} an image again, with "
+        f"the same labels, and {'were' if plural else 'was'} left out: "
+        f"{few(examples, limit=_EXAMPLES)}."
     ]
     differing = {
         column: count
@@ -137,7 +136,5 @@ def _notes(
 
 def _numbers(numbers: Sequence[int]) -> str:
     """Write line numbers as a list with an end."""
-    shown_first = [str(number) for number in numbers[:_EXAMPLES]]
-    if len(numbers) > _EXAMPLES:
-        return ", ".join(shown_first) + f" and {len(numbers) - _EXAMPLES:,} more"
-    return ", ".join(shown_first[:-1]) + f" and {shown_first[-1]}"
+    texts = [str(number) for number in numbers]
+    return few(texts, limit=_EXAMPLES) if len(texts) > _EXAMPLES else listed(texts)

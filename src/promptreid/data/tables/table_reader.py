@@ -16,6 +16,7 @@ from promptreid.data.tables.quotes import broken_quote, check_breaks
 from promptreid.data.tables.table_messages import column_list, place, shown
 from promptreid.data.tables.table_text import editor_lines, read_text
 from promptreid.errors import DataError
+from promptreid.text.lists import counted, few
 
 _LARGEST_CELL = 2**31 - 1  # characters
 _INDEX = re.compile(r"Unnamed: [0-9]+(\.[0-9]+)*")
@@ -199,7 +200,7 @@ def _wrong_count(
             "stands between quotation marks."
         )
     return (
-        f"{place(file, line)}: {len(cells)} cell{'s' * (len(cells) != 1)}, but the header names "
+        f"{place(file, line)}: {counted(len(cells), 'cell')}, but the header names "
         f"{len(header)} columns ({column_list(header)}); {at}"
     )
 
@@ -229,7 +230,7 @@ def _left_out(file: Path, at: int, name: str, cells: Sequence[str]) -> str:
     """Say that a column without a name was left out, and what it holds."""
     called = f"is called {name!r}, as pandas names an index," if name else "has no name"
     filled = [cell.strip() for cell in cells if cell.strip()]
-    more = f" and {len(filled) - _EXAMPLES:,} more" if len(filled) > _EXAMPLES else ""
-    held = ", ".join(shown(cell) for cell in filled[:_EXAMPLES])
-    holds = f"; it holds {held}{more}" if filled else "; it is empty"
+    examples = [shown(cell) for cell in filled[:_EXAMPLES]]
+    held = few([*examples, *filled[_EXAMPLES:]], limit=_EXAMPLES)
+    holds = f"; it holds {held}" if filled else "; it is empty"
     return f"{file.name}: column {at + 1} {called} and was left out{holds}."

@@ -14,7 +14,7 @@ from promptreid.figures.layouts.identity_spread import Spread
 from promptreid.figures.layouts.layouts import Layout
 from promptreid.figures.selection import Selection
 from promptreid.figures.style import LIGHT, Theme, drawn_in, group_look, most_groups, name_data
-from promptreid.text.short import folded
+from promptreid.text.short import ending, folded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -147,7 +147,7 @@ def _handles(selection: Selection, theme: Theme) -> list[Any]:
     if len(selection.identities) <= _NAMED:
         for group, name in enumerate(selection.identities):
             hue, shape = group_look(theme, group)
-            label = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
+            label = ending(name, _LONGEST_NAME)
             handles.append(_handle(shape, label, _mark("query", hue, theme)))
     return handles
 

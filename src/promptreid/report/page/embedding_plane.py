@@ -11,6 +11,7 @@ from promptreid.figures.layouts.tsne import Points
 from promptreid.figures.style import LIGHT, group_look
 from promptreid.report.content import EmbeddingMap, MapPoint, MapSection
 from promptreid.report.page.album import Album
+from promptreid.text.lists import listed
 
 SIDE = 480
 _MARGIN = 16
@@ -140,10 +141,10 @@ _SHAPES = {"o": "circle", "s": "square", "^": "up", "D": "diamond", "v": "down"}
 
 def _alt(found: EmbeddingMap, section: MapSection) -> str:
     kinds = [point.kind for point in section.points]
-    counted = [f"{kinds.count(kind)} {kind}" for kind in ("query", "gallery") if kind in kinds]
+    images = [f"{kinds.count(kind)} {kind}" for kind in ("query", "gallery") if kind in kinds]
     texts = f" and {len(found.text_points)} sentences" if found.text_points else ""
     return (
-        f"{found.method} of {' and '.join(counted)} images of {len(section.identities)} "
+        f"{found.method} of {listed(images)} images of {len(section.identities)} "
         f"identities{texts} under {found.name}. Mean distance within identities over that between "
         f"identities, in the embedding: {found.ratio:.2f}."
     )

@@ -10,9 +10,9 @@ from typing import Any
 from promptreid.figures.extra import need
 from promptreid.files import replacing
 from promptreid.report.content import Content
-from promptreid.report.page import number_words as words
 from promptreid.report.page.album import Album
 from promptreid.report.page.colours import stylesheet
+from promptreid.report.page.rank_pictures import section_title
 from promptreid.report.page.run_facts import (
     data_rows,
     environment_rows,
@@ -21,9 +21,12 @@ from promptreid.report.page.run_facts import (
     split_words,
 )
 from promptreid.report.page.score_cells import cell
+from promptreid.report.page.score_words import group_name, meaning, score_name, setting
 from promptreid.report.page.sections import FIGURES, ShownFigure, shown_test
 from promptreid.report.page.summary import headlines, side
 from promptreid.report.page.svg import figure_svg
+from promptreid.text import number_words as words
+from promptreid.text.lists import listed
 from promptreid.text.safe import encodable, visible_lines
 
 _HERE = Path(__file__).parent
@@ -107,13 +110,15 @@ def _environment() -> Any:
         "rate": words.rate,
         "points": words.points,
         "count": words.count,
-        "listed": words.listed,
-        "setting": words.setting,
-        "score_name": words.score_name,
+        "cosine": words.cosine,
+        "listed": listed,
+        "setting": setting,
+        "score_name": score_name,
+        "section_title": section_title,
         "short_hash": short_hash,
         "split_words": split_words,
-        "group_name": lambda value, attribute: words.group_name(attribute, value),
-        "meaning": words.meaning,
+        "group_name": group_name,
+        "meaning": meaning,
         "cell": cell,
         "side": side,
     }

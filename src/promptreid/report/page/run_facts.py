@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptreid.figures.verification_figures import told_threshold
 from promptreid.report.content import RunFacts
-from promptreid.report.page.number_words import count, percent, plural, rate, seconds, setting, size
+from promptreid.report.page.score_words import setting
 from promptreid.runs.run_records import DataRecord
+from promptreid.text.durations import duration
+from promptreid.text.flat_tree import flat_tree
+from promptreid.text.number_words import count, percent, plural, rate, similarity, size
 
 _SHORT_HASH = 12
 
@@ -77,10 +79,13 @@ def fact_rows(runs: Sequence[RunFacts]) -> tuple[FactRow, ...]:
 def environment_rows(runs: Sequence[RunFacts]) -> tuple[FactRow, ...]:
     """Tell what runs were made with."""
     flat = [
-        {} if run.environment is None else dict(_flat(run.environment.model_dump())) for run in runs
+        {} if run.environment is None else flat_tree(run.environment.model_dump(), separator=" ")
+        for run in runs
     ]
-    labels = dict.fromkeys(label for own in flat for label in own)
-    return tuple(FactRow(label, tuple(own.get(label, "") for own in flat)) for label in labels)
+    labels = dict.fromkeys(label for facts in flat for label in facts)
+    return tuple(
+        FactRow(label, tuple(_fact(facts.get(label)) for facts in flat)) for label in labels
+    )
 
 
 def data_rows(runs: Sequence[RunFacts]) -> tuple[DataRow, ...]:
@@ -117,7 +122,7 @@ def _trained(run: RunFacts) -> str:
         f"; stage {stage} ended early, after epoch {epoch}"
         for stage, epoch in run.status.ended_early.items()
     )
-    return f"{run.status.status}, {seconds(took) if took else 'nothing was trained'}{early}"
+    return f"{run.status.status}, {duration(took) if took else 'nothing was trained'}{early}"
 
 
 def _kept(run: RunFacts) -> str:
@@ -132,22 +137,16 @@ def _threshold(run: RunFacts) -> str:
     if chosen is None:
         return ""
     told = (
-        f"{told_threshold(chosen.threshold)}, chosen at FAR {rate(chosen.far)} on "
+        f"{similarity(chosen.threshold)}, chosen at FAR {rate(chosen.far)} on "
         f"{count(chosen.pairs)} pairs"
     )
     return f"{told} of {count(chosen.images)} {chosen.source}" if chosen.source else told
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            rows += _flat(value, f"{before}{name} ")
-        elif isinstance(value, list | tuple):
-            rows.append((f"{before}{name}", shlex.join(str(part) for part in value)))
-        else:
-            rows.append((f"{before}{name}", "" if value is None else setting(value)))
-    return rows
+def _fact(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return shlex.join(str(part) for part in value)
+    return "" if value is None else setting(value)
 
 
 def _data_row(record: DataRecord, names: list[str]) -> DataRow:

@@ -12,10 +12,10 @@ from promptreid.evaluation.uncertainty.intervals import Difference, Interval, ta
 from promptreid.evaluation.verification.identification import Identification
 from promptreid.evaluation.verification.roc import RELIABLE
 from promptreid.evaluation.verification.verification import Verification
-from promptreid.figures.verification_figures import told_threshold
 from promptreid.report.content import PairedRuns, Test, TestedRun
-from promptreid.report.page.number_words import number, points, rate, score_name, span
+from promptreid.report.page.score_words import score_name
 from promptreid.report.page.summary import side
+from promptreid.text.number_words import number, points, rate, similarity, span
 
 LOWER_IS_BETTER = frozenset({"EER", "FAR"})
 
@@ -185,7 +185,7 @@ def verification_table(test: Test) -> ScoreTable | None:
 
 def _threshold_note(found: Verification, far: float) -> str:
     """Say which threshold a rate needs, and whether few pairs speak for it."""
-    told = f"threshold {told_threshold(found.threshold(far))}"
+    told = f"threshold {similarity(found.threshold(far))}"
     return told if found.reliable(far) else f"{told}, fewer than {RELIABLE} pairs"
 
 
@@ -221,7 +221,7 @@ def _identified(repeats: Sequence[Identification], place: int) -> PageCell:
         return PageCell(number(None), None, note="too few searches")
     tpir = statistics.fmean(point.tpir or 0.0 for point in known)
     threshold = statistics.fmean(point.threshold or 0.0 for point in known)
-    return PageCell(number(tpir), 100 * tpir, note=f"threshold {told_threshold(threshold)}")
+    return PageCell(number(tpir), 100 * tpir, note=f"threshold {similarity(threshold)}")
 
 
 def change_table(pair: PairedRuns, ap: str) -> ChangeTable:

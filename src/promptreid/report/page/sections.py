@@ -10,8 +10,7 @@ from promptreid.inference.text_controls.word_tables import word_verdict
 from promptreid.report.content import MapSection, Test
 from promptreid.report.page.album import Album
 from promptreid.report.page.embedding_plane import Key, Plane, keys, planes
-from promptreid.report.page.number_words import applied
-from promptreid.report.page.rank_pictures import ShownSection, shown_section
+from promptreid.report.page.rank_pictures import store_pictures
 from promptreid.report.page.score_cells import (
     ChangeTable,
     ScoreTable,
@@ -24,6 +23,7 @@ from promptreid.report.page.score_cells import (
     verification_table,
     word_table,
 )
+from promptreid.report.page.score_words import applied
 from promptreid.report.page.svg import figure_svg
 
 FIGURES = {
@@ -80,7 +80,6 @@ class ShownTest:
         changes: Paired differences, a table a run.
         figures: By name.
         breakdowns: By attribute, then by run.
-        ranks: Rank lists.
         cameras: Whether any image of the lists has a known camera.
         map: Maps of embeddings.
         repeats: Number of draws of query and gallery.
@@ -99,7 +98,6 @@ class ShownTest:
     changes: tuple[ChangeTable, ...]
     figures: Mapping[str, ShownFigure]
     breakdowns: Mapping[str, Mapping[str, Breakdown]]
-    ranks: tuple[ShownSection, ...]
     cameras: bool
     map: ShownMap | None
     repeats: int
@@ -113,6 +111,8 @@ def shown_test(test: Test, key: str, album: Album) -> ShownTest:
         key: Unique in the page.
         album: Where its pictures go.
     """
+    for section in test.ranks:
+        store_pictures(section, album)
     done = {run.name: applied(run.scores) for run in test.runs}
     notes = [
         note
@@ -137,7 +137,6 @@ def shown_test(test: Test, key: str, album: Album) -> ShownTest:
             if (drawn := test.figures.get(name)) is not None
         },
         breakdowns={name: breakdowns_by(test, name) for name in breakdown_attributes(test)},
-        ranks=tuple(shown_section(section, album) for section in test.ranks),
         cameras=any(name for section in test.ranks for name in section.cameras.values()),
         map=None if test.map is None else _shown_map(test.map, album),
         repeats=test.repeats,

@@ -8,18 +8,9 @@ from dataclasses import dataclass
 from promptreid.evaluation.uncertainty.breakdown import Gap, Group
 from promptreid.evaluation.uncertainty.intervals import Difference, tar_name
 from promptreid.evaluation.verification.verification import Verification
-from promptreid.figures.verification_figures import told_threshold
 from promptreid.report.content import Content, RunFacts, Test, TestedRun
-from promptreid.report.page.number_words import (
-    count,
-    group_name,
-    interval,
-    meaning,
-    percent,
-    plural,
-    rate,
-    span,
-)
+from promptreid.report.page.score_words import group_name, meaning
+from promptreid.text.number_words import count, interval, percent, plural, rate, similarity, span
 
 _FAR = 1e-3
 
@@ -131,7 +122,10 @@ def _verdict(test: Test, best: TestedRun) -> str:
 
 def _opening(test: Test, best: TestedRun) -> str:
     scores, level = best.intervals.scores, best.intervals.level
-    told = f"mAP {interval(scores['mAP'], level)} and rank-1 {interval(scores['rank-1'], level)}"
+    told = " and ".join(
+        f"{name} {interval(score.value, score.low, score.high, level)}"
+        for name, score in ((name, scores[name]) for name in ("mAP", "rank-1"))
+    )
     who = best.name if len(test.runs) == 1 else f"{best.name}, the best of {len(test.runs)} runs,"
     repeats = f", mean of {test.repeats} repeats" if test.repeats > 1 else ""
     return (
@@ -209,8 +203,8 @@ def _largest_gap(test: Test, best: TestedRun) -> str:
     open_end = "" if side(gap) else ", which includes zero"
     return (
         f"Its largest gap in mAP is by {attribute}: {percent(low)} for "
-        f"{group_name(attribute, gap.worst)} and {percent(high)} for "
-        f"{group_name(attribute, gap.best)}, {100 * gap.value:.1f} points apart "
+        f"{group_name(gap.worst, attribute)} and {percent(high)} for "
+        f"{group_name(gap.best, attribute)}, {100 * gap.value:.1f} points apart "
         f"({100 * level:g} % interval {span(gap.low, gap.high, signed=True)}{open_end})."
     )
 
@@ -226,7 +220,7 @@ def _threshold(best: TestedRun, facts: RunFacts | None) -> str:
     if chosen is not None:
         source = f" among {count(chosen.images)} {chosen.source}" if chosen.source else ""
         told = (
-            f"Two images count as one identity from a cosine of {told_threshold(chosen.threshold)} "
+            f"Two images count as one identity from a cosine of {similarity(chosen.threshold)} "
             f"on, chosen at FAR {rate(chosen.far)} on {plural(chosen.pairs, 'pair')} of different "
             f"identities{source}."
         )
@@ -242,7 +236,7 @@ def _threshold(best: TestedRun, facts: RunFacts | None) -> str:
         return ""
     return (
         f"It has no threshold of its own. On these test pairs, a cosine of "
-        f"{told_threshold(verification.threshold(far))} keeps FAR {rate(far)} and accepts "
+        f"{similarity(verification.threshold(far))} keeps FAR {rate(far)} and accepts "
         f"{percent(verification.tar(far))} of the pairs of one identity; a threshold in use must "
         "be chosen on other images."
     )

@@ -17,11 +17,12 @@ from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_cache import default_cache
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
-from promptreid.progress import Logged, Progress, clock
+from promptreid.progress import Logged, Progress
 from promptreid.progress.whole_work import Whole
 from promptreid.runs.run_data import check_same_data
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_records import BestRecord, State, StatusRecord
+from promptreid.text.durations import clock
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.run.final_scores import score_run
 from promptreid.training.run.run_plan import RunPlan, TrainRequest, make_plan

@@ -1,4 +1,4 @@
-from promptreid.progress import clock, epoch_line
+from promptreid.progress import epoch_line
 
 ROW = {
     "stage": "image",
@@ -12,10 +12,6 @@ ROW = {
     "images": 100,
     "seconds": 4.0,
 }
-
-
-def test_durations():
-    assert [clock(s) for s in (0, 59.6, 61, 3725)] == ["0:00", "1:00", "1:01", "1:02:05"]
 
 
 def test_validation_on_few_identities_is_called_uncertain():

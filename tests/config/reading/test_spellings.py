@@ -2,7 +2,7 @@
 
 import pytest
 
-from promptreid.config.reading.earlier_spellings import backbone_name, backbone_names, spelled
+from promptreid.config.reading.spellings import backbone_name, backbone_names, spelled
 from promptreid.config.recipes import dump_recipe, load_recipe, resolve_recipe
 from promptreid.errors import ConfigError
 

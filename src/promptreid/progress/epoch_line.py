@@ -1,4 +1,4 @@
-"""Durations and epochs in words."""
+"""An epoch in words."""
 
 from __future__ import annotations
 
@@ -7,14 +7,6 @@ from typing import Any
 
 FEW_IDENTITIES = 20
 """Validation scores on fewer identities are called uncertain."""
-
-
-def clock(seconds: float) -> str:
-    """Write a duration as `1:02:03` or `2:03`."""
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, secs = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
 
 
 def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
@@ -30,7 +22,7 @@ def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
     if "positives" in row:
         parts.append(f"positives {row['positives']:.2f}")
     if row.get("val_mAP") not in (None, ""):
-        parts.append(f"val mAP {row['val_mAP']:.1%} rank-1 {row['val_rank1']:.1%}{_sure(row)}")
+        parts.append(f"val mAP {row['val_mAP']:.1%} rank-1 {row['val_rank1']:.1%}{_doubt(row)}")
     if row.get("waited"):
         parts.append(f"no better for {row['waited']}")
     parts.append(f"lr {row['lr']:.2e}")
@@ -38,7 +30,7 @@ def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
     return "  ".join(parts)
 
 
-def _sure(row: Mapping[str, Any]) -> str:
+def _doubt(row: Mapping[str, Any]) -> str:
     identities = row.get("val_identities")
     if identities in (None, "") or int(identities) >= FEW_IDENTITIES:
         return ""

@@ -1,4 +1,4 @@
-"""Values in the spelling of earlier scripts and other code, read as the ones of today."""
+"""Values in any usual spelling, read as the one that a recipe records."""
 
 from __future__ import annotations
 
@@ -6,24 +6,12 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
 
+from promptreid.config.reading.synonyms import VALUES
 from promptreid.text.suggest import closest, did_you_mean, plain
-
-_WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "promptonly": "prompts_only",
-        "promptthenimage": "prompts_then_image",
-        "imagesonly": "image_only",
-        "step": "multistep",
-        "cosineannealing": "cosine",
-        "onecyclelr": "onecycle",
-        "tripletmargin": "triplet",
-    }
-)
 
 
 def spelled(value: str, allowed: Sequence[str]) -> str:
@@ -31,19 +19,19 @@ def spelled(value: str, allowed: Sequence[str]) -> str:
 
     Args:
         value: As it was typed.
-        allowed: Words of today.
+        allowed: Words that a recipe records.
 
     Returns:
-        The one word with the same letters and digits, or that an earlier word stands for; the value
-        itself where there is none, or more than one.
+        The one word with the same letters and digits, or that a word of other code stands for; the
+        value itself where there is none, or more than one.
     """
     if value in allowed:
         return value
-    found = [word for word in allowed if plain(word) == plain(value)]
-    known = _WORDS.get(plain(value))
-    if not found and known in allowed:
-        return str(known)
-    return found[0] if len(found) == 1 else value
+    alike = [word for word in allowed if plain(word) == plain(value)]
+    synonym = VALUES.get(plain(value))
+    if not alike and synonym in allowed:
+        return str(synonym)
+    return alike[0] if len(alike) == 1 else value
 
 
 def backbone_name(value: Any) -> Any:
@@ -58,11 +46,9 @@ def backbone_name(value: Any) -> Any:
     if not isinstance(value, str) or not backbone_names():
         return value
     names = backbone_names()
-    found = spelled(value, names)
-    if found not in names:
-        found = spelled(value.removesuffix("px"), names)
-    if found in names:
-        return found
+    for text in (value, value.removesuffix("px")):
+        if (name := spelled(text, names)) in names:
+            return name
     hint = did_you_mean(closest(value, names))
     raise ValueError(
         f"there is no backbone named {value[:60]!r}.{hint} Every dual encoder of "
@@ -77,10 +63,10 @@ def backbone_names() -> tuple[str, ...]:
     Returns:
         `tiny` and those of OpenCLIP; nothing where OpenCLIP is not installed.
     """
-    found = importlib.util.find_spec("open_clip")
-    if found is None or found.origin is None:
+    package = importlib.util.find_spec("open_clip")
+    if package is None or package.origin is None:
         return ()
-    files = (Path(found.origin).parent / "model_configs").glob("*.json")
+    files = (Path(package.origin).parent / "model_configs").glob("*.json")
     return ("tiny", *sorted(file.stem for file in files))
 
 

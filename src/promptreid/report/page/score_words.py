@@ -1,0 +1,66 @@
+"""What scores, settings and groups are called on a page, and what they mean."""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import Any
+
+from promptreid.evaluation.ranking.scores import Scores
+from promptreid.text.number_words import rate
+
+_MEANINGS = MappingProxyType(
+    {
+        "mAP": "Mean average precision: 100 % if all photos of the right identity come first.",
+        "rank-1": "Share of the queries whose closest photo shows the right identity.",
+        "rank-k": "Share of the queries with the right identity among the closest k photos.",
+        "mINP": "How early the hardest photo of the right identity comes.",
+        "EER": "Error rate where false accepts equal false rejects; smaller is better.",
+        "AUC": "Chance that two photos of one identity score more than two of different ones.",
+        "TAR": "Share of the pairs of one identity accepted, when so few strangers are.",
+        "TPIR": "Share of the enrolled who are found, when so few strangers get a name.",
+        "FAR": "Share of the pairs of different identities that are accepted.",
+    }
+)
+
+
+def score_name(name: str) -> str:
+    """Name a score for people: "TAR@FAR=0.001" is the true accept rate at FAR 0.1 %."""
+    kind, equals, far = name.partition("@FAR=")
+    if equals:
+        return f"{kind} at FAR {rate(float(far))}"
+    kind, line, definition = name.partition("_")
+    return f"{kind} ({definition})" if line else kind
+
+
+def meaning(name: str) -> str:
+    """Say in one sentence what a score tells, by its name or its name for people."""
+    kind = name.split("@")[0].split(" ")[0].split("_")[0]
+    if kind.startswith("rank-") and kind != "rank-1":
+        kind = "rank-k"
+    return _MEANINGS.get(kind, "")
+
+
+def setting(value: Any) -> str:
+    """Write a value of a recipe on one line."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def group_name(value: str, attribute: str) -> str:
+    """Name a group in a sentence, where a bare number would say nothing: "camera 3"."""
+    return f"{attribute} {value}" if value[:1].isdigit() else value
+
+
+def applied(scores: Scores) -> str:
+    """Say what was done to embeddings before they were ranked; nothing if nothing was."""
+    share = "" if scores.sentences is None else f"{scores.sentences.share:g}"
+    steps = {
+        "averaged with mirror images": scores.flip,
+        f"sentences with a share of {share}": scores.sentences,
+        "query expansion": scores.expansion,
+        "re-ranked": scores.rerank,
+        f"queries joined by {scores.multi_query}": scores.multi_query,
+    }
+    return ", ".join(words for words, done in steps.items() if done)
