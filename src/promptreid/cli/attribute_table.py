@@ -21,14 +21,14 @@ def recipe_templates(model: Path, metadata: Mapping[str, Any]) -> Templates:
     from promptreid.errors import ConfigError
 
     recipe = metadata.get("recipe", {})
-    found = ZeroShotConfig.model_validate(recipe.get("zero_shot", {})).attributes
-    if not found:
+    templates = ZeroShotConfig.model_validate(recipe.get("zero_shot", {})).attributes
+    if not templates:
         raise ConfigError(
             f"--attributes reads the sentences of zero_shot.attributes, but the recipe of {model} "
             "has none. Make a run with some, such as: promptreid train zero-shot --data SPEC "
             "'zero_shot.attributes={aspect: \"a photo of a {aspect} hand\"}'"
         )
-    return found
+    return templates
 
 
 def read_attributes(
@@ -54,21 +54,23 @@ def read_attributes(
     )
 
 
-def attribute_text(found: Mapping[str, AttributeScores]) -> str:
+def attribute_text(scores_by_attribute: Mapping[str, AttributeScores]) -> str:
     """Lay out attribute scores in percent, the recall of each value below."""
     from promptreid.text.tables import plain_table
 
     rows = [["attribute", "images", "accuracy", "balanced", "chance", "recall of each value"]]
-    for name, scores in found.items():
+    for name, scores in scores_by_attribute.items():
         numbers = (scores.accuracy, scores.balanced_accuracy, scores.chance)
         recalls = zip(scores.values, scores.recalls, strict=True)
-        told = ", ".join(f"{value} {100 * recall:.1f}" for value, recall in recalls)
-        rows.append([name, str(sum(scores.counts)), *(f"{100 * n:.2f}" for n in numbers), told])
+        recall_text = ", ".join(f"{value} {100 * recall:.1f}" for value, recall in recalls)
+        rows.append(
+            [name, str(sum(scores.counts)), *(f"{100 * n:.2f}" for n in numbers), recall_text]
+        )
     lines = ["Attributes read by sentences alone, percent of the test images that have one:"]
     lines += plain_table(rows, right=[False, True, True, True, True, False])
     lines += [
         f"{name}: {scores.missing} images without a value are left out."
-        for name, scores in found.items()
+        for name, scores in scores_by_attribute.items()
         if scores.missing
     ]
     return "\n".join(lines)

@@ -61,8 +61,8 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from promptreid.errors import unknown_name
 
-            told = unknown_name("command", args[0], COMMANDS, see="`promptreid --help`")
-            raise click.UsageError(told, ctx)
+            message = unknown_name("command", args[0], COMMANDS, see="`promptreid --help`")
+            raise click.UsageError(message, ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

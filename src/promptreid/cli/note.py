@@ -32,5 +32,5 @@ def note(run: Path, text: str | None, remove: bool) -> None:
         return
     with folder.locked():
         folder.write_note(text or "")
-    kept = folder.note()
-    click.echo(f"{run}: {kept}" if kept else f"{run} has no note now")
+    note_now = folder.note()
+    click.echo(f"{run}: {note_now}" if note_now else f"{run} has no note now")

@@ -135,23 +135,30 @@ def headlines(content: Content) -> tuple[str, str]:
 def _second(test: Test, best: TestedRun) -> str:
     if test.pairs:
         pair = max(test.pairs, key=lambda pair: abs(pair.differences["mAP"].value))
-        found = pair.differences["mAP"]
-        sure = "which may be chance" if found.low <= 0 <= found.high else "which is no chance"
+        difference = pair.differences["mAP"]
+        sure = (
+            "which may be chance"
+            if difference.low <= 0 <= difference.high
+            else "which is no chance"
+        )
         return (
-            f"{pair.name} against {pair.baseline}: {100 * found.value:+.1f} points of mAP "
-            f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}], {sure}"
+            f"{pair.name} against {pair.baseline}: {100 * difference.value:+.1f} points of mAP "
+            f"[{100 * difference.low:+.1f}, {100 * difference.high:+.1f}], {sure}"
         )
     if best.verification is None:
         return f"{test.queries:,} queries, {test.gallery:,} gallery images; nothing to verify"
     verified = best.verification
     rates = [far for far in verified.fars if verified.tar(far) is not None and far <= 1e-3]
-    told = f", TAR {100 * (verified.tar(rates[0]) or 0):.1f} % at FAR {rates[0]:g}" if rates else ""
-    return f"verification: EER {100 * verified.eer:.1f} %, AUC {verified.auc:.3f}{told}"
+    tar_text = (
+        f", TAR {100 * (verified.tar(rates[0]) or 0):.1f} % at FAR {rates[0]:g}" if rates else ""
+    )
+    return f"verification: EER {100 * verified.eer:.1f} %, AUC {verified.auc:.3f}{tar_text}"
 
 
 def _scored(run: TestedRun, score: str) -> str:
-    found = run.intervals.scores[score]
-    return f"{score} {100 * found.value:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    interval = run.intervals.scores[score]
+    value, low, high = (100 * end for end in (interval.value, interval.low, interval.high))
+    return f"{score} {value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 def _default_out(runs: Sequence[Path]) -> Path:

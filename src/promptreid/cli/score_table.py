@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def own_data(models: Sequence[Path]) -> tuple[str, ...]:
     """Return the data sets of runs that have something to test on, each once."""
-    found: dict[str, None] = {}
+    specs: dict[str, None] = {}
     for model in models:
         records = _records(model)
         if records is None:
@@ -28,13 +28,13 @@ def own_data(models: Sequence[Path]) -> tuple[str, ...]:
             )
         run = RunFolder.of(model)
         assert run is not None
-        found |= dict.fromkeys(found_spec(run, record) for record in records if record.protocol)
-    if not found:
+        specs |= dict.fromkeys(found_spec(run, record) for record in records if record.protocol)
+    if not specs:
         raise click.UsageError(
             "Give --data NAME:ROOT, the data set to score on; those that were trained on have "
             "nothing to test on."
         )
-    return tuple(found)
+    return tuple(specs)
 
 
 def _records(model: Path) -> tuple[DataRecord, ...] | None:
@@ -102,8 +102,10 @@ def summarise(
     matrix = ScoreMatrix(tuple(rows), columns, tuple(table))
     if len(rows) > 1:
         for number, dataset in enumerate(datasets):
-            own = {row.model: results[number] for row, results in zip(rows, table, strict=True)}
-            click.echo(f"\n{render_comparison(own, dataset.spec)}")
+            results_by_model = {
+                row.model: results[number] for row, results in zip(rows, table, strict=True)
+            }
+            click.echo(f"\n{render_comparison(results_by_model, dataset.spec)}")
     click.echo(f"\n{render_matrix(matrix)}")
     every = [result for results in table for result in results]
     return {"results": every, "matrix": matrix.to_dict()}

@@ -142,10 +142,10 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
 
     states = {run.name: state_of(run) for run in chosen}
     counts = Counter(state.kind for state in states.values())
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    states_text = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     settings = len({run.group for run in chosen})
     click.echo(
-        f"{counted(len(chosen), 'run')} ({counted(settings, 'setting')}) in {out}: {told}",
+        f"{counted(len(chosen), 'run')} ({counted(settings, 'setting')}) in {out}: {states_text}",
         err=not verbose,
     )
     if not verbose:

@@ -33,11 +33,11 @@ class PolicyConfig(Strict):
     name: Literal["augmix", "randaugment", "trivialaugment"]
     probability: Fraction = 1.0
     operations: PositiveInt = 2
-    """Of randaugment: operations one after the other."""
+    """Operations that randaugment applies one after the other."""
     magnitude: Annotated[int, Field(ge=0, le=30)] = 9
-    """Of randaugment, 0 to 30."""
+    """Strength of the operations of randaugment, 0 to 30."""
     severity: Annotated[int, Field(ge=1, le=10)] = 3
-    """Of augmix, 1 to 10."""
+    """Strength of the operations of augmix, 1 to 10."""
 
 
 class MixConfig(Strict):
@@ -47,7 +47,7 @@ class MixConfig(Strict):
     """
 
     share: Fraction = 0.5
-    """Of the images of a batch."""
+    """Share of the images of a batch that are mixed."""
     mixup: Annotated[float, Field(ge=0)] = 0.8
     """Beta parameter of the mixing weight (Zhang et al., ICLR 2018); 0 for no mixup."""
     cutmix: Annotated[float, Field(ge=0)] = 0.0

@@ -23,7 +23,7 @@ from promptreid.config.reading.spellings import backbone_name
 
 
 class BackboneConfig(Strict):
-    """Which dual encoder, with which weights, at which size."""
+    """The dual encoder: its architecture, weights and image size."""
 
     name: Annotated[str, BeforeValidator(backbone_name)] = "ViT-B-16"
     pretrained: str = "auto"
@@ -126,7 +126,7 @@ class PromptConfig(Strict):
     init: str | None = None
     """Words the learned tokens start from, with fields as in the template; None for random."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Of the learned tokens, while they learn."""
+    """Dropout of the learned tokens, while they learn."""
     shared_tokens: int = Field(default=0, ge=0)
     """Learned tokens that all identities share, before the others (MTA-CLIP)."""
     domain_tokens: int = Field(default=0, ge=0)
@@ -164,7 +164,7 @@ class PartsConfig(Strict):
 
     kind: Literal["pcb", "mgn"] = "pcb"
     stripes: Annotated[int, Field(ge=2)] = 6
-    """Of pcb; mgn has two and three."""
+    """Number of stripes of pcb; mgn has two and three."""
     width: PositiveInt = 256
 
     @property
@@ -189,7 +189,7 @@ class HeadConfig(Strict):
     necks: Literal["shared", "domain"] = "shared"
     """`domain`: each data set has batch norms of its own; retrieval is then before the neck."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Before the classifiers."""
+    """Dropout before the classifiers."""
     mlp: MlpConfig | None = None
     reduction: ReductionConfig | None = None
     parts: PartsConfig | None = None
@@ -220,7 +220,7 @@ class InteractionConfig(Strict):
 
 
 class EmbeddingConfig(Strict):
-    """Which features make the retrieval vector; they are joined, then L2-normalised together."""
+    """Features that make the retrieval vector; they are joined, then L2-normalised together."""
 
     features: Features = ("final", "projected")
     neck: Literal["before", "after"] = "before"

@@ -46,7 +46,7 @@ class OptimizerConfig(Strict):
     part_lr_factors: dict[Part, PositiveFloat] = Field(default_factory=dict)
     """Multiplies the learning rate of whole parts, such as `{head: 10}` for new classifiers."""
     momentum: Fraction = 0.9
-    """Of sgd."""
+    """Momentum of sgd."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Each block of the image tower learns at this factor times the rate of the block after it."""
 

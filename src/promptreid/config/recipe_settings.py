@@ -49,15 +49,15 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     keys = _all_keys(settings)
     known = set(keys)
     parts = [{part for key in one for part in parents(key)} for one in settings]
-    found = []
+    differing_keys = []
     for key in keys:
         # Parts around this setting, of those that may be absent.
         around = [part for part in parents(key) if part in known]
         having = [place for place, there in enumerate(parts) if there.issuperset(around)]
         values = [settings[place].get(key) for place in having]
         if any(value != values[0] for value in values):
-            found.append(key)
-    return found
+            differing_keys.append(key)
+    return differing_keys
 
 
 def changes(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:

@@ -91,7 +91,7 @@ class UseRow:
     """A line of the list of recipes.
 
     Attributes:
-        name: Of the recipe, or of several that differ at the `*`.
+        name: Name of the recipe, or of several that differ at the `*`.
         take_if: When to take it; goes on from "take this if".
     """
 
@@ -103,13 +103,13 @@ def recipe_uses(names: Sequence[str], described: Mapping[str, str]) -> dict[str,
     """Sort recipes by use.
 
     Args:
-        names: Of all recipes.
+        names: Names of all recipes.
         described: What each is, which stands for recipes that no use names.
 
     Returns:
         Use to its recipes; every recipe is in one of them.
     """
-    found: dict[str, list[UseRow]] = {}
+    rows_by_use: dict[str, list[UseRow]] = {}
     left = dict.fromkeys(names)
     for use, rows in _ROWS.items():
         for name, take_if in rows.items():
@@ -117,10 +117,10 @@ def recipe_uses(names: Sequence[str], described: Mapping[str, str]) -> dict[str,
             for other in meant:
                 del left[other]
             if meant:
-                found.setdefault(use, []).append(UseRow(name, take_if))
+                rows_by_use.setdefault(use, []).append(UseRow(name, take_if))
     for name in left:
-        found.setdefault(_OTHER, []).append(UseRow(name, described.get(name, "")))
-    return found
+        rows_by_use.setdefault(_OTHER, []).append(UseRow(name, described.get(name, "")))
+    return rows_by_use
 
 
 def use_of(name: str) -> tuple[str, str]:

@@ -84,7 +84,7 @@ def resolve_recipe(name: str, overrides: Sequence[str] = ()) -> tuple[Recipe, tu
         The recipe, and a sentence for each value in the spelling of other code.
 
     Raises:
-        ConfigError: As `load_recipe`.
+        ConfigError: The recipe cannot be resolved, see `load_recipe`.
     """
     tree = _resolve(name, None, (), {})
     problems = apply_overrides(tree, overrides, Recipe)
@@ -154,15 +154,15 @@ def _resolve(
             f"{path} extends too many recipes: at most {_MOST_FILES} files, {_DEEPEST} one after "
             "the other."
         )
-    own = read_tree(path, holding="of keys to values")
+    values = read_tree(path, holding="of keys to values")
     tree: dict[str, Any] = {}
-    for parent in _parents(own.pop("extends", []), path):
+    for parent in _parents(values.pop("extends", []), path):
         tree = merge(tree, _resolve(parent, path.parent, (*seen, path), known))
-    tree = merge(tree, own)
+    tree = merge(tree, values)
     if path.is_relative_to(FOLDER):
         tree["name"] = path.relative_to(FOLDER).with_suffix("").as_posix()
     else:
-        tree["name"] = own.get("name", path.stem)
+        tree["name"] = values.get("name", path.stem)
     known[path] = tree
     return tree
 

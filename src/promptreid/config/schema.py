@@ -49,7 +49,7 @@ class Recipe(Strict):
     embedding: EmbeddingConfig = EmbeddingConfig()
     start: StartConfig = StartConfig()
     stage_mode: Literal["prompts_only", "image_only", "prompts_then_image"] = "prompts_then_image"
-    """Which stages run: those that learn prompts alone, the others, or all."""
+    """The stages that run: those that learn prompts alone, the others, or all."""
     stages: tuple[StageConfig, ...] = ()
     validation: ValidationConfig = ValidationConfig()
     checkpoints: CheckpointConfig = CheckpointConfig()

@@ -70,7 +70,7 @@ class SweepRun(Strict):
     test: Specs | None = None
     over: Over | None = None
     set: Overrides = ()
-    """After the sweep's own `set`, so these win."""
+    """Settings of this run; they come after the sweep's own `set`, so these win."""
 
 
 class Sweep(Strict):

@@ -79,9 +79,8 @@ def cmc_alt(runs: Mapping[str, Scores], data: str) -> str:
     """Say in words what the figure shows."""
     scores = next(iter(runs.values()))
     lines = "; ".join(
-        f"{name} rank-1 {100 * found.cmc[1]:.1f} %, rank-5 {100 * found.cmc[5]:.1f} %, rank-10 "
-        f"{100 * found.cmc[10]:.1f} %, mAP {100 * found.mAP:.1f} %{_applied(found)}"
-        for name, found in runs.items()
+        f"{name} {_first_ranks(result)}, mAP {100 * result.mAP:.1f} %{_applied(result)}"
+        for name, result in runs.items()
     )
     repeats = f", mean of {scores.repeats} repeats" if scores.repeats > 1 else ""
     best = max(runs, key=lambda name: runs[name].cmc[1])
@@ -90,6 +89,10 @@ def cmc_alt(runs: Mapping[str, Scores], data: str) -> str:
         f"CMC curves on {data}, {scores.queries} queries against {scores.gallery} gallery images"
         f"{repeats}: {lines}.{verdict}"
     )
+
+
+def _first_ranks(scores: Scores) -> str:
+    return ", ".join(f"rank-{rank} {100 * scores.cmc[rank]:.1f} %" for rank in (1, 5, 10))
 
 
 def _spread(scores: Scores, ranks: int) -> list[float]:

@@ -46,8 +46,8 @@ def draw_curves(runs: Mapping[str, Path], *, theme: Theme = LIGHT) -> Drawn:
         RunError: A run has no table, or a damaged one.
         ConfigError: There are too many runs, or matplotlib is missing.
     """
-    found = {name: _training(path) for name, path in runs.items()}
-    return Drawn(curves_figure(found, theme=theme), curves_alt(found))
+    trainings = {name: _training(path) for name, path in runs.items()}
+    return Drawn(curves_figure(trainings, theme=theme), curves_alt(trainings))
 
 
 def _training(path: Path) -> Training:
@@ -68,7 +68,7 @@ def curves_figure(runs: Mapping[str, Training], *, theme: Theme = LIGHT) -> Figu
     runs show loss and mAP of each. A star stands where validation chose the weights to keep.
 
     Args:
-        runs: By name, at least one.
+        runs: Metrics tables by name, at least one.
         theme: Light or dark.
 
     Raises:
@@ -86,9 +86,9 @@ def curves_figure(runs: Mapping[str, Training], *, theme: Theme = LIGHT) -> Figu
         )
         grid = figure.subplots(len(rows), len(stages), squeeze=False, sharex="col")
         for column, name in enumerate(stages):
-            found = {run: training.stage(name) for run, training in runs.items()}
+            stage_by_run = {run: training.stage(name) for run, training in runs.items()}
             for title, axes in zip(rows, grid[:, column], strict=True):
-                _PANELS[title](axes, found, theme)
+                _PANELS[title](axes, stage_by_run, theme)
                 if title == "validation":
                     _star_chosen(axes, name, runs, theme)
                 axes.grid(visible=True)
@@ -216,10 +216,10 @@ def _plot(
 def _star_chosen(axes: Any, stage: str, runs: Mapping[str, Training], theme: Theme) -> None:
     """Mark the epoch whose weights were kept, on the line of mAP."""
     for number, training in enumerate(runs.values()):
-        own = training.stage(stage)
-        if own is None or training.chosen is None or training.chosen[0] != stage:
+        metrics = training.stage(stage)
+        if metrics is None or training.chosen is None or training.chosen[0] != stage:
             continue
-        values = dict(zip(*own.known(_CHECKED), strict=True))
+        values = dict(zip(*metrics.known(_CHECKED), strict=True))
         if training.chosen[1] in values:
             epoch = training.chosen[1]
             face = line_look(theme, number)["color"]
@@ -242,9 +242,9 @@ def _shared_legend(figure: Figure, grid: Any, names: list[str], theme: Theme) ->
     for axes in grid.flat:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    kept = _KEPT in handles
+    has_star = _KEPT in handles
     handles = {name: handles[name] for name in names if name in handles}
-    if kept:  # in no run's colour
+    if has_star:  # in no run's colour
         handles[_KEPT] = need("matplotlib.lines").Line2D(
             [], [], markerfacecolor=theme.paper, markeredgecolor=theme.ink, **_STAR
         )

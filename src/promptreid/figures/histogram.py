@@ -48,8 +48,8 @@ def histogram_figure(
             figsize=(_WIDTH, _HEIGHT * len(runs) + 0.8), layout="constrained"
         )
         grid = figure.subplots(len(runs), 1, squeeze=False)
-        for axes, (name, found) in zip(grid[:, 0], runs.items(), strict=True):
-            _draw_panel(axes, name, found, theme)
+        for axes, (name, verification) in zip(grid[:, 0], runs.items(), strict=True):
+            _draw_panel(axes, name, verification, theme)
         name_data(figure, data)
         grid[-1, 0].set_xlabel("cosine similarity")
         figure.supylabel("share of pairs (%)", fontsize=9)
@@ -61,14 +61,18 @@ def histogram_figure(
 def histogram_alt(runs: Mapping[str, Verification], data: str) -> str:
     """Say in words what the figure shows."""
     lines = []
-    for name, found in runs.items():
-        first = found.per_repeat[0]
-        (own, own_spread), (other, other_spread) = _moments(first.histogram)
-        several = f", mean of {len(found.per_repeat)} repeats" if len(found.per_repeat) > 1 else ""
+    for name, verification in runs.items():
+        first = verification.per_repeat[0]
+        (genuine, genuine_spread), (impostors, impostor_spread) = _moments(first.histogram)
+        several = (
+            f", mean of {len(verification.per_repeat)} repeats"
+            if len(verification.per_repeat) > 1
+            else ""
+        )
         lines.append(
-            f"{name}: genuine {own:.2f} ± {own_spread:.2f}, impostors {other:.2f} ± "
-            f"{other_spread:.2f}, d' {_mean_decidability(found):.2f}, EER "
-            f"{100 * found.eer:.1f} % at {similarity(found.eer_threshold)}{several}"
+            f"{name}: genuine {genuine:.2f} ± {genuine_spread:.2f}, impostors {impostors:.2f} ± "
+            f"{impostor_spread:.2f}, d' {_mean_decidability(verification):.2f}, EER "
+            f"{100 * verification.eer:.1f} % at {similarity(verification.eer_threshold)}{several}"
         )
     first = next(iter(runs.values())).per_repeat[0]
     return (
@@ -83,13 +87,13 @@ def decidability(histogram: Histogram) -> float:
     |m1 - m2| / sqrt((s1^2 + s2^2) / 2) (Daugman, "Biometric decision landscapes", 2000), with the
     pairs of a bin counted at its middle.
     """
-    (own, own_spread), (other, other_spread) = _moments(histogram)
-    spread = ((own_spread**2 + other_spread**2) / 2) ** 0.5
-    return abs(own - other) / spread if spread else float("inf")
+    (genuine, genuine_spread), (impostors, impostor_spread) = _moments(histogram)
+    spread = ((genuine_spread**2 + impostor_spread**2) / 2) ** 0.5
+    return abs(genuine - impostors) / spread if spread else float("inf")
 
 
-def _mean_decidability(found: Verification) -> float:
-    return statistics.fmean(decidability(repeat.histogram) for repeat in found.per_repeat)
+def _mean_decidability(verification: Verification) -> float:
+    return statistics.fmean(decidability(repeat.histogram) for repeat in verification.per_repeat)
 
 
 def _moments(histogram: Histogram) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -112,8 +116,8 @@ def _shown_range(histogram: Histogram) -> tuple[float, float]:
     return histogram.edges[seen[0]], histogram.edges[seen[-1] + 1]
 
 
-def _draw_panel(axes: Any, name: str, found: Verification, theme: Theme) -> None:
-    histogram = found.per_repeat[0].histogram
+def _draw_panel(axes: Any, name: str, verification: Verification, theme: Theme) -> None:
+    histogram = verification.per_repeat[0].histogram
     kinds = (
         ("different identities", histogram.impostors, theme.hues[4], "--", "////"),
         ("same identity", histogram.genuine, theme.hues[0], "-", None),
@@ -127,11 +131,11 @@ def _draw_panel(axes: Any, name: str, found: Verification, theme: Theme) -> None
             linestyle=stroke, linewidth=1.2, label=label,
         )  # fmt: skip
     axes.axvline(
-        found.eer_threshold, color=theme.ink, lw=1.1, ls="-.", label="equal error threshold"
+        verification.eer_threshold, color=theme.ink, lw=1.1, ls="-.", label="equal error threshold"
     )
     scores = (
-        f": EER {100 * found.eer:.1f} % at {similarity(found.eer_threshold)}, "
-        f"d′ {_mean_decidability(found):.2f}"
+        f": EER {100 * verification.eer:.1f} % at {similarity(verification.eer_threshold)}, "
+        f"d′ {_mean_decidability(verification):.2f}"
     )
     axes.set_title(shortened(name, _TITLE - len(scores)) + scores, loc="left")
     axes.set_xlim(*_shown_range(histogram))

@@ -1,4 +1,4 @@
-"""Which queries to show, and the gallery images that a run puts first for them."""
+"""Choice of the queries to show, and the gallery images that a run puts first for them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Hit:
     """A gallery image in a query's list.
 
     Attributes:
-        row: Of the gallery.
-        rank: From 1; images that do not count for the query are left out before.
+        row: Row of the gallery.
+        rank: Rank from 1, without images that do not count for the query.
         match: Whether it shows the identity of the query.
         similarity: Its cosine with the query, also where lists are re-ranked.
     """
@@ -66,7 +66,7 @@ def choose_queries(
             rising; "random" for any.
         count: How many; all there are when there are fewer.
         ap: Definition of average precision, "step" or "trapezoid".
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Returns:
         Their positions among the queries.
@@ -137,13 +137,13 @@ def rank_lists(
         query, chosen = query.select(list(chosen)), range(len(chosen))
     query, gallery = query.to(device), gallery.to(device)
     table = MatchTable(query, gallery, exclude_camera=exclude_camera)
-    found: dict[int, RankList] = {}
+    lists: dict[int, RankList] = {}
     blocks = closeness_blocks(query, gallery, expansion=settings.expansion, rerank=settings.rerank)
     for queries, values in blocks:
         wanted = [number for number in chosen if queries.start <= number < queries.stop]
         if wanted:
             matches = table.block(queries)
-            found |= {
+            lists |= {
                 number: _ranked(
                     values[number - queries.start],
                     gallery.vectors @ query.vectors[number],
@@ -153,7 +153,7 @@ def rank_lists(
                 )
                 for number in wanted
             }
-    return tuple(found[number] for number in chosen)
+    return tuple(lists[number] for number in chosen)
 
 
 def _ranked(
@@ -164,16 +164,16 @@ def _ranked(
     Args:
         values: (G,) how close the gallery is.
         cosines: (G,) how similar it is.
-        matches: Of the block.
-        place: Of the query in the block.
+        matches: Matches of the block.
+        place: Place of the query in the block.
         top: Length of the list.
     """
     index = matches.index[place]
-    kept, match = torch.ones_like(values, dtype=torch.bool), torch.zeros_like(values).bool()
-    kept[index[matches.ignored[place]]] = False
+    counts, match = torch.ones_like(values, dtype=torch.bool), torch.zeros_like(values).bool()
+    counts[index[matches.ignored[place]]] = False
     match[index[matches.match[place]]] = True
     rows = values.sort(descending=True, stable=True).indices
-    rows = rows[kept[rows]]
+    rows = rows[counts[rows]]
     same = match[rows]
     first = int(same.nonzero()[0])
 

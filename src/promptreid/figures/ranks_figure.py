@@ -43,10 +43,10 @@ def ranks_figure(
     it.
 
     Args:
-        queries: At least one.
+        queries: Queries with their lists, at least one.
         gallery: Pictures by gallery row: of all hits and of all first matches.
         top: Length of the lists.
-        note: Said at the bottom.
+        note: Sentence at the bottom.
         theme: Light or dark.
 
     Raises:
@@ -86,7 +86,7 @@ def ranks_alt(queries: Sequence[ShownQuery], data: str, *, which: str, top: int)
 
 
 class _Page:
-    """Where things lie, in inches from the upper left."""
+    """The places of things on the figure, in inches from the upper left."""
 
     def __init__(self, queries: Sequence[ShownQuery], top: int, cell: tuple[float, float]) -> None:
         self.top, self.cell = top, cell

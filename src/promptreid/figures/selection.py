@@ -1,4 +1,4 @@
-"""Which images a figure shows: a few of the test images, the same ones for every run."""
+"""The images that a figure shows: a few of the test images, the same ones for every run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Selection:
         groups: Number of the identity of each row, from 0 in label order.
         identities: Name of each identity.
         roles: "query" or "gallery" for each row; "image" where there is no test protocol.
-        rows: Which rows of the data set they are.
+        rows: Their row numbers in the data set.
     """
 
     manifest: Manifest
@@ -40,9 +40,9 @@ def pick_identities(dataset: DataSet, *, identities: int, seed: int = 0) -> Sele
     a protocol all images take part.
 
     Args:
-        dataset: Where from.
-        identities: How many; all there are when there are fewer.
-        seed: Of the draw. It depends on nothing else but the data set.
+        dataset: The data set.
+        identities: Number of identities; all there are when there are fewer.
+        seed: Seed of the draw, which depends on nothing else but the data set.
 
     Raises:
         DataError: Fewer than two identities have two images.
@@ -68,9 +68,9 @@ def pick_images(dataset: DataSet, *, images: int, seed: int = 0) -> Selection:
     """Draw queries, of different identities as far as there are enough.
 
     Args:
-        dataset: Where from; without a test protocol all its images may be drawn.
-        images: How many; all there are when there are fewer.
-        seed: Of the draw.
+        dataset: The data set; without a test protocol all its images may be drawn.
+        images: Number of images; all there are when there are fewer.
+        seed: Seed of the draw.
 
     Raises:
         DataError: The data set is empty.

@@ -113,7 +113,7 @@ def group_look(theme: Theme, number: int) -> tuple[str, str]:
 
     Args:
         theme: Gives the hues.
-        number: Of the group, from 0.
+        number: Number of the group, from 0.
     """
     return theme.hues[number % len(theme.hues)], SHAPES[_shape(theme, number)]
 
@@ -131,7 +131,7 @@ def line_look(theme: Theme, number: int) -> dict[str, Any]:
 
     Args:
         theme: Gives the hues.
-        number: Of the line, from 0.
+        number: Number of the line, from 0.
     """
     hue, shape = group_look(theme, number)
     return {
@@ -149,7 +149,7 @@ def check_lines(count: int, theme: Theme) -> None:
     """Refuse more lines than can be told apart.
 
     Raises:
-        ConfigError: With the number that can.
+        ConfigError: There are too many; the number that can be told apart is said.
     """
     if count > most_groups(theme):
         raise ConfigError(
@@ -162,7 +162,7 @@ def label_decades(axis: Any) -> None:
     """Label the powers of ten of a logarithmic axis: 0.001 to 1,000 in full, others as 10⁻⁴.
 
     Args:
-        axis: Of matplotlib, logarithmic by now; its own labels would be formulas.
+        axis: Axis of matplotlib, logarithmic by now; its own labels would be formulas.
     """
     ticker = need("matplotlib.ticker")
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: decade_text(value)))
@@ -181,7 +181,7 @@ def label_percents(axis: Any) -> None:
     """Label a logarithmic axis of rates in percent: 0.01 is 1.
 
     Args:
-        axis: Of matplotlib, logarithmic by now.
+        axis: Axis of matplotlib, logarithmic by now.
     """
     ticker = need("matplotlib.ticker")
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{100 * value:.12g}"))

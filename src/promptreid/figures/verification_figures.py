@@ -52,14 +52,14 @@ def roc_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
     check_lines(len(runs), theme)
     with drawn_in(theme):
         figure, axes = _panel()
-        lowest = min(_least_rate(found.per_repeat[0]) for found in runs.values())
+        lowest = min(_least_rate(verification.per_repeat[0]) for verification in runs.values())
         axes.set(
             xscale="log", xlim=(lowest, 1), ylim=(-2, 104),
             xlabel="false accept rate (%)", ylabel="true accept rate (%)",
         )  # fmt: skip
         label_percents(axes.xaxis)
-        for number, (name, found) in enumerate(runs.items()):
-            first, look = found.per_repeat[0], line_look(theme, number)
+        for number, (name, verification) in enumerate(runs.items()):
+            first, look = verification.per_repeat[0], line_look(theme, number)
             far, tar = np.array(first.curve.far), 100 * np.array(first.curve.tar)
             # The vertical part at FAR 0 is drawn at the least rate that can be seen.
             axes.plot(np.maximum(far, lowest), tar, **_plain(look))
@@ -69,7 +69,8 @@ def roc_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
                 [point.far for point in points],
                 [100 * (point.tar or 0) for point in points],
                 [similarity(point.threshold) for point in points],
-                look, label=_label(name, found), better=_beside(found, points, runs), upwards=1,
+                look, label=_label(name, verification),
+                better=_beside(verification, points, runs), upwards=1,
             )  # fmt: skip
         chance = np.geomspace(lowest, 1, 50)
         axes.plot(chance, 100 * chance, color=theme.faint, lw=0.8, ls=":", label="chance")
@@ -95,7 +96,7 @@ def det_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
     check_lines(len(runs), theme)
     with drawn_in(theme):
         figure, axes = _panel()
-        firsts = [found.per_repeat[0] for found in runs.values()]
+        firsts = [verification.per_repeat[0] for verification in runs.values()]
         low_far = min(_first_seen(first) for first in firsts)
         low_frr = min(_LEAST_SPAN, *(1 / first.genuine / 2 for first in firsts))
         low, high = _NORMAL.inv_cdf(min(low_far, low_frr)), _NORMAL.inv_cdf(_MOST)
@@ -103,8 +104,8 @@ def det_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
             xlim=(_NORMAL.inv_cdf(low_far), high), ylim=(_NORMAL.inv_cdf(low_frr), high),
             xlabel="false accept rate (%)", ylabel="false reject rate (%)",
         )  # fmt: skip
-        for number, (name, found) in enumerate(runs.items()):
-            first, look = found.per_repeat[0], line_look(theme, number)
+        for number, (name, verification) in enumerate(runs.items()):
+            first, look = verification.per_repeat[0], line_look(theme, number)
             far, frr = np.array(first.curve.far), np.array(first.curve.frr)
             inside = (far > 0) & (far < 1) & (frr > 0) & (frr < 1)
             axes.plot(_deviate(far[inside]), _deviate(frr[inside]), **_plain(look))
@@ -115,7 +116,8 @@ def det_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
                 _deviate([point.far for point in seen]),
                 _deviate([1 - (point.tar or 0) for point in seen]),
                 [similarity(point.threshold) for point in seen],
-                look, label=_label(name, found), better=_beside(found, seen, runs), upwards=-1,
+                look, label=_label(name, verification),
+                better=_beside(verification, seen, runs), upwards=-1,
             )  # fmt: skip
         axes.plot([low, high], [low, high], color=theme.faint, lw=0.8, ls=":", label="equal rates")
         for axis, least in ((axes.xaxis, low_far), (axes.yaxis, low_frr)):
@@ -132,19 +134,18 @@ def verification_alt(runs: Mapping[str, Verification], data: str, title: str) ->
     Args:
         runs: Verification by name.
         data: Name of the data set.
-        title: Such as "ROC curves".
+        title: Name of the figure, such as "ROC curves".
     """
     lines = []
-    for name, found in runs.items():
+    for name, verification in runs.items():
         rates = ", ".join(
             f"{100 * point.tar:.1f} % at FAR {point.far:g} "
             f"(threshold {similarity(point.threshold)})"
-            for point in found.per_repeat[0].points
+            for point in verification.per_repeat[0].points
             if point.tar is not None
         )
         lines.append(
-            f"{name}: EER {100 * found.eer:.1f} %, AUC {found.auc:.3f}, true accept rate "
-            f"{rates or 'not measured at any rate'}"
+            f"{_label(name, verification)}, true accept rate {rates or 'not measured at any rate'}"
         )
     first = next(iter(runs.values()))
     return (
@@ -178,12 +179,12 @@ def _plain(look: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _beside(
-    found: Verification, points: Sequence[OperatingPoint], runs: Mapping[str, Verification]
+    verification: Verification, points: Sequence[OperatingPoint], runs: Mapping[str, Verification]
 ) -> list[bool]:
     """Say of each point whether its threshold stands on the side where better curves lie.
 
     Args:
-        found: The run.
+        verification: The run.
         points: Those of its points that are marked.
         runs: All runs; thresholds of more than two would lie over each other.
 
@@ -192,16 +193,21 @@ def _beside(
     """
     if len(runs) > _LABELLED:
         return []
-    others = [other for other in runs.values() if other is not found]
+    others = [other for other in runs.values() if other is not verification]
     return [
-        all((point.tar or 0, found.auc) >= (_tar(other, point.far), other.auc) for other in others)
+        all(
+            (point.tar or 0, verification.auc) >= (_tar(other, point.far), other.auc)
+            for other in others
+        )
         for point in points
     ]
 
 
-def _tar(found: Verification, far: float) -> float:
+def _tar(verification: Verification, far: float) -> float:
     """Return the true accept rate of the first repeat, 0 where it is not known."""
-    return next((point.tar or 0 for point in found.per_repeat[0].points if point.far == far), 0)
+    return next(
+        (point.tar or 0 for point in verification.per_repeat[0].points if point.far == far), 0
+    )
 
 
 def _mark_points(
@@ -218,13 +224,13 @@ def _mark_points(
     """Set marks on a curve, and thresholds beside them.
 
     Args:
-        axes: Where to.
+        axes: Axes to draw on.
         across: Places of the points.
         up: Heights of the points.
         thresholds: Words of the points.
-        look: Of the run.
-        label: For the legend.
-        better: Of each point, whether no other run is better there; none for no words.
+        look: Look of the run's line.
+        label: Words of the run in the legend.
+        better: For each point, whether no other run is better there; none for no words.
         upwards: 1 where better curves are higher and further left, -1 where they are lower.
     """
     axes.plot([], [], label=label, **look)  # for the legend: stroke and marker together
@@ -249,12 +255,12 @@ def _inwards(axes: Any, height: float) -> int:
     return 1 if place < _EDGE else -1 if place > 1 - _EDGE else 0
 
 
-def _label(name: str, found: Verification) -> str:
-    return f"{name}: EER {100 * found.eer:.1f} %, AUC {found.auc:.3f}"
+def _label(name: str, verification: Verification) -> str:
+    return f"{name}: EER {100 * verification.eer:.1f} %, AUC {verification.auc:.3f}"
 
 
-def _note(found: Verification) -> str:
-    repeats = len(found.per_repeat)
+def _note(verification: Verification) -> str:
+    repeats = len(verification.per_repeat)
     if repeats == 1:
         return ""
     return f"Curves and thresholds of the first of {repeats} repeats; EER and AUC are means."

@@ -45,10 +45,10 @@ class _Activity:
         if self.total is None or not self.done or elapsed <= 0:
             return ""
         seconds = (self.total - self.done) * elapsed / self.done
-        told = f"{clock(seconds)} left"
+        time_left = f"{clock(seconds)} left"
         if after is not None:
-            told = f"{clock(seconds + after)} left in all"
-        return f"{self.done / elapsed:.1f}/s  {told}"
+            time_left = f"{clock(seconds + after)} left in all"
+        return f"{self.done / elapsed:.1f}/s  {time_left}"
 
     def line(self, after: float | None) -> str:
         """Say what is being done and how far it is."""

@@ -1,4 +1,4 @@
-"""Where work reports to, and two simple listeners: nobody, and a file beside somebody else."""
+"""The listener that work reports to, and simple ones: nobody, and a file beside another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Seconds = Callable[[], float | None]
 
 
 class Progress(Protocol):
-    """Where work reports to."""
+    """The listener that work reports to."""
 
     def message(self, text: str) -> None:
         """Say one thing."""
@@ -25,7 +25,7 @@ class Progress(Protocol):
         """Say that something is being done whose length is not known, while it lasts.
 
         Args:
-            text: What, as in "building the model".
+            text: What is being done, such as "building the model".
         """
         ...
 

@@ -45,7 +45,7 @@ class Whole(Passed):
     """Pass reports on, and say how long all that is planned after the current task will take.
 
     Args:
-        progress: Where to report.
+        progress: Listener that reports are passed on to.
         works: What is planned, in order. Parts that come before the one being done count as done,
             except for embedding.
     """

@@ -15,12 +15,12 @@ class ReportOptions:
 
     Attributes:
         by: Attributes to break scores down by; none for those that `breakdown_attributes` picks.
-        identities: On the map of embeddings.
-        queries: In each section of rank lists.
-        top: Gallery images of each list.
-        images: Under activation maps.
+        identities: Number of identities on the map of embeddings.
+        queries: Number of queries in each section of rank lists.
+        top: Number of gallery images in each list.
+        images: Number of images under activation maps.
         pixelate: Show all pictures as coarse mosaics.
-        method: Of the map, one of `promptreid.figures.layouts.layouts.METHODS`.
+        method: Method of the map, one of `promptreid.figures.layouts.layouts.METHODS`.
         seed: Draws identities, images and resamples, and starts the map.
 
     Raises:

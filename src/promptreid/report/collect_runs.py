@@ -77,7 +77,7 @@ def learning_curves(
     """Draw the learning curves of those runs that have some.
 
     Args:
-        names: Of the runs.
+        names: Names of the runs.
         paths: Their folders or checkpoints.
 
     Returns:
@@ -86,7 +86,7 @@ def learning_curves(
     Raises:
         ConfigError: Matplotlib is missing, or there are too many runs.
     """
-    found: dict[str, Training] = {}
+    trainings: dict[str, Training] = {}
     remarks = []
     for name, path in zip(names, paths, strict=True):
         run = RunFolder.of(path)
@@ -97,12 +97,12 @@ def learning_curves(
             remarks.append(f"{name} learned nothing, so it has no learning curves.")
             continue
         try:
-            found[name] = run.training()
+            trainings[name] = run.training()
         except RunError as error:
             remarks.append(f"{name}: {error}")
-    if not found:
+    if not trainings:
         return None, tuple(remarks)
-    return Drawn(curves_figure(found), curves_alt(found)), tuple(remarks)
+    return Drawn(curves_figure(trainings), curves_alt(trainings)), tuple(remarks)
 
 
 def _recipe(metadata: Mapping[str, Any]) -> Recipe | None:

@@ -50,7 +50,7 @@ def map_texts(name: str, embedder: Embedder, selection: Selection) -> Texts:
     training set, none of which is tested, and are never shown.
 
     Args:
-        name: Of the run.
+        name: Name of the run.
         embedder: The run.
         selection: Images of the map.
 
@@ -103,19 +103,19 @@ def attribute_sentences(
         Distinct sentences, the first template of every attribute first. Those that name an
         attribute which is not there are left out.
     """
-    found: dict[str, None] = {}
-    longest = max((len(own) for own in templates.values()), default=0)
+    sentences: dict[str, None] = {}
+    longest = max((len(of_attribute) for of_attribute in templates.values()), default=0)
     for place in range(longest):
-        for own in templates.values():
-            for template in own[place : place + 1]:
+        for of_attribute in templates.values():
+            for template in of_attribute[place : place + 1]:
                 names = template_fields([template])
                 if not all(name in columns for name in names):
                     continue
                 rows = zip(*(columns[name] for name in names), strict=True)
                 for row in sorted({row for row in rows if all(row)}):
                     values = dict(zip(names, row, strict=True))
-                    found[fill_template(template, values)] = None
-    return list(found)
+                    sentences[fill_template(template, values)] = None
+    return list(sentences)
 
 
 def _composed(embedder: Embedder, prompt: ImagePrompt, selection: Selection) -> Texts:
@@ -137,12 +137,12 @@ def _composed(embedder: Embedder, prompt: ImagePrompt, selection: Selection) -> 
 
 def _one_of_each(selection: Selection) -> list[int]:
     """Give the first query of each identity, or its first image where it is no query."""
-    found: dict[int, int] = {}
+    places: dict[int, int] = {}
     for place, group in enumerate(selection.groups):
-        known = found.get(group)
+        known = places.get(group)
         if known is None or selection.roles[place] == "query" != selection.roles[known]:
-            found[group] = place
-    return [found[group] for group in sorted(found)]
+            places[group] = place
+    return [places[group] for group in sorted(places)]
 
 
 def _why_none(name: str, embedder: Embedder) -> str:

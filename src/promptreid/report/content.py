@@ -29,8 +29,8 @@ class SettingChange:
 
     Attributes:
         key: Dotted, as on the command line.
-        before: In the recipe it extends; None where that has no such key.
-        now: In the run; None where it was taken away.
+        before: Value in the recipe it extends; None where that has no such key.
+        now: Value in the run; None where it was taken away.
     """
 
     key: str
@@ -49,14 +49,14 @@ class RunFacts:
         source: Where the recipe comes from; may be empty.
         parent: Name of the packaged recipe that the run is set against, "" if none is known: the
             one it names, or the one which that extends where the run takes it as it is.
-        changes: In which settings the run differs from that recipe.
+        changes: Settings in which the run differs from that recipe.
         backbone: Architecture, pretrained tag and image size in words.
         parameters: Number of parameters of the model.
         weights: First 12 letters of a hash of the weights.
-        environment: Where and how it was made; None for a bare checkpoint.
+        environment: Machine and versions it was made with; None for a bare checkpoint.
         data: Its data sets, those trained on and those only tested on.
         status: How far it is; None for a bare checkpoint.
-        threshold: From which score two images count as one identity, chosen on validation images;
+        threshold: Score from which two images count as one identity, chosen on validation images;
             None where the weights have none.
         domain_texts: What the domain tokens of its prompts say; none where it has none.
         note: What the run is for, in its user's words; "" without a note.
@@ -99,12 +99,12 @@ class TestedRun:
     """What one run does on one data set.
 
     Attributes:
-        name: Of the run.
-        scores: By the data set's protocol, as `promptreid evaluate` gives them.
-        intervals: Of all scores.
-        verification: Of all pairs of query and gallery; None where all images show one identity,
+        name: Name of the run.
+        scores: Scores by the data set's protocol, as `promptreid evaluate` gives them.
+        intervals: Intervals of all scores.
+        verification: Scores of all pairs of query and gallery; None where all show one identity,
             so that there is nothing to verify.
-        breakdowns: By each attribute asked for.
+        breakdowns: Scores of groups, for each attribute asked for.
         identification: Open-set identification of each repeat; empty where it cannot be computed.
         stored: What the threshold that came with the model does on these pairs; None where it has
             none, or there is nothing to verify.
@@ -139,7 +139,7 @@ class RankSection:
 
     Attributes:
         which: "worst", "median" or "best".
-        queries: Those shown.
+        queries: The queries that are shown.
         gallery: Pictures by gallery row: of all hits and of all first matches.
         cameras: Names of the cameras of the same rows, empty where unknown.
         top: Length of the lists.
@@ -174,7 +174,7 @@ class EmbeddingMap:
     """The same images under one run, laid out in the plane.
 
     Attributes:
-        name: Of the run.
+        name: Name of the run.
         method: "t-SNE", "UMAP" or "PCA".
         points: (N, 2), centred.
         ratio: Mean distance within identities over that between them, in the embedding itself.
@@ -214,22 +214,22 @@ class Test:
     """Everything on one data set.
 
     Attributes:
-        spec: As given on the command line.
-        name: Of the data set.
-        fingerprint: Of its manifest.
-        counts: By split: images and identities.
+        spec: The data set as given on the command line.
+        name: Name of the data set.
+        fingerprint: Fingerprint of its manifest.
+        counts: Images and identities of each split.
         notes: What its reader says of it.
         protocol: Name of the protocol.
         repeats: How many query and gallery draws it has.
-        queries: In the first repeat.
-        gallery: In the first repeat.
+        queries: Number of queries in the first repeat.
+        gallery: Number of gallery images in the first repeat.
         unmatched: Queries that no gallery image can answer.
-        runs: In the order of the report.
+        runs: Results of each run, in the order of the report.
         pairs: Every run after the first, against the first.
-        figures: By name, of "cmc", "roc", "det", "histogram", "activation"; what could not be
+        figures: Figures by name: "cmc", "roc", "det", "histogram", "activation"; what could not be
             drawn is missing.
-        ranks: Worst, median and best queries.
-        map: Of some identities; None where there are too few images.
+        ranks: Rank lists of the worst, median and best queries.
+        map: Maps of some identities; None where there are too few images.
         remarks: What is missing from this section and why, in sentences.
     """
 
@@ -256,11 +256,11 @@ class Content:
     """All that a report says.
 
     Attributes:
-        title: Of the page.
+        title: Title of the page.
         made: Date, ISO 8601, to the day.
-        version: Of promptreid.
-        command: That makes the report again.
-        runs: In order.
+        version: Version of promptreid.
+        command: Command that makes the report again.
+        runs: Facts on each run, in order.
         curves: Learning curves; None where no run has them.
         tests: One a data set.
         pixelated: Whether pictures are shown as mosaics.

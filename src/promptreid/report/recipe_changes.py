@@ -1,4 +1,4 @@
-"""In which settings a run differs from the recipe it was made from."""
+"""The settings in which a run differs from the recipe it was made from."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def recipe_changes(recipe: Recipe) -> tuple[str, tuple[SettingChange, ...]]:
     """
     if recipe.name not in recipe_names():
         return "", ()
-    found = _changes(recipe.name, recipe)
+    own_changes = _changes(recipe.name, recipe)
     parent = _extended(recipe.name)
-    if found or not parent:
-        return recipe.name, found
+    if own_changes or not parent:
+        return recipe.name, own_changes
     return parent, _changes(parent, recipe)
 
 
 def _changes(parent: str, recipe: Recipe) -> tuple[SettingChange, ...]:
-    found = changes(load_recipe(parent), recipe)
-    return tuple(SettingChange(key, before, now) for key, (before, now) in found.items())
+    changed = changes(load_recipe(parent), recipe)
+    return tuple(SettingChange(key, before, now) for key, (before, now) in changed.items())
 
 
 def _extended(name: str) -> str:

@@ -33,6 +33,6 @@ def markdown_cell(text: str) -> str:
     """Keep a name from being read as markup in a table of Markdown.
 
     Args:
-        text: As it should be read.
+        text: The name as it should be read.
     """
     return _MARKUP.sub(r"\\\g<mark>", visible(text))

@@ -11,7 +11,7 @@ def few(names: Sequence[str], *, limit: int = 3, separator: str = ", ") -> str:
     """Write the first names of a list and how many more there are: "a, b, c and 3 more".
 
     Args:
-        names: Of files or identities; what cannot be seen in them is written out.
+        names: Names of files or identities; what cannot be seen in them is written out.
         limit: How many are written.
         separator: What stands between them; "; " for names that hold commas.
     """
@@ -24,7 +24,7 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     """Join words as in a sentence: "a, b and c".
 
     Args:
-        words: In order; nothing is written for none.
+        words: The words in order; nothing is written for none.
         last: What joins the last two, "and" or "or".
     """
     return f" {last} ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)

@@ -30,8 +30,8 @@ def shortened(name: str, width: int) -> str:
     """
     if len(name) <= width:
         return name
-    kept = max(width - 1, 2)
-    return f"{name[: kept // 2]}…{name[-(kept - kept // 2) :]}"
+    letters = max(width - 1, 2)
+    return f"{name[: letters // 2]}…{name[-(letters - letters // 2) :]}"
 
 
 def ending(name: str, width: int) -> str:

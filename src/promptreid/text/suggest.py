@@ -32,12 +32,12 @@ def closest(got: str, names: Iterable[str], *, cutoff: float = 0.5, most: int = 
     wanted = plain(got)
     scored: list[tuple[float, str]] = []
     for name in names:
-        own = plain(name)
-        if own == wanted:
+        letters = plain(name)
+        if letters == wanted:
             scored.append((2.0, name))
             continue
-        likeness = difflib.SequenceMatcher(None, wanted, own).ratio()
-        if len(wanted) > 2 and wanted in own:
+        likeness = difflib.SequenceMatcher(None, wanted, letters).ratio()
+        if len(wanted) > 2 and wanted in letters:
             likeness = 1 + likeness
         if likeness >= cutoff:
             scored.append((likeness, name))

@@ -111,7 +111,7 @@ def unknown_item(path: Sequence[str], names: Sequence[str]) -> str:
 
     Args:
         path: Parts of the dotted key up to the name.
-        names: Of the items there are.
+        names: Names of the items there are.
     """
     where, got = ".".join(path[:-1]), path[-1]
     hint = did_you_mean(closest(got, names, cutoff=_LIKELY))
@@ -178,11 +178,11 @@ def _keys(node: Any, values: Any, path: str) -> Iterator[tuple[str, tuple[int, i
     if path:
         yield path, (0, 0)
     for name, field in model.model_fields.items():
-        own = values.get(name) if isinstance(values, Mapping) else None
+        given = values.get(name) if isinstance(values, Mapping) else None
         optional = model_of(field.annotation) is not None or field.default is None
-        missing = int(own is None and optional)
+        missing = int(given is None and optional)
         for key, (unused, place) in _keys(
-            field.annotation, own, f"{path}.{name}" if path else name
+            field.annotation, given, f"{path}.{name}" if path else name
         ):
             yield key, (max(unused, missing), place)
 

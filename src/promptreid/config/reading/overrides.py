@@ -35,8 +35,8 @@ def apply_overrides(
         try:
             path, value = parse_override(text, schema)
             if annotation_at(schema, path) is None:
-                told = meaning(path, schema, tree)
-                problems.append(f"{'.'.join(path)}: unknown key.{told}")
+                hint = meaning(path, schema, tree)
+                problems.append(f"{'.'.join(path)}: unknown key.{hint}")
             else:
                 apply_override(tree, path, value)
         except ConfigError as error:

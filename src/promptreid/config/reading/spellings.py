@@ -18,7 +18,7 @@ def spelled(value: str, allowed: Sequence[str]) -> str:
     """Read a word as one of those that are allowed.
 
     Args:
-        value: As it was typed.
+        value: The text as it was typed.
         allowed: Words that a recipe records.
 
     Returns:
@@ -38,7 +38,7 @@ def backbone_name(value: Any) -> Any:
     """Read a backbone's name in any usual spelling: `vitb16`, `ViT-B/16`, `rn50`.
 
     Args:
-        value: As it was typed.
+        value: The text as it was typed.
 
     Raises:
         ValueError: No backbone has that name.

@@ -19,7 +19,7 @@ def as_typed(value: Any, annotation: Any) -> Any:
     What the type takes as it is stays as it is, so that text keys keep what was typed.
 
     Args:
-        value: As read from YAML; lists and mappings are read through.
+        value: A value as YAML gives it; lists and mappings are read through.
         annotation: Type of the key it stands at.
 
     Raises:

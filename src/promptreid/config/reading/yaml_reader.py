@@ -33,9 +33,9 @@ _MERGE = object()
 class YamlError(ValueError):
     """What is wrong with a YAML text, and where; `str` is a sentence without an end."""
 
-    def __init__(self, told: str, mark: Any = None) -> None:
+    def __init__(self, problem: str, mark: Any = None) -> None:
         where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        super().__init__(f"{where}{told}")
+        super().__init__(f"{where}{problem}")
 
 
 def parse_yaml(text: str) -> Any:
@@ -57,8 +57,8 @@ def parse_yaml(text: str) -> Any:
     try:
         return _Builder().build(text)
     except yaml.MarkedYAMLError as error:
-        told = " ".join(filter(None, (error.context, error.problem)))
-        raise YamlError(told, error.problem_mark or error.context_mark) from None
+        problem = " ".join(filter(None, (error.context, error.problem)))
+        raise YamlError(problem, error.problem_mark or error.context_mark) from None
     except ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -152,8 +152,8 @@ class _Builder:
     def _alias(self, event: Any) -> None:
         if event.anchor not in self._anchors:
             inside = any(one.anchor == event.anchor for one in self._open)
-            told = "stands within itself" if inside else "is not defined before"
-            raise YamlError(f"the alias *{event.anchor} {told}", event.start_mark)
+            problem = "stands within itself" if inside else "is not defined before"
+            raise YamlError(f"the alias *{event.anchor} {problem}", event.start_mark)
         self._check_key(event.start_mark)
         value, size = self._anchors[event.anchor]
         self._count(size, event.start_mark)

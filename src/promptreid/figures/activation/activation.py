@@ -1,4 +1,4 @@
-"""Where a model looks: a map over each image."""
+"""Activation maps: a map over each image of where a model looks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def activation_maps(model: ReIDModel, batch: ModelInput, kind: str = AUTO) -> di
     """Make maps over the images of a batch.
 
     Args:
-        model: In eval mode.
+        model: The model, in eval mode.
         batch: The images.
         kind: One of `KINDS`, or "auto" for `natural_kind`.
 
@@ -32,9 +32,10 @@ def activation_maps(model: ReIDModel, batch: ModelInput, kind: str = AUTO) -> di
     """
     tower = model.backbone.image
     tower.check_images(batch.images)
-    found = find_kind(natural_kind(model) if kind == AUTO else kind).compute(model, batch)
+    relevance = find_kind(natural_kind(model) if kind == AUTO else kind).compute(model, batch)
     return {
-        title: even_share(values).unflatten(1, tower.grid).cpu() for title, values in found.items()
+        title: even_share(values).unflatten(1, tower.grid).cpu()
+        for title, values in relevance.items()
     }
 
 

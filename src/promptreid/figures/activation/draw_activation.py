@@ -1,4 +1,4 @@
-"""From runs and a data set to a figure of where the runs look."""
+"""A figure of where runs look, made from the runs and a data set."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def activation_rows(
     """Make the maps of one run over images.
 
     Args:
-        name: Of the run.
+        name: Name of the run.
         embedder: The run.
         manifest: The images.
         kinds: Kinds of maps, see `promptreid.figures.activation.map_kinds`.

@@ -49,7 +49,7 @@ class Kind:
     """One way of making maps.
 
     Attributes:
-        name: On the command line.
+        name: Name on the command line.
         description: What the map shows, one line.
         compute: Gives maps by title: (B, rows * columns) values of at least 0 each.
     """

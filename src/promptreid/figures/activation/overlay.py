@@ -34,10 +34,10 @@ class MapRow:
     """One row of the figure: the maps of one run, of one kind.
 
     Attributes:
-        name: Of the run.
-        title: Of the kind.
+        name: Name of the run.
+        title: Title of the kind.
         maps: (B, rows, columns), 1 being an even share.
-        stride: Between patches, as a share of height and width.
+        stride: Distance between patches, as a share of height and width.
         patch: Side of a patch, likewise.
     """
 
@@ -52,8 +52,8 @@ class MapRow:
         stride, patch = (
             (share[0] * size[0], share[1] * size[1]) for share in (self.stride, self.patch)
         )
-        found = enlarge(self.maps[number : number + 1], size, stride=stride, patch=patch)
-        return found[0].numpy()
+        enlarged = enlarge(self.maps[number : number + 1], size, stride=stride, patch=patch)
+        return enlarged[0].numpy()
 
 
 def colour_scale(rows: Sequence[MapRow]) -> tuple[float, float]:

@@ -30,19 +30,19 @@ def rollout(attentions: Sequence[Tensor], *, fresh: slice | None = None) -> Tens
     """
     first = attentions[0]
     eye = torch.eye(first.shape[-1], dtype=torch.float32, device=first.device)
-    found = eye.expand(first.shape)
+    shares = eye.expand(first.shape)
     for attention in attentions:
         if fresh is not None:
-            found = torch.cat(
+            shares = torch.cat(
                 [
-                    found[:, : fresh.start],
+                    shares[:, : fresh.start],
                     eye[fresh].expand(len(first), -1, -1),
-                    found[:, fresh.stop :],
+                    shares[:, fresh.stop :],
                 ],
                 dim=1,
             )
-        found = (attention.float() + eye) / 2 @ found
-    return found
+        shares = (attention.float() + eye) / 2 @ shares
+    return shares
 
 
 @contextlib.contextmanager
@@ -53,7 +53,7 @@ def recorded_attention(blocks: Sequence[nn.Module]) -> Generator[list[Tensor]]:
     the fused kernels that compute features do not give them.
 
     Args:
-        blocks: Of a CLIP vision transformer.
+        blocks: Blocks of a CLIP vision transformer, in order.
 
     Yields:
         A list that after one forward pass holds (B, N, N) of each block, averaged over heads.
@@ -61,7 +61,7 @@ def recorded_attention(blocks: Sequence[nn.Module]) -> Generator[list[Tensor]]:
     Raises:
         ModelError: A block attends in another way than CLIP's.
     """
-    found: list[Tensor] = []
+    attentions: list[Tensor] = []
     handles: list[RemovableHandle] = []
     try:
         for block in blocks:
@@ -72,8 +72,8 @@ def recorded_attention(blocks: Sequence[nn.Module]) -> Generator[list[Tensor]]:
                     f"{type(block).__name__}. Take the kind 'energy' for this backbone."
                 )
             norm, attend = parts
-            handles.append(norm.register_forward_hook(_recorder(attend, found)))
-        yield found
+            handles.append(norm.register_forward_hook(_recorder(attend, attentions)))
+        yield attentions
     finally:
         for handle in handles:
             handle.remove()
@@ -113,9 +113,9 @@ def _parts(block: nn.Module) -> tuple[nn.Module, nn.MultiheadAttention] | None:
     return (norm, attend) if known else None
 
 
-def _recorder(attend: nn.MultiheadAttention, found: list[Tensor]) -> Callable[..., None]:
+def _recorder(attend: nn.MultiheadAttention, attentions: list[Tensor]) -> Callable[..., None]:
     def record(module: nn.Module, inputs: Any, output: Tensor) -> None:
         with torch.no_grad():
-            found.append(attention_weights(attend, output))
+            attentions.append(attention_weights(attend, output))
 
     return record

@@ -1,4 +1,4 @@
-"""From runs and a data set to a figure of their embeddings in the plane."""
+"""A figure of embeddings in the plane, made from runs and a data set."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def draw_layout(
         method: One of `promptreid.figures.layouts.layouts.METHODS`.
         identities: How many to draw; all there are when there are fewer.
         seed: Draws the identities, and starts t-SNE and UMAP.
-        perplexity: Of t-SNE, as in `layout`.
-        neighbours: Of UMAP, as in `layout`.
+        perplexity: Perplexity of t-SNE, see `tsne_layout`.
+        neighbours: Images that count as near in UMAP, see `umap_layout`.
         cache: Folder where embeddings are kept; None to keep none.
         batch_size: Images per forward pass.
         theme: Light or dark.
@@ -52,7 +52,7 @@ def draw_layout(
         ConfigError: There is no such method, a package is missing, or there are too many
             identities.
         DataError: There are not enough images.
-        EvaluationError: As `layout`.
+        EvaluationError: The images cannot be laid out, see `layout`.
     """
     check_layout(method)
     dataset = load_data(dataset) if isinstance(dataset, str) else dataset

@@ -32,7 +32,7 @@ class Panel:
     """One run's picture.
 
     Attributes:
-        name: Of the run.
+        name: Name of the run.
         layout: Its points row for row those of the selection.
         spread: Distances in the space of the embeddings.
     """
@@ -93,12 +93,12 @@ def layout_alt(panels: Sequence[Panel], selection: Selection) -> str:
 
 def _explained(panels: Sequence[Panel]) -> str:
     """Say how much of the variance each panel shows, where the method tells."""
-    told = [
+    shares = [
         f"{panel.name} {100 * panel.layout.explained:.0f} %"
         for panel in panels
         if panel.layout.explained is not None
     ]
-    return f" Share of the variance that is shown: {'; '.join(told)}." if told else ""
+    return f" Share of the variance that is shown: {'; '.join(shares)}." if shares else ""
 
 
 def _draw_panel(axes: Any, panel: Panel, selection: Selection, theme: Theme) -> None:

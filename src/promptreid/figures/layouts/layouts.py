@@ -59,8 +59,8 @@ def layout(
         vectors: (N, D) rows of length 1.
         method: One of `METHODS`.
         seed: Starts t-SNE and UMAP.
-        perplexity: Of t-SNE, as in `tsne_layout`.
-        neighbours: Of UMAP: how many count as near; None for 15, or all there are.
+        perplexity: Perplexity of t-SNE, see `tsne_layout`.
+        neighbours: Images that count as near in UMAP; None for 15, or all there are.
 
     Returns:
         The same from the same arguments, on one machine.
@@ -83,7 +83,7 @@ def check_layout(method: str) -> None:
     """Refuse early a method that is unknown or needs a package that is missing.
 
     Raises:
-        ConfigError: With the names, or the command that installs it.
+        ConfigError: There is no such method, or its package is missing.
     """
     if method not in METHODS:
         raise ConfigError(unknown_name("layout", method, METHODS))
@@ -114,8 +114,8 @@ def pca_layout(vectors: Tensor) -> tuple[Points, float]:
     if float(total) <= torch.finfo(torch.float32).eps ** 2:
         raise EvaluationError("All embeddings are equal, so they span no plane.")
     points = torch.zeros(len(rows), 2, dtype=torch.float64)
-    kept = min(2, len(widths))
-    points[:, :kept] = left[:, :kept] * widths[:kept]
+    axes = min(2, len(widths))
+    points[:, :axes] = left[:, :axes] * widths[:axes]
     farthest = points.gather(0, points.abs().argmax(0, keepdim=True))
     points = torch.where(farthest < 0, -points, points)
     return points.numpy(), float(widths[:2].square().sum() / total)
@@ -129,8 +129,8 @@ def umap_layout(vectors: Tensor, *, seed: int = 0, neighbours: int | None = None
 
     Args:
         vectors: (N, D) rows of length 1.
-        seed: Of its random state.
-        neighbours: As in `layout`.
+        seed: Seed of its random state.
+        neighbours: Images that count as near; None for 15, or all there are.
 
     Returns:
         (N, 2) points around the origin.

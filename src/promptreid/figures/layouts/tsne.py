@@ -23,7 +23,7 @@ def tsne_layout(vectors: Tensor, *, seed: int = 0, perplexity: float | None = No
 
     Args:
         vectors: (N, D) rows of length 1.
-        seed: Of scikit-learn's random state.
+        seed: Seed of scikit-learn's random state.
         perplexity: About the number of neighbours that count; None for the root of the number of
             rows, at least 5 and at most 30, and never more than a third of the rows.
 

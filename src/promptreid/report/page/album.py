@@ -19,9 +19,9 @@ class Shown:
     """A stored picture.
 
     Attributes:
-        name: By which the page refers to it.
-        width: In pixels.
-        height: In pixels.
+        name: Name by which the page refers to it.
+        width: Width in pixels.
+        height: Height in pixels.
         address: The picture itself, as a data URI.
     """
 

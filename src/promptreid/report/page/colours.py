@@ -20,8 +20,8 @@ _QUIET: Mapping[str, Mapping[str, str]] = MappingProxyType(
 def variables(theme: Theme) -> dict[str, str]:
     """Return the CSS variables of a theme, by name without the dashes."""
     hues = {f"hue-{number}": hue for number, hue in enumerate(theme.hues)}
-    own = {"paper": theme.paper, "ink": theme.ink, "faint": theme.faint}
-    return {**own, **_QUIET[theme.name], **hues}
+    inks = {"paper": theme.paper, "ink": theme.ink, "faint": theme.faint}
+    return {**inks, **_QUIET[theme.name], **hues}
 
 
 def declarations(theme: Theme) -> str:
@@ -48,6 +48,6 @@ def stylesheet(rules: str) -> str:
 def replaced_colours() -> dict[str, str]:
     """Return what stands in a page for each colour of a figure drawn in the light theme."""
     names = variables(LIGHT)
-    kept = [name for name in names if name not in _QUIET["light"]]
+    drawn = [name for name in names if name not in _QUIET["light"]]
     # What matplotlib leaves black has no colour of its own, and would vanish on dark paper.
-    return {"#000000": "var(--ink)"} | {names[name]: f"var(--{name})" for name in kept}
+    return {"#000000": "var(--ink)"} | {names[name]: f"var(--{name})" for name in drawn}

@@ -23,15 +23,15 @@ class Placed:
     """A point where it lies.
 
     Attributes:
-        x: From the left, in units of the drawing.
-        y: From the top.
+        x: Distance from the left, in units of the drawing.
+        y: Distance from the top.
         kind: "query", "gallery" or "text".
         group: Number of the identity, -1 for none.
         hue: Number of its colour, -1 for ink.
         shape: Name of its shape.
         label: What is said of it.
         picture: Name of its picture, "" without one.
-        number: The same for one image in all maps; -1 for a text.
+        number: Number of the image, the same in all maps; -1 for a text.
     """
 
     x: str
@@ -50,11 +50,11 @@ class Plane:
     """The map of one run.
 
     Attributes:
-        name: Of the run.
-        method: That laid it out.
-        ratio: Written out.
+        name: Name of the run.
+        method: Method that laid it out.
+        ratio: Distance within over that between identities, written out.
         alt: What it shows, in words.
-        points: In the order in which they are drawn.
+        points: The points, in the order in which they are drawn.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Key:
 def planes(section: MapSection, album: Album) -> tuple[Plane, ...]:
     """Lay out the maps of a section, and store their pictures."""
     names = [album.add(picture).name for picture in section.pictures]
-    return tuple(_plane(found, section, names) for found in section.maps)
+    return tuple(_plane(laid_out, section, names) for laid_out in section.maps)
 
 
 def keys(section: MapSection) -> tuple[Key, ...]:
@@ -87,20 +87,20 @@ def keys(section: MapSection) -> tuple[Key, ...]:
     )
 
 
-def _plane(found: EmbeddingMap, section: MapSection, names: Sequence[str]) -> Plane:
-    together = np.concatenate([found.points, found.texts])
+def _plane(laid_out: EmbeddingMap, section: MapSection, names: Sequence[str]) -> Plane:
+    together = np.concatenate([laid_out.points, laid_out.texts])
     places = _places(together)
-    whats = [*section.points, *found.text_points]
+    whats = [*section.points, *laid_out.text_points]
     count = len(section.points)
     placed = [
         _placed(what, place, names, number if number < count else -1)
         for number, (what, place) in enumerate(zip(whats, places, strict=True))
     ]
     return Plane(
-        name=found.name,
-        method=found.method,
-        ratio=f"{found.ratio:.2f}",
-        alt=_alt(found, section),
+        name=laid_out.name,
+        method=laid_out.method,
+        ratio=f"{laid_out.ratio:.2f}",
+        alt=_alt(laid_out, section),
         points=tuple(sorted(placed, key=lambda point: _ORDER.index(point.kind))),
     )
 
@@ -139,12 +139,12 @@ def _look(group: int) -> tuple[int, str]:
 _SHAPES = {"o": "circle", "s": "square", "^": "up", "D": "diamond", "v": "down"}
 
 
-def _alt(found: EmbeddingMap, section: MapSection) -> str:
+def _alt(laid_out: EmbeddingMap, section: MapSection) -> str:
     kinds = [point.kind for point in section.points]
     images = [f"{kinds.count(kind)} {kind}" for kind in ("query", "gallery") if kind in kinds]
-    texts = f" and {len(found.text_points)} sentences" if found.text_points else ""
+    texts = f" and {len(laid_out.text_points)} sentences" if laid_out.text_points else ""
     return (
-        f"{found.method} of {listed(images)} images of {len(section.identities)} "
-        f"identities{texts} under {found.name}. Mean distance within identities over that between "
-        f"identities, in the embedding: {found.ratio:.2f}."
+        f"{laid_out.method} of {listed(images)} images of {len(section.identities)} "
+        f"identities{texts} under {laid_out.name}. Mean distance within identities over that "
+        f"between identities, in the embedding: {laid_out.ratio:.2f}."
     )

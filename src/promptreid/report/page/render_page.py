@@ -1,4 +1,4 @@
-"""From facts to one HTML file."""
+"""The facts of a report written as one HTML file."""
 
 from __future__ import annotations
 

@@ -40,10 +40,10 @@ class DataRow:
     """A data set that runs were trained on, or that their folders name for testing.
 
     Attributes:
-        name: Of the data set.
+        name: Name of the data set.
         role: "training" or "test".
         splits: Images and identities of each split, in words.
-        protocol: With its number of repeats.
+        protocol: Name of its protocol, with the number of repeats.
         fingerprint: Its first letters.
         runs: Names of the runs that have it.
         notes: What its reader says of it.
@@ -60,7 +60,7 @@ class DataRow:
 
 def fact_rows(runs: Sequence[RunFacts]) -> tuple[FactRow, ...]:
     """Tell what runs are; what is known of no run is left out."""
-    told: dict[str, Callable[[RunFacts], str]] = {
+    facts: dict[str, Callable[[RunFacts], str]] = {
         "Note": lambda run: run.note,
         "Recipe": lambda run: run.recipe,
         "Source": lambda run: run.source,
@@ -72,7 +72,7 @@ def fact_rows(runs: Sequence[RunFacts]) -> tuple[FactRow, ...]:
         "Threshold": _threshold,
         "Folder": lambda run: run.path,
     }
-    rows = (FactRow(label, tuple(tell(run) for run in runs)) for label, tell in told.items())
+    rows = (FactRow(label, tuple(tell(run) for run in runs)) for label, tell in facts.items())
     return tuple(row for row in rows if any(row.values))
 
 
@@ -136,11 +136,11 @@ def _threshold(run: RunFacts) -> str:
     chosen = run.threshold
     if chosen is None:
         return ""
-    told = (
+    text = (
         f"{similarity(chosen.threshold)}, chosen at FAR {rate(chosen.far)} on "
         f"{count(chosen.pairs)} pairs"
     )
-    return f"{told} of {count(chosen.images)} {chosen.source}" if chosen.source else told
+    return f"{text} of {count(chosen.images)} {chosen.source}" if chosen.source else text
 
 
 def _fact(value: Any) -> str:

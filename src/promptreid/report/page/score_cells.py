@@ -26,7 +26,7 @@ class PageCell:
 
     Attributes:
         value: Written out; a dash where there is none.
-        raw: In percent, for sorting; None where there is none.
+        raw: Value in percent, for sorting; None where there is none.
         low: Lower end of the interval, from 0 to 100; None without an interval.
         high: Upper end.
         span: Both ends written out; empty without an interval.
@@ -61,7 +61,7 @@ class DifferenceCell:
     Attributes:
         score: Its name.
         value: Written out with its sign.
-        raw: In points.
+        raw: Value in points.
         low: Lower end of the interval in points; None if it is not known.
         high: Upper end.
         span: Both ends written out.
@@ -84,7 +84,7 @@ class ChangeTable:
     """The paired differences of a run.
 
     Attributes:
-        name: Of the run.
+        name: Name of the run.
         baseline: What it is set against.
         reach: The largest distance from zero that any interval has, in points.
         rows: One a score.
@@ -96,16 +96,16 @@ class ChangeTable:
     rows: tuple[DifferenceCell, ...]
 
 
-def cell(found: Interval | None, note: str = "", digits: int = 1) -> PageCell:
+def cell(score: Interval | None, note: str = "", digits: int = 1) -> PageCell:
     """Write a score with its interval, both in percent with so many digits."""
-    if found is None or found.value != found.value:
+    if score is None or score.value != score.value:
         return PageCell(number(None), None, note=note)
-    told = PageCell(number(found.value, digits), 100 * found.value, note=note)
-    if found.low != found.low or found.high != found.high:
-        return told
-    low, high = 100 * found.low, 100 * found.high
-    ends = span(found.low, found.high, digits=digits)
-    return PageCell(told.value, told.raw, low, high, ends, note)
+    bare = PageCell(number(score.value, digits), 100 * score.value, note=note)
+    if score.low != score.low or score.high != score.high:
+        return bare
+    low, high = 100 * score.low, 100 * score.high
+    ends = span(score.low, score.high, digits=digits)
+    return PageCell(bare.value, bare.raw, low, high, ends, note)
 
 
 def retrieval_table(test: Test) -> ScoreTable:
@@ -141,16 +141,16 @@ def word_table(test: Test) -> ScoreTable | None:
     return ScoreTable(columns, rows)
 
 
-def _change_cell(found: Difference) -> PageCell:
-    ends = span(found.low, found.high, signed=True, digits=2)
-    return PageCell(points(found.value, 2), 100 * found.value, note=ends)
+def _change_cell(difference: Difference) -> PageCell:
+    ends = span(difference.low, difference.high, signed=True, digits=2)
+    return PageCell(points(difference.value, 2), 100 * difference.value, note=ends)
 
 
 def _spreads(run: TestedRun) -> dict[str, str]:
     """Return the standard deviation of each score over the repeats, in words."""
-    found = run.scores.std
-    values = {name: found[name] for name in ("mAP", "mINP", "mAP_step", "mAP_trapezoid")}
-    values |= {f"rank-{rank}": found["cmc"][str(rank)] for rank in REPORTED_RANKS}
+    deviations = run.scores.std
+    values = {name: deviations[name] for name in ("mAP", "mINP", "mAP_step", "mAP_trapezoid")}
+    values |= {f"rank-{rank}": deviations["cmc"][str(rank)] for rank in REPORTED_RANKS}
     return {name: f"s.d. {number(value)}" for name, value in values.items()}
 
 
@@ -161,21 +161,23 @@ def verification_table(test: Test) -> ScoreTable | None:
         return None
     fars = [
         far
-        for far in dict.fromkeys(far for found in known for far in found.fars)
-        if any(far in found.fars and found.tar(far) is not None for found in known)
+        for far in dict.fromkeys(far for verification in known for far in verification.fars)
+        if any(
+            far in verification.fars and verification.tar(far) is not None for verification in known
+        )
     ]
     rows = {}
     for run in test.runs:
-        found, scores = run.verification, run.intervals.scores
-        if found is None:
+        verification, scores = run.verification, run.intervals.scores
+        if verification is None:
             rows[run.name] = (PageCell(number(None), None),) * (2 + len(fars))
             continue
         rows[run.name] = (
             cell(scores.get("EER")),
-            PageCell(number(found.auc, 2), 100 * found.auc),
+            PageCell(number(verification.auc, 2), 100 * verification.auc),
             *(
-                cell(scores.get(tar_name(far)), _threshold_note(found, far))
-                if far in found.fars and found.tar(far) is not None
+                cell(scores.get(tar_name(far)), _threshold_note(verification, far))
+                if far in verification.fars and verification.tar(far) is not None
                 else PageCell(number(None), None, note="too few pairs")
                 for far in fars
             ),
@@ -183,20 +185,23 @@ def verification_table(test: Test) -> ScoreTable | None:
     return ScoreTable(("EER", "AUC", *(score_name(tar_name(far)) for far in fars)), rows)
 
 
-def _threshold_note(found: Verification, far: float) -> str:
+def _threshold_note(verification: Verification, far: float) -> str:
     """Say which threshold a rate needs, and whether few pairs speak for it."""
-    told = f"threshold {similarity(found.threshold(far))}"
-    return told if found.reliable(far) else f"{told}, fewer than {RELIABLE} pairs"
+    text = f"threshold {similarity(verification.threshold(far))}"
+    return text if verification.reliable(far) else f"{text}, fewer than {RELIABLE} pairs"
 
 
 def unreliable_rates(test: Test) -> tuple[str, ...]:
     """Return the false accept rates that rest on few accepted pairs in some run, written out."""
     known = [run.verification for run in test.runs if run.verification is not None]
-    fars = dict.fromkeys(far for found in known for far in found.fars)
+    fars = dict.fromkeys(far for verification in known for far in verification.fars)
     return tuple(
         rate(far)
         for far in fars
-        if any(found.tar(far) is not None and not found.reliable(far) for found in known)
+        if any(
+            verification.tar(far) is not None and not verification.reliable(far)
+            for verification in known
+        )
     )
 
 
@@ -232,28 +237,30 @@ def change_table(pair: PairedRuns, ap: str) -> ChangeTable:
         ap: The definition that is called mAP, which need not be told twice.
     """
     rows = tuple(
-        _change(name, found) for name, found in pair.differences.items() if name != f"mAP_{ap}"
+        _change(name, difference)
+        for name, difference in pair.differences.items()
+        if name != f"mAP_{ap}"
     )
     ends = [abs(end) for row in rows for end in (row.low, row.high, row.raw) if end is not None]
     return ChangeTable(pair.name, pair.baseline, max(ends, default=1.0) or 1.0, rows)
 
 
-def _change(name: str, found: Difference) -> DifferenceCell:
-    known = found.low == found.low and found.high == found.high
+def _change(name: str, difference: Difference) -> DifferenceCell:
+    known = difference.low == difference.low and difference.high == difference.high
     better = -1 if name in LOWER_IS_BETTER else 1
     verdict = {
         1: "better",
         -1: "worse",
         0: "no clear difference",
-    }[side(found) * better]
+    }[side(difference) * better]
     return DifferenceCell(
         score=score_name(name),
-        value=points(found.value),
-        raw=100 * found.value,
-        low=100 * found.low if known else None,
-        high=100 * found.high if known else None,
-        span=span(found.low, found.high, signed=True),
-        better=number(found.above_zero if better > 0 else 1 - found.above_zero, 0),
+        value=points(difference.value),
+        raw=100 * difference.value,
+        low=100 * difference.low if known else None,
+        high=100 * difference.high if known else None,
+        span=span(difference.low, difference.high, signed=True),
+        better=number(difference.above_zero if better > 0 else 1 - difference.above_zero, 0),
         verdict=verdict if known else "not known",
     )
 

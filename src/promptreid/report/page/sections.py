@@ -78,8 +78,8 @@ class ShownTest:
         unreliable: False accept rates that rest on few accepted pairs.
         identification: Open-set identification; None where it was not computed.
         changes: Paired differences, a table a run.
-        figures: By name.
-        breakdowns: By attribute, then by run.
+        figures: Figures by name.
+        breakdowns: Breakdowns by attribute, then by run.
         cameras: Whether any image of the lists has a known camera.
         map: Maps of embeddings.
         repeats: Number of draws of query and gallery.
@@ -144,7 +144,7 @@ def shown_test(test: Test, key: str, album: Album) -> ShownTest:
 
 
 def _shown_map(section: MapSection, album: Album) -> ShownMap:
-    found = planes(section, album)
-    there = {point.kind for plane in found for point in plane.points}
+    drawn = planes(section, album)
+    there = {point.kind for plane in drawn for point in plane.points}
     kinds = tuple(kind for kind in ("query", "gallery", "text") if kind in there)
-    return ShownMap(found, keys(section), kinds)
+    return ShownMap(drawn, keys(section), kinds)

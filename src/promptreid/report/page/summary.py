@@ -41,8 +41,8 @@ class Headline:
         data: Its name.
         best: The run that ranks best.
         verdict: All of it in one sentence.
-        numbers: Of that run.
-        sentences: In order of weight.
+        numbers: Key numbers of that run.
+        sentences: Further sentences, in order of weight.
     """
 
     test: int
@@ -91,13 +91,13 @@ def _headline(number: int, test: Test, facts: dict[str, RunFacts]) -> Headline:
 
 
 def _numbers(run: TestedRun) -> tuple[KeyNumber, ...]:
-    found = [_key_number(run, name, name) for name in ("mAP", "rank-1")]
+    numbers = [_key_number(run, name, name) for name in ("mAP", "rank-1")]
     if run.verification is not None:
         far = usual_far(run.verification)
         if far is not None:
-            found.append(_key_number(run, tar_name(far), f"TAR at FAR {rate(far)}"))
-        found.append(_key_number(run, "EER", "equal error rate"))
-    return tuple(number for number in found if number is not None)
+            numbers.append(_key_number(run, tar_name(far), f"TAR at FAR {rate(far)}"))
+        numbers.append(_key_number(run, "EER", "equal error rate"))
+    return tuple(number for number in numbers if number is not None)
 
 
 def _key_number(run: TestedRun, name: str, label: str) -> KeyNumber | None:
@@ -110,26 +110,26 @@ def _key_number(run: TestedRun, name: str, label: str) -> KeyNumber | None:
 def _verdict(test: Test, best: TestedRun) -> str:
     """Say how often the best run is right, and whether it is surely better than the next one."""
     first = best.intervals.scores["rank-1"].value
-    told = f"{best.name} puts the right identity first for {percent(first)} of the queries"
-    found = _rival(test, best)
-    if found is None:
-        return f"{told}."
-    other, change = found
+    start = f"{best.name} puts the right identity first for {percent(first)} of the queries"
+    rival = _rival(test, best)
+    if rival is None:
+        return f"{start}."
+    other, change = rival
     if side(change):
-        return f"{told} and is clearly {'better' if side(change) > 0 else 'worse'} than {other}."
-    return f"{told}; there is no clear difference between it and {other}."
+        return f"{start} and is clearly {'better' if side(change) > 0 else 'worse'} than {other}."
+    return f"{start}; there is no clear difference between it and {other}."
 
 
 def _opening(test: Test, best: TestedRun) -> str:
     scores, level = best.intervals.scores, best.intervals.level
-    told = " and ".join(
+    scores_text = " and ".join(
         f"{name} {interval(score.value, score.low, score.high, level)}"
         for name, score in ((name, scores[name]) for name in ("mAP", "rank-1"))
     )
     who = best.name if len(test.runs) == 1 else f"{best.name}, the best of {len(test.runs)} runs,"
     repeats = f", mean of {test.repeats} repeats" if test.repeats > 1 else ""
     return (
-        f"{who} reaches {told} with {plural(test.queries, 'query', 'queries')} against "
+        f"{who} reaches {scores_text} with {plural(test.queries, 'query', 'queries')} against "
         f"{plural(test.gallery, 'gallery image')}{repeats}."
     )
 
@@ -150,10 +150,10 @@ def _rival(test: Test, best: TestedRun) -> tuple[str, Difference] | None:
 
 def _compared(test: Test, best: TestedRun) -> str:
     """Say by how much the best run is above its rival, and how sure that is."""
-    found = _rival(test, best)
-    if found is None:
+    rival = _rival(test, best)
+    if rival is None:
         return ""
-    other, change = found
+    other, change = rival
     where = "above" if change.value >= 0 else "below"
     doubt = "" if side(change) else ": it includes zero, so there is no clear difference"
     return (
@@ -198,7 +198,7 @@ def _largest_gap(test: Test, best: TestedRun) -> str:
     ]
     if not gaps:
         return ""
-    gap, attribute, level, groups = max(gaps, key=lambda found: found[0].value)
+    gap, attribute, level, groups = max(gaps, key=lambda candidate: candidate[0].value)
     low, high = (_score_of(groups, name) for name in (gap.worst, gap.best))
     open_end = "" if side(gap) else ", which includes zero"
     return (
@@ -219,15 +219,15 @@ def _threshold(best: TestedRun, facts: RunFacts | None) -> str:
     verification = best.verification
     if chosen is not None:
         source = f" among {count(chosen.images)} {chosen.source}" if chosen.source else ""
-        told = (
+        text = (
             f"Two images count as one identity from a cosine of {similarity(chosen.threshold)} "
             f"on, chosen at FAR {rate(chosen.far)} on {plural(chosen.pairs, 'pair')} of different "
             f"identities{source}."
         )
         if best.stored is None:
-            return told
+            return text
         return (
-            f"{told} Of these test pairs it accepts {percent(best.stored.tar)} of those of one "
+            f"{text} Of these test pairs it accepts {percent(best.stored.tar)} of those of one "
             f"identity and {percent(best.stored.far, 2)} of those of different ones. "
             f"{best.stored.note}"
         ).strip()
@@ -244,7 +244,7 @@ def _threshold(best: TestedRun, facts: RunFacts | None) -> str:
 
 def _caution(test: Test, best: TestedRun) -> str:
     parts = []
-    lost = sum(found.count for found in test.unmatched)
+    lost = sum(unmatched.count for unmatched in test.unmatched)
     if lost:
         are = "has" if lost == 1 else "have"
         parts.append(f"{plural(lost, 'query', 'queries')} {are} no match and count nowhere.")

@@ -40,7 +40,7 @@ def figure_svg(drawn: Drawn, key: str) -> str:
 
     Args:
         drawn: A figure in the light theme. It is left as it was, but that its layout is settled.
-        key: Of the figure within the page: goes before all names inside it.
+        key: Name of the figure within the page; goes before all names inside it.
     """
     root = ElementTree.fromstring(_draw(drawn.figure))
     _strip(root)
@@ -124,8 +124,8 @@ def _restyle(element: Element, colours: Mapping[str, str], *, in_raster: bool) -
     """Turn styles, measures and pictures of an element and all within it into the page's.
 
     Args:
-        element: Where to start.
-        colours: By the colour of the figure.
+        element: Element to start at.
+        colours: Colours of the page by those of the figure.
         in_raster: Whether it lies in axes with a picture. Black and white lines there are drawn
             for the picture, and stay.
     """
@@ -133,8 +133,8 @@ def _restyle(element: Element, colours: Mapping[str, str], *, in_raster: bool) -
         element.set("class", "halo")
     if element.get("id", "").startswith("axes_"):
         in_raster = any(child.tag == "image" for child in element.iter())
-    kept = {"#000000", "#ffffff"} if in_raster and element.tag in ("path", "use") else set()
-    style = _style(element, {old: new for old, new in colours.items() if old not in kept})
+    unchanged = {"#000000", "#ffffff"} if in_raster and element.tag in ("path", "use") else set()
+    style = _style(element, {old: new for old, new in colours.items() if old not in unchanged})
     if style:
         element.set("style", style)
     for name in _MEASURES:
@@ -153,18 +153,18 @@ def _restyle(element: Element, colours: Mapping[str, str], *, in_raster: bool) -
 
 def _style(element: Element, colours: Mapping[str, str]) -> str:
     """Return an element's style with the page's colours; its type keeps size and weight alone."""
-    found = dict(_declarations(element.attrib.pop("style", "")))
+    style = dict(_declarations(element.attrib.pop("style", "")))
     for name in ("fill", "stroke"):
         if name in element.attrib:  # variables are sure to work in a style only
-            found.setdefault(name, element.attrib.pop(name))
-    found.pop("font-family", None)
-    font = _FONT.search(found.pop("font", ""))
+            style.setdefault(name, element.attrib.pop(name))
+    style.pop("font-family", None)
+    font = _FONT.search(style.pop("font", ""))
     if font is not None:
-        found["font-size"] = f"{_short(font['size'])}px"
+        style["font-size"] = f"{_short(font['size'])}px"
         if font["weight"]:
-            found["font-weight"] = font["weight"]
-    found = {name: colours.get(value.lower(), value) for name, value in found.items()}
-    return ";".join(f"{name}:{value}" for name, value in found.items())
+            style["font-weight"] = font["weight"]
+    style = {name: colours.get(value.lower(), value) for name, value in style.items()}
+    return ";".join(f"{name}:{value}" for name, value in style.items())
 
 
 def _declarations(style: str) -> Iterator[tuple[str, str]]:
@@ -177,8 +177,8 @@ def _declarations(style: str) -> Iterator[tuple[str, str]]:
 def _short(text: str, digits: int = 2) -> str:
     """Round all numbers of a text, and join its lines."""
 
-    def rounded(found: re.Match[str]) -> str:
-        number = f"{float(found[0]):.{digits}f}".rstrip("0").rstrip(".")
+    def rounded(match: re.Match[str]) -> str:
+        number = f"{float(match[0]):.{digits}f}".rstrip("0").rstrip(".")
         return "0" if number in ("-0", "") else number
 
     return " ".join(_NUMBER.sub(rounded, text).split())
@@ -188,7 +188,7 @@ def _rename(root: Element, key: str) -> None:
     """Drop names that nothing refers to, and number the others, so that they are unique."""
     used = set()
     for element in root.iter():
-        used |= {found for value in element.attrib.values() for found in _REFERENCE.findall(value)}
+        used |= {one for value in element.attrib.values() for one in _REFERENCE.findall(value)}
         used |= {value[1:] for value in (element.get("href", ""),) if value.startswith("#")}
     names: dict[str, str] = {}
     for element in root.iter():
