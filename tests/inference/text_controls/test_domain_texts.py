@@ -50,16 +50,15 @@ def closest(image, bank, identities):
 
 def naive(prompt, images, labels, variants, domain):
     """Shares of right images by kind of text, and the change of each image."""
-    neutral = prompt.neutral()
+    own, neutral = prompt.bank(), prompt.neutral()
+    swapped = [prompt.swapped(shift) for shift in (1, 2)]
     right = {"own": [], "swapped": [], "neutral": []}
     for image, label, variant in zip(images, labels.tolist(), variants.tolist(), strict=True):
         if DOMAINS[label] != domain:
             continue
         candidates = [number for number, place in enumerate(DOMAINS) if place == domain]
-        right["own"].append(closest(image, prompt.bank()[variant], candidates) == label)
-        others = [
-            closest(image, prompt.swapped(shift)[variant], candidates) == label for shift in (1, 2)
-        ]
+        right["own"].append(closest(image, own[variant], candidates) == label)
+        others = [closest(image, bank[variant], candidates) == label for bank in swapped]
         right["swapped"].append(sum(others) / 2)
         right["neutral"].append(closest(image, neutral, candidates) == label)
     return right
