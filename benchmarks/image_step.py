@@ -18,6 +18,7 @@ from benchmarks.sizes import backbone_name, image_size
 from promptreid.config.optimize import OptimizerConfig
 from promptreid.config.recipes import load_recipe
 from promptreid.inference.device import forward_precision, resolve_precision
+from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.terms import total_loss
 from promptreid.models.heads.head import Head
 from promptreid.models.reid import ReIDModel, tower_widths
@@ -25,7 +26,6 @@ from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.towers.image_tower import ImageFeatures
 from promptreid.models.towers.text_tower import AbsentText
 from promptreid.models.towers.vit import ViTTower
-from promptreid.training.batches.stage_batches import BatchFeatures
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.optimizer import build_optimizer
 from promptreid.training.stage.step_outputs import StepOutputs
@@ -188,7 +188,7 @@ def _ours(model: ReIDModel, batch: _Batch, device: torch.device) -> Callable[[],
                 features=derived,
                 variants=variants,
             )
-            outputs = StepOutputs.of(one, head=model.head, bank=bank, text_learns=False)
+            outputs = StepOutputs(batch=one, head=model.head, bank=bank, text_learns=False)
             loss, _ = total_loss(outputs, stage.losses)
         loss.backward()
         optimizer.step()

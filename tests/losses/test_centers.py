@@ -4,14 +4,17 @@ from hypothesis import given
 from loss_batches import batches, few
 from torch import nn
 
+from promptreid.config.losses import CenterOptions
 from promptreid.losses.centers import CenterState, center_loss, move_centers
+from promptreid.losses.loss_state import StateSetting
 
 MODEL = nn.Identity()  # nothing of the model is read
 
 
 def state_of(width=5, classes=8, lr=0.5, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return CenterState({"final": width}, classes, lr=lr, generator=generator)
+    setting = StateSetting({"final": width}, classes, MODEL, generator)
+    return CenterState(CenterOptions(lr=lr), setting)
 
 
 def moved_by_hand(centers, features, labels, lr):

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loss_batches import batch_of, batches, few, mean, unit
 
+from promptreid.config.losses import MemoryOptions
+from promptreid.losses.loss_state import StateSetting
 from promptreid.losses.memory import MemoryState, memory_loss
 from promptreid.losses.ring import EMPTY, Ring
 
@@ -57,17 +59,23 @@ def test_ring_keeps_the_latest(size, counts):
         assert row == ([0.0, 0.0] if label == EMPTY else [label, -label])
 
 
-def run(state, epochs, *, kind="supcon", seed=0):
+def state_of(**options):
+    model = torch.nn.Identity()  # nothing of the model is read
+    setting = StateSetting({"projected": 5}, 8, model, torch.Generator())
+    return MemoryState(MemoryOptions(**OPTIONS, **options), setting)
+
+
+def run(state, epochs, *, seed=0):
     """Return the loss of one batch per number in `epochs`."""
     found = []
     for number, epoch in enumerate(epochs):
         batch = batch_of([0, 0, 1, 2], seed + number)
-        found.append(state.loss(*batch, epoch=epoch, kind=kind, **OPTIONS).item())
+        found.append(state.loss(*batch, epoch=epoch).item())
     return found
 
 
 def test_fills_an_epoch_before_it_counts():
-    state = MemoryState(5, size=16, start_epoch=3)
+    state = state_of(size=16, start_epoch=3)
     assert run(state, [1]) == [0.0]
     assert (state.ring.labels == EMPTY).all()
     assert run(state, [2]) == [0.0]
@@ -76,16 +84,16 @@ def test_fills_an_epoch_before_it_counts():
 
 
 def test_compares_with_earlier_batches_only():
-    state = MemoryState(5, size=16, start_epoch=1)
+    state = state_of(size=16, start_epoch=1, kind="pair")
     assert run(state, [1]) == [0.0]  # nothing before the first batch
     earlier = copy.deepcopy(state.ring)
     batch = batch_of([0, 0, 1, 2], 1)
-    got = state.loss(*batch, epoch=1, kind="pair", **OPTIONS).item()
+    got = state.loss(*batch, epoch=1).item()
     assert got == pytest.approx(naive(*batch, earlier.features[:4], earlier.labels, "pair"))
 
 
 def test_remembers_once_and_only_in_training():
-    state = MemoryState(5, size=16, start_epoch=1)
+    state = state_of(size=16, start_epoch=1)
     run(state, [1, 1])
     assert int(state.ring.position) == 8
     run(state.eval(), [1, 1])
@@ -94,11 +102,11 @@ def test_remembers_once_and_only_in_training():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradient_flows_to_the_batch_and_survives_the_new_entries(kind):
-    state = MemoryState(5, size=8, start_epoch=1)
+    state = state_of(size=8, start_epoch=1, kind=kind)
     run(state, [1])
     features, labels = batch_of([0, 1, 2, 3], 5)
     features.requires_grad_()
-    state.loss(features, labels, epoch=1, kind=kind, **OPTIONS).backward()
+    state.loss(features, labels, epoch=1).backward()
     assert torch.isfinite(features.grad).all()
     assert features.grad[:3].norm() > 0
     assert not state.ring.features.requires_grad
@@ -107,13 +115,13 @@ def test_gradient_flows_to_the_batch_and_survives_the_new_entries(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_goes_on_the_same_after_a_resume(kind):
     epochs = [1, 1, 2, 2, 2, 3]
-    whole = MemoryState(5, size=6, start_epoch=2)
-    expected = run(whole, epochs, kind=kind)
-    first = MemoryState(5, size=6, start_epoch=2)
-    before = run(first, epochs[:3], kind=kind)
+    whole = state_of(size=6, start_epoch=2, kind=kind)
+    expected = run(whole, epochs)
+    first = state_of(size=6, start_epoch=2, kind=kind)
+    before = run(first, epochs[:3])
     saved = {name: tensor.clone() for name, tensor in first.state_dict().items()}
-    second = MemoryState(5, size=6, start_epoch=2)
+    second = state_of(size=6, start_epoch=2, kind=kind)
     second.load_state_dict(saved)
-    assert before + run(second, epochs[3:], kind=kind, seed=3) == expected
+    assert before + run(second, epochs[3:], seed=3) == expected
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, second.state_dict()[name])

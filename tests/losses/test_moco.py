@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from loss_batches import batch_of, few, mean, unit
 from small_models import RESNET, VIT, small_backbone, tower_widths
 
-from promptreid.config.losses import LossTerms
+from promptreid.config.losses import LossTerms, MoCoOptions
 from promptreid.config.model import LoraConfig, VisualPromptConfig
 from promptreid.losses.loss_state import StateSetting
 from promptreid.losses.moco import MoCoState, momentum_contrast
@@ -79,8 +79,9 @@ def views(seed, count=3):
 
 
 def state_of(model, **options):
-    values = {"width": WIDTH, "size": 8, "momentum": 0.9} | options
-    return MoCoState(model, "mlp", **values)
+    values = {"size": 8, "momentum": 0.9, "temperature": 0.2} | options
+    setting = StateSetting({"mlp": WIDTH}, 0, model, torch.Generator())
+    return MoCoState(MoCoOptions(**values), setting)
 
 
 def queries_of(model, images):
@@ -92,7 +93,7 @@ def test_both_directions_are_averaged(model):
     images, labels = views(0)
     with torch.no_grad():
         queries = queries_of(model, images)
-        got = state.loss(queries, images, labels, temperature=0.2).item()
+        got = state.loss(queries, images, labels).item()
     empty, none = torch.zeros(0, WIDTH), torch.zeros(0, dtype=torch.int64)
     own = labels[:3]
     expected = [
@@ -133,7 +134,7 @@ def test_gradient_flows_through_the_queries(model):
     for number in range(2):  # the second time with a queue
         images, labels = views(number)
         model.zero_grad()
-        state.loss(queries_of(model, images), images, labels, temperature=0.2).backward()
+        state.loss(queries_of(model, images), images, labels).backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
     assert model.backbone.image.conv1.weight.grad.norm() > 0
     assert all(p.grad.norm() > 0 for p in model.head.mlp.parameters())
@@ -143,7 +144,7 @@ def test_the_queue_holds_keys_of_earlier_batches(model):
     state = state_of(model, size=10)
     images, labels = views(0)
     with torch.no_grad():
-        state.loss(queries_of(model, images), images, labels, temperature=0.2)
+        state.loss(queries_of(model, images), images, labels)
         assert state.queue.labels.tolist() == [0, 1, 2, 0, 1, 2, *[EMPTY] * 4]
         keys = state.queue.features[:6]
         expected = torch.nn.functional.normalize(queries_of(model, images), dim=1)
@@ -152,7 +153,7 @@ def test_the_queue_holds_keys_of_earlier_batches(model):
         images, labels = views(1)
         labels = labels + 10
         queries = queries_of(model, images)
-        got = state.loss(queries, images, labels, temperature=0.2).item()
+        got = state.loss(queries, images, labels).item()
     expected = [
         naive(queries[v], queries[o], labels[v], before.features, before.labels, 0.2)
         for v, o in ((slice(0, 3), slice(3, 6)), (slice(3, 6), slice(0, 3)))
@@ -163,7 +164,7 @@ def test_the_queue_holds_keys_of_earlier_batches(model):
 def test_works_without_a_queue(model):
     state = state_of(model, size=0)
     images, labels = views(0)
-    loss = state.loss(queries_of(model, images), images, labels, temperature=0.2)
+    loss = state.loss(queries_of(model, images), images, labels)
     assert 0 < loss.item() < 10
     assert len(state.queue.labels) == 0
 
@@ -188,7 +189,7 @@ def steps(model, states, numbers):
     learning = [p for p in model.parameters() if p.requires_grad]
     for number in numbers:
         images, labels = views(number)
-        loss = state.loss(queries_of(model, images), images, labels + number, temperature=0.2)
+        loss = state.loss(queries_of(model, images), images, labels + number)
         gradients = torch.autograd.grad(loss, learning, allow_unused=True)
         with torch.no_grad():
             for parameter, gradient in zip(learning, gradients, strict=True):
@@ -234,7 +235,7 @@ def test_copies_a_tuned_tower_with_side_information():
     images, labels = views(0)
     cameras = torch.tensor([0, 1, 0, 1, 0, 1])
     queries = model.derived(model.features(images, cameras))["mlp"]
-    state.loss(queries, images, labels, temperature=0.2).backward()
+    state.loss(queries, images, labels).backward()
     before = dict(state.encoder.named_parameters())
     before = {name: before[name].clone() for name in learning}
     with torch.no_grad():

@@ -13,7 +13,7 @@ from promptreid.errors import ConfigError
 from promptreid.losses.centers import CenterState
 from promptreid.losses.classification import identity_cross_entropy
 from promptreid.losses.contrastive import supcon, supcon_cross_modal
-from promptreid.losses.loss_inputs import Outputs
+from promptreid.losses.loss_inputs import BatchFeatures, Outputs
 from promptreid.losses.loss_state import LossState, StateSetting
 from promptreid.losses.terms import TERMS, build_states, total_loss
 from promptreid.losses.triplet import batch_hard_triplet
@@ -29,9 +29,6 @@ CLASSIFY = ("id", "arcface", "cosface", "circle_id")
 class FakeOutputs(Outputs):
     """What a forward pass would give, made of leaves whose gradients can be looked at."""
 
-    projected: Any = None
-    features: Any = None
-    images: Any = None
     text: Any = None
     identity_texts: Any = None
     logits: dict[str, list[Tensor]]
@@ -67,9 +64,13 @@ def outputs_of(seed=0, *, states=None, **changes):
     labels = torch.tensor([0, 0, 1, 1, 2, 3]).repeat(2)
     features = {name: leaf(COUNT, width) for name, width in WIDTHS.items()}
     values = {
-        "labels": labels,
-        "features": features,
-        "projected": features["projected"],
+        "batch": BatchFeatures(
+            labels=labels,
+            projected=features["projected"],
+            variants=torch.zeros_like(labels),
+            features=features,
+            images=torch.randn(COUNT, 3, 2, 2, generator=g),
+        ),
         "text": leaf(COUNT, 5),
         "identity_texts": leaf(CLASSES, 5),
         "prompt": SimpleNamespace(
@@ -79,7 +80,6 @@ def outputs_of(seed=0, *, states=None, **changes):
             kind: [torch.rand(COUNT, CLASSES, generator=g).requires_grad_() for _ in range(2)]
             for kind in CLASSIFIERS
         },
-        "images": torch.randn(COUNT, 3, 2, 2, generator=g),
         "states": states or {},
         "epoch": 2,
         "views": 2,
@@ -98,12 +98,16 @@ def states_of(terms, seed=0):
     return dict(build_states(terms, StateSetting(WIDTHS, CLASSES, model, generator)).items())
 
 
+def with_batch(outputs, **changes):
+    return replace(outputs, batch=replace(outputs.batch, **changes))
+
+
 def mixed(outputs, clean, *, partner=None, weight=None):
     clean = torch.tensor(clean)
     share = torch.where(clean, 1.0, 0.4) if weight is None else weight
     partner = outputs.labels.roll(1) if partner is None else partner
     partner = torch.where(clean, outputs.labels, partner)
-    return replace(outputs, mix=Mix(partner, share))
+    return with_batch(outputs, mix=Mix(partner, share))
 
 
 def test_every_term_of_a_recipe_has_a_function():
@@ -196,12 +200,11 @@ def test_mixed_rows_never_enter_metric_and_text_losses(name):
     got, _ = total_loss(outputs, terms)
     got.backward()
     assert got.item() > 0
-    only = replace(
-        outputs,
+    only = with_batch(
+        replace(outputs, text=outputs.text.detach()[kept]),
         labels=outputs.labels[kept],
         features={name: f.detach()[kept] for name, f in outputs.features.items()},
         projected=outputs.projected.detach()[kept],
-        text=outputs.text.detach()[kept],
         images=outputs.images[kept],
         mix=None,
     )
@@ -251,16 +254,16 @@ def test_classifiers_learn_both_labels_of_mixed_images(name):
     expected = 0.0
     for i in range(COUNT):
         row = {kind: [s.detach()[i : i + 1] for s in found] for kind, found in plain.logits.items()}
-        pairs = ((outputs.labels[i], weight[i]), (outputs.mix.partner[i], 1 - weight[i]))
+        pairs = ((outputs.labels[i], weight[i]), (outputs.batch.mix.partner[i], 1 - weight[i]))
         for label, share in pairs:
-            alone = replace(plain, labels=label[None], logits=row)
+            alone = with_batch(replace(plain, logits=row), labels=label[None])
             expected += float(share) * total_loss(alone, terms)[0].item() / COUNT
     assert got == pytest.approx(expected, rel=1e-5)
 
 
 def test_cached_features_give_the_projected_one_only():
     outputs = outputs_of()
-    cached = replace(outputs, features=None)
+    cached = with_batch(outputs, features=None)
     expected = supcon(outputs.projected, outputs.labels)
     assert torch.equal(total_loss(cached, terms_of(supcon=1))[0], expected)
     with pytest.raises(ConfigError, match=r"'penultimate'.*images: augmented"):

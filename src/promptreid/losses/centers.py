@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -42,42 +41,20 @@ class CenterState(LossState):
     belong to no optimizer.
 
     Attributes:
+        lr: Share of the way to the mean that a center goes, in (0, 1]; alpha in the paper.
         centers: (C, D) by feature name.
     """
 
-    def __init__(
-        self,
-        widths: Mapping[str, int],
-        classes: int,
-        *,
-        lr: float,
-        generator: torch.Generator,
-    ) -> None:
-        """Draw centers from N(0, 1).
-
-        Args:
-            widths: Size of each feature, by name.
-            classes: Number of identities.
-            lr: In (0, 1] a share of the way to the mean; alpha in the paper.
-            generator: Source of the first centers, on the CPU.
-        """
-        super().__init__()
-        self.lr = lr
-        self.centers = nn.ParameterDict(
-            {
-                name: nn.Parameter(
-                    torch.randn(classes, width, generator=generator), requires_grad=False
-                )
-                for name, width in widths.items()
-            }
-        )
-        self._seen: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in widths}
-
-    @classmethod
-    def build(cls, options: CenterOptions, setting: StateSetting) -> Self:
-        """Draw centers for each feature of the options."""
-        widths = {name: setting.widths[name] for name in options.features}
-        return cls(widths, setting.classes, lr=options.lr, generator=setting.generator)
+    def __init__(self, options: CenterOptions, setting: StateSetting) -> None:
+        """Draw centers from N(0, 1) for each feature of the options."""
+        super().__init__(options, setting)
+        self.lr = options.lr
+        self.centers = nn.ParameterDict()
+        for name in options.features:
+            shape = (setting.classes, setting.widths[name])
+            drawn = torch.randn(*shape, generator=setting.generator)
+            self.centers[name] = nn.Parameter(drawn, requires_grad=False)
+        self._seen: dict[str, list[tuple[Tensor, Tensor]]] = {n: [] for n in options.features}
 
     def loss(self, name: str, features: Tensor, labels: Tensor) -> Tensor:
         """Return the center loss of a feature, and note what its centers are to follow.

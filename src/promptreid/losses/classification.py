@@ -105,7 +105,7 @@ def classifier_term(
     """
     return add(
         mixed_cross_entropy(
-            partial(logits, scores), outputs.labels, mix=outputs.mix, smoothing=smoothing
+            partial(logits, scores), outputs.labels, mix=outputs.batch.mix, smoothing=smoothing
         )
         for scores in outputs.scores(options.classifier)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -15,40 +16,74 @@ from promptreid.losses.loss_state import LossState
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Outputs(ABC):
-    """One forward pass, over a batch or over the part of it that one domain has.
+@dataclass(frozen=True, kw_only=True)
+class BatchFeatures:
+    """One batch and its image features.
 
     Attributes:
         labels: (B,) class indices.
+        projected: (B, d) image features in the space shared with text.
+        variants: (B,) which of the data's sentence variants each image goes with.
+        features: All image features by name, (B, D) each; None when they come from a cache.
+        images: (B, 3, H, W) what the features were computed from; None when they come from a cache.
         mix: How images were mixed with others of the batch; None when none was.
+    """
+
+    labels: Tensor
+    projected: Tensor
+    variants: Tensor
+    features: Mapping[str, Tensor] | None = None
+    images: Tensor | None = None
+    mix: Mix | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outputs(ABC):
+    """One forward pass, over a batch or over the rows of it that one domain has.
+
+    Attributes:
+        batch: The whole batch.
         prompt: The prompt of identities; None where the model has none.
         states: What terms keep between steps, by term name.
         epoch: Epoch of the stage, from 1.
         views: Copies of each image; with 2, rows are view one of all images, then view two of all.
     """
 
-    labels: Tensor
-    mix: Mix | None = None
+    batch: BatchFeatures
     prompt: IdentityPrompt | None = None
     states: Mapping[str, LossState] = field(default_factory=dict)
     epoch: int = 1
     views: int = 1
 
+    def select(self, values: Tensor) -> Tensor:
+        """Return the rows that take part, of values for the images of the batch."""
+        return values
+
     @property
-    @abstractmethod
+    def labels(self) -> Tensor:
+        """Class indices, (B,)."""
+        return self.select(self.batch.labels)
+
+    @property
     def projected(self) -> Tensor:
         """Image features in the space shared with text, (B, d)."""
+        return self.select(self.batch.projected)
 
-    @property
-    @abstractmethod
+    @cached_property
     def features(self) -> Mapping[str, Tensor] | None:
         """All image features by name, (B, D) each; None when they come from a cache."""
+        features = self.batch.features
+        return None if features is None else {n: self.select(v) for n, v in features.items()}
 
     @property
-    @abstractmethod
     def images(self) -> Tensor | None:
         """What features were computed from, (B, 3, H, W); None when they come from a cache."""
+        return None if self.batch.images is None else self.select(self.batch.images)
+
+    @property
+    def clean(self) -> Tensor | None:
+        """Which images are not mixed, (B,) bool; None when none is mixed."""
+        return None if self.batch.mix is None else self.select(self.batch.mix.clean)
 
     @property
     @abstractmethod
@@ -63,11 +98,6 @@ class Outputs(ABC):
     @abstractmethod
     def scores(self, kind: str) -> list[Tensor]:
         """Return the scores of each classifier of a kind, (B, C) each."""
-
-    @property
-    def clean(self) -> Tensor | None:
-        """Which images are not mixed, (B,) bool; None when none is mixed."""
-        return None if self.mix is None else self.mix.clean
 
     def feature(self, name: str) -> Tensor:
         """Return an image feature by its name, (B, D).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -37,10 +37,9 @@ class LossState(nn.Module):
     eval mode it changes nothing.
     """
 
-    @classmethod
-    def build(cls, options: Any, setting: StateSetting) -> Self:
-        """Return a fresh state for a term's options."""
-        raise NotImplementedError
+    def __init__(self, options: Any, setting: StateSetting) -> None:
+        """Start afresh, by the options of the term."""
+        super().__init__()
 
     def after_step(self, model: ReIDModel) -> None:
         """Follow the model, once after each optimizer step."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Self, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -22,8 +22,8 @@ from promptreid.losses.triplet import hardest_triplets
 def memory_loss(
     features: Tensor,
     labels: Tensor,
-    kept: Tensor,
-    kept_labels: Tensor,
+    remembered: Tensor,
+    remembered_labels: Tensor,
     *,
     kind: str = "supcon",
     temperature: float = 0.1,
@@ -37,97 +37,70 @@ def memory_loss(
     Args:
         features: (N, D), any floating type; the loss is computed in float32.
         labels: (N,) identities.
-        kept: (M, D) remembered features.
-        kept_labels: (M,) their identities; `EMPTY` rows do not take part.
+        remembered: (M, D) features of earlier batches.
+        remembered_labels: (M,) their identities; `EMPTY` rows do not take part.
         kind: "supcon", softmax over all that is remembered (see `contrastive.contrast`); "triplet",
             hardest positive and negative by cosine distance; "pair", see `pair_loss.siamese`, with
             the cosine distance.
-        temperature: Of supcon.
-        margin: Of triplet and pair.
+        temperature: Divides the cosines of supcon; above zero.
+        margin: Margin of triplet and pair.
 
     Returns:
         The scalar loss; zero when nothing remembered fits.
     """
     with torch.autocast(features.device.type, enabled=False):
-        similarities = cosines(features, kept.detach())
-        there = (kept_labels != EMPTY)[None, :]
-        same = labels[:, None] == kept_labels[None, :]
+        similarities = cosines(features, remembered.detach())
+        filled = (remembered_labels != EMPTY)[None, :]
+        same = labels[:, None] == remembered_labels[None, :]
         if kind == "supcon":
-            return contrast(similarities / temperature, same, there.expand_as(same))
+            return contrast(similarities / temperature, same, filled.expand_as(same))
         if kind == "triplet":
-            return hardest_triplets(1 - similarities, same, ~same & there, margin=margin)
-        return siamese(1 - similarities, same, ~same & there, margin=margin)
+            return hardest_triplets(1 - similarities, same, ~same & filled, margin=margin)
+        return siamese(1 - similarities, same, ~same & filled, margin=margin)
 
 
 class MemoryState(LossState):
     """Features of earlier batches.
 
     Attributes:
+        options: Kind of loss, and when it begins to count.
         ring: What is remembered, at length 1.
     """
 
-    def __init__(self, width: int, *, size: int, start_epoch: int) -> None:
-        """Start with nothing.
-
-        Args:
-            width: Size of a feature.
-            size: How many are kept.
-            start_epoch: First epoch, from 1, in which the loss counts. Features are kept from the
-                epoch before.
-        """
-        super().__init__()
-        self.start_epoch = start_epoch
-        self.ring = Ring(size, width)
-
-    @classmethod
-    def build(cls, options: MemoryOptions, setting: StateSetting) -> Self:
+    def __init__(self, options: MemoryOptions, setting: StateSetting) -> None:
         """Make room for the feature of the options."""
+        super().__init__(options, setting)
+        self.options = options
         (name,) = options.features
-        return cls(setting.widths[name], size=options.size, start_epoch=options.start_epoch)
+        self.ring = Ring(options.size, setting.widths[name])
 
-    def loss(
-        self,
-        features: Tensor,
-        labels: Tensor,
-        *,
-        epoch: int,
-        kind: str,
-        temperature: float,
-        margin: float,
-    ) -> Tensor:
+    def loss(self, features: Tensor, labels: Tensor, *, epoch: int) -> Tensor:
         """Return the loss against what is remembered so far, then remember this batch.
 
         Args:
             features: (N, D).
             labels: (N,) identities.
-            epoch: From 1; before `start_epoch` the loss is zero.
-            kind: See `memory_loss`, also for the other options.
-            temperature: Of supcon.
-            margin: Of triplet and pair.
+            epoch: From 1; before `start_epoch` of the options the loss is zero. Features are kept
+                from the epoch before.
         """
+        options = self.options
         loss = features[:0].float().sum()  # zero that still leads back to the features
-        if epoch >= self.start_epoch:
+        if epoch >= options.start_epoch:
             loss = memory_loss(
                 features,
                 labels,
                 self.ring.features,
                 self.ring.labels,
-                kind=kind,
-                temperature=temperature,
-                margin=margin,
+                kind=options.kind,
+                temperature=options.temperature,
+                margin=options.margin,
             )
-        if self.training and epoch >= self.start_epoch - 1:
+        if self.training and epoch >= options.start_epoch - 1:
             self.ring.add(F.normalize(features.detach().float(), dim=1), labels)
         return loss
 
 
 def memory_term(outputs: Outputs, options: MemoryOptions) -> Tensor:
     """Compare an image feature with those of earlier batches."""
-    loss = partial(
-        cast(MemoryState, outputs.states["memory"]).loss,
-        epoch=outputs.epoch,
-        kind=options.kind,
-        temperature=options.temperature,
-        margin=options.margin,
-    )
-    return outputs.sum_over(options.features, loss)
+    state = cast(MemoryState, outputs.states["memory"])
+    return outputs.sum_over(options.features, partial(state.loss, epoch=outputs.epoch))

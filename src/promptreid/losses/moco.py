@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +37,7 @@ def momentum_contrast(
     Args:
         queries: (N, D), any floating type; the loss is computed in float32 from cosines.
         keys: (N, D), which get no gradient.
-        labels: (N,) of the images; each its own where nobody has labelled them.
+        labels: (N,) labels of the images; each has one of its own where nobody has labelled them.
         queue: (M, D) keys of earlier batches; M may be 0.
         queue_labels: (M,) their labels; `EMPTY` rows do not take part.
         temperature: Divides the cosines; above zero.
@@ -47,11 +47,11 @@ def momentum_contrast(
     """
     with torch.autocast(queries.device.type, enabled=False):
         logits = cosines(queries, torch.cat([keys.float(), queue]).detach()) / temperature
-        own = torch.arange(len(labels), device=labels.device)
+        partners = torch.arange(len(labels), device=labels.device)
         others = torch.cat([labels, queue_labels])
         left_out = (labels[:, None] == others[None, :]) | (others == EMPTY)[None, :]
-        left_out[own, own] = False
-        return F.cross_entropy(logits.masked_fill(left_out, float("-inf")), own)
+        left_out[partners, partners] = False
+        return F.cross_entropy(logits.masked_fill(left_out, float("-inf")), partners)
 
 
 class MoCoState(LossState):
@@ -61,49 +61,26 @@ class MoCoState(LossState):
     batch while that of the model does; keys are not shuffled between devices, as there is one.
 
     Attributes:
+        options: Which feature is contrasted, and the momentum of the copy.
         encoder: The copy, without text tower and prompts.
         queue: Keys of earlier batches, at length 1.
     """
 
-    def __init__(
-        self, model: ReIDModel, name: str, *, width: int, size: int, momentum: float
-    ) -> None:
-        """Copy a model.
-
-        Args:
-            model: In the modes and on the device it trains in.
-            name: The feature that is contrasted.
-            width: Its size.
-            size: Keys kept in the queue; 0 for none.
-            momentum: Share of itself that the copy keeps at each step, from 0 and below 1.
-        """
-        super().__init__()
-        self.name, self.momentum = name, momentum
-        self.encoder = _image_side(model)
-        self.queue = Ring(size, width)
-
-    @classmethod
-    def build(cls, options: MoCoOptions, setting: StateSetting) -> Self:
+    def __init__(self, options: MoCoOptions, setting: StateSetting) -> None:
         """Copy the model as it begins the stage."""
+        super().__init__(options, setting)
+        self.options = options
+        self.encoder = _copy_image_side(setting.model)
         (name,) = options.features
-        return cls(
-            setting.model,
-            name,
-            width=setting.widths[name],
-            size=options.size,
-            momentum=options.momentum,
-        )
+        self.queue = Ring(options.size, setting.widths[name])
 
-    def loss(
-        self, queries: Tensor, images: Tensor, labels: Tensor, *, temperature: float
-    ) -> Tensor:
+    def loss(self, queries: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """Contrast each view with the keys of the other, then put the keys into the queue.
 
         Args:
             queries: (2N, D) features of the model: view one of all images, then view two.
             images: (2N, 3, H, W) the views.
-            labels: (2N,) of the images, repeated.
-            temperature: See `momentum_contrast`.
+            labels: (2N,) labels of the images, repeated.
 
         Returns:
             The mean of both directions.
@@ -118,7 +95,7 @@ class MoCoState(LossState):
                 labels[view],
                 self.queue.features,
                 self.queue.labels,
-                temperature=temperature,
+                temperature=self.options.temperature,
             )
             for view, other in ((first, second), (second, first))
         ]
@@ -129,15 +106,17 @@ class MoCoState(LossState):
     @torch.no_grad()
     def _keys(self, images: Tensor) -> Tensor:
         derived = self.encoder.derived(self.encoder.features(images))
-        return F.normalize(derived[self.name].float(), dim=1)
+        return F.normalize(derived[self.options.features[0]].float(), dim=1)
 
     @torch.no_grad()
     def after_step(self, model: ReIDModel) -> None:
         """Move the copy towards the model: `k <- momentum k + (1 - momentum) q`."""
         sources = dict(model.named_parameters())
-        own = dict(self.encoder.named_parameters())
+        copies = dict(self.encoder.named_parameters())
         torch._foreach_lerp_(
-            list(own.values()), [sources[name].detach() for name in own], 1 - self.momentum
+            list(copies.values()),
+            [sources[name].detach() for name in copies],
+            1 - self.options.momentum,
         )
         modules = dict(model.named_modules())
         for name, module in self.encoder.named_modules():
@@ -145,7 +124,7 @@ class MoCoState(LossState):
                 module.training = modules[name].training
 
 
-def _image_side(model: ReIDModel) -> ReIDModel:
+def _copy_image_side(model: ReIDModel) -> ReIDModel:
     """Copy all of a model but its text tower and prompts; nothing in the copy learns."""
     # What is found in this table is taken from it instead of being copied.
     instead: dict[int, object] = {id(model.backbone.text): nn.Identity()}
@@ -167,4 +146,4 @@ def moco_term(outputs: Outputs, options: MoCoOptions) -> Tensor:
         if not len(rows[0]):
             return rows[0].float().sum()
     queries, images, labels = rows
-    return state.loss(queries, images, labels, temperature=options.temperature)
+    return state.loss(queries, images, labels)

@@ -15,29 +15,21 @@ import torch
 from torch import Tensor, nn
 
 from promptreid.config.losses import LossTerms
-from promptreid.losses.batch_centers import compactness_term
-from promptreid.losses.centers import CenterState, center_term
-from promptreid.losses.circle import circle_term
-from promptreid.losses.classification import (
-    classifier_scores,
-    id_term,
-    image_to_text_term,
-    text_scores,
-)
-from promptreid.losses.contrastive import (
-    clip_term,
-    images_to_texts_term,
-    supcon_term,
-    texts_to_images_term,
+from promptreid.losses import (
+    batch_centers,
+    centers,
+    circle,
+    classification,
+    contrastive,
+    margins,
+    memory,
+    moco,
+    pair_loss,
+    prompt_penalties,
+    triplet,
 )
 from promptreid.losses.loss_inputs import Outputs
 from promptreid.losses.loss_state import LossState, StateSetting
-from promptreid.losses.margins import arcface_term, circle_id_term, cosface_term
-from promptreid.losses.memory import MemoryState, memory_term
-from promptreid.losses.moco import MoCoState, moco_term
-from promptreid.losses.pair_loss import pair_term
-from promptreid.losses.prompt_penalties import prompt_orthogonal_term, prompt_size_term
-from promptreid.losses.triplet import triplet_term
 
 
 @dataclass(frozen=True)
@@ -58,24 +50,26 @@ class LossTerm:
 
 TERMS: Mapping[str, LossTerm] = MappingProxyType(
     {
-        "supcon_i2t": LossTerm(images_to_texts_term),
-        "supcon_t2i": LossTerm(texts_to_images_term),
-        "clip": LossTerm(clip_term),
-        "i2t": LossTerm(image_to_text_term, class_scores=text_scores),
-        "id": LossTerm(id_term, class_scores=classifier_scores),
-        "arcface": LossTerm(arcface_term, class_scores=classifier_scores),
-        "cosface": LossTerm(cosface_term, class_scores=classifier_scores),
-        "circle_id": LossTerm(circle_id_term, class_scores=classifier_scores),
-        "triplet": LossTerm(triplet_term),
-        "circle": LossTerm(circle_term),
-        "supcon": LossTerm(supcon_term),
-        "pair": LossTerm(pair_term),
-        "center": LossTerm(center_term, state=CenterState),
-        "compact": LossTerm(compactness_term),
-        "memory": LossTerm(memory_term, state=MemoryState),
-        "moco": LossTerm(moco_term, state=MoCoState),
-        "prompt_orthogonal": LossTerm(prompt_orthogonal_term),
-        "prompt_l2": LossTerm(prompt_size_term),
+        "supcon_i2t": LossTerm(contrastive.images_to_texts_term),
+        "supcon_t2i": LossTerm(contrastive.texts_to_images_term),
+        "clip": LossTerm(contrastive.clip_term),
+        "i2t": LossTerm(classification.image_to_text_term, class_scores=classification.text_scores),
+        "id": LossTerm(classification.id_term, class_scores=classification.classifier_scores),
+        "arcface": LossTerm(margins.arcface_term, class_scores=classification.classifier_scores),
+        "cosface": LossTerm(margins.cosface_term, class_scores=classification.classifier_scores),
+        "circle_id": LossTerm(
+            margins.circle_id_term, class_scores=classification.classifier_scores
+        ),
+        "triplet": LossTerm(triplet.triplet_term),
+        "circle": LossTerm(circle.circle_term),
+        "supcon": LossTerm(contrastive.supcon_term),
+        "pair": LossTerm(pair_loss.pair_term),
+        "center": LossTerm(centers.center_term, state=centers.CenterState),
+        "compact": LossTerm(batch_centers.compactness_term),
+        "memory": LossTerm(memory.memory_term, state=memory.MemoryState),
+        "moco": LossTerm(moco.moco_term, state=moco.MoCoState),
+        "prompt_orthogonal": LossTerm(prompt_penalties.prompt_orthogonal_term),
+        "prompt_l2": LossTerm(prompt_penalties.prompt_size_term),
     }
 )
 """Each term that `promptreid.config.losses.LossTerms` names, in the order in which they are asked
@@ -125,5 +119,5 @@ def build_states(terms: LossTerms, setting: StateSetting) -> nn.ModuleDict:
     for name, options in terms.active().items():
         state = TERMS[name].state
         if state is not None:
-            states[name] = state.build(options, setting)
+            states[name] = state(options, setting)
     return nn.ModuleDict(states).to(next(setting.model.parameters()).device)

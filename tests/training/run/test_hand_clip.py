@@ -8,10 +8,10 @@ import torch
 
 from promptreid.config.recipes import load_recipe
 from promptreid.data.load_data import load_data
+from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.loss_state import StateSetting
 from promptreid.losses.terms import build_states, total_loss
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
-from promptreid.training.batches.stage_batches import BatchFeatures
 from promptreid.training.run.build_model import build_model
 from promptreid.training.run.training_data import training_data
 from promptreid.training.stage.step_outputs import StepOutputs
@@ -88,8 +88,8 @@ def test_contrast_of_images_and_texts_is_that_of_the_loops(crops: Path, frozen: 
         features=features,
         images=images,
     )
-    outputs = StepOutputs.of(
-        batch,
+    outputs = StepOutputs(
+        batch=batch,
         prompt=model.prompt,
         head=model.head,
         bank=model.prompt.bank() if frozen else None,

@@ -46,13 +46,9 @@ class Seen(LossState):
 
     images: Tensor
 
-    def __init__(self, start: int):
-        super().__init__()
-        self.register_buffer("images", torch.tensor(start))
-
-    @classmethod
-    def build(cls, options: AngleOptions, setting: StateSetting) -> "Seen":
-        return cls(100 * setting.classes)
+    def __init__(self, options: AngleOptions, setting: StateSetting):
+        super().__init__(options, setting)
+        self.register_buffer("images", torch.tensor(100 * setting.classes))
 
 
 def angle_term(outputs: Outputs, options: AngleOptions) -> Tensor:

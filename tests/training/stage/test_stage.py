@@ -6,13 +6,14 @@ import torch
 from promptreid.config.stage import StageConfig
 from promptreid.data.batches.samplers import DomainUniform, Uniform
 from promptreid.losses.contrastive import supcon_cross_modal
+from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.terms import total_loss
 from promptreid.models.heads.head import Head
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.progress import Silent
-from promptreid.training.batches.stage_batches import BatchFeatures, CachedFeatures
+from promptreid.training.batches.stage_batches import CachedFeatures
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.schedule import learning_rate
@@ -87,7 +88,7 @@ def runner(model, cached, config, events=None, **changes):
 
 def outputs_of(model, batch, **more):
     """What a step's losses read."""
-    return StepOutputs.of(batch, prompt=model.prompt, head=model.head, **more)
+    return StepOutputs(batch=batch, prompt=model.prompt, head=model.head, **more)
 
 
 def gradients(model, cached, config):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from promptreid.config.stage import StageConfig
-from promptreid.data.augment.mix import Mix
 from promptreid.data.batches.loading import TrainLoader
 from promptreid.data.batches.samplers import (
     DomainBalanced,
@@ -23,29 +22,9 @@ from promptreid.data.batches.samplers import (
     Uniform,
 )
 from promptreid.inference.device import forward_precision
+from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.models.reid import ReIDModel
 from promptreid.training.run.training_data import TrainingData
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchFeatures:
-    """One batch and its image features.
-
-    Attributes:
-        labels: (B,) class indices.
-        projected: (B, d) image features in the space shared with text.
-        features: All image features by name, (B, D) each; None when they come from a cache.
-        variants: (B,) which of the data's sentence variants each image goes with.
-        images: (B, 3, H, W) what the features were computed from; None when they come from a cache.
-        mix: How images were mixed with others of the batch; None when none was.
-    """
-
-    labels: Tensor
-    projected: Tensor
-    variants: Tensor
-    features: Mapping[str, Tensor] | None = None
-    images: Tensor | None = None
-    mix: Mix | None = None
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from promptreid.config.stage import StageConfig
 from promptreid.data.batches.samplers import derive_seed
 from promptreid.errors import RunError
 from promptreid.inference.device import forward_precision
+from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.loss_state import LossState
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
-from promptreid.training.batches.stage_batches import BatchFeatures, BatchSource
+from promptreid.training.batches.stage_batches import BatchSource
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.optimizer import build_optimizer, set_learning_rate
 from promptreid.training.stage.schedule import learning_rate
@@ -162,8 +163,8 @@ class StageRunner:
         # Anything that draws from the global generator (dropout) repeats after a resume.
         torch.manual_seed(derive_seed(self.seed, 2, epoch, number))
         batch = next_batch()
-        outputs = StepOutputs.of(
-            batch,
+        outputs = StepOutputs(
+            batch=batch,
             prompt=self._prompt,
             head=self.model.head,
             bank=self._bank,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from promptreid.losses.loss_inputs import Outputs
 from promptreid.models.heads.head import Head
-from promptreid.training.batches.stage_batches import BatchFeatures
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,38 +18,16 @@ class StepOutputs(Outputs):
     """One forward pass over a batch; texts and scores are computed once, when first asked for.
 
     Attributes:
-        batch: The batch and its image features.
         head: The head with the classifiers; None where the model has none.
         bank: (V, C, d) text features of all identities in all sentence variants, when they are not
             computed anew at every step, else None.
         text_learns: Whether prompts or the text tower learn, so that texts carry gradients.
     """
 
-    batch: BatchFeatures
     head: Head | None = None
     bank: Tensor | None = None
     text_learns: bool = True
     _scores: dict[str, list[Tensor]] = field(default_factory=dict, init=False, repr=False)
-
-    @classmethod
-    def of(cls, batch: BatchFeatures, **more: Any) -> StepOutputs:
-        """Take labels and mixing from the batch; `more` are the other attributes."""
-        return cls(batch=batch, labels=batch.labels, mix=batch.mix, **more)
-
-    @property
-    def projected(self) -> Tensor:
-        """Image features in the space shared with text, (B, d)."""
-        return self.batch.projected
-
-    @property
-    def features(self) -> Mapping[str, Tensor] | None:
-        """All image features by name, (B, D) each; None when they come from a cache."""
-        return self.batch.features
-
-    @property
-    def images(self) -> Tensor | None:
-        """What features were computed from, (B, 3, H, W); None when they come from a cache."""
-        return self.batch.images
 
     @cached_property
     def _after_neck(self) -> dict[str, Tensor]:
@@ -114,35 +90,14 @@ class DomainOutputs(Outputs):
     rows: Tensor
     classes: slice
 
-    @classmethod
-    def select(cls, whole: Outputs, rows: Tensor, classes: slice) -> DomainOutputs:
-        """Take the rows of one domain out of a pass; its labels count from 0."""
-        return cls(
-            labels=whole.labels[rows] - classes.start,
-            prompt=whole.prompt,
-            states=whole.states,
-            epoch=whole.epoch,
-            views=whole.views,
-            whole=whole,
-            rows=rows,
-            classes=classes,
-        )
-
-    @property
-    def projected(self) -> Tensor:
-        """Image features in the space shared with text, (b, d)."""
-        return self.whole.projected[self.rows]
+    def select(self, values: Tensor) -> Tensor:
+        """Return the rows of the domain."""
+        return values[self.rows]
 
     @cached_property
-    def features(self) -> Mapping[str, Tensor] | None:
-        """All image features by name, (b, D) each; None when they come from a cache."""
-        features = self.whole.features
-        return None if features is None else {n: v[self.rows] for n, v in features.items()}
-
-    @property
-    def images(self) -> Tensor | None:
-        """What features were computed from, (b, 3, H, W); None when they come from a cache."""
-        return None if self.whole.images is None else self.whole.images[self.rows]
+    def labels(self) -> Tensor:
+        """Class indices among those of the domain, (b,)."""
+        return super().labels - self.classes.start
 
     @property
     def text(self) -> Tensor:
@@ -189,7 +144,19 @@ class Domains:
         for number in range(len(self.names)):
             rows = (domains == number).nonzero()[:, 0]
             if len(rows):
-                yield number, DomainOutputs.select(outputs, rows, self._classes[number])
+                yield (
+                    number,
+                    DomainOutputs(
+                        batch=outputs.batch,
+                        prompt=outputs.prompt,
+                        states=outputs.states,
+                        epoch=outputs.epoch,
+                        views=outputs.views,
+                        whole=outputs,
+                        rows=rows,
+                        classes=self._classes[number],
+                    ),
+                )
 
     @cached_property
     def _classes(self) -> list[slice]:
