@@ -42,9 +42,10 @@ from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.protocol import Repeat
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
+from promptreid.evaluation.test_set import TestSet
+from promptreid.inference.assess import assess
 from promptreid.inference.embed import embed_manifest, sentence_rows
-from promptreid.inference.score_data import score_data
-from promptreid.inference.score_data import tested_rows as rows_of_protocol
+from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint import load_model
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import Backbone, build_backbone
@@ -605,7 +606,7 @@ def test_identities_of_test_images_do_not_reach_their_embeddings(
     name: str, data: DataSet, tmp_path: Path
 ) -> None:
     trainer = watch(name, data, tmp_path)
-    rows = rows_of_protocol(data)
+    rows = TestSet.of(data).manifest
     both = [
         embed_manifest(trainer.model, manifest, trainer.preprocess, metadata={}, device=CPU)
         for manifest in (rows, shuffled(rows))
@@ -648,7 +649,7 @@ def test_images_are_encoded_once_whatever_the_repeats_and_the_dice(run: Run, dat
     repeats = tuple(
         Repeat(query=repeat.query, gallery=np.delete(repeat.gallery, place)) for place in range(3)
     )
-    several = replace(data, protocol=replace(protocol, repeats=repeats))
+    test_set = TestSet.of(replace(data, protocol=replace(protocol, repeats=repeats)))
     counts: list[int] = []
     handle = register_module_forward_pre_hook(
         lambda module, images: (
@@ -660,11 +661,10 @@ def test_images_are_encoded_once_whatever_the_repeats_and_the_dice(run: Run, dat
         for seed in (1, 2):
             torch.manual_seed(seed)
             state = torch.get_rng_state()
-            scores, embeddings = score_data(
-                model, several, preprocess, metadata=metadata, device=CPU
-            )
+            assessment = assess(Embedder(model, preprocess, metadata, device=CPU), test_set)
+            scores = assessment.scores
             assert torch.equal(torch.get_rng_state(), state)
-            found.append((scores, embeddings.vectors))
+            found.append((scores, assessment.embeddings.vectors))
     finally:
         handle.remove()
     assert sum(counts) == 2 * 16

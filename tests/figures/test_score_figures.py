@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from promptreid.data.load_data import load_data
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
+from promptreid.evaluation.test_set import TestSet
 from promptreid.evaluation.verification.pair_ranks import Histogram
 from promptreid.evaluation.verification.verification import verify, verify_protocol
 from promptreid.figures.cmc import cmc_alt, cmc_figure
@@ -26,36 +27,35 @@ from promptreid.figures.verification_figures import (
     roc_figure,
     verification_alt,
 )
-from promptreid.inference.trial import Trial
 from promptreid.text.number_words import similarity
 
 
 @pytest.fixture(scope="module")
-def trial(crops):
-    return Trial.of(load_data(f"folder:{crops}"))
+def tested(crops):
+    return TestSet.of(load_data(f"folder:{crops}"))
 
 
-def embedded(trial, noise):
+def embedded(tested, noise):
     """Embeddings around a direction for each identity."""
     rng = np.random.default_rng(3)
-    names = sorted(set(trial.manifest.identities))
+    names = sorted(set(tested.manifest.identities))
     centres = dict(zip(names, rng.normal(size=(len(names), 8)), strict=True))
-    rows = [centres[name] + noise * rng.normal(size=8) for name in trial.manifest.identities]
-    return Embeddings.from_vectors(torch.tensor(np.array(rows)), trial.manifest.identities)
+    rows = [centres[name] + noise * rng.normal(size=8) for name in tested.manifest.identities]
+    return Embeddings.from_vectors(torch.tensor(np.array(rows)), tested.manifest.identities)
 
 
 @pytest.fixture(scope="module")
-def scores(trial):
+def scores(tested):
     return {
-        name: evaluate_protocol(embedded(trial, noise), trial.protocol)
+        name: evaluate_protocol(embedded(tested, noise), tested.protocol)
         for name, noise in (("good", 0.5), ("bad", 2.0))
     }
 
 
 @pytest.fixture(scope="module")
-def verified(trial):
+def verified(tested):
     return {
-        name: verify_protocol(embedded(trial, noise), trial.protocol, fars=(0.1, 0.02, 1e-6))
+        name: verify_protocol(embedded(tested, noise), tested.protocol, fars=(0.1, 0.02, 1e-6))
         for name, noise in (("good", 0.5), ("bad", 2.0))
     }
 

@@ -16,12 +16,12 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.load_data import load_data
 from promptreid.errors import ConfigError, EvaluationError
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.test_set import TestSet
+from promptreid.inference.assess import assess
 from promptreid.inference.attributes import project_images, value_texts
 from promptreid.inference.embed import embed_manifest
-from promptreid.inference.score_data import score_data
-from promptreid.inference.score_data import tested_rows as rows_of_protocol
 from promptreid.inference.sentence_embed import embed_with_sentences, join_readings
-from promptreid.inference.trial import Trial, trial_runs
 from promptreid.progress import Silent
 from promptreid.synth.hands.hands import write_hands
 from promptreid.training.run.train import TrainRequest, train
@@ -96,7 +96,7 @@ def data(hands: str) -> DataSet:
 def test_a_score_is_that_of_the_loops(run: Path, data: DataSet) -> None:
     """Rank every query of every draw by the formula, one pair after the other."""
     embedder = promptreid.load(run, device="cpu")
-    model, manifest = embedder.model, rows_of_protocol(data)
+    model, manifest = embedder.model, TestSet.of(data).manifest
     shared = {"metadata": embedder.metadata, "device": embedder.device}
     plain = embed_manifest(model, manifest, embedder.preprocess, **shared).vectors
     pictures = project_images(
@@ -119,18 +119,17 @@ def test_a_score_is_that_of_the_loops(run: Path, data: DataSet) -> None:
         said = sum(cosine(rows[i], rows[j]) for rows in readings) / len(readings)
         return 0.7 * cosine(plain[i].tolist(), plain[j].tolist()) + 0.3 * said
 
-    scores, embeddings = score_data(model, data, embedder.preprocess, sentences=0.3, **shared)
-    names = embeddings.identities
-    _, protocol = data.protocol.compact() if data.protocol is not None else (None, None)
-    assert protocol is not None
+    test_set = TestSet.of(data)
+    assessment = assess(embedder, test_set, RetrievalSettings(sentences=0.3))
+    scores, names = assessment.scores, assessment.embeddings.identities
     found = []
-    for repeat in protocol.repeats:
+    for repeat in test_set.protocol.repeats:
         for query in repeat.query:
             ranked = sorted(repeat.gallery, key=lambda row: -similarity(int(query), int(row)))
             hit = next(n for n, row in enumerate(ranked, 1) if names[row] == names[query])
             found.append((len(ranked), 1 / hit))
     assert scores.mAP == pytest.approx(sum(ap for _, ap in found) / len(found), abs=1e-6)
-    alone, _ = score_data(model, data, embedder.preprocess, **shared)
+    alone = assess(embedder, test_set, RetrievalSettings()).scores
     assert alone.sentences is None
     assert alone.mAP != scores.mAP, "sentences move this score"
 
@@ -163,9 +162,8 @@ def test_the_command_takes_another_share_and_says_so(run: Path, tmp_path: Path) 
 
 
 def test_a_report_scores_the_same(run: Path, data: DataSet) -> None:
-    trial = Trial.of(data)
-    (found,) = trial_runs([("zero", promptreid.load(run, device="cpu"))], trial)
-    scores = found.scores(trial.protocol).to_dict()
+    found = assess(promptreid.load(run, device="cpu"), TestSet.of(data))
+    scores = found.scores.to_dict()
     kept = json.loads((run / "scores.json").read_text())
     assert (scores["mAP"], scores["sentences"]) == (kept["mAP"], kept["sentences"])
 
@@ -175,7 +173,7 @@ def test_identities_are_never_read(run: Path, data: DataSet) -> None:
     from dataclasses import replace
 
     embedder = promptreid.load(run, device="cpu")
-    manifest = rows_of_protocol(data)
+    manifest = TestSet.of(data).manifest
     values = manifest.attributes["gender"]
     swapped = {"female": "male", "male": "female"}
     mirrored = {**manifest.attributes, "gender": tuple(swapped[value] for value in values)}

@@ -11,12 +11,12 @@ from promptreid.config.recipes import load_recipe
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.load_data import load_data
 from promptreid.errors import ConfigError, EvaluationError, RunError
-from promptreid.evaluation.further import FurtherScores, further_scores
+from promptreid.evaluation.test_set import TestSet
 from promptreid.figures.selection import pick_identities
 from promptreid.inference import embedding_cache as cache_module
 from promptreid.inference import sentence_embed
+from promptreid.inference.assess import assess
 from promptreid.inference.embedder import load
-from promptreid.inference.score_data import score_data
 from promptreid.models.checkpoint import save_model
 from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
@@ -147,25 +147,12 @@ def test_a_data_set(content, table):
 
 def test_scores_are_those_of_evaluate(content, runs, table):
     for tested, path in zip(content.tests[0].runs, runs, strict=True):
-        embedder = load(path, device="cpu")
-        scores, _ = score_data(
-            embedder.model,
-            load_data(table),
-            embedder.preprocess,
-            metadata=embedder.metadata,
-            device="cpu",
-        )
-        assert tested.scores == scores
+        assessment = assess(load(path, device="cpu"), TestSet.of(table))
+        assert tested.scores == assessment.scores
 
 
 def test_a_stored_threshold_is_tried_as_evaluate_tries_it(content, runs, table):
-    data = load_data(table)
-    embedder = load(runs[0], device="cpu")
-    scores, embeddings = score_data(
-        embedder.model, data, embedder.preprocess, metadata=embedder.metadata, device="cpu"
-    )
-    asked = FurtherScores(verification=True)
-    found = further_scores(scores, embeddings, data, asked, threshold=embedder.threshold)
+    found = assess(load(runs[0], device="cpu"), TestSet.of(table)).to_dict(verification=True)
     first, second = content.tests[0].runs
     assert first.stored.to_dict() == found["verification"]["stored_threshold"]
     assert second.stored is None
@@ -261,7 +248,6 @@ def test_missing_runs_and_data_without_queries(runs, table, crops, tmp_path, mon
 
 
 def selection_of(table):
-    from promptreid.data.load_data import load_data
 
     return pick_identities(load_data(table), identities=4)
 

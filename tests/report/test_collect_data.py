@@ -11,7 +11,7 @@ from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
 from promptreid.errors import ConfigError, EvaluationError
-from promptreid.inference.trial import Trial
+from promptreid.evaluation.test_set import TestSet
 from promptreid.report.collect_data import (
     Pictures,
     breakdown_attributes,
@@ -20,7 +20,7 @@ from promptreid.report.collect_data import (
 from promptreid.report.collect_options import ReportOptions
 
 
-def trial(identities=24, queries=2, gallery=2, **columns):
+def made_up(identities=24, queries=2, gallery=2, **columns):
     """Attributes are functions of identity number and image number."""
     rows = []
     for number in range(identities):
@@ -38,11 +38,11 @@ def trial(identities=24, queries=2, gallery=2, **columns):
             )
     manifest = Manifest.of("set", Path("/nowhere"), rows)
     protocol = fixed_protocol(manifest, name="set", same_camera="keep")
-    return Trial.of(DataSet("set:/nowhere", manifest, protocol))
+    return TestSet.of(DataSet("set:/nowhere", manifest, protocol))
 
 
 def test_attributes_that_say_something_are_picked():
-    found = trial(
+    found = made_up(
         code=lambda person, image: str(1000 + person),  # whole numbers, so they would be banded
         sex=lambda person, image: "fm"[person % 2],
         gender=lambda person, image: ("female", "male")[person % 2],  # sorts as `sex` does
@@ -55,9 +55,9 @@ def test_attributes_that_say_something_are_picked():
 
 
 def test_an_attribute_that_some_lack_counts():
-    found = trial(worn=lambda person, image: ("ring", "")[person % 2])
+    found = made_up(worn=lambda person, image: ("ring", "")[person % 2])
     assert breakdown_attributes(found) == ("camera",)
-    found = trial(worn=lambda person, image: ("ring", "watch", "")[person % 3])
+    found = made_up(worn=lambda person, image: ("ring", "watch", "")[person % 3])
     assert breakdown_attributes(found) == ("worn", "camera")
 
 
@@ -65,7 +65,7 @@ def test_four_at_most():
     columns = {f"c{n}": (lambda person, image, n=n: str((person >> n) % 2)) for n in range(4)} | {
         "c9": lambda person, image: str(person % 3)
     }
-    assert breakdown_attributes(trial(**columns)) == ("c0", "c1", "c2", "c3")
+    assert breakdown_attributes(made_up(**columns)) == ("c0", "c1", "c2", "c3")
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_data_set_is_looked_through(table):
     assert found.by == ("side",)  # the camera sorts the queries as the side does
     assert found.remarks == ()
     assert len(set(found.mapped.groups)) == len(found.mapped.identities) == 5
-    manifest = found.trial.manifest
+    manifest = found.test_set.manifest
     for selection in (found.mapped, found.looked_at):
         paths = [manifest.paths[row] for row in selection.rows]
         assert tuple(paths) == selection.manifest.paths
@@ -150,13 +150,13 @@ def test_one_identity_has_no_map(crops, tmp_path):
 
 def test_pictures_are_read_once_and_no_larger_than_asked(table, monkeypatch):
     (found,) = choose_report_data([load_data(table)], ReportOptions())
-    pictures = Pictures(found.trial, pixelate=False)
+    pictures = Pictures(found.test_set, pixelate=False)
     small = pictures.of(3, 16)
     assert max(small.shape[:2]) == 16
     assert pictures.of(3, 16) is small
-    with Image.open(found.trial.manifest.path(3)) as image:
+    with Image.open(found.test_set.manifest.path(3)) as image:
         assert np.array_equal(pictures.of(3, 999), np.asarray(image.convert("RGB")))
-    hidden = Pictures(found.trial, pixelate=True).of(3, 40)
+    hidden = Pictures(found.test_set, pixelate=True).of(3, 40)
     assert len(np.unique(hidden.reshape(-1, 3), axis=0)) <= 100
 
 

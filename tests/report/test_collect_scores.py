@@ -11,14 +11,14 @@ from PIL import Image
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
+from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
-from promptreid.evaluation.retrieval_settings import RetrievalSettings
-from promptreid.evaluation.uncertainty.breakdown import break_down
+from promptreid.evaluation.test_set import TestSet
+from promptreid.evaluation.uncertainty.resampling import Bootstrap
+from promptreid.evaluation.verification.accepted_pairs import accepted_protocol
 from promptreid.evaluation.verification.verification import verify_protocol
 from promptreid.figures.selection import pick_identities, pick_images
-from promptreid.inference.trial import Trial, TrialRun
-from promptreid.report import collect_scores
 from promptreid.report.collect_data import Pictures, ReportData
 from promptreid.report.collect_map import GAP, map_section
 from promptreid.report.collect_options import ReportOptions
@@ -51,20 +51,19 @@ def tested(tmp_path_factory):
 
 
 def report_data(dataset, **choices):
-    trial = Trial.of(dataset)
-    whole = DataSet(trial.spec, trial.manifest, trial.protocol)
+    test_set = TestSet.of(dataset)
     return ReportData(
         dataset=dataset,
-        trial=trial,
+        test_set=test_set,
         by=("sex", "camera"),
-        mapped=pick_identities(whole, identities=6),
-        looked_at=pick_images(whole, images=3),
+        mapped=pick_identities(test_set, identities=6),
+        looked_at=pick_images(test_set, images=3),
         remarks=(),
     )
 
 
-def made_up(data, name, noise, settings=None):
-    manifest = data.trial.manifest
+def made_up(data, noise, seed=0):
+    manifest = data.test_set.manifest
     rng = np.random.default_rng(5)
     centres = {key: rng.normal(size=16) for key in sorted(set(manifest.identities))}
     rng = np.random.default_rng([6, int(100 * noise)])
@@ -75,62 +74,57 @@ def made_up(data, name, noise, settings=None):
         cameras=manifest.cameras,
         paths=manifest.paths,
     )
-    return TrialRun(name, found, settings or RetrievalSettings())
+    return Assessment(data.test_set, found, bootstrap=Bootstrap(seed=seed))
 
 
 def test_a_run_is_scored_as_the_single_functions_do(tested):
     data = report_data(tested)
-    run = made_up(data, "good", 0.8)
-    scored = score_run(run, data, seed=3)
-    protocol = data.trial.protocol
+    run = made_up(data, 0.8, seed=3)
+    scored, remarks = score_run("good", run, data.by)
+    protocol = data.test_set.protocol
     scores = evaluate_protocol(run.embeddings, protocol)
     verification = verify_protocol(run.embeddings, protocol)
-    assert scored.tested.scores == scores
-    assert scored.tested.verification == verification
-    assert scored.remarks == ()
-    interval = scored.tested.intervals.scores["mAP"]
+    assert scored.scores == scores
+    assert scored.verification == verification
+    assert remarks == ()
+    interval = scored.intervals.scores["mAP"]
     assert interval.value == scores.mAP
     assert interval.low < interval.value < interval.high
-    assert scored.tested.intervals.scores["EER"].value == verification.eer
-    assert [one.attribute for one in scored.tested.breakdowns] == ["sex", "camera"]
-    alone = break_down(
-        "camera", data.trial.manifest, run.embeddings, protocol, scores, verification, seed=3
-    )
-    assert scored.tested.breakdowns[1] == alone
+    assert scored.intervals.scores["EER"].value == verification.eer
+    assert [one.attribute for one in scored.breakdowns] == ["sex", "camera"]
+    alone = made_up(data, 0.8, seed=3).breakdown("camera")
+    assert scored.breakdowns[1] == alone
 
 
 def test_pairs_that_breakdowns_share_are_counted_once(tested, monkeypatch):
     data = report_data(tested)
-    real, kinds = collect_scores.accepted_protocol, []
+    real, kinds = accepted_protocol, []
 
     def counted(*args, **options):
         kinds.append(options.get("by", "identity"))
         return real(*args, **options)
 
-    monkeypatch.setattr(collect_scores, "accepted_protocol", counted)
-    monkeypatch.setattr("promptreid.evaluation.uncertainty.breakdown.accepted_protocol", counted)
-    score_run(made_up(data, "good", 0.8), data, seed=0)
+    monkeypatch.setattr("promptreid.evaluation.assessment.accepted_protocol", counted)
+    score_run("good", made_up(data, 0.8), data.by)
     assert sorted(kinds) == ["identity", "query"]
 
 
 def test_runs_are_compared_with_the_first(tested):
     data = report_data(tested)
-    scored = [
-        score_run(made_up(data, name, noise), data, seed=0)
-        for name, noise in (("middle", 1.2), ("good", 0.3), ("bad", 3.0))
-    ]
-    good, bad = pair_runs(scored, seed=0)
+    runs = {
+        name: made_up(data, noise) for name, noise in (("middle", 1.2), ("good", 0.3), ("bad", 3.0))
+    }
+    good, bad = pair_runs(runs)
     assert (good.name, good.baseline, bad.name, bad.baseline) == ("good", "middle", "bad", "middle")
     assert good.differences["mAP"].value > 0 > bad.differences["mAP"].value
-    maps = [one.tested.scores.mAP for one in scored]
+    maps = [run.scores.mAP for run in runs.values()]
     assert good.differences["mAP"].value == pytest.approx(maps[1] - maps[0])
-    assert pair_runs(scored[:1], seed=0) == ()
+    assert pair_runs({"middle": runs["middle"]}) == ()
 
 
 def test_queries_without_a_match_are_listed_with_reasons(tested):
     data = report_data(tested)
-    scores = made_up(data, "good", 0.5).scores(data.trial.protocol)
-    nobody, camera = unmatched_queries(data.trial, scores)
+    nobody, camera = unmatched_queries(made_up(data, 0.5))
     assert (nobody.reason, nobody.count) == ("identity not in the gallery", 2)
     assert nobody.examples == ("11-0.png", "11-1.png")
     assert (camera.reason, camera.count) == ("only in the query's own camera", 2)
@@ -141,13 +135,13 @@ def test_one_identity_is_ranked_and_not_verified(tested):
     keep = [row for row, name in enumerate(tested.manifest.identities) if name == "03"]
     manifest = tested.manifest.select(keep)
     protocol = fixed_protocol(manifest, name="one", same_camera="exclude")
-    trial = Trial.of(DataSet("one:x", manifest, protocol))
-    data = replace(report_data(tested), trial=trial)
-    scored = score_run(made_up(data, "good", 0.5), data, seed=0)
-    assert scored.tested.scores.mAP == 1
-    assert scored.tested.verification is None
-    assert scored.tested.breakdowns == ()
-    verified, broken = scored.remarks
+    test_set = TestSet.of(DataSet("one:x", manifest, protocol))
+    data = replace(report_data(tested), test_set=test_set)
+    scored, remarks = score_run("good", made_up(data, 0.5), data.by)
+    assert scored.scores.mAP == 1
+    assert scored.verification is None
+    assert scored.breakdowns == ()
+    verified, broken = remarks
     assert "Nothing can be verified" in verified
     assert "sex, camera" in broken
 
@@ -155,11 +149,11 @@ def test_one_identity_is_ranked_and_not_verified(tested):
 @pytest.mark.parametrize("queries", [1, 2, 3, 30])
 def test_sections_share_no_query_and_are_sorted_by_precision(tested, queries):
     data = report_data(tested)
-    runs = [made_up(data, "a", 1.5), made_up(data, "b", 2.0)]
-    scored = [score_run(run, data, seed=0).tested for run in runs]
+    runs = {"a": made_up(data, 1.5), "b": made_up(data, 2.0)}
+    scored = list(runs.values())
     options = ReportOptions(queries=queries, top=4)
-    pictures = Pictures(data.trial, pixelate=False)
-    sections = rank_sections(data.trial, runs, scored, options, pictures)
+    pictures = Pictures(data.test_set, pixelate=False)
+    sections = rank_sections(runs, options, pictures)
     mean = {
         section.which: [np.mean(list(query.precisions.values())) for query in section.queries]
         for section in sections
@@ -189,8 +183,8 @@ def test_sections_share_no_query_and_are_sorted_by_precision(tested, queries):
 
 def section(tested, runs, texts, **choices):
     data = report_data(tested)
-    made = [made_up(data, *run) for run in runs]
-    pictures = Pictures(data.trial, pixelate=False)
+    made = {name: made_up(data, noise).embeddings.vectors for name, noise in runs}
+    pictures = Pictures(data.test_set, pixelate=False)
     options = ReportOptions(**choices)
     return map_section(data.mapped, made, texts, options, pictures), data.mapped
 

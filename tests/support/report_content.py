@@ -11,30 +11,26 @@ from run_records import data_of, environment_record
 
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
+from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.embeddings.embeddings import Embeddings
-from promptreid.evaluation.ranking.scoring import evaluate_protocol
-from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.test_set import TestSet
 from promptreid.evaluation.thresholds.threshold import Threshold
-from promptreid.evaluation.thresholds.threshold_rates import threshold_rates
-from promptreid.evaluation.uncertainty.breakdown import break_down
-from promptreid.evaluation.uncertainty.intervals import Evidence, intervals, paired_difference
-from promptreid.evaluation.verification.accepted_pairs import accepted_protocol
-from promptreid.evaluation.verification.identification import identify_protocol
-from promptreid.evaluation.verification.verification import verify_protocol
+from promptreid.evaluation.uncertainty.resampling import Bootstrap
 from promptreid.figures.activation.overlay import MapRow, activation_alt, activation_figure
 from promptreid.figures.cmc import cmc_alt, cmc_figure
 from promptreid.figures.curves import curves_alt, curves_figure
 from promptreid.figures.drawn import Drawn
 from promptreid.figures.histogram import histogram_alt, histogram_figure
-from promptreid.figures.rank_lists import choose_queries, rank_lists
-from promptreid.figures.shown_queries import ShownQuery
+from promptreid.figures.rank_lists import choose_queries
+from promptreid.figures.shown_queries import gallery_rows, show_queries
 from promptreid.figures.verification_figures import det_figure, roc_figure, verification_alt
+from promptreid.report.collect_ranks import SECTIONS
+from promptreid.report.collect_scores import pair_runs, score_run
 from promptreid.report.content import (
     Content,
     EmbeddingMap,
     MapPoint,
     MapSection,
-    PairedRuns,
     RankSection,
     RunFacts,
     SettingChange,
@@ -103,51 +99,29 @@ def embedded(table: Manifest, noise: float) -> Embeddings:
     )
 
 
-def tested(name: str, noise: float, table: Manifest) -> tuple[TestedRun, Evidence, Embeddings]:
+def tested(name: str, noise: float, table: Manifest) -> tuple[TestedRun, Assessment]:
     """Score a made-up run."""
-    found, rules = embedded(table, noise), protocol(table)
-    scores = evaluate_protocol(found, rules)
-    verified = verify_protocol(found, rules)
-    evidence = Evidence(scores, verified, accepted_protocol(found, rules, verified))
-    parts = tuple(
-        break_down(attribute, table, found, rules, scores, verified, resamples=200)
-        for attribute in ("camera", "gender")
+    assessment = Assessment(
+        TestSet("made-up", table, protocol(table)),
+        embedded(table, noise),
+        threshold=None if noise == NOISES[0] else STORED,
+        bootstrap=Bootstrap(200),
     )
-    stored = None if noise == NOISES[0] else threshold_rates(found, rules, STORED)
-    identified = identify_protocol(found, rules)
-    run = TestedRun(
-        name, scores, intervals(evidence, resamples=200), verified, parts, identified, stored
-    )
-    return run, evidence, found
+    run, remarks = score_run(name, assessment, ("camera", "gender"))
+    assert not remarks
+    return run, assessment
 
 
-def rank_section(which: str, runs: list[tuple[TestedRun, Embeddings]], table: Manifest, top: int):
+def rank_section(
+    which: str, assessed: dict[str, Assessment], table: Manifest, top: int
+) -> RankSection:
     """Rank lists of three queries."""
-    repeat = protocol(table).repeats[0]
-    results = [run.scores.results[0] for run, _ in runs]
+    results = [run.scores.results[0] for run in assessed.values()]
     chosen = choose_queries(results, which, 3)
-    lists = {
-        run.name: rank_lists(
-            found.select(repeat.query), found.select(repeat.gallery), chosen,
-            exclude_camera=True, settings=RetrievalSettings(), top=top,
-        )
-        for run, found in runs
-    }  # fmt: skip
-    shown = tuple(
-        ShownQuery(
-            identity=table.identities[repeat.query[query]],
-            camera=str(table.cameras[repeat.query[query]]),
-            picture=picture(table, int(repeat.query[query])),
-            lists={name: own[number] for name, own in lists.items()},
-            precisions={
-                run.name: float(run.scores.results[0].ap_step[query]) for run, _ in runs
-            },
-        )
-        for number, query in enumerate(chosen)
-    )  # fmt: skip
-    needed = {hit.row for own in lists.values() for one in own for hit in (*one.hits, one.first)}
-    gallery = {row: picture(table, int(repeat.gallery[row])) for row in sorted(needed)}
-    cameras = {row: str(table.cameras[repeat.gallery[row]]) for row in gallery}
+    shown = show_queries(assessed, chosen, top=top, picture=lambda row: picture(table, row))
+    rows = gallery_rows(shown, next(iter(assessed.values())).test_set)
+    gallery = {number: picture(table, row) for number, row in rows.items()}
+    cameras = {number: str(table.cameras[row]) for number, row in rows.items()}
     return RankSection(which, shown, gallery, cameras, top)
 
 
@@ -157,7 +131,7 @@ def picture(table: Manifest, row: int, height: int = 96) -> np.ndarray:
     return person(900 + row if name.startswith("lost") else int(name), row, height=height)
 
 
-def map_section(runs: list[tuple[TestedRun, Embeddings]], table: Manifest) -> MapSection:
+def map_section(assessed: dict[str, Assessment], table: Manifest) -> MapSection:
     """Maps by two directions of the embeddings, and two sentences in the second."""
     rows = [row for row, name in enumerate(table.identities) if not name.startswith("lost")]
     names = sorted({table.identities[row] for row in rows})
@@ -176,12 +150,12 @@ def map_section(runs: list[tuple[TestedRun, Embeddings]], table: Manifest) -> Ma
         MapPoint("text", 3, "a photo of a tall person.", -1),
     )
     maps = []
-    for number, (run, found) in enumerate(runs):
-        plane = found.vectors[rows][:, :2].double().numpy()
+    for number, (name, run) in enumerate(assessed.items()):
+        plane = run.embeddings.vectors[rows][:, :2].double().numpy()
         own = number > 0
         maps.append(
             EmbeddingMap(
-                run.name, "PCA", plane - plane.mean(0), 0.8 - 0.3 * number,
+                name, "PCA", plane - plane.mean(0), 0.8 - 0.3 * number,
                 np.array([[0.6, -0.6], [-0.5, 0.7]]) if own else np.zeros((0, 2)),
                 texts if own else (),
             )
@@ -265,9 +239,10 @@ def report_content(names: tuple[str, ...] = ("zero-shot", HOSTILE), top: int = 8
     """Two runs on one data set, with every part that a report may have."""
     table = manifest()
     parts = [tested(name, noise, table) for name, noise in zip(names, NOISES, strict=False)]
-    runs = [(run, found) for run, _, found in parts]
-    scores = {run.name: run.scores for run, _ in runs}
-    verified = {run.name: run.verification for run, _ in runs}
+    runs = tuple(run for run, _ in parts)
+    assessed = {run.name: assessment for run, assessment in parts}
+    scores = {run.name: run.scores for run in runs}
+    verified = {run.name: run.verification for run in runs}
     figures = {
         "cmc": Drawn(cmc_figure(scores), cmc_alt(scores, "people")),
         "roc": Drawn(roc_figure(verified), verification_alt(verified, "people", "ROC curves")),
@@ -275,10 +250,6 @@ def report_content(names: tuple[str, ...] = ("zero-shot", HOSTILE), top: int = 8
         "histogram": Drawn(histogram_figure(verified), histogram_alt(verified, "people")),
         "activation": activation([person(n, 0, height=160) for n in range(5)], names),
     }
-    pairs = tuple(
-        PairedRuns(run.name, names[0], paired_difference(evidence, parts[0][1], resamples=200))
-        for run, evidence, _ in parts[1:]
-    )
     test = Test(
         spec="market1501:/data/people",
         name="people",
@@ -299,11 +270,11 @@ def report_content(names: tuple[str, ...] = ("zero-shot", HOSTILE), top: int = 8
                 tuple(path for path in table.paths if path.startswith("lost")),
             ),
         ),
-        runs=tuple(run for run, _ in runs),
-        pairs=pairs,
+        runs=runs,
+        pairs=pair_runs(assessed),
         figures=figures,
-        ranks=tuple(rank_section(which, runs, table, top) for which in ("worst", "median", "best")),
-        map=map_section(runs, table),
+        ranks=tuple(rank_section(which, assessed, table, top) for which in SECTIONS),
+        map=map_section(assessed, table),
         remarks=(f"{names[0]} has no sentences, so its map shows images alone.",),
     )
     curves = {name: training(number) for number, name in enumerate(names)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from promptreid.data.dataset import DataSet
+    from promptreid.evaluation.test_set import TestSet
     from promptreid.inference.attributes import AttributeScores
     from promptreid.inference.embedder import Embedder
     from promptreid.progress import Lines
@@ -33,18 +33,17 @@ def recipe_templates(model: Path, metadata: Mapping[str, Any]) -> Templates:
 
 def read_attributes(
     embedder: Embedder,
-    dataset: DataSet,
+    test_set: TestSet,
     templates: Templates,
     batch_size: int,
     progress: Lines,
 ) -> dict[str, AttributeScores]:
-    """Classify the test images of a data set by each attribute."""
+    """Classify the images of a test set by each attribute."""
     from promptreid.inference.attributes import classify_attributes
-    from promptreid.inference.score_data import tested_rows
 
     return classify_attributes(
         embedder.model,
-        tested_rows(dataset),
+        test_set.manifest,
         embedder.preprocess,
         templates,
         metadata=embedder.metadata,

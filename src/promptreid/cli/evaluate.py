@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,11 @@ from promptreid.text.lists import listed
 from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
-    from promptreid.config.scoring import EvaluationConfig
     from promptreid.data.dataset import DataSet
     from promptreid.data.images.image_store import ImageStore
-    from promptreid.evaluation.embeddings.embeddings import Embeddings
-    from promptreid.evaluation.further import FurtherScores
-    from promptreid.evaluation.ranking.scores import Scores
+    from promptreid.evaluation.assessment import Assessment
     from promptreid.evaluation.retrieval_settings import RetrievalSettings
+    from promptreid.evaluation.test_set import TestSet
     from promptreid.inference.embedder import Embedder
     from promptreid.progress import Lines
 
@@ -194,9 +192,10 @@ def evaluate(
     progress = reporter()
     with started(f"reading {listed([str(model) for model in models])}"):
         from promptreid.data.images.readable import load_readable
-        from promptreid.evaluation.further import FurtherScores
         from promptreid.evaluation.retrieval_settings import RetrievalSettings
         from promptreid.evaluation.tables.verification_tables import render_further
+        from promptreid.evaluation.test_set import TestSet
+        from promptreid.inference.assess import recipe_evaluation
         from promptreid.inference.embedder import load
         from promptreid.inference.text_controls.word_control import WordControl
         from promptreid.inference.text_controls.word_tables import render_words
@@ -215,7 +214,7 @@ def evaluate(
             "--words scores sentences with and without words by itself; leave out --prompt."
         )
     pairing = Pairing(verification=verification) if paired else None
-    further = FurtherScores(verification, intervals, tuple(dict.fromkeys(by)))
+    asked = {"verification": verification, "intervals": intervals, "by": tuple(dict.fromkeys(by))}
     datasets: dict[str, DataSet] = {}
     kinds: tuple[str | None, ...] = tuple(dict.fromkeys(prompts)) or (None,)
     rows, table = [], []
@@ -228,12 +227,14 @@ def evaluate(
             _check_read_words(embedder, model)
         rows += [matrix_row(model, embedder.metadata, kind) for kind in kinds]
         settings = RetrievalSettings.of(
-            _recipe_defaults(embedder.metadata),
+            recipe_evaluation(embedder),
             flip=flip,
             query_expansion=query_expansion,
             expansion_power=expansion_power,
             rerank=rerank,
             sentences=sentences,
+            same_camera=same_camera,
+            multi_query=multi_query,
         )
         if expansion_power is not None and settings.expansion is None:
             raise click.UsageError(
@@ -246,20 +247,28 @@ def evaluate(
                 loaded = load_readable(spec, policy=unreadable, progress=progress)
                 datasets[spec] = testable(models, loaded, say=progress.message)
             dataset = datasets[spec]
-            rules = {"same_camera": same_camera, "multi_query": multi_query}
-            keep = None if pairing is None else partial(pairing.keep, model, dataset)
-            score = partial(_score_words, settings) if words else partial(_score, settings, kinds)
-            found = score(embedder, dataset, further, rules, batch_size, progress, keep)
-            for kind, result in zip(kinds, found, strict=True):
+            test_set, shared = TestSet.of(dataset), (batch_size, progress)
+            if words:
+                assessed = _assess_words(embedder, test_set, settings, *shared)
+            else:
+                assessed = _assess_prompts(embedder, test_set, settings, kinds, *shared)
+            found = []
+            for kind, (assessment, more) in zip(kinds, assessed, strict=True):
+                if pairing is not None:
+                    pairing.keep(named(model, kind), assessment)
+                with progress.doing(f"measuring how sure the scores of {spec} are"):
+                    result = assessment.to_dict(**asked)
+                result |= {"precision": embedder.precision, **more}
+                found.append(result)
                 tell(result, named(model, kind), alone=len(models) == len(kinds) == 1)
-                if further.wanted:
-                    click.echo(f"\n{wrapped(render_further(result))}")
+                if further := render_further(result):
+                    click.echo(f"\n{wrapped(further)}")
                 if words:
                     click.echo(f"\n{render_words(WordControl.from_dict(result['word_control']))}")
             tell_speeds(found)
             read = {}
             if templates:
-                read = read_attributes(embedder, dataset, templates, batch_size, progress)
+                read = read_attributes(embedder, test_set, templates, batch_size, progress)
                 click.echo(attribute_text(read))
             for own, result in zip(results, found, strict=True):
                 if read:
@@ -273,13 +282,6 @@ def evaluate(
         for record in content["paired"]:
             click.echo(f"\n{paired_text(record)}")
     json_out.give(content)
-
-
-def _recipe_defaults(metadata: Mapping[str, Any]) -> EvaluationConfig:
-    """Return what the recipe of the weights asks for; published weights come without one."""
-    from promptreid.config.scoring import EvaluationConfig
-
-    return EvaluationConfig.model_validate(metadata.get("recipe", {}).get("evaluation", {}))
 
 
 def _check_sentences(embedder: Embedder, model: Path, progress: Lines) -> None:
@@ -312,111 +314,54 @@ def _check_read_words(embedder: Embedder, model: Path) -> None:
         ) from None
 
 
-def _score(
-    settings: RetrievalSettings,
-    kinds: Sequence[str | None],
+def _assess_prompts(
     embedder: Embedder,
-    dataset: DataSet,
-    further: FurtherScores,
-    rules: Mapping[str, str | None],
+    test_set: TestSet,
+    settings: RetrievalSettings,
+    prompts: Sequence[str | None],
     batch_size: int,
     progress: Lines,
-    keep: Callable[[str | None, Scores, Embeddings], None] | None = None,
-) -> list[dict[str, Any]]:
-    """Score each kind of sentence on images that are decoded once where memory allows."""
+) -> Iterator[tuple[Assessment, dict[str, Any]]]:
+    """Assess each kind of sentence, on images that are decoded once where memory allows."""
+    from promptreid.inference.assess import assess
     from promptreid.inference.embed import open_images
-    from promptreid.inference.score_data import score_data, tested_rows
 
     store, speeds = None, {}
-    named_kinds = [kind for kind in kinds if kind is not None]
-    if named_kinds:
-        store = open_images(tested_rows(dataset), embedder.preprocess)
-        speeds = _speeds(embedder, dataset, store, named_kinds, settings.flip, batch_size)
-    results = []
-    for kind in kinds:
-        scores, embeddings = score_data(
-            embedder.model,
-            dataset,
-            embedder.preprocess,
-            metadata=embedder.metadata,
-            device=embedder.device,
-            same_camera=rules["same_camera"],
-            multi_query=rules["multi_query"],
-            flip=settings.flip,
-            expansion=settings.expansion,
-            rerank=settings.rerank,
-            sentences=settings.sentences,
-            prompt=kind,
+    named = [prompt for prompt in prompts if prompt is not None]
+    if named:
+        store = open_images(test_set.manifest, embedder.preprocess)
+        speeds = _speeds(embedder, test_set, store, named, settings.flip, batch_size)
+    for prompt in prompts:
+        assessment = assess(
+            embedder,
+            test_set,
+            replace(settings, prompt=prompt),
             store=store,
             batch_size=batch_size,
             progress=progress,
         )
-        if keep is not None:
-            keep(kind, scores, embeddings)
-        result = _result(embedder, dataset, scores, embeddings, further, kind)
-        results.append({**result, **speeds.get(kind, {})})
-    return results
+        yield assessment, speeds.get(prompt, {})
 
 
-def _score_words(
-    settings: RetrievalSettings,
+def _assess_words(
     embedder: Embedder,
-    dataset: DataSet,
-    further: FurtherScores,
-    rules: Mapping[str, str | None],
+    test_set: TestSet,
+    settings: RetrievalSettings,
     batch_size: int,
     progress: Lines,
-    keep: Callable[[str | None, Scores, Embeddings], None] | None = None,
-) -> list[dict[str, Any]]:
-    """Score with each image's own word, and set that against exchanged words and none."""
-    from promptreid.inference.text_controls.word_control import score_words
+) -> Iterator[tuple[Assessment, dict[str, Any]]]:
+    """Assess each image with its own word, and set that against exchanged words and none."""
+    from promptreid.inference.text_controls.word_control import assess_words
 
-    scores, embeddings, control = score_words(
-        embedder.model,
-        dataset,
-        embedder.preprocess,
-        metadata=embedder.metadata,
-        device=embedder.device,
-        settings=settings,
-        same_camera=rules["same_camera"],
-        multi_query=rules["multi_query"],
-        batch_size=batch_size,
-        progress=progress,
+    assessment, control = assess_words(
+        embedder, test_set, settings, batch_size=batch_size, progress=progress
     )
-    if keep is not None:
-        keep(None, scores, embeddings)
-    result = _result(embedder, dataset, scores, embeddings, further, "composed")
-    return [{**result, "word_control": control.to_dict()}]
-
-
-def _result(
-    embedder: Embedder,
-    dataset: DataSet,
-    scores: Scores,
-    embeddings: Embeddings,
-    further: FurtherScores,
-    kind: str | None,
-) -> dict[str, Any]:
-    """Give what a file of scores holds of one model on one data set."""
-    from promptreid.evaluation.further import further_scores
-
-    other = None if kind == embedder.model.sentences.retrieval else kind
-    threshold = embedder.threshold if further.verification else None
-    with reporter().doing(f"measuring how sure the scores of {dataset.spec} are"):
-        more = further_scores(
-            scores, embeddings, dataset, further, threshold=threshold, prompt=other
-        )
-    return {
-        **scores.to_dict(),
-        "precision": embedder.precision,
-        "data": dataset.spec,
-        **more,
-    }
+    yield assessment, {"word_control": control.to_dict()}
 
 
 def _speeds(
     embedder: Embedder,
-    dataset: DataSet,
+    test_set: TestSet,
     store: ImageStore,
     kinds: Sequence[str],
     flip: bool,
@@ -424,7 +369,6 @@ def _speeds(
 ) -> dict[str | None, dict[str, Any]]:
     """Measure how fast the test images are embedded by kind of sentence."""
     from promptreid.inference.embed import sentence_rows
-    from promptreid.inference.score_data import tested_rows
     from promptreid.inference.speed import measure_speed
 
     found = measure_speed(
@@ -432,7 +376,7 @@ def _speeds(
         store,
         embedder.preprocess,
         prompts=kinds,
-        variants=sentence_rows(embedder.model, tested_rows(dataset)),
+        variants=sentence_rows(embedder.model, test_set.manifest),
         device=embedder.device,
         batch_size=batch_size,
         flip=flip,

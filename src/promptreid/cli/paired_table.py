@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from promptreid.data.dataset import DataSet
-    from promptreid.evaluation.embeddings.embeddings import Embeddings
-    from promptreid.evaluation.ranking.scores import Scores
+    from promptreid.evaluation.assessment import Assessment
     from promptreid.evaluation.uncertainty.intervals import Evidence
 
 _TOLD_ONCE = ("mAP_step", "mAP_trapezoid")  # mAP is one of them
@@ -26,44 +22,22 @@ class Pairing:
         self._verification = verification
         self._kept: dict[str, dict[str, Evidence]] = {}
 
-    def keep(
-        self,
-        model: Path,
-        dataset: DataSet,
-        kind: str | None,
-        scores: Scores,
-        embeddings: Embeddings,
-    ) -> None:
-        """Keep the outcome of one model on one data set.
+    def keep(self, name: str, assessment: Assessment) -> None:
+        """Keep what differences are made of, and let the embeddings go.
 
         Args:
-            model: Where it lies.
-            dataset: What was scored.
-            kind: Of its sentences, None for its own choice.
-            scores: With the outcome of each query.
-            embeddings: Of the rows that the data set's protocol uses, in order.
+            name: Name of the model, and of the kind of its sentences.
+            assessment: The model on one data set.
         """
-        from promptreid.cli.score_table import named
         from promptreid.evaluation.uncertainty.intervals import Evidence
-        from promptreid.evaluation.verification.accepted_pairs import accepted_protocol
-        from promptreid.evaluation.verification.verification import verify_protocol
 
-        evidence = Evidence(scores)
-        if self._verification and dataset.protocol is not None:
-            _, protocol = dataset.protocol.compact()
-            verification = verify_protocol(
-                embeddings,
-                protocol,
-                same_camera=scores.same_camera,
-                multi_query=scores.multi_query,
-            )
-            accepted = accepted_protocol(embeddings, protocol, verification)
-            evidence = Evidence(scores, verification, accepted)
-        self._kept.setdefault(dataset.spec, {})[named(model, kind)] = evidence
+        evidence = assessment.evidence if self._verification else Evidence(assessment.scores)
+        self._kept.setdefault(assessment.test_set.spec, {})[name] = evidence
 
     def records(self) -> list[dict[str, Any]]:
         """Give the differences of all models to the first, JSON-ready."""
-        from promptreid.evaluation.uncertainty.intervals import LEVEL, RESAMPLES, paired_difference
+        from promptreid.evaluation.uncertainty.intervals import paired_difference
+        from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP
 
         found = []
         for spec, models in self._kept.items():
@@ -75,8 +49,8 @@ class Pairing:
                         "data": spec,
                         "model": model,
                         "baseline": baseline,
-                        "level": LEVEL,
-                        "resamples": RESAMPLES,
+                        "level": BOOTSTRAP.level,
+                        "resamples": BOOTSTRAP.resamples,
                         "identities": len(first.identities()),
                         "differences": {key: one.to_dict() for key, one in differences.items()},
                     }

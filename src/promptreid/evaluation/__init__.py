@@ -1,20 +1,23 @@
 """Evaluation: embeddings in, scores out.
 
-Imports torch, but no model and no image library: those come with `embed` and `score_data`, which
-are imported where they are used.
+Imports torch, but no model: embeddings come in, as `promptreid.inference.assess` makes them of a
+model and a test set.
 """
 
 from __future__ import annotations
 
+from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scores import QueryResult, RepeatScores, Scores
 from promptreid.evaluation.ranking.scoring import evaluate, evaluate_protocol
 from promptreid.evaluation.reranking.expansion import Expansion, expand
 from promptreid.evaluation.reranking.rerank import Rerank, rerank_blocks, rerank_distances
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.tables.retrieval_table import render_comparison, render_scores
+from promptreid.evaluation.test_set import TestSet
 from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 from promptreid.evaluation.thresholds.threshold_choice import choose_threshold
-from promptreid.evaluation.uncertainty.breakdown import Breakdown, break_down
+from promptreid.evaluation.uncertainty.breakdown import Breakdown
 from promptreid.evaluation.uncertainty.intervals import (
     Difference,
     Evidence,
@@ -23,10 +26,13 @@ from promptreid.evaluation.uncertainty.intervals import (
     intervals,
     paired_difference,
 )
+from promptreid.evaluation.uncertainty.resampling import Bootstrap
 from promptreid.evaluation.verification.identification import Identification, identify
 from promptreid.evaluation.verification.verification import Verification, verify, verify_protocol
 
 __all__ = [
+    "Assessment",
+    "Bootstrap",
     "Breakdown",
     "Difference",
     "Embeddings",
@@ -39,10 +45,11 @@ __all__ = [
     "QueryResult",
     "RepeatScores",
     "Rerank",
+    "RetrievalSettings",
     "Scores",
+    "TestSet",
     "Threshold",
     "Verification",
-    "break_down",
     "choose_threshold",
     "evaluate",
     "evaluate_protocol",

@@ -1,4 +1,4 @@
-"""What is done to embeddings before they are ranked, as a recipe or a command asks for it."""
+"""How images are embedded and ranked, as a recipe or a command asks for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RetrievalSettings:
-    """Options of `score_data`; nothing is done by default.
+    """How images are embedded and ranked: plainly, by the protocol's own rules, by default.
 
     Attributes:
         flip: Average each embedding with that of the mirrored image.
@@ -22,12 +22,20 @@ class RetrievalSettings:
         rerank: k-reciprocal re-ranking, applied to what the expansion gives.
         sentences: Share of the recipe's sentences in the similarity; see
             `promptreid.inference.sentence_embed`. 0 for images alone.
+        prompt: Kind of sentence of an image prompt, "composed" or "simplified", in place of the
+            model's own choice; None for that, and for models without.
+        same_camera: "exclude", "keep" or "auto" in place of the protocol's rule; None for that.
+        multi_query: "identity" or "identity_camera" to join the queries of one identity, or of one
+            identity and camera, into one; None for single queries.
     """
 
     flip: bool = False
     expansion: Expansion | None = None
     rerank: Rerank | None = None
     sentences: float = 0.0
+    prompt: str | None = None
+    same_camera: str | None = None
+    multi_query: str | None = None
 
     @classmethod
     def of(
@@ -39,6 +47,8 @@ class RetrievalSettings:
         expansion_power: float | None = None,
         rerank: bool | None = None,
         sentences: float | None = None,
+        same_camera: str | None = None,
+        multi_query: str | None = None,
     ) -> RetrievalSettings:
         """Take a recipe's settings, and anything that is given here in place of them.
 
@@ -49,6 +59,8 @@ class RetrievalSettings:
             expansion_power: As `evaluation.expansion_power`; None for the recipe's.
             rerank: As `evaluation.rerank`; None for the recipe's.
             sentences: As `evaluation.sentences`; None for the recipe's.
+            same_camera: In place of the protocol's rule; None for that.
+            multi_query: How queries are joined; None for single ones.
 
         Raises:
             EvaluationError: A number is out of range.
@@ -61,4 +73,6 @@ class RetrievalSettings:
             expansion=Expansion(neighbours, power) if neighbours else None,
             rerank=Rerank() if wanted else None,
             sentences=config.sentences if sentences is None else sentences,
+            same_camera=same_camera,
+            multi_query=multi_query,
         )

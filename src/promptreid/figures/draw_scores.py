@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
-from promptreid.evaluation.ranking.scoring_rules import protocol_rule
-from promptreid.evaluation.verification.verification import Verification, verify_protocol
+from promptreid.evaluation.assessment import Assessment
+from promptreid.evaluation.verification.verification import Verification
 from promptreid.figures.cmc import cmc_alt, cmc_figure
 from promptreid.figures.drawn import Drawn
 from promptreid.figures.histogram import histogram_alt, histogram_figure
 from promptreid.figures.photographs import Picture, read_picture
 from promptreid.figures.rank_lists import choose_queries
 from promptreid.figures.ranks_figure import ranks_alt, ranks_figure
-from promptreid.figures.shown_queries import first_repeat, gallery_rows, show_queries
+from promptreid.figures.shown_queries import gallery_rows, show_queries
 from promptreid.figures.style import LIGHT, Theme
 from promptreid.figures.verification_figures import det_figure, roc_figure, verification_alt
-from promptreid.inference.trial import Trial, TrialRun
 
 PAIR_FIGURES = ("roc", "det", "histogram")
 """Figures of the cosines of all pairs of query and gallery."""
@@ -24,13 +23,12 @@ _LONGEST_SIDE = 200
 
 
 def draw_cmc(
-    runs: Iterable[TrialRun], trial: Trial, *, ranks: int = 20, theme: Theme = LIGHT
+    assessed: Mapping[str, Assessment], *, ranks: int = 20, theme: Theme = LIGHT
 ) -> Drawn:
     """Draw the CMC curve of each run by the data set's protocol and the run's recipe.
 
     Args:
-        runs: Embeddings of the test images, as `promptreid.inference.trial.trial_runs` gives them.
-        trial: The test images.
+        assessed: Assessments of one test set by name of the run, at least one.
         ranks: Length of the curves, at most 50.
         theme: Light or dark.
 
@@ -38,26 +36,27 @@ def draw_cmc(
         ConfigError: Matplotlib is missing, or there are too many runs.
         EvaluationError: No query has a match.
     """
-    scores = {run.name: run.scores(trial.protocol) for run in runs}
-    name = trial.manifest.name
+    scores = {run: assessment.scores for run, assessment in assessed.items()}
+    name = _data_name(assessed)
     return Drawn(cmc_figure(scores, data=name, ranks=ranks, theme=theme), cmc_alt(scores, name))
 
 
-def draw_pairs(kind: str, runs: Iterable[TrialRun], trial: Trial, *, theme: Theme = LIGHT) -> Drawn:
+def draw_pairs(
+    kind: str, assessed: Mapping[str, Assessment], *, theme: Theme = LIGHT
+) -> Drawn:
     """Verify all pairs of query and gallery by cosine, and draw the rates or scores of each run.
 
     Args:
         kind: One of `PAIR_FIGURES`.
-        runs: Embeddings of the test images, as `promptreid.inference.trial.trial_runs` gives them.
-        trial: The test images.
+        assessed: Assessments of one test set by name of the run, at least one.
         theme: Light or dark.
 
     Raises:
         ConfigError: Matplotlib is missing, or there are too many runs.
         EvaluationError: There is no genuine or no impostor pair.
     """
-    verified = {run.name: verify_protocol(run.embeddings, trial.protocol) for run in runs}
-    return draw_verification(kind, verified, trial.manifest.name, theme=theme)
+    verified = {run: assessment.verification for run, assessment in assessed.items()}
+    return draw_verification(kind, verified, _data_name(assessed), theme=theme)
 
 
 def draw_verification(
@@ -83,8 +82,7 @@ def draw_verification(
 
 
 def draw_ranks(
-    runs: Iterable[TrialRun],
-    trial: Trial,
+    assessed: Mapping[str, Assessment],
     *,
     which: str = "worst",
     queries: int = 6,
@@ -96,8 +94,8 @@ def draw_ranks(
     """Show queries of the first repeat and the gallery images that each run puts first.
 
     Args:
-        runs: Embeddings of the test images, at least of one run. All show the same queries.
-        trial: The test images.
+        assessed: Assessments of one test set by name of the run, at least one. All show the same
+            queries.
         which: Choice of queries, see `choose_queries`.
         queries: How many.
         top: Length of the lists.
@@ -110,22 +108,27 @@ def draw_ranks(
         EvaluationError: No query has a match.
         UnreadableImage: An image cannot be decoded.
     """
-    runs, trial = tuple(runs), first_repeat(trial)
-    results = [run.scores(trial.protocol).results[0] for run in runs]
-    chosen = choose_queries(results, which, queries, ap=trial.protocol.ap, seed=seed)
+    assessed = {run: assessment.first_repeat() for run, assessment in assessed.items()}
+    first = next(iter(assessed.values()))
+    results = [assessment.scores.results[0] for assessment in assessed.values()]
+    chosen = choose_queries(results, which, queries, ap=first.scores.ap, seed=seed)
 
     def picture(row: int) -> Picture:
-        return read_picture(trial.manifest.image(row), longest=_LONGEST_SIDE, pixelate=pixelate)
+        image = first.test_set.manifest.image(row)
+        return read_picture(image, longest=_LONGEST_SIDE, pixelate=pixelate)
 
-    shown = show_queries(runs, results, trial, chosen, top=top, picture=picture)
-    gallery = {row: picture(image) for row, image in gallery_rows(shown, trial).items()}
-    note = f"{trial.manifest.name}; numbers are cosines. {_camera_note(runs, trial)}".strip()
+    shown = show_queries(assessed, chosen, top=top, picture=picture)
+    rows = gallery_rows(shown, first.test_set)
+    excluded = first.camera_rule == "exclude"
+    cameras = "Images of the query's identity and camera are left out." if excluded else ""
+    note = f"{first.test_set.name}; numbers are cosines. {cameras}".strip()
     return Drawn(
-        ranks_figure(shown, gallery, top=top, note=note, theme=theme),
-        f"{ranks_alt(shown, trial.manifest.name, which=which, top=top)} {note}".strip(),
+        ranks_figure(
+            shown, {hit: picture(row) for hit, row in rows.items()}, top=top, note=note, theme=theme
+        ),
+        f"{ranks_alt(shown, first.test_set.name, which=which, top=top)} {note}".strip(),
     )
 
 
-def _camera_note(runs: Sequence[TrialRun], trial: Trial) -> str:
-    rule, _ = protocol_rule(runs[0].embeddings, trial.protocol, None)
-    return "Images of the query's identity and camera are left out." if rule == "exclude" else ""
+def _data_name(assessed: Mapping[str, Assessment]) -> str:
+    return next(iter(assessed.values())).test_set.name

@@ -10,6 +10,7 @@ import numpy as np
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.errors import DataError
+from promptreid.evaluation.test_set import TestSet
 
 IMAGE = "image"
 
@@ -33,7 +34,7 @@ class Selection:
     rows: tuple[int, ...] = ()
 
 
-def pick_identities(dataset: DataSet, *, identities: int, seed: int = 0) -> Selection:
+def pick_identities(dataset: DataSet | TestSet, *, identities: int, seed: int = 0) -> Selection:
     """Draw identities that are searched for and have two images at least; take all of those.
 
     Queries and gallery are those of the first repeat of the protocol, without distractors. Without
@@ -64,7 +65,7 @@ def pick_identities(dataset: DataSet, *, identities: int, seed: int = 0) -> Sele
     return _select(dataset.manifest, wanted, roles, numbers)
 
 
-def pick_images(dataset: DataSet, *, images: int, seed: int = 0) -> Selection:
+def pick_images(dataset: DataSet | TestSet, *, images: int, seed: int = 0) -> Selection:
     """Draw queries, of different identities as far as there are enough.
 
     Args:
@@ -93,7 +94,7 @@ def pick_images(dataset: DataSet, *, images: int, seed: int = 0) -> Selection:
     )
 
 
-def _tested(dataset: DataSet) -> tuple[list[int], dict[int, str]]:
+def _tested(dataset: DataSet | TestSet) -> tuple[list[int], dict[int, str]]:
     """Return the rows of the first repeat in order, and the role of each; no distractors.
 
     Distractors show nobody in particular, though they share a name.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from promptreid.evaluation.ranking.scores import QueryResult
-from promptreid.evaluation.ranking.scoring_rules import protocol_rule
+from promptreid.evaluation.assessment import Assessment
+from promptreid.evaluation.test_set import TestSet
 from promptreid.figures.photographs import Picture
 from promptreid.figures.rank_lists import RankList, rank_lists
-from promptreid.inference.trial import Trial, TrialRun
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,39 +30,32 @@ class ShownQuery:
     precisions: Mapping[str, float]
 
 
-def first_repeat(trial: Trial) -> Trial:
-    """Leave out all repeats of the protocol but the first, whose lists are shown."""
-    return replace(trial, protocol=replace(trial.protocol, repeats=trial.protocol.repeats[:1]))
-
-
 def show_queries(
-    runs: Sequence[TrialRun],
-    results: Sequence[QueryResult],
-    trial: Trial,
+    assessed: Mapping[str, Assessment],
     chosen: Sequence[int],
     *,
     top: int,
     picture: Callable[[int], Picture],
 ) -> tuple[ShownQuery, ...]:
-    """Rank the gallery for some queries under every run.
+    """Rank the gallery of the first repeat for some queries under every run.
 
     Args:
-        runs: Embeddings of the test images.
-        results: Outcome of the queries under each run.
-        trial: The test images with one repeat, as `first_repeat` gives them.
+        assessed: Assessments of one test set by name of the run.
         chosen: Positions of the queries in the repeat, each of which has a match.
         top: Length of the lists.
-        picture: Reads the picture of a row of the test images.
+        picture: Reads the picture of a row of the test set.
     """
-    repeat, ap = trial.protocol.repeats[0], trial.protocol.ap
-    identities, cameras = trial.identity_names(), trial.camera_names()
-    lists = {run.name: _lists(run, trial, chosen, top) for run in runs}
+    test_set = next(iter(assessed.values())).test_set
+    query_rows = test_set.protocol.repeats[0].query
+    identities, cameras = test_set.identity_names(), test_set.camera_names()
+    lists = {run: _lists(assessment, chosen, top) for run, assessment in assessed.items()}
     precisions = {
-        run.name: getattr(result, f"ap_{ap}") for run, result in zip(runs, results, strict=True)
+        run: getattr(assessment.scores.results[0], f"ap_{assessment.scores.ap}")
+        for run, assessment in assessed.items()
     }
     shown = []
     for place, query in enumerate(chosen):
-        row = int(repeat.query[query])
+        row = int(query_rows[query])
         shown.append(
             ShownQuery(
                 identity=identities[row],
@@ -76,26 +68,25 @@ def show_queries(
     return tuple(shown)
 
 
-def gallery_rows(shown: Sequence[ShownQuery], trial: Trial) -> dict[int, int]:
-    """Map gallery rows of all hits and all first matches to rows of the test images, in order."""
+def gallery_rows(shown: Sequence[ShownQuery], test_set: TestSet) -> dict[int, int]:
+    """Map gallery rows of all hits and all first matches to rows of the test set, in order."""
     rows = {
         hit.row
         for query in shown
         for ranked in query.lists.values()
         for hit in (*ranked.hits, ranked.first)
     }
-    gallery = trial.protocol.repeats[0].gallery
+    gallery = test_set.protocol.repeats[0].gallery
     return {row: int(gallery[row]) for row in sorted(rows)}
 
 
-def _lists(run: TrialRun, trial: Trial, chosen: Sequence[int], top: int) -> tuple[RankList, ...]:
-    repeat = trial.protocol.repeats[0]
-    rule, _ = protocol_rule(run.embeddings, trial.protocol, None)
+def _lists(assessment: Assessment, chosen: Sequence[int], top: int) -> tuple[RankList, ...]:
+    repeat = assessment.test_set.protocol.repeats[0]
     return rank_lists(
-        run.embeddings.select(repeat.query),
-        run.embeddings.select(repeat.gallery),
+        assessment.embeddings.select(repeat.query),
+        assessment.embeddings.select(repeat.gallery),
         chosen,
-        exclude_camera=rule == "exclude",
-        settings=run.settings,
+        exclude_camera=assessment.camera_rule == "exclude",
+        settings=assessment.settings,
         top=top,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from promptreid import __version__
+from promptreid.data.images.image_store import ImageStore
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.side_information import camera_rows
 from promptreid.errors import EvaluationError
@@ -35,7 +36,9 @@ def cached_embeddings(
     *,
     folder: Path | None,
     flip: bool = False,
+    prompt: str | None = None,
     sentences: SentenceShare | None = None,
+    store: ImageStore | None = None,
     batch_size: int = 64,
     progress: Counter | None = None,
 ) -> Embeddings:
@@ -46,7 +49,9 @@ def cached_embeddings(
         manifest: Rows to embed.
         folder: Where embeddings are kept; None to keep none.
         flip: Average each embedding with that of the mirrored image.
+        prompt: Kind of sentence of an image prompt, as in `embed_manifest`.
         sentences: What sentences have to say in the similarity; None for images alone.
+        store: What `open_images` gave for these rows; None to read them from the disk.
         batch_size: Images per forward pass.
         progress: Where to report.
 
@@ -57,12 +62,10 @@ def cached_embeddings(
     Raises:
         UnreadableImage: An image cannot be decoded.
     """
-    path = (
-        None
-        if folder is None
-        else folder
-        / f"{embedding_key(embedder, manifest, flip=flip, sentences=sentences)}.safetensors"
-    )
+    path = None
+    if folder is not None:
+        key = embedding_key(embedder, manifest, flip=flip, prompt=prompt, sentences=sentences)
+        path = folder / f"{key}.safetensors"
     if path is not None and path.is_file():
         with contextlib.suppress(EvaluationError):
             return Embeddings.load(path)
@@ -75,6 +78,8 @@ def cached_embeddings(
         sentences=sentences,
         batch_size=batch_size,
         flip=flip,
+        prompt=prompt,
+        store=store,
         progress=progress,
     )
     if path is not None:
@@ -89,6 +94,7 @@ def embedding_key(
     manifest: Manifest,
     *,
     flip: bool = False,
+    prompt: str | None = None,
     sentences: SentenceShare | None = None,
 ) -> str:
     """Return a name that changes with anything that embeddings depend on.
@@ -105,6 +111,7 @@ def embedding_key(
         "side": embedder.metadata.get("recipe", {}).get("sie"),
         "device": embedder.device.type,
         "flip": flip,
+        "prompt": prompt,
         "sentences": None if sentences is None else [sentences.share, dict(sentences.templates)],
         "rows": manifest.fingerprint(),
         # Where a model knows cameras of several data sets, they hang on which of them this is.

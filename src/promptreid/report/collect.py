@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from promptreid import __version__
 from promptreid.data.images.readable import load_shown
 from promptreid.errors import ModelError, RunError
-from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.evaluation.assessment import Assessment
+from promptreid.evaluation.uncertainty.resampling import Bootstrap
 from promptreid.evaluation.uncertainty.training_gain import Worth
 from promptreid.figures.activation.draw_activation import activation_rows
 from promptreid.figures.activation.overlay import MapRow
 from promptreid.figures.extra import need
 from promptreid.figures.layouts.layouts import check_layout
 from promptreid.figures.style import LIGHT, check_lines
+from promptreid.inference.assess import assess
 from promptreid.inference.embedder import Embedder, load
 from promptreid.inference.text_controls.word_control import WordControl
-from promptreid.inference.trial import TrialRun, trial_runs
 from promptreid.progress import Progress, Silent
 from promptreid.report.collect_data import Pictures, ReportData, choose_report_data
 from promptreid.report.collect_figures import look_figure, score_figures
@@ -27,7 +29,7 @@ from promptreid.report.collect_map import map_section
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_ranks import rank_sections
 from promptreid.report.collect_runs import learning_curves, run_facts
-from promptreid.report.collect_scores import ScoredRun, pair_runs, score_run, unmatched_queries
+from promptreid.report.collect_scores import pair_runs, score_run, unmatched_queries
 from promptreid.report.collect_texts import Texts, map_texts
 from promptreid.report.collect_words import word_control_of, worth_of
 from promptreid.report.content import Content, Test, TestedRun
@@ -38,13 +40,23 @@ from promptreid.text.names import run_names
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """What one run made of the images of one data set; the model itself is gone by then."""
+class _Look:
+    """What one run made of the images of one data set; the model itself is gone by then.
 
-    run: TrialRun
+    Attributes:
+        name: Name of the run.
+        assessment: The run on the data set.
+        maps: Activation maps.
+        texts: Sentences on the map of embeddings; None without a map.
+        words: What exchanged words do, as the run's folder says.
+        worth: What training gained, as the run's folder says.
+        remarks: What could not be shown and why.
+    """
+
+    name: str
+    assessment: Assessment
     maps: tuple[MapRow, ...]
     texts: Texts | None
-    threshold: Threshold | None
     words: WordControl | None
     worth: Worth | None
     remarks: tuple[str, ...]
@@ -104,15 +116,20 @@ def collect(
     )
     with progress.doing("drawing learning curves"):
         curves, curve_remarks = learning_curves(labels, runs)
-    facts, seen = [], [[] for _ in datasets]
+    facts, looks = [], [[] for _ in datasets]
+    shared: dict[str, Any] = {
+        "bootstrap": Bootstrap(seed=options.seed),
+        "cache": cache,
+        "batch_size": batch_size,
+        "progress": progress,
+    }
     for label, path in zip(labels, runs, strict=True):
         with progress.doing(f"loading {path}"):
             embedder = load(path, device=device)
         facts.append(run_facts(label, path, embedder))
-        for data, found in zip(datasets, seen, strict=True):
-            said = RunFolder.of(path), data.dataset
-            words, worth = word_control_of(*said), worth_of(*said)
-            found.append(_look(label, embedder, data, words, worth, cache, batch_size, progress))
+        for data, made in zip(datasets, looks, strict=True):
+            assessment = assess(embedder, data.test_set, **shared)
+            made.append(_look(label, RunFolder.of(path), embedder, data, assessment, progress))
     return Content(
         title=title or f"Report of {listed(labels)}",
         made=datetime.now(UTC).date().isoformat(),
@@ -121,8 +138,7 @@ def collect(
         runs=tuple(facts),
         curves=curves,
         tests=tuple(
-            _test(data, found, options, progress)
-            for data, found in zip(datasets, seen, strict=True)
+            _test(data, made, options, progress) for data, made in zip(datasets, looks, strict=True)
         ),
         pixelated=options.pixelate,
         remarks=curve_remarks,
@@ -143,18 +159,13 @@ def _checked(runs: Sequence[Path], names: Sequence[str], options: ReportOptions)
 
 def _look(
     name: str,
+    run: RunFolder | None,
     embedder: Embedder,
     data: ReportData,
-    words: WordControl | None,
-    worth: Worth | None,
-    cache: Path | None,
-    batch_size: int,
+    assessment: Assessment,
     progress: Progress,
-) -> _Seen:
-    """Let a model see the test images: embeddings, activation maps, sentences."""
-    (run,) = trial_runs(
-        [(name, embedder)], data.trial, cache=cache, batch_size=batch_size, progress=progress
-    )
+) -> _Look:
+    """Let a model see the test images for activation maps and sentences."""
     maps: list[MapRow] = []
     remarks = []
     try:
@@ -162,53 +173,54 @@ def _look(
             maps = activation_rows(name, embedder, data.looked_at.manifest)
     except ModelError as error:
         remarks.append(f"There are no activation maps of {name}: {error}")
-    texts = None if data.mapped is None else map_texts(name, embedder, data.mapped)
-    return _Seen(run, tuple(maps), texts, embedder.threshold, words, worth, tuple(remarks))
+    return _Look(
+        name,
+        assessment,
+        tuple(maps),
+        texts=None if data.mapped is None else map_texts(name, embedder, data.mapped),
+        words=word_control_of(run, data.dataset),
+        worth=worth_of(run, data.dataset),
+        remarks=tuple(remarks),
+    )
 
 
 def _test(
-    data: ReportData, seen: Sequence[_Seen], options: ReportOptions, progress: Progress
+    data: ReportData, looks: Sequence[_Look], options: ReportOptions, progress: Progress
 ) -> Test:
     """Put together all that is said of one data set."""
-    trial = data.trial
-    pictures = Pictures(trial, pixelate=options.pixelate)
-    scored = []
-    for one in seen:
-        progress.message(f"scoring {one.run.name} on {trial.manifest.name}")
-        with progress.doing(f"scoring {one.run.name}"):
-            scored.append(score_run(one.run, data, seed=options.seed, threshold=one.threshold))
-    tested = tuple(
-        replace(one.tested, words=own.words, worth=own.worth)
-        for one, own in zip(scored, seen, strict=True)
-    )
-    progress.message(f"drawing figures of {trial.manifest.name}")
+    tested, remarks = [], [*data.remarks]
+    for look in looks:
+        progress.message(f"scoring {look.name} on {data.test_set.name}")
+        with progress.doing(f"scoring {look.name}"):
+            run, missing = score_run(look.name, look.assessment, data.by)
+        tested.append(replace(run, words=look.words, worth=look.worth))
+        remarks += missing
+    for look in looks:
+        remarks += look.remarks
+    progress.message(f"drawing figures of {data.test_set.name}")
     with progress.doing("drawing figures"):
-        return _drawn(data, seen, scored, tested, pictures, options)
+        return _drawn(data, looks, tuple(tested), remarks, options)
 
 
 def _drawn(
     data: ReportData,
-    seen: Sequence[_Seen],
-    scored: Sequence[ScoredRun],
+    looks: Sequence[_Look],
     tested: tuple[TestedRun, ...],
-    pictures: Pictures,
+    remarks: Sequence[str],
     options: ReportOptions,
 ) -> Test:
     """Draw the figures of one data set, and put all that is said of it together."""
-    dataset, trial, runs = data.dataset, data.trial, [one.run for one in seen]
-    figures = score_figures(tested, trial.manifest.name)
-    looked = look_figure([row for one in seen for row in one.maps], data, pictures)
+    dataset = data.dataset
+    assessed = {look.name: look.assessment for look in looks}
+    pictures = Pictures(data.test_set, pixelate=options.pixelate)
+    figures = score_figures(tested, data.test_set.name)
+    looked = look_figure([row for look in looks for row in look.maps], data, pictures)
     section, said = None, ()
     if data.mapped is not None:
-        texts = [one.texts for one in seen if one.texts is not None]
-        section, said = map_section(data.mapped, runs, texts, options, pictures)
+        texts = [look.texts for look in looks if look.texts is not None]
+        vectors = {name: run.embeddings.vectors for name, run in assessed.items()}
+        section, said = map_section(data.mapped, vectors, texts, options, pictures)
     scores = tested[0].scores
-    remarks: Iterable[str] = (
-        *data.remarks,
-        *(remark for one in scored for remark in one.remarks),
-        *(remark for one in seen for remark in one.remarks),
-        *said,
-    )
     return Test(
         spec=dataset.spec,
         name=dataset.manifest.name,
@@ -219,11 +231,11 @@ def _drawn(
         repeats=scores.repeats,
         queries=scores.per_repeat[0].queries,
         gallery=scores.per_repeat[0].gallery,
-        unmatched=unmatched_queries(trial, scores),
+        unmatched=unmatched_queries(looks[0].assessment),
         runs=tested,
-        pairs=pair_runs(scored, seed=options.seed),
+        pairs=pair_runs(assessed),
         figures=figures if looked is None else {**figures, "activation": looked},
-        ranks=rank_sections(trial, runs, tested, options, pictures),
+        ranks=rank_sections(assessed, options, pictures),
         map=section,
-        remarks=tuple(dict.fromkeys(remarks)),
+        remarks=tuple(dict.fromkeys((*remarks, *said))),
     )

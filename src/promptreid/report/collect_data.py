@@ -9,11 +9,15 @@ import numpy as np
 
 from promptreid.data.dataset import DataSet
 from promptreid.errors import DataError, EvaluationError, unknown_name
-from promptreid.evaluation.uncertainty.breakdown import PAIR
-from promptreid.evaluation.uncertainty.query_groups import COLUMNS, MOST_VALUES, column_values
+from promptreid.evaluation.test_set import TestSet
+from promptreid.evaluation.uncertainty.query_groups import (
+    COLUMNS,
+    MOST_VALUES,
+    PAIR,
+    column_values,
+)
 from promptreid.figures.photographs import Picture, read_picture
 from promptreid.figures.selection import Selection, pick_identities, pick_images
-from promptreid.inference.trial import Trial
 from promptreid.report.collect_options import ReportOptions
 
 _MOST_BREAKDOWNS = 4
@@ -26,15 +30,15 @@ class ReportData:
 
     Attributes:
         dataset: As it was read.
-        trial: Its test images.
+        test_set: Its test images.
         by: Attributes that scores are broken down by.
-        mapped: Test images on the map, rows of the trial; None where there are too few.
+        mapped: Test images on the map, rows of the test set; None where there are too few.
         looked_at: Test images under activation maps.
         remarks: What the data set cannot give and why.
     """
 
     dataset: DataSet
-    trial: Trial
+    test_set: TestSet
     by: tuple[str, ...]
     mapped: Selection | None
     looked_at: Selection
@@ -45,16 +49,16 @@ class Pictures:
     """Reads pictures of test images, each size of each once.
 
     Args:
-        trial: The test images.
+        test_set: The test images.
         pixelate: Turn all into coarse mosaics.
     """
 
-    def __init__(self, trial: Trial, *, pixelate: bool) -> None:
-        self._manifest, self._pixelate = trial.manifest, pixelate
+    def __init__(self, test_set: TestSet, *, pixelate: bool) -> None:
+        self._manifest, self._pixelate = test_set.manifest, pixelate
         self._read: dict[tuple[int, int], Picture] = {}
 
     def of(self, row: int, longest: int) -> Picture:
-        """Give the picture of a row of the trial, its longer side `longest` pixels at most."""
+        """Give the picture of a row of the test set, its longer side `longest` pixels at most."""
         found = self._read.get((row, longest))
         if found is None:
             found = read_picture(
@@ -76,35 +80,35 @@ def choose_report_data(
     Raises:
         EvaluationError: One has nothing to test on, or none has an attribute that is asked for.
     """
-    trials = [Trial.of(dataset) for dataset in datasets]
+    test_sets = [TestSet.of(dataset) for dataset in datasets]
     for name in options.by:
-        if not any(_knows(trial, name) for trial in trials):
-            known = dict.fromkeys(one for trial in trials for one in _columns(trial))
+        if not any(_knows(test_set, name) for test_set in test_sets):
+            known = dict.fromkeys(one for test_set in test_sets for one in _columns(test_set))
             raise EvaluationError(unknown_name("attribute of the test images", name, known))
     return tuple(
-        _look_through(dataset, trial, options)
-        for dataset, trial in zip(datasets, trials, strict=True)
+        _look_through(dataset, test_set, options)
+        for dataset, test_set in zip(datasets, test_sets, strict=True)
     )
 
 
-def breakdown_attributes(trial: Trial) -> tuple[str, ...]:
+def breakdown_attributes(test_set: TestSet) -> tuple[str, ...]:
     """Pick what scores are broken down by where nobody says: what is known of the queries.
 
     Attributes of the data set come first, then domain, view and camera; at most four. Each takes 2
     to 12 values among the queries, bands of numbers counting as one value. None gives every
     identity a value of its own, and none sorts the queries as an earlier one does.
     """
-    queries = np.unique(np.concatenate([repeat.query for repeat in trial.protocol.repeats]))
-    identities = trial.manifest.identity_keys()
+    queries = np.unique(np.concatenate([repeat.query for repeat in test_set.protocol.repeats]))
+    identities = test_set.manifest.identity_keys()
     people = len({identities[row] for row in queries})
     found: list[str] = []
     known: set[tuple[int, ...]] = set()
-    for name in _columns(trial):
+    for name in _columns(test_set):
         try:
-            column = column_values(trial.manifest, name)
+            column = column_values(test_set.manifest, name)
         except EvaluationError:  # nothing is known in it
             continue
-        own = trial.manifest.attributes.get(name)
+        own = test_set.manifest.attributes.get(name)
         pairs = set() if own is None else {(own[row], identities[row]) for row in queries}
         names_people = people > 1 and len({value for value, _ in pairs}) == len(pairs) == people
         values = [column[row] for row in queries]
@@ -117,43 +121,42 @@ def breakdown_attributes(trial: Trial) -> tuple[str, ...]:
     return tuple(found[:_MOST_BREAKDOWNS])
 
 
-def _look_through(dataset: DataSet, trial: Trial, options: ReportOptions) -> ReportData:
-    tested = DataSet(trial.spec, trial.manifest, trial.protocol)
+def _look_through(dataset: DataSet, test_set: TestSet, options: ReportOptions) -> ReportData:
     remarks = [
-        f"No image of {trial.manifest.name} has a value of {name!r}, so nothing is broken down by "
-        "it."
+        f"No image of {test_set.name} has a value of {name!r}, so nothing is broken down by it."
         for name in options.by
-        if not _knows(trial, name)
+        if not _knows(test_set, name)
     ]
-    by = tuple(name for name in options.by if _knows(trial, name))
+    by = tuple(name for name in options.by if _knows(test_set, name))
     mapped = None
     try:
         mapped = _thinned(
-            pick_identities(tested, identities=options.identities, seed=options.seed), options.seed
+            pick_identities(test_set, identities=options.identities, seed=options.seed),
+            options.seed,
         )
     except DataError as error:
         remarks.append(f"There is no map of embeddings: {error}")
     return ReportData(
         dataset=dataset,
-        trial=trial,
-        by=by if options.by else breakdown_attributes(trial),
+        test_set=test_set,
+        by=by if options.by else breakdown_attributes(test_set),
         mapped=mapped,
-        looked_at=pick_images(tested, images=options.images, seed=options.seed),
+        looked_at=pick_images(test_set, images=options.images, seed=options.seed),
         remarks=tuple(remarks),
     )
 
 
-def _columns(trial: Trial) -> tuple[str, ...]:
+def _columns(test_set: TestSet) -> tuple[str, ...]:
     """Name all that may be known of an image, attributes first."""
-    return (*trial.manifest.attributes, *reversed(COLUMNS))
+    return (*test_set.manifest.attributes, *reversed(COLUMNS))
 
 
-def _knows(trial: Trial, name: str) -> bool:
+def _knows(test_set: TestSet, name: str) -> bool:
     """Tell whether test images have values of an attribute, or of pairs of its values."""
-    if name.endswith(PAIR) and name not in trial.manifest.attributes:
+    if name.endswith(PAIR) and name not in test_set.manifest.attributes:
         name = name.removesuffix(PAIR)
     try:
-        column_values(trial.manifest, name)
+        column_values(test_set.manifest, name)
     except EvaluationError:
         return False
     return True

@@ -50,5 +50,5 @@ def look_figure(rows: Sequence[MapRow], data: ReportData, pictures: Pictures) ->
     selection = data.looked_at
     shown = [pictures.of(row, _LONGEST_SIDE) for row in selection.rows]
     captions = [selection.identities[group] for group in selection.groups]
-    alt = activation_alt(captions, rows, data.trial.manifest.name)
-    return Drawn(activation_figure(shown, captions, rows, data=data.trial.manifest.name), alt)
+    alt = activation_alt(captions, rows, data.test_set.name)
+    return Drawn(activation_figure(shown, captions, rows, data=data.test_set.name), alt)

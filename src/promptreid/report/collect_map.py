@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from promptreid.figures.layouts.identity_spread import class_spread
 from promptreid.figures.layouts.layouts import layout, turned_towards
 from promptreid.figures.layouts.tsne import Points
 from promptreid.figures.selection import Selection
-from promptreid.inference.trial import TrialRun
 from promptreid.report.collect_data import Pictures
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_texts import Texts
@@ -29,7 +28,7 @@ GAP = (
 
 def map_section(
     selection: Selection,
-    runs: Sequence[TrialRun],
+    vectors: Mapping[str, Tensor],
     texts: Sequence[Texts],
     options: ReportOptions,
     pictures: Pictures,
@@ -38,8 +37,8 @@ def map_section(
 
     Args:
         selection: Which images, rows of the embeddings.
-        runs: Embeddings of each run.
-        texts: Sentences of each run.
+        vectors: (N, D) embeddings of the test images by each run.
+        texts: Sentences of each run, in the same order.
         options: Method and seed.
         pictures: Of the data set.
 
@@ -51,10 +50,10 @@ def map_section(
         UnreadableImage: An image cannot be decoded.
     """
     maps: list[EmbeddingMap] = []
-    for run, own in zip(runs, texts, strict=True):
-        vectors = run.embeddings.vectors[list(selection.rows)]
+    for (name, embedded), own in zip(vectors.items(), texts, strict=True):
+        shown = embedded[list(selection.rows)]
         try:
-            maps.append(_map(run.name, vectors, own, selection, options, maps[:1]))
+            maps.append(_map(name, shown, own, selection, options, maps[:1]))
         except EvaluationError as error:
             return None, (f"There is no map of embeddings: {error}",)
     remarks = [own.remark for own in texts if own.remark]

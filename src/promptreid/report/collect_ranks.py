@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.ranking.scores import QueryResult
 from promptreid.figures.photographs import Picture
 from promptreid.figures.rank_lists import choose_queries
-from promptreid.figures.shown_queries import first_repeat, gallery_rows, show_queries
-from promptreid.inference.trial import Trial, TrialRun
+from promptreid.figures.shown_queries import gallery_rows, show_queries
 from promptreid.report.collect_data import Pictures
 from promptreid.report.collect_options import ReportOptions
-from promptreid.report.content import RankSection, TestedRun
+from promptreid.report.content import RankSection
 
 SECTIONS = ("worst", "median", "best")
 _LONGEST_SIDE = 120
 
 
 def rank_sections(
-    trial: Trial,
-    runs: Sequence[TrialRun],
-    tested: Sequence[TestedRun],
-    options: ReportOptions,
-    pictures: Pictures,
+    assessed: Mapping[str, Assessment], options: ReportOptions, pictures: Pictures
 ) -> tuple[RankSection, ...]:
     """Show queries of the first repeat, and what each run puts first for them.
 
@@ -31,30 +27,28 @@ def rank_sections(
     in two sections; where there are few, sections are short or missing.
 
     Args:
-        trial: The test images.
-        runs: Embeddings of each run.
-        tested: Scores of the same runs.
+        assessed: Assessments of one test set by name of the run.
         options: How many queries, how long the lists, and the seed.
-        pictures: Of the data set.
+        pictures: Pictures of the test set.
 
     Raises:
         UnreadableImage: An image cannot be decoded.
     """
-    trial = first_repeat(trial)
-    results = [run.scores.results[0] for run in tested]
-    chosen = _choose(results, trial.protocol.ap, options)
+    first = next(iter(assessed.values()))
+    results = [assessment.scores.results[0] for assessment in assessed.values()]
+    chosen = _choose(results, first.scores.ap, options)
     every = tuple(query for queries in chosen.values() for query in queries)
 
     def picture(row: int) -> Picture:
         return pictures.of(row, _LONGEST_SIDE)
 
-    shown = show_queries(runs, results, trial, every, top=options.top, picture=picture)
+    shown = show_queries(assessed, every, top=options.top, picture=picture)
     by_query = dict(zip(every, shown, strict=True))
-    cameras = trial.camera_names()
+    cameras = first.test_set.camera_names()
     sections = []
     for which, queries in chosen.items():
         in_section = tuple(by_query[query] for query in queries)
-        rows = gallery_rows(in_section, trial)
+        rows = gallery_rows(in_section, first.test_set)
         gallery = {row: picture(image) for row, image in rows.items()}
         seen_by = {row: cameras[image] for row, image in rows.items()}
         sections.append(RankSection(which, in_section, gallery, seen_by, options.top))

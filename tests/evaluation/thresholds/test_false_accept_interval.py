@@ -5,7 +5,7 @@ import pytest
 
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.thresholds.false_accept_interval import far_interval
-from promptreid.evaluation.uncertainty.resampling import draw_weights
+from promptreid.evaluation.uncertainty.resampling import Bootstrap
 
 
 def images(count, identities, seed):
@@ -17,7 +17,7 @@ def images(count, identities, seed):
 def rates_by_loop(sets, threshold, resamples, seed):
     names = sorted({name for part in sets for name in part.identities})
     rates = []
-    for weights in draw_weights(len(names), resamples, seed).tolist():
+    for weights in Bootstrap(resamples, seed).weights(len(names)).tolist():
         drawn = dict(zip(names, weights, strict=True))
         accepted = pairs = 0.0
         for part in sets:
@@ -35,7 +35,7 @@ def rates_by_loop(sets, threshold, resamples, seed):
 @pytest.mark.parametrize("sets", [1, 2])
 def test_is_that_of_a_loop(sets):
     data = [images(18, 6, seed) for seed in range(sets)]
-    found = far_interval(data, 0.5, resamples=40, seed=3)
+    found = far_interval(data, 0.5, Bootstrap(40, 3))
     rates = rates_by_loop(data, 0.5, 40, 3)
     assert found == pytest.approx(np.quantile(rates, [0.025, 0.975]), abs=1e-9)
     assert 0 < found[0] < np.mean(rates) < found[1]

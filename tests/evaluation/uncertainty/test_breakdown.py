@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,15 @@ import pytest
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import EvaluationError
-from promptreid.evaluation import Embeddings, evaluate, evaluate_protocol
-from promptreid.evaluation.uncertainty.breakdown import break_down
+from promptreid.evaluation import (
+    Assessment,
+    Bootstrap,
+    Embeddings,
+    RetrievalSettings,
+    TestSet,
+    evaluate,
+)
 from promptreid.evaluation.uncertainty.query_groups import column_values, measured_rate
-from promptreid.evaluation.verification.verification import verify_protocol
 
 FARS = (0.1, 0.01)
 
@@ -52,13 +58,11 @@ def setting(count=300, identities=30, repeats=2, seed=0):
 @pytest.fixture(scope="module")
 def scored():
     manifest, data, protocol = setting()
-    return (
-        manifest,
-        data,
-        protocol,
-        evaluate_protocol(data, protocol),
-        verify_protocol(data, protocol, fars=FARS),
-    )
+    return Assessment(TestSet("set", manifest, protocol), data, fars=FARS)
+
+
+def drawn(assessment, resamples):
+    return replace(assessment, bootstrap=Bootstrap(resamples))
 
 
 def naive_group(value, values, data, protocol, verification, far):
@@ -83,8 +87,9 @@ def naive_group(value, values, data, protocol, verification, far):
 
 
 def test_groups_equal_scoring_their_queries_alone(scored):
-    manifest, data, protocol, _, verification = scored
-    found = break_down("gender", *scored, far=0.01, resamples=50)
+    manifest, protocol = scored.test_set.manifest, scored.test_set.protocol
+    data, verification = scored.embeddings, scored.verification
+    found = drawn(scored, 50).breakdown("gender", far=0.01)
     assert [group.name for group in found.groups] == ["a", "b"]
     for group in found.groups:
         wanted = naive_group(
@@ -108,7 +113,7 @@ def test_groups_equal_scoring_their_queries_alone(scored):
 
 
 def test_the_largest_gap_is_pointed_out(scored):
-    found = break_down("gender", *scored, far=0.01, resamples=200)
+    found = drawn(scored, 200).breakdown("gender", far=0.01)
     gaps = {gap.score: gap for gap in found.gaps}
     assert list(gaps) == ["mAP", "rank-1", "TAR", "FAR"]
     groups = {group.name: group for group in found.groups}
@@ -124,8 +129,8 @@ def test_the_largest_gap_is_pointed_out(scored):
 
 
 def test_small_groups_are_marked_and_make_no_gap(scored):
-    manifest, _, protocol, _, _ = scored
-    found = break_down("aspect", *scored, resamples=20)
+    manifest, protocol = scored.test_set.manifest, scored.test_set.protocol
+    found = drawn(scored, 20).breakdown("aspect")
     groups = {group.name: group for group in found.groups}
     assert set(groups) == {"common", "rare"}
     assert groups["rare"].few
@@ -143,8 +148,9 @@ def test_small_groups_are_marked_and_make_no_gap(scored):
 
 
 def test_camera_pairs_search_one_camera_in_another(scored):
-    manifest, data, protocol, _, verification = scored
-    found = break_down("camera-pair", *scored, far=0.01, resamples=20)
+    manifest, protocol = scored.test_set.manifest, scored.test_set.protocol
+    data, verification = scored.embeddings, scored.verification
+    found = drawn(scored, 20).breakdown("camera-pair", far=0.01)
     # A camera has no matches in itself.
     pairs = [f"{one} > {other}" for one in range(3) for other in range(3) if one != other]
     assert [group.name for group in found.groups] == pairs
@@ -175,15 +181,8 @@ def test_cameras_are_ordered_as_numbers():
         ],
     )
     data = Embeddings(data.vectors, data.identities, cameras)
-    found = break_down(
-        "camera",
-        manifest,
-        data,
-        protocol,
-        evaluate_protocol(data, protocol),
-        verify_protocol(data, protocol, fars=FARS),
-        resamples=5,
-    )
+    test_set = TestSet("set", manifest, protocol)
+    found = Assessment(test_set, data, fars=FARS, bootstrap=Bootstrap(5)).breakdown("camera")
     assert [group.name for group in found.groups] == [str(camera) for camera in range(12)]
 
 
@@ -200,21 +199,18 @@ def test_many_numbers_become_bands():
 
 
 def test_mistakes_are_told(scored):
-    manifest, data, protocol, scores, verification = scored
+    manifest, verification = scored.test_set.manifest, scored.verification
     with pytest.raises(EvaluationError, match="Did you mean 'gender'"):
-        break_down("gendr", *scored)
+        scored.breakdown("gendr")
     with pytest.raises(EvaluationError, match="Known: age, aspect, camera, domain, gender, view"):
         column_values(manifest, "skin")
     with pytest.raises(EvaluationError, match="No image of set has a value of 'view'"):
-        break_down("view", *scored)
-    joined = evaluate_protocol(data, protocol, multi_query="identity")
+        scored.breakdown("view")
+    joined = replace(scored, settings=RetrievalSettings(multi_query="identity"))
     with pytest.raises(EvaluationError, match="Joined queries are no single images"):
-        break_down("gender", manifest, data, protocol, joined, verification)
-    with pytest.raises(EvaluationError, match="The manifest has 5 rows, the embeddings 300"):
-        break_down("gender", manifest.select(range(5)), *scored[1:])
+        joined.breakdown("gender")
     assert measured_rate(verification, 1e-3) == 0.01
     assert measured_rate(verification, 0.05) == 0.1
     assert measured_rate(verification, 0.5) == 0.1
-    tiny = verify_protocol(data, protocol, fars=(1e-7,))
     with pytest.raises(EvaluationError, match="too few pairs of different identities"):
-        break_down("gender", manifest, data, protocol, scores, tiny)
+        replace(scored, fars=(1e-7,)).breakdown("gender")

@@ -11,7 +11,7 @@ from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import EvaluationError
 from promptreid.evaluation import Embeddings, evaluate, evaluate_protocol
 from promptreid.evaluation.uncertainty.intervals import Evidence, intervals, paired_difference
-from promptreid.evaluation.uncertainty.resampling import RateResamples, draw_weights
+from promptreid.evaluation.uncertainty.resampling import Bootstrap, RateResamples
 from promptreid.evaluation.verification.accepted_pairs import accepted_protocol, count_accepted
 from promptreid.evaluation.verification.verification import verify, verify_protocol
 
@@ -57,9 +57,9 @@ def run():
 
 def test_resampled_scores_equal_scoring_the_drawn_queries():
     data, rules = images(75, 1), protocol(75)
-    found = intervals(evidence(data, rules), resamples=6, seed=3, level=0.999999)
+    found = intervals(evidence(data, rules), Bootstrap(6, 3, 0.999999))
     names = sorted({data.identities[row] for repeat in rules.repeats for row in repeat.query})
-    drawn = draw_weights(len(names), 6, 3)
+    drawn = Bootstrap(6, 3).weights(len(names))
     assert drawn.sum(1).tolist() == [len(names)] * 6
     by_hand = {name: [] for name in found.scores}
     for row in drawn.tolist():
@@ -87,7 +87,7 @@ def test_resampled_scores_equal_scoring_the_drawn_queries():
 
 
 def test_values_are_those_without_resampling(run):
-    found = intervals(run, resamples=20)
+    found = intervals(run, Bootstrap(20))
     assert found.scores["mAP"].value == run.scores.mAP
     assert found.scores["rank-5"].value == run.scores.cmc[5]
     assert found.scores["EER"].value == run.verification.eer
@@ -97,16 +97,16 @@ def test_values_are_those_without_resampling(run):
 
 
 def test_seeds_repeat_and_levels_nest(run):
-    found = intervals(run, resamples=200, seed=1)
-    assert found == intervals(run, resamples=200, seed=1)
-    assert found != intervals(run, resamples=200, seed=2)
-    wide = intervals(run, resamples=200, seed=1, level=0.99)
+    found = intervals(run, Bootstrap(200, 1))
+    assert found == intervals(run, Bootstrap(200, 1))
+    assert found != intervals(run, Bootstrap(200, 2))
+    wide = intervals(run, Bootstrap(200, 1, 0.99))
     for name, interval in found.scores.items():
         assert wide.scores[name].low <= interval.low <= interval.high <= wide.scores[name].high
     assert found.scores["mAP"].low < found.scores["mAP"].value < found.scores["mAP"].high
     assert (found.identities, found.few) == (14, False)
     few = evidence(images(150, 1, identities=4))
-    assert intervals(few, resamples=5).few
+    assert intervals(few, Bootstrap(5)).few
 
 
 def test_whole_identities_are_drawn():
@@ -116,7 +116,7 @@ def test_whole_identities_are_drawn():
     gallery = Embeddings.from_vectors(
         np.array([[1.0, 0, 0], [0, 0, 1.0], [0, 1.0, 0]]), ["a", "b", "c"]
     )
-    interval = intervals(Evidence(evaluate(query, gallery)), resamples=300).scores["rank-1"]
+    interval = intervals(Evidence(evaluate(query, gallery)), Bootstrap(300)).scores["rank-1"]
     assert (interval.low, interval.value, interval.high) == (0.0, 0.5, 1.0)
 
 
@@ -129,7 +129,7 @@ def test_normal_theory_agrees_for_many_identities():
     gallery = np.eye(801)[:800].copy()
     gallery[~right] = np.eye(801)[800]
     scores = evaluate(query, Embeddings.from_vectors(gallery, names))
-    interval = intervals(Evidence(scores), resamples=2000).scores["rank-1"]
+    interval = intervals(Evidence(scores), Bootstrap(2000)).scores["rank-1"]
     error = 1.96 * np.sqrt(interval.value * (1 - interval.value) / 800)
     assert interval.low == pytest.approx(interval.value - error, abs=0.006)
     assert interval.high == pytest.approx(interval.value + error, abs=0.006)
@@ -137,8 +137,8 @@ def test_normal_theory_agrees_for_many_identities():
 
 def test_paired_difference_is_the_difference_on_the_same_draws(run):
     better = evidence(images(150, 1, spread=0.5))
-    found = paired_difference(better, run, resamples=300)
-    turned = paired_difference(run, better, resamples=300)
+    found = paired_difference(better, run, Bootstrap(300))
+    turned = paired_difference(run, better, Bootstrap(300))
     for name, difference in found.items():
         assert difference.value == -turned[name].value
         assert difference.low == pytest.approx(-turned[name].high)
@@ -148,8 +148,8 @@ def test_paired_difference_is_the_difference_on_the_same_draws(run):
     assert found["mAP"].above_zero == 1.0
     assert found["EER"].above_zero < 0.05
     # Pairing takes out what both runs share.
-    alone = intervals(run, resamples=300).scores["mAP"]
-    same = paired_difference(run, run, resamples=300)["mAP"]
+    alone = intervals(run, Bootstrap(300)).scores["mAP"]
+    same = paired_difference(run, run, Bootstrap(300))["mAP"]
     assert (same.value, same.low, same.high, same.above_zero) == (0.0, 0.0, 0.0, 0.5)
     assert alone.high > alone.low
 
@@ -173,7 +173,7 @@ def test_grid_of_many_scores_comes_close():
     for point in result.points:
         assert float(same.tar(point.far)) == pytest.approx(point.tar, abs=2e-3)
         assert float(same.tar(point.far)) <= point.tar
-    drawn = draw_weights(len(table.names), 3, 0)
+    drawn = Bootstrap(3).weights(len(table.names))
     rates = RateResamples(table, drawn)
     for row, weights in enumerate(drawn.tolist()):
         exact = verify(
@@ -188,9 +188,9 @@ def test_grid_of_many_scores_comes_close():
 
 def test_mistakes_are_told(run):
     with pytest.raises(EvaluationError, match="at least one resample"):
-        intervals(run, resamples=0)
+        Bootstrap(resamples=0)
     with pytest.raises(EvaluationError, match="level between 0 and 1"):
-        intervals(run, level=95)
+        Bootstrap(level=95)
     with pytest.raises(EvaluationError, match="how each query fared"):
         Evidence(replace(run.scores, results=()))
     with pytest.raises(EvaluationError, match="all must be of one evaluation"):

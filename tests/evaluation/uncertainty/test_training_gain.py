@@ -5,8 +5,7 @@ import pytest
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation import Embeddings, evaluate
-from promptreid.evaluation.uncertainty.intervals import RESAMPLES
-from promptreid.evaluation.uncertainty.resampling import draw_weights
+from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP
 from promptreid.evaluation.uncertainty.training_gain import METRICS, training_worth, worth_text
 
 
@@ -29,7 +28,7 @@ def test_the_difference_is_that_of_a_loop_over_drawn_identities():
             aps[number][int(name)] += value
     names = sorted(map(str, range(12)))
     differences = []
-    for weights in draw_weights(12, RESAMPLES, 0).tolist():
+    for weights in BOOTSTRAP.weights(12).tolist():
         drawn = [
             sum(w * aps[side][int(name)] for name, w in zip(names, weights, strict=True))
             / (3 * sum(weights))

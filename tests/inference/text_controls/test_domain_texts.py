@@ -5,7 +5,7 @@ import torch
 from small_models import small_backbone
 
 from promptreid.evaluation.uncertainty.intervals import Difference
-from promptreid.evaluation.uncertainty.resampling import draw_weights
+from promptreid.evaluation.uncertainty.resampling import Bootstrap
 from promptreid.inference.text_controls.domain_texts import DomainTexts, compare_domain_texts
 from promptreid.models.prompts.identity_prompt import IdentityPrompt, SentenceFields
 
@@ -83,7 +83,7 @@ def test_the_interval_is_over_drawn_identities(prompt, images):
     change = [a - b for a, b in zip(right["own"], right["swapped"], strict=True)]
     of = [label for label in images[1].tolist() if DOMAINS[label] == 0]
     drawn = []
-    for weights in draw_weights(3, 1000, 4).tolist():
+    for weights in Bootstrap(seed=4).weights(3).tolist():
         share = dict(zip((0, 3, 6), weights, strict=True))
         total = sum(share[label] * value for label, value in zip(of, change, strict=True))
         drawn.append(total / sum(share[label] for label in of))

@@ -15,10 +15,12 @@ from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.test_set import TestSet
 from promptreid.evaluation.uncertainty.intervals import Difference
-from promptreid.evaluation.uncertainty.resampling import draw_weights
-from promptreid.inference.score_data import score_data
-from promptreid.inference.text_controls.word_control import WordControl, compare_words, score_words
+from promptreid.evaluation.uncertainty.resampling import Bootstrap
+from promptreid.inference.assess import assess
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.text_controls.word_control import WordControl, assess_words, compare_words
 from promptreid.inference.text_controls.word_tables import render_words, word_verdict
 from promptreid.models.interaction import Interaction
 from promptreid.models.prompts.image_prompt import ImagePrompt
@@ -81,7 +83,7 @@ def test_permuted_scores_are_the_mean_over_the_draws(parts):
 def test_intervals_are_those_of_identities_drawn_one_by_one(parts):
     own, permuted, none = parts
     found = compare_words(own, permuted, none, seed=3)
-    weights = draw_weights(IDENTITIES, found.resamples, 3)
+    weights = Bootstrap(seed=3).weights(IDENTITIES)
     drawn = by_identity(own, weights)
     for difference, others in ((found.over_permuted, permuted), (found.over_none, (none,))):
         changes = drawn - torch.stack([by_identity(one, weights) for one in others]).mean(0)
@@ -183,14 +185,14 @@ def test_own_words_score_as_plain_scoring_does_notes_included(crops, tmp_path):
         sie=SideInformation(cameras=2, views=0, width=128),
         embedding=EmbeddingSpec(("final", "fused")),
     )
-    shared = {"metadata": {"camera_values": ["gate0", "door"]}, "device": torch.device("cpu")}
-    size = Preprocess(image_size=(32, 32))
-    plain, vectors = score_data(model, dataset, size, flip=True, **shared)
-    settings = RetrievalSettings(flip=True)
-    own, embeddings, control = score_words(model, dataset, size, settings=settings, **shared)
-    assert own == plain
-    assert "gate1" in own.note
-    assert torch.equal(embeddings.vectors, vectors.vectors)
-    assert control.own["mAP"] == plain.mAP
-    none, _ = score_data(model, dataset, size, flip=True, prompt="simplified", **shared)
-    assert control.none["mAP"] == none.mAP
+    metadata = {"camera_values": ["gate0", "door"]}
+    embedder = Embedder(model, Preprocess(image_size=(32, 32)), metadata)
+    test_set, settings = TestSet.of(dataset), RetrievalSettings(flip=True)
+    plain = assess(embedder, test_set, settings)
+    own, control = assess_words(embedder, test_set, settings)
+    assert own.scores == plain.scores
+    assert "gate1" in own.scores.note
+    assert torch.equal(own.embeddings.vectors, plain.embeddings.vectors)
+    assert control.own["mAP"] == plain.scores.mAP
+    none = assess(embedder, test_set, dataclasses.replace(settings, prompt="simplified"))
+    assert control.none["mAP"] == none.scores.mAP

@@ -240,7 +240,7 @@ def test_failed_run_is_told(recorder, request_, quick, monkeypatch):
     def broken(*_, **__):
         raise DataError("The test images are gone.")
 
-    monkeypatch.setattr("promptreid.training.run.final_scores.score_data", broken)
+    monkeypatch.setattr("promptreid.training.run.final_scores.assess", broken)
     tiny = tuple(override for override in quick if override.startswith("backbone."))
     with pytest.raises(DataError):
         train(replace(request_, recipe="zero-shot", overrides=tiny), progress=Silent())

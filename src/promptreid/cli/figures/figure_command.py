@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
     from promptreid.figures.drawn import Drawn
     from promptreid.figures.style import Theme
+    from promptreid.evaluation.assessment import Assessment
     from promptreid.inference.embedder import Embedder
-    from promptreid.inference.trial import Trial, TrialRun
 
 Draws = Callable[..., "Drawn"]
 
@@ -120,12 +120,13 @@ class FigureRequest:
             "progress": reporter(),
         }
 
-    def tested(self) -> tuple[Iterator[TrialRun], Trial]:
-        """Return the test images, and the runs that embed them one after the other."""
-        from promptreid.inference.trial import Trial, trial_runs
+    def assessed(self) -> dict[str, Assessment]:
+        """Assess each run on the data set, one after the other."""
+        from promptreid.evaluation.test_set import TestSet
+        from promptreid.inference.assess import assess
 
-        trial = Trial.of(self.dataset())
-        return trial_runs(self.models(), trial, **self.embedding()), trial
+        test_set, options = TestSet.of(self.dataset()), self.embedding()
+        return {name: assess(embedder, test_set, **options) for name, embedder in self.models()}
 
 
 def draws_runs(draw: Draws) -> options.Command:

@@ -30,7 +30,7 @@ def cmc(request: FigureRequest, ranks: int) -> Drawn:
     """
     from promptreid.figures.draw_scores import draw_cmc
 
-    return draw_cmc(*request.tested(), ranks=ranks, theme=request.theme)
+    return draw_cmc(request.assessed(), ranks=ranks, theme=request.theme)
 
 
 @click.command()
@@ -62,7 +62,7 @@ def ranks(request: FigureRequest, **choices: Any) -> Drawn:
     """
     from promptreid.figures.draw_scores import draw_ranks
 
-    return draw_ranks(*request.tested(), theme=request.theme, **choices)
+    return draw_ranks(request.assessed(), theme=request.theme, **choices)
 
 
 @click.command()
@@ -99,7 +99,7 @@ def det(request: FigureRequest) -> Drawn:
 def _draw_pairs(kind: str, request: FigureRequest) -> Drawn:
     from promptreid.figures.draw_scores import draw_pairs
 
-    return draw_pairs(kind, *request.tested(), theme=request.theme)
+    return draw_pairs(kind, request.assessed(), theme=request.theme)
 
 
 COMMANDS = (cmc, ranks, histogram, roc, det)

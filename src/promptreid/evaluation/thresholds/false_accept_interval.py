@@ -10,18 +10,13 @@ from torch import Tensor
 
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.thresholds.pair_sets import PairSet, pair_sets
-from promptreid.evaluation.uncertainty.resampling import draw_weights
-
-RESAMPLES = 1000
-LEVEL = 0.95
+from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap
 
 
 def far_interval(
     sets: Sequence[Embeddings | PairSet],
     threshold: float,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    bootstrap: Bootstrap = BOOTSTRAP,
 ) -> tuple[float, float]:
     """Say between which rates a threshold accepts strangers when identities are drawn anew.
 
@@ -37,17 +32,16 @@ def far_interval(
     Args:
         sets: Images; pairs are made within a set only.
         threshold: From which score on a pair is accepted.
-        resamples: Number of draws.
-        seed: Of the draws.
+        bootstrap: How identities are drawn.
 
     Returns:
-        Lower and upper end of the interval that holds 95 % of the resampled rates.
+        Lower and upper end of the interval that holds the level of the resampled rates.
     """
     parts = pair_sets(sets)
     names = sorted({name for part in parts for name in part.embeddings.identities})
     numbers = {name: number for number, name in enumerate(names)}
-    weights = draw_weights(len(names), resamples, seed)
-    accepted, pairs = torch.zeros(resamples).double(), torch.zeros(resamples).double()
+    weights = bootstrap.weights(len(names))
+    accepted, pairs = (torch.zeros(len(weights)).double() for _ in range(2))
     for part in parts:
         rows = torch.tensor([numbers[name] for name in part.embeddings.identities])
         accepted += _accepted(part, rows, threshold, weights)
@@ -56,10 +50,8 @@ def far_interval(
     if not len(rates):
         return 0.0, 1.0
     if not bool(accepted.any()):
-        return 0.0, 1 - (1 - LEVEL) ** (1 / max(1, len(names) // 2))
-    ends = rates.new_tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    low, high = torch.quantile(rates, ends).tolist()
-    return low, high
+        return 0.0, 1 - (1 - bootstrap.level) ** (1 / max(1, len(names) // 2))
+    return bootstrap.percentiles(rates)
 
 
 def _accepted(part: PairSet, rows: Tensor, threshold: float, weights: Tensor) -> Tensor:

@@ -16,7 +16,6 @@ from promptreid.evaluation.verification.pairs import Pairs
 
 if TYPE_CHECKING:
     from promptreid.data.protocol import Protocol
-    from promptreid.evaluation.ranking.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -77,26 +76,6 @@ def threshold_rates(
         rates.append(_rates(query, gallery, threshold.threshold, rule))
     false, true = zip(*rates, strict=True)
     return ThresholdRates(threshold, statistics.fmean(false), statistics.fmean(true), note)
-
-
-def others_than_stored(scores: Scores, prompt: str | None = None) -> str:
-    """Say how embeddings differ from the single, plain ones that thresholds are chosen on.
-
-    Args:
-        scores: Of the embeddings.
-        prompt: Kind of sentence that was asked for in place of the model's own.
-
-    Returns:
-        A sentence, or "" where they do not differ.
-    """
-    ways = (
-        ("averaged with those of mirrored images", scores.flip),
-        ("joined with what sentences say", scores.sentences is not None),
-        ("joined over several queries", scores.multi_query is not None),
-        (f"made with the {prompt} sentence", prompt is not None),
-    )
-    told = " and ".join(words for words, true in ways if true)
-    return f"It was chosen on embeddings as they are; these are {told}." if told else ""
 
 
 def _rates(

@@ -13,32 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.name_order import name_key
-from promptreid.data.protocol import Protocol
-from promptreid.errors import EvaluationError
-from promptreid.evaluation.embeddings.embeddings import Embeddings
-from promptreid.evaluation.ranking.scores import Scores
-from promptreid.evaluation.uncertainty.intervals import (
-    FEWEST_IDENTITIES,
-    LEVEL,
-    RESAMPLES,
-    Interval,
-    percentiles,
-)
-from promptreid.evaluation.uncertainty.query_groups import (
-    Outcomes,
-    column_values,
-    measured_rate,
-    pair_outcomes,
-    query_outcomes,
-)
-from promptreid.evaluation.uncertainty.resampling import draw_weights, group_sums
-from promptreid.evaluation.verification.accepted_pairs import AcceptedPairs, accepted_protocol
-from promptreid.evaluation.verification.verification import Verification
-
-PAIR = "-pair"
-"""Ending of the name of an attribute that groups by query value and gallery value."""
+from promptreid.evaluation.uncertainty.intervals import FEWEST_IDENTITIES, Interval
+from promptreid.evaluation.uncertainty.query_groups import Outcomes
+from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap, group_sums
 
 BETTER_HIGH = {"mAP": True, "rank-1": True, "TAR": True, "FAR": False}
 
@@ -138,68 +116,11 @@ class Breakdown:
         }
 
 
-def break_down(
-    attribute: str,
-    manifest: Manifest,
-    embeddings: Embeddings,
-    protocol: Protocol,
-    scores: Scores,
-    verification: Verification,
-    *,
-    far: float = 1e-3,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
-    accepted: Sequence[AcceptedPairs] | None = None,
-) -> Breakdown:
-    """Score the queries of each value of an attribute.
-
-    Args:
-        attribute: "camera", "view", "domain" or an attribute of the manifest; with "-pair" behind
-            it, each value of the query against each value of the gallery ("camera-pair").
-        manifest: One row for each row that the protocol numbers.
-        embeddings: One row for each, likewise.
-        protocol: The one that was scored.
-        scores: With the outcome of each query.
-        verification: Of the same embeddings and protocol.
-        far: Rate for the threshold; the next larger one that can be measured if this cannot.
-        resamples: Number of resamples of the identities.
-        seed: Of the resamples.
-        level: Share of the resamples inside each interval.
-        accepted: What `accepted_protocol` gives by query, where it is known already, as after
-            another attribute; None to count it.
-
-    Raises:
-        EvaluationError: There is no such attribute, no rate can be measured, or queries were
-            joined.
-    """
-    rate = measured_rate(verification, far)
-    paired = attribute.endswith(PAIR) and attribute not in manifest.attributes
-    values = column_values(manifest, attribute.removesuffix(PAIR) if paired else attribute)
-    if len(values) != len(embeddings):
-        raise EvaluationError(
-            f"The manifest has {len(values)} rows, the embeddings {len(embeddings)}; both must be "
-            "of the images that the protocol numbers."
-        )
-    if paired:
-        outcomes = pair_outcomes(values, embeddings, protocol, verification, ap=scores.ap, far=rate)
-    else:
-        if accepted is None:
-            accepted = accepted_protocol(embeddings, protocol, verification, by="query")
-        outcomes = query_outcomes(values, protocol, scores, verification, accepted, rate)
-    return summarise_groups(
-        attribute, outcomes, far=rate, resamples=resamples, seed=seed, level=level
-    )
-
-
 def summarise_groups(
     attribute: str,
     outcomes: Sequence[Outcomes],
-    *,
     far: float,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    bootstrap: Bootstrap = BOOTSTRAP,
 ) -> Breakdown:
     """Score each group, and find the largest gaps.
 
@@ -207,25 +128,23 @@ def summarise_groups(
         attribute: For the record.
         outcomes: One for each repeat.
         far: For the record.
-        resamples: Number of resamples of the identities of all groups together.
-        seed: Of the resamples.
-        level: Share of the resamples inside each interval.
+        bootstrap: How the identities of all groups together are drawn.
     """
     identities = sorted({name for part in outcomes for name in part.identities})
     numbers = {name: number for number, name in enumerate(identities)}
-    weights = draw_weights(len(identities), resamples, seed)
+    weights = bootstrap.weights(len(identities))
     # The first row counts everyone once: the scores themselves.
     weights = torch.cat([torch.ones(1, len(identities), dtype=torch.float64), weights])
     names = sorted({name for part in outcomes for name in part.groups} - {""}, key=_order)
     drawn = {name: _resampled(name, outcomes, numbers, weights) for name in names}
-    groups = tuple(_group(name, outcomes, drawn[name], level) for name in names)
+    groups = tuple(_group(name, outcomes, drawn[name], bootstrap) for name in names)
     return Breakdown(
         attribute=attribute,
         far=far,
         groups=groups,
-        gaps=_gaps([group for group in groups if not group.few], drawn, level),
+        gaps=_gaps([group for group in groups if not group.few], drawn, bootstrap),
         missing=len(_queries("", outcomes)),
-        level=level,
+        level=bootstrap.level,
     )
 
 
@@ -264,12 +183,12 @@ def _resampled(
 
 
 def _group(
-    name: str, outcomes: Sequence[Outcomes], drawn: Mapping[str, Tensor], level: float
+    name: str, outcomes: Sequence[Outcomes], drawn: Mapping[str, Tensor], bootstrap: Bootstrap
 ) -> Group:
     queries = _queries(name, outcomes)
     count = len(set(queries.values()))
     scores = {
-        score: Interval(float(values[0]), *percentiles(values[1:], level))
+        score: Interval(float(values[0]), *bootstrap.percentiles(values[1:]))
         for score, values in drawn.items()
         if not bool(values[0].isnan())
     }
@@ -287,7 +206,7 @@ def _queries(name: str, outcomes: Sequence[Outcomes]) -> dict[int, str]:
 
 
 def _gaps(
-    groups: Sequence[Group], drawn: Mapping[str, Mapping[str, Tensor]], level: float
+    groups: Sequence[Group], drawn: Mapping[str, Mapping[str, Tensor]], bootstrap: Bootstrap
 ) -> tuple[Gap, ...]:
     """Return the largest gap of each score that at least two groups have."""
     gaps = []
@@ -299,5 +218,5 @@ def _gaps(
         best, worst = ordered[0].name, ordered[-1].name
         change = drawn[best][score] - drawn[worst][score]
         change = change if high else -change
-        gaps.append(Gap(score, best, worst, float(change[0]), *percentiles(change[1:], level)))
+        gaps.append(Gap(score, best, worst, float(change[0]), *bootstrap.percentiles(change[1:])))
     return tuple(gaps)

@@ -18,16 +18,15 @@ from torch import Tensor
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.ranking.scores import REPORTED_RANKS, QueryResult, Scores
 from promptreid.evaluation.uncertainty.resampling import (
+    BOOTSTRAP,
+    Bootstrap,
     RateResamples,
-    draw_weights,
     group_sums,
     weighted_means,
 )
 from promptreid.evaluation.verification.accepted_pairs import AcceptedPairs
 from promptreid.evaluation.verification.verification import Verification
 
-RESAMPLES = 1000
-LEVEL = 0.95
 FEWEST_IDENTITIES = 10
 """With fewer identities an interval says little: there are too few to draw from."""
 
@@ -148,76 +147,57 @@ class Evidence:
         return sorted({name for result in self.scores.results for name in result.identities})
 
 
-def intervals(
-    evidence: Evidence, *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
-) -> Intervals:
+def intervals(evidence: Evidence, bootstrap: Bootstrap = BOOTSTRAP) -> Intervals:
     """Compute an interval for every score.
 
     Args:
         evidence: The scores of one run.
-        resamples: Number of resamples.
-        seed: Of the resamples.
-        level: Share of the resamples inside each interval, above 0 and below 1.
-
-    Raises:
-        EvaluationError: A number is out of range.
+        bootstrap: How identities are drawn.
     """
-    _check_options(resamples, level)
     names = evidence.identities()
-    weights = draw_weights(len(names), resamples, seed)
-    values, drawn = _values(evidence), _resampled(evidence, names, weights)
-    found = {name: Interval(values[name], *percentiles(drawn[name], level)) for name in values}
-    return Intervals(found, level, resamples, len(names))
+    weights = bootstrap.weights(len(names))
+    values, resampled = _values(evidence), _resampled(evidence, names, weights)
+    by_name = {
+        name: Interval(value, *bootstrap.percentiles(resampled[name]))
+        for name, value in values.items()
+    }
+    return Intervals(by_name, bootstrap.level, bootstrap.resamples, len(names))
 
 
 def paired_difference(
-    first: Evidence,
-    second: Evidence,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    first: Evidence, second: Evidence, bootstrap: Bootstrap = BOOTSTRAP
 ) -> dict[str, Difference]:
     """Compare two runs on the same queries: both are scored on the same drawn identities.
 
     Args:
         first: One run.
         second: The other, by the same protocol.
-        resamples: As in `intervals`.
-        seed: As in `intervals`.
-        level: As in `intervals`.
+        bootstrap: How identities are drawn.
 
     Returns:
         First minus second for every score that both have.
 
     Raises:
-        EvaluationError: The runs were not scored on the same queries, or a number is out of range.
+        EvaluationError: The runs were not scored on the same queries.
     """
-    _check_options(resamples, level)
     _check_same_queries(first.scores, second.scores)
     names = first.identities()
-    weights = draw_weights(len(names), resamples, seed)
+    weights = bootstrap.weights(len(names))
     values = [_values(evidence) for evidence in (first, second)]
     drawn = [_resampled(evidence, names, weights) for evidence in (first, second)]
-    found = {}
+    differences = {}
     for name in values[0]:
         if name not in values[1]:
             continue
         changes = drawn[0][name] - drawn[1][name]
         known = changes[~changes.isnan()]
         above = (known > 0).double() + (known == 0).double() / 2
-        found[name] = Difference(
-            values[0][name] - values[1][name], *percentiles(changes, level), float(above.mean())
+        differences[name] = Difference(
+            values[0][name] - values[1][name],
+            *bootstrap.percentiles(changes),
+            float(above.mean()),
         )
-    return found
-
-
-def _check_options(resamples: int, level: float) -> None:
-    if resamples < 1 or not 0 < level < 1:
-        raise EvaluationError(
-            f"Intervals need at least one resample and a level between 0 and 1; got {resamples} "
-            f"resamples and level {level:g}."
-        )
+    return differences
 
 
 def _check_same_queries(first: Scores, second: Scores) -> None:
@@ -302,12 +282,3 @@ def _resampled_queries(
 def _of_rows(accepted: AcceptedPairs, numbers: Mapping[str, int], weights: Tensor) -> RateResamples:
     """Bring the weights into the order of a table's identities."""
     return RateResamples(accepted, weights[:, [numbers[name] for name in accepted.names]])
-
-
-def percentiles(drawn: Tensor, level: float) -> tuple[float, float]:
-    """Return the percentiles between which `level` of the known values lie."""
-    known = drawn[~drawn.isnan()]
-    if not len(known):
-        return float("nan"), float("nan")
-    low, high = torch.quantile(known, known.new_tensor([(1 - level) / 2, (1 + level) / 2])).tolist()
-    return low, high

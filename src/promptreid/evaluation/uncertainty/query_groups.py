@@ -27,6 +27,9 @@ MOST_VALUES = 12
 
 BANDS = 4
 
+PAIR = "-pair"
+"""Ending of the name of an attribute that groups by query value and gallery value."""
+
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 

@@ -3,31 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from promptreid.errors import EvaluationError
 from promptreid.evaluation.verification.accepted_pairs import AcceptedPairs
 
 
-def draw_weights(identities: int, resamples: int, seed: int) -> Tensor:
-    """Draw as many identities as there are, with replacement, again and again.
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made: whole identities are drawn anew, with replacement.
 
-    Args:
-        identities: Number I of identities.
-        resamples: Number R of draws.
-        seed: Of the draws; the same seed gives the same draws.
+    Attributes:
+        resamples: Number of draws.
+        seed: Seed of the draws; the same seed gives the same draws.
+        level: Share of the resampled values that lie inside an interval, above 0 and below 1.
 
-    Returns:
-        (R, I) float64: how often each identity is in each resample.
+    Raises:
+        EvaluationError: A number is out of range.
     """
-    generator = np.random.default_rng(seed)
-    weights = np.empty((resamples, identities))
-    for row in range(resamples):
-        drawn = generator.integers(identities, size=identities)
-        weights[row] = np.bincount(drawn, minlength=identities)
-    return torch.from_numpy(weights)
+
+    resamples: int = 1000
+    seed: int = 0
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.resamples < 1 or not 0 < self.level < 1:
+            raise EvaluationError(
+                "Intervals need at least one resample and a level between 0 and 1; got "
+                f"{self.resamples} resamples and level {self.level:g}."
+            )
+
+    def weights(self, identities: int) -> Tensor:
+        """Draw as many identities as there are, again and again.
+
+        Args:
+            identities: Number I of identities.
+
+        Returns:
+            (resamples, I) float64: how often each identity is in each resample.
+        """
+        generator = np.random.default_rng(self.seed)
+        weights = np.empty((self.resamples, identities))
+        for row in range(self.resamples):
+            drawn = generator.integers(identities, size=identities)
+            weights[row] = np.bincount(drawn, minlength=identities)
+        return torch.from_numpy(weights)
+
+    def percentiles(self, values: Tensor) -> tuple[float, float]:
+        """Give the percentiles between which `level` of the known values lie, NaN without any."""
+        known = values[~values.isnan()]
+        if not len(known):
+            return float("nan"), float("nan")
+        ends = known.new_tensor([(1 - self.level) / 2, (1 + self.level) / 2])
+        low, high = torch.quantile(known, ends).tolist()
+        return low, high
+
+
+BOOTSTRAP = Bootstrap()
+"""The draws that all intervals are made of where nothing else is asked for."""
 
 
 def group_sums(values: Tensor, rows: Sequence[int], groups: int) -> Tensor:

@@ -10,11 +10,11 @@ from promptreid.errors import EvaluationError
 from promptreid.evaluation.ranking.scores import Scores
 from promptreid.evaluation.uncertainty.intervals import (
     FEWEST_IDENTITIES,
-    LEVEL,
     Difference,
     Evidence,
     paired_difference,
 )
+from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP
 
 METRICS = ("mAP", "rank-1", "mINP")
 """Scores that are set side by side; the first gives the verdict."""
@@ -83,7 +83,7 @@ class Worth:
             "untrained": self.untrained,
             "verdict": self.verdict,
             "identities": self.identities,
-            "level": LEVEL,
+            "level": BOOTSTRAP.level,
             **{name: gain.to_dict() for name, gain in self.gains.items()},
         }
 

@@ -15,9 +15,10 @@ words; FNIR = 1 - TPIR.)
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -196,6 +197,25 @@ def identify_protocol(
         )
         for repeat in protocol.repeats
     )
+
+
+def join_identifications(repeats: Sequence[Identification]) -> dict[str, Any]:
+    """Give open-set identification of all repeats, JSON-ready: mean rates, then each repeat.
+
+    Args:
+        repeats: What `identify_protocol` gave. A rate that some repeat cannot measure has no mean.
+    """
+    points = []
+    for number, point in enumerate(repeats[0].points):
+        rates = [repeat.points[number].tpir for repeat in repeats]
+        known = [rate for rate in rates if rate is not None]
+        mean = statistics.fmean(known) if len(known) == len(rates) else None
+        points.append({"fpir": point.fpir, "tpir": mean})
+    return {
+        "rank": repeats[0].rank,
+        "tpir": points,
+        "per_repeat": [repeat.to_dict() for repeat in repeats],
+    }
 
 
 def _best_scores(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,8 +10,13 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import EvaluationError
-from promptreid.evaluation.uncertainty.intervals import LEVEL, RESAMPLES, Difference, percentiles
-from promptreid.evaluation.uncertainty.resampling import draw_weights, group_sums, weighted_means
+from promptreid.evaluation.uncertainty.intervals import Difference
+from promptreid.evaluation.uncertainty.resampling import (
+    BOOTSTRAP,
+    Bootstrap,
+    group_sums,
+    weighted_means,
+)
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 
 
@@ -73,7 +78,7 @@ class DomainTexts:
 
     def verdict(self) -> str:
         """Say in a sentence whether the tokens of a domain say something of it."""
-        found, level = self.over_swapped, f"{100 * LEVEL:g} % interval"
+        found, level = self.over_swapped, f"{100 * BOOTSTRAP.level:g} % interval"
         told = (
             f"{100 * found.value:.2f} points ({level} {100 * found.low:.2f} to "
             f"{100 * found.high:.2f}) more training images of {self.domain} to their text than "
@@ -151,9 +156,10 @@ def _found(images: Tensor, bank: Tensor, labels: Tensor, variants: Tensor, place
 def _difference(changes: Tensor, labels: Tensor, seed: int) -> Difference:
     """Give the mean change of images and its interval over drawn identities."""
     names, rows = labels.cpu().unique(return_inverse=True)
-    weights = draw_weights(len(names), RESAMPLES, seed)
+    bootstrap = Bootstrap(seed=seed)
+    weights = bootstrap.weights(len(names))
     counts = torch.bincount(rows, minlength=len(names))
     sums = group_sums(changes[:, None], rows.tolist(), len(names))
     drawn = weighted_means(weights, sums, counts)[:, 0]
     above = ((drawn > 0).double() + (drawn == 0).double() / 2).mean()
-    return Difference(float(changes.mean()), *percentiles(drawn, LEVEL), float(above))
+    return Difference(float(changes.mean()), *bootstrap.percentiles(drawn), float(above))

@@ -6,30 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
-from promptreid.data.dataset import DataSet
 from promptreid.data.images.image_store import ImageStore
-from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import EvaluationError
-from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.ranking.scores import Scores
-from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.test_set import TestSet
 from promptreid.evaluation.uncertainty.intervals import (
     FEWEST_IDENTITIES,
-    LEVEL,
-    RESAMPLES,
     Difference,
     Evidence,
     paired_difference,
     ranking_scores,
 )
-from promptreid.inference.embed import Counter
-from promptreid.inference.score_data import ranking, tested_protocol
-from promptreid.inference.side_note import side_note
+from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap
+from promptreid.inference.assess import assess_embeddings
+from promptreid.inference.embedder import Embedder
 from promptreid.inference.text_controls.word_embed import DRAWS, embed_words
-from promptreid.models.reid import ReIDModel
+from promptreid.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -57,8 +51,8 @@ class WordControl:
     draws: int
     seed: int
     identities: int
-    level: float = LEVEL
-    resamples: int = RESAMPLES
+    level: float = BOOTSTRAP.level
+    resamples: int = BOOTSTRAP.resamples
 
     @property
     def few(self) -> bool:
@@ -105,55 +99,45 @@ class WordControl:
             ) from error
 
 
-def score_words(
-    model: ReIDModel,
-    dataset: DataSet,
-    preprocess: Preprocess,
+def assess_words(
+    embedder: Embedder,
+    test_set: TestSet,
+    settings: RetrievalSettings,
     *,
-    metadata: Mapping[str, Any],
-    device: torch.device,
-    settings: RetrievalSettings | None = None,
-    same_camera: str | None = None,
-    multi_query: str | None = None,
     draws: int = DRAWS,
     seed: int = 0,
     store: ImageStore | None = None,
     batch_size: int = 64,
-    progress: Counter | None = None,
-) -> tuple[Scores, Embeddings, WordControl]:
-    """Score a data set as `score_data` does, and again with exchanged words and with none.
+    progress: Progress | None = None,
+) -> tuple[Assessment, WordControl]:
+    """Assess a model as `assess` does, and again with exchanged words and with none.
 
     Args:
-        model: Whose retrieval vector reads the sentence of an image prompt; in eval mode
-            afterwards.
-        dataset: Must have something to test on.
-        preprocess: That of the weights.
-        metadata: Of the weights.
-        device: Where the model is.
-        settings: What is done to embeddings before they are ranked.
-        same_camera: As in `score_data`.
-        multi_query: As in `score_data`.
+        embedder: A model whose retrieval vector reads the sentence of an image prompt.
+        test_set: The images and the protocol.
+        settings: How images are embedded and ranked; sentences have no share, and images keep their
+            own words.
         draws: How often words are exchanged.
-        seed: Of the exchanges and the resamples.
-        store: As in `score_data`.
+        seed: Seed of the exchanges and of the resamples.
+        store: As in `assess`.
         batch_size: Images per forward pass.
-        progress: Where to report.
+        progress: Where to report; None for silence.
 
     Returns:
-        Scores and embeddings with each image's own word, those that `score_data` gives for
-        composed sentences; and what the words do.
+        The assessment with each image's own word, as `assess` gives it for composed sentences; and
+        what the words do.
 
     Raises:
-        EvaluationError: As `score_data`, or no word reaches the retrieval vector.
+        EvaluationError: No word reaches the retrieval vector, or no query has a match.
+        UnreadableImage: An image cannot be decoded.
     """
-    settings = settings or RetrievalSettings()
-    manifest, protocol = tested_protocol(dataset)
-    found = embed_words(
-        model,
-        manifest,
-        preprocess,
-        metadata=metadata,
-        device=device,
+    settings = replace(settings, sentences=0.0)
+    embedded = embed_words(
+        embedder.model,
+        test_set.manifest,
+        embedder.preprocess,
+        metadata=embedder.metadata,
+        device=embedder.device,
         draws=draws,
         seed=seed,
         batch_size=batch_size,
@@ -161,21 +145,13 @@ def score_words(
         store=store,
         progress=progress,
     )
-    with ranking(manifest.name, settings.rerank, progress):
-        own, none, *permuted = (
-            evaluate_protocol(
-                embeddings,
-                protocol,
-                same_camera=same_camera,
-                rerank=settings.rerank,
-                expansion=settings.expansion,
-                multi_query=multi_query,
-            )
-            for embeddings in (found.own, found.none, *found.permuted)
-        )
-    control = compare_words(own, tuple(permuted), none, seed=seed)
-    note = " ".join(filter(None, (own.note, side_note(model, manifest, metadata))))
-    return replace(own, flip=settings.flip, note=note), found.own, control
+    composed = replace(settings, prompt="composed")
+    own = assess_embeddings(embedder, test_set, embedded.own, composed, progress=progress)
+    permuted, none = (
+        tuple(replace(own, embeddings=embeddings).scores for embeddings in others)
+        for others in (embedded.permuted, (embedded.none,))
+    )
+    return own, compare_words(own.scores, permuted, *none, seed=seed)
 
 
 def compare_words(
@@ -199,8 +175,8 @@ def compare_words(
         own=ranking_scores(own),
         permuted=ranking_scores(exchanged.scores),
         none=ranking_scores(none),
-        over_permuted=paired_difference(against, exchanged, seed=seed),
-        over_none=paired_difference(Evidence(own), Evidence(none), seed=seed),
+        over_permuted=paired_difference(against, exchanged, Bootstrap(seed=seed)),
+        over_none=paired_difference(Evidence(own), Evidence(none), Bootstrap(seed=seed)),
         draws=len(permuted),
         seed=seed,
         identities=len(against.identities()),

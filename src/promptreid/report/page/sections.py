@@ -114,11 +114,7 @@ def shown_test(test: Test, key: str, album: Album) -> ShownTest:
     for section in test.ranks:
         store_pictures(section, album)
     done = {run.name: applied(run.scores) for run in test.runs}
-    notes = [
-        note
-        for run in test.runs
-        for note in (run.scores.note, "" if run.verification is None else run.verification.note)
-    ]
+    notes = [run.scores.note for run in test.runs]
     return ShownTest(
         key=key,
         test=test,

@@ -7,17 +7,16 @@ from typing import Any
 
 from promptreid.data.dataset import DataSet
 from promptreid.errors import DataError, PromptReIDError
-from promptreid.evaluation.embeddings.embeddings import Embeddings
-from promptreid.evaluation.ranking.scores import Scores
+from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.test_set import TestSet
 from promptreid.evaluation.uncertainty.training_gain import training_worth
 from promptreid.figures.draw_scores import draw_ranks
+from promptreid.inference.assess import assess
 from promptreid.inference.attributes import classify_attributes
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.score_data import score_data, tested_rows
-from promptreid.inference.text_controls.word_control import score_words
+from promptreid.inference.text_controls.word_control import assess_words
 from promptreid.inference.text_controls.word_tables import word_verdict
-from promptreid.inference.trial import Trial, TrialRun
 from promptreid.progress import Progress
 from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
@@ -65,65 +64,49 @@ def score_run(
         progress.message("no query and gallery images, so there is nothing to score")
         return
     settings = RetrievalSettings.of(plan.recipe.evaluation)
-    results, embedded = [], []
+    results, shown = [], []
     for dataset in testable:
-        scores, result, embeddings = _score(embedder, dataset, settings, progress)
+        test_set = TestSet.of(dataset)
+        assessment, words = _assess(embedder, test_set, settings, progress)
+        result = {**assessment.to_dict(), **words}
         if untrained is not None:
             before = untrained.scores[dataset.spec]
             with progress.doing("comparing with the untrained model"):
-                worth = training_worth(before, scores, untrained=untrained.name)
+                worth = training_worth(before, assessment.scores, untrained=untrained.name)
             result["worth"] = worth.to_dict()
         if plan.recipe.zero_shot.attributes:
             templates = plan.recipe.zero_shot.attributes
-            result["attributes"] = _read_attributes(embedder, dataset, templates, progress)
+            result["attributes"] = _read_attributes(embedder, test_set, templates, progress)
         results.append(result)
-        embedded.append(embeddings if trackers and plan.track_pictures != "none" else None)
+        shown.append(assessment if trackers and plan.track_pictures != "none" else None)
     texts = score_domain_texts(embedder, data, seed=plan.seed, progress=progress)
     for found in texts:
         progress.message(found.verdict())
     said = {"domain_texts": [found.to_dict() for found in texts]} if texts else {}
     run.write_scores(results, **said)
     trackers.summary(results)
-    for name, dataset, embeddings in zip(tested_names(results), testable, embedded, strict=True):
-        if trackers and embeddings is not None:
-            shown = TrialRun(run.path.resolve().name, embeddings, settings)
+    for name, assessment in zip(tested_names(results), shown, strict=True):
+        if assessment is not None:
             pixelate = plan.track_pictures == "pixelated"
-            _show_ranks(trackers, shown, dataset, name, epochs, progress, pixelate=pixelate)
+            run_name = run.path.resolve().name
+            _show_ranks(trackers, run_name, assessment, name, epochs, progress, pixelate=pixelate)
 
 
-def _score(
-    embedder: Embedder, dataset: DataSet, settings: RetrievalSettings, progress: Progress
-) -> tuple[Scores, dict[str, Any], Embeddings]:
-    """Score one data set; where words are read at retrieval, with those of other images as well."""
-    shared: dict[str, Any] = {
-        "metadata": embedder.metadata,
-        "device": embedder.device,
-        "progress": progress,
-    }
-    if embedder.model.reads_words:
-        scores, embeddings, control = score_words(
-            embedder.model, dataset, embedder.preprocess, settings=settings, **shared
-        )
-        progress.message(f"{dataset.spec}: {word_verdict(control)}")
-        words = {"word_control": control.to_dict()}
-        return scores, {**scores.to_dict(), "data": dataset.spec, **words}, embeddings
-    scores, embeddings = score_data(
-        embedder.model,
-        dataset,
-        embedder.preprocess,
-        flip=settings.flip,
-        expansion=settings.expansion,
-        rerank=settings.rerank,
-        sentences=settings.sentences,
-        **shared,
-    )
-    return scores, {**scores.to_dict(), "data": dataset.spec}, embeddings
+def _assess(
+    embedder: Embedder, test_set: TestSet, settings: RetrievalSettings, progress: Progress
+) -> tuple[Assessment, dict[str, Any]]:
+    """Assess a test set; where words are read at retrieval, with those of other images as well."""
+    if not embedder.model.reads_words:
+        return assess(embedder, test_set, settings, progress=progress), {}
+    assessment, control = assess_words(embedder, test_set, settings, progress=progress)
+    progress.message(f"{test_set.spec}: {word_verdict(control)}")
+    return assessment, {"word_control": control.to_dict()}
 
 
 def _show_ranks(
     trackers: Trackers,
-    shown: TrialRun,
-    dataset: DataSet,
+    run: str,
+    assessment: Assessment,
     name: str,
     epochs: int,
     progress: Progress,
@@ -132,16 +115,17 @@ def _show_ranks(
 ) -> None:
     """Pass a picture of the worst queries on; a run does not fail for want of a picture."""
     try:
-        drawn = draw_ranks((shown,), Trial.of(dataset), which="worst", pixelate=pixelate)
+        drawn = draw_ranks({run: assessment}, which="worst", pixelate=pixelate)
     except PromptReIDError as error:
-        progress.message(f"trackers get no rank lists of {dataset.spec}: {error}")
+        spec = assessment.test_set.spec
+        progress.message(f"trackers get no rank lists of {spec}: {error}")
         return
     trackers.image("/".join(filter(None, ("ranks", name, "worst"))), drawn.figure, epochs)
 
 
 def _read_attributes(
     embedder: Embedder,
-    dataset: DataSet,
+    test_set: TestSet,
     templates: Mapping[str, Any],
     progress: Progress,
 ) -> dict[str, Any]:
@@ -151,7 +135,7 @@ def _read_attributes(
         try:
             scores = classify_attributes(
                 embedder.model,
-                tested_rows(dataset),
+                test_set.manifest,
                 embedder.preprocess,
                 {name: sentences},
                 metadata=embedder.metadata,

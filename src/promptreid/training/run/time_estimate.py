@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from promptreid.config.schema import Recipe
 from promptreid.config.stage import StageConfig
 from promptreid.data.dataset import DataSet
+from promptreid.evaluation.test_set import TestSet
 from promptreid.progress.whole_work import EMBEDDING, Work
 from promptreid.training.batches.stage_batches import stage_sampler
 from promptreid.training.run.training_data import TrainingData
@@ -71,4 +72,4 @@ def _weight(stage: StageConfig) -> float:
 
 
 def _tested_images(dataset: DataSet) -> int:
-    return 0 if dataset.protocol is None else len(dataset.protocol.compact()[0])
+    return 0 if dataset.protocol is None else len(TestSet.of(dataset))

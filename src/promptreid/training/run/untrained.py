@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptreid.config.recipes import load_recipe
 from promptreid.data.dataset import DataSet
 from promptreid.evaluation.ranking.scores import Scores
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.test_set import TestSet
+from promptreid.inference.assess import assess
 from promptreid.inference.embedder import Embedder, load
-from promptreid.inference.embedding_cache import cached_embeddings
-from promptreid.inference.trial import Trial, TrialRun
 from promptreid.progress import Progress
 from promptreid.training.run.build_model import build_model
 from promptreid.training.run.run_plan import RunPlan
@@ -62,16 +62,14 @@ def score_untrained(
     with progress.doing(f"building {plan.recipe.backbone.name}"):
         embedder, name = _untrained(plan)
     progress.message(f"scoring {name} first, to see what training gains")
-    settings = RetrievalSettings.of(plan.recipe.evaluation)
-    found = {}
+    # The untrained model is compared by its images alone: its recipe has no sentences.
+    settings = replace(RetrievalSettings.of(plan.recipe.evaluation), sentences=0.0)
+    scores = {}
     for dataset in testable:
-        trial = Trial.of(dataset)
-        embeddings = cached_embeddings(
-            embedder, trial.manifest, folder=cache, flip=settings.flip, progress=progress
-        )
-        with progress.doing(f"ranking {trial.manifest.name}"):
-            found[dataset.spec] = TrialRun(name, embeddings, settings).scores(trial.protocol)
-    return Untrained(name, found)
+        test_set = TestSet.of(dataset)
+        assessment = assess(embedder, test_set, settings, cache=cache, progress=progress)
+        scores[dataset.spec] = assessment.scores
+    return Untrained(name, scores)
 
 
 def _untrained(plan: RunPlan) -> tuple[Embedder, str]:

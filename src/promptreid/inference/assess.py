@@ -1,0 +1,111 @@
+"""From a model and a test set to an assessment: embed the images, and take along what is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from promptreid.config.scoring import EvaluationConfig
+from promptreid.data.images.image_store import ImageStore
+from promptreid.evaluation.assessment import Assessment
+from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.embeddings.sentence_share import SentenceShare
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.test_set import TestSet
+from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.embedding_cache import cached_embeddings
+from promptreid.inference.side_note import side_note
+from promptreid.progress import Progress, Silent
+
+
+def assess(
+    embedder: Embedder,
+    test_set: TestSet,
+    settings: RetrievalSettings | None = None,
+    *,
+    bootstrap: Bootstrap = BOOTSTRAP,
+    cache: Path | None = None,
+    store: ImageStore | None = None,
+    batch_size: int = 64,
+    progress: Progress | None = None,
+) -> Assessment:
+    """Embed the images of a test set once; whatever is asked of the assessment rests on that.
+
+    Args:
+        embedder: The model.
+        test_set: The images and the protocol.
+        settings: How images are embedded and ranked; None for what the model's recipe asks for.
+        bootstrap: How intervals are made.
+        cache: Folder where embeddings are kept; None to keep none.
+        store: What `open_images` gave for the images, to embed them more than once; None to read
+            them from the disk.
+        batch_size: Images per forward pass.
+        progress: Where to report; None for silence.
+
+    Raises:
+        ConfigError: A kind of sentence is asked for that the model does not have.
+        EvaluationError: Sentences are to have a share, and the model's recipe has none.
+        UnreadableImage: An image cannot be decoded.
+        WeightsError: The model's threshold is damaged.
+    """
+    if settings is None:
+        settings = RetrievalSettings.of(recipe_evaluation(embedder))
+    share = SentenceShare.of(settings.sentences, embedder.metadata)
+    embeddings = cached_embeddings(
+        embedder,
+        test_set.manifest,
+        folder=cache,
+        flip=settings.flip,
+        prompt=settings.prompt,
+        sentences=None if share is None else share.usable(test_set.manifest),
+        store=store,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    return assess_embeddings(
+        embedder, test_set, embeddings, settings, bootstrap=bootstrap, progress=progress
+    )
+
+
+def assess_embeddings(
+    embedder: Embedder,
+    test_set: TestSet,
+    embeddings: Embeddings,
+    settings: RetrievalSettings,
+    *,
+    bootstrap: Bootstrap = BOOTSTRAP,
+    progress: Progress | None = None,
+) -> Assessment:
+    """Put embeddings together with what their model says of itself.
+
+    Args:
+        embedder: The model.
+        test_set: The images and the protocol.
+        embeddings: One row for each image, by the model and the settings.
+        settings: How images were embedded and are ranked.
+        bootstrap: How intervals are made.
+        progress: Where to report; None for silence.
+
+    Raises:
+        EvaluationError: Sentences have a share, and the model's recipe has none.
+        WeightsError: The model's threshold is damaged.
+    """
+    share = SentenceShare.of(settings.sentences, embedder.metadata)
+    own = settings.prompt == embedder.model.sentences.retrieval
+    return Assessment(
+        test_set,
+        embeddings,
+        replace(settings, prompt=None) if own else settings,
+        sentences=None if share is None else share.usable(test_set.manifest),
+        threshold=embedder.threshold,
+        note=side_note(embedder.model, test_set.manifest, embedder.metadata),
+        bootstrap=bootstrap,
+        progress=Silent() if progress is None else progress,
+    )
+
+
+def recipe_evaluation(embedder: Embedder) -> EvaluationConfig:
+    """Return what the recipe of a model says of evaluation; published weights have no recipe."""
+    recipe = embedder.metadata.get("recipe", {})
+    return EvaluationConfig.model_validate(recipe.get("evaluation", {}))
