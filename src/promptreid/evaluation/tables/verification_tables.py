@@ -12,7 +12,7 @@ Values = Mapping[str, Any]
 
 
 def render_further(values: Values) -> str:
-    """Lay out what `further_scores` returned, in percent.
+    """Lay out what `Assessment.to_dict` gives beside the scores, in percent.
 
     Returns:
         Several lines without a line break at the end; nothing where nothing was asked for.
