@@ -22,9 +22,7 @@ PAIR_FIGURES = ("roc", "det", "histogram")
 _LONGEST_SIDE = 200
 
 
-def draw_cmc(
-    assessed: Mapping[str, Assessment], *, ranks: int = 20, theme: Theme = LIGHT
-) -> Drawn:
+def draw_cmc(assessed: Mapping[str, Assessment], *, ranks: int = 20, theme: Theme = LIGHT) -> Drawn:
     """Draw the CMC curve of each run by the data set's protocol and the run's recipe.
 
     Args:
@@ -41,9 +39,7 @@ def draw_cmc(
     return Drawn(cmc_figure(scores, data=name, ranks=ranks, theme=theme), cmc_alt(scores, name))
 
 
-def draw_pairs(
-    kind: str, assessed: Mapping[str, Assessment], *, theme: Theme = LIGHT
-) -> Drawn:
+def draw_pairs(kind: str, assessed: Mapping[str, Assessment], *, theme: Theme = LIGHT) -> Drawn:
     """Verify all pairs of query and gallery by cosine, and draw the rates or scores of each run.
 
     Args:

@@ -19,9 +19,9 @@ from promptreid.cli.output import reporter
 
 if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
+    from promptreid.evaluation.assessment import Assessment
     from promptreid.figures.drawn import Drawn
     from promptreid.figures.style import Theme
-    from promptreid.evaluation.assessment import Assessment
     from promptreid.inference.embedder import Embedder
 
 Draws = Callable[..., "Drawn"]
