@@ -1,6 +1,6 @@
 """Every recipe is listed under what it is for."""
 
-from promptreid.config.recipe_uses import recipe_uses, use_of
+from promptreid.config.recipe_uses import find_use, recipe_uses
 from promptreid.config.recipes import list_recipes, recipe_names
 
 NAMES = recipe_names()
@@ -9,7 +9,7 @@ NAMES = recipe_names()
 def test_every_recipe_has_a_use_and_a_line():
     uses = recipe_uses(NAMES, {})
     for name in NAMES:
-        use, take_if = use_of(name)
+        use, take_if = find_use(name)
         assert use in uses, name
         assert take_if.startswith("you "), name
     assert "More" not in uses
@@ -27,8 +27,8 @@ def test_a_new_recipe_is_listed_with_its_description():
     uses = recipe_uses([*NAMES, "new/one"], {"new/one": "Something new."})
     (row,) = uses["More"]
     assert (row.name, row.take_if) == ("new/one", "Something new.")
-    assert use_of("new/one") == ("", "")
+    assert find_use("new/one") == ("", "")
 
 
 def test_lines_are_short_enough_for_one_line_of_a_terminal():
-    assert all(len(use_of(info.name)[1]) <= 66 for info in list_recipes())
+    assert all(len(find_use(info.name)[1]) <= 66 for info in list_recipes())

@@ -1,6 +1,6 @@
 """Columns stay in line, whatever stands in them."""
 
-from promptreid.text.tables import columns_of, plain_table
+from promptreid.text.tables import count_columns, plain_table
 
 
 def test_columns_are_aligned_and_lines_have_no_spaces_at_the_end():
@@ -14,8 +14,8 @@ def test_columns_are_aligned_and_lines_have_no_spaces_at_the_end():
 
 
 def test_wide_letters_take_two_columns_and_marks_none():
-    assert columns_of("名前") == 4
-    assert columns_of("e\u0301a") == 2
+    assert count_columns("名前") == 4
+    assert count_columns("e\u0301a") == 2
     assert plain_table([["名", "x"], ["abc", "y"]], right=[False, False]) == ["名   x", "abc  y"]
 
 

@@ -68,7 +68,7 @@ def copy(name: str, file: Path) -> None:
 
 
 def _list(json_out: JsonOut, *, long: bool) -> None:
-    from promptreid.config.recipe_uses import use_of
+    from promptreid.config.recipe_uses import find_use
     from promptreid.config.recipes import list_recipes
 
     listed = list_recipes()
@@ -76,7 +76,7 @@ def _list(json_out: JsonOut, *, long: bool) -> None:
         (_print_long if long else _print_uses)(listed)
     rows = []
     for recipe in listed:
-        use, take_if = use_of(recipe.name)
+        use, take_if = find_use(recipe.name)
         rows.append({**vars(recipe), "use": use, "take_if": take_if})
     json_out.give(rows)
 

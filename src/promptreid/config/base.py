@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from promptreid.config.reading.numbers import number_of
+from promptreid.config.reading.numbers import read_number
 from promptreid.config.reading.typed_values import as_typed
 
 
@@ -35,7 +35,7 @@ class Strict(BaseModel):
 
 def _pair(value: object) -> object:
     """Read one integer as a square."""
-    number = number_of(value)
+    number = read_number(value)
     return value if number is None else (number, number)
 
 

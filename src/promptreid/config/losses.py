@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from promptreid.config.base import Strict
-from promptreid.config.reading.numbers import number_of
+from promptreid.config.reading.numbers import read_number
 
 Features = Annotated[tuple[str, ...], Field(min_length=1)]
 Smoothing = Annotated[float, Field(ge=0, lt=1)]
@@ -52,7 +52,7 @@ class LossOptions(Strict):
     @classmethod
     def _read_weight(cls, value: Any) -> Any:
         """Read a bare number as the weight."""
-        return value if number_of(value) is None else {"weight": value}
+        return value if read_number(value) is None else {"weight": value}
 
     def weight_at(self, epoch: int) -> float:
         """Return the weight in an epoch, counted from 1: `weight * min(1, epoch / ramp)`."""

@@ -123,7 +123,7 @@ def recipe_uses(names: Sequence[str], described: Mapping[str, str]) -> dict[str,
     return rows_by_use
 
 
-def use_of(name: str) -> tuple[str, str]:
+def find_use(name: str) -> tuple[str, str]:
     """Return the use of a recipe and when to take it; two empty texts where none names it."""
     for use, rows in _ROWS.items():
         for other, take_if in rows.items():

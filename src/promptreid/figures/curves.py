@@ -109,12 +109,12 @@ def curves_figure(runs: Mapping[str, Training], *, theme: Theme = LIGHT) -> Figu
 def curves_alt(runs: Mapping[str, Training]) -> str:
     """Say in words what the figure shows."""
     return "Learning curves. " + " ".join(
-        f"{name}: {'; '.join(_told(stage) for stage in training.stages)}{_kept(training)}."
+        f"{name}: {'; '.join(_stage_text(stage) for stage in training.stages)}{_kept(training)}."
         for name, training in runs.items()
     )
 
 
-def _told(stage: StageMetrics) -> str:
+def _stage_text(stage: StageMetrics) -> str:
     parts = []
     for column, title, scale, unit in (("loss", "loss", 1, ""), (_CHECKED, "mAP", 100, " %")):
         _, values = stage.known(column)

@@ -11,7 +11,7 @@ from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.name_order import UNKNOWN, sort_names
 from promptreid.data.side_information import camera_rows, view_rows
 from promptreid.models.reid import ReIDModel
-from promptreid.text.lists import few
+from promptreid.text.lists import shorten_list
 
 
 def side_note(model: ReIDModel, manifest: Manifest, metadata: Mapping[str, Any]) -> str:
@@ -43,5 +43,5 @@ def _note(word: str, values: Sequence[str | None], rows: np.ndarray) -> str:
         return ""
     return (
         f"The {word} of {len(names):,} of {len(rows):,} images did not train "
-        f"({few(sort_names(names))}); the mean of all stands for it."
+        f"({shorten_list(sort_names(names))}); the mean of all stands for it."
     )

@@ -49,7 +49,7 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         source="" if recipe is None else recipe.source,
         parent=parent,
         changes=changes,
-        backbone=_told_backbone(embedder),
+        backbone=_backbone_text(embedder),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         weights=weights_hash(model),
         environment=None if run is None else run.environment(),
@@ -115,7 +115,7 @@ def _recipe(metadata: Mapping[str, Any]) -> Recipe | None:
     return None
 
 
-def _told_backbone(embedder: Embedder) -> str:
+def _backbone_text(embedder: Embedder) -> str:
     backbone = embedder.model.backbone
     height, width = embedder.preprocess.image_size
     return f"{backbone.name}, pretrained: {backbone.pretrained}, {height} × {width} pixels"

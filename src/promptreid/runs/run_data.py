@@ -14,7 +14,7 @@ from promptreid.files import full_path
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_images import ImageRow, changed_files, people
 from promptreid.runs.run_records import DataRecord, Role
-from promptreid.text.lists import counted, few
+from promptreid.text.lists import counted, shorten_list
 
 
 def data_record(dataset: DataSet, role: Role, *, run: Path) -> DataRecord:
@@ -103,8 +103,8 @@ def check_same_data(run: RunFolder, datasets: Sequence[DataSet]) -> None:
     if changed:
         raise RunError(
             f"{counted(len(changed), 'image file')} of {run.path} "
-            f"{'is' if len(changed) == 1 else 'are'} not what training began with: {few(changed)}. "
-            "Put them back, or start a new run."
+            f"{'is' if len(changed) == 1 else 'are'} not what training began with: "
+            f"{shorten_list(changed)}. Put them back, or start a new run."
         )
 
 

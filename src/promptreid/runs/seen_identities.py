@@ -15,7 +15,7 @@ from promptreid.errors import RunError
 from promptreid.runs.run_data import difference
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_images import ImageRow, people
-from promptreid.text.lists import counted, few
+from promptreid.text.lists import counted, shorten_list
 
 People = set[tuple[str, str]]
 
@@ -73,8 +73,8 @@ def _closed(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], None])
         if run.recipe().stages and (known := tested & learned):
             raise RunError(
                 f"{about} {len(known)} of the {len(tested)} images that would be tested were "
-                f"trained on: {few(sorted(path for path, *_ in known))}. Restore the data, or give "
-                "others with --data."
+                f"trained on: {shorten_list(sorted(path for path, *_ in known))}. Restore the "
+                "data, or give others with --data."
             )
         told.append(f"{about} No image that is tested has trained.")
     for sentence in told:
@@ -181,4 +181,4 @@ def _tested(dataset: DataSet) -> People:
 
 
 def _names(known: People) -> str:
-    return few(sorted(identity for _, identity in known))
+    return shorten_list(sorted(identity for _, identity in known))

@@ -11,7 +11,7 @@ from promptreid.errors import PromptReIDError, RunError
 from promptreid.runs.run_folder import RunFolder, check_free, is_run
 from promptreid.runs.run_records import DataRecord
 from promptreid.sweep.sweep_plan import PlannedRun
-from promptreid.text.lists import few
+from promptreid.text.lists import shorten_list
 
 _SHOWN = 4
 
@@ -54,7 +54,7 @@ def state_of(run: PlannedRun) -> RunState:
     if seed != run.seed:
         different["seed"] = (seed, run.seed)
     if different:
-        return RunState("changed", _told(different))
+        return RunState("changed", _changes_text(different))
     if status.complete:
         return RunState("complete")
     where = f", {status.status} {status.at}" if status.at else ""
@@ -67,13 +67,14 @@ def _specs(records: Sequence[DataRecord]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _told(different: Mapping[str, tuple[Any, Any]]) -> str:
-    told = [
+def _changes_text(different: Mapping[str, tuple[Any, Any]]) -> str:
+    changes = [
         f"{key} was {_word(old)} and is now {_word(new)}" for key, (old, new) in different.items()
     ]
     return (
-        f"The folder was made with other settings: {few(told, limit=_SHOWN, separator='; ')}. Put "
-        "the settings back, move the folder away, or give another --out."
+        "The folder was made with other settings: "
+        f"{shorten_list(changes, limit=_SHOWN, separator='; ')}. Put the settings back, move the "
+        "folder away, or give another --out."
     )
 
 

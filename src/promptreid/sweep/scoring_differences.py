@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptreid.data.data_spec import parse_spec
 from promptreid.sweep.run_results import RunRecord
-from promptreid.text.lists import few
+from promptreid.text.lists import shorten_list
 
 if TYPE_CHECKING:
     from promptreid.sweep.comparison import ComparisonRow
@@ -63,7 +63,7 @@ def rule_warnings(rows: Sequence[ComparisonRow], trained: Sequence[RunRecord]) -
             for row in own:
                 values.setdefault(_value(row.rules[key]), []).append(row.name)
             if len(values) > 1:
-                told = "; ".join(f"{value} in {few(who)}" for value, who in values.items())
+                told = "; ".join(f"{value} in {shorten_list(who)}" for value, who in values.items())
                 found.append(f"Scores on {names[data]} differ in {word}: {told}.")
     return found
 

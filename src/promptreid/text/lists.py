@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from promptreid.text.safe import visible
 
 
-def few(names: Sequence[str], *, limit: int = 3, separator: str = ", ") -> str:
+def shorten_list(names: Sequence[str], *, limit: int = 3, separator: str = ", ") -> str:
     """Write the first names of a list and how many more there are: "a, b, c and 3 more".
 
     Args:

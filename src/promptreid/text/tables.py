@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from promptreid.text.safe import visible
 
 
-def columns_of(text: str) -> int:
+def count_columns(text: str) -> int:
     """Count the columns of a terminal that a text takes: two for an East Asian wide letter."""
     if text.isascii():
         return len(text)
@@ -34,12 +34,12 @@ def plain_table(rows: Sequence[Sequence[str]], *, right: Sequence[bool]) -> list
         One line a row, without spaces at the end.
     """
     cells = [[visible(cell) for cell in row] for row in rows]
-    widths = [max(columns_of(row[column]) for row in cells) for column in range(len(right))]
+    widths = [max(count_columns(row[column]) for row in cells) for column in range(len(right))]
     return [
         "  ".join(
-            " " * (width - columns_of(cell)) + cell
+            " " * (width - count_columns(cell)) + cell
             if flush
-            else cell + " " * (width - columns_of(cell))
+            else cell + " " * (width - count_columns(cell))
             for cell, width, flush in zip(row, widths, right, strict=True)
         ).rstrip()
         for row in cells

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptreid.config.reading.numbers import LARGEST, number_of
+from promptreid.config.reading.numbers import LARGEST, read_number
 from promptreid.config.reading.typed_values import as_typed
 from promptreid.config.recipes import load_recipe
 from promptreid.errors import ConfigError
@@ -21,8 +21,8 @@ LR = "stages.image.optimizer.lr"
     ],
 )  # fmt: skip
 def test_spellings(text, number):
-    assert number_of(text) == number
-    assert type(number_of(text)) is type(number)
+    assert read_number(text) == number
+    assert type(read_number(text)) is type(number)
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def test_spellings(text, number):
      "1 000", "1,5", "½", "٣", "ten", None, True, [1], float("inf"), float("nan")],
 )  # fmt: skip
 def test_no_numbers(text):
-    assert number_of(text) is None
+    assert read_number(text) is None
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
 def test_every_number_is_read_as_python_writes_it(number):
     if len(repr(number)) <= 300:
-        assert number_of(repr(number)) == number
+        assert read_number(repr(number)) == number
 
 
 @pytest.mark.parametrize("text", ["5e-4", "+5e-4", ".0005", "0.000_5", "5E-04", "0.0005", "'5e-4'"])

@@ -15,11 +15,11 @@ _MOST = 3
 _LISTED = 8
 
 
-def model_of(annotation: Any) -> type[BaseModel] | None:
+def nested_model(annotation: Any) -> type[BaseModel] | None:
     """Return the model within a type, such as that of an optional part or of a list of stages."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next(filter(None, map(model_of, get_args(annotation))), None)
+    return next(filter(None, map(nested_model, get_args(annotation))), None)
 
 
 def annotation_at(schema: Any, path: Sequence[str]) -> Any:
@@ -34,7 +34,7 @@ def annotation_at(schema: Any, path: Sequence[str]) -> Any:
     """
     node = schema
     for part in path:
-        model = model_of(node)
+        model = nested_model(node)
         if _is_list(node):
             node = model  # any name of an item
         elif model is not None:
@@ -93,14 +93,14 @@ def meaning(path: Sequence[str], schema: type[BaseModel], tree: Mapping[str, Any
     alike = _alike(path[-1], keys)
     if alike:
         return did_you_mean(alike)
-    model = model_of(annotation_at(schema, path[:-1])) if len(path) > 1 else None
+    model = nested_model(annotation_at(schema, path[:-1])) if len(path) > 1 else None
     if model is not None and len(model.model_fields) <= _LISTED:
         return _sibling(path, schema)
     return " `promptreid recipes show NAME` prints all keys of a recipe."
 
 
 def _sibling(path: Sequence[str], schema: type[BaseModel]) -> str:
-    model = model_of(annotation_at(schema, path[:-1]))
+    model = nested_model(annotation_at(schema, path[:-1]))
     names = list(model.model_fields) if model is not None else []
     near = closest(path[-1], names, cutoff=_LIKELY, most=1)
     return did_you_mean(near) or f" Known keys here: {', '.join(names)}."
@@ -141,7 +141,7 @@ def _repaired(
     values: Any = tree
     right: list[str] = []
     for part in path:
-        model = model_of(node)
+        model = nested_model(node)
         if _is_list(node):
             names = _item_names(values)
             values = next((item for item in values or () if _name(item) == part), None)
@@ -165,7 +165,7 @@ def _repaired(
 
 def _keys(node: Any, values: Any, path: str) -> Iterator[tuple[str, tuple[int, int]]]:
     """Yield keys with their order: parts in use before others, later stages before earlier."""
-    model = model_of(node)
+    model = nested_model(node)
     if model is None:
         yield path, (0, 0)
         return
@@ -179,7 +179,7 @@ def _keys(node: Any, values: Any, path: str) -> Iterator[tuple[str, tuple[int, i
         yield path, (0, 0)
     for name, field in model.model_fields.items():
         given = values.get(name) if isinstance(values, Mapping) else None
-        optional = model_of(field.annotation) is not None or field.default is None
+        optional = nested_model(field.annotation) is not None or field.default is None
         missing = int(given is None and optional)
         for key, (unused, place) in _keys(
             field.annotation, given, f"{path}.{name}" if path else name
@@ -188,7 +188,7 @@ def _keys(node: Any, values: Any, path: str) -> Iterator[tuple[str, tuple[int, i
 
 
 def _is_list(annotation: Any) -> bool:
-    return get_origin(annotation) in (tuple, list) and model_of(annotation) is not None
+    return get_origin(annotation) in (tuple, list) and nested_model(annotation) is not None
 
 
 def _item_names(values: Any) -> list[str]:

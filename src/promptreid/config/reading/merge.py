@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeGuard
 
-from promptreid.config.reading.numbers import number_of
+from promptreid.config.reading.numbers import read_number
 
 
 def is_named_list(value: Any) -> TypeGuard[list[dict[str, Any]]]:
@@ -18,7 +18,7 @@ def is_named_list(value: Any) -> TypeGuard[list[dict[str, Any]]]:
 
 def is_number(value: Any) -> bool:
     """Tell whether a value is a number in any spelling."""
-    return number_of(value) is not None
+    return read_number(value) is not None
 
 
 def merge(base: Any, child: Any) -> Any:

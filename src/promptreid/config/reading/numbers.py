@@ -14,7 +14,7 @@ LARGEST = 2**53
 """Up to here a float holds every whole number, and no counter of ours goes further."""
 
 
-def number_of(value: Any) -> int | float | None:
+def read_number(value: Any) -> int | float | None:
     """Read a number.
 
     Args:

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from promptreid.config.reading.keys import annotation_at, meaning, model_of
-from promptreid.text.lists import few
+from promptreid.config.reading.keys import annotation_at, meaning, nested_model
+from promptreid.text.lists import shorten_list
 from promptreid.text.short import shortened
 from promptreid.text.suggest import did_you_mean
 
@@ -76,12 +76,12 @@ def _sentence(problem: ErrorDetails, tree: Any, schema: type[BaseModel]) -> str:
 
 def _key_within(key: str, given: Any, schema: type[BaseModel]) -> str:
     """Point at the key of a part that a value was given for as a whole."""
-    model = model_of(annotation_at(schema, key.split(".")))
+    model = nested_model(annotation_at(schema, key.split(".")))
     names = list(model.model_fields) if model is not None else []
     title = next((name for name in ("name", "kind", "mode") if name in names), None)
     if title is not None and isinstance(given, str):
         return did_you_mean([f"{key}.{title}"])
-    return f" Its keys are {few(names, limit=6)}." if names else ""
+    return f" Its keys are {shorten_list(names, limit=6)}." if names else ""
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from promptreid.config.reading.numbers import LARGEST, number_of
+from promptreid.config.reading.numbers import LARGEST, read_number
 from promptreid.config.reading.spellings import spelled
 
 
@@ -41,7 +41,7 @@ def _word_or_number(text: str, kinds: _Kinds) -> Any:
     word = spelled(text, kinds.words) if kinds.words else text
     if word in kinds.words:
         return word
-    number = number_of(text) if kinds.number else None
+    number = read_number(text) if kinds.number else None
     return text if number is None else _checked(number)
 
 

@@ -9,7 +9,7 @@ from promptreid.data.folders.layout import contents
 from promptreid.data.folders.role_folders import quoted_spec, refuse_known_layout
 from promptreid.data.folders.walk import Walk
 from promptreid.errors import DataError
-from promptreid.text.lists import counted, few
+from promptreid.text.lists import counted, shorten_list
 
 
 def no_identities(root: Path, walk: Walk, *, depth: int) -> DataError:
@@ -34,8 +34,8 @@ def no_identities(root: Path, walk: Walk, *, depth: int) -> DataError:
     if loose:
         return DataError(
             f"{said}, but {counted(len(loose), 'image lies', 'images lie')} directly in it: "
-            f"{few(loose)}. Put each person's photos in a folder of their own, or read them "
-            f"without identities as {quoted_spec('images', root)}."
+            f"{shorten_list(loose)}. Put each person's photos in a folder of their own, or read "
+            f"them without identities as {quoted_spec('images', root)}."
         )
     if below:
         return _deeper(said, root, below, depth)
@@ -56,6 +56,6 @@ def _deeper(said: str, root: Path, below: list[str], depth: int) -> DataError:
         ways += " reads them"
     deep = counted(levels[0], "folder")
     return DataError(
-        f"{said}, but the images lie {deep} deep, for example {few([first])}. {ways}; or list "
-        "them in a table and read it as csv:FILE."
+        f"{said}, but the images lie {deep} deep, for example {shorten_list([first])}. {ways}; or "
+        "list them in a table and read it as csv:FILE."
     )

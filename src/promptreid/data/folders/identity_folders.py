@@ -11,7 +11,7 @@ from promptreid.data.folders.walk import Walk
 from promptreid.data.manifest.manifest import Sample
 from promptreid.data.manifest.sample_columns import SPLITS
 from promptreid.errors import DataError
-from promptreid.text.lists import counted, few
+from promptreid.text.lists import counted, shorten_list
 
 
 class IdentityFolders:
@@ -141,15 +141,19 @@ class IdentityFolders:
         notes = []
         if self._loose:
             images = counted(len(self._loose), "image lies", "images lie")
-            notes.append(f"{images} outside of identity folders, left out: {few(self._loose)}.")
+            notes.append(
+                f"{images} outside of identity folders, left out: {shorten_list(self._loose)}."
+            )
         if self._nested:
             images = counted(len(self._nested), "image lies", "images lie")
             notes.append(
-                f"{images} in folders inside identity folders, left out: {few(self._nested)}. The "
-                "option nested=take takes them."
+                f"{images} in folders inside identity folders, left out: "
+                f"{shorten_list(self._nested)}. The option nested=take takes them."
             )
         if self._beside:
             images = counted(len(self._beside), "image lies", "images lie")
             roles = ", ".join(self.roles.values())
-            notes.append(f"{images} in folders beside {roles}, left out: {few(self._beside)}.")
+            notes.append(
+                f"{images} in folders beside {roles}, left out: {shorten_list(self._beside)}."
+            )
         return (*notes, *self.walk.notes)

@@ -9,7 +9,7 @@ from pathlib import Path
 from promptreid.data.images.regular_files import why_not_regular
 from promptreid.data.manifest.manifest import Sample
 from promptreid.errors import DataError
-from promptreid.text.lists import few
+from promptreid.text.lists import shorten_list
 
 
 def has_all(*names: str) -> Callable[[Path], bool]:
@@ -78,7 +78,7 @@ def contents(folder: Path, *, limit: int = 8) -> str:
         names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in os.scandir(folder))
     except OSError as error:
         return f"nothing readable ({error.strerror})"
-    return few(names, limit=limit) if names else "nothing"
+    return shorten_list(names, limit=limit) if names else "nothing"
 
 
 def text_lines(file: Path) -> list[tuple[int, list[str]]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from promptreid.data.folders.listing import list_folder
 from promptreid.data.manifest.manifest import Sample
 from promptreid.errors import DataError
-from promptreid.text.lists import counted, few
+from promptreid.text.lists import counted, shorten_list
 
 
 def present(
@@ -81,12 +81,13 @@ def find_listed(
     if several:
         alike = (
             f" For {len(several):,} of them there are several files whose names differ in letter "
-            f"case or Unicode form alone: {few(several)}; write the name as the file has it."
+            f"case or Unicode form alone: {shorten_list(several)}; write the name as the file has "
+            "it."
         )
     if missing == "stop" or not existing:
         hint = "" if not existing else " Add the option missing=skip to use only those that exist."
-        raise DataError(f"{told}: {few(gone)}.{alike}{hint}")
-    return existing, (f"{told} and were skipped: {few(gone)}.{alike}", *notes)
+        raise DataError(f"{told}: {shorten_list(gone)}.{alike}{hint}")
+    return existing, (f"{told} and were skipped: {shorten_list(gone)}.{alike}", *notes)
 
 
 def unlisted_notes(paths: Iterable[str], root: Path, *, listed_in: str) -> tuple[str, ...]:
@@ -111,7 +112,7 @@ def unlisted_notes(paths: Iterable[str], root: Path, *, listed_in: str) -> tuple
     if not found:
         return ()
     told = counted(len(found), "image in these folders is", "images in these folders are")
-    return (f"{told} not listed in {listed_in} and not used: {few(found)}.",)
+    return (f"{told} not listed in {listed_in} and not used: {shorten_list(found)}.",)
 
 
 @dataclass

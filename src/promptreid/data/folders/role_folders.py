@@ -13,7 +13,7 @@ from promptreid.data.folders.known_layouts import reader_of
 from promptreid.data.folders.listing import Listing
 from promptreid.data.reader_registry import reader_entry
 from promptreid.errors import DataError
-from promptreid.text.lists import few
+from promptreid.text.lists import shorten_list
 
 ROLES: Mapping[str, str] = MappingProxyType(
     {
@@ -101,7 +101,7 @@ def refuse_loose_roles(folder: Path, roles: Mapping[str, Listing]) -> None:
             f"{quoted_spec('market1501', folder)}"
         )
     raise DataError(
-        f"{few(names, limit=len(ROLE_WORDS))} in {folder} "
+        f"{shorten_list(names, limit=len(ROLE_WORDS))} in {folder} "
         f"{'hold' if len(names) > 1 else 'holds'} images but no folder for each identity; so named "
         f"they are roles, not people. {way}, or list the images in a table with path, identity and "
         "split, and read it as csv:FILE."

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from promptreid.data.folders.listing import Listing, list_folder
-from promptreid.text.lists import counted, few
+from promptreid.text.lists import counted, shorten_list
 from promptreid.text.safe import visible
 
 _SUFFIXES_SHOWN = 8
@@ -116,13 +116,13 @@ class Walk:
                 (suffix or "no ending") + (f" ({number:,})" if len(self._suffixes) > 1 else "")
                 for suffix, number in sorted(self._suffixes.items())
             ]
-            notes.append(f"{told}: {few(kinds, limit=_SUFFIXES_SHOWN)}.")
+            notes.append(f"{told}: {shorten_list(kinds, limit=_SUFFIXES_SHOWN)}.")
         for kind, names in (("HEIC", self._heic), ("raw camera", self._raw)):
             if names:
                 them = "it" if len(names) == 1 else "them"
                 notes.append(
                     f"{counted(len(names), f'{kind} file')} cannot be read here; convert {them} to "
-                    f"JPEG: {few(names)}."
+                    f"JPEG: {shorten_list(names)}."
                 )
         if self._special:
             told = counted(
@@ -130,14 +130,14 @@ class Walk:
                 "entry is no file but a pipe, socket or device",
                 "entries are no files but pipes, sockets or devices",
             )
-            notes.append(f"{told}: {few(self._special)}.")
+            notes.append(f"{told}: {shorten_list(self._special)}.")
         if self._again:
             told = counted(
                 len(self._again),
                 "folder is met again through links and left out",
                 "folders are met again through links and left out",
             )
-            notes.append(f"{told}: {few(self._again)}.")
+            notes.append(f"{told}: {shorten_list(self._again)}.")
         return tuple(notes)
 
     @property

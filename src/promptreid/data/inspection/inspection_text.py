@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptreid.data.inspection.findings import Inspection, ProtocolSummary
-from promptreid.text.lists import few
+from promptreid.text.lists import shorten_list
 from promptreid.text.safe import visible
 from promptreid.text.tables import plain_table
 
@@ -26,7 +26,7 @@ def render_text(inspection: Inspection) -> str:
     for word, images in (("cameras", inspection.cameras), ("views", inspection.views)):
         if images:
             told = [f"{name} ({count:,})" for name, count in images.items()]
-            lines += ["", f"{word} (images): {few(told, limit=SHOWN)}"]
+            lines += ["", f"{word} (images): {shorten_list(told, limit=SHOWN)}"]
     if inspection.protocol is not None:
         lines += ["", *_protocol(inspection.protocol)]
     for title, found in (

@@ -22,7 +22,7 @@ from numbers import Integral, Real
 
 from promptreid.data.tables.table_messages import shown
 from promptreid.errors import DataError
-from promptreid.text.lists import few
+from promptreid.text.lists import shorten_list
 
 WRITTEN_BY_SOFTWARE = frozenset(
     ("", "nan", "-nan", "null", "nat", "n/a", "#n/a", "<na>", "undefined")
@@ -192,7 +192,7 @@ def words_met(met: Counter[str]) -> str:
     """Write words as they were met and how often, the most frequent first."""
     times = sorted(met.items(), key=lambda item: (-item[1], item[0]))
     told = [f"{shown(word) if word else 'empty'} ({count:,})" for word, count in times]
-    return few(told, limit=_MOST_WORDS)
+    return shorten_list(told, limit=_MOST_WORDS)
 
 
 def _plain(value: str) -> str:

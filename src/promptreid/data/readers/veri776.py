@@ -23,7 +23,7 @@ from promptreid.data.manifest.unknown_values import UnknownWords
 from promptreid.data.protocol import fixed_protocol
 from promptreid.data.readers.reader_options import CameraOptions
 from promptreid.errors import DataError
-from promptreid.text.lists import few
+from promptreid.text.lists import shorten_list
 
 FOLDERS = {"train": "image_train", "query": "image_query", "gallery": "image_test"}
 _VIEW = re.compile(r"[0-9]{1,9}")
@@ -71,7 +71,8 @@ def read(root: Path, options: Options) -> DataSet:
         if blank:
             told = "left out" if options.views == "drop" else "kept with an unknown view"
             notes += (
-                f"{len(blank):,} images have no viewpoint label and were {told}: {few(blank)}.",
+                f"{len(blank):,} images have no viewpoint label and were {told}: "
+                f"{shorten_list(blank)}.",
             )
         if options.views == "drop":
             samples = [sample for sample in samples if sample.view is not None]

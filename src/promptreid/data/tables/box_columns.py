@@ -10,7 +10,7 @@ from promptreid.data.images.boxes import BOX_COLUMN, Box
 from promptreid.data.tables.table_messages import shown
 from promptreid.data.tables.table_reader import Table
 from promptreid.errors import DataError
-from promptreid.text.lists import few
+from promptreid.text.lists import shorten_list
 
 _LISTS = {
     "bbox": False,
@@ -225,5 +225,5 @@ def _not_one(found: Sequence[BoxColumns], names: Sequence[str]) -> str:
     return (
         "boxes=cut was asked for, but no columns hold boxes. Known are bbox as [x, y, width, "
         "height], and x_1, y_1, x_2, y_2; xmin, ymin, xmax, ymax; left, top, right, bottom; left, "
-        f"top, width, height; x, y, w, h. The columns are {few(names, limit=12)}."
+        f"top, width, height; x, y, w, h. The columns are {shorten_list(names, limit=12)}."
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from promptreid.data.tables.table_messages import shown
 from promptreid.errors import DataError
-from promptreid.text.lists import counted, few, listed
+from promptreid.text.lists import counted, listed, shorten_list
 
 _EXAMPLES = 3
 _TRAINING = ("train", "val")
@@ -100,7 +100,7 @@ def _against(
     count = sum(len(rows) for rows, _ in against)
     return (
         f"{file}: {count:,} rows contradict each other about {counted(len(against), 'image')}: "
-        f"{few(examples, limit=_EXAMPLES, separator='; ')}. Keep the right row of each."
+        f"{shorten_list(examples, limit=_EXAMPLES, separator='; ')}. Keep the right row of each."
     )
 
 
@@ -118,7 +118,7 @@ def _notes(
     notes = [
         f"{file.name}: {counted(len(again), 'row')} name{'s' * (not plural)} an image again, with "
         f"the same labels, and {'were' if plural else 'was'} left out: "
-        f"{few(examples, limit=_EXAMPLES)}."
+        f"{shorten_list(examples, limit=_EXAMPLES)}."
     ]
     differing = {
         column: count
@@ -137,4 +137,4 @@ def _notes(
 def _numbers(numbers: Sequence[int]) -> str:
     """Write line numbers as a list with an end."""
     texts = [str(number) for number in numbers]
-    return few(texts, limit=_EXAMPLES) if len(texts) > _EXAMPLES else listed(texts)
+    return shorten_list(texts, limit=_EXAMPLES) if len(texts) > _EXAMPLES else listed(texts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from promptreid.text.lists import few
+from promptreid.text.lists import shorten_list
 
 _LONGEST = 60
 
@@ -30,4 +30,4 @@ def shown(cell: str) -> str:
 
 def column_list(names: Sequence[str], *, limit: int = 12) -> str:
     """List the columns of a header; those without a name are said to have none."""
-    return few([name or "(no name)" for name in names], limit=limit)
+    return shorten_list([name or "(no name)" for name in names], limit=limit)

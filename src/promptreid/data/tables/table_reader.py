@@ -16,7 +16,7 @@ from promptreid.data.tables.quotes import broken_quote, check_breaks
 from promptreid.data.tables.table_messages import column_list, place, shown
 from promptreid.data.tables.table_text import editor_lines, read_text
 from promptreid.errors import DataError
-from promptreid.text.lists import counted, few
+from promptreid.text.lists import counted, shorten_list
 
 _LARGEST_CELL = 2**31 - 1  # characters
 _INDEX = re.compile(r"Unnamed: [0-9]+(\.[0-9]+)*")
@@ -231,6 +231,6 @@ def _left_out(file: Path, at: int, name: str, cells: Sequence[str]) -> str:
     called = f"is called {name!r}, as pandas names an index," if name else "has no name"
     filled = [cell.strip() for cell in cells if cell.strip()]
     examples = [shown(cell) for cell in filled[:_EXAMPLES]]
-    held = few([*examples, *filled[_EXAMPLES:]], limit=_EXAMPLES)
+    held = shorten_list([*examples, *filled[_EXAMPLES:]], limit=_EXAMPLES)
     holds = f"; it holds {held}" if filled else "; it is empty"
     return f"{file.name}: column {at + 1} {called} and was left out{holds}."

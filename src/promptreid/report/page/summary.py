@@ -199,7 +199,7 @@ def _largest_gap(test: Test, best: TestedRun) -> str:
     if not gaps:
         return ""
     gap, attribute, level, groups = max(gaps, key=lambda candidate: candidate[0].value)
-    low, high = (_score_of(groups, name) for name in (gap.worst, gap.best))
+    low, high = (_group_score(groups, name) for name in (gap.worst, gap.best))
     open_end = "" if side(gap) else ", which includes zero"
     return (
         f"Its largest gap in mAP is by {attribute}: {percent(low)} for "
@@ -209,7 +209,7 @@ def _largest_gap(test: Test, best: TestedRun) -> str:
     )
 
 
-def _score_of(groups: Sequence[Group], name: str) -> float | None:
+def _group_score(groups: Sequence[Group], name: str) -> float | None:
     group = next(group for group in groups if group.name == name)
     return group.scores["mAP"].value if "mAP" in group.scores else None
 
