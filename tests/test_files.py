@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -24,6 +25,17 @@ def test_the_name_appears_only_when_the_text_is_whole(tmp_path):
     assert path.read_text() == "{}"
     write_json(path, {"x": 1})
     assert path.read_text() == '{\n  "x": 1\n}\n'
+
+
+def test_the_disk_has_the_text_before_it_has_the_name(tmp_path, monkeypatch):
+    path, synced = tmp_path / "a.txt", []
+
+    def sync(descriptor):
+        synced.append((os.fstat(descriptor).st_ino, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_text(path, "text")
+    assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
 
 
 def test_files_are_utf8_and_take_names_that_are_no_text(tmp_path):
