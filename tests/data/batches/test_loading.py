@@ -12,8 +12,9 @@ from PIL import Image
 from promptreid.config.augment import MixConfig
 from promptreid.data.augment.pipeline import Augment, apply
 from promptreid.data.batches import loading
+from promptreid.data.batches.identity_balanced import IdentityBalanced
 from promptreid.data.batches.loading import TestLoader, TrainLoader
-from promptreid.data.batches.samplers import IdentityBalanced, Uniform, derive_seed
+from promptreid.data.batches.samplers import Uniform
 from promptreid.data.images import image_store as store_module
 from promptreid.data.images import transforms
 from promptreid.data.images.boxes import Box, ImageSource
@@ -27,6 +28,7 @@ from promptreid.data.images.image_store import (
 )
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ConfigError, DataError
+from promptreid.seeds import derive_seed
 
 SIZE = (16, 8)
 COUNT = 22

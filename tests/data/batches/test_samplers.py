@@ -7,15 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptreid.data.batches.samplers import (
-    DomainBalanced,
-    DomainUniform,
-    IdentityBalanced,
-    Sequential,
-    Uniform,
-    derive_seed,
-)
+from promptreid.data.batches.domain_balanced import DomainBalanced, DomainUniform
+from promptreid.data.batches.identity_balanced import IdentityBalanced
+from promptreid.data.batches.samplers import Sequential, Uniform
 from promptreid.errors import ConfigError, DataError
+from promptreid.seeds import derive_seed
 
 # Images per identity, at least as many identities as a batch takes.
 group_sizes = st.lists(st.integers(1, 11), min_size=3, max_size=9)
@@ -123,7 +119,7 @@ class TestIdentityBalanced:
         assert "16" in str(caught.value)
         assert "stages.image.batch.identities to at most 3" in str(caught.value)
 
-    @pytest.mark.parametrize(("labels", "words"), [([5, 5], "1 identity,"), ([], "no identities,")])
+    @pytest.mark.parametrize(("labels", "words"), [([5, 5], "1 identity,"), ([], "0 identities,")])
     def test_nothing_to_tell_apart(self, labels, words):
         with pytest.raises(DataError, match=words):
             IdentityBalanced(labels, 2, 2, 0)

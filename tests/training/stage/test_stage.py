@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from promptreid.config.stage import StageConfig
-from promptreid.data.batches.samplers import DomainUniform, Uniform
+from promptreid.data.batches.domain_balanced import DomainUniform
+from promptreid.data.batches.samplers import Uniform
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.terms import total_loss

@@ -17,10 +17,10 @@ from torch import Generator, Tensor
 
 from promptreid.config.augment import AugmentConfig, ColorJitterConfig, MixConfig, PolicyConfig
 from promptreid.data.augment import photometric, policies, warp
-from promptreid.data.batches.samplers import derive_seed
 from promptreid.data.images import transforms
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ConfigError
+from promptreid.seeds import derive_seed
 
 # Numbers of the derived generators; a new operation takes a new number.
 _CROP, _POLICY, _COLOR, _GRAY, _BLUR = range(5)

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from promptreid.data.augment.mix import Mix, draw_mix, mix_images, mixed_labels
 from promptreid.data.augment.pipeline import Augment, apply
-from promptreid.data.batches.samplers import Indices, Sampler, Sequential, derive_seed
+from promptreid.data.batches.samplers import Indices, Sampler, Sequential
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.images.transforms import normalize
 from promptreid.errors import ConfigError
+from promptreid.seeds import derive_seed
 
 __all__ = ["Batch", "TestLoader", "TrainLoader", "derive_seed"]
 

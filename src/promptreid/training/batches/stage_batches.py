@@ -12,15 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from promptreid.config.stage import StageConfig
+from promptreid.data.batches.domain_balanced import DomainBalanced, DomainUniform
+from promptreid.data.batches.identity_balanced import IdentityBalanced
 from promptreid.data.batches.loading import TrainLoader
-from promptreid.data.batches.samplers import (
-    DomainBalanced,
-    DomainUniform,
-    IdentityBalanced,
-    Indices,
-    Sampler,
-    Uniform,
-)
+from promptreid.data.batches.samplers import Indices, Sampler, Uniform
 from promptreid.inference.device import forward_precision
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.models.reid import ReIDModel

@@ -10,12 +10,13 @@ import torch
 from promptreid.config.stage import StageConfig
 from promptreid.data.augment.pipeline import Augment
 from promptreid.data.batches.loading import TrainLoader
-from promptreid.data.batches.samplers import Indices, derive_seed
+from promptreid.data.batches.samplers import Indices
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.inference.embed import embed_store
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
+from promptreid.seeds import derive_seed
 from promptreid.training.batches.feature_cache import cached_projections
 from promptreid.training.batches.hardest import hardest_rows
 from promptreid.training.batches.stage_batches import (

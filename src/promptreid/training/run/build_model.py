@@ -8,7 +8,6 @@ import torch
 
 from promptreid.config.model import NormalizeConfig
 from promptreid.config.schema import Recipe
-from promptreid.data.batches.samplers import derive_seed
 from promptreid.data.images.preprocess import HALF, IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from promptreid.errors import ConfigError
 from promptreid.models.heads.head import Head
@@ -23,6 +22,7 @@ from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import Backbone, build_backbone
 from promptreid.models.towers.resnet import ResNetTower
 from promptreid.models.tuning.tuning import attach_tuning
+from promptreid.seeds import derive_seed
 from promptreid.training.run.training_data import TrainingData
 
 

@@ -17,12 +17,13 @@ from open_clip.model import CLIP
 from torch import Tensor
 
 from promptreid.data.augment.pipeline import Augment, apply
-from promptreid.data.batches.samplers import Uniform, derive_seed
+from promptreid.data.batches.samplers import Uniform
 from promptreid.inference.device import forward_precision
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.weights.tiny import NATIVE, TinyTokenizer, build_tiny
 from promptreid.progress import Progress
+from promptreid.seeds import derive_seed
 from promptreid.tensors import write_tensors
 
 _LARGEST_SCALE = 100.0

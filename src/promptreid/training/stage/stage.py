@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from promptreid.config.stage import StageConfig
-from promptreid.data.batches.samplers import derive_seed
 from promptreid.errors import RunError
 from promptreid.inference.device import forward_precision
 from promptreid.losses.loss_inputs import BatchFeatures
@@ -19,6 +18,7 @@ from promptreid.losses.loss_state import LossState
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
+from promptreid.seeds import derive_seed
 from promptreid.training.batches.stage_batches import BatchSource
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.optimizer import build_optimizer, set_learning_rate

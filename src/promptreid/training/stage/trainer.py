@@ -10,13 +10,14 @@ import torch
 
 from promptreid.config.schema import Recipe
 from promptreid.config.stage import StageConfig
-from promptreid.data.batches.samplers import Indices, derive_seed
+from promptreid.data.batches.samplers import Indices
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.losses.loss_state import StateSetting
 from promptreid.losses.terms import build_states
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, epoch_line
 from promptreid.runs.run_folder import RunFolder
+from promptreid.seeds import derive_seed
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.batches.stage_sources import StageSources
 from promptreid.training.run.training_data import TrainingData
