@@ -46,8 +46,8 @@ def mixed_cross_entropy(
     Args:
         logits_for: Gives the (N, C) logits for (N,) labels.
         labels: (N,) class indices.
-        mix: The other images' labels and the weights of the own ones; None when nothing is mixed.
-        smoothing: As in `identity_cross_entropy`.
+        mix: The other images' labels and the weights of the first ones; None when nothing is mixed.
+        smoothing: Share of the target that all classes have alike; see `identity_cross_entropy`.
 
     Returns:
         The scalar mean over the batch.
@@ -56,13 +56,13 @@ def mixed_cross_entropy(
     if mix is None:
         return identity_cross_entropy(logits, labels, smoothing=smoothing)
 
-    def each(logits: Tensor, labels: Tensor) -> Tensor:
+    def entropies(logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
 
     with torch.autocast(logits.device.type, enabled=False):
         weight = mix.weight.float()
-        partner = each(logits_for(mix.partner), mix.partner)
-        return (weight * each(logits, labels) + (1 - weight) * partner).mean()
+        partner = entropies(logits_for(mix.partner), mix.partner)
+        return (weight * entropies(logits, labels) + (1 - weight) * partner).mean()
 
 
 def image_text_logits(

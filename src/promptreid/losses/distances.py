@@ -20,9 +20,9 @@ def euclidean_distances(features: Tensor) -> Tensor:
 
 def cosines(features: Tensor, others: Tensor | None = None) -> Tensor:
     """Return the cosine of each row with each row of `others`, or with each other's, (N, M)."""
-    own = F.normalize(features.float(), dim=1)
-    other = own if others is None else F.normalize(others.float(), dim=1)
-    return own @ other.T
+    unit = F.normalize(features.float(), dim=1)
+    other = unit if others is None else F.normalize(others.float(), dim=1)
+    return unit @ other.T
 
 
 def pairwise_distances(features: Tensor, *, kind: str) -> Tensor:

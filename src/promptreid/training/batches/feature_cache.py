@@ -44,7 +44,7 @@ def cached_projections(
         store: Images resized with the test filter.
         preprocess: Size and pixel statistics.
         folder: Where to keep the file.
-        fingerprint: Of the training rows.
+        fingerprint: Hash of the training rows.
         precision: "fp32" or "bf16".
         device: Where to compute.
         progress: Where to report.
@@ -52,12 +52,12 @@ def cached_projections(
     Raises:
         RunError: The file cannot be written (disk full, no permission).
     """
-    key = _key(model, preprocess, fingerprint, precision, device)
+    key = _hash_inputs(model, preprocess, fingerprint, precision, device)
     path = folder / f"projected-{key}.safetensors"
     shape = (len(store), model.backbone.image.widths[2])
-    kept = _kept(path, shape, progress)
-    if kept is not None:
-        return kept.to(device)
+    features = _read_features(path, shape, progress)
+    if features is not None:
+        return features.to(device)
     model.eval()
     features = torch.empty(shape)
     progress.start("image features", len(store), "images")
@@ -78,8 +78,8 @@ def cached_projections(
     return features.to(device)
 
 
-def _kept(path: Path, shape: tuple[int, int], progress: Progress) -> Tensor | None:
-    """Return features that were kept; None where there are none, or they are damaged."""
+def _read_features(path: Path, shape: tuple[int, int], progress: Progress) -> Tensor | None:
+    """Read features of an earlier run; None where there are none, or they are damaged."""
     if not path.is_file():
         return None
     try:
@@ -93,7 +93,7 @@ def _kept(path: Path, shape: tuple[int, int], progress: Progress) -> Tensor | No
     return None
 
 
-def _key(
+def _hash_inputs(
     model: ReIDModel,
     preprocess: Preprocess,
     fingerprint: str,

@@ -14,7 +14,7 @@ _BLOCK = 1024
 
 
 def hardness(vectors: Tensor, labels: Tensor) -> Tensor:
-    """How much closer the nearest stranger is than the farthest image of the own identity.
+    """Return how much closer the nearest stranger is than the farthest image of the own identity.
 
     `h_i = max_{j: y_j != y_i} s_ij - min_{j != i: y_j = y_i} s_ij` with cosines s: the violation of
     the batch-hard triplet (Hermans et al., arXiv:1703.07737) over the whole training set. An image
@@ -27,18 +27,18 @@ def hardness(vectors: Tensor, labels: Tensor) -> Tensor:
     Returns:
         (N,) float32; above zero where the nearest image is a stranger's.
     """
-    found: list[Tensor] = []
+    blocks: list[Tensor] = []
     for start in range(0, len(vectors), _BLOCK):
         rows = slice(start, start + _BLOCK)
         similarity = vectors[rows] @ vectors.T
         same = labels[rows, None] == labels[None, :]
         stranger = similarity.masked_fill(same, -1.0).amax(1)
-        own = same.clone()
-        numbers = torch.arange(len(own), device=own.device)
-        own[numbers, numbers + start] = False
-        farthest = similarity.masked_fill(~own, 1.0).amin(1)
-        found.append(stranger - farthest)
-    return torch.cat(found)
+        positive = same.clone()
+        numbers = torch.arange(len(positive), device=positive.device)
+        positive[numbers, numbers + start] = False
+        farthest = similarity.masked_fill(~positive, 1.0).amin(1)
+        blocks.append(stranger - farthest)
+    return torch.cat(blocks)
 
 
 def hardest_rows(vectors: Tensor, labels: Tensor, share: float) -> Indices:

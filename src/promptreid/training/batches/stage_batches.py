@@ -23,7 +23,7 @@ from promptreid.training.run.training_data import TrainingData
 
 
 @dataclass(frozen=True)
-class Chosen:
+class RowsSampler:
     """Batches over some of the rows, as row numbers among all."""
 
     sampler: Sampler
@@ -42,18 +42,18 @@ def stage_sampler(
     Args:
         stage: Its `batch` and `domains` are read.
         data: Training images.
-        seed: Of the stage.
+        seed: Seed of the stage.
         rows: Learn from these images only.
 
     Raises:
         DataError: A batch asks for more identities than there are; the sentence names the setting.
     """
     labels = data.labels if rows is None else data.labels[rows]
-    sampler = _sampler(stage, data, labels, seed)
-    return sampler if rows is None else Chosen(sampler, rows)
+    sampler = _build_sampler(stage, data, labels, seed)
+    return sampler if rows is None else RowsSampler(sampler, rows)
 
 
-def _sampler(stage: StageConfig, data: TrainingData, labels: Indices, seed: int) -> Sampler:
+def _build_sampler(stage: StageConfig, data: TrainingData, labels: Indices, seed: int) -> Sampler:
     batch, setting = stage.batch, f"stages.{stage.name}.batch"
     if stage.domains == "joint":
         if batch.size is not None:

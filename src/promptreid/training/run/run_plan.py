@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from promptreid.config.recipe_settings import changes
 from promptreid.config.recipes import load_recipe
 from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError, unknown_name
@@ -87,7 +87,7 @@ def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:
     out = request.out
     if request.resume and out is not None and is_run(out):
         run = RunFolder.open(out)
-        return _plan_again(request, run, out, device), run
+        return _plan_resumed(request, run, device), run
     if request.recipe is None:
         raise RunError(
             f"There is no run to resume in {out}; give a recipe and --data to start one."
@@ -107,7 +107,7 @@ def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:
         unreadable=request.unreadable,
         precision=resolve_precision(recipe.precision, device),
         device=device,
-        track=_track(request, None),
+        track=_chosen_trackers(request, None),
         track_pictures=request.track_pictures or PICTURES[0],
         before=request.before is not False,
         note=clean_note(request.note or ""),
@@ -115,7 +115,7 @@ def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:
     return plan, None
 
 
-def _track(request: TrainRequest, run: RunFolder | None) -> tuple[TrackerSpec, ...]:
+def _chosen_trackers(request: TrainRequest, run: RunFolder | None) -> tuple[TrackerSpec, ...]:
     """Return the trackers asked for, or else those that a run to resume has."""
     specs = parse_trackers(request.track)
     if run is not None and not request.track:
@@ -140,12 +140,38 @@ def _check_prompts_are_taught(recipe: Recipe) -> None:
             )
 
 
-def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.device) -> RunPlan:
+def _plan_resumed(request: TrainRequest, run: RunFolder, device: torch.device) -> RunPlan:
     """Take the plan from the folder, and refuse a request that differs from it."""
     recipe, before = run.recipe(), run.environment()
     records = run.data()
     specs = tuple(found_spec(run, record) for record in records if record.role == "train")
     test = tuple(found_spec(run, record) for record in records if record.role == "test")
+    _check_same_request(request, run, recipe, specs, test)
+    return RunPlan(
+        recipe=recipe,
+        specs=specs,
+        test=test,
+        out=run.path,
+        seed=before.seed,
+        unreadable=before.unreadable,
+        precision=before.precision,
+        device=device,
+        track=_chosen_trackers(request, run),
+        track_pictures=request.track_pictures or before.track_pictures,
+        before=before.before if request.before is None else request.before,
+        note=run.note(),
+    )
+
+
+def _check_same_request(
+    request: TrainRequest,
+    run: RunFolder,
+    recipe: Recipe,
+    specs: Sequence[str],
+    test: Sequence[str],
+) -> None:
+    """Refuse to resume a run with another recipe, other data, another seed or another note."""
+    out, seed = run.path, run.environment().seed
     if request.recipe is not None:
         asked = load_recipe(request.recipe, request.overrides)
         if asked.model_copy(update={"name": recipe.name}) != recipe:
@@ -163,9 +189,9 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
                 f"{out} was started with {started}, not {' '.join(asked)}. Resume with the same "
                 "data or with none, or give another --out."
             )
-    if request.seed is not None and request.seed != before.seed:
+    if request.seed is not None and request.seed != seed:
         raise RunError(
-            f"{out} was started with --seed {before.seed}, not {request.seed}. "
+            f"{out} was started with --seed {seed}, not {request.seed}. "
             "Resume with the same seed or with none, or give another --out."
         )
     note = run.note()
@@ -175,37 +201,10 @@ def _plan_again(request: TrainRequest, run: RunFolder, out: Path, device: torch.
             f"{out} has {has}. Resume without --note, and change the note when the run is done or "
             f"stopped: promptreid note {out} TEXT."
         )
-    return RunPlan(
-        recipe=recipe,
-        specs=specs,
-        test=test,
-        out=out,
-        seed=before.seed,
-        unreadable=before.unreadable,
-        precision=before.precision,
-        device=device,
-        track=_track(request, run),
-        track_pictures=request.track_pictures or before.track_pictures,
-        before=before.before if request.before is None else request.before,
-        note=note,
-    )
 
 
 def _difference(before: Recipe, asked: Recipe) -> str:
-    """Name the first few keys in which two recipes differ."""
-
-    def flat(value: Any, path: str = "") -> dict[str, Any]:
-        if isinstance(value, dict):
-            items = value.items()
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            items = ((item.get("name", number), item) for number, item in enumerate(value))
-        else:
-            return {path: value}
-        parts = [flat(item, f"{path}.{key}" if path else str(key)) for key, item in items]
-        return {key: found for part in parts for key, found in part.items()}
-
-    old, new = flat(before.model_dump(mode="json")), flat(asked.model_dump(mode="json"))
-    skip = {"name", "description", "source"}
-    keys = [k for k in {**old, **new} if old.get(k) != new.get(k) and k not in skip]
-    shown = [f"{key} was {old.get(key)!r} and is now {new.get(key)!r}" for key in keys[:4]]
+    """Name the first few settings in which two recipes differ."""
+    settings = list(changes(before, asked).items())[:4]
+    shown = [f"{key} was {old!r} and is now {new!r}" for key, (old, new) in settings]
     return "; ".join(shown) or "its description differs"

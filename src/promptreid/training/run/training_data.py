@@ -84,7 +84,7 @@ def training_data(
         datasets: What `--data` named, in order.
         validation: "auto", "images", "identities" or "none".
         fraction: Part of the identities to hold out for "identities".
-        seed: Seed of the drawing of validation images.
+        seed: Seed by which validation images are drawn.
         fields: Attributes that prompts name. Those that are constant within every class fill its
             sentences; combinations of the others are the sentence's variants.
         per_image: The sentences belong to images, not to identities: every field that is not the
@@ -111,7 +111,7 @@ def training_data(
     classes = rows.classes
     if len(classes) < 2:
         raise DataError(
-            f"Training needs at least two identities; {_names(datasets)} has {len(classes)} "
+            f"Training needs at least two identities; {_list_specs(datasets)} has {len(classes)} "
             f"with {len(rows.images)} training images. Run `promptreid data inspect` on it."
         )
     index = {name: row for row, name in enumerate(classes)}
@@ -161,7 +161,7 @@ class _Rows:
     ) -> None:
         """Take in the rows of one data set; its label tells it from others where there are some."""
         prefix = "" if label is None else f"{label}/"
-        for domain, classes in _in_order(manifest, prefix).items():
+        for domain, classes in _classes_by_domain(manifest, prefix).items():
             self.classes += classes
             self.class_domains += [len(self.domains)] * len(classes)
             self.domains.append(domain)
@@ -213,19 +213,19 @@ def _class_names(manifest: Manifest, prefix: str) -> list[str]:
     return [f"{prefix}{domain}/{identity}" for domain, identity in manifest.identity_keys()]
 
 
-def _in_order(manifest: Manifest, prefix: str) -> dict[str, list[str]]:
+def _classes_by_domain(manifest: Manifest, prefix: str) -> dict[str, list[str]]:
     """Return the classes of each domain by ascending identity."""
     members: dict[str, set[str]] = {}
     for domain, identity in manifest.identity_keys():
         members.setdefault(domain, set()).add(identity)
     several = len(members) > 1
-    found: dict[str, list[str]] = {}
+    classes: dict[str, list[str]] = {}
     for domain in sorted(members):
         start = f"{prefix}{domain}/" if several else prefix
         name = start.removesuffix("/") if several or prefix else manifest.name
-        found[name] = [start + identity for identity in sort_names(members[domain])]
-    return found
+        classes[name] = [start + identity for identity in sort_names(members[domain])]
+    return classes
 
 
-def _names(datasets: Sequence[DataSet]) -> str:
+def _list_specs(datasets: Sequence[DataSet]) -> str:
     return ", ".join(dataset.spec for dataset in datasets)

@@ -23,7 +23,7 @@ def training_rows(recipe: Recipe, datasets: Sequence[DataSet], *, seed: int) -> 
     Args:
         recipe: Resolved recipe.
         datasets: What `--data` named.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         The rows; None for a recipe without stages.
@@ -74,11 +74,12 @@ def started_model(
     Args:
         recipe: Resolved recipe.
         data: Training rows; None for a recipe without stages.
-        seed: Of the fresh parts.
+        seed: Seed of the fresh parts.
         progress: Hears what was taken from the earlier run.
 
     Raises:
-        PromptReIDError: As `build_model` and `start_from`.
+        PromptReIDError: The model cannot be built, or the earlier run does not fit it; see
+            `build_model` and `start_from`.
     """
     with progress.doing(f"building {recipe.backbone.name}"):
         model, preprocess = build_model(recipe, data, seed=seed)

@@ -28,8 +28,8 @@ def set_learning(
         model: Changed in place.
         parts: "prompt", "image", "text", "interaction", "head", or additions to the image tower
             ("visual_prompt", "lora", "adapter").
-        blocks: Of "image", let only the last blocks (ViT) or layers (ResNet and other hierarchical
-            encoders) learn, with the norm, pooling and projection after them; None for the whole
+        blocks: How many of the last blocks (ViT) or layers (ResNet and other hierarchical encoders)
+            of "image" learn, with the norm, pooling and projection after them; None for the whole
             tower.
 
     Returns:
@@ -44,13 +44,13 @@ def set_learning(
     frozen = _frozen_depth(model.backbone.image, wanted, blocks)
     in_tower = {"image", *model.backbone.image.tuning} & set(wanted)
     learning = model.learn([*wanted, "sie"] if in_tower else wanted)
-    still = [name for name in learning if name.startswith(_VOCABULARY)]
+    frozen_names = [name for name in learning if name.startswith(_VOCABULARY)]
     if frozen >= 0:
         for name, depth in depths(model.backbone.image).of.items():
             full = _IMAGE + name
             if depth <= frozen and part_of(full) == "image" and full in learning:
-                still.append(full)
-    for name in still:
+                frozen_names.append(full)
+    for name in frozen_names:
         learning.pop(name).requires_grad_(False)
     set_modes(model, wanted, blocks=blocks)
     return list(learning.items())
@@ -65,12 +65,12 @@ def set_modes(model: ReIDModel, parts: Iterable[str], *, blocks: int | None = No
 
     Args:
         model: Changed in place.
-        parts: As in `set_learning`.
-        blocks: As in `set_learning`.
+        parts: The parts that learn; see `set_learning`.
+        blocks: How many blocks of the image tower learn; see `set_learning`.
 
     Raises:
-        ConfigError: As `set_learning`.
-        ModelError: As `set_learning`.
+        ConfigError: The tower has fewer blocks, or "image" does not learn at all.
+        ModelError: `blocks` is given and the tower's blocks are not known.
     """
     wanted = set(parts)
     tower = model.backbone.image
@@ -96,13 +96,13 @@ def _frozen_depth(tower: ImageTower, parts: Iterable[str], blocks: int | None) -
             f"blocks is {blocks}, which says how much of the image tower learns, but learns does "
             "not name `image`. Add it, or leave blocks out."
         )
-    there = depths(tower).blocks
-    if not 1 <= blocks <= there:
+    count = depths(tower).blocks
+    if not 1 <= blocks <= count:
         raise ConfigError(
-            f"blocks is {blocks}, but this image tower has {there} blocks or layers. Take 1 to "
-            f"{there}, or leave blocks out to let the whole tower learn."
+            f"blocks is {blocks}, but this image tower has {count} blocks or layers. Take 1 to "
+            f"{count}, or leave blocks out to let the whole tower learn."
         )
-    return there - blocks
+    return count - blocks
 
 
 def _train_above(tower: ImageTower, frozen: int) -> None:
@@ -110,11 +110,11 @@ def _train_above(tower: ImageTower, frozen: int) -> None:
     if frozen < 0:
         tower.train()
         return
-    found = depths(tower).of
+    depth_by_name = depths(tower).of
     learns: dict[str, bool] = {}
     for path, module in tower.named_modules():
         prefix = f"{path}." if path else ""
-        inside = [depth for name, depth in found.items() if name.startswith(prefix)]
+        inside = [depth for name, depth in depth_by_name.items() if name.startswith(prefix)]
         # A module without parameters, such as dropout, goes with what encloses it.
         parent = learns.get(path.rpartition(".")[0], False)
         learns[path] = min(inside) > frozen if inside else parent

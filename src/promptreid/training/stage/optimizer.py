@@ -44,15 +44,17 @@ def parameter_groups(
     Raises:
         ModelError: The tower's blocks are not known and its layers are to be decayed.
     """
-    found = None
+    tower_depths = None
     if config.layer_decay < 1:
         if tower is None:
             raise ValueError("layer decay depends on the image tower; give `tower`")
-        found = depths(tower)
+        tower_depths = depths(tower)
     members: dict[float, list[tuple[str, nn.Parameter]]] = {}
     for name, parameter in named:
         if parameter.requires_grad:
-            members.setdefault(_factor(name, config, found), []).append((name, parameter))
+            members.setdefault(_rate_factor(name, config, tower_depths), []).append(
+                (name, parameter)
+            )
     return [
         {
             "params": [parameter for _, parameter in pairs],
@@ -65,14 +67,14 @@ def parameter_groups(
     ]
 
 
-def _factor(name: str, config: OptimizerConfig, found: Depths | None) -> float:
+def _rate_factor(name: str, config: OptimizerConfig, tower_depths: Depths | None) -> float:
     factor = config.bias_lr_factor if "bias" in name else 1.0
     part = part_of(name)
     if part in ("sie", "logit_scale"):
         part = "image"
     inner = name.removeprefix(_IMAGE)
-    if found is not None and part == "image" and inner in found.of:
-        factor *= config.layer_decay ** (found.last - found.of[inner])
+    if tower_depths is not None and part == "image" and inner in tower_depths.of:
+        factor *= config.layer_decay ** (tower_depths.last - tower_depths.of[inner])
     return factor * config.part_lr_factors.get(part, 1.0)
 
 
@@ -85,7 +87,7 @@ def build_optimizer(
     are dense, so that the tokens of identities absent from a batch still move.
 
     Raises:
-        ModelError: As `parameter_groups`.
+        ModelError: The tower's blocks are not known and its layers are to be decayed.
     """
     groups = parameter_groups(named, config, tower=tower)
     if config.name == "adam":
