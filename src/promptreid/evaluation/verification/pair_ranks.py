@@ -81,6 +81,23 @@ class PairRanks:
     grid: tuple[float, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class _FilledBuckets:
+    """The buckets that hold pairs, of a million; at the others no count changes.
+
+    Attributes:
+        numbers: (K,) numbers of the buckets, rising.
+        impostors: (K,) impostors in each.
+        genuine: (K,) genuine pairs in each.
+        above: (K,) impostors in all higher buckets.
+    """
+
+    numbers: Tensor
+    impostors: Tensor
+    genuine: Tensor
+    above: Tensor
+
+
 def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> PairRanks:
     """Rank all genuine scores among the impostors, and place the thresholds.
 
@@ -94,16 +111,16 @@ def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> PairRanks:
     genuine, counts = _first_pass(pairs)
     impostors = int(counts.sum())
     _check_both_kinds(len(genuine), impostors)
-    above = impostors - counts.cumsum(0)
-    genuine_counts = bucket_counts(genuine).cpu()
-    middle = _eer_bucket(counts, genuine_counts)
+    buckets = _filled_buckets(counts, bucket_counts(genuine).cpu())
+    middle = _eer_bucket(buckets)
     ranks_wanted = [allowed_accepts(far, impostors) + 1 for far in fars]
     wanted = {middle}
     for rank in ranks_wanted:
-        wanted |= _buckets_around(counts, above, rank)
+        wanted |= _buckets_around(buckets, rank)
+    above = dict(zip(buckets.numbers.tolist(), buckets.above.tolist(), strict=True))
     grid = ThresholdGrid()
     ranks, exact, histogram = _second_pass(
-        pairs, genuine, _edges(genuine, counts), sorted(wanted), grid
+        pairs, genuine, _edges(genuine, buckets), sorted(wanted), grid
     )
     points = tuple(
         _point(ranks, far, rank, exact, above) for far, rank in zip(fars, ranks_wanted, strict=True)
@@ -111,7 +128,7 @@ def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> PairRanks:
     return PairRanks(
         ranks=ranks,
         points=points,
-        eer_threshold=_eer_threshold(genuine, ranks, middle, exact[middle], int(above[middle])),
+        eer_threshold=_eer_threshold(genuine, ranks, middle, exact[middle], above[middle]),
         curve=draw_curve(ranks),
         histogram=histogram,
         grid=grid.thresholds(genuine),
@@ -142,29 +159,38 @@ def _check_both_kinds(genuine: int, impostors: int) -> None:
         )
 
 
-def _edges(genuine: Tensor, counts: Tensor) -> Tensor:
+def _filled_buckets(impostors: Tensor, genuine: Tensor) -> _FilledBuckets:
+    """Keep the buckets of which either kind has pairs."""
+    numbers = (impostors + genuine).nonzero()[:, 0]
+    counts = impostors[numbers]
+    return _FilledBuckets(numbers, counts, genuine[numbers], counts.sum() - counts.cumsum(0))
+
+
+def _edges(genuine: Tensor, buckets: _FilledBuckets) -> Tensor:
     """Return the edges of the histogram, as float32."""
-    filled = counts.nonzero()[:, 0]
+    filled = buckets.numbers[buckets.impostors > 0]
     bounds = bucket_starts(torch.stack([filled[0], filled[-1] + 1]))
     low = min(float(genuine[0]), float(bounds[0]))
     high = max(float(genuine[-1]), float(bounds[1]))
     return torch.linspace(low, high, HISTOGRAM_BINS + 1)
 
 
-def _buckets_around(counts: Tensor, above: Tensor, rank: int) -> set[int]:
+def _buckets_around(buckets: _FilledBuckets, rank: int) -> set[int]:
     """Return the bucket that holds the rank-th highest impostor, and the filled one above it."""
+    filled = buckets.impostors > 0
     # The highest bucket that has fewer than `rank` above it and at least `rank` with its own.
-    holder = int(((above < rank) & (above + counts >= rank)).nonzero()[0])
-    higher = counts[holder + 1 :].nonzero()
-    return {holder} | ({holder + 1 + int(higher[0])} if len(higher) else set())
+    holds = filled & (buckets.above < rank) & (buckets.above + buckets.impostors >= rank)
+    holder = int(buckets.numbers[holds][0])
+    higher = buckets.numbers[filled & (buckets.numbers > holder)]
+    return {holder} | ({int(higher[0])} if len(higher) else set())
 
 
-def _eer_bucket(impostors: Tensor, genuine: Tensor) -> int:
+def _eer_bucket(buckets: _FilledBuckets) -> int:
     """Return the bucket in which FAR passes 1 - TAR when the threshold falls."""
-    false = int(impostors.sum()) - impostors.cumsum(0) + impostors
-    true = int(genuine.sum()) - genuine.cumsum(0) + genuine
-    passed = false * int(genuine.sum()) >= (int(genuine.sum()) - true) * int(impostors.sum())
-    return int(passed.nonzero()[-1])
+    impostors, genuine = int(buckets.impostors.sum()), int(buckets.genuine.sum())
+    false = buckets.above + buckets.impostors
+    missed = buckets.genuine.cumsum(0) - buckets.genuine
+    return int(buckets.numbers[false * genuine >= missed * impostors][-1])
 
 
 def _second_pass(
@@ -221,7 +247,7 @@ def _sorted_values(values: Tensor) -> Tensor:
 
 
 def _point(
-    ranks: GenuineRanks, far: float, rank: int, exact: dict[int, Tensor], above: Tensor
+    ranks: GenuineRanks, far: float, rank: int, exact: dict[int, Tensor], above: dict[int, int]
 ) -> OperatingPoint:
     """Place one threshold: the rank-th highest impostor is the first to be refused."""
     if rank == 1:
@@ -230,7 +256,7 @@ def _point(
     refused, passed, next_impostor = float("-inf"), 0, float("inf")
     for bucket in sorted(exact, reverse=True):
         counts = exact[bucket].flip(0)
-        reach = int(above[bucket]) + counts.cumsum(0)
+        reach = above[bucket] + counts.cumsum(0)
         values = bucket_values(bucket).flip(0)
         filled = counts > 0
         kept = filled & (reach < rank)
