@@ -110,12 +110,9 @@ def pretrain(
             for group in optimizer.param_groups:
                 group["lr"] = _rate(step, steps, settings)
             generator = torch.Generator().manual_seed(derive_seed(settings.seed, epoch, number))
-            chosen = learn[picked]
-            images = apply(_pixels(pictures, chosen, device), NATIVE, _AUGMENT, generator)
-            which = torch.randint(tokens.shape[1], (len(chosen),), generator=generator)
-            words = tokens[torch.from_numpy(chosen), which].to(device)
+            images, words = _draw(pictures, tokens, learn[picked], generator, device)
             total += _step(model, optimizer, _loss(model, text, images, words, precision, device))
-            progress.advance(len(chosen))
+            progress.advance(len(picked))
         progress.finish()
         loss = (total / len(batches)).item()
         recall = _recall(model, text, pictures, test, tokens, device)
@@ -126,6 +123,19 @@ def pretrain(
         )
         _write(model, out, settings)
     return {"loss": loss, **recall}
+
+
+def _draw(
+    pictures: CaptionedPictures,
+    tokens: Tensor,
+    rows: np.ndarray,
+    generator: torch.Generator,
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """Augment some pictures and draw a caption of each, as images and token ids."""
+    images = apply(_pixels(pictures, rows, device), NATIVE, _AUGMENT, generator)
+    which = torch.randint(tokens.shape[1], (len(rows),), generator=generator)
+    return images, tokens[torch.from_numpy(rows), which].to(device)
 
 
 def _step(model: CLIP, optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:

@@ -34,42 +34,42 @@ def planned_work(
         data: What is learned from; None where nothing is.
         state: How far training is.
         tested: Data sets that are scored at the end.
-        seed: Of the run.
+        seed: Seed of the run.
         before: Whether the untrained model is scored, too.
         halves: Whether a cross-fit follows.
     """
-    embedded = sum(_tested_images(dataset) for dataset in tested) * (1 + before)
+    embedded = sum(_count_tested(dataset) for dataset in tested) * (1 + before)
     if data is None:
         return [Work(EMBEDDING, embedded)]
     stages = list(enumerate(recipe.stages))[state.stage :]
     validated = sum(len(validation.manifest) for validation in data.validations)
-    works, all_of_them = [], []
+    works, half_works = [], []
     for index, stage in stages:
         done = state.epoch - 1 if index == state.stage else 0
-        images, weight = _images_an_epoch(stage, data, seed), _weight(stage)
-        works.append(Work(stage.name, images * (stage.epochs - done), weight))
+        images, cost = _images_per_epoch(stage, data, seed), _relative_cost(stage)
+        works.append(Work(stage.name, images * (stage.epochs - done), cost))
         if stage.moves_embedding:
             embedded += validated * (1 + (stage.epochs - done) // recipe.validation.every)
     if halves:
         embedded += 3 * len(data)
         for stage in recipe.stages:
-            units = _images_an_epoch(stage, data, seed) * stage.epochs
-            all_of_them.append(Work(f"half: {stage.name}", units, _weight(stage), stage.name))
+            units = _images_per_epoch(stage, data, seed) * stage.epochs
+            half_works.append(Work(f"half: {stage.name}", units, _relative_cost(stage), stage.name))
     if any(stage.images == "cached" for _, stage in stages):
         works.insert(0, Work("image features", len(data)))
     if halves and any(stage.images == "cached" for stage in recipe.stages):
-        all_of_them.insert(0, Work("half: image features", len(data), kind="image features"))
-    return [Work(EMBEDDING, embedded), *works, *all_of_them]
+        half_works.insert(0, Work("half: image features", len(data), kind="image features"))
+    return [Work(EMBEDDING, embedded), *works, *half_works]
 
 
-def _images_an_epoch(stage: StageConfig, data: TrainingData, seed: int) -> float:
+def _images_per_epoch(stage: StageConfig, data: TrainingData, seed: int) -> float:
     images = sum(len(batch) for batch in stage_sampler(stage, data, seed).batches(1))
     return images if stage.hardest is None else images * stage.hardest
 
 
-def _weight(stage: StageConfig) -> float:
+def _relative_cost(stage: StageConfig) -> float:
     return _CACHED if stage.images == "cached" else _LEARNED * stage.views
 
 
-def _tested_images(dataset: DataSet) -> int:
+def _count_tested(dataset: DataSet) -> int:
     return 0 if dataset.protocol is None else len(TestSet.of(dataset))
