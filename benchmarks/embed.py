@@ -14,7 +14,7 @@ from benchmarks.peak import operations, share_of_peak
 from benchmarks.plain_tower import plain_image
 from benchmarks.sizes import backbone_name, image_size
 from promptreid.inference.device import resolve_precision
-from promptreid.inference.embed import embed_images
+from promptreid.inference.embedding_loop import embed_images
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.towers.precision import in_precision

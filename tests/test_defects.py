@@ -47,11 +47,12 @@ from promptreid.inference.assess import assess
 from promptreid.inference.embed import embed_manifest, sentence_rows
 from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint import load_model
-from promptreid.models.reid import ReIDModel
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.towers.backbone import Backbone, build_backbone
 from promptreid.models.towers.image_tower import ImageTower
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_records import BestRecord
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.batches.feature_cache import cached_projections
 from promptreid.training.run import build_model as build
@@ -229,10 +230,9 @@ def watch(name: str, data: DataSet, folder: Path, *more: str) -> Watched:
         run,
         recipe,
         model,
-        preprocess,
         rows,
         state=TrainingState(),
-        metadata={},
+        info=CheckpointInfo(preprocess=preprocess),
         seed=0,
         device=CPU,
         precision="fp32",
@@ -477,10 +477,11 @@ def run(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
         phase[0] = "score"
         score(*arguments, **options)
 
-    def remember(model: ReIDModel, *arguments: Any, **options: Any) -> Embeddings:
-        found = embed(model, *arguments, **options)
+    def remember(embedder: Embedder, *arguments: Any, **options: Any) -> Embeddings:
+        found = embed(embedder, *arguments, **options)
         seen.validations.append((found, None))
-        seen.weights.append({key: value.clone() for key, value in model.state_dict().items()})
+        state = embedder.model.state_dict()
+        seen.weights.append({key: value.clone() for key, value in state.items()})
         return found
 
     def forge(embeddings: Embeddings, protocol: Any) -> Any:
@@ -512,9 +513,9 @@ def run(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_every_image_is_prepared_as_the_checkpoints_say_and_test_images_never_teach_or_choose(
     run: Run, data: DataSet
 ) -> None:
-    stored = [load_model(path)[1]["preprocess"] for path in (run.folder.last, run.folder.best)]
+    stored = [load_model(path)[1].preprocess for path in (run.folder.last, run.folder.best)]
     assert stored[0] == stored[1]
-    preprocess = Preprocess.from_dict(stored[0])
+    preprocess = stored[0]
     assert preprocess.train_interpolation == preprocess.test_interpolation
     manifest = data.manifest
     split_of = {}
@@ -530,9 +531,8 @@ def test_every_image_is_prepared_as_the_checkpoints_say_and_test_images_never_te
 
 def test_the_best_checkpoint_is_a_copy_of_the_epoch_that_was_best(run: Run) -> None:
     assert len(run.weights) == 4
-    best, metadata = load_model(run.folder.best)
-    assert metadata["best"]["chosen_at"] == "stage image, epoch 2"
-    assert metadata["best"]["score"] == 0.9
+    best, info = load_model(run.folder.best)
+    assert info.best == BestRecord(score=0.9, chosen_at="stage image, epoch 2")
     state = best.state_dict()
     assert state.keys() == run.weights[1].keys()
     assert all(torch.equal(state[name], run.weights[1][name]) for name in state)
@@ -548,11 +548,10 @@ def test_the_best_checkpoint_is_a_copy_of_the_epoch_that_was_best(run: Run) -> N
 def test_the_best_checkpoint_reloaded_embeds_as_it_did_when_it_was_chosen(
     run: Run, data: DataSet
 ) -> None:
-    best, metadata = load_model(run.folder.best)
+    best = Embedder(*load_model(run.folder.best))
     recipe = run.folder.recipe()
     held = rows_of(recipe, data).validations[0].manifest
-    preprocess = Preprocess.from_dict(metadata["preprocess"])
-    found = embed_manifest(best, held, preprocess, metadata=metadata, device=CPU)
+    found = embed_manifest(best, held)
     assert torch.equal(found.vectors, run.validations[1][0].vectors)
 
 
@@ -607,10 +606,8 @@ def test_identities_of_test_images_do_not_reach_their_embeddings(
 ) -> None:
     trainer = watch(name, data, tmp_path)
     rows = TestSet.of(data).manifest
-    both = [
-        embed_manifest(trainer.model, manifest, trainer.preprocess, metadata={}, device=CPU)
-        for manifest in (rows, shuffled(rows))
-    ]
+    embedder = Embedder(trainer.model, trainer.info)
+    both = [embed_manifest(embedder, manifest) for manifest in (rows, shuffled(rows))]
     assert both[0].identities != both[1].identities
     assert torch.equal(both[0].vectors, both[1].vectors)
     assert both[0].vectors.unique(dim=0).shape == both[0].vectors.shape
@@ -641,8 +638,7 @@ def test_images_are_tested_with_the_sentence_they_would_be_trained_with(
 
 
 def test_images_are_encoded_once_whatever_the_repeats_and_the_dice(run: Run, data: DataSet) -> None:
-    model, metadata = load_model(run.folder.best)
-    preprocess = Preprocess.from_dict(metadata["preprocess"])
+    embedder = Embedder(*load_model(run.folder.best))
     protocol = data.protocol
     assert protocol is not None
     (repeat,) = protocol.repeats
@@ -653,7 +649,7 @@ def test_images_are_encoded_once_whatever_the_repeats_and_the_dice(run: Run, dat
     counts: list[int] = []
     handle = register_module_forward_pre_hook(
         lambda module, images: (
-            counts.append(len(images[0])) if module is model.backbone.image else None
+            counts.append(len(images[0])) if module is embedder.model.backbone.image else None
         )
     )
     found = []
@@ -661,7 +657,7 @@ def test_images_are_encoded_once_whatever_the_repeats_and_the_dice(run: Run, dat
         for seed in (1, 2):
             torch.manual_seed(seed)
             state = torch.get_rng_state()
-            assessment = assess(Embedder(model, preprocess, metadata, device=CPU), test_set)
+            assessment = assess(embedder, test_set)
             scores = assessment.scores
             assert torch.equal(torch.get_rng_state(), state)
             found.append((scores, assessment.embeddings.vectors))

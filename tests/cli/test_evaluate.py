@@ -120,21 +120,6 @@ def test_mistakes(capsys, plain):
     assert code == 2
 
 
-def test_earlier_checkpoints_without_the_keys_still_evaluate(capsys, plain, tmp_path):
-    from promptreid.models.checkpoint import load_model, save_model
-
-    model, metadata = load_model(plain / "checkpoints" / "best.safetensors")
-    for key in ("evaluation", "zero_shot"):
-        metadata["recipe"].pop(key, None)
-    save_model(tmp_path / "old.safetensors", model, metadata)
-    data = json.loads((plain / "data.json").read_text())[0]["spec"]
-    code, out, err = run(
-        capsys, "evaluate", tmp_path / "old.safetensors", "--data", data, "--device", "cpu"
-    )
-    assert code == 0, err
-    assert "mAP" in out
-
-
 def test_several_runs_and_data_sets_give_a_matrix(capsys, crops, plain, tricks, tmp_path):
     runs, datasets = [plain, tricks], [f"folder:{crops}?train=0", f"folder:{crops}?train=0.5"]
     file = tmp_path / "matrix.json"

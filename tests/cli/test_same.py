@@ -34,10 +34,9 @@ def trained(crops, quick, tmp_path_factory):
 @pytest.fixture(scope="module")
 def bare(trained, tmp_path_factory):
     """The same without a threshold."""
-    model, metadata = load_model(trained / "checkpoints" / "best.safetensors")
-    metadata.pop("verification", None)
+    model, info = load_model(trained / "checkpoints" / "best.safetensors")
     path = tmp_path_factory.mktemp("bare") / "bare.safetensors"
-    save_model(path, model, metadata)
+    save_model(path, model, info.updated(verification=None))
     return path
 
 

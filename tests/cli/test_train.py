@@ -44,10 +44,10 @@ def test_test_sets_are_scored_and_not_learned(capsys, crops, other, quick, tmp_p
         (data, "train"),
         (test, "test"),
     ]
-    from promptreid.models.checkpoint import load_model
+    from promptreid.models.checkpoint import read_info
 
-    _, metadata = load_model(out / "checkpoints" / "best.safetensors")
-    assert metadata["classes"] == [f"{number:03d}" for number in range(12)]
+    info = read_info(out / "checkpoints" / "best.safetensors")
+    assert info.classes == tuple(f"{number:03d}" for number in range(12))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,12 @@ from hypothesis import strategies as st
 from promptreid.data.data_set_names import place_labels
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.side_information import (
-    camera_rows,
+    SideTables,
     named_rows,
-    side_values,
     table_rows,
     table_values,
-    view_rows,
 )
-from promptreid.errors import DataError, WeightsError
+from promptreid.errors import DataError
 
 
 def images(name: str, root: str, *cameras: str | None, views: tuple[str, ...] = ()) -> Manifest:
@@ -42,9 +39,8 @@ def test_sites_come_one_after_the_other() -> None:
 
 
 @given(st.lists(st.none() | st.text(max_size=3) | st.tuples(st.sampled_from("ab"), st.text())))
-def test_a_table_comes_back_from_a_checkpoint(values: list) -> None:
+def test_a_row_stands_for_each_name(values: list) -> None:
     table = table_values(values)
-    assert side_values(json.loads(json.dumps(table))) == table
     rows = table_rows(values, table).tolist()
     for value, row in zip(values, rows, strict=True):
         name = value[1] if isinstance(value, tuple) else value
@@ -53,44 +49,34 @@ def test_a_table_comes_back_from_a_checkpoint(values: list) -> None:
 
 def test_cameras_of_one_data_set_are_found_by_name() -> None:
     manifest = images("any", "/data", "gate6", None, "yard")
-    metadata = {"camera_values": ["gate6", "yard 2"]}
-    assert camera_rows(manifest, metadata).tolist() == [0, -1, -1]
-    assert camera_rows(manifest, {}).tolist() == [-1, -1, -1]
+    tables = SideTables(cameras=("gate6", "yard 2"))
+    assert tables.camera_rows(manifest).tolist() == [0, -1, -1]
+    assert SideTables().camera_rows(manifest).tolist() == [-1, -1, -1]
 
 
 def test_cameras_of_several_data_sets_are_found_again() -> None:
-    metadata = {"camera_values": [["a", "0"], ["a", "100000"], ["b", "0"]]}
-    assert camera_rows(images("a", "/x", "0", "100000"), metadata).tolist() == [0, 1]
-    assert camera_rows(images("b", "/y", "0", "100000"), metadata).tolist() == [2, -1]
-    assert camera_rows(images("c", "/z", "0", None), metadata).tolist() == [-1, -1]
+    tables = SideTables(cameras=(("a", "0"), ("a", "100000"), ("b", "0")))
+    assert tables.camera_rows(images("a", "/x", "0", "100000")).tolist() == [0, 1]
+    assert tables.camera_rows(images("b", "/y", "0", "100000")).tolist() == [2, -1]
+    assert tables.camera_rows(images("c", "/z", "0", None)).tolist() == [-1, -1]
 
 
 def test_data_sets_of_one_name_are_found_by_their_folders() -> None:
     places = [("crops", "/data/north"), ("crops", "/data/south")]
     labels = place_labels(places)
-    metadata = {"camera_values": [[labels[place], "0"] for place in places]}
+    tables = SideTables(cameras=tuple((labels[place], "0") for place in places))
     for row, (name, root) in enumerate(places):
-        assert camera_rows(images(name, root, "0"), metadata).tolist() == [row]
-    assert camera_rows(images("crops", "/data/west", "0"), metadata).tolist() == [-1]
+        assert tables.camera_rows(images(name, root, "0")).tolist() == [row]
+    assert tables.camera_rows(images("crops", "/data/west", "0")).tolist() == [-1]
 
 
 def test_views_and_attributes() -> None:
     manifest = images("a", "/x", "0", "0", views=("front", "back"))
-    assert view_rows(manifest, {"view_values": ["back", "front"]}).tolist() == [1, 0]
-    recipe = {"sie": {"attribute": "side"}}
-    metadata = {"view_values": ["front"], "recipe": recipe}
-    assert view_rows(manifest, metadata).tolist() == [0, -1]
-    assert view_rows(manifest, metadata, attributes=False).tolist() == [-1, -1]
-    metadata["recipe"] = {"sie": {"attribute": "hat"}}
-    assert view_rows(manifest, metadata).tolist() == [-1, -1]
-
-
-@pytest.mark.parametrize(
-    "damaged", [[0, 1], [["a"]], [["a", 1]], [None], {"a": 1}, "abc", 3, [[[]]]]
-)
-def test_what_is_no_table_is_said(damaged: object) -> None:
-    with pytest.raises(WeightsError, match=r"where the name of a camera or view is expected"):
-        side_values(damaged)
+    assert SideTables(views=("back", "front")).view_rows(manifest).tolist() == [1, 0]
+    tables = SideTables(views=("front",), attribute="side")
+    assert tables.view_rows(manifest).tolist() == [0, -1]
+    assert tables.view_rows(manifest, attributes=False).tolist() == [-1, -1]
+    assert SideTables(views=("front",), attribute="hat").view_rows(manifest).tolist() == [-1, -1]
 
 
 def test_rows_of_what_a_user_names() -> None:

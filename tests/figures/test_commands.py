@@ -10,6 +10,7 @@ from small_models import RESNET, VIT, small_backbone
 from promptreid.cli.main import main
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.models.checkpoint import save_model
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 
 PREPROCESS = Preprocess(image_size=(64, 32))
@@ -23,7 +24,7 @@ def runs(tmp_path_factory):
         backbone = small_backbone(vision)
         backbone.image.fit((64, 32), None)
         path = folder / name / "checkpoints" / "best.safetensors"
-        save_model(path, ReIDModel(backbone), {"preprocess": PREPROCESS.to_dict()})
+        save_model(path, ReIDModel(backbone), CheckpointInfo(preprocess=PREPROCESS))
     return folder
 
 

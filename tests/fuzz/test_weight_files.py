@@ -15,6 +15,7 @@ from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.inference.embedder import load
 from promptreid.inference.published_clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model, save_model
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.weights.weight_files import read_weights
@@ -80,7 +81,7 @@ def checkpoint(tmp_path_factory):
     backbone = build_backbone("tiny", pretrained="none", image_size=(32, 32), seed=0)
     model = ReIDModel(backbone, embedding=EmbeddingSpec(("projected",), "before"))
     preprocess = Preprocess(image_size=(32, 32), mean=(0.5,) * 3, std=(0.5,) * 3)
-    save_model(path, model, {"preprocess": preprocess.to_dict()})
+    save_model(path, model, CheckpointInfo(preprocess=preprocess))
     return path.read_bytes()
 
 

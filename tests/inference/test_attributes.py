@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from promptreid.config.recipes import load_recipe
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.images.transforms import normalize
@@ -13,6 +14,8 @@ from promptreid.inference.attributes import (
     classify_attributes,
     score_guesses,
 )
+from promptreid.inference.embedder import Embedder
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.identity_prompt import encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
@@ -21,6 +24,7 @@ from promptreid.synth.hands.hand_set import write_hands
 
 CPU = torch.device("cpu")
 PREPROCESS = Preprocess(image_size=(64, 64))
+INFO = CheckpointInfo(preprocess=PREPROCESS)
 SIDES = ("dorsal_right", "palmar_left", "")
 TONES = ("dark", "fair", "very fair")
 
@@ -52,14 +56,8 @@ def manifest(crops):
     return Manifest.of("crops", crops, samples)
 
 
-def classify(model, manifest, templates, **options):
-    return classify_attributes(
-        model,
-        manifest,
-        PREPROCESS,
-        templates,
-        **({"metadata": {}, "device": CPU} | options),
-    )
+def classify(model, manifest, templates, info=INFO, **options):
+    return classify_attributes(Embedder(model, info), manifest, templates, **options)
 
 
 @torch.no_grad()
@@ -177,12 +175,12 @@ def test_side_information_never_tells_the_attribute(backbone, manifest, monkeypa
     seen = []
     inner = sie.forward
     monkeypatch.setattr(sie, "forward", lambda n, c, v: seen.append(v.tolist()) or inner(n, c, v))
-    recipe = {"sie": {"attribute": "side"}}
-    metadata = {"view_values": list(SIDES[:2]), "recipe": recipe}
-    classify(model, manifest, {"side": ["{side}"]}, metadata=metadata)
+    recipe = load_recipe("clip-reid", ["sie.attribute=side"])
+    info = INFO.updated(view_values=tuple(SIDES[:2]), recipe=recipe)
+    classify(model, manifest, {"side": ["{side}"]}, info)
     assert seen == [[-1] * 20]
     seen.clear()
-    classify(model, manifest, {"side": ["{side}"]}, metadata={"view_values": ["0", "1"]})
+    classify(model, manifest, {"side": ["{side}"]}, INFO.updated(view_values=("0", "1")))
     assert seen == [[(0, 1, -1)[row % 3] for row in range(20)]]
 
 
@@ -217,12 +215,9 @@ def test_the_shipped_weights_read_skin_off_rendered_hands(tmp_path):
     data = load_data(f"hands11k:{tmp_path / 'hands'}?thresholds=half")
     backbone = build_backbone("tiny", pretrained="auto", image_size=(128, 128))
     scores = classify_attributes(
-        ReIDModel(backbone),
+        Embedder(ReIDModel(backbone), CheckpointInfo(preprocess=backbone.native)),
         data.manifest,
-        backbone.native,
         {"skin": ["a photo of a {aspect} hand of a person with {skin} skin"]},
-        metadata={},
-        device=CPU,
     )["skin"]
     assert scores.missing == 0
     assert scores.chance <= 1 / 3

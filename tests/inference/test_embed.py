@@ -6,11 +6,14 @@ import torch
 from PIL import Image
 from small_models import small_backbone
 
+from promptreid.config.recipes import load_recipe
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.errors import ConfigError, DataError
-from promptreid.inference.embed import embed_images, embed_manifest, open_images
+from promptreid.inference.embed import embed_manifest, open_images
 from promptreid.inference.embedder import Embedder
+from promptreid.inference.embedding_loop import embed_images
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.identity_prompt import SentenceFields
 from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
@@ -18,6 +21,7 @@ from promptreid.models.sie import SideInformation
 
 SIZE = (64, 32)
 PREPROCESS = Preprocess(image_size=SIZE)
+INFO = CheckpointInfo(preprocess=PREPROCESS)
 ASPECTS = ("dorsal left", "", "palmar left", "back", "dorsal left")
 
 
@@ -41,12 +45,8 @@ def manifest(tmp_path_factory):
     return Manifest.of("hands", root, samples)
 
 
-def embed(model, manifest, metadata=None, **options):
-    cpu = torch.device("cpu")
-    found = embed_manifest(
-        model, manifest, PREPROCESS, metadata=metadata or {}, device=cpu, **options
-    )
-    return found.vectors
+def embed(model, manifest, info=INFO, **options):
+    return embed_manifest(Embedder(model, info), manifest, **options).vectors
 
 
 def test_flip_gives_an_image_and_its_mirror_image_one_vector(model):
@@ -65,7 +65,7 @@ def test_flip_gives_an_image_and_its_mirror_image_one_vector(model):
 
 def test_flip_of_a_manifest_is_that_of_an_embedder(model, manifest):
     paths = [manifest.path(row) for row in range(len(manifest))]
-    embedder = Embedder(model, PREPROCESS, {})
+    embedder = Embedder(model, INFO)
     assert torch.allclose(
         embed(model, manifest, flip=True, batch_size=2), embedder.embed(paths, flip=True), atol=1e-5
     )
@@ -73,12 +73,12 @@ def test_flip_of_a_manifest_is_that_of_an_embedder(model, manifest):
 
 
 def test_an_attribute_in_place_of_the_view(model, manifest):
-    metadata = {
-        "view_values": ["dorsal left", "palmar left"],
-        "recipe": {"sie": {"attribute": "aspect"}},
-    }
-    found = embed(model, manifest, metadata)
-    embedder = Embedder(model, PREPROCESS, metadata)
+    info = INFO.updated(
+        view_values=("dorsal left", "palmar left"),
+        recipe=load_recipe("clip-reid", ["sie.attribute=aspect"]),
+    )
+    found = embed(model, manifest, info)
+    embedder = Embedder(model, info)
     paths = [manifest.path(row) for row in range(len(manifest))]
     assert torch.allclose(found, embedder.embed(paths, views=ASPECTS), atol=1e-5)
     unknown = embedder.embed(paths)
@@ -87,8 +87,10 @@ def test_an_attribute_in_place_of_the_view(model, manifest):
 
 
 def test_data_without_the_attribute_has_unknown_views(model, manifest):
-    metadata = {"view_values": ["left", "right"], "recipe": {"sie": {"attribute": "side"}}}
-    assert torch.equal(embed(model, manifest, metadata), embed(model, manifest))
+    info = INFO.updated(
+        view_values=("left", "right"), recipe=load_recipe("clip-reid", ["sie.attribute=side"])
+    )
+    assert torch.equal(embed(model, manifest, info), embed(model, manifest))
 
 
 def with_sentences(*aspects):
@@ -110,7 +112,7 @@ def test_images_are_read_with_the_sentence_of_their_own_attribute(manifest, kind
     model = with_sentences("back", "dorsal left", "palmar left")
     found = embed(model, known, batch_size=3, prompt=kind)
     paths = [known.path(row) for row in range(4)]
-    embedder = Embedder(model, PREPROCESS, {})
+    embedder = Embedder(model, INFO)
     aspects = known.attributes["aspect"]
     assert torch.allclose(
         found, embedder.embed(paths, attributes={"aspect": aspects}, prompt=kind), atol=1e-5
@@ -126,7 +128,7 @@ def test_an_attribute_that_no_sentence_was_built_for_is_said(manifest):
     model = with_sentences("back", "dorsal left")
     with pytest.raises(DataError, match=r"no sentence with \{'aspect': 'palmar left'\}"):
         embed(model, manifest.select([0, 2, 3]))
-    embedder = Embedder(model, PREPROCESS, {})
+    embedder = Embedder(model, INFO)
     image = manifest.path(0)
     with pytest.raises(DataError, match="a list of as many"):
         embedder.embed(image, attributes={"aspect": "back"})

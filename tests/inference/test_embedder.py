@@ -13,18 +13,35 @@ from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.images.transforms import normalize, resize
 from promptreid.errors import ConfigError, DataError, ModelError, WeightsError
 from promptreid.evaluation import Embeddings, choose_threshold
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint import save_model
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.identity_prompt import IdentityPrompt, encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
+from promptreid.progress import Silent
+from promptreid.runs.run_records import BestRecord
 
 SIZE = (64, 32)
 PREPROCESS = Preprocess(image_size=SIZE, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
-METADATA = {
-    "preprocess": PREPROCESS.to_dict(),
-    "camera_values": ["3", "5"],
-    "view_values": [],
-}
+INFO = CheckpointInfo(preprocess=PREPROCESS, camera_values=("3", "5"))
+
+
+class Counted(Silent):
+    """Remember what is counted."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+
+    def start(self, title: str, total: int, unit: str) -> None:
+        self.calls.append((title, total, unit))
+
+    def advance(self, count: int) -> None:
+        self.calls.append(count)
+
+    def finish(self) -> None:
+        self.calls.append("done")
 
 
 def build() -> ReIDModel:
@@ -36,7 +53,7 @@ def build() -> ReIDModel:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    save_model(folder / "checkpoints" / "last.safetensors", build(), METADATA)
+    save_model(folder / "checkpoints" / "last.safetensors", build(), INFO)
     return folder
 
 
@@ -122,10 +139,11 @@ def test_sentences(embedder):
 
 def test_the_best_checkpoint_comes_first(run, tmp_path):
     best = tmp_path / "checkpoints" / "best.safetensors"
-    save_model(tmp_path / "checkpoints" / "last.safetensors", build(), METADATA)
-    assert "best" not in promptreid.load(tmp_path).metadata
-    save_model(best, build(), METADATA | {"best": {"score": 1}})
-    assert promptreid.load(tmp_path).metadata["best"] == {"score": 1}
+    save_model(tmp_path / "checkpoints" / "last.safetensors", build(), INFO)
+    assert promptreid.load(tmp_path).info.best is None
+    chosen = BestRecord(score=1.0, chosen_at="the first epoch")
+    save_model(best, build(), INFO.updated(best=chosen))
+    assert promptreid.load(tmp_path).info.best == chosen
     assert promptreid.load(best).preprocess == PREPROCESS
 
 
@@ -149,11 +167,9 @@ def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / "images").mkdir()
     with pytest.raises(WeightsError, match=r"not a run folder.*It holds images"):
         promptreid.load(tmp_path)
-    save_model(tmp_path / "bare.safetensors", build(), {})
-    with pytest.raises(WeightsError, match="how its images are prepared"):
-        promptreid.load(tmp_path / "bare.safetensors")
+    save_model(tmp_path / "whole.safetensors", build(), INFO)
     with pytest.raises(ConfigError, match="Device"):
-        promptreid.load(tmp_path / "bare.safetensors", device="abacus")
+        promptreid.load(tmp_path / "whole.safetensors", device="abacus")
 
 
 def test_importing_the_package_does_not_import_torch():
@@ -162,26 +178,45 @@ def test_importing_the_package_does_not_import_torch():
 
 
 def test_same_answers_with_score_threshold_and_rate(pictures, tmp_path):
-    save_model(tmp_path / "plain.safetensors", build(), METADATA)
+    save_model(tmp_path / "plain.safetensors", build(), INFO)
     model = promptreid.load(tmp_path / "plain.safetensors", device="cpu")
     with pytest.raises(WeightsError, match="has no threshold") as told:
         model.same(pictures[0], pictures[1])
     # The sentence says how to get one, and that works.
-    assert "choose_threshold(Embeddings.from_vectors(model.embed(paths), identities)" in str(
+    assert "model.with_threshold(choose_threshold(Embeddings.from_vectors(model.embed(" in str(
         told.value
     )
     known = Embeddings.from_vectors(model.embed(pictures * 2), list("abcabc"))
     chosen = choose_threshold(known, far=0.5)
-    record = {"verification": chosen.to_dict()}
-    save_model(tmp_path / "one.safetensors", build(), {**METADATA, **record})
+    assert model.with_threshold(chosen).threshold == chosen
+    assert model.threshold is None
+    save_model(tmp_path / "one.safetensors", build(), model.with_threshold(chosen).info)
     model = promptreid.load(tmp_path / "one.safetensors", device="cpu")
+    assert model.threshold == chosen
     vectors = model.embed(pictures[:2], [3, 5])
     answer = model.same(pictures[0], pictures[1], cameras=[3, 5])
     assert answer.score == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-6)
     assert (answer.threshold, answer.far) == (chosen.threshold, 0.5)
     assert model.same(pictures[0], pictures[0])
-    model.metadata["verification"] = {"threshold": 1.5, "far": 0.5, "pairs": 3}
-    assert not model.same(pictures[0], pictures[0])
-    model.metadata["verification"] = {"threshold": None}
+    strict = model.with_threshold(Threshold(threshold=1.5, far=0.5, pairs=3))
+    assert not strict.same(pictures[0], pictures[0])
+    assert model.with_threshold(None).info.verification is None
     with pytest.raises(WeightsError, match="threshold of this model is damaged"):
-        model.same(pictures[0], pictures[0])
+        Embedder(build(), INFO.updated(verification={"threshold": None}))
+
+
+def test_many_paths_are_decoded_in_threads_and_counted(embedder, pictures, tmp_path):
+    paths = []
+    for number in range(20):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(pictures[number % 3]).save(paths[-1])
+    counted = Counted()
+    found = embedder.embed(paths, batch_size=8, progress=counted)
+    assert close(found, expected([pictures[number % 3] for number in range(20)]))
+    assert counted.calls == [("embedding images", 20, "images"), 8, 8, 4, "done"]
+
+
+def test_one_pillow_image_may_stand_in_several_places(embedder, pictures, tmp_path):
+    Image.fromarray(pictures[0]).save(tmp_path / "one.png")
+    opened = Image.open(tmp_path / "one.png")  # not decoded yet
+    assert close(embedder.embed([opened] * 16), expected(pictures[:1] * 16))

@@ -3,9 +3,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_models import small_backbone
+from small_models import INFO, small_backbone
 
-from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.load_data import load_data
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.inference import embedding_cache as cache
@@ -15,8 +14,7 @@ from promptreid.models.reid import ReIDModel
 
 
 def build():
-    preprocess = Preprocess(image_size=(64, 64))
-    return Embedder(ReIDModel(small_backbone()), preprocess, {"preprocess": preprocess.to_dict()})
+    return Embedder(ReIDModel(small_backbone()), INFO)
 
 
 @pytest.fixture
@@ -62,8 +60,8 @@ def test_the_key_hears_of_weights_preparation_rows_and_files(manifest, crops):
     with torch.no_grad():
         other.model.backbone.image.class_embedding[0] += 1e-3
     keys.append(embedding_key(other, manifest))
-    other = build()
-    other.metadata["preprocess"]["mean"] = [0.1, 0.2, 0.3]
+    darker = replace(build().preprocess, mean=(0.1, 0.2, 0.3))
+    other = Embedder(build().model, build().info.updated(preprocess=darker))
     keys.append(embedding_key(other, manifest))
     keys.append(embedding_key(build(), manifest.select(range(7))))
     file = manifest.path(3)
@@ -87,5 +85,6 @@ def test_the_key_hears_which_of_several_data_sets_this_is(manifest):
     embedder = build()
     other = replace(seen, name="other")
     assert embedding_key(embedder, seen) == embedding_key(embedder, other)
-    embedder.metadata["camera_values"] = [[seen.name, "0"], ["other", "0"]]
+    cameras = ((seen.name, "0"), ("other", "0"))
+    embedder = Embedder(build().model, build().info.updated(camera_values=cameras))
     assert embedding_key(embedder, seen) != embedding_key(embedder, other)

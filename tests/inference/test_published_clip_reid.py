@@ -46,17 +46,17 @@ CASES = {
 def test_everything_is_read_off_the_file(vision, size, stride, module, tmp_path):
     model = build(vision, size, stride)
     path = save_published(tmp_path / "ViT-B-16_60.pth", model, module=module)
-    loaded, metadata = read_clip_reid(path)
+    loaded, info = read_clip_reid(path)
     image = loaded.backbone.image
     assert (image.image_size, image.grid) == (size, model.backbone.image.grid)
     assert torch.allclose(loaded.embed(images(size)), model.embed(images(size)), atol=1e-6)
     assert torch.allclose(loaded.prompt.bank(), model.prompt.bank(), atol=1e-6)
     assert loaded.head is None
-    assert metadata["classes"] == [str(index) for index in range(7)]
-    assert metadata["preprocess"]["image_size"] == list(size)
+    assert info.classes == tuple(str(index) for index in range(7))
+    assert info.preprocess.image_size == size
     expected = IMAGENET_MEAN if vision is RESNET else HALF
-    assert metadata["preprocess"]["mean"] == list(expected)
-    assert metadata["preprocess"]["test_interpolation"] == "bilinear"
+    assert info.preprocess.mean == expected
+    assert info.preprocess.test_interpolation == "bilinear"
     assert not loaded.training
 
 
@@ -64,15 +64,15 @@ def test_everything_is_read_off_the_file(vision, size, stride, module, tmp_path)
 def test_side_information(tmp_path):
     model = build(stride=12, cameras=3, views=2)
     path = save_published(tmp_path / "sie.pth", model)
-    loaded, metadata = read_clip_reid(path, views=2)
+    loaded, info = read_clip_reid(path, views=2)
     cameras, views = torch.tensor([2, 0]), torch.tensor([1, -1])
     expected = model.embed(images((256, 128)), cameras, views)
     assert torch.allclose(loaded.embed(images((256, 128)), cameras, views), expected, atol=1e-6)
-    assert metadata["camera_values"] == ["1", "2", "3"]
-    assert metadata["view_values"] == ["0", "1"]
-    cameras_only, metadata = read_clip_reid(path)
+    assert info.camera_values == ("1", "2", "3")
+    assert info.view_values == ("0", "1")
+    cameras_only, info = read_clip_reid(path)
     assert cameras_only.sie.cameras == 6
-    assert metadata["view_values"] == []
+    assert info.view_values == ()
     with pytest.raises(WeightsError, match="6 rows, which 4 views do not divide"):
         read_clip_reid(path, views=4)
 
@@ -86,11 +86,11 @@ def test_a_resnet_ignores_the_table_it_never_used(tmp_path):
 @torch.no_grad()
 def test_the_baseline_has_images_only(tmp_path):
     model = build()
-    loaded, metadata = read_clip_reid(save_published(tmp_path / "b.pth", model, text=False))
+    loaded, info = read_clip_reid(save_published(tmp_path / "b.pth", model, text=False))
     found, wanted = (each.embed(images((256, 128))) for each in (loaded, model))
     assert torch.allclose(found, wanted, atol=1e-6)
     assert loaded.prompt is None
-    assert len(metadata["classes"]) == 7
+    assert len(info.classes) == 7
     text, tokenizer = loaded.backbone.text, loaded.backbone.tokenizer
     with pytest.raises(WeightsError, match="no word embeddings"):
         encode_sentences(text, tokenizer, ["a hand"])

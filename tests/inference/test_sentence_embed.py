@@ -97,11 +97,8 @@ def test_a_score_is_that_of_the_loops(run: Path, data: DataSet) -> None:
     """Rank every query of every draw by the formula, one pair after the other."""
     embedder = promptreid.load(run, device="cpu")
     model, manifest = embedder.model, TestSet.of(data).manifest
-    shared = {"metadata": embedder.metadata, "device": embedder.device}
-    plain = embed_manifest(model, manifest, embedder.preprocess, **shared).vectors
-    pictures = project_images(
-        model, manifest, embedder.preprocess, batch_size=8, progress=None, **shared
-    )
+    plain = embed_manifest(embedder, manifest).vectors
+    pictures = project_images(embedder, manifest, batch_size=8, progress=None)
     scale = math.exp(float(model.backbone.logit_scale.detach()))
 
     def read(attribute: str) -> list[list[float]]:
@@ -179,14 +176,7 @@ def test_identities_are_never_read(run: Path, data: DataSet) -> None:
     mirrored = {**manifest.attributes, "gender": tuple(swapped[value] for value in values)}
     share = SentenceShare(0.3, SENTENCES)
     both: list[Tensor] = [
-        embed_with_sentences(
-            embedder.model,
-            rows,
-            embedder.preprocess,
-            metadata=embedder.metadata,
-            device=embedder.device,
-            sentences=share,
-        ).vectors
+        embed_with_sentences(embedder, rows, sentences=share).vectors
         for rows in (manifest, replace(manifest, attributes=mirrored))
     ]
     assert torch.equal(*both)
@@ -215,5 +205,5 @@ def test_shares_and_sentences_that_mean_nothing_are_refused(run: Path, hands: st
     with pytest.raises(EvaluationError, match="between 0 and 1"):
         SentenceShare(1.5, SENTENCES)
     with pytest.raises(EvaluationError, match="the recipe of these weights has none"):
-        SentenceShare.of(0.2, {"recipe": {}})
-    assert SentenceShare.of(0.0, {"recipe": {}}) is None
+        SentenceShare.of(0.2, {})
+    assert SentenceShare.of(0.0, {}) is None

@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import pytest
-from small_models import small_backbone
+from small_models import INFO, small_backbone
 
+from promptreid.config.recipes import load_recipe
 from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.inference.embedder import Embedder
 from promptreid.inference.side_note import side_note
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
@@ -19,29 +21,31 @@ def images(name, cameras, views=None):
     return Manifest.of(name, Path("/data"), samples)
 
 
-def model(**tables):
-    return ReIDModel(small_backbone(), sie=SideInformation(width=128, **tables))
+def embedder(*, recipe=None, **values):
+    sizes = {kind: len(values.get(f"{kind[:-1]}_values", ())) for kind in ("cameras", "views")}
+    model = ReIDModel(small_backbone(), sie=SideInformation(width=128, **sizes))
+    return Embedder(model, INFO.updated(recipe=recipe, **values))
 
 
 def test_cameras_that_did_not_train_are_counted():
-    metadata = {"camera_values": ["gate6", "yard"]}
+    known = embedder(camera_values=("gate6", "yard"))
     manifest = images("a", ["gate6", "10", "9", None, "9"])
-    assert side_note(model(cameras=2), manifest, metadata) == (
+    assert side_note(known, manifest) == (
         "The camera of 3 of 5 images did not train (9, 10); the mean of all stands for it."
     )
-    assert side_note(model(cameras=2), images("a", ["gate6", None]), metadata) == ""
-    assert side_note(ReIDModel(small_backbone()), manifest, metadata) == ""
+    assert side_note(known, images("a", ["gate6", None])) == ""
+    assert side_note(Embedder(ReIDModel(small_backbone()), known.info), manifest) == ""
 
 
 def test_a_camera_of_another_data_set_did_not_train():
-    metadata = {"camera_values": [["north", "0"], ["south", "0"]]}
-    assert side_note(model(cameras=2), images("south", ["0"]), metadata) == ""
-    assert "1 of 1 images" in side_note(model(cameras=2), images("west", ["0"]), metadata)
+    known = embedder(camera_values=(("north", "0"), ("south", "0")))
+    assert side_note(known, images("south", ["0"])) == ""
+    assert "1 of 1 images" in side_note(known, images("west", ["0"]))
 
 
 @pytest.mark.parametrize("attribute", [None, "side"])
 def test_views_likewise(attribute):
-    metadata = {"view_values": ["front"], "recipe": {"sie": {"attribute": attribute}}}
-    manifest = images("a", ["0", "0", "0"], ["front", "back", None])
-    note = side_note(model(views=1), manifest, metadata)
+    overrides = [] if attribute is None else [f"sie.attribute={attribute}"]
+    known = embedder(view_values=("front",), recipe=load_recipe("clip-reid", overrides))
+    note = side_note(known, images("a", ["0", "0", "0"], ["front", "back", None]))
     assert note.startswith(f"The {attribute or 'view'} of 1 of 3 images did not train (back)")

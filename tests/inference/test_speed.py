@@ -10,12 +10,15 @@ from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ConfigError
 from promptreid.inference import speed
+from promptreid.inference.embedder import Embedder
 from promptreid.inference.speed import measure_speed
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 
 SIZE = (64, 64)
 PREPROCESS = Preprocess(image_size=SIZE)
+INFO = CheckpointInfo(preprocess=PREPROCESS)
 CPU = torch.device("cpu")
 TOWER, WORDS = 0.02, 0.03
 """Seconds that a batch takes."""
@@ -58,11 +61,9 @@ def test_the_dearer_sentence_is_slower_by_its_cost(model, store, monkeypatch, fl
     clock.slow_down(model.backbone.image, TOWER)
     clock.slow_down(model.prompt.inversion, WORDS)
     found = measure_speed(
-        model,
+        Embedder(model, INFO),
         store,
-        PREPROCESS,
         prompts=["composed", "simplified"],
-        device=CPU,
         batch_size=3,
         flip=flip,
     )
@@ -86,7 +87,7 @@ def test_each_kind_is_warmed_up_once_and_then_runs_over_the_same_images(model, s
 
     monkeypatch.setattr(speed, "embed_images", embed)
     kinds = ["simplified", "composed"]
-    measure_speed(model, store, PREPROCESS, prompts=kinds, device=CPU, batch_size=3)
+    measure_speed(Embedder(model, INFO), store, prompts=kinds, batch_size=3)
     first, second = (row[1:] for row in (seen[0], seen[4]))
     assert first != second
     warm = [("simplified", *first), ("composed", *first)]
@@ -95,11 +96,11 @@ def test_each_kind_is_warmed_up_once_and_then_runs_over_the_same_images(model, s
 
 def test_few_images_make_one_batch(model, store, monkeypatch):
     monkeypatch.setattr(speed, "_SECONDS", 0.0)
-    found = measure_speed(model, store, PREPROCESS, prompts=["simplified"], device=CPU)
+    found = measure_speed(Embedder(model, INFO), store, prompts=["simplified"])
     assert found["simplified"].batch_size == 7
 
 
 def test_a_model_without_sentences_is_refused(store):
     plain = ReIDModel(small_backbone())
     with pytest.raises(ConfigError, match="image prompt"):
-        measure_speed(plain, store, PREPROCESS, prompts=["composed"], device=CPU)
+        measure_speed(Embedder(plain, INFO), store, prompts=["composed"])

@@ -5,12 +5,27 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from small_models import RESNET, VIT, small_architecture, small_backbone, take_over, tower_widths
+from small_models import (
+    INFO,
+    RESNET,
+    VIT,
+    small_architecture,
+    small_backbone,
+    take_over,
+    tower_widths,
+)
 from small_tokenizer import write_tokenizer
 
 from promptreid.config.model import LoraConfig
+from promptreid.config.recipes import load_recipe
 from promptreid.errors import RunError, WeightsError
-from promptreid.models.checkpoint import load_model, load_training, read_metadata, save_model
+from promptreid.models.checkpoint import (
+    SavedTraining,
+    load_model,
+    load_training,
+    read_info,
+    save_model,
+)
 from promptreid.models.heads.head import Head
 from promptreid.models.heads.parts import build_parts
 from promptreid.models.heads.projection import Mlp, Reduction
@@ -46,8 +61,8 @@ def model():
 @pytest.fixture
 def saved(model, tmp_path):
     path = tmp_path / "a folder" / "last.safetensors"
-    extra = {"training/optimizer/x/step": torch.tensor(3.0)}
-    save_model(path, model, {"note": "é", "training": {"epoch": 7}}, extra_tensors=extra)
+    training = SavedTraining({"optimizer/x/step": torch.tensor(3.0)}, {"epoch": 7})
+    save_model(path, model, INFO.updated(classes=("é",)), training=training)
     return path
 
 
@@ -59,7 +74,7 @@ def test_a_loaded_model_computes_the_same_bits(vision, tmp_path, monkeypatch):
     model.head.neck(model.derived(features))  # moves running statistics
     model.eval()
     path = tmp_path / "model.safetensors"
-    save_model(path, model, {})
+    save_model(path, model, INFO)
     monkeypatch.setattr(backbone_module, "find_weights", None)  # nothing is fetched
     other, _ = load_model(path)
     assert not other.training
@@ -96,7 +111,7 @@ def test_branches_and_small_additions_come_back(vision, kind, tmp_path):
     model = ReIDModel(backbone, head=head, embedding=EmbeddingSpec(features)).eval()
     for parameter in model.parameters():
         parameter.add_(0.01 * torch.randn_like(parameter))
-    save_model(tmp_path / "model.safetensors", model, {})
+    save_model(tmp_path / "model.safetensors", model, INFO)
     other, _ = load_model(tmp_path / "model.safetensors")
     images = torch.randn(2, 3, 96, 48)
     assert torch.equal(other.embed(images), model.embed(images))
@@ -106,7 +121,7 @@ def test_branches_and_small_additions_come_back(vision, kind, tmp_path):
 def test_loaded_tensors_are_aligned(saved):
     # Unaligned weights give other last bits, and a resumed run would leave its path.
     model, _ = load_model(saved)
-    tensors = [*model.state_dict().values(), *load_training(saved)[0].values()]
+    tensors = [*model.state_dict().values(), *load_training(saved).tensors.values()]
     assert all(tensor.data_ptr() % 64 == 0 for tensor in tensors)
 
 
@@ -115,19 +130,16 @@ def test_the_file_is_one_plain_safetensors(saved, model):
     assert set(load_file(saved)) == set(model.state_dict()) | {"training/optimizer/x/step"}
 
 
-def test_metadata_and_training_state_come_back(saved):
-    metadata = read_metadata(saved)
-    assert metadata["note"] == "é"
-    assert metadata["format"] == 3
-    assert metadata["model"]["backbone"]["image_size"] == [96, 48]
-    tensors, plain = load_training(saved)
-    assert plain == {"epoch": 7}
-    assert {name: t.item() for name, t in tensors.items()} == {"training/optimizer/x/step": 3.0}
+def test_info_and_training_state_come_back(saved):
+    assert read_info(saved) == INFO.updated(classes=("é",))
+    training = load_training(saved)
+    assert training.values == {"epoch": 7}
+    assert {name: t.item() for name, t in training.tensors.items()} == {"optimizer/x/step": 3.0}
 
 
 def test_a_model_without_training_state_says_so(model, tmp_path):
     path = tmp_path / "best.safetensors"
-    save_model(path, model, {})
+    save_model(path, model, INFO)
     with pytest.raises(RunError, match="no training state"):
         load_training(path)
 
@@ -147,7 +159,7 @@ def test_tiny_and_timm_backbones_come_back(tmp_path):
     for backbone in (build_backbone("tiny", pretrained="none"), take_over(timm, timm.build())):
         backbone.image.fit((96, 48), 12)
         model = ReIDModel(backbone).eval()
-        save_model(tmp_path / "model.safetensors", model, {})
+        save_model(tmp_path / "model.safetensors", model, INFO)
         other, _ = load_model(tmp_path / "model.safetensors")
         images = torch.randn(2, 3, 96, 48)
         with torch.no_grad():
@@ -162,7 +174,7 @@ def test_a_tokenizer_travels_in_the_file(tmp_path):
     folder = write_tokenizer(tmp_path / "tokenizer")
     backbone.tokenizer = find_tokenizer(architecture, folder)
     path = tmp_path / "model.safetensors"
-    save_model(path, ReIDModel(backbone), {})
+    save_model(path, ReIDModel(backbone), INFO)
     (folder / "tokenizer.json").unlink()
     tokenizer = load_model(path)[0].backbone.tokenizer
     assert tokenizer(["A left hand."])[0, :5].tolist() == [2, 9, 6, 1, 1]
@@ -170,13 +182,13 @@ def test_a_tokenizer_travels_in_the_file(tmp_path):
 
 def rewrite(path, change):
     tensors, texts = read_tensors(path)
-    metadata = json.loads(texts["promptreid"])
-    change(tensors, metadata)
-    write_tensors(path, tensors, {"promptreid": json.dumps(metadata)})
+    record = json.loads(texts["promptreid"])
+    change(tensors, record)
+    write_tensors(path, tensors, {"promptreid": json.dumps(record)})
 
 
 def test_weights_that_do_not_fit_are_listed(saved):
-    def change(tensors, metadata):
+    def change(tensors, record):
         del tensors["sie.embed"]
         tensors["stranger"] = torch.zeros(1)
         tensors["prompt.tokens"] = torch.zeros(4, 4, 3)
@@ -192,16 +204,51 @@ def test_weights_that_do_not_fit_are_listed(saved):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda tensors, metadata: metadata.update(format=99), "format 99"),
-        (lambda tensors, metadata: metadata.pop("model"), "without a description"),
-        (lambda tensors, metadata: metadata["model"].pop("sie"), "description of the model"),
-        (lambda tensors, metadata: metadata["model"]["head"].pop("widths"), "description of the"),
+        (lambda tensors, record: record.update(format=99), "format 99"),
+        (lambda tensors, record: record.pop("model"), "without a description"),
+        (lambda tensors, record: record["model"].pop("sie"), "description of the model"),
+        (lambda tensors, record: record["model"]["head"].pop("widths"), "description of the"),
     ],
 )
 def test_damaged_descriptions_are_refused(saved, change, words):
     rewrite(saved, change)
     with pytest.raises(WeightsError, match=words):
         load_model(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda info: info.pop("preprocess"), "preprocess: field required"),
+        (
+            lambda info: info["preprocess"].update(image_size=[64, "x"]),
+            r"preprocess.*valid integer",
+        ),
+        (lambda info: info["preprocess"].update(image_size=[64, 0]), r"\(64, 0\).*positive"),
+        (lambda info: info.update(seed="0"), "seed: input should be a valid integer"),
+        (lambda info: info.update(classes="abc"), "classes: input should be a valid tuple"),
+        (lambda info: info.update(camera_values=[["a", 1]]), "camera_values"),
+        (lambda info: info.update(recipe={"name": 3, "stages": 3}), "recipe"),
+        (lambda info: info.update(best={"score": 1.0}), "chosen_at: field required"),
+        (lambda info: info.update(colour="red"), "colour: extra inputs"),
+    ],
+)
+def test_a_field_that_is_missing_or_mistyped_is_told(saved, change, words):
+    rewrite(saved, lambda tensors, record: change(record["info"]))
+    for read in (load_model, read_info):
+        with pytest.raises(WeightsError, match=words):
+            read(saved)
+
+
+def test_equal_content_gives_equal_bytes(model, tmp_path):
+    recipe = load_recipe("clip-reid/hand")
+    info = INFO.updated(recipe=recipe, camera_values=(("a", "0"), ("b", "1")), seed=3)
+    first, again = tmp_path / "first.safetensors", tmp_path / "again.safetensors"
+    save_model(first, model, info)
+    loaded, read = load_model(first)
+    assert read == info
+    save_model(again, loaded, read)
+    assert first.read_bytes() == again.read_bytes()
 
 
 def test_other_files_are_refused(tmp_path):
@@ -231,7 +278,7 @@ def test_a_failed_write_leaves_the_old_file(saved, model, monkeypatch):
 
     monkeypatch.setattr("promptreid.tensors.save_file", full)
     with pytest.raises(RunError, match="No space left"):
-        save_model(saved, model, {})
+        save_model(saved, model, INFO)
     assert saved.read_bytes() == before
     assert [entry.name for entry in saved.parent.iterdir()] == [saved.name]
 
@@ -239,14 +286,9 @@ def test_a_failed_write_leaves_the_old_file(saved, model, monkeypatch):
 def test_a_file_in_the_way_of_the_folder_is_said(model, tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
-        save_model(tmp_path / "run" / "last.safetensors", model, {})
+        save_model(tmp_path / "run" / "last.safetensors", model, INFO)
 
 
 def test_new_files_are_readable_by_others(saved, tmp_path):
     (tmp_path / "plain").write_text("")
     assert stat.S_IMODE(saved.stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
-
-
-def test_extra_tensors_must_be_marked(model, tmp_path):
-    with pytest.raises(ValueError, match="training/"):
-        save_model(tmp_path / "x.safetensors", model, {}, extra_tensors={"a": torch.zeros(1)})

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from small_models import RESNET, VIT, small_backbone
+from small_models import INFO, RESNET, VIT, small_backbone
 
 from promptreid.errors import ConfigError
 from promptreid.models.checkpoint import load_model, save_model
@@ -336,7 +336,7 @@ def test_a_checkpoint_gives_the_same_bits(vision, mode, tmp_path):
         fields=ASPECTS,
     )
     path = tmp_path / "last.safetensors"
-    save_model(path, model, {})
+    save_model(path, model, INFO)
     again, _ = load_model(path)
     assert again.describe() == model.describe()
     images, variants = images_of(model), torch.tensor([0, 1, 1, 0])

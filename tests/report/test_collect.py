@@ -18,6 +18,7 @@ from promptreid.inference import sentence_embed
 from promptreid.inference.assess import assess
 from promptreid.inference.embedder import load
 from promptreid.models.checkpoint import save_model
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.report.collect import collect
@@ -42,14 +43,12 @@ def table(crops, tmp_path_factory):
     return f"csv:{path}"
 
 
-def save(path, vision, *, recipe=None, features=("final", "projected"), **metadata):
+def save(path, vision, *, recipe=None, features=("final", "projected"), **fields):
     backbone = small_backbone(vision)
     backbone.image.fit((64, 32), None)
     model = ReIDModel(backbone, embedding=EmbeddingSpec(features))
-    about = {"preprocess": Preprocess(image_size=(64, 32)).to_dict(), **metadata}
-    if recipe is not None:
-        about["recipe"] = recipe.model_dump(mode="json")
-    save_model(path / "checkpoints" / "best.safetensors", model, about)
+    info = CheckpointInfo(preprocess=Preprocess(image_size=(64, 32)), recipe=recipe, **fields)
+    save_model(path / "checkpoints" / "best.safetensors", model, info)
     return path
 
 
@@ -292,8 +291,8 @@ def test_sentences_made_of_images_are_shown_for_one_image_of_each_identity(tmp_p
     backbone.image.fit((64, 32), None)
     prompt = ImagePrompt(backbone.text, backbone.tokenizer, inputs=64, hidden=32)
     model = ReIDModel(backbone, prompt=prompt, embedding=EmbeddingSpec(("projected",)))
-    about = {"preprocess": Preprocess(image_size=(64, 32)).to_dict()}
-    save_model(tmp_path / "checkpoints" / "best.safetensors", model, about)
+    info = CheckpointInfo(preprocess=Preprocess(image_size=(64, 32)))
+    save_model(tmp_path / "checkpoints" / "best.safetensors", model, info)
     embedder, selection = load(tmp_path, device="cpu"), selection_of(table)
     found = map_texts("sg", embedder, selection)
     assert found.groups == (0, 1, 2, 3)

@@ -26,7 +26,8 @@ from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.load_data import load_data
 from promptreid.errors import PromptReIDError
 from promptreid.inference.embedder import load
-from promptreid.models.checkpoint import load_training, save_model
+from promptreid.models.checkpoint import SavedTraining, load_training, save_model
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.report.collect_runs import run_facts
 from promptreid.runs import run_folder as folder
@@ -74,15 +75,11 @@ def make(path: Path, spec: str, seed: int) -> RunFolder:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.01 * torch.randn_like(parameter))
-    about = {
-        "run": run.id,
-        "recipe": recipe.model_dump(mode="json"),
-        "preprocess": Preprocess(image_size=(64, 64)).to_dict(),
-        "seed": seed,
-    }
-    save_model(run.best, model, about)
-    step = {"training/optimizer/x/step": torch.arange(5.0) + seed}
-    save_model(run.last, model, {**about, "training": {"epoch": 7}}, extra_tensors=step)
+    preprocess = Preprocess(image_size=(64, 64))
+    info = CheckpointInfo(preprocess=preprocess, recipe=recipe, run=run.id, seed=seed)
+    save_model(run.best, model, info)
+    training = SavedTraining({"optimizer/x/step": torch.arange(5.0) + seed}, {"epoch": 7})
+    save_model(run.last, model, info, training=training)
     return run
 
 
@@ -104,7 +101,7 @@ def stranger(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path
 def weights(path: Path) -> Any:
     embedder = load(path, device="cpu")
     tensors = embedder.model.state_dict()
-    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}, embedder.metadata
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}, embedder.info
 
 
 def readers(path: Path, dataset: DataSet) -> dict[str, Callable[[Path], Any]]:
@@ -129,9 +126,9 @@ def readers(path: Path, dataset: DataSet) -> dict[str, Callable[[Path], Any]]:
         assert run is not None
         check_same_data(run, [dataset])
         check_own_weights(run, run.last)
-        tensors, plain = load_training(run.last)
-        found = {name: tensor.tolist() for name, tensor in tensors.items()}
-        return plan, run.status(), found, plain, run.note()
+        training = load_training(run.last)
+        found = {name: tensor.tolist() for name, tensor in training.tensors.items()}
+        return plan, run.status(), found, training.values, run.note()
 
     def last(path: Path) -> Any:
         return weights(RunFolder(path).last)

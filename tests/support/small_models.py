@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from promptreid.data.images.preprocess import Preprocess
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.image_tower import FEATURES, ImageTower
 from promptreid.models.weights.architecture import Architecture
 from promptreid.models.weights.tokenizers import find_tokenizer
+
+INFO = CheckpointInfo(preprocess=Preprocess(image_size=(64, 64)))
+"""What a checkpoint has to say at least."""
 
 VIT = {"layers": 3, "width": 128, "head_width": 64, "patch_size": 16, "image_size": 64}
 RESNET = {"layers": [1, 2, 1, 2], "width": 16, "head_width": 64, "image_size": 64}

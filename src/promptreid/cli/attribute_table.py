@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from promptreid.evaluation.test_set import TestSet
     from promptreid.inference.attributes import AttributeScores
     from promptreid.inference.embedder import Embedder
+    from promptreid.models.checkpoint_info import CheckpointInfo
     from promptreid.progress import Lines
 
-Templates = Mapping[str, tuple[str, ...]]
+Templates = Mapping[str, Sequence[str]]
 
 
-def recipe_templates(model: Path, metadata: Mapping[str, Any]) -> Templates:
+def recipe_templates(model: Path, info: CheckpointInfo) -> Templates:
     """Return the sentences that the recipe of a model reads attributes by."""
-    from promptreid.config.scoring import ZeroShotConfig
     from promptreid.errors import ConfigError
 
-    recipe = metadata.get("recipe", {})
-    templates = ZeroShotConfig.model_validate(recipe.get("zero_shot", {})).attributes
-    if not templates:
+    if not info.templates:
         raise ConfigError(
             f"--attributes reads the sentences of zero_shot.attributes, but the recipe of {model} "
             "has none. Make a run with some, such as: promptreid train zero-shot --data SPEC "
             "'zero_shot.attributes={aspect: \"a photo of a {aspect} hand\"}'"
         )
-    return templates
+    return info.templates
 
 
 def read_attributes(
@@ -42,14 +40,7 @@ def read_attributes(
     from promptreid.inference.attributes import classify_attributes
 
     return classify_attributes(
-        embedder.model,
-        test_set.manifest,
-        embedder.preprocess,
-        templates,
-        metadata=embedder.metadata,
-        device=embedder.device,
-        batch_size=batch_size,
-        progress=progress,
+        embedder, test_set.manifest, templates, batch_size=batch_size, progress=progress
     )
 
 

@@ -195,7 +195,6 @@ def evaluate(
         from promptreid.evaluation.retrieval_settings import RetrievalSettings
         from promptreid.evaluation.tables.verification_tables import render_further
         from promptreid.evaluation.test_set import TestSet
-        from promptreid.inference.assess import recipe_evaluation
         from promptreid.inference.embedder import load
         from promptreid.inference.text_controls.word_control import WordControl
         from promptreid.inference.text_controls.word_tables import render_words
@@ -225,9 +224,9 @@ def evaluate(
             _check_sentences(embedder, model, progress)
         if words:
             _check_read_words(embedder, model)
-        rows += [matrix_row(model, embedder.metadata, kind) for kind in kinds]
+        rows += [matrix_row(model, embedder.info, kind) for kind in kinds]
         settings = RetrievalSettings.of(
-            recipe_evaluation(embedder),
+            embedder.info.evaluation,
             flip=flip,
             query_expansion=query_expansion,
             expansion_power=expansion_power,
@@ -240,7 +239,7 @@ def evaluate(
             raise click.UsageError(
                 "--expansion-power needs --query-expansion N, which is 0 or absent."
             )
-        templates = recipe_templates(model, embedder.metadata) if attributes else {}
+        templates = recipe_templates(model, embedder.info) if attributes else {}
         results: list[list[dict[str, Any]]] = [[] for _ in kinds]
         for spec in specs:
             if spec not in datasets:
@@ -372,12 +371,10 @@ def _speeds(
     from promptreid.inference.speed import measure_speed
 
     found = measure_speed(
-        embedder.model,
+        embedder,
         store,
-        embedder.preprocess,
         prompts=kinds,
         variants=sentence_rows(embedder.model, test_set.manifest),
-        device=embedder.device,
         batch_size=batch_size,
         flip=flip,
     )

@@ -72,13 +72,13 @@ def next_commands(run: RunFolder, *, tested: bool) -> list[str]:
         run: A finished run.
         tested: Whether it has test images, to report on.
     """
-    from promptreid.models.checkpoint import read_metadata
+    from promptreid.models.checkpoint import read_info
 
     shown = shlex.quote(str(run.path))
     same = f"promptreid same {shown} A.jpg B.jpg", "is it the same one?"
     choose = f"promptreid threshold {shown} --data SPEC", "from which score on is it the same one?"
     report = f"promptreid report {shown}", "all of it on one page"
-    has_threshold = "verification" in read_metadata(run.best)
+    has_threshold = read_info(run.best).verification is not None
     commands = [same if has_threshold else choose, *([report] if tested else [])]
     if not tested and not has_threshold:
         commands.append(same)

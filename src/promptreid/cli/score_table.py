@@ -14,6 +14,7 @@ from promptreid.runs.run_folder import RunFolder
 if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
     from promptreid.evaluation.tables.train_test_matrix import MatrixRow
+    from promptreid.models.checkpoint_info import CheckpointInfo
     from promptreid.runs.run_records import DataRecord
 
 
@@ -48,17 +49,16 @@ def named(model: Path, kind: str | None) -> str:
     return str(model) if kind is None else f"{model} ({kind})"
 
 
-def matrix_row(model: Path, metadata: Mapping[str, Any], kind: str | None = None) -> MatrixRow:
+def matrix_row(model: Path, info: CheckpointInfo, kind: str | None = None) -> MatrixRow:
     """Say what a model was trained on, out of the run it belongs to."""
     from promptreid.evaluation.tables.train_test_matrix import MatrixRow
 
     name, records = named(model, kind), _records(model)
     if records is None:
         return MatrixRow(name, None)
-    recipe = metadata.get("recipe", {})
-    if recipe.get("stages", True):
+    if info.recipe is None or info.recipe.stages:
         return MatrixRow(name, trained_sources(records))
-    elsewhere = recipe.get("start", {}).get("checkpoint") is not None
+    elsewhere = info.recipe.start.checkpoint is not None
     return MatrixRow(name, None if elsewhere else ())
 
 

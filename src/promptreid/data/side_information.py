@@ -7,8 +7,8 @@ wherever they have one name, as are values of an attribute.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from promptreid.data.data_set_names import label_of
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.name_order import UNKNOWN, sort_names
 from promptreid.data.manifest.unknown_values import UnknownWords, name_of
-from promptreid.errors import DataError, WeightsError
+from promptreid.errors import DataError
 
 Side = str | tuple[str, str]
 """A name, or a data set's label and a name in it."""
@@ -59,41 +59,48 @@ def table_rows(values: Iterable[Side | None], table: Sequence[Side]) -> NDArray[
     return np.array([rows.get(value, UNKNOWN) for value in values], dtype=np.int64)
 
 
-def camera_rows(manifest: Manifest, metadata: Mapping[str, Any]) -> NDArray[np.int64]:
-    """Give each image's row of the camera table, (N,), `UNKNOWN` where there is none.
+@dataclass(frozen=True)
+class SideTables:
+    """What the rows of a model's tables of cameras and views stand for.
 
-    Args:
-        manifest: The images. Where the table tells data sets apart, its name and folder say which
-            of them it is; another data set has no row.
-        metadata: Of the weights, with `camera_values`.
+    Attributes:
+        cameras: Names, or pairs of a data set's label and a name in it.
+        views: Names, or values of the attribute.
+        attribute: The attribute whose values stand for views; None for views themselves.
     """
-    table = side_values(metadata.get("camera_values", ()))
-    sites = [value[0] for value in table if isinstance(value, tuple)]
-    if not sites:
-        return table_rows(manifest.cameras, table)
-    site = label_of((manifest.name, str(manifest.root)), sites)
-    return table_rows(
-        (None if site is None or name is None else (site, name) for name in manifest.cameras), table
-    )
 
+    cameras: tuple[Side, ...] = ()
+    views: tuple[Side, ...] = ()
+    attribute: str | None = None
 
-def view_rows(
-    manifest: Manifest, metadata: Mapping[str, Any], *, attributes: bool = True
-) -> NDArray[np.int64]:
-    """Give each image's row of the view table, which may stand for values of an attribute.
+    def camera_rows(self, manifest: Manifest) -> NDArray[np.int64]:
+        """Give each image's row of the camera table, (N,), `UNKNOWN` where there is none.
 
-    Args:
-        manifest: The images. An attribute that they lack is unknown for all of them, as a view
-            that they lack is.
-        metadata: Of the weights, with `view_values` and the recipe.
-        attributes: Whether attributes may be read; where not, they are unknown.
-    """
-    table = side_values(metadata.get("view_values", ()))
-    attribute = metadata.get("recipe", {}).get("sie", {}).get("attribute")
-    if attribute is None:
-        return table_rows(manifest.views, table)
-    known = manifest.attributes.get(attribute) if attributes else None
-    return table_rows(known or (None,) * len(manifest), table)
+        Args:
+            manifest: The images. Where the table tells data sets apart, its name and folder say
+                which of them it is; another data set has no row.
+        """
+        sites = [value[0] for value in self.cameras if isinstance(value, tuple)]
+        if not sites:
+            return table_rows(manifest.cameras, self.cameras)
+        site = label_of((manifest.name, str(manifest.root)), sites)
+        names = (
+            None if site is None or name is None else (site, name) for name in manifest.cameras
+        )
+        return table_rows(names, self.cameras)
+
+    def view_rows(self, manifest: Manifest, *, attributes: bool = True) -> NDArray[np.int64]:
+        """Give each image's row of the view table, (N,), `UNKNOWN` where there is none.
+
+        Args:
+            manifest: The images. An attribute that they lack is unknown for all of them, as a view
+                that they lack is.
+            attributes: Whether attributes may be read; where not, they are unknown.
+        """
+        if self.attribute is None:
+            return table_rows(manifest.views, self.views)
+        known = manifest.attributes.get(self.attribute) if attributes else None
+        return table_rows(known or (None,) * len(manifest), self.views)
 
 
 def named_rows(values: Sequence[object], table: Sequence[Side], column: str) -> NDArray[np.int64]:
@@ -134,34 +141,3 @@ def named_rows(values: Sequence[object], table: Sequence[Side], column: str) -> 
             )
         found.append(fitting[0] if fitting else UNKNOWN)
     return np.array(found, dtype=np.int64)
-
-
-def side_values(record: object) -> tuple[Side, ...]:
-    """Read what the rows of a table stand for from a checkpoint, where pairs are lists.
-
-    Args:
-        record: `camera_values` or `view_values` of a checkpoint.
-
-    Raises:
-        WeightsError: It is no list of names, or of pairs of data set and name.
-    """
-    if not isinstance(record, list | tuple):
-        raise WeightsError(_damaged(record))
-    values: list[Side] = []
-    for value in record:
-        if isinstance(value, str):
-            values.append(value)
-            continue
-        pair = value if isinstance(value, list | tuple) else ()
-        if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-            raise WeightsError(_damaged(value))
-        values.append((pair[0], pair[1]))
-    return tuple(values)
-
-
-def _damaged(found: object) -> str:
-    return (
-        f"The checkpoint has {str(found)[:80]!r} where the name of a camera or view is expected, "
-        "or a data set and a name. It is damaged, or was written before cameras had names: train "
-        "the model again."
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from promptreid.config.scoring import EvaluationConfig
 from promptreid.data.images.image_store import ImageStore
 from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.embeddings.embeddings import Embeddings
@@ -47,11 +46,10 @@ def assess(
         ConfigError: A kind of sentence is asked for that the model does not have.
         EvaluationError: Sentences are to have a share, and the model's recipe has none.
         UnreadableImage: An image cannot be decoded.
-        WeightsError: The model's threshold is damaged.
     """
     if settings is None:
-        settings = RetrievalSettings.of(recipe_evaluation(embedder))
-    share = SentenceShare.of(settings.sentences, embedder.metadata)
+        settings = RetrievalSettings.of(embedder.info.evaluation)
+    share = SentenceShare.of(settings.sentences, embedder.info.templates)
     embeddings = cached_embeddings(
         embedder,
         test_set.manifest,
@@ -89,9 +87,8 @@ def assess_embeddings(
 
     Raises:
         EvaluationError: Sentences have a share, and the model's recipe has none.
-        WeightsError: The model's threshold is damaged.
     """
-    share = SentenceShare.of(settings.sentences, embedder.metadata)
+    share = SentenceShare.of(settings.sentences, embedder.info.templates)
     own = settings.prompt == embedder.model.sentences.retrieval
     return Assessment(
         test_set,
@@ -99,13 +96,7 @@ def assess_embeddings(
         replace(settings, prompt=None) if own else settings,
         sentences=None if share is None else share.usable(test_set.manifest),
         threshold=embedder.threshold,
-        note=side_note(embedder.model, test_set.manifest, embedder.metadata),
+        note=side_note(embedder, test_set.manifest),
         bootstrap=bootstrap,
         progress=Silent() if progress is None else progress,
     )
-
-
-def recipe_evaluation(embedder: Embedder) -> EvaluationConfig:
-    """Return what the recipe of a model says of evaluation; published weights have no recipe."""
-    recipe = embedder.metadata.get("recipe", {})
-    return EvaluationConfig.model_validate(recipe.get("evaluation", {}))

@@ -10,19 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from promptreid.data.batches.loading import TestLoader
-from promptreid.data.images.image_store import ImageStore
-from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.manifest.manifest import Manifest
-from promptreid.data.side_information import camera_rows, table_rows, table_values, view_rows
+from promptreid.data.side_information import table_rows, table_values
 from promptreid.errors import ConfigError, DataError, unknown_name
-from promptreid.inference.embed import Counter
+from promptreid.inference.embed import open_images
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows
 from promptreid.models.prompts.sentences import CONTEXT, fill_template, template_fields
 from promptreid.models.prompts.token_places import encode_sentences
-from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import Backbone
-
-_BATCH = 64
+from promptreid.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -62,15 +59,12 @@ class AttributeScores:
 
 
 def classify_attributes(
-    model: ReIDModel,
+    embedder: Embedder,
     manifest: Manifest,
-    preprocess: Preprocess,
     templates: Mapping[str, Sequence[str]],
     *,
-    metadata: Mapping[str, Any],
-    device: torch.device,
-    batch_size: int = _BATCH,
-    progress: Counter | None = None,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress | None = None,
 ) -> dict[str, AttributeScores]:
     """Read attributes off images by sentences alone, as CLIP classifies zero-shot.
 
@@ -79,13 +73,10 @@ def classify_attributes(
     enters the image tower as side information, since it may be the one that is asked for.
 
     Args:
-        model: In eval mode afterwards.
+        embedder: The model.
         manifest: Images to read; their values are the ones to choose from.
-        preprocess: That of the weights.
         templates: Attribute to sentences with its name as a field. Further fields are attributes
             too; the texts are then averaged over all their combinations in the data.
-        metadata: Of the weights; gives the rows of camera and view embeddings.
-        device: Where the model is.
         batch_size: Images per forward pass.
         progress: Where to report; None for silence.
 
@@ -100,23 +91,14 @@ def classify_attributes(
     """
     if not templates:
         return {}
-    model.eval()
     asked = {
         name: (
             _values(manifest, name),
-            value_texts(model.backbone, manifest, name, tuple(sentences)),
+            value_texts(embedder.model.backbone, manifest, name, tuple(sentences)),
         )
         for name, sentences in templates.items()
     }
-    images = project_images(
-        model,
-        manifest,
-        preprocess,
-        metadata=metadata,
-        device=device,
-        batch_size=batch_size,
-        progress=progress,
-    )
+    images = project_images(embedder, manifest, batch_size=batch_size, progress=progress)
     return {
         name: score_guesses(
             manifest.attributes[name],
@@ -272,25 +254,19 @@ def _check_known(manifest: Manifest, names: Sequence[str]) -> None:
             )
 
 
+@torch.no_grad()
 def project_images(
-    model: ReIDModel,
+    embedder: Embedder,
     manifest: Manifest,
-    preprocess: Preprocess,
     *,
-    metadata: Mapping[str, Any],
-    device: torch.device,
     batch_size: int,
-    progress: Counter | None,
+    progress: Progress | None,
 ) -> Tensor:
-    """Encode all images in the space shared with text.
+    """Encode all images in the space shared with text; an attribute never enters the image tower.
 
     Args:
-        model: In eval mode.
+        embedder: The model.
         manifest: Rows to encode.
-        preprocess: That of the weights.
-        metadata: Of the weights; gives the rows of camera and view embeddings. An attribute never
-            enters the image tower.
-        device: Where the model is.
         batch_size: Images per forward pass.
         progress: Where to report; None for silence.
 
@@ -300,21 +276,17 @@ def project_images(
     Raises:
         UnreadableImage: An image cannot be decoded.
     """
-    cameras = torch.from_numpy(camera_rows(manifest, metadata))
-    views = torch.from_numpy(view_rows(manifest, metadata, attributes=False))
-    store = ImageStore(
-        manifest.images(), preprocess.image_size, preprocess.test_interpolation, cache=False
-    )
-    found: list[Tensor] = []
-    if progress is not None:
-        progress.start(f"reading attributes of {manifest.name}", len(manifest), "images")
-    with torch.no_grad():
-        for rows, images in TestLoader(store, preprocess, batch_size, device=device).batches():
-            sides = cameras[rows].to(device), views[rows].to(device)
-            projected = model.features(images, *sides).projected
-            found.append(F.normalize(projected.float(), dim=1).cpu())
-            if progress is not None:
-                progress.advance(len(rows))
-    if progress is not None:
-        progress.finish()
-    return torch.cat(found)
+    sides = embedder.info.sides
+    rows = SideRows.of(sides.camera_rows(manifest), sides.view_rows(manifest, attributes=False))
+    store = open_images(manifest, embedder.preprocess, cache=False)
+    parts = []
+    for numbers, images in embedder.batches(
+        store,
+        title=f"reading attributes of {manifest.name}",
+        batch_size=batch_size,
+        progress=progress,
+    ):
+        cameras, views, _ = rows.at(numbers, embedder.device)
+        projected = embedder.model.features(images, cameras, views).projected
+        parts.append(F.normalize(projected.float(), dim=1).cpu())
+    return torch.cat(parts)

@@ -2,105 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from promptreid.data.batches.loading import TestLoader
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.manifest.manifest import Manifest
-from promptreid.data.side_information import camera_rows, view_rows
 from promptreid.evaluation.embeddings.camera_names import CameraNames
 from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows
 from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import ReIDModel
-
-_BATCH = 64
-# Images that a processor encodes at a time. The tokens of more go back to the system after every
-# layer and have to be fetched page by page again, which costs a tenth of the time; those of fewer
-# are no faster.
-_PART = 16
-
-
-class Counter(Protocol):
-    """The part of a progress reporter that embedding uses."""
-
-    def start(self, title: str, total: int, unit: str) -> None:
-        """Begin a counted task."""
-
-    def advance(self, count: int) -> None:
-        """Count on."""
-
-    def finish(self) -> None:
-        """End the counted task."""
-
-    def doing(self, text: str) -> AbstractContextManager[None]:
-        """Say that something is being done while it lasts."""
-        ...
-
-
-def embed_images(
-    model: ReIDModel,
-    images: torch.Tensor,
-    cameras: torch.Tensor | None = None,
-    views: torch.Tensor | None = None,
-    variants: torch.Tensor | None = None,
-    *,
-    flip: bool = False,
-    prompt: str | None = None,
-) -> torch.Tensor:
-    """Encode a batch, averaged over each image and its mirror image if wanted.
-
-    Args:
-        model: In eval mode.
-        images: (B, 3, H, W) normalised pixels.
-        cameras: (B,) rows of the camera table, as in `ReIDModel.features`.
-        views: (B,) rows of the view table, likewise.
-        variants: (B,) sentences of an image prompt, as in `ReIDModel.derived`.
-        flip: Give normalise(e(image) + e(mirror image)), both of unit length, in place of e(image).
-        prompt: Kind of sentence of an image prompt, as in `ReIDModel.derived`.
-
-    Returns:
-        (B, width) float32 rows of length 1.
-
-    Raises:
-        ConfigError: As `ReIDModel.derived`.
-    """
-    sides = (cameras, views, variants)
-    parts = []
-    for rows in parts_of(images):
-        own = [None if side is None else side[rows] for side in sides]
-        found = model.embed(images[rows], *own, prompt=prompt).float()
-        if flip:
-            mirrored = model.embed(images[rows].flip(3), *own, prompt=prompt).float()
-            found = torch.nn.functional.normalize(found + mirrored, dim=1)
-        parts.append(found)
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-def parts_of(images: torch.Tensor) -> list[slice]:
-    """Say which images of a batch, (B, 3, H, W), a device encodes at a time."""
-    step = _PART if images.device.type == "cpu" else max(len(images), 1)
-    return [slice(start, start + step) for start in range(0, max(len(images), 1), step)]
+from promptreid.progress import Progress
 
 
 def embed_manifest(
-    model: ReIDModel,
+    embedder: Embedder,
     manifest: Manifest,
-    preprocess: Preprocess,
     *,
-    metadata: Mapping[str, Any],
-    device: torch.device,
-    batch_size: int = _BATCH,
+    batch_size: int = BATCH_SIZE,
     flip: bool = False,
     prompt: str | None = None,
     store: ImageStore | None = None,
-    progress: Counter | None = None,
+    progress: Progress | None = None,
 ) -> Embeddings:
     """Embed every row of a manifest with the test transform.
 
@@ -108,12 +34,8 @@ def embed_manifest(
     the result for scoring only; the model never sees them.
 
     Args:
-        model: In eval mode afterwards.
+        embedder: The model.
         manifest: Rows to embed.
-        preprocess: That of the weights.
-        metadata: Of the weights; `camera_values` and `view_values` give the rows of the side
-            information tables, and the recipe says whether views are values of an attribute.
-        device: Where the model is.
         batch_size: Images per forward pass.
         flip: Also encode the mirror image of each, and give the direction of the sum of the two
             unit vectors.
@@ -131,24 +53,29 @@ def embed_manifest(
         ConfigError: A kind of sentence is asked for that the model does not have.
     """
     if store is None:
-        store = open_images(manifest, preprocess, cache=False)
+        store = open_images(manifest, embedder.preprocess, cache=False)
     if len(store) != len(manifest):
         raise ValueError(f"There are {len(store)} opened images for {len(manifest)} rows.")
-    vectors = embed_store(
-        model,
+    vectors = embedder.embed_source(
         store,
-        preprocess,
-        cameras=camera_rows(manifest, metadata),
-        views=view_rows(manifest, metadata),
-        variants=sentence_rows(model, manifest),
-        device=device,
+        side_rows(embedder, manifest),
+        title=f"embedding {manifest.name}" + (f", {prompt}" if prompt is not None else ""),
         batch_size=batch_size,
         flip=flip,
         prompt=prompt,
-        title=f"embedding {manifest.name}" + (f", {prompt}" if prompt is not None else ""),
         progress=progress,
     )
     return labelled(vectors, manifest)
+
+
+def side_rows(embedder: Embedder, manifest: Manifest) -> SideRows:
+    """Resolve cameras, views and sentences of a manifest's images to rows of the model's tables."""
+    sides = embedder.info.sides
+    return SideRows.of(
+        sides.camera_rows(manifest),
+        sides.view_rows(manifest),
+        sentence_rows(embedder.model, manifest),
+    )
 
 
 def labelled(vectors: torch.Tensor, manifest: Manifest) -> Embeddings:
@@ -176,63 +103,6 @@ def open_images(
     """
     size, interpolation = preprocess.image_size, preprocess.test_interpolation
     return ImageStore(manifest.images(), size, interpolation, cache=cache)
-
-
-def embed_store(
-    model: ReIDModel,
-    store: ImageStore,
-    preprocess: Preprocess,
-    *,
-    cameras: NDArray[np.int64],
-    views: NDArray[np.int64],
-    variants: torch.Tensor | None = None,
-    device: torch.device,
-    title: str,
-    batch_size: int = _BATCH,
-    flip: bool = False,
-    prompt: str | None = None,
-    progress: Counter | None = None,
-) -> torch.Tensor:
-    """Embed the images of a store.
-
-    Args:
-        model: In eval mode afterwards.
-        store: Images resized with the test filter.
-        preprocess: That of the weights.
-        cameras: (N,) rows of the camera table, -1 where unknown.
-        views: (N,) rows of the view table, likewise.
-        variants: (N,) sentences of an image prompt; None where there is one or it is not known.
-        device: Where the model is.
-        title: What is reported.
-        batch_size: Images per forward pass.
-        flip: As in `embed_images`.
-        prompt: Likewise.
-        progress: Where to report; None for silence.
-
-    Returns:
-        (N, width) rows of length 1, on the CPU.
-
-    Raises:
-        UnreadableImage: An image cannot be decoded.
-    """
-    model.eval()
-    vectors = torch.empty(len(store), model.embedding_width)
-    numbers = torch.from_numpy(cameras), torch.from_numpy(views)
-    if progress is not None:
-        progress.start(title, len(store), "images")
-    # no_grad, not inference_mode: reduced precision is several times slower under the latter.
-    with torch.no_grad():
-        for rows, images in TestLoader(store, preprocess, batch_size, device=device).batches():
-            picked = torch.as_tensor(rows)
-            sides = [side[picked].to(device) for side in numbers]
-            if variants is not None:
-                sides.append(variants[picked].to(device))
-            vectors[picked] = embed_images(model, images, *sides, flip=flip, prompt=prompt).cpu()
-            if progress is not None:
-                progress.advance(len(picked))
-    if progress is not None:
-        progress.finish()
-    return vectors
 
 
 def sentence_rows(model: ReIDModel, manifest: Manifest) -> torch.Tensor | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,20 +12,26 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from promptreid.data.images.decode import read_image, to_uint8
+from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
-from promptreid.data.images.transforms import normalize, resize
-from promptreid.data.side_information import named_rows, side_values
+from promptreid.data.side_information import Side, named_rows
 from promptreid.errors import DataError, WeightsError
 from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 from promptreid.inference.device import is_bf16_native, pick_device
-from promptreid.inference.embed import embed_images
+from promptreid.inference.embedding_loop import (
+    BATCH_SIZE,
+    SideRows,
+    embed_images,
+    image_batches,
+)
 from promptreid.inference.published_clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.identity_prompt import encode_sentences
 from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.precision import in_precision
+from promptreid.progress import Progress
 from promptreid.runs.run_folder import RunFolder, weights_in
 
 ImageLike = str | Path | Image.Image | np.ndarray
@@ -37,8 +43,8 @@ _PUBLISHED = (".pth", ".pt", ".bin")
 NO_THRESHOLD = (
     "This model has no threshold for the same identity. Choose one on images of people that it was "
     "not trained on: promptreid threshold RUN --data folder:/path/to/folders (one folder per "
-    "person), or from Python: model.metadata['verification'] = choose_threshold("
-    "Embeddings.from_vectors(model.embed(paths), identities), far=1e-3).to_dict(), both names from "
+    "person), or from Python: model = model.with_threshold(choose_threshold("
+    "Embeddings.from_vectors(model.embed(paths), identities), far=1e-3)), both names from "
     "promptreid.evaluation."
 )
 
@@ -48,50 +54,51 @@ class Embedder:
 
     Attributes:
         model: The model, in eval mode.
-        preprocess: Size, pixel statistics and filter its images need.
-        metadata: What the checkpoint says about itself.
+        info: What the checkpoint says of the model.
         device: Where it computes.
         precision: Number type of the matrices, "float32" or "bfloat16".
+        threshold: From which score two images count as one identity, and what that rests on; None
+            where none was chosen.
     """
 
     def __init__(
         self,
         model: ReIDModel,
-        preprocess: Preprocess,
-        metadata: dict[str, Any],
+        info: CheckpointInfo,
         *,
         device: str | torch.device = "cpu",
         precision: str = "float32",
     ) -> None:
+        """Put a model where it computes.
+
+        Raises:
+            WeightsError: The threshold in `info` is damaged.
+            ConfigError: The precision is unknown.
+            ModelError: The architecture does not embed in bfloat16.
+        """
         self.device = torch.device(device)
         kept = in_precision(model, precision, native=is_bf16_native(self.device))
         self.precision = "float32" if kept is model else "bfloat16"
         self.model = kept.to(self.device).eval()
-        self.preprocess = preprocess
-        self.metadata = metadata
+        self.info = info
+        self.threshold = _stored_threshold(info)
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """Size, pixel statistics and filter that its images need."""
+        return self.info.preprocess
 
     @property
     def width(self) -> int:
         """Length of an embedding."""
         return self.model.embedding_width
 
-    @property
-    def threshold(self) -> Threshold | None:
-        """From which score two images count as one identity, and what that rests on; None without.
-
-        Raises:
-            WeightsError: What the checkpoint says of it is damaged.
-        """
-        record = self.metadata.get("verification")
-        if record is None:
-            return None
-        try:
-            return Threshold.from_dict(record)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise WeightsError(
-                f"The threshold of this model is damaged: {record!r}. It needs the numbers "
-                "threshold, far and pairs."
-            ) from error
+    def with_threshold(self, threshold: Threshold | None) -> Embedder:
+        """Return the same model with another threshold for the same identity, or with none."""
+        other = copy(self)
+        record = None if threshold is None else threshold.to_dict()
+        other.info, other.threshold = self.info.updated(verification=record), threshold
+        return other
 
     def embed(
         self,
@@ -102,13 +109,14 @@ class Embedder:
         attributes: Mapping[str, Sequence[str]] | None = None,
         prompt: str | None = None,
         flip: bool = False,
-        batch_size: int = 64,
+        batch_size: int = BATCH_SIZE,
+        progress: Progress | None = None,
     ) -> Tensor:
         """Turn images into retrieval vectors.
 
         Args:
-            images: Paths, Pillow images or (H, W, 3) arrays; one or many. Or a tensor (N, 3, H, W)
-                of the model's size, taken as already normalised.
+            images: Paths, Pillow images or (H, W, 3) arrays; one or many, decoded in parallel. Or a
+                tensor (N, 3, H, W) of the model's size, taken as already normalised.
             cameras: Camera of each image, as the training data name it ("gate6", or 6 for "6");
                 None where unknown, as is every camera that did not train. A model that was trained
                 on several data sets takes pairs of data set and camera, and the camera alone where
@@ -122,6 +130,7 @@ class Embedder:
                 recipe chose.
             flip: Average each vector with that of the mirrored image. Costs a second pass.
             batch_size: Images per forward pass.
+            progress: Where to report; None for silence.
 
         Returns:
             (N, width) float32 rows of length 1, on the CPU.
@@ -136,20 +145,80 @@ class Embedder:
             images = [images]
         items = images if isinstance(images, Tensor) else list(images)
         count = len(items)
-        camera_rows = self._rows(cameras, "camera", count)
-        view_rows = self._rows(views, "view", count)
-        variants = self._variants(attributes, count)
-        numbers = (camera_rows, view_rows, variants)
-        vectors = torch.empty(count, self.width)
+        rows = SideRows(
+            self._rows(cameras, self.info.camera_values, "camera", count),
+            self._rows(views, self.info.view_values, "view", count),
+            self._variants(attributes, count),
+        )
+        return self.embed_source(
+            items if isinstance(items, Tensor) else self._store(items),
+            rows,
+            title="embedding images",
+            batch_size=batch_size,
+            flip=flip,
+            prompt=prompt,
+            progress=progress,
+        )
+
+    def embed_source(
+        self,
+        source: ImageStore | Tensor,
+        rows: SideRows,
+        *,
+        title: str,
+        batch_size: int = BATCH_SIZE,
+        flip: bool = False,
+        prompt: str | None = None,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Embed the N images of a source.
+
+        Args:
+            source: A store of images resized with the test filter; or (N, 3, H, W), taken as
+                already normalised.
+            rows: What goes in beside each image.
+            title: What is reported.
+            batch_size: Images per forward pass.
+            flip: As in `embed`.
+            prompt: As in `embed`.
+            progress: Where to report; None for silence.
+
+        Returns:
+            (N, width) float32 rows of length 1, on the CPU.
+
+        Raises:
+            UnreadableImage: An image cannot be decoded.
+            ConfigError: As for `embed`.
+        """
+        vectors = torch.empty(len(source), self.width)
+        if not len(source):
+            return vectors
+        batches = self.batches(source, title=title, batch_size=batch_size, progress=progress)
         # no_grad, not inference_mode: reduced precision is several times slower under the latter.
         with torch.no_grad():
-            for start in range(0, count, batch_size):
-                part = slice(start, start + batch_size)
-                batch = self._batch(items[part]).to(self.device)
-                sides = [None if rows is None else rows[part] for rows in numbers]
-                found = embed_images(self.model, batch, *sides, flip=flip, prompt=prompt)
-                vectors[part] = found.cpu()
+            for numbers, images in batches:
+                sides = rows.at(numbers, self.device)
+                found = embed_images(self.model, images, *sides, flip=flip, prompt=prompt)
+                vectors[numbers] = found.cpu()
         return vectors
+
+    def batches(
+        self,
+        source: ImageStore | Tensor,
+        *,
+        title: str,
+        batch_size: int = BATCH_SIZE,
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give the images of a source in batches on the model's device, as `image_batches` does."""
+        return image_batches(
+            source,
+            self.preprocess,
+            device=self.device,
+            title=title,
+            batch_size=batch_size,
+            progress=progress,
+        )
 
     def same(
         self,
@@ -162,7 +231,7 @@ class Embedder:
     ) -> PairComparison:
         """Say whether two images show one identity.
 
-        The threshold is that of the checkpoint (`metadata["verification"]`), chosen on validation
+        The threshold is that of the checkpoint, or of `with_threshold`, chosen on validation
         pairs. It stands for the false accept rate on those pairs; on images of another kind the
         rate may be another, and where they show identities that training has seen (the answer's
         `source` says so) strangers are accepted more often.
@@ -182,11 +251,10 @@ class Embedder:
             WeightsError: The checkpoint has no threshold.
             DataError: As for `embed`.
         """
-        chosen = self.threshold
-        if chosen is None:
+        if self.threshold is None:
             raise WeightsError(NO_THRESHOLD)
         pair = self.embed([first, second], cameras, views, attributes=attributes)
-        return chosen.compare(float(pair[0] @ pair[1]))
+        return self.threshold.compare(float(pair[0] @ pair[1]))
 
     def embed_text(self, sentences: str | Sequence[str], *, batch_size: int = 256) -> Tensor:
         """Turn sentences into vectors of the joint image-text space.
@@ -210,22 +278,22 @@ class Embedder:
         found = encode_sentences(backbone.text, backbone.tokenizer, sentences, chunk=batch_size)
         return F.normalize(found.float(), dim=1).cpu()
 
-    def _batch(self, images: Sequence[ImageLike] | Tensor) -> Tensor:
-        if isinstance(images, Tensor):
-            return images.float()
-        size, filter_name = self.preprocess.image_size, self.preprocess.test_interpolation
-        pixels = torch.stack([resize(_pixels(image), size, filter_name) for image in images])
-        return normalize(pixels, self.preprocess)
+    def _store(self, images: Sequence[ImageLike]) -> ImageStore:
+        """Open images for the test transform; none is read yet."""
+        opened = [Path(image) if isinstance(image, str) else image for image in images]
+        size, interpolation = self.preprocess.image_size, self.preprocess.test_interpolation
+        return ImageStore(opened, size, interpolation, cache=False)
 
-    def _rows(self, names: Names | None, word: str, count: int) -> Tensor | None:
+    def _rows(
+        self, names: Names | None, table: Sequence[Side], word: str, count: int
+    ) -> Tensor | None:
         """Translate cameras or views to rows of the trained table, -1 for unknown."""
         if names is None or self.model.sie is None:
             return None
         values = names.tolist() if isinstance(names, Tensor | np.ndarray) else list(names)
         if len(values) != count:
             raise DataError(f"There are {count} images but {len(values)} {word}s; give one each.")
-        rows = named_rows(values, side_values(self.metadata.get(f"{word}_values") or ()), word)
-        return torch.from_numpy(rows).to(self.device)
+        return torch.from_numpy(named_rows(values, table, word))
 
     def _variants(
         self, attributes: Mapping[str, Sequence[str]] | None, count: int
@@ -240,7 +308,7 @@ class Embedder:
                     f"There are {count} images, so the attribute {name!r} needs a list of as many "
                     f"values, got {values!r}."
                 )
-        return prompt.variants_of(attributes, images=count).to(self.device)
+        return prompt.variants_of(attributes, images=count)
 
 
 def load(
@@ -278,18 +346,13 @@ def load(
     if path.is_dir():
         path = checkpoint_of(path)
     if path.suffix in _PUBLISHED:
-        model, metadata = read_clip_reid(path, image_size=image_size, views=views)
+        model, info = read_clip_reid(path, image_size=image_size, views=views)
     else:
-        model, metadata = load_model(path)
+        model, info = load_model(path)
         run = RunFolder.of(path)
         if run is not None:
-            run.check_id(path, metadata.get("run", run.id))
-    if "preprocess" not in metadata:
-        raise WeightsError(
-            f"{path} does not say how its images are prepared, so it cannot embed any."
-        )
-    preprocess = Preprocess.from_dict(metadata["preprocess"])
-    return Embedder(model, preprocess, metadata, device=place, precision=precision)
+            run.check_id(path, info.run or run.id)
+    return Embedder(model, info, device=place, precision=precision)
 
 
 def checkpoint_of(folder: Path) -> Path:
@@ -305,7 +368,18 @@ def checkpoint_of(folder: Path) -> Path:
     raise WeightsError(f"{folder} is not a run folder: it has no checkpoints. It holds {there}.")
 
 
-def _pixels(image: ImageLike) -> Tensor:
-    if isinstance(image, str | Path):
-        return read_image(Path(image))
-    return to_uint8(image)
+def _stored_threshold(info: CheckpointInfo) -> Threshold | None:
+    """Read the threshold of a checkpoint.
+
+    Raises:
+        WeightsError: It is damaged.
+    """
+    if info.verification is None:
+        return None
+    try:
+        return Threshold.from_dict(info.verification)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(
+            f"The threshold of this model is damaged: {info.verification!r}. It needs the numbers "
+            "threshold, far and pairs."
+        ) from error

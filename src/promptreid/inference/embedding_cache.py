@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -13,15 +14,12 @@ import torch
 from promptreid import __version__
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.manifest.manifest import Manifest
-from promptreid.data.side_information import camera_rows
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
-from promptreid.inference.embed import Counter
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.sentence_embed import embed_with_sentences
-
-_METADATA = ("preprocess", "camera_values", "view_values")
+from promptreid.progress import Progress
 
 
 def default_cache() -> Path:
@@ -40,7 +38,7 @@ def cached_embeddings(
     sentences: SentenceShare | None = None,
     store: ImageStore | None = None,
     batch_size: int = 64,
-    progress: Counter | None = None,
+    progress: Progress | None = None,
 ) -> Embeddings:
     """Embed a manifest, or read what was embedded before.
 
@@ -70,11 +68,8 @@ def cached_embeddings(
         with contextlib.suppress(EvaluationError):
             return Embeddings.load(path)
     found = embed_with_sentences(
-        embedder.model,
+        embedder,
         manifest,
-        embedder.preprocess,
-        metadata=embedder.metadata,
-        device=embedder.device,
         sentences=sentences,
         batch_size=batch_size,
         flip=flip,
@@ -103,19 +98,19 @@ def embedding_key(
     are mirrored, what sentences have to say, the rows, and size and time of change of each image
     file.
     """
-    digest = hashlib.sha256()
+    digest, info = hashlib.sha256(), embedder.info
     described = {
         "version": __version__,
         "model": embedder.model.describe(),
-        "metadata": {key: embedder.metadata.get(key) for key in _METADATA},
-        "side": embedder.metadata.get("recipe", {}).get("sie"),
+        "preprocess": info.preprocess.to_dict(),
+        "sides": asdict(info.sides),
         "device": embedder.device.type,
         "flip": flip,
         "prompt": prompt,
         "sentences": None if sentences is None else [sentences.share, dict(sentences.templates)],
         "rows": manifest.fingerprint(),
         # Where a model knows cameras of several data sets, they hang on which of them this is.
-        "cameras": camera_rows(manifest, embedder.metadata).tolist(),
+        "cameras": info.sides.camera_rows(manifest).tolist(),
         "files": [_stamp(manifest.path(row)) for row in range(len(manifest))],
     }
     digest.update(json.dumps(described, sort_keys=True).encode())

@@ -19,6 +19,7 @@ from promptreid.data.images.preprocess import (
     Preprocess,
 )
 from promptreid.errors import WeightsError, parsing
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
@@ -47,7 +48,7 @@ def read_clip_reid(
     image_size: tuple[int, int] | None = None,
     views: int = 0,
     coefficient: float = 1.0,
-) -> tuple[ReIDModel, dict[str, Any]]:
+) -> tuple[ReIDModel, CheckpointInfo]:
     """Rebuild a published CLIP-ReID model.
 
     Architecture, identities, grid and stride are read off the shapes. The classifiers and
@@ -64,7 +65,7 @@ def read_clip_reid(
             the published configurations.
 
     Returns:
-        The model in eval mode, and metadata as a promptreid checkpoint has it. Rows of the side
+        The model in eval mode, and what a promptreid checkpoint would say of it. Rows of the side
         information stand for cameras "1", "2", … and views "0", "1", …, as the readers of the
         published data sets name them.
 
@@ -90,7 +91,7 @@ def read_clip_reid(
             ) from None
         raise
     load_strictly(model, _rename(tensors, model), source=str(path), assign=True)
-    return model.eval(), _metadata(tensors, description, model)
+    return model.eval(), _info(tensors, description, model)
 
 
 def _describe_backbone(
@@ -256,9 +257,9 @@ def _rename(tensors: Mapping[str, Tensor], model: ReIDModel) -> dict[str, Tensor
     return renamed
 
 
-def _metadata(
+def _info(
     tensors: Mapping[str, Tensor], description: dict[str, Any], model: ReIDModel
-) -> dict[str, Any]:
+) -> CheckpointInfo:
     is_vit = model.backbone.image.has_class_token
     height, width = description["image_size"]
     preprocess = Preprocess(
@@ -268,17 +269,15 @@ def _metadata(
     )
     classifier = tensors.get("classifier.weight", tensors.get(_PROMPT + "cls_ctx"))
     classes = 0 if classifier is None else classifier.shape[0]
-    return {
-        "source": "CLIP-ReID",
-        "model": model.describe(),
-        "preprocess": preprocess.to_dict(),
+    return CheckpointInfo(
+        preprocess=preprocess,
         # The file numbers identities, cameras and views; their names stayed with the training data.
         # The published data sets count cameras from 1 and views from 0, without a gap.
-        "classes": [str(index) for index in range(classes)],
-        "camera_values": _names(model.sie.cameras, first=1) if model.sie else [],
-        "view_values": _names(model.sie.views, first=0) if model.sie else [],
-    }
+        classes=_names(classes, first=0),
+        camera_values=_names(model.sie.cameras, first=1) if model.sie else (),
+        view_values=_names(model.sie.views, first=0) if model.sie else (),
+    )
 
 
-def _names(count: int, *, first: int) -> list[str]:
-    return [str(number) for number in range(first, first + count)]
+def _names(count: int, *, first: int) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(first, first + count))

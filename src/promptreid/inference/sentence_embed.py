@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from promptreid.data.images.image_store import ImageStore
-from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.inference.attributes import project_images, value_texts
-from promptreid.inference.embed import Counter, embed_manifest
-from promptreid.models.reid import ReIDModel
+from promptreid.inference.embed import embed_manifest
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.embedding_loop import BATCH_SIZE
+from promptreid.progress import Progress
 
 
 def embed_with_sentences(
-    model: ReIDModel,
+    embedder: Embedder,
     manifest: Manifest,
-    preprocess: Preprocess,
     *,
-    metadata: Mapping[str, Any],
-    device: torch.device,
     sentences: SentenceShare | None,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     flip: bool = False,
     prompt: str | None = None,
     store: ImageStore | None = None,
-    progress: Counter | None = None,
+    progress: Progress | None = None,
 ) -> Embeddings:
     """Embed every row of a manifest, and put beside it what sentences say of the image.
 
@@ -46,11 +43,8 @@ def embed_with_sentences(
     values to choose from are those that occur in the data; the image's own value is never read.
 
     Args:
-        model: In eval mode afterwards.
+        embedder: The model.
         manifest: Rows to embed.
-        preprocess: That of the weights.
-        metadata: Of the weights.
-        device: Where the model is.
         sentences: Share and sentences; None, or none that is usable here, for images alone.
         batch_size: Images per forward pass.
         flip: As in `embed_manifest`; sentences are read off the image as it is.
@@ -64,26 +58,25 @@ def embed_with_sentences(
         WeightsError: The weights came without word embeddings.
         UnreadableImage: An image cannot be decoded.
     """
-    shared = {"metadata": metadata, "device": device, "batch_size": batch_size}
     found = embed_manifest(
-        model,
+        embedder,
         manifest,
-        preprocess,
+        batch_size=batch_size,
         flip=flip,
         prompt=prompt,
         store=store,
         progress=progress,
-        **shared,
     )
     sentences = None if sentences is None else sentences.usable(manifest)
     if sentences is None or not sentences.templates:
         return found
+    backbone = embedder.model.backbone
     texts = [
-        value_texts(model.backbone, manifest, name, tuple(templates)).cpu()
+        value_texts(backbone, manifest, name, tuple(templates)).cpu()
         for name, templates in sentences.templates.items()
     ]
-    projected = project_images(model, manifest, preprocess, progress=progress, **shared)
-    scale = float(model.backbone.logit_scale.detach().exp())
+    projected = project_images(embedder, manifest, batch_size=batch_size, progress=progress)
+    scale = float(backbone.logit_scale.detach().exp())
     readings = [torch.softmax(scale * projected @ text.T, dim=1) for text in texts]
     return replace(found, vectors=join_readings(found.vectors, readings, sentences.share))
 

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.name_order import UNKNOWN, sort_names
-from promptreid.data.side_information import camera_rows, view_rows
-from promptreid.models.reid import ReIDModel
+from promptreid.inference.embedder import Embedder
 from promptreid.text.lists import shorten_list
 
 
-def side_note(model: ReIDModel, manifest: Manifest, metadata: Mapping[str, Any]) -> str:
+def side_note(embedder: Embedder, manifest: Manifest) -> str:
     """Say how many images are of cameras or views that the model has not learned.
 
     Args:
-        model: Any model.
+        embedder: The model.
         manifest: The images, which may name cameras and views.
-        metadata: Of the weights.
 
     Returns:
         Sentences; empty where the model knows all that are named, or reads none.
     """
-    if model.sie is None:
+    table, sides = embedder.model.sie, embedder.info.sides
+    if table is None:
         return ""
     notes = []
-    if model.sie.cameras:
-        notes.append(_note("camera", manifest.cameras, camera_rows(manifest, metadata)))
-    if model.sie.views:
-        attribute = metadata.get("recipe", {}).get("sie", {}).get("attribute")
-        values = manifest.views if attribute is None else manifest.attributes.get(attribute, ())
-        notes.append(_note(attribute or "view", values, view_rows(manifest, metadata)))
+    if table.cameras:
+        notes.append(_note("camera", manifest.cameras, sides.camera_rows(manifest)))
+    if table.views:
+        name = sides.attribute
+        values = manifest.views if name is None else manifest.attributes.get(name, ())
+        notes.append(_note(name or "view", values, sides.view_rows(manifest)))
     return " ".join(filter(None, notes))
 
 

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from promptreid.data.images.image_store import ImageStore
-from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.images.transforms import normalize
-from promptreid.inference.embed import embed_images
-from promptreid.models.reid import ReIDModel
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows, embed_images
 
 _BATCHES = 4
 _SECONDS = 1.0
@@ -52,14 +51,12 @@ class Speed:
 
 @torch.no_grad()
 def measure_speed(
-    model: ReIDModel,
+    embedder: Embedder,
     store: ImageStore,
-    preprocess: Preprocess,
     *,
     prompts: Sequence[str],
-    device: torch.device,
     variants: Tensor | None = None,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     flip: bool = False,
 ) -> dict[str, Speed]:
     """Time the embedding of images that are decoded and on the device already.
@@ -71,11 +68,9 @@ def measure_speed(
     included, reading images is not.
 
     Args:
-        model: In eval mode afterwards.
+        embedder: The model.
         store: Images resized with the test filter.
-        preprocess: That of the weights.
         prompts: Kinds of sentences, as in `ReIDModel.derived`.
-        device: Where the model is.
         variants: (N,) sentences of an image prompt, row for row of the store.
         batch_size: Images per forward pass; fewer where the store is smaller.
         flip: As in `embed_images`, of the image tower too.
@@ -87,14 +82,14 @@ def measure_speed(
         ConfigError: As `ReIDModel.derived`.
         UnreadableImage: An image cannot be decoded.
     """
-    model.eval()
+    model = embedder.model
     size = min(batch_size, len(store))
     rows = np.linspace(0, len(store) - 1, min(_BATCHES, len(store) // size) * size).astype(np.int64)
-    batches = []
+    sides, batches = SideRows(variants=variants), []
     for part in rows.reshape(-1, size):
-        images = normalize(store.batch(part).to(device), preprocess)
-        own = None if variants is None else variants[torch.from_numpy(part)].to(device)
-        batches.append((images, own))
+        images = normalize(store.batch(part).to(embedder.device), embedder.preprocess)
+        *_, sentences = sides.at(torch.from_numpy(part), embedder.device)
+        batches.append((images, sentences))
 
     def tower(images: Tensor, _: Tensor | None) -> Tensor:
         found = model.backbone.image(images).projected
@@ -107,7 +102,7 @@ def measure_speed(
 
     seconds = _median_seconds({_TOWER: tower, **{name: whole(name) for name in prompts}}, batches)
     return {
-        name: Speed(size / seconds[name], size / seconds[_TOWER], size, device.type)
+        name: Speed(size / seconds[name], size / seconds[_TOWER], size, embedder.device.type)
         for name in prompts
     }
 

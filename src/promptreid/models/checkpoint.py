@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
-from promptreid.errors import PromptReIDError, RunError, WeightsError, first_line
+from promptreid.errors import ConfigError, PromptReIDError, RunError, WeightsError, first_line
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
@@ -24,49 +27,66 @@ from promptreid.models.towers.backbone import Backbone, restore_backbone
 from promptreid.models.tuning.tuning import restore_tuning
 from promptreid.models.weights.tokenizer_json import JsonTokenizer
 from promptreid.models.weights.weight_files import load_strictly
-from promptreid.tensors import DamagedTensors, ForeignTensors, read_tensors, write_tensors
-from promptreid.tensors import read_metadata as read_tensor_metadata
+from promptreid.runs.record_reading import as_tuples, what_is_wrong
+from promptreid.tensors import (
+    DamagedTensors,
+    ForeignTensors,
+    read_metadata,
+    read_tensors,
+    write_tensors,
+)
 
-FORMAT = 3
-TRAINING = "training/"
-"""Tensors whose name starts so belong to the trainer and are not weights."""
+FORMAT = 4
 
 _KEY = "promptreid"
 _TOKENIZER = "tokenizer/json"
+_TRAINING = "training/"
+"""Tensors whose name starts so belong to the trainer and are not weights."""
+
+
+@dataclass(frozen=True, eq=False)
+class SavedTraining:
+    """What a trainer needs to go on, as it is saved beside the weights.
+
+    Attributes:
+        tensors: Tensors by name.
+        values: Everything else, JSON-ready.
+    """
+
+    tensors: Mapping[str, Tensor]
+    values: Mapping[str, Any]
 
 
 def save_model(
     path: Path,
     model: ReIDModel,
-    metadata: Mapping[str, Any],
+    info: CheckpointInfo,
     *,
-    extra_tensors: Mapping[str, Tensor] | None = None,
+    training: SavedTraining | None = None,
 ) -> None:
     """Write a checkpoint in one step: a crash leaves the old file or the new one.
 
     Args:
         path: Where; its folder is made.
         model: What to save.
-        metadata: JSON-ready values. `preprocess` should be among them, since evaluation needs it;
-            the keys `format` and `model` are set here.
-        extra_tensors: Tensors of the trainer, their names starting with `training/`.
+        info: What the checkpoint says of the model.
+        training: What training needs to go on from here; None where it does not.
 
     Raises:
         RunError: The file cannot be written (disk full, no permission).
     """
-    extra = dict(extra_tensors or {})
-    if not all(name.startswith(TRAINING) for name in extra):
-        raise ValueError(f"names of extra tensors must start with {TRAINING!r}")
-    tensors = {
-        name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
-    }
+    tensors = dict(model.state_dict())
+    record = {"format": FORMAT, "model": model.describe(), "info": info.model_dump()}
     tokenizer = model.backbone.tokenizer
     if isinstance(tokenizer, JsonTokenizer):
         packed = bytearray(zlib.compress(tokenizer.content.encode(), 9))
         tensors[_TOKENIZER] = torch.frombuffer(packed, dtype=torch.uint8)
-    record = {**metadata, "format": FORMAT, "model": model.describe()}
+    if training is not None:
+        tensors |= {f"{_TRAINING}{name}": tensor for name, tensor in training.tensors.items()}
+        record["training"] = dict(training.values)
+    ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     try:
-        write_tensors(path, {**tensors, **extra}, {_KEY: json.dumps(record)})
+        write_tensors(path, ready, {_KEY: json.dumps(record)})
     except (OSError, SafetensorError) as error:
         raise RunError(
             f"The checkpoint {path} cannot be written: {first_line(error)}. An earlier checkpoint "
@@ -74,22 +94,23 @@ def save_model(
         ) from error
 
 
-def load_model(path: Path) -> tuple[ReIDModel, dict[str, Any]]:
+def load_model(path: Path) -> tuple[ReIDModel, CheckpointInfo]:
     """Rebuild a model from a checkpoint, on the CPU, in eval mode, with nothing downloaded.
 
     Returns:
-        The model and the whole metadata record.
+        The model, and what the checkpoint says of it.
 
     Raises:
-        WeightsError: The file is missing, damaged, no promptreid checkpoint, of a later format, or
+        WeightsError: The file is missing, damaged, no promptreid checkpoint, of another format, or
             its weights do not fit the model it describes.
     """
-    metadata = read_metadata(path)
-    tensors = _read(path, lambda name: not name.startswith(TRAINING))
+    record = _read_record(path)
+    info = _checked_info(path, record)
+    tensors = _read(path, lambda name: not name.startswith(_TRAINING))
     packed = tensors.pop(_TOKENIZER, None)
     tokenizer = None if packed is None else zlib.decompress(packed.numpy().tobytes()).decode()
     try:
-        model = _rebuild(metadata["model"], tokenizer)
+        model = _rebuild(record["model"], tokenizer)
     except PromptReIDError:
         raise
     except Exception as error:  # whatever a part makes of values that it did not write
@@ -97,24 +118,43 @@ def load_model(path: Path) -> tuple[ReIDModel, dict[str, Any]]:
             f"The description of the model in {path} is damaged ({type(error).__name__}: {error})."
         ) from error
     load_strictly(model, tensors, source=str(path), assign=True)
-    return model.eval(), metadata
+    return model.eval(), info
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """Read a checkpoint's metadata without its weights.
+def read_info(path: Path) -> CheckpointInfo:
+    """Read what a checkpoint says of its model, without the weights.
 
     Raises:
-        WeightsError: The file is missing, damaged, no promptreid checkpoint, or of a later format.
+        WeightsError: The file is missing, damaged, no promptreid checkpoint, or of another format.
     """
+    return _checked_info(path, _read_record(path))
+
+
+def load_training(path: Path) -> SavedTraining:
+    """Read what the trainer saved beside the weights.
+
+    Raises:
+        RunError: The checkpoint was saved without a training state.
+        WeightsError: The file is not a readable checkpoint.
+    """
+    record = _read_record(path)
+    if "training" not in record:
+        raise RunError(f"{path} holds no training state, so training cannot go on from it.")
+    tensors = _read(path, lambda name: name.startswith(_TRAINING))
+    named = {name.removeprefix(_TRAINING): tensor for name, tensor in tensors.items()}
+    return SavedTraining(named, record["training"])
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Read the JSON part of a checkpoint."""
     if not path.is_file():
         raise WeightsError(f"There is no checkpoint at {path}.")
     try:
-        text = read_tensor_metadata(path).get(_KEY)
+        text = read_metadata(path).get(_KEY)
     except ForeignTensors as error:
         raise WeightsError(
-            f"{path} is not a checkpoint that this version of promptreid has written: {error}. To "
-            "start from its weights, give the file as `backbone.pretrained`; an older checkpoint "
-            "is read by the version that wrote it."
+            f"{path} is not a checkpoint of promptreid: {error}. To start from its weights, give "
+            "the file as `backbone.pretrained`."
         ) from error
     except DamagedTensors as error:
         raise _damaged(path, error) from error
@@ -132,20 +172,12 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return record
 
 
-def load_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what the trainer saved beside the weights.
-
-    Returns:
-        Tensors by full name, and the metadata's `training` record.
-
-    Raises:
-        RunError: The checkpoint was saved without a training state.
-        WeightsError: The file is not a readable checkpoint.
-    """
-    metadata = read_metadata(path)
-    if "training" not in metadata:
-        raise RunError(f"{path} holds no training state, so training cannot go on from it.")
-    return _read(path, lambda name: name.startswith(TRAINING)), metadata["training"]
+def _checked_info(path: Path, record: Mapping[str, Any]) -> CheckpointInfo:
+    try:
+        return CheckpointInfo.model_validate(as_tuples(record.get("info")))
+    except (ValidationError, ConfigError) as error:
+        reason = what_is_wrong(error) if isinstance(error, ValidationError) else str(error)
+        raise _damaged(path, f"what it says of its model is wrong, {reason.rstrip('.')}") from error
 
 
 def _rebuild(description: dict[str, Any], tokenizer: str | None) -> ReIDModel:
@@ -177,8 +209,8 @@ def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: DamagedTensors) -> WeightsError:
+def _damaged(path: Path, reason: DamagedTensors | str) -> WeightsError:
     return WeightsError(
-        f"{path} is not a readable checkpoint: {error}. Put it back from a copy; a checkpoint to "
+        f"{path} is not a readable checkpoint: {reason}. Put it back from a copy; a checkpoint to "
         "resume from may also be removed, and training begins again."
     )

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from promptreid.config.recipes import validate
-from promptreid.config.schema import Recipe
-from promptreid.errors import ConfigError, RunError, WeightsError
-from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.errors import RunError
 from promptreid.figures.curves import curves_alt, curves_figure
 from promptreid.figures.drawn import Drawn
 from promptreid.inference.embedder import Embedder
@@ -40,7 +35,7 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
     """
     model = embedder.model
     run = RunFolder.of(path)
-    recipe = _recipe(embedder.metadata)
+    recipe = embedder.info.recipe
     parent, changes = ("", ()) if recipe is None else recipe_changes(recipe)
     return RunFacts(
         name=name,
@@ -55,7 +50,7 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         environment=None if run is None else run.environment(),
         data=() if run is None else run.data(),
         status=None if run is None else run.status(),
-        threshold=_threshold(embedder),
+        threshold=embedder.threshold,
         domain_texts=domain_texts_of(run),
         note="" if run is None else run.note(),
     )
@@ -105,24 +100,7 @@ def learning_curves(
     return Drawn(curves_figure(trainings), curves_alt(trainings)), tuple(remarks)
 
 
-def _recipe(metadata: Mapping[str, Any]) -> Recipe | None:
-    """Read the recipe of weights; None for none, and for one that is no recipe any more."""
-    tree = metadata.get("recipe")
-    if not tree:
-        return None
-    with contextlib.suppress(ConfigError):
-        return validate(dict(tree), where="the recipe of the weights")
-    return None
-
-
 def _backbone_text(embedder: Embedder) -> str:
     backbone = embedder.model.backbone
     height, width = embedder.preprocess.image_size
     return f"{backbone.name}, pretrained: {backbone.pretrained}, {height} × {width} pixels"
-
-
-def _threshold(embedder: Embedder) -> Threshold | None:
-    """Read the threshold of a checkpoint; one that is damaged is none."""
-    with contextlib.suppress(WeightsError):
-        return embedder.threshold
-    return None

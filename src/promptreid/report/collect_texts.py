@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from promptreid.config.scoring import ZeroShotConfig
 from promptreid.errors import ConfigError, DataError, WeightsError
 from promptreid.figures.activation.draw_activation import model_input
 from promptreid.figures.selection import Selection
@@ -70,8 +69,7 @@ def map_texts(name: str, embedder: Embedder, selection: Selection) -> Texts:
         )
     if isinstance(model.prompt, ImagePrompt):
         return _composed(embedder, model.prompt, selection)
-    config = embedder.metadata.get("recipe", {}).get("zero_shot", {})
-    templates = ZeroShotConfig.model_validate(config).attributes
+    templates = embedder.info.templates
     if not templates:
         return _none(_why_none(name, embedder))
     sentences = attribute_sentences(templates, selection.manifest.attributes)

@@ -56,9 +56,9 @@ def parse_record(content: bytes, kind: type[Record], path: Path) -> Record:
     """
     try:
         tree = json.loads(content.decode(), parse_constant=_refuse)
-        return _adapter(kind).validate_python(_frozen(tree), strict=True)
+        return _adapter(kind).validate_python(as_tuples(tree), strict=True)
     except (ValidationError, RecursionError, ValueError) as error:
-        raise damaged(path, _reason(error)) from None
+        raise damaged(path, what_is_wrong(error)) from None
 
 
 def damaged(path: Path, reason: str) -> RunError:
@@ -66,7 +66,8 @@ def damaged(path: Path, reason: str) -> RunError:
     return RunError(f"{path} is damaged: {reason}. {way_out(path)}")
 
 
-def _reason(error: Exception) -> str:
+def what_is_wrong(error: Exception) -> str:
+    """Say what keeps a JSON text from being a record: the first wrong key and why, in words."""
     if not isinstance(error, ValidationError):
         return f"it is not JSON ({str(error)[:80]})"
     first = error.errors(include_url=False, include_input=False)[0]
@@ -79,12 +80,12 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not a number")
 
 
-def _frozen(tree: Any) -> Any:
-    """Turn lists into tuples, as records have them."""
+def as_tuples(tree: Any) -> Any:
+    """Turn the lists of a JSON tree into tuples, as records have them."""
     if isinstance(tree, list):
-        return tuple(_frozen(value) for value in tree)
+        return tuple(as_tuples(value) for value in tree)
     if isinstance(tree, dict):
-        return {key: _frozen(value) for key, value in tree.items()}
+        return {key: as_tuples(value) for key, value in tree.items()}
     return tree
 
 

@@ -10,13 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from small_models import small_backbone
+from small_models import INFO, small_backbone
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.boxes import Box, ImageSource, parse_box
 from promptreid.data.images.decode import read_image
 from promptreid.data.images.image_files import UnreadableImage
-from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.images.readable import only_readable
 from promptreid.data.inspection.inspect import inspect_data
 from promptreid.data.load_data import load_data
@@ -114,17 +113,8 @@ def cut(tmp_path: Path) -> tuple[DataSet, DataSet]:
 def test_whatever_reads_pixels_reads_the_box(cut: tuple[DataSet, DataSet]) -> None:
     boxes, files = (dataset.manifest for dataset in cut)
     assert len(boxes) == len(files) == 12
-    preprocess = Preprocess(image_size=(32, 32))
-    embedder = Embedder(
-        ReIDModel(small_backbone()), Preprocess(image_size=(64, 64)), {"preprocess": {}}
-    )
-    preprocess = embedder.preprocess
-    found = [
-        embed_manifest(
-            embedder.model, one, preprocess, metadata={}, device=torch.device("cpu")
-        ).vectors
-        for one in (boxes, files)
-    ]
+    embedder = Embedder(ReIDModel(small_backbone()), INFO)
+    found = [embed_manifest(embedder, one).vectors for one in (boxes, files)]
     assert torch.equal(*found)
     assert len({tuple(row.tolist()) for row in found[0]}) == 12
     for row in range(12):
@@ -137,7 +127,7 @@ def test_whatever_reads_pixels_reads_the_box(cut: tuple[DataSet, DataSet]) -> No
 
 def test_caches_tell_boxes_apart(cut: tuple[DataSet, DataSet]) -> None:
     manifest = cut[0].manifest
-    embedder = Embedder(ReIDModel(small_backbone()), Preprocess(image_size=(64, 64)), {})
+    embedder = Embedder(ReIDModel(small_backbone()), INFO)
     rows = [manifest.select([row]) for row in (0, 1)]
     same = Manifest.of("m", manifest.root, [Sample("0.png", "x", "train")])
     moved = Manifest.of("m", manifest.root, [Sample("0.png", "x", "train", box=Box(0, 4, 18, 17))])

@@ -22,6 +22,7 @@ from promptreid.inference.assess import assess
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.text_controls.word_control import WordControl, assess_words, compare_words
 from promptreid.inference.text_controls.word_tables import render_words, word_verdict
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.interaction import Interaction
 from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
@@ -185,8 +186,10 @@ def test_own_words_score_as_plain_scoring_does_notes_included(crops, tmp_path):
         sie=SideInformation(cameras=2, views=0, width=128),
         embedding=EmbeddingSpec(("final", "fused")),
     )
-    metadata = {"camera_values": ["gate0", "door"]}
-    embedder = Embedder(model, Preprocess(image_size=(32, 32)), metadata)
+    info = CheckpointInfo(
+        preprocess=Preprocess(image_size=(32, 32)), camera_values=("gate0", "door")
+    )
+    embedder = Embedder(model, info)
     test_set, settings = TestSet.of(dataset), RetrievalSettings(flip=True)
     plain = assess(embedder, test_set, settings)
     own, control = assess_words(embedder, test_set, settings)

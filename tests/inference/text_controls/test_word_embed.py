@@ -12,8 +12,10 @@ from promptreid.data.images.transforms import normalize
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.errors import EvaluationError
 from promptreid.inference.embed import embed_manifest, open_images
+from promptreid.inference.embedder import Embedder
 from promptreid.inference.text_controls import word_embed
 from promptreid.inference.text_controls.word_embed import check_words, derangement, embed_words
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.interaction import Interaction
 from promptreid.models.prompts.identity_prompt import SentenceFields
 from promptreid.models.prompts.image_prompt import ImagePrompt
@@ -21,6 +23,7 @@ from promptreid.models.reid import EmbeddingSpec, ReIDModel
 
 SIZE = (32, 32)
 PREPROCESS = Preprocess(image_size=SIZE)
+INFO = CheckpointInfo(preprocess=PREPROCESS)
 CPU = torch.device("cpu")
 ASPECTS = ("dorsal", "palmar", "palmar", "dorsal", "palmar", "dorsal", "palmar")
 BY_ASPECT = "A photo of the {aspect} side of a {context} hand."
@@ -68,11 +71,11 @@ def manifest(tmp_path_factory):
 
 
 def embed(model, manifest, **options):
-    return embed_words(model, manifest, PREPROCESS, metadata={}, device=CPU, **options)
+    return embed_words(Embedder(model, INFO), manifest, **options)
 
 
 def plain(model, manifest, **options):
-    found = embed_manifest(model, manifest, PREPROCESS, metadata={}, device=CPU, **options)
+    found = embed_manifest(Embedder(model, INFO), manifest, **options)
     return found.vectors
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from small_models import small_backbone
+from small_models import INFO, small_backbone
 
 from promptreid.errors import ConfigError
 from promptreid.models.checkpoint import load_model, save_model
@@ -290,7 +290,7 @@ def test_a_description_and_weights_rebuild_the_prompt(backbone, kind):
 def test_a_checkpoint_brings_it_back(tmp_path):
     backbone = small_backbone()
     prompt = build(backbone, **KINDS["both"])
-    save_model(tmp_path / "model.safetensors", ReIDModel(backbone, prompt=prompt).eval(), {})
+    save_model(tmp_path / "model.safetensors", ReIDModel(backbone, prompt=prompt).eval(), INFO)
     loaded, _ = load_model(tmp_path / "model.safetensors")
     assert torch.equal(loaded.prompt.domains, torch.tensor(DOMAINS))
     assert torch.equal(loaded.prompt.bank(), prompt.eval().bank())

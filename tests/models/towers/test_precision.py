@@ -8,6 +8,7 @@ from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfi
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ConfigError, ModelError
 from promptreid.inference.embedder import Embedder
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.precision import in_precision
 from promptreid.models.tuning.tuning import attach_tuning
@@ -68,8 +69,8 @@ def test_unknown_precisions_are_named():
 
 def test_the_embedder_says_what_it_computes_in():
     model, prepared = model_with(), Preprocess((64, 64))
-    assert Embedder(model, prepared, {}).precision == "float32"
-    embedder = Embedder(model, prepared, {}, precision="bfloat16")
+    assert Embedder(model, CheckpointInfo(preprocess=prepared)).precision == "float32"
+    embedder = Embedder(model, CheckpointInfo(preprocess=prepared), precision="bfloat16")
     assert embedder.precision == "bfloat16"
     with torch.no_grad():
         exact = model.embed(images())

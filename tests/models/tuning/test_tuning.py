@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from small_models import RESNET, VIT, small_architecture, small_backbone, take_over
+from small_models import INFO, RESNET, VIT, small_architecture, small_backbone, take_over
 
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.models.checkpoint import load_model, save_model
@@ -75,7 +75,7 @@ def test_a_checkpoint_brings_the_additions_back(vision, prompt, lora, adapter, t
     attach_tuning(backbone.image, visual_prompt=prompt, lora=lora, adapter=adapter)
     scramble(backbone.image)
     path = tmp_path / "model.safetensors"
-    save_model(path, ReIDModel(backbone).eval(), {})
+    save_model(path, ReIDModel(backbone).eval(), INFO)
     loaded, _ = load_model(path)
     assert torch.equal(loaded.embed(images), ReIDModel(backbone).eval().embed(images))
     assert describe_tuning(loaded.backbone.image) == describe_tuning(backbone.image)

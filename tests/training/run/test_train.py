@@ -18,7 +18,7 @@ from impatient import Impatient
 from safetensors.torch import load_file
 
 from promptreid.errors import ConfigError, DataError, RunError
-from promptreid.models.checkpoint import load_model, load_training, read_metadata
+from promptreid.models.checkpoint import load_model, load_training, read_info
 from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.stop_signals import Interrupted
@@ -63,7 +63,7 @@ def assert_same_run(one, other):
             assert torch.equal(first[key], second[key]), key
     assert metrics(one) == metrics(other)
     assert one.scores()[0]["mAP"] == other.scores()[0]["mAP"]
-    chosen = [read_metadata(run.best)["verification"] for run in (one, other)]
+    chosen = [read_info(run.best).verification for run in (one, other)]
     assert chosen[0] == chosen[1]
 
 
@@ -121,9 +121,9 @@ def test_only_the_stages_parts_changed(whole, request_, tmp_path):
 
 
 def test_checkpoints_rebuild_their_model_and_say_what_it_was_made_from(whole):
-    model, metadata = load_model(whole.best)
-    assert metadata["classes"] == sorted(metadata["classes"], key=int)
-    assert metadata["preprocess"]["train_interpolation"] == "bicubic"
+    model, info = load_model(whole.best)
+    assert list(info.classes) == sorted(info.classes, key=int)
+    assert info.preprocess.train_interpolation == "bicubic"
     assert model.prompt is not None
     assert model.head is not None
 
@@ -165,7 +165,7 @@ def test_kill_nine_then_resume_gives_the_same_bits(whole, request_, tmp_path):
     # The first epoch of the second stage is done and kept; the last one has begun.
     done = subprocess.run([sys.executable, "-c", KILLED, "75"], input=asked, env=with_support())
     assert done.returncode == -signal.SIGKILL
-    _, state = load_training(out / "checkpoints" / "last.safetensors")
+    state = load_training(out / "checkpoints" / "last.safetensors").values
     assert (state["stage"], state["epoch"]) == (1, 1)
     assert not (out / "scores.json").exists()
     assert not list(out.rglob("*.csv.tmp"))
@@ -257,7 +257,6 @@ def test_several_data_sets_keep_their_identities_apart(request_, crops, tmp_path
     shutil.copytree(crops, tmp_path / "other")
     data = (*request_.data, f"folder:{tmp_path / 'other'}?repeats=3")
     run = train(replace(request_, data=data, out=tmp_path / "run"), progress=Silent())
-    _, metadata = load_model(run.best)
-    assert len(metadata["classes"]) == 12
+    assert len(read_info(run.best).classes) == 12
     results = run.scores()
     assert [result["data"] for result in results] == list(data)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from promptreid.data.load_data import load_data
-from promptreid.data.side_information import camera_rows
+from promptreid.data.side_information import SideTables
 from promptreid.errors import DataError
 from promptreid.training.run.training_data import training_data
 
@@ -191,7 +191,7 @@ def test_validation_rows_name_cameras_as_training_rows_do(tmp_path):
     two = table(tmp_path / "two.csv", rows("y", ["1", "2"], camera=0))
     data = gather(one, two, validation="images")
     for position, held in enumerate(data.validations):
-        found = camera_rows(held.manifest, {"camera_values": data.camera_values})
+        found = SideTables(cameras=data.camera_values).camera_rows(held.manifest)
         assert found.tolist() == [position] * 4
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_models import INFO
 
 from promptreid.config.checkpoints import StartConfig
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
@@ -44,7 +45,7 @@ def build(classes, *, size=(32, 32), seed=0, **tuning):
 def saved(tmp_path):
     def save(model, classes):
         path = tmp_path / "checkpoints" / "best.safetensors"
-        save_model(path, model, {"classes": list(classes)})
+        save_model(path, model, INFO.updated(classes=tuple(classes)))
         return StartConfig(checkpoint=str(tmp_path))
 
     return save

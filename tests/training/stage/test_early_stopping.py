@@ -185,7 +185,7 @@ def test_a_run_killed_at_the_end_of_the_stage_does_not_train_on(
         patched.setattr(StageRunner, "run", run_and_die)
         with pytest.raises(Killed):
             train(again, progress=Silent())
-    _, plain = load_training(tmp_path / "run" / "checkpoints" / "last.safetensors")
+    plain = load_training(tmp_path / "run" / "checkpoints" / "last.safetensors").values
     assert (plain["stage"], plain["epoch"], plain["waited"]) == (1, 5, 3)
     resumed = train(again, progress=Silent())
     assert table(resumed.path) == table(whole.path)

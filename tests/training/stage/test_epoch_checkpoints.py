@@ -13,7 +13,7 @@ import promptreid
 from promptreid.cli.main import cli
 from promptreid.config.recipes import load_recipe
 from promptreid.errors import ConfigError
-from promptreid.models.checkpoint import read_metadata
+from promptreid.models.checkpoint import read_info
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
 from promptreid.training.run.train import TrainRequest, train
@@ -61,7 +61,7 @@ def test_epochs_are_counted_over_all_stages(whole: RunFolder) -> None:
         "epoch-006.safetensors",
         "last.safetensors",
     ]
-    found = [read_metadata(path)["epoch"] for path in whole.epoch_checkpoints()]
+    found = [read_info(path).epoch.model_dump() for path in whole.epoch_checkpoints()]
     assert found == [
         {"of_run": 2, "stage": "prompts", "epoch": 2},
         {"of_run": 4, "stage": "image", "epoch": 2},

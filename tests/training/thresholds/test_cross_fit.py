@@ -11,7 +11,7 @@ from promptreid.data.load_data import load_data
 from promptreid.data.splits.validation import halves
 from promptreid.evaluation import Embeddings
 from promptreid.evaluation.thresholds.pair_sets import RankScale
-from promptreid.models.checkpoint import read_metadata
+from promptreid.models.checkpoint import read_info
 from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.stop_signals import Interrupted
@@ -55,9 +55,9 @@ def watched(monkeypatch):
         learned.append(set(self.data.classes))
         fit(self)
 
-    def embeds(model, manifest, *rest, **more):
-        found = embed(model, manifest, *rest, **more)
-        embedded.append((set(more["metadata"]["classes"]), set(manifest.identities), found))
+    def embeds(embedder, manifest, *rest, **more):
+        found = embed(embedder, manifest, *rest, **more)
+        embedded.append((set(embedder.info.classes), set(manifest.identities), found))
         return found
 
     monkeypatch.setattr(Trainer, "fit", fitted)
@@ -136,7 +136,7 @@ def test_stopped_in_the_second_half_goes_on_there(asked, monkeypatch):
     whole = train(
         TrainRequest(**{**vars(request), "out": request.out.with_name("whole")}), progress=Silent()
     )
-    records = [read_metadata(one.best)["verification"] for one in (run, whole)]
+    records = [read_info(one.best).verification for one in (run, whole)]
     assert records[0] == records[1]
 
 
@@ -176,7 +176,7 @@ def test_a_half_that_cannot_learn_fails_nothing(asked, paint, tmp_path):
     said = Said()
     two = "stages.image.batch={identities: 2, images: 2}"
     run = train(asked(two, data=(f"folder:{few}",)), progress=said)
-    assert "verification" not in read_metadata(run.best)
+    assert read_info(run.best).verification is None
     (line,) = [line for line in said.lines if "no threshold" in line]
     assert "make 8 pairs of different identities, too few" in line
     assert run.status().status == "complete"

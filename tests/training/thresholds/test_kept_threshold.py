@@ -14,7 +14,7 @@ from promptreid.cli.main import main
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.errors import EvaluationError, RunError, WeightsError
 from promptreid.evaluation import Embeddings, Threshold, choose_threshold
-from promptreid.models.checkpoint import read_metadata
+from promptreid.models.checkpoint import read_info
 from promptreid.progress import Silent
 from promptreid.training.run import train as training
 from promptreid.training.run.train import TrainRequest, train
@@ -94,7 +94,7 @@ def test_held_out_images_alone_choose_it(asked, monkeypatch):
     answer = model.same(root / "000" / "0.png", root / "000" / "0.png")
     assert answer
     assert answer.source == SEEN
-    assert "verification" not in read_metadata(run.last)
+    assert read_info(run.last).verification is None
 
 
 def load_root(run):
@@ -112,7 +112,7 @@ def test_identities_held_out_are_strangers(asked):
 def test_without_validation_there_is_none_and_the_line_says_what_to_do(asked):
     said = Said()
     run = train(asked("validation.kind=none"), progress=said)
-    assert "verification" not in read_metadata(run.best)
+    assert read_info(run.best).verification is None
     line = said.about("no threshold for the same identity")
     assert "validation.kind=images" in line
     assert f"promptreid threshold {run.path} --data SPEC" in line
@@ -129,7 +129,7 @@ def test_training_images_do_where_nothing_was_learned(asked, crops):
     assert (chosen.images, chosen.identities) == (trained["images"], trained["identities"])
     assert (chosen.far, chosen.source) == (1e-1, UNTRAINED)  # fifteen pairs of identities
     learner = train(asked("validation.kind=none"), progress=Silent())
-    classes = read_metadata(learner.best)["classes"]
+    classes = read_info(learner.best).classes
     paths = sorted(path for name in classes for path in (crops / name).iterdir())
     scores = cosines_by_pair(model, paths)
     allowed = int(0.1 * len(scores))
@@ -165,11 +165,11 @@ def test_weights_of_another_run_may_have_seen_the_images(asked):
     first = train(asked("validation.kind=images"), progress=Silent())
     said = Said()
     bare = train(asked(f"start.checkpoint={first.path}", recipe="zero-shot"), progress=said)
-    assert "verification" not in read_metadata(bare.best)
+    assert read_info(bare.best).verification is None
     assert "may have learned from its training images" in said.about("no threshold")
     begun = asked("validation.kind=images", f"start.checkpoint={first.path}")
     further = train(begun, progress=Silent())
-    source = read_metadata(further.best)["verification"]["source"]
+    source = read_info(further.best).verification["source"]
     assert source.startswith(SEEN)
     assert "started from may have learned from them" in source
 
@@ -179,7 +179,7 @@ def test_images_that_are_tested_on_choose_nothing(asked, crops, tmp_path):
     said = Said()
     test = f"folder:{crops}?repeats=3"
     run = train(asked(recipe="zero-shot", test=(test,)), progress=said)
-    assert "verification" not in read_metadata(run.best)
+    assert read_info(run.best).verification is None
     assert "among those tested on" in said.about("no threshold")
 
 
@@ -190,10 +190,10 @@ def test_stopped_after_the_threshold_goes_on_with_it(asked, monkeypatch):
         with pytest.raises(Interrupted):
             train(request, progress=Silent())
     best = request.out / "checkpoints" / "best.safetensors"
-    before, kept = best.read_bytes(), read_metadata(best)["verification"]
+    before, kept = best.read_bytes(), read_info(best).verification
     monkeypatch.setattr(module, "strictest_threshold", None)
     run = train(TrainRequest(out=request.out, resume=True, device="cpu"), progress=Silent())
-    assert read_metadata(run.best)["verification"] == kept
+    assert read_info(run.best).verification == kept
     assert best.read_bytes() == before
     assert run.scores()[0]["mAP"] > 0
 
@@ -214,20 +214,14 @@ def test_stopped_while_it_is_written_leaves_the_weights_whole(asked, monkeypatch
             train(request, progress=Silent())
     best = request.out / "checkpoints" / "best.safetensors"
     before = load_file(best)
-    assert "verification" not in read_metadata(best)
+    assert read_info(best).verification is None
     run = train(TrainRequest(out=request.out, resume=True, device="cpu"), progress=Silent())
     after = load_file(best)
-    assert "verification" in read_metadata(best)
-    assert read_metadata(best)["best"]["chosen_at"].startswith("stage image")
+    assert read_info(best).verification is not None
+    assert read_info(best).best.chosen_at.startswith("stage image")
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert run.status().status == "complete"
-
-
-class Model:
-    """As much of an embedder as the choice needs."""
-
-    model = preprocess = metadata = device = None
 
 
 def samples(monkeypatch, *counts):
@@ -248,7 +242,7 @@ def samples(monkeypatch, *counts):
 
 def test_of_several_data_sets_the_strictest_counts(monkeypatch):
     made, vectors = samples(monkeypatch, 50, 60, 20)  # the last one cannot measure 1e-3
-    found = strictest_threshold(Model(), made, progress=Silent())
+    found = strictest_threshold(None, made, progress=Silent())
     apart = {name: choose_threshold(vectors[name], 1e-3) for name in ("set0", "set1")}
     highest = max(apart, key=lambda name: apart[name].threshold)
     assert found == replace(apart[highest], source=f"images of {highest}", people="unseen")
@@ -258,7 +252,7 @@ def test_of_several_data_sets_the_strictest_counts(monkeypatch):
 @pytest.mark.parametrize(("count", "far"), [(50, 1e-3), (40, 1e-2), (10, 1e-1)])
 def test_the_rate_is_the_smallest_that_the_pairs_carry(monkeypatch, count, far):
     made, _ = samples(monkeypatch, count)
-    found = strictest_threshold(Model(), made, progress=Silent())
+    found = strictest_threshold(None, made, progress=Silent())
     assert (found.far, found.images, found.source) == (far, count, "images")
     assert isinstance(found, Threshold)
 
@@ -266,7 +260,7 @@ def test_the_rate_is_the_smallest_that_the_pairs_carry(monkeypatch, count, far):
 def test_too_few_pairs_are_told(monkeypatch):
     made, _ = samples(monkeypatch, 4, 3)
     with pytest.raises(EvaluationError, match=r"make 6 pairs.*too few to measure .* 0\.1"):
-        strictest_threshold(Model(), made, progress=Silent())
+        strictest_threshold(None, made, progress=Silent())
 
 
 def test_evaluate_says_what_it_does_on_test_pairs(asked, capsys, tmp_path):

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 import promptreid
 from promptreid.data.load_data import load_data
 from promptreid.errors import EvaluationError, RunError, WeightsError
-from promptreid.models.checkpoint import read_metadata
+from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.models.checkpoint import load_training, read_info
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
 from promptreid.training.run.train import TrainRequest, train
@@ -73,7 +74,7 @@ def test_all_pairs_of_strangers_choose_it(run, visitors):
 
 
 def test_identities_that_were_trained_on_never_choose_it(run, crops):
-    classes = set(read_metadata(run / "checkpoints" / "best.safetensors")["classes"])
+    classes = set(read_info(run / "checkpoints" / "best.safetensors").classes)
     for spec in (f"folder:{crops}", f"folder:{crops}?train=1", f"folder:{crops}?train=0&seed=3"):
         _, images, chosen = choose(run, spec)
         assert classes.isdisjoint(images.manifest.identities)
@@ -86,11 +87,11 @@ def test_a_checkpoint_alone_knows_its_data_too(run, crops, tmp_path):
     file = tmp_path / "alone.safetensors"
     shutil.copy(run / "checkpoints" / "best.safetensors", file)
     _, images, _ = choose(file, f"folder:{crops}")
-    assert set(images.manifest.identities).isdisjoint(read_metadata(file)["classes"])
+    assert set(images.manifest.identities).isdisjoint(read_info(file).classes)
 
 
 def test_nobody_left_says_what_to_do(run, crops, tmp_path):
-    classes = read_metadata(run / "checkpoints" / "best.safetensors")["classes"]
+    classes = read_info(run / "checkpoints" / "best.safetensors").classes
     few = tmp_path / "crops"
     for name in [*classes, "only one"]:
         shutil.copytree(crops / (name if name in classes else classes[0]), few / name)
@@ -130,17 +131,15 @@ def test_many_images_are_drawn_from_always_alike(run, visitors):
 
 def test_it_is_stored_and_nothing_else_changes(run, visitors):
     best = run / "checkpoints" / "best.safetensors"
-    tensors, before = load_file(best), read_metadata(best)
+    tensors, before = load_file(best), read_info(best)
     embedder, _, chosen = choose(run, f"folder:{visitors}")
     assert store_threshold(run, embedder, chosen) == best
     after = load_file(best)
     assert tensors.keys() == after.keys()
     assert all(torch.equal(tensors[name], after[name]) for name in tensors)
-    metadata = read_metadata(best)
-    stored = metadata.pop("verification")
-    before.pop("verification", None)
-    assert metadata == before
-    assert stored == chosen.to_dict()
+    stored = read_info(best)
+    assert stored.updated(verification=None) == before.updated(verification=None)
+    assert Threshold.from_dict(stored.verification) == chosen
     loaded = promptreid.load(run, device="cpu")
     assert loaded.threshold == chosen
     first = visitors / "visitor 000" / "0.png"
@@ -158,7 +157,7 @@ def test_a_stopped_run_can_still_go_on(run, visitors):
     embedder, _, chosen = choose(run, f"folder:{visitors}")
     assert store_threshold(run, embedder, chosen) == last
     assert load_file(last).keys() == before.keys()
-    assert "training" in read_metadata(last)
+    assert load_training(last).values
 
 
 def test_a_full_disk_leaves_the_old_file(run, visitors, monkeypatch):

@@ -12,10 +12,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from promptreid.data.images.boxes import ImageSource
-from promptreid.data.images.decode import cut_out, read_image
+from promptreid.data.images.decode import cut_out, read_image, to_uint8
 from promptreid.data.images.image_files import UnreadableImage
 from promptreid.data.images.transforms import resize
 
@@ -34,7 +35,7 @@ class ImageStore:
 
     def __init__(
         self,
-        images: Sequence[Path | ImageSource],
+        images: Sequence[Path | ImageSource | Image.Image | np.ndarray],
         size: tuple[int, int],
         interpolation: str,
         *,
@@ -44,7 +45,8 @@ class ImageStore:
         """Remember where the images are; none is read yet.
 
         Args:
-            images: One file per sample, with the part of it that is the image where it is not all.
+            images: One file per sample, with the part of it that is the image where it is not all;
+                or images that are already in memory, as `to_uint8` takes them.
             size: Height and width in pixels that all are resized to.
             interpolation: ``"bicubic"`` or ``"bilinear"``.
             cache: Keep decoded images in memory: always, never, or ``"auto"``, when all of them
@@ -108,7 +110,7 @@ class ImageStore:
 
         def some(part: NDArray[np.int64]) -> None:
             for index, row in zip(indices[part], rows[part], strict=True):
-                out[row] = resize(read_image(self.images[index]), self.size, self.interpolation)
+                out[row] = resize(self._read(index), self.size, self.interpolation)
 
         # One part a thread: handing over images one by one costs more than it evens out.
         parts = np.array_split(np.arange(len(indices)), min(self._threads, max(1, len(indices))))
@@ -118,6 +120,13 @@ class ImageStore:
         with ThreadPoolExecutor(len(parts), "promptreid-decode") as pool:
             for _ in pool.map(some, parts):
                 pass
+
+    def _read(self, index: int) -> Tensor:
+        image = self.images[index]
+        if isinstance(image, Path | ImageSource):
+            return read_image(image)
+        with self._lock:  # Pillow decodes late, and one image may stand in several places
+            return to_uint8(image)
 
 
 class Readability(NamedTuple):

@@ -33,20 +33,19 @@ class SentenceShare:
             )
 
     @classmethod
-    def of(cls, share: float, metadata: Mapping[str, Any]) -> SentenceShare | None:
-        """Take the sentences of the recipe that weights were made by; None for a share of zero.
+    def of(cls, share: float, templates: Templates) -> SentenceShare | None:
+        """Give a share to the sentences of a recipe; None for a share of zero.
 
         Raises:
             EvaluationError: The share is no share, or the recipe has no sentences.
         """
-        found = metadata.get("recipe", {}).get("zero_shot", {}).get("attributes", {})
-        if share and not found:
+        if share and not templates:
             raise EvaluationError(
                 "Sentences are to have a share in the similarity, but the recipe of these weights "
                 "has none. Make a run with zero_shot.attributes, as the recipe zero-shot/hand has "
                 "them, or leave --sentences and evaluation.sentences out."
             )
-        return cls(share, found) if share else None
+        return cls(share, templates) if share else None
 
     def usable(self, manifest: Manifest) -> SentenceShare:
         """Keep the attributes that differ between these images; without any, images count alone.

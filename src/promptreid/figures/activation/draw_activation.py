@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import torch
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.transforms import normalize
 from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest
-from promptreid.data.side_information import camera_rows, view_rows
 from promptreid.figures.activation.activation import activation_maps, patch_shares
 from promptreid.figures.activation.map_kinds import AUTO, ModelInput
 from promptreid.figures.activation.overlay import MapRow, activation_alt, activation_figure
@@ -20,7 +17,7 @@ from promptreid.figures.drawn import Drawn
 from promptreid.figures.photographs import read_picture
 from promptreid.figures.selection import pick_images
 from promptreid.figures.style import LIGHT, Theme
-from promptreid.inference.embed import sentence_rows
+from promptreid.inference.embed import open_images, side_rows
 from promptreid.inference.embedder import Embedder
 
 _LONGEST_SIDE = 320
@@ -94,15 +91,8 @@ def activation_rows(
 
 def model_input(embedder: Embedder, manifest: Manifest) -> ModelInput:
     """Prepare all images of a manifest as for retrieval."""
-    preprocess, metadata = embedder.preprocess, embedder.metadata
-    store = ImageStore(
-        manifest.images(), preprocess.image_size, preprocess.test_interpolation, cache=False
-    )
-    pixels = store.batch(np.arange(len(manifest))).to(embedder.device)
-    sides = (
-        torch.from_numpy(camera_rows(manifest, metadata)),
-        torch.from_numpy(view_rows(manifest, metadata)),
-        sentence_rows(embedder.model, manifest),
-    )
-    placed = (None if side is None else side.to(embedder.device) for side in sides)
-    return ModelInput(normalize(pixels, preprocess), *placed)
+    store = open_images(manifest, embedder.preprocess, cache=False)
+    numbers = torch.arange(len(manifest))
+    pixels = store.batch(numbers.numpy()).to(embedder.device)
+    sides = side_rows(embedder, manifest).at(numbers, embedder.device)
+    return ModelInput(normalize(pixels, embedder.preprocess), *sides)

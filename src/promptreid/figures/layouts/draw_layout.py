@@ -14,9 +14,9 @@ from promptreid.figures.layouts.layout_figure import Panel, layout_alt, layout_f
 from promptreid.figures.layouts.layouts import check_layout, layout, turned_towards
 from promptreid.figures.selection import pick_identities
 from promptreid.figures.style import LIGHT, Theme
-from promptreid.inference.embed import Counter
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_cache import cached_embeddings
+from promptreid.progress import Progress
 
 
 def draw_layout(
@@ -31,7 +31,7 @@ def draw_layout(
     cache: Path | None = None,
     batch_size: int = 64,
     theme: Theme = LIGHT,
-    progress: Counter | None = None,
+    progress: Progress | None = None,
 ) -> Drawn:
     """Show how runs arrange the same identities in the plane, and measure it.
 

@@ -133,11 +133,8 @@ def assess_words(
     """
     settings = replace(settings, sentences=0.0)
     embedded = embed_words(
-        embedder.model,
+        embedder,
         test_set.manifest,
-        embedder.preprocess,
-        metadata=embedder.metadata,
-        device=embedder.device,
         draws=draws,
         seed=seed,
         batch_size=batch_size,

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from promptreid.data.batches.loading import TestLoader
 from promptreid.data.images.image_store import ImageStore
-from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.manifest.manifest import Manifest
-from promptreid.data.side_information import camera_rows, view_rows
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings
-from promptreid.inference.embed import (
-    Counter,
-    labelled,
-    open_images,
-    parts_of,
-    sentence_rows,
-)
+from promptreid.inference.embed import labelled, open_images, side_rows
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.embedding_loop import BATCH_SIZE, parts_of
 from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.image_tower import ImageFeatures
+from promptreid.progress import Progress
 
 DRAWS = 3
 _KEPT = 2**30  # bytes of image features that wait for words of other images
@@ -65,18 +57,15 @@ def derangement(count: int, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def embed_words(
-    model: ReIDModel,
+    embedder: Embedder,
     manifest: Manifest,
-    preprocess: Preprocess,
     *,
-    metadata: Mapping[str, Any],
-    device: torch.device,
     draws: int = DRAWS,
     seed: int = 0,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     flip: bool = False,
     store: ImageStore | None = None,
-    progress: Counter | None = None,
+    progress: Progress | None = None,
 ) -> WordEmbeddings:
     """Embed every row of a manifest with its own word, with those of other images, and with none.
 
@@ -87,12 +76,8 @@ def embed_words(
     `embed_manifest`, to the bit.
 
     Args:
-        model: Whose retrieval vector reads the sentence of an image prompt; in eval mode
-            afterwards.
+        embedder: The model, whose retrieval vector reads the sentence of an image prompt.
         manifest: Rows to embed, at least two.
-        preprocess: That of the weights.
-        metadata: Of the weights, as in `embed_manifest`.
-        device: Where the model is.
         draws: How often words are exchanged.
         seed: Of the exchanges.
         batch_size: Images per forward pass.
@@ -104,37 +89,26 @@ def embed_words(
         EvaluationError: No word reaches the retrieval vector, there is a single image, or no draw.
         UnreadableImage: An image cannot be decoded.
     """
+    model, device = embedder.model, embedder.device
     check_words(model)
     if len(manifest) < 2 or draws < 1:
         raise EvaluationError(
             f"Exchanging words takes two images or more and one draw or more; there are "
             f"{len(manifest)} images and {draws} draws."
         )
-    model.eval()
-    store = open_images(manifest, preprocess, cache=False) if store is None else store
-    cameras = torch.from_numpy(camera_rows(manifest, metadata))
-    views = torch.from_numpy(view_rows(manifest, metadata))
-    variants = sentence_rows(model, manifest)
+    store = open_images(manifest, embedder.preprocess, cache=False) if store is None else store
+    rows = side_rows(embedder, manifest)
     exchange = _Exchange(model, len(manifest), draws, torch.Generator().manual_seed(seed))
-    if progress is not None:
-        title = f"embedding {manifest.name} with own, exchanged and no words"
-        progress.start(title, len(manifest), "images")
-    for rows, images in TestLoader(store, preprocess, batch_size, device=device).batches():
-        picked = torch.as_tensor(rows)
+    title = f"embedding {manifest.name} with own, exchanged and no words"
+    for numbers, images in embedder.batches(
+        store, title=title, batch_size=batch_size, progress=progress
+    ):
         for part in parts_of(images):
-            here, pixels = picked[part], images[part]
-            sides = cameras[here].to(device), views[here].to(device)
-            mirrored = (model.features(pixels.flip(3), *sides),) if flip else ()
-            exchange.add(
-                here,
-                (model.features(pixels, *sides), *mirrored),
-                None if variants is None else variants[here].to(device),
-            )
-        if progress is not None:
-            progress.advance(len(picked))
+            here, pixels = numbers[part], images[part]
+            cameras, views, variants = rows.at(here, device)
+            mirrored = (model.features(pixels.flip(3), cameras, views),) if flip else ()
+            exchange.add(here, (model.features(pixels, cameras, views), *mirrored), variants)
     exchange.finish()
-    if progress is not None:
-        progress.finish()
     return WordEmbeddings(
         own=labelled(exchange.own, manifest),
         permuted=tuple(labelled(vectors, manifest) for vectors in exchange.permuted),

@@ -10,16 +10,14 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from promptreid.data.batches.loading import TestLoader
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import RunError, first_line
 from promptreid.inference.device import forward_precision
+from promptreid.inference.embedding_loop import image_batches
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
 from promptreid.tensors import DamagedTensors, read_tensors, write_tensors
-
-_BATCH = 64
 
 
 def cached_projections(
@@ -60,14 +58,14 @@ def cached_projections(
         return features.to(device)
     model.eval()
     features = torch.empty(shape)
-    progress.start("image features", len(store), "images")
+    batches = image_batches(
+        store, preprocess, device=device, title="image features", progress=progress
+    )
     with torch.no_grad():
-        for rows, images in TestLoader(store, preprocess, _BATCH, device=device).batches():
+        for rows, images in batches:
             with forward_precision(precision, device):
                 projected = model.features(images, use_sie=False).projected
-            features[torch.as_tensor(rows)] = projected.float().cpu()
-            progress.advance(len(rows))
-    progress.finish()
+            features[rows] = projected.float().cpu()
     try:
         write_tensors(path, {"projected": features}, {})
     except (OSError, SafetensorError) as error:

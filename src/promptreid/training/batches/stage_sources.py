@@ -12,8 +12,9 @@ from promptreid.data.augment.pipeline import Augment
 from promptreid.data.batches.loading import TrainLoader
 from promptreid.data.batches.samplers import Indices
 from promptreid.data.images.image_store import ImageStore
-from promptreid.data.images.preprocess import Preprocess
-from promptreid.inference.embed import embed_store
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.embedding_loop import SideRows
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
 from promptreid.seeds import derive_seed
@@ -35,7 +36,7 @@ class StageSources:
         self,
         model: ReIDModel,
         data: TrainingData,
-        preprocess: Preprocess,
+        info: CheckpointInfo,
         *,
         cache: Path,
         precision: str,
@@ -47,13 +48,13 @@ class StageSources:
         Args:
             model: The model in training, on `device`.
             data: Training rows.
-            preprocess: Size, filters and pixel statistics.
+            info: What checkpoints say of the model; how images are prepared, among others.
             cache: Folder for features of a frozen image tower.
             precision: "fp32" or "bf16".
             device: Where to compute.
             progress: Where to report.
         """
-        self._model, self._data, self._preprocess = model, data, preprocess
+        self._model, self._data, self._info = model, data, info
         self._cache, self._precision = cache, precision
         self._device, self._progress = device, progress
         self._stores: dict[str, ImageStore] = {}
@@ -76,13 +77,13 @@ class StageSources:
         data = self._data
         instances = np.arange(len(data), dtype=np.int64)
         loader = TrainLoader(
-            self._store(self._preprocess.train_interpolation),
+            self._store(self._info.preprocess.train_interpolation),
             labels=data.labels if stage.labels == "identity" else instances,
             cameras=data.cameras,
             views=data.views,
             sampler=stage_sampler(stage, data, seed, rows=rows),
             augment=Augment.of(stage.augment),
-            preprocess=self._preprocess,
+            preprocess=self._info.preprocess,
             seed=seed,
             device=self._device,
             copies=stage.views,
@@ -99,8 +100,8 @@ class StageSources:
         data = self._data
         features = cached_projections(
             self._model,
-            self._store(self._preprocess.test_interpolation),
-            self._preprocess,
+            self._store(self._info.preprocess.test_interpolation),
+            self._info.preprocess,
             folder=self._cache,
             fingerprint=data.fingerprint,
             precision=self._precision,
@@ -116,13 +117,9 @@ class StageSources:
 
     def hardest(self, share: float) -> Indices:
         """Return the rows of the images that the model confuses most; see `hardest_rows`."""
-        vectors = embed_store(
-            self._model,
-            self._store(self._preprocess.test_interpolation),
-            self._preprocess,
-            cameras=self._data.cameras,
-            views=self._data.views,
-            device=self._device,
+        vectors = Embedder(self._model, self._info, device=self._device).embed_source(
+            self._store(self._info.preprocess.test_interpolation),
+            SideRows.of(self._data.cameras, self._data.views),
             title="embedding training images",
             progress=self._progress,
         )
@@ -132,7 +129,7 @@ class StageSources:
         if interpolation not in self._stores:
             self._stores = {  # one at a time: two copies of a data set may not fit
                 interpolation: ImageStore(
-                    self._data.images, self._preprocess.image_size, interpolation
+                    self._data.images, self._info.preprocess.image_size, interpolation
                 )
             }
         return self._stores[interpolation]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from promptreid.data.batches.loading import TestLoader
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.splits.draws import generator, pick
 from promptreid.inference.embedder import Embedder
+from promptreid.inference.embedding_loop import SideRows
 from promptreid.inference.text_controls.domain_texts import DomainTexts, compare_domain_texts
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.progress import Progress
@@ -51,22 +51,16 @@ def score_domain_texts(
     if prompt.domain is None or len(prompt.domain) < 2:
         return ()
     drawn = _drawn(data, seed)
-    size, preprocess = embedder.preprocess.image_size, embedder.preprocess
-    store = ImageStore(
-        [data.images[row] for row in drawn], size, preprocess.test_interpolation, cache=False
-    )
-    model = embedder.model.eval()
-    images = torch.empty(len(drawn), model.backbone.image.widths[2])
-    progress.start("matching training images with texts", len(drawn), "images")
-    loader = TestLoader(store, preprocess, batch_size, device=embedder.device)
-    for rows, pixels in loader.batches():
-        own = drawn[rows]
-        sides = [
-            torch.from_numpy(side[own]).to(embedder.device) for side in (data.cameras, data.views)
-        ]
-        images[torch.as_tensor(rows)] = model.features(pixels, *sides).projected.float().cpu()
-        progress.advance(len(own))
-    progress.finish()
+    size, interpolation = embedder.preprocess.image_size, embedder.preprocess.test_interpolation
+    store = ImageStore([data.images[row] for row in drawn], size, interpolation, cache=False)
+    sides = SideRows.of(data.cameras[drawn], data.views[drawn])
+    images = torch.empty(len(drawn), embedder.model.backbone.image.widths[2])
+    title = "matching training images with texts"
+    for rows, pixels in embedder.batches(
+        store, title=title, batch_size=batch_size, progress=progress
+    ):
+        cameras, views, _ = sides.at(rows, embedder.device)
+        images[rows] = embedder.model.features(pixels, cameras, views).projected.float().cpu()
     return compare_domain_texts(
         prompt,
         images,

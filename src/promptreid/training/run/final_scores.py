@@ -134,13 +134,7 @@ def _read_attributes(
     for name, sentences in templates.items():
         try:
             scores = classify_attributes(
-                embedder.model,
-                test_set.manifest,
-                embedder.preprocess,
-                {name: sentences},
-                metadata=embedder.metadata,
-                device=embedder.device,
-                progress=progress,
+                embedder, test_set.manifest, {name: sentences}, progress=progress
             )
         except DataError as error:
             progress.message(f"the attribute {name} is not read: {error}")

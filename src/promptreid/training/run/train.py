@@ -31,7 +31,7 @@ from promptreid.training.run.training_data import TrainingData
 from promptreid.training.run.training_records import (
     check_own_weights,
     check_threads,
-    checkpoint_metadata,
+    checkpoint_info,
     create_run,
     run_info,
 )
@@ -92,9 +92,9 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         try:
             if run.last.is_file():
                 check_own_weights(run, run.last)
-                model, metadata = load_model(run.last)
-                preprocess = Preprocess.from_dict(metadata["preprocess"])
-                state = TrainingState.unpack(*load_training(run.last))
+                model, info = load_model(run.last)
+                preprocess = info.preprocess
+                state = TrainingState.unpack(load_training(run.last))
                 if state.stage < len(plan.recipe.stages) and not request.any_threads:
                     check_threads(run, plan)
                 progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
@@ -183,7 +183,7 @@ def _show(run: RunFolder, plan: RunPlan, progress: Progress) -> None:
     """Pass a complete run on to trackers, which may have missed some of it."""
     with run.locked():
         trackers = _trackers(run, plan, progress)
-        state = TrainingState.unpack(*load_training(run.last))
+        state = TrainingState.unpack(load_training(run.last))
         with trackers.session(run_info(run, plan, epochs=len(state.table)), state.table):
             if run.has_scores:
                 trackers.summary(run.scores())
@@ -202,20 +202,19 @@ def _fit(
 ) -> None:
     """Train what is left, and make sure that `last` and `best` exist."""
     run.write_status(_status("training", trackers))
-    metadata = checkpoint_metadata(run, plan, preprocess, data)
+    info = checkpoint_info(run, plan, preprocess, data)
     if data is None:  # nothing learns, so the first checkpoint is the last and the best
-        tensors, plain = state.pack()
-        save_model(run.last, model, {**metadata, "training": plain}, extra_tensors=tensors)
-        save_model(run.best, model, {**metadata, "best": {"chosen_at": "nothing was trained"}})
+        save_model(run.last, model, info, training=state.pack())
+        best = BestRecord(score=None, chosen_at="nothing was trained")
+        save_model(run.best, model, info.updated(best=best))
         return
     trainer = Trainer(
         run,
         plan.recipe,
         model,
-        preprocess,
         data,
         state=state,
-        metadata=metadata,
+        info=info,
         seed=plan.seed,
         device=plan.device,
         precision=plan.precision,
@@ -226,9 +225,8 @@ def _fit(
 
 
 def _best(run: RunFolder, plan: RunPlan) -> Embedder:
-    model, metadata = load_model(run.best)
-    preprocess = Preprocess.from_dict(metadata["preprocess"])
-    return Embedder(model, preprocess, metadata, device=plan.device)
+    model, info = load_model(run.best)
+    return Embedder(model, info, device=plan.device)
 
 
 def _finish(run: RunFolder, state: TrainingState, trackers: Trackers) -> None:

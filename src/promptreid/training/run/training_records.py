@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import RunError
-from promptreid.models.checkpoint import read_metadata
+from promptreid.models.checkpoint import read_info
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.runs.environment import environment
 from promptreid.runs.run_data import data_record
 from promptreid.runs.run_folder import RunFolder
@@ -79,7 +79,7 @@ def check_own_weights(run: RunFolder, path: Path) -> None:
         RunError: The checkpoint names another run.
         WeightsError: It cannot be read.
     """
-    run.check_id(path, read_metadata(path).get("run", run.id))
+    run.check_id(path, read_info(path).run or run.id)
 
 
 def check_threads(run: RunFolder, plan: RunPlan) -> None:
@@ -98,17 +98,17 @@ def check_threads(run: RunFolder, plan: RunPlan) -> None:
         )
 
 
-def checkpoint_metadata(
+def checkpoint_info(
     run: RunFolder, plan: RunPlan, preprocess: Preprocess, data: TrainingData | None
-) -> dict[str, Any]:
+) -> CheckpointInfo:
     """Say what every checkpoint of a run says of itself, beside its model and position."""
-    return {
-        "run": run.id,
-        "recipe": plan.recipe.model_dump(mode="json"),
-        "preprocess": preprocess.to_dict(),
-        "classes": list(data.classes) if data is not None else [],
-        "camera_values": list(data.camera_values) if data is not None else [],
-        "view_values": list(data.view_values) if data is not None else [],
-        "seed": plan.seed,
-        "data": [record.fingerprint for record in run.data() if record.role == "train"],
-    }
+    return CheckpointInfo(
+        run=run.id,
+        recipe=plan.recipe,
+        preprocess=preprocess,
+        classes=() if data is None else data.classes,
+        camera_values=() if data is None else data.camera_values,
+        view_values=() if data is None else data.view_values,
+        seed=plan.seed,
+        data=tuple(record.fingerprint for record in run.data() if record.role == "train"),
+    )

@@ -13,6 +13,7 @@ from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.test_set import TestSet
 from promptreid.inference.assess import assess
 from promptreid.inference.embedder import Embedder, load
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.progress import Progress
 from promptreid.training.run.build_model import build_model
 from promptreid.training.run.run_plan import RunPlan
@@ -79,5 +80,5 @@ def _untrained(plan: RunPlan) -> tuple[Embedder, str]:
     backbone = plan.recipe.backbone
     recipe = load_recipe("zero-shot").model_copy(update={"backbone": backbone})
     model, preprocess = build_model(recipe, None, seed=plan.seed)
-    metadata = {"preprocess": preprocess.to_dict(), "recipe": recipe.model_dump(mode="json")}
-    return Embedder(model, preprocess, metadata, device=plan.device), f"{backbone.name} untrained"
+    info = CheckpointInfo(preprocess=preprocess, recipe=recipe)
+    return Embedder(model, info, device=plan.device), f"{backbone.name} untrained"

@@ -45,9 +45,9 @@ def start_from(
     if start.checkpoint is None:
         return
     path = _file(start.checkpoint)
-    donor, metadata = load_model(path)
+    donor, info = load_model(path)
     given_additions = _match_tower(model, donor, path)
-    rows = _common_rows(classes, metadata.get("classes") or ())
+    rows = _common_rows(classes, info.classes)
     own, given = model.state_dict(), donor.state_dict()
     left_out = {"logit_scale", *ADDITIONS} - given_additions
     wanted = start.parts or tuple(part for part in part_names() if part not in left_out)

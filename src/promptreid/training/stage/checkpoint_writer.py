@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from promptreid.config.checkpoints import CheckpointConfig
 from promptreid.models.checkpoint import save_model
+from promptreid.models.checkpoint_info import CheckpointInfo, EpochRecord
 from promptreid.models.reid import ReIDModel
 from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_records import BestRecord
 from promptreid.training.stage.training_state import TrainingState
 
 # A checkpoint is due when this many times its own writing time has passed since the last one, so
@@ -20,17 +21,17 @@ class CheckpointWriter:
     """Writes the weights that a model has now into its run, and says when it is time to."""
 
     def __init__(
-        self, run: RunFolder, model: ReIDModel, metadata: dict[str, Any], config: CheckpointConfig
+        self, run: RunFolder, model: ReIDModel, info: CheckpointInfo, config: CheckpointConfig
     ) -> None:
         """Begin to count the time from now.
 
         Args:
             run: Where checkpoints go.
             model: The model in training.
-            metadata: Saved with the weights.
+            info: Saved with the weights.
             config: How often a checkpoint of an epoch is kept, and how many stay.
         """
-        self._run, self._model, self._metadata, self._config = run, model, metadata, config
+        self._run, self._model, self._info, self._config = run, model, info, config
         self._saved_at, self._save_cost = time.monotonic(), 0.0
 
     def due(self) -> bool:
@@ -41,16 +42,17 @@ class CheckpointWriter:
     def write_last(self, state: TrainingState) -> None:
         """Write what a stopped run goes on from, and the table of its epochs."""
         begun = time.monotonic()
-        tensors, plain = state.pack()
-        self._save(self._run.last, {"training": plain}, extra_tensors=tensors)
+        self._run.check_own()
+        save_model(self._run.last, self._model, self._info, training=state.pack())
         self._run.write_metrics(state.table)
         self._saved_at = time.monotonic()
         self._save_cost = self._saved_at - begun
 
-    def write_best(self, score: float | None, *, metric: str, chosen_at: str) -> None:
+    def write_best(self, score: float | None, *, chosen_at: str) -> None:
         """Write the weights of the best validation score."""
-        note = {"score": score, "metric": metric, "chosen_at": chosen_at}
-        self._save(self._run.best, {"best": note})
+        best = BestRecord(score=score, chosen_at=chosen_at)
+        self._run.check_own()
+        save_model(self._run.best, self._model, self._info.updated(best=best))
 
     def epoch_due(self, epochs: int) -> bool:
         """Tell whether a checkpoint is to be kept after this many epochs of the run."""
@@ -64,12 +66,9 @@ class CheckpointWriter:
             stage: Name of the stage.
             epoch: Epoch of the stage, from 1.
         """
-        note = {"of_run": epochs, "stage": stage, "epoch": epoch}
-        self._save(self._run.epoch_checkpoint(epochs), {"epoch": note})
+        info = self._info.updated(epoch=EpochRecord(of_run=epochs, stage=stage, epoch=epoch))
+        self._run.check_own()
+        save_model(self._run.epoch_checkpoint(epochs), self._model, info)
         if self._config.keep is not None:
             for path in self._run.epoch_checkpoints()[: -self._config.keep]:
                 path.unlink(missing_ok=True)
-
-    def _save(self, path: Any, notes: dict[str, Any], **more: Any) -> None:
-        self._run.check_own()
-        save_model(path, self._model, {**self._metadata, **notes}, **more)

@@ -11,9 +11,10 @@ import torch
 from promptreid.config.schema import Recipe
 from promptreid.config.stage import StageConfig
 from promptreid.data.batches.samplers import Indices
-from promptreid.data.images.preprocess import Preprocess
+from promptreid.inference.embedder import Embedder
 from promptreid.losses.loss_state import StateSetting
 from promptreid.losses.terms import build_states
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, epoch_line
 from promptreid.runs.run_folder import RunFolder
@@ -40,11 +41,10 @@ class Trainer:
         run: RunFolder,
         recipe: Recipe,
         model: ReIDModel,
-        preprocess: Preprocess,
         data: TrainingData,
         *,
         state: TrainingState,
-        metadata: dict[str, Any],
+        info: CheckpointInfo,
         seed: int,
         device: torch.device,
         precision: str,
@@ -57,26 +57,25 @@ class Trainer:
             run: Where checkpoints and metrics go.
             recipe: Stages to run.
             model: On the CPU or on `device`.
-            preprocess: Saved with the weights.
             data: Training rows and validation.
             state: Where to start.
-            metadata: Saved with the weights.
+            info: Saved with the weights; says how images are prepared, too.
             seed: Seed of every random choice.
             device: Where to train.
             precision: "fp32" or "bf16".
             trackers: What gets each row of the metrics table, too.
             progress: Where to report.
         """
-        self.run, self.recipe, self.preprocess, self.data = run, recipe, preprocess, data
-        self.model, self.state, self.metadata = model.to(device), state, metadata
+        self.run, self.recipe, self.data, self.info = run, recipe, data, info
+        self.model, self.state = model.to(device), state
         self.seed, self.device, self.precision, self.progress = seed, device, precision, progress
         self.trackers = trackers
         self._patience = EarlyStopping.of(recipe.validation)
-        self._checkpoints = CheckpointWriter(run, self.model, metadata, recipe.checkpoints)
+        self._checkpoints = CheckpointWriter(run, self.model, info, recipe.checkpoints)
         self._sources = StageSources(
             self.model,
             data,
-            preprocess,
+            info,
             cache=run.cache,
             precision=precision,
             device=device,
@@ -187,14 +186,8 @@ class Trainer:
         if not self.data.validations or not stage.moves_embedding or not wanted:
             return {}
         with self._averaged():
-            scores = validation_scores(
-                self.model,
-                self.data.validations,
-                self.preprocess,
-                metadata=self.metadata,
-                device=self.device,
-                progress=self.progress,
-            )
+            embedder = Embedder(self.model, self.info, device=self.device)
+            scores = validation_scores(embedder, self.data.validations, progress=self.progress)
             score = scores[self.recipe.validation.metric]
             if self.state.best is None or score > self.state.best:
                 self._save_best(score, f"stage {stage.name}, epoch {epoch}")
@@ -219,8 +212,7 @@ class Trainer:
 
     def _save_best(self, score: float | None, chosen_at: str) -> None:
         self.state.best, self.state.best_at = score, chosen_at
-        metric = self.recipe.validation.metric
-        self._checkpoints.write_best(score, metric=metric, chosen_at=chosen_at)
+        self._checkpoints.write_best(score, chosen_at=chosen_at)
 
 
 def _domains(stage: StageConfig, data: TrainingData, device: torch.device) -> Domains | None:

@@ -13,9 +13,7 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import RunError
-
-PREFIX = "training/"
-"""Tensors of this prefix in a checkpoint are not weights."""
+from promptreid.models.checkpoint import SavedTraining
 
 _SINGLE = ("rows", "bank", "sums")
 _TENSORS = ("optimizer", "losses", "average", *_SINGLE)
@@ -65,40 +63,39 @@ class TrainingState:
     images: int = 0
     epoch_seconds: float = 0.0
 
-    def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def pack(self) -> SavedTraining:
         """Split into tensors and JSON values for a checkpoint file."""
         tensors = {
-            f"{PREFIX}optimizer/{name}/{key}": value.detach().cpu().contiguous()
+            f"optimizer/{name}/{key}": value
             for name, values in self.optimizer.items()
             for key, value in values.items()
         }
         for group in ("losses", "average"):
             for name, value in getattr(self, group).items():
-                tensors[f"{PREFIX}{group}/{name}"] = value.detach().cpu().contiguous()
+                tensors[f"{group}/{name}"] = value
         for name in _SINGLE:
             value = getattr(self, name)
             if value is not None:
-                tensors[f"{PREFIX}{name}"] = value.detach().cpu().contiguous()
+                tensors[name] = value
         plain = {
             field.name: getattr(self, field.name)
             for field in fields(self)
             if field.name not in _TENSORS
         }
-        return tensors, plain
+        return SavedTraining(tensors, plain)
 
     @classmethod
-    def unpack(cls, tensors: dict[str, Tensor], plain: dict[str, Any]) -> TrainingState:
+    def unpack(cls, saved: SavedTraining) -> TrainingState:
         """Rebuild from what `pack` gave.
 
         Raises:
             RunError: The values are not a training state.
         """
         try:
-            state = cls(**plain)
+            state = cls(**saved.values)
         except TypeError as error:
             raise RunError(f"The checkpoint holds no usable training state: {error}.") from error
-        for full, value in tensors.items():
-            name = full.removeprefix(PREFIX)
+        for name, value in saved.tensors.items():
             group, _, rest = name.partition("/")
             if name in _SINGLE:
                 setattr(state, name, value)

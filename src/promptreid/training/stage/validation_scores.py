@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import torch
-
-from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.splits.validation import Validation
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.inference.embed import embed_manifest
-from promptreid.models.reid import ReIDModel
+from promptreid.inference.embedder import Embedder
 from promptreid.progress import Progress
 
 
 def validation_scores(
-    model: ReIDModel,
-    validations: Sequence[Validation],
-    preprocess: Preprocess,
-    *,
-    metadata: Mapping[str, Any],
-    device: torch.device,
-    progress: Progress,
+    embedder: Embedder, validations: Sequence[Validation], *, progress: Progress
 ) -> dict[str, float]:
     """Return the mean of each score over the data sets that have validation images.
 
     Args:
-        model: Put in eval mode.
+        embedder: The model.
         validations: At least one.
-        preprocess: Size and pixel statistics.
-        metadata: Name the cameras and views that the model knows.
-        device: Where the model is.
         progress: Where to report.
 
     Raises:
@@ -39,14 +26,7 @@ def validation_scores(
     """
     rows = []
     for validation in validations:
-        embeddings = embed_manifest(
-            model,
-            validation.manifest,
-            preprocess,
-            metadata=metadata,
-            device=device,
-            progress=progress,
-        )
+        embeddings = embed_manifest(embedder, validation.manifest, progress=progress)
         with progress.doing("ranking validation images"):
             scores = evaluate_protocol(embeddings, validation.protocol)
         ranks = {f"rank{k}": scores.cmc[k] for k in (1, 5, 10)}

@@ -28,7 +28,6 @@ from pathlib import Path
 
 from promptreid.config.schema import Recipe
 from promptreid.data.dataset import DataSet
-from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.manifest.manifest import TrainingManifest
 from promptreid.data.splits.draws import generator, pick
 from promptreid.data.splits.validation import halves
@@ -43,7 +42,7 @@ from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.training_data import TrainingData
-from promptreid.training.run.training_records import checkpoint_metadata
+from promptreid.training.run.training_records import checkpoint_info
 from promptreid.training.run.training_rows import started_model, training_rows
 from promptreid.training.stage.trainer import Trainer
 from promptreid.training.stage.training_state import TrainingState
@@ -102,7 +101,7 @@ def cross_fitted(
         for rows in [dataset.manifest.training()]
     ]
     targets = [
-        all_impostor_scores(_embed(embedder, _some(rows, plan.seed), progress))
+        all_impostor_scores(embed_manifest(embedder, _some(rows, plan.seed), progress=progress))
         for _, rows, _ in parts
     ]
     found: list[list[PairSet]] = [[] for _ in parts]
@@ -124,17 +123,6 @@ def _some(rows: TrainingManifest, seed: int) -> TrainingManifest:
     """Draw from many images; two thousand make two million pairs."""
     ordered = sorted(range(len(rows)), key=rows.image_keys().__getitem__)
     return rows.select(sorted(pick(ordered, _IMAGES, generator(seed, rows.name, "cross-fit"))))
-
-
-def _embed(embedder: Embedder, rows: TrainingManifest, progress: Progress) -> Embeddings:
-    return embed_manifest(
-        embedder.model,
-        rows,
-        embedder.preprocess,
-        metadata=embedder.metadata,
-        device=embedder.device,
-        progress=progress,
-    )
 
 
 def _only(dataset: DataSet, rows: TrainingManifest, kept: Sequence[int]) -> DataSet:
@@ -163,8 +151,8 @@ def _embedded(
         assert data is not None
         trainer = _trainer(run.part(folder.name), run, plan, recipe, data, progress)
         trainer.fit()
-        embedder = Embedder(trainer.model, trainer.preprocess, trainer.metadata, device=plan.device)
-        found = [_embed(embedder, part, progress) for part in rows]
+        embedder = Embedder(trainer.model, trainer.info, device=plan.device)
+        found = [embed_manifest(embedder, part, progress=progress) for part in rows]
         for embeddings, file in zip(found, files, strict=True):
             embeddings.save(file)
     return list(zip(found[: len(seen)], found[len(seen) :], strict=True))
@@ -182,19 +170,18 @@ def _trainer(
     half.path.mkdir(parents=True, exist_ok=True)
     state = TrainingState()
     if half.last.is_file():
-        model, metadata = load_model(half.last)
-        preprocess = Preprocess.from_dict(metadata["preprocess"])
-        state = TrainingState.unpack(*load_training(half.last))
+        model, info = load_model(half.last)
+        preprocess = info.preprocess
+        state = TrainingState.unpack(load_training(half.last))
     else:
         model, preprocess = started_model(recipe, data, seed=plan.seed, progress=progress)
     return Trainer(
         half,
         recipe,
         model,
-        preprocess,
         data,
         state=state,
-        metadata=checkpoint_metadata(run, plan, preprocess, data),
+        info=checkpoint_info(run, plan, preprocess, data),
         seed=plan.seed,
         device=plan.device,
         precision=plan.precision,

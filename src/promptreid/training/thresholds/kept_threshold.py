@@ -48,7 +48,7 @@ def keep_threshold(
 
     Args:
         run: Its best checkpoint is written anew.
-        embedder: That checkpoint; its metadata get the threshold, too.
+        embedder: That checkpoint.
         plan: What was run.
         data: What was learned from; None where nothing was.
         datasets: Those that were trained on, or would have been.
@@ -59,7 +59,7 @@ def keep_threshold(
         RunError: The checkpoint cannot be written.
         UnreadableImage: An image cannot be decoded.
     """
-    if "verification" in embedder.metadata:  # stopped after it was chosen
+    if embedder.threshold is not None:  # stopped after it was chosen
         return
     try:
         with progress.doing("choosing the threshold for the same identity"):
@@ -70,8 +70,7 @@ def keep_threshold(
             f"promptreid threshold {shlex.quote(str(run.path))} --data SPEC"
         )
         return
-    embedder.metadata["verification"] = chosen.to_dict()
-    save_model(run.best, embedder.model, embedder.metadata)
+    save_model(run.best, embedder.model, embedder.with_threshold(chosen).info)
     caution = "; of strangers it accepts more" if chosen.people == "seen" else ""
     progress.message(
         f"same identity from cosine {chosen.threshold:.4f} on: false accept rate {chosen.far:g} on "
@@ -151,14 +150,7 @@ def strictest_threshold(
     for sample, carries in zip(samples, able, strict=True):
         if not carries:
             continue
-        embeddings = embed_manifest(
-            embedder.model,
-            sample.manifest,
-            embedder.preprocess,
-            metadata=embedder.metadata,
-            device=embedder.device,
-            progress=progress,
-        )
+        embeddings = embed_manifest(embedder, sample.manifest, progress=progress)
         chosen.append(
             choose_threshold(
                 embeddings,

@@ -7,8 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.sample_columns import TEST_SPLITS
@@ -24,7 +22,7 @@ from promptreid.evaluation.thresholds.threshold_choice import (
 from promptreid.evaluation.verification.roc import allowed_accepts
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder, checkpoint_of
-from promptreid.models.checkpoint import load_training, save_model
+from promptreid.models.checkpoint import SavedTraining, load_training, save_model
 from promptreid.progress import Progress
 from promptreid.runs.run_data import trained_sources
 from promptreid.runs.run_folder import RunFolder, is_run
@@ -68,7 +66,7 @@ def brought_images(
         EvaluationError: All identities were trained on, or there are fewer than two.
     """
     rows = dataset.manifest
-    classes = frozenset(embedder.metadata.get("classes") or ())
+    classes = frozenset(embedder.info.classes)
     own = _is_own(model, embedder, dataset)
     named = [_in_classes(rows, row, classes) for row in range(len(rows))]
     kept, images, trained = [], set(), set()
@@ -140,14 +138,7 @@ def choose_on(
             f"different identities, too few for a false accept rate of {wanted:g}, which needs "
             f"{-(-1 // wanted):,.0f}. {way or 'B'}ring images of more identities with --data."
         )
-    embeddings = embed_manifest(
-        embedder.model,
-        images.manifest,
-        embedder.preprocess,
-        metadata=embedder.metadata,
-        device=embedder.device,
-        progress=progress,
-    )
+    embeddings = embed_manifest(embedder, images.manifest, progress=progress)
     rate = far if far is not None else able
     assert rate is not None
     with progress.doing(f"scoring {pairs:,} pairs"):
@@ -161,7 +152,7 @@ def store_threshold(
 
     Args:
         model: The run or checkpoint that `embedder` was loaded from, in float32.
-        embedder: Its metadata get the threshold, too.
+        embedder: The model.
         chosen: The threshold.
         out: Checkpoint to write in place of that one.
 
@@ -178,30 +169,25 @@ def store_threshold(
             f"{path} has no place for a threshold. Give --out FILE.safetensors, which then holds "
             "the model with its threshold."
         )
-    embedder.metadata["verification"] = chosen.to_dict()
+    info = embedder.with_threshold(chosen).info
     inside = is_run(model) and out is None
     with RunFolder(model).locked() if inside else contextlib.nullcontext():
-        if out is None:
-            save_model(
-                path, embedder.model, embedder.metadata, extra_tensors=_training_tensors(path)
-            )
-        else:
-            kept = {key: value for key, value in embedder.metadata.items() if key != "training"}
-            save_model(out, embedder.model, kept)
+        training = _saved_training(path) if out is None else None
+        save_model(out or path, embedder.model, info, training=training)
     return out or path
 
 
-def _training_tensors(path: Path) -> dict[str, Tensor]:
-    """Return what a stopped run needs to go on; nothing where the file holds none of it."""
+def _saved_training(path: Path) -> SavedTraining | None:
+    """Return what a stopped run needs to go on; None where the file holds none of it."""
     try:
-        return load_training(path)[0]
+        return load_training(path)
     except RunError:
-        return {}
+        return None
 
 
 def _is_own(model: Path, embedder: Embedder, dataset: DataSet) -> bool:
     """Say whether the run was trained on this data set, whatever its options were."""
-    if dataset.manifest.fingerprint() in (embedder.metadata.get("data") or ()):
+    if dataset.manifest.fingerprint() in embedder.info.data:
         return True
     run = RunFolder.of(model)
     if run is None:
