@@ -1,10 +1,12 @@
 """The house holds: imports run down its floors, in no circle, and a name stands for one thing."""
 
 import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
 import promptreid
+from promptreid.runs import file_names
 
 SOURCES = Path(promptreid.__file__).parent
 
@@ -156,6 +158,33 @@ def test_only_commands_and_progress_print():
             named += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             printing += [f"{module} imports click" for name in named if name == "click"]
     assert not printing
+
+
+def texts(path: Path) -> set[str]:
+    """All string constants of a file."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def test_only_the_room_of_runs_knows_names_inside_a_run():
+    names = {value for key, value in vars(file_names).items() if key.isupper() and "." in value}
+    assert len(names) >= 12
+    knowing = {
+        f"{module}: {', '.join(sorted(found))}"
+        for module, path in MODULES.items()
+        if room(module) != "runs" and (found := names & texts(path))
+    }
+    assert not knowing
+
+
+def test_nobody_reads_what_a_checkpoint_says_by_keys():
+    """What a checkpoint says is a typed record everywhere but where it is written and read."""
+    known = {"promptreid.models.checkpoint", "promptreid.models.checkpoint_info"}
+    for module, path in MODULES.items():
+        if module not in known:
+            assert not {"camera_values", "view_values"} & texts(path), module
+            code = path.read_text(encoding="utf-8")
+            assert not re.search(r"\.(metadata|info)(\[|\.get\()", code), module
 
 
 def test_every_file_name_occurs_once():

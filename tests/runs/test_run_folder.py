@@ -10,8 +10,9 @@ import pytest
 from run_records import data_of, environment_record, result_of
 
 from promptreid.config.recipes import load_recipe
-from promptreid.errors import RunError
-from promptreid.runs.run_folder import RunFolder, check_free, weights_in
+from promptreid.errors import RunError, WeightsError
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_place import check_free
 from promptreid.runs.run_records import StatusRecord
 
 RECIPE = load_recipe("clip-reid")
@@ -42,13 +43,15 @@ def test_a_run_is_found_by_its_folder_and_its_checkpoints(tmp_path):
     run = create(tmp_path / "run")
     run.last.touch()
     assert RunFolder.of(run.path).id == RunFolder.of(run.last).id == run.id
-    assert weights_in(run.path) == run.last
+    assert RunFolder.checkpoint_of(run.path) == run.last
     run.best.touch()
-    assert weights_in(run.path) == run.best
+    assert RunFolder.checkpoint_of(run.path) == run.best
+    assert RunFolder.checkpoint_of(run.last) == run.last
     (tmp_path / "lone.safetensors").touch()
     assert RunFolder.of(tmp_path / "lone.safetensors") is None
     assert RunFolder.of(tmp_path) is None
-    assert weights_in(tmp_path) is None
+    with pytest.raises(WeightsError, match=r"no checkpoints\. It holds lone\.safetensors, run"):
+        RunFolder.checkpoint_of(tmp_path)
 
 
 def test_folder_that_is_not_empty_is_refused_with_the_ways_out(tmp_path):

@@ -134,7 +134,7 @@ def _check(
         raise click.UsageError("--resume needs --out, the run folder to continue.")
     if recipe is not None:
         _check_is_recipe(recipe)
-    from promptreid.runs.run_folder import check_free, is_run
+    from promptreid.runs.run_place import check_free, is_run
 
     continues = resume and out is not None and is_run(out)
     if not continues:

@@ -32,7 +32,7 @@ from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.precision import in_precision
 from promptreid.progress import Progress
-from promptreid.runs.run_folder import RunFolder, weights_in
+from promptreid.runs.run_folder import RunFolder
 
 ImageLike = str | Path | Image.Image | np.ndarray
 Name = str | int | tuple[str, str] | None
@@ -342,9 +342,7 @@ def load(
         ModelError: The architecture does not embed in bfloat16.
     """
     place = pick_device(None if device is None else str(device))
-    path = Path(path)
-    if path.is_dir():
-        path = checkpoint_of(path)
+    path = RunFolder.checkpoint_of(Path(path))
     if path.suffix in _PUBLISHED:
         model, info = read_clip_reid(path, image_size=image_size, views=views)
     else:
@@ -353,19 +351,6 @@ def load(
         if run is not None:
             run.check_id(path, info.run or run.id)
     return Embedder(model, info, device=place, precision=precision)
-
-
-def checkpoint_of(folder: Path) -> Path:
-    """Give the checkpoint that a run folder is loaded from: its best, else its last.
-
-    Raises:
-        WeightsError: It has neither.
-    """
-    found = weights_in(folder)
-    if found is not None:
-        return found
-    there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
-    raise WeightsError(f"{folder} is not a run folder: it has no checkpoints. It holds {there}.")
 
 
 def _stored_threshold(info: CheckpointInfo) -> Threshold | None:

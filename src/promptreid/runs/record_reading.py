@@ -10,15 +10,16 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from promptreid.errors import RunError
+from promptreid.runs.file_names import METRICS, NOTE, SCORES, STATUS
 
 Record = TypeVar("Record")
 
 _AGAIN = "Put it back from a copy of the run, or train the run anew with --overwrite."
 WAYS_OUT = {
-    "status.json": "Remove it; promptreid train --resume --out {run} finds out what is left to do.",
-    "scores.json": "Remove it; promptreid train --resume --out {run} scores the run again.",
-    "note.txt": 'Remove it, or write another: promptreid note {run} "...".',
-    "metrics.csv": "Remove it; promptreid train --resume --out {run} writes it again.",
+    STATUS: "Remove it; promptreid train --resume --out {run} finds out what is left to do.",
+    SCORES: "Remove it; promptreid train --resume --out {run} scores the run again.",
+    NOTE: 'Remove it, or write another: promptreid note {run} "...".',
+    METRICS: "Remove it; promptreid train --resume --out {run} writes it again.",
 }
 """What mends a file, by its name; every other file has to come back from a copy."""
 

@@ -10,10 +10,9 @@ from typing import Annotated
 from pydantic import Field
 
 from promptreid.files import write_text
+from promptreid.runs.file_names import LEDGER
 from promptreid.runs.record_reading import parse_record, read_content
 from promptreid.runs.run_records import Record
-
-LEDGER = "run.json"
 
 _KEPT = 2
 """Digests a file may have: that of its content, and of the content before, which a process that

@@ -7,8 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from promptreid.errors import RunError
-
-_LOCK = ".lock"
+from promptreid.runs.file_names import LOCK
 
 
 @contextlib.contextmanager
@@ -26,7 +25,7 @@ def held(folder: Path) -> Generator[None]:
     except ImportError:  # no advisory locks on this platform
         yield
         return
-    with (folder / _LOCK).open("a") as handle:
+    with (folder / LOCK).open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

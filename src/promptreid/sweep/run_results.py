@@ -13,7 +13,8 @@ from promptreid.config.recipe_settings import flat_settings
 from promptreid.data.same_data import source_of
 from promptreid.errors import PromptReIDError, RunError
 from promptreid.runs.run_data import trained_sources
-from promptreid.runs.run_folder import RunFolder, is_run
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_place import is_run
 from promptreid.runs.run_records import DataRecord, Role, StatusRecord
 
 SWEEP = "sweep.json"

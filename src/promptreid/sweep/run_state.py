@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from promptreid.config.recipe_settings import changes
 from promptreid.errors import PromptReIDError, RunError
-from promptreid.runs.run_folder import RunFolder, check_free, is_run
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_place import check_free, is_run
 from promptreid.runs.run_records import DataRecord
 from promptreid.sweep.sweep_plan import PlannedRun
 from promptreid.text.lists import shorten_list

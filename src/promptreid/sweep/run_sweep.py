@@ -15,7 +15,8 @@ import torch
 from promptreid.errors import PromptReIDError, RunError
 from promptreid.files import write_json
 from promptreid.progress import Progress
-from promptreid.runs.run_folder import RunFolder, is_run
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_place import is_run
 from promptreid.sweep.run_results import SWEEP
 from promptreid.sweep.run_state import state_of
 from promptreid.sweep.sweep_plan import PlannedRun

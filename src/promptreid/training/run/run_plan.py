@@ -14,8 +14,9 @@ from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError, unknown_name
 from promptreid.inference.device import pick_device, resolve_precision
 from promptreid.runs.run_data import found_spec, full_spec
-from promptreid.runs.run_folder import RunFolder, check_free, is_run
+from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_note import clean_note
+from promptreid.runs.run_place import check_free, is_run
 from promptreid.tracking.track_option import TrackerSpec, check_installed, parse_trackers
 from promptreid.tracking.tracker_group import read_tracking
 

@@ -21,11 +21,12 @@ from promptreid.evaluation.thresholds.threshold_choice import (
 )
 from promptreid.evaluation.verification.roc import allowed_accepts
 from promptreid.inference.embed import embed_manifest
-from promptreid.inference.embedder import Embedder, checkpoint_of
+from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint import SavedTraining, load_training, save_model
 from promptreid.progress import Progress
 from promptreid.runs.run_data import trained_sources
-from promptreid.runs.run_folder import RunFolder, is_run
+from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_place import is_run
 
 MOST_IMAGES = 5000  # twelve million pairs
 
@@ -163,7 +164,7 @@ def store_threshold(
         RunError: A training holds the run, or the file cannot be written.
         WeightsError: A published `.pth` cannot hold a threshold, and no `out` is given.
     """
-    path = checkpoint_of(model) if model.is_dir() else model
+    path = RunFolder.checkpoint_of(model)
     if out is None and path.suffix != ".safetensors":
         raise WeightsError(
             f"{path} has no place for a threshold. Give --out FILE.safetensors, which then holds "

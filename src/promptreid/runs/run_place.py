@@ -1,0 +1,77 @@
+"""The place of a run folder: whether it is free, and how a new run gets there in one step."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from promptreid.errors import RunError
+from promptreid.runs.file_names import RECIPE
+from promptreid.runs.leftovers import beside
+from promptreid.runs.run_lock import held
+
+
+def is_run(path: Path) -> bool:
+    """Tell whether a folder is that of a run."""
+    return (path / RECIPE).is_file()
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Refuse an output folder that is not empty, unless it is a run and may be overwritten.
+
+    Raises:
+        RunError: With the ways out.
+    """
+    if path.exists() and not path.is_dir():
+        raise RunError(f"--out {path} is a file; give a folder.")
+    if not path.is_dir() or not any(path.iterdir()):
+        return
+    if overwrite and is_run(path):
+        with held(path):
+            return
+    found = ", ".join(sorted(entry.name for entry in path.iterdir())[:5])
+    if overwrite:
+        raise RunError(f"{path} is not a run folder (it holds {found}), so it is not overwritten.")
+    ways = "--resume continues it, --overwrite replaces it, " if is_run(path) else ""
+    raise RunError(
+        f"The folder {path} is not empty (it holds {found}); {ways}or give another --out."
+    )
+
+
+@contextmanager
+def made_in_one_step(path: Path) -> Generator[Path]:
+    """Give a fresh folder to fill, which then takes its place; it leaves nothing if that fails.
+
+    Args:
+        path: The place, free or of a run that is replaced.
+
+    Raises:
+        RunError: A process is training into the run that is there, or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = beside(path, "tmp")
+        fresh.mkdir()
+        try:
+            yield fresh
+            _swap(fresh, path)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise RunError(
+            f"The run folder {path} cannot be written: {error.strerror or error}. "
+            "Choose another place with --out."
+        ) from error
+
+
+def _swap(fresh: Path, path: Path) -> None:
+    if not path.exists():
+        fresh.rename(path)
+        return
+    old = beside(path, "old")
+    with held(path):  # an empty folder, or a run that no process trains into
+        path.rename(old)
+        fresh.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
