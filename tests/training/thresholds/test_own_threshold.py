@@ -97,7 +97,7 @@ def test_nobody_left_says_what_to_do(run, crops, tmp_path):
         shutil.copytree(crops / (name if name in classes else classes[0]), few / name)
     record = json.loads((run / "data.json").read_text())
     record[0]["place"], record[0]["name"] = f"folder:{few}", "crops"
-    RunFolder(run)._write("data.json", json.dumps(record).encode())
+    RunFolder(run).write("data.json", json.dumps(record).encode())
     with pytest.raises(EvaluationError, match=r"trained on 6 .* leaves 1 .*kind=folds"):
         choose(run, f"folder:{few}")
 
