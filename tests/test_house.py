@@ -35,7 +35,6 @@ RENDERING = {
 """Modules that may render pictures."""
 
 CIRCLES = {
-    "promptreid.evaluation.embeddings.embedding_checks",
     "promptreid.sweep.comparison",
 }
 """First modules of the circles that are still to be broken; none may be added."""

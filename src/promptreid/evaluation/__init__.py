@@ -7,6 +7,7 @@ model and a test set.
 from __future__ import annotations
 
 from promptreid.evaluation.assessment import Assessment
+from promptreid.evaluation.embeddings.embedding_files import read_embeddings, write_embeddings
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scores import QueryResult, RepeatScores, Scores
 from promptreid.evaluation.ranking.scoring import evaluate, evaluate_protocol
@@ -57,10 +58,12 @@ __all__ = [
     "identify",
     "intervals",
     "paired_difference",
+    "read_embeddings",
     "render_comparison",
     "render_scores",
     "rerank_blocks",
     "rerank_distances",
     "verify",
     "verify_protocol",
+    "write_embeddings",
 ]

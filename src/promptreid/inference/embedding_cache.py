@@ -15,6 +15,7 @@ from promptreid import __version__
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.errors import EvaluationError
+from promptreid.evaluation.embeddings.embedding_files import read_embeddings, write_embeddings
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.inference.embedder import Embedder
@@ -66,7 +67,7 @@ def cached_embeddings(
         path = folder / f"{key}.safetensors"
     if path is not None and path.is_file():
         with contextlib.suppress(EvaluationError):
-            return Embeddings.load(path)
+            return read_embeddings(path)
     found = embed_with_sentences(
         embedder,
         manifest,
@@ -80,7 +81,7 @@ def cached_embeddings(
     if path is not None:
         with contextlib.suppress(EvaluationError, OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            found.save(path)
+            write_embeddings(found, path)
     return found
 
 

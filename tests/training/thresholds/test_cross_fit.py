@@ -9,7 +9,7 @@ import torch
 import promptreid
 from promptreid.data.load_data import load_data
 from promptreid.data.splits.validation import halves
-from promptreid.evaluation import Embeddings
+from promptreid.evaluation import read_embeddings
 from promptreid.evaluation.thresholds.pair_sets import RankScale
 from promptreid.models.checkpoint import read_info
 from promptreid.progress import Silent
@@ -129,7 +129,7 @@ def test_stopped_in_the_second_half_goes_on_there(asked, monkeypatch):
     with pytest.raises(Interrupted):
         train(request, progress=Silent())
     assert json.loads((request.out / "status.json").read_text())["status"] == "stopped"
-    kept = Embeddings.load(request.out / "cache" / "half-1" / "embedded-1.safetensors")
+    kept = read_embeddings(request.out / "cache" / "half-1" / "embedded-1.safetensors")
     run = train(TrainRequest(out=request.out, resume=True, device="cpu"), progress=Silent())
     assert trained.count("half-1") == 1
     assert len(kept) == 15

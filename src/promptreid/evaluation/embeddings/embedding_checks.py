@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,25 +11,40 @@ from torch import Tensor
 from promptreid.data.manifest.unknown_values import UnknownWords, name_of, words_met
 from promptreid.errors import EvaluationError
 
-if TYPE_CHECKING:
-    from promptreid.evaluation.embeddings.embeddings import Embeddings
-
 UNIT_TOLERANCE = 1e-3
 _PIECE = 65536
 
 
-def check_embeddings(embeddings: Embeddings) -> None:
+def check_embeddings(
+    vectors: Tensor,
+    identities: tuple[str, ...],
+    cameras: tuple[str | None, ...] | None,
+    paths: tuple[str, ...],
+    *,
+    normalized: bool,
+) -> None:
     """Check types, lengths, names and values of embeddings.
 
+    Args:
+        vectors: (N, D) float32.
+        identities: N names.
+        cameras: N names of cameras, or None.
+        paths: N paths, or none.
+        normalized: Whether the rows must have unit length.
+
     Raises:
-        EvaluationError: The first rule that is broken, with the image concerned.
+        EvaluationError: A rule is broken; the first one is told, with the image concerned.
     """
-    _check_vectors(embeddings.vectors)
-    _check_lengths(embeddings)
-    _check_names(embeddings)
-    check_finite(embeddings.vectors, embeddings.paths)
-    if embeddings.normalized:
-        _check_unit(embeddings)
+    _check_vectors(vectors)
+    _check_column("identities", identities, len(vectors))
+    if cameras is not None:
+        _check_column("cameras", cameras, len(vectors))
+    if paths:
+        _check_column("paths", paths, len(vectors))
+    _check_names(identities, paths)
+    check_finite(vectors, paths)
+    if normalized:
+        _check_unit(vectors, paths)
 
 
 def expected_matrix(vectors: Tensor) -> str:
@@ -58,41 +72,34 @@ def _check_vectors(vectors: Tensor) -> None:
         raise EvaluationError("The vectors have length 0; an embedding needs at least one number.")
 
 
-def _check_lengths(embeddings: Embeddings) -> None:
-    count = embeddings.vectors.shape[0]
-    columns = {"identities": embeddings.identities}
-    if embeddings.cameras is not None:
-        columns["cameras"] = embeddings.cameras
-    if embeddings.paths:
-        columns["paths"] = embeddings.paths
-    for name, column in columns.items():
-        if not isinstance(column, tuple):
-            raise EvaluationError(
-                f"The {name} must be a tuple; got {type(column).__name__}. "
-                "Embeddings.from_vectors takes any sequence."
-            )
-        if len(column) != count:
-            raise EvaluationError(
-                f"There are {count} vectors but {len(column)} {name}; each image needs one of each."
-            )
+def _check_column(name: str, column: object, count: int) -> None:
+    if not isinstance(column, tuple):
+        raise EvaluationError(
+            f"The {name} must be a tuple; got {type(column).__name__}. "
+            "Embeddings.from_vectors takes any sequence."
+        )
+    if len(column) != count:
+        raise EvaluationError(
+            f"There are {count} vectors but {len(column)} {name}; each image needs one of each."
+        )
 
 
-def _check_names(embeddings: Embeddings) -> None:
-    for row, name in enumerate(embeddings.identities):
+def _check_names(identities: tuple[str, ...], paths: tuple[str, ...]) -> None:
+    for row, name in enumerate(identities):
         if not isinstance(name, str) or not name:
             raise EvaluationError(
-                f"The identity of {_describe(row, embeddings.paths)} is {name!r}; "
+                f"The identity of {_describe(row, paths)} is {name!r}; "
                 "an identity is a non-empty string."
             )
 
 
-def _check_unit(embeddings: Embeddings) -> None:
-    lengths = torch.linalg.vector_norm(embeddings.vectors, dim=1)
+def _check_unit(vectors: Tensor, paths: tuple[str, ...]) -> None:
+    lengths = torch.linalg.vector_norm(vectors, dim=1)
     wrong = ((lengths - 1).abs() > UNIT_TOLERANCE).nonzero().flatten().tolist()
     if wrong:
         raise EvaluationError(
-            f"{len(wrong)} of {len(embeddings)} vectors do not have unit length, first that of "
-            f"{_describe(wrong[0], embeddings.paths)} with length {float(lengths[wrong[0]]):.4g}. "
+            f"{len(wrong)} of {len(vectors)} vectors do not have unit length, first that of "
+            f"{_describe(wrong[0], paths)} with length {float(lengths[wrong[0]]):.4g}. "
             "Embeddings.from_vectors scales them; normalized=False takes them as they are."
         )
 

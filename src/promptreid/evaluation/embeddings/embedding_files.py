@@ -20,7 +20,18 @@ VERSION = "1"
 
 
 def write_embeddings(embeddings: Embeddings, path: Path) -> Path:
-    """Write embeddings, completely or not at all; see `Embeddings.save`."""
+    """Write embeddings as one safetensors file, completely or not at all.
+
+    Args:
+        embeddings: What is written.
+        path: The file; its folder must exist. An existing file is replaced.
+
+    Returns:
+        The path written.
+
+    Raises:
+        EvaluationError: The file cannot be written.
+    """
     columns = {
         "identities": embeddings.identities,
         "cameras": embeddings.cameras,
@@ -48,7 +59,11 @@ def write_embeddings(embeddings: Embeddings, path: Path) -> Path:
 
 
 def read_embeddings(path: Path) -> Embeddings:
-    """Read embeddings onto the CPU; see `Embeddings.load`."""
+    """Read what `write_embeddings` wrote, onto the CPU. Nothing in the file is executed.
+
+    Raises:
+        EvaluationError: The file is missing, damaged, or not a file of embeddings.
+    """
     try:
         tensors, header = read_tensors(path)
         if header.get("format") != FORMAT or header.get("version") != VERSION:
@@ -71,5 +86,5 @@ def read_embeddings(path: Path) -> Embeddings:
     except (DamagedTensors, OSError, ValueError, KeyError, TypeError) as error:
         raise EvaluationError(
             f"Embeddings cannot be read from {path}: {first_line(error)}. The file must be one "
-            "that Embeddings.save has written."
+            "that write_embeddings has written."
         ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -49,7 +48,9 @@ class Embeddings:
     normalized: bool = True
 
     def __post_init__(self) -> None:
-        check_embeddings(self)
+        check_embeddings(
+            self.vectors, self.identities, self.cameras, self.paths, normalized=self.normalized
+        )
         if self.cameras is not None and not isinstance(self.cameras, CameraNames):
             names = CameraNames.of(self.cameras, paths=self.paths)
             object.__setattr__(self, "cameras", names)
@@ -151,37 +152,3 @@ class Embeddings:
             EvaluationError: A row is zero and has no direction.
         """
         return self.vectors if self.normalized else unit_rows(self.vectors, self.paths)
-
-    def save(self, path: str | Path) -> Path:
-        """Write one safetensors file, completely or not at all.
-
-        Args:
-            path: File to write; its folder must exist. An existing file is replaced.
-
-        Returns:
-            The path written.
-
-        Raises:
-            EvaluationError: The file cannot be written.
-        """
-        from promptreid.evaluation.embeddings.embedding_files import write_embeddings
-
-        return write_embeddings(self, Path(path))
-
-    @classmethod
-    def load(cls, path: str | Path, *, device: torch.device | str = "cpu") -> Embeddings:
-        """Read what `save` wrote. Nothing in the file is executed.
-
-        Args:
-            path: The safetensors file.
-            device: Where the vectors go.
-
-        Returns:
-            The checked embeddings.
-
-        Raises:
-            EvaluationError: The file is missing, damaged, or not a file of embeddings.
-        """
-        from promptreid.evaluation.embeddings.embedding_files import read_embeddings
-
-        return read_embeddings(Path(path)).to(device)

@@ -31,6 +31,7 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import TrainingManifest
 from promptreid.data.splits.draws import generator, pick
 from promptreid.data.splits.validation import halves
+from promptreid.evaluation.embeddings.embedding_files import read_embeddings, write_embeddings
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.thresholds.pair_sets import PairSet, RankScale, all_impostor_scores
 from promptreid.inference.embed import embed_manifest
@@ -144,7 +145,7 @@ def _embedded(
     rows = [*seen, *unseen]
     files = [folder / f"embedded-{place}.safetensors" for place in range(len(rows))]
     if all(file.is_file() for file in files):
-        found = [Embeddings.load(file) for file in files]
+        found = [read_embeddings(file) for file in files]
     else:
         recipe = _fitting(plan.recipe, learned)
         data = training_rows(recipe, learned, seed=plan.seed)
@@ -154,7 +155,7 @@ def _embedded(
         embedder = Embedder(trainer.model, trainer.info, device=plan.device)
         found = [embed_manifest(embedder, part, progress=progress) for part in rows]
         for embeddings, file in zip(found, files, strict=True):
-            embeddings.save(file)
+            write_embeddings(embeddings, file)
     return list(zip(found[: len(seen)], found[len(seen) :], strict=True))
 
 
