@@ -9,7 +9,7 @@ from promptreid.models.heads.head import Head
 from promptreid.models.heads.parts import PCBParts
 from promptreid.models.heads.projection import Mlp
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
-from promptreid.models.reid import PARTS, EmbeddingSpec, ReIDModel
+from promptreid.models.reid import EmbeddingSpec, ReIDModel, part_names
 from promptreid.models.sie import SideInformation
 
 FIXED = {"head.necks.final.bias", "head.necks.projected.bias"}
@@ -110,7 +110,7 @@ def test_only_the_named_parts_learn(parts, prefixes):
     model = build()
     for _ in range(2):  # the same whatever learned before
         learning = model.learn(parts)
-        model.learn(PARTS)
+        model.learn(part_names())
         learning = model.learn(parts)
     wanted = {name for name, _ in model.named_parameters() if name.startswith(prefixes)}
     wanted -= FIXED
@@ -121,7 +121,7 @@ def test_only_the_named_parts_learn(parts, prefixes):
 
 def test_every_parameter_belongs_to_one_part():
     model = build()
-    names = [name for part in PARTS for name in model.part_parameters(part)]
+    names = [name for part in part_names() for name in model.part_parameters(part)]
     assert len(names) == len(set(names))
     assert set(names) == {name for name, _ in model.named_parameters()} - FIXED
 

@@ -20,7 +20,7 @@ from promptreid.data.images.readable import only_readable
 from promptreid.data.inspection.inspect import inspect_data
 from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
-from promptreid.data.manifest.manifest_files import read_manifest
+from promptreid.data.manifest.manifest_files import read_manifest, write_manifest
 from promptreid.data.same_data import check_distinct
 from promptreid.data.splits.train_on_all import train_on_all
 from promptreid.data.splits.unseen import check_unseen
@@ -147,8 +147,8 @@ def test_boxes_go_with_their_rows(cut: tuple[DataSet, DataSet], tmp_path: Path) 
     again = Manifest.of("boxes", manifest.root, list(manifest))
     assert again == manifest
     for kind in ("csv", "parquet"):
-        getattr(manifest, f"to_{kind}")(tmp_path / f"saved.{kind}")
-        read = getattr(Manifest, f"from_{kind}")(tmp_path / f"saved.{kind}", name="boxes")
+        write_manifest(manifest, tmp_path / f"saved.{kind}")
+        read = read_manifest(tmp_path / f"saved.{kind}", name="boxes")
         assert read == manifest
         assert read.fingerprint() == manifest.fingerprint()
     assert load_data(f"csv:{tmp_path}/saved.csv").manifest.boxes == manifest.boxes
