@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from facts import lacking
 
 from promptreid.data.inspection.inspect import inspect_data
 from promptreid.data.load_data import load_data
@@ -88,10 +89,9 @@ def test_wrong_root_lists_what_was_wanted_and_what_is_there(root: Path) -> None:
     (root / "query").rename(root / "queries")
     with pytest.raises(DataError) as caught:
         load_data(f"market1501:{root}")
-    assert str(caught.value) == (
-        f"Looked in {root} for the folders bounding_box_train, query, bounding_box_test, but it "
-        "holds bounding_box_test/, bounding_box_train/, queries/, readme.txt."
-    )
+    wanted = "bounding_box_train, query, bounding_box_test"
+    present = "bounding_box_test/, bounding_box_train/, queries/, readme.txt"
+    assert not lacking(str(caught.value), str(root), wanted, present)
 
 
 def test_two_candidates_below(root: Path, make_images) -> None:
