@@ -79,7 +79,7 @@ def report(
     promptreid report runs/zero-shot runs/clip-reid --data SPEC --out both.html
     promptreid report runs/my-run --by gender --by skinColor --pixelate --map pca
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.cli.score_table import own_data
+    from promptreid.cli.evaluating.known_data import own_data
     from promptreid.data.data_spec import parse_spec
     from promptreid.figures.extra import need
 

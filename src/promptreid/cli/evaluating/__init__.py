@@ -1,0 +1,1 @@
+"""The parts of `promptreid evaluate`: its request, the scoring of models, and what it prints."""

@@ -1,0 +1,52 @@
+"""What runs say about the data sets that they were trained and tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from promptreid.runs.run_data import found_spec, trained_sources
+from promptreid.runs.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from promptreid.evaluation.tables.train_test_matrix import MatrixRow
+
+
+def own_data(models: Sequence[Path]) -> tuple[str, ...]:
+    """Return the data sets of runs that have something to test on, each once."""
+    specs: dict[str, None] = {}
+    for model in models:
+        run = RunFolder.of(model)
+        if run is None:
+            raise click.UsageError(
+                f"Give --data NAME:ROOT, the data set to score on; {model} does not name one."
+            )
+        specs |= dict.fromkeys(found_spec(run, record) for record in run.data() if record.protocol)
+    if not specs:
+        raise click.UsageError(
+            "Give --data NAME:ROOT, the data set to score on; those that were trained on have "
+            "nothing to test on."
+        )
+    return tuple(specs)
+
+
+def matrix_row(name: str, model: Path, metadata: Mapping[str, Any]) -> MatrixRow:
+    """Say what a model was trained on, out of the run it belongs to.
+
+    Args:
+        name: What the model is called.
+        model: Run folder or checkpoint.
+        metadata: What its checkpoint holds beside the weights.
+    """
+    from promptreid.evaluation.tables.train_test_matrix import MatrixRow
+
+    run, recipe = RunFolder.of(model), metadata.get("recipe", {})
+    if run is None:
+        return MatrixRow(name, None)
+    if recipe.get("stages", True):
+        return MatrixRow(name, trained_sources(run.data()))
+    elsewhere = recipe.get("start", {}).get("checkpoint") is not None
+    return MatrixRow(name, None if elsewhere else ())
