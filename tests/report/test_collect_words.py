@@ -16,7 +16,7 @@ from promptreid.inference.text_controls.word_control import WordControl
 from promptreid.progress import Silent
 from promptreid.report.collect import collect
 from promptreid.report.collect_options import ReportOptions
-from promptreid.report.collect_words import domain_texts_of, word_control_of, worth_of
+from promptreid.report.collect_words import read_controls, read_domain_texts
 from promptreid.runs.run_folder import RunFolder
 from promptreid.training.run.train import TrainRequest, train
 
@@ -61,25 +61,25 @@ def run(dataset, tmp_path):
 
 
 def test_a_run_knows_its_data_by_their_rows(run, dataset):
-    assert word_control_of(run, dataset) == CONTROL
-    assert domain_texts_of(run) == (TEXTS,)
+    assert read_controls(run, dataset)[0] == CONTROL
+    assert read_domain_texts(run) == (TEXTS,)
 
 
 def test_scores_of_one_data_set_stand_alone(run, dataset):
     run.write_scores(run.scores()[1:])
-    assert word_control_of(run, dataset) == CONTROL
-    assert domain_texts_of(run) == ()
+    assert read_controls(run, dataset)[0] == CONTROL
+    assert read_domain_texts(run) == ()
 
 
 def test_other_rows_are_other_data(run, crops):
-    assert word_control_of(run, load_data(f"folder:{crops}?train=0.4")) is None
+    assert read_controls(run, load_data(f"folder:{crops}?train=0.4"))[0] is None
 
 
 @pytest.mark.parametrize("name", ["scores.json", "data.json"])
 def test_damaged_files_are_named(run, dataset, name):
     (run.path / name).write_text("[]")
     with pytest.raises(RunError, match=f"{name} is damaged"):
-        word_control_of(run, dataset)
+        read_controls(run, dataset)
 
 
 def test_a_record_that_training_does_not_write_is_named(run, dataset):
@@ -87,35 +87,35 @@ def test_a_record_that_training_does_not_write_is_named(run, dataset):
     texts = {key: value for key, value in TEXTS.to_dict().items() if key != "own"}
     run.write_scores([result_of(data="b", word_control=words)], domain_texts=[texts])
     with pytest.raises(EvaluationError):
-        word_control_of(run, dataset)
+        read_controls(run, dataset)
     with pytest.raises(EvaluationError):
-        domain_texts_of(run)
+        read_domain_texts(run)
 
 
 def test_what_training_gained_is_found_by_the_rows(run, dataset):
-    assert worth_of(run, dataset) is None
+    assert read_controls(run, dataset)[1] is None
     gains = {name: Gain(0.3, 0.5, DIFFERENCE) for name in METRICS}
     worth = Worth("tiny untrained", gains, 12)
     other = replace(worth, identities=3)
     run.write_scores(
         [result_of(data="a", worth=other.to_dict()), result_of(data="b", worth=worth.to_dict())]
     )
-    assert worth_of(run, dataset) == worth
+    assert read_controls(run, dataset)[1] == worth
     run.write_scores([result_of(data="b", worth={**worth.to_dict(), "mAP": 3})])
     with pytest.raises(EvaluationError, match="do not say what training gained"):
-        worth_of(run, dataset)
-    assert worth_of(None, dataset) is None
+        read_controls(run, dataset)
+    assert read_controls(None, dataset)[1] is None
 
 
 def test_a_run_that_was_not_scored_says_nothing(tmp_path, dataset):
     run = make_run(tmp_path / "run")
-    assert word_control_of(run, dataset) is None
-    assert domain_texts_of(run) == ()
+    assert read_controls(run, dataset)[0] is None
+    assert read_domain_texts(run) == ()
 
 
 def test_a_lone_checkpoint_says_nothing(dataset):
-    assert word_control_of(None, dataset) is None
-    assert domain_texts_of(None) == ()
+    assert read_controls(None, dataset)[0] is None
+    assert read_domain_texts(None) == ()
 
 
 def test_a_report_tells_what_training_measured(crops, tmp_path):

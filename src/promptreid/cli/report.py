@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -56,17 +56,8 @@ def report(
     runs: tuple[Path, ...],
     specs: tuple[str, ...],
     out: Path | None,
-    names: tuple[str, ...],
-    title: str,
     by: tuple[str, ...],
-    method: str,
-    pixelate: bool,
-    seed: int,
-    device: str | None,
-    unreadable: str,
-    cache: Path | None,
-    no_cache: bool,
-    batch_size: int,
+    **chosen: Any,
 ) -> None:
     """Write all evidence on runs into one HTML file that needs nothing else; extra `report`.
 
@@ -99,20 +90,20 @@ def report(
         from promptreid.report.collect_options import ReportOptions
         from promptreid.report.page import write_page
 
+    by = tuple(dict.fromkeys(by))
+    looks = {name: chosen[name] for name in ("method", "pixelate", "seed")}
     content = collect(
         runs,
         specs,
-        names=names,
-        title=title,
-        options=ReportOptions(
-            by=tuple(dict.fromkeys(by)), method=method, pixelate=pixelate, seed=seed
-        ),
-        cache=options.cache_folder(cache, no_cache=no_cache),
-        device=device,
-        batch_size=batch_size,
-        unreadable=unreadable,
+        names=chosen["names"],
+        title=chosen["title"],
+        options=ReportOptions(by=by, **looks),
+        cache=options.cache_folder(chosen["cache"], no_cache=chosen["no_cache"]),
+        device=chosen["device"],
+        batch_size=chosen["batch_size"],
+        unreadable=chosen["unreadable"],
         progress=progress,
-        command=_command(runs, specs, out, names, title, by, method, pixelate, seed, unreadable),
+        command=_command(runs, specs, out, by, chosen),
     )
     with progress.doing(f"writing {out}"):
         size = write_page(content, out)
@@ -123,8 +114,10 @@ def report(
 
 def headlines(content: Content) -> tuple[str, str]:
     """Say in two lines what a report shows: the scores of the best run, and how sure that is."""
+    from promptreid.report.page.summary import best_run
+
     test = content.tests[0]
-    best = max(test.runs, key=lambda run: run.scores.mAP)
+    best = best_run(test)
     on = f"on {test.name}"
     if len(content.tests) > 1:
         on += f", the first of {len(content.tests)} data sets"
@@ -171,19 +164,15 @@ def _command(
     runs: Sequence[Path],
     specs: Sequence[str],
     out: Path,
-    names: Sequence[str],
-    title: str,
     by: Sequence[str],
-    method: str,
-    pixelate: bool,
-    seed: int,
-    unreadable: str,
+    chosen: Mapping[str, Any],
 ) -> str:
     """Write the command that makes the same report again, in full."""
     words = ["promptreid", "report", *map(str, runs)]
-    for option, values in (("--data", specs), ("--name", names), ("--by", by)):
+    for option, values in (("--data", specs), ("--name", chosen["names"]), ("--by", by)):
         words += [word for value in values for word in (option, value)]
-    words += ["--title", title] if title else []
-    words += ["--map", method, "--seed", str(seed), *["--pixelate"] * pixelate]
-    words += ["--unreadable", unreadable] * (unreadable != "stop") + ["--out", str(out)]
-    return shlex.join(words)
+    words += ["--title", chosen["title"]] if chosen["title"] else []
+    words += ["--map", chosen["method"], "--seed", str(chosen["seed"])]
+    words += ["--pixelate"] if chosen["pixelate"] else []
+    words += ["--unreadable", "skip"] if chosen["unreadable"] == "skip" else []
+    return shlex.join([*words, "--out", str(out)])

@@ -31,7 +31,7 @@ from promptreid.report.collect_ranks import rank_sections
 from promptreid.report.collect_runs import learning_curves, run_facts
 from promptreid.report.collect_scores import pair_runs, score_run, unmatched_queries
 from promptreid.report.collect_texts import Texts, map_texts
-from promptreid.report.collect_words import word_control_of, worth_of
+from promptreid.report.collect_words import read_controls
 from promptreid.report.content import Content, Test, TestedRun
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.seen_identities import testable
@@ -84,15 +84,15 @@ def collect(
     Args:
         runs: Run folders or checkpoints, at least one.
         specs: Data sets, at least one.
-        names: One for each run; none to take them from the paths.
-        title: Of the page; "" names the runs.
+        names: A name for each run; none to take them from the paths.
+        title: Title of the page; "" names the runs.
         options: What is shown; None for what `ReportOptions` does by itself.
         cache: Folder where embeddings are kept; None to keep none.
         device: Where models compute; None for the best there is.
         batch_size: Images per forward pass.
         unreadable: "stop" at an image that cannot be decoded, or "skip" all of them.
         progress: Where to report; None for silence.
-        command: That makes the report again.
+        command: Command that makes the report again.
 
     Raises:
         RunError: There is no such run.
@@ -173,13 +173,14 @@ def _look(
             maps = activation_rows(name, embedder, data.looked_at.manifest)
     except ModelError as error:
         remarks.append(f"There are no activation maps of {name}: {error}")
+    words, worth = read_controls(run, data.dataset)
     return _Look(
         name,
         assessment,
         tuple(maps),
         texts=None if data.mapped is None else map_texts(name, embedder, data.mapped),
-        words=word_control_of(run, data.dataset),
-        worth=worth_of(run, data.dataset),
+        words=words,
+        worth=worth,
         remarks=tuple(remarks),
     )
 

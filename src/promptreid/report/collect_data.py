@@ -29,7 +29,7 @@ class ReportData:
     """A data set, and which of its test images a report shows.
 
     Attributes:
-        dataset: As it was read.
+        dataset: The data set as it was read.
         test_set: Its test images.
         by: Attributes that scores are broken down by.
         mapped: Test images on the map, rows of the test set; None where there are too few.
@@ -55,17 +55,17 @@ class Pictures:
 
     def __init__(self, test_set: TestSet, *, pixelate: bool) -> None:
         self._manifest, self._pixelate = test_set.manifest, pixelate
-        self._read: dict[tuple[int, int], Picture] = {}
+        self._pictures: dict[tuple[int, int], Picture] = {}
 
     def of(self, row: int, longest: int) -> Picture:
         """Give the picture of a row of the test set, its longer side `longest` pixels at most."""
-        found = self._read.get((row, longest))
-        if found is None:
-            found = read_picture(
+        picture = self._pictures.get((row, longest))
+        if picture is None:
+            picture = read_picture(
                 self._manifest.image(row), longest=longest, pixelate=self._pixelate
             )
-            self._read[row, longest] = found
-        return found
+            self._pictures[row, longest] = picture
+        return picture
 
 
 def choose_report_data(
@@ -74,7 +74,7 @@ def choose_report_data(
     """Choose what is shown of data sets.
 
     Args:
-        datasets: As they were read.
+        datasets: The data sets as they were read.
         options: What the report is asked to show.
 
     Raises:
@@ -101,15 +101,19 @@ def breakdown_attributes(test_set: TestSet) -> tuple[str, ...]:
     queries = np.unique(np.concatenate([repeat.query for repeat in test_set.protocol.repeats]))
     identities = test_set.manifest.identity_keys()
     people = len({identities[row] for row in queries})
-    found: list[str] = []
+    chosen: list[str] = []
     known: set[tuple[int, ...]] = set()
     for name in _columns(test_set):
         try:
             column = column_values(test_set.manifest, name)
         except EvaluationError:  # nothing is known in it
             continue
-        own = test_set.manifest.attributes.get(name)
-        pairs = set() if own is None else {(own[row], identities[row]) for row in queries}
+        values_by_row = test_set.manifest.attributes.get(name)
+        pairs = (
+            set()
+            if values_by_row is None
+            else {(values_by_row[row], identities[row]) for row in queries}
+        )
         names_people = people > 1 and len({value for value, _ in pairs}) == len(pairs) == people
         values = [column[row] for row in queries]
         numbers = {value: number for number, value in enumerate(dict.fromkeys(values))}
@@ -117,8 +121,8 @@ def breakdown_attributes(test_set: TestSet) -> tuple[str, ...]:
         few = 2 <= len(set(values) - {""}) <= MOST_VALUES
         if few and not names_people and sorting not in known:
             known.add(sorting)
-            found.append(name)
-    return tuple(found[:_MOST_BREAKDOWNS])
+            chosen.append(name)
+    return tuple(chosen[:_MOST_BREAKDOWNS])
 
 
 def _look_through(dataset: DataSet, test_set: TestSet, options: ReportOptions) -> ReportData:
@@ -167,19 +171,19 @@ def _thinned(selection: Selection, seed: int) -> Selection:
     rng = np.random.default_rng([seed, 0x7417])
     order = rng.permutation(len(selection.groups))
     # Half of the places of an identity at least go to its gallery images, as far as it has them.
-    kept: list[int] = []
+    places: list[int] = []
     for group in range(len(selection.identities)):
-        own = [place for place in order if selection.groups[place] == group]
-        queries = [place for place in own if selection.roles[place] == "query"]
-        others = [place for place in own if selection.roles[place] != "query"]
+        of_group = [place for place in order if selection.groups[place] == group]
+        queries = [place for place in of_group if selection.roles[place] == "query"]
+        others = [place for place in of_group if selection.roles[place] != "query"]
         room = max(_IMAGES_AN_IDENTITY - len(others), _IMAGES_AN_IDENTITY // 2)
         queries = queries[:room]
-        kept += queries + others[: _IMAGES_AN_IDENTITY - len(queries)]
-    kept.sort()
+        places += queries + others[: _IMAGES_AN_IDENTITY - len(queries)]
+    places.sort()
     return replace(
         selection,
-        manifest=selection.manifest.select(kept),
-        groups=tuple(selection.groups[place] for place in kept),
-        roles=tuple(selection.roles[place] for place in kept),
-        rows=tuple(selection.rows[place] for place in kept),
+        manifest=selection.manifest.select(places),
+        groups=tuple(selection.groups[place] for place in places),
+        roles=tuple(selection.roles[place] for place in places),
+        rows=tuple(selection.rows[place] for place in places),
     )

@@ -19,7 +19,7 @@ def score_figures(runs: Sequence[TestedRun], data: str) -> dict[str, Drawn]:
     """Draw CMC curves, and ROC, DET and histograms of the runs that could be verified.
 
     Args:
-        runs: In the order of the report.
+        runs: Results of the runs, in the order of the report.
         data: Name of the data set.
 
     Raises:
@@ -39,7 +39,7 @@ def look_figure(rows: Sequence[MapRow], data: ReportData, pictures: Pictures) ->
     Args:
         rows: Maps over the images that are looked at.
         data: Says which images.
-        pictures: Of the data set.
+        pictures: Pictures of the data set.
 
     Raises:
         ConfigError: Matplotlib is missing.

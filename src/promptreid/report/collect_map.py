@@ -11,7 +11,6 @@ from torch import Tensor
 from promptreid.errors import EvaluationError
 from promptreid.figures.layouts.identity_spread import class_spread
 from promptreid.figures.layouts.layouts import layout, turned_towards
-from promptreid.figures.layouts.tsne import Points
 from promptreid.figures.selection import Selection
 from promptreid.report.collect_data import Pictures
 from promptreid.report.collect_options import ReportOptions
@@ -36,11 +35,11 @@ def map_section(
     """Lay the same images out in the plane under every run.
 
     Args:
-        selection: Which images, rows of the embeddings.
+        selection: The images, rows of the embeddings.
         vectors: (N, D) embeddings of the test images by each run.
         texts: Sentences of each run, in the same order.
         options: Method and seed.
-        pictures: Of the data set.
+        pictures: Pictures of the data set.
 
     Returns:
         The maps, None where there are too few images; and what a reader should know of them.
@@ -50,14 +49,14 @@ def map_section(
         UnreadableImage: An image cannot be decoded.
     """
     maps: list[EmbeddingMap] = []
-    for (name, embedded), own in zip(vectors.items(), texts, strict=True):
+    for (name, embedded), sentences in zip(vectors.items(), texts, strict=True):
         shown = embedded[list(selection.rows)]
         try:
-            maps.append(_map(name, shown, own, selection, options, maps[:1]))
+            maps.append(_map(name, shown, sentences, selection, options, maps[:1]))
         except EvaluationError as error:
             return None, (f"There is no map of embeddings: {error}",)
-    remarks = [own.remark for own in texts if own.remark]
-    if any(own.sentences for own in texts):
+    remarks = [sentences.remark for sentences in texts if sentences.remark]
+    if any(sentences.sentences for sentences in texts):
         remarks.append(GAP)
     rows = selection.rows
     points = tuple(
@@ -84,21 +83,20 @@ def _map(
     """Lay out the images of one run and its sentences, turned like the first run's map."""
     spread = class_spread(vectors, selection.groups)
     both = torch.cat([vectors, texts.vectors]) if texts.sentences else vectors
-    found = layout(both, options.method, seed=options.seed)
-    points = found.points - found.points[: len(vectors)].mean(axis=0)
+    laid_out = layout(both, options.method, seed=options.seed)
+    points = laid_out.points - laid_out.points[: len(vectors)].mean(axis=0)
     if before:
         # Rows of zeros have no say in how the images turn, and turn with them.
         reference = np.zeros_like(points)
         reference[: len(vectors)] = before[0].points
         points = turned_towards(points, reference)
-    images, sentences = _split(points, len(vectors))
     return EmbeddingMap(
         name=name,
-        method=found.method,
-        points=images,
+        method=laid_out.method,
+        points=points[: len(vectors)],
         ratio=spread.ratio,
-        explained=found.explained,
-        texts=sentences,
+        explained=laid_out.explained,
+        texts=points[len(vectors) :],
         text_points=tuple(
             MapPoint("text", group, sentence, -1)
             for group, sentence in zip(texts.groups, texts.sentences, strict=True)
@@ -106,13 +104,10 @@ def _map(
     )
 
 
-def _split(points: Points, images: int) -> tuple[Points, Points]:
-    return points[:images], points[images:]
-
-
 def _label(selection: Selection, place: int) -> str:
     """Say what an image is: identity, camera and file."""
     manifest = selection.manifest
     camera = manifest.cameras[place]
-    told = "" if camera is None else f", camera {camera}"
-    return f"{selection.identities[selection.groups[place]]}{told}, {manifest.image_name(place)}"
+    camera_text = "" if camera is None else f", camera {camera}"
+    identity = selection.identities[selection.groups[place]]
+    return f"{identity}{camera_text}, {manifest.image_name(place)}"

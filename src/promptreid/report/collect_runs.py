@@ -13,7 +13,7 @@ from promptreid.errors import RunError
 from promptreid.figures.curves import curves_alt, curves_figure
 from promptreid.figures.drawn import Drawn
 from promptreid.inference.embedder import Embedder
-from promptreid.report.collect_words import domain_texts_of
+from promptreid.report.collect_words import read_domain_texts
 from promptreid.report.content import RunFacts
 from promptreid.report.recipe_changes import recipe_changes
 from promptreid.runs.metrics_table import Training
@@ -51,7 +51,7 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         data=() if run is None else run.data(),
         status=None if run is None else run.status(),
         threshold=embedder.threshold,
-        domain_texts=domain_texts_of(run),
+        domain_texts=read_domain_texts(run),
         note="" if run is None else run.note(),
     )
 

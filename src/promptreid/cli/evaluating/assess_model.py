@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from promptreid.cli.evaluating.evaluate_request import EvaluateRequest
-
-if TYPE_CHECKING:
-    from promptreid.data.images.image_store import ImageStore
-    from promptreid.evaluation.assessment import Assessment
-    from promptreid.evaluation.retrieval_settings import RetrievalSettings
-    from promptreid.evaluation.test_set import TestSet
-    from promptreid.inference.embedder import Embedder
-    from promptreid.progress import Lines
-
-Assessed = tuple["Assessment", dict[str, Any]]
-"""An assessment, and what else its record holds."""
+from promptreid.data.images.image_store import ImageStore
+from promptreid.errors import EvaluationError
+from promptreid.evaluation.assessment import Assessment
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.test_set import TestSet
+from promptreid.inference.assess import assess
+from promptreid.inference.embed import open_images, sentence_rows
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.speed import measure_speed
+from promptreid.inference.text_controls.word_control import assess_words
+from promptreid.inference.text_controls.word_embed import check_words
+from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.progress import Lines
 
 
 def check_model(request: EvaluateRequest, model: Path, embedder: Embedder, lines: Lines) -> None:
@@ -37,30 +39,19 @@ def assess_model(
     test_set: TestSet,
     settings: RetrievalSettings,
     progress: Lines,
-) -> Iterator[Assessed]:
-    """Assess a model once for each kind of sentence that is asked for."""
+) -> Iterator[tuple[Assessment, dict[str, Any]]]:
+    """Assess a model once for each kind of sentence that is asked for.
+
+    Images are decoded once where memory allows.
+
+    Yields:
+        An assessment, and what else its record holds.
+    """
+    shared: dict[str, Any] = {"batch_size": request.batch_size, "progress": progress}
     if request.words:
-        from promptreid.inference.text_controls.word_control import assess_words
-
-        assessment, control = assess_words(
-            embedder, test_set, settings, batch_size=request.batch_size, progress=progress
-        )
+        assessment, control = assess_words(embedder, test_set, settings, **shared)
         yield assessment, {"word_control": control.to_dict()}
-    else:
-        yield from _assess_kinds(request, embedder, test_set, settings, progress)
-
-
-def _assess_kinds(
-    request: EvaluateRequest,
-    embedder: Embedder,
-    test_set: TestSet,
-    settings: RetrievalSettings,
-    progress: Lines,
-) -> Iterator[Assessed]:
-    """Assess each kind of sentence, on images that are decoded once where memory allows."""
-    from promptreid.inference.assess import assess
-    from promptreid.inference.embed import open_images
-
+        return
     store, speeds = None, {}
     named = [kind for kind in request.kinds if kind is not None]
     if named:
@@ -69,15 +60,8 @@ def _assess_kinds(
             embedder, test_set, store, named, settings.flip, request.batch_size
         )
     for kind in request.kinds:
-        assessment = assess(
-            embedder,
-            test_set,
-            replace(settings, prompt=kind),
-            store=store,
-            batch_size=request.batch_size,
-            progress=progress,
-        )
-        yield assessment, speeds.get(kind, {})
+        one = replace(settings, prompt=kind)
+        yield assess(embedder, test_set, one, store=store, **shared), speeds.get(kind, {})
 
 
 def _measure_speeds(
@@ -89,16 +73,11 @@ def _measure_speeds(
     batch_size: int,
 ) -> dict[str | None, dict[str, Any]]:
     """Measure how fast the test images are embedded by kind of sentence."""
-    from promptreid.inference.embed import sentence_rows
-    from promptreid.inference.speed import measure_speed
-
     speeds = measure_speed(
-        embedder.model,
+        embedder,
         store,
-        embedder.preprocess,
         prompts=kinds,
         variants=sentence_rows(embedder.model, test_set.manifest),
-        device=embedder.device,
         batch_size=batch_size,
         flip=flip,
     )
@@ -114,8 +93,6 @@ def _measure_speeds(
 
 def _check_sentences(embedder: Embedder, model: Path, progress: Lines) -> None:
     """Refuse --prompt for a model without a sentence per image; say when it changes nothing."""
-    from promptreid.models.prompts.image_prompt import ImagePrompt
-
     if not isinstance(embedder.model.prompt, ImagePrompt):
         raise click.UsageError(
             f"--prompt chooses between the sentences of an image prompt (prompt.kind: image), and "
@@ -130,9 +107,6 @@ def _check_sentences(embedder: Embedder, model: Path, progress: Lines) -> None:
 
 def _check_words(embedder: Embedder, model: Path) -> None:
     """Refuse --words for a model that reads no word of an image."""
-    from promptreid.errors import EvaluationError
-    from promptreid.inference.text_controls.word_embed import check_words
-
     try:
         check_words(embedder.model)
     except EvaluationError as error:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from promptreid.evaluation.test_set import TestSet
-    from promptreid.inference.attributes import AttributeScores
-    from promptreid.inference.embedder import Embedder
-    from promptreid.models.checkpoint_info import CheckpointInfo
-    from promptreid.progress import Lines
-
-Templates = Mapping[str, Sequence[str]]
+from promptreid.errors import ConfigError
+from promptreid.inference.attributes import AttributeScores
+from promptreid.models.checkpoint_info import CheckpointInfo
+from promptreid.text.tables import plain_table
 
 
-def recipe_templates(model: Path, info: CheckpointInfo) -> Templates:
+def recipe_templates(model: Path, info: CheckpointInfo) -> Mapping[str, Sequence[str]]:
     """Return the sentences that the recipe of a model reads attributes by."""
-    from promptreid.errors import ConfigError
-
     if not info.templates:
         raise ConfigError(
             f"--attributes reads the sentences of zero_shot.attributes, but the recipe of {model} "
@@ -29,25 +22,8 @@ def recipe_templates(model: Path, info: CheckpointInfo) -> Templates:
     return info.templates
 
 
-def read_attributes(
-    embedder: Embedder,
-    test_set: TestSet,
-    templates: Templates,
-    batch_size: int,
-    progress: Lines,
-) -> dict[str, AttributeScores]:
-    """Classify the images of a test set by each attribute."""
-    from promptreid.inference.attributes import classify_attributes
-
-    return classify_attributes(
-        embedder, test_set.manifest, templates, batch_size=batch_size, progress=progress
-    )
-
-
 def attribute_text(scores_by_attribute: Mapping[str, AttributeScores]) -> str:
     """Lay out attribute scores in percent, the recall of each value below."""
-    from promptreid.text.tables import plain_table
-
     rows = [["attribute", "images", "accuracy", "balanced", "chance", "recall of each value"]]
     for name, scores in scores_by_attribute.items():
         numbers = (scores.accuracy, scores.balanced_accuracy, scores.chance)

@@ -75,10 +75,9 @@ class EvaluateRequest:
     def settings(self, embedder: Embedder) -> RetrievalSettings:
         """Return how a model's images are embedded and ranked: the options over its recipe."""
         from promptreid.evaluation.retrieval_settings import RetrievalSettings
-        from promptreid.inference.assess import recipe_evaluation
 
         settings = RetrievalSettings.of(
-            recipe_evaluation(embedder),
+            embedder.info.evaluation,
             flip=self.flip,
             query_expansion=self.query_expansion,
             expansion_power=self.expansion_power,

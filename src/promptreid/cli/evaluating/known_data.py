@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from promptreid.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from promptreid.evaluation.tables.train_test_matrix import MatrixRow
+    from promptreid.models.checkpoint_info import CheckpointInfo
 
 
 def own_data(models: Sequence[Path]) -> tuple[str, ...]:
@@ -33,20 +34,20 @@ def own_data(models: Sequence[Path]) -> tuple[str, ...]:
     return tuple(specs)
 
 
-def matrix_row(name: str, model: Path, metadata: Mapping[str, Any]) -> MatrixRow:
+def matrix_row(name: str, model: Path, info: CheckpointInfo) -> MatrixRow:
     """Say what a model was trained on, out of the run it belongs to.
 
     Args:
         name: What the model is called.
         model: Run folder or checkpoint.
-        metadata: What its checkpoint holds beside the weights.
+        info: The record of its checkpoint.
     """
     from promptreid.evaluation.tables.train_test_matrix import MatrixRow
 
-    run, recipe = RunFolder.of(model), metadata.get("recipe", {})
+    run = RunFolder.of(model)
     if run is None:
         return MatrixRow(name, None)
-    if recipe.get("stages", True):
+    if info.recipe is None or info.recipe.stages:
         return MatrixRow(name, trained_sources(run.data()))
-    elsewhere = recipe.get("start", {}).get("checkpoint") is not None
+    elsewhere = info.recipe.start.checkpoint is not None
     return MatrixRow(name, None if elsewhere else ())

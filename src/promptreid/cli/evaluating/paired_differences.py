@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from promptreid.evaluation.assessment import Assessment
-    from promptreid.evaluation.uncertainty.intervals import Evidence
+from promptreid.evaluation.assessment import Assessment
+from promptreid.evaluation.uncertainty.intervals import Evidence, paired_difference
+from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP
+from promptreid.text.tables import plain_table
 
-_TOLD_ONCE = ("mAP_step", "mAP_trapezoid")  # mAP is one of them
+_SAID_BY_MAP = ("mAP_step", "mAP_trapezoid")  # mAP is one of them
 
 
 class Pairing:
@@ -20,7 +21,7 @@ class Pairing:
 
     def __init__(self, *, verification: bool) -> None:
         self._verification = verification
-        self._kept: dict[str, dict[str, Evidence]] = {}
+        self._evidence: dict[str, dict[str, Evidence]] = {}
 
     def keep(self, name: str, assessment: Assessment) -> None:
         """Keep what differences are made of, and let the embeddings go.
@@ -29,22 +30,17 @@ class Pairing:
             name: Name of the model, and of the kind of its sentences.
             assessment: The model on one data set.
         """
-        from promptreid.evaluation.uncertainty.intervals import Evidence
-
         evidence = assessment.evidence if self._verification else Evidence(assessment.scores)
-        self._kept.setdefault(assessment.test_set.spec, {})[name] = evidence
+        self._evidence.setdefault(assessment.test_set.spec, {})[name] = evidence
 
     def records(self) -> list[dict[str, Any]]:
         """Give the differences of all models to the first, JSON-ready."""
-        from promptreid.evaluation.uncertainty.intervals import paired_difference
-        from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP
-
-        found = []
-        for spec, models in self._kept.items():
+        records = []
+        for spec, models in self._evidence.items():
             (baseline, first), *others = models.items()
             for model, evidence in others:
                 differences = paired_difference(evidence, first)
-                found.append(
+                records.append(
                     {
                         "data": spec,
                         "model": model,
@@ -55,19 +51,17 @@ class Pairing:
                         "differences": {key: one.to_dict() for key, one in differences.items()},
                     }
                 )
-        return found
+        return records
 
 
 def paired_text(record: dict[str, Any]) -> str:
     """Lay out the differences of one model to the first, in points of percent."""
-    from promptreid.text.tables import plain_table
-
     rows = [["score", "difference", "low", "high", "draws above"]]
-    for name, found in record["differences"].items():
-        if name in _TOLD_ONCE:
+    for name, difference in record["differences"].items():
+        if name in _SAID_BY_MAP:
             continue
-        points = [f"{100 * found[end]:+.2f}" for end in ("value", "low", "high")]
-        rows.append([name, *points, f"{100 * found['above_zero']:.1f}"])
+        points = [f"{100 * difference[end]:+.2f}" for end in ("value", "low", "high")]
+        rows.append([name, *points, f"{100 * difference['above_zero']:.1f}"])
     head = (
         f"{record['model']} minus {record['baseline']} on {record['data']}, points of percent with "
         f"{100 * record['level']:g} % intervals: {record['resamples']:,} draws of "

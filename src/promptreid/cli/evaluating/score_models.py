@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from promptreid.cli.evaluating.assess_model import assess_model, check_model
-from promptreid.cli.evaluating.attribute_scores import (
-    attribute_text,
-    read_attributes,
-    recipe_templates,
-)
+from promptreid.cli.evaluating.attribute_scores import attribute_text, recipe_templates
 from promptreid.cli.evaluating.evaluate_request import EvaluateRequest
 from promptreid.cli.evaluating.known_data import matrix_row
 from promptreid.cli.evaluating.paired_differences import Pairing, paired_text
@@ -27,12 +23,10 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.images.readable import load_readable
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.test_set import TestSet
+from promptreid.inference.attributes import classify_attributes
 from promptreid.inference.embedder import Embedder, load
 from promptreid.progress import Lines
 from promptreid.runs.seen_identities import testable
-
-if TYPE_CHECKING:
-    from promptreid.inference.attributes import AttributeScores
 
 
 class ModelScoring:
@@ -62,7 +56,7 @@ class ModelScoring:
                 )
             check_model(self._request, model, embedder, self._progress)
             for kind in self._request.kinds:
-                rows.append(matrix_row(call_model(model, kind), model, embedder.metadata))
+                rows.append(matrix_row(call_model(model, kind), model, embedder.info))
             table += self._score_model(model, embedder)
         content = print_side_by_side(rows, [self._datasets[spec] for spec in self._specs], table)
         if self._pairing is not None:
@@ -77,17 +71,22 @@ class ModelScoring:
         settings = self._request.settings(embedder)
         templates = {}
         if self._request.attributes:
-            templates = recipe_templates(model, embedder.metadata)
+            templates = recipe_templates(model, embedder.info)
         columns = []
         for spec in self._specs:
             test_set = TestSet.of(self._dataset(spec))
             results = self._score_kinds(model, embedder, test_set, settings)
             if templates:
-                scores = read_attributes(
-                    embedder, test_set, templates, self._request.batch_size, self._progress
+                scores = classify_attributes(
+                    embedder,
+                    test_set.manifest,
+                    templates,
+                    batch_size=self._request.batch_size,
+                    progress=self._progress,
                 )
                 click.echo(attribute_text(scores))
-                _add_attributes(results, scores)
+                for result in results:
+                    result["attributes"] = {name: one.to_dict() for name, one in scores.items()}
             columns.append([{**result, "model": str(model)} for result in results])
         return list(zip(*columns, strict=True))
 
@@ -119,10 +118,3 @@ class ModelScoring:
                 self._request.models, loaded, say=self._progress.message
             )
         return self._datasets[spec]
-
-
-def _add_attributes(
-    results: Sequence[dict[str, Any]], scores: Mapping[str, AttributeScores]
-) -> None:
-    for result in results:
-        result["attributes"] = {name: one.to_dict() for name, one in scores.items()}

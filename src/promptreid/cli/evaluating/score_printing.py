@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from promptreid.cli.output import score_text
+from promptreid.data.dataset import DataSet
+from promptreid.data.same_data import source_of
+from promptreid.evaluation.tables.retrieval_table import render_comparison
+from promptreid.evaluation.tables.train_test_matrix import MatrixRow, ScoreMatrix, render_matrix
+from promptreid.evaluation.tables.verification_tables import render_further
+from promptreid.inference.text_controls.word_control import WordControl
+from promptreid.inference.text_controls.word_tables import render_words
 from promptreid.text.wrap import wrapped
-
-if TYPE_CHECKING:
-    from promptreid.data.dataset import DataSet
-    from promptreid.evaluation.tables.train_test_matrix import MatrixRow
 
 
 def call_model(model: Path, kind: str | None) -> str:
@@ -23,8 +26,6 @@ def call_model(model: Path, kind: str | None) -> str:
 
 def print_result(result: Mapping[str, Any], model: str, *, alone: bool) -> None:
     """Print one result, whole when there is one model and else in short, and what belongs to it."""
-    from promptreid.evaluation.tables.verification_tables import render_further
-
     if alone:
         click.echo(score_text(dict(result), title=result["data"]))
     else:
@@ -35,9 +36,6 @@ def print_result(result: Mapping[str, Any], model: str, *, alone: bool) -> None:
     if further := render_further(result):
         click.echo(f"\n{wrapped(further)}")
     if "word_control" in result:
-        from promptreid.inference.text_controls.word_control import WordControl
-        from promptreid.inference.text_controls.word_tables import render_words
-
         click.echo(f"\n{render_words(WordControl.from_dict(result['word_control']))}")
 
 
@@ -60,10 +58,6 @@ def print_side_by_side(
     """Print what sets models and data sets side by side; return what goes into the file."""
     if len(rows) == len(datasets) == 1:
         return table[0][0]
-    from promptreid.data.same_data import source_of
-    from promptreid.evaluation.tables.retrieval_table import render_comparison
-    from promptreid.evaluation.tables.train_test_matrix import ScoreMatrix, render_matrix
-
     columns = tuple(source_of(dataset.spec, dataset.manifest.name) for dataset in datasets)
     matrix = ScoreMatrix(tuple(rows), columns, tuple(table))
     if len(rows) > 1:

@@ -1,4 +1,4 @@
-"""The dotted keys of a recipe: which there are, what type each has, what was meant by another."""
+"""The dotted keys of a recipe: their names and types, and what was meant by another."""
 
 from __future__ import annotations
 

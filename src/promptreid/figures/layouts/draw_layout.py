@@ -35,6 +35,8 @@ def draw_layout(
 ) -> Drawn:
     """Show how runs arrange the same identities in the plane, and measure it.
 
+    The arguments are the options of `promptreid figure tsne`, `umap` and `pca`, one by one.
+
     Args:
         runs: Names and models; they may be made one at a time, so that only one is in memory.
         dataset: A data set, or its spec.
@@ -59,12 +61,13 @@ def draw_layout(
     selection = pick_identities(dataset, identities=identities, seed=seed)
     panels: list[Panel] = []
     for name, embedder in runs:
-        found = cached_embeddings(
+        embeddings = cached_embeddings(
             embedder, selection.manifest, folder=cache, batch_size=batch_size, progress=progress
         )
-        own = layout(found.vectors, method, seed=seed, perplexity=perplexity, neighbours=neighbours)
+        vectors = embeddings.vectors
+        laid_out = layout(vectors, method, seed=seed, perplexity=perplexity, neighbours=neighbours)
         if panels:
-            turned = turned_towards(own.points, panels[0].layout.points)
-            own = replace(own, points=turned)
-        panels.append(Panel(name, own, class_spread(found.vectors, selection.groups)))
+            turned = turned_towards(laid_out.points, panels[0].layout.points)
+            laid_out = replace(laid_out, points=turned)
+        panels.append(Panel(name, laid_out, class_spread(vectors, selection.groups)))
     return Drawn(layout_figure(panels, selection, theme=theme), layout_alt(panels, selection))
