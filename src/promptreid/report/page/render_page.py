@@ -9,6 +9,7 @@ from typing import Any
 
 from promptreid.figures.extra import need
 from promptreid.files import replacing
+from promptreid.inference.text_controls.word_tables import word_verdict
 from promptreid.report.content import Content
 from promptreid.report.page.album import Album
 from promptreid.report.page.colours import stylesheet
@@ -20,8 +21,8 @@ from promptreid.report.page.run_facts import (
     short_hash,
     split_words,
 )
-from promptreid.report.page.score_cells import cell
-from promptreid.report.page.score_words import group_name, meaning, score_name, setting
+from promptreid.report.page.score_cells import cell, unreliable_rates
+from promptreid.report.page.score_words import applied, group_name, meaning, score_name, setting
 from promptreid.report.page.sections import FIGURES, ShownFigure, shown_test
 from promptreid.report.page.summary import headlines, side
 from promptreid.report.page.svg import figure_svg
@@ -120,6 +121,9 @@ def _environment() -> Any:
         "group_name": group_name,
         "meaning": meaning,
         "cell": cell,
+        "applied": applied,
+        "unreliable_rates": unreliable_rates,
+        "word_verdict": word_verdict,
         "side": side,
     }
     environment.globals |= {"plural": words.plural, "span": words.span}

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from promptreid.evaluation.uncertainty.breakdown import Breakdown
-from promptreid.inference.text_controls.word_tables import word_verdict
 from promptreid.report.content import MapSection, Test
 from promptreid.report.page.album import Album
 from promptreid.report.page.embedding_plane import Key, Plane, keys, planes
@@ -19,11 +18,9 @@ from promptreid.report.page.score_cells import (
     change_table,
     identification_table,
     retrieval_table,
-    unreliable_rates,
     verification_table,
     word_table,
 )
-from promptreid.report.page.score_words import applied
 from promptreid.report.page.svg import figure_svg
 
 FIGURES = {
@@ -69,38 +66,25 @@ class ShownTest:
     Attributes:
         key: Goes before the names of its parts.
         test: What it is made of.
-        applied: What was done before ranking, by run; only runs where anything was.
         notes: What scores come with, each sentence once.
-        retrieval: Scores of rankings.
-        verification: Scores of pairs; None where nothing can be verified.
-        words: What exchanged words do; None where that was not measured.
-        verdicts: What follows from that, by run.
-        unreliable: False accept rates that rest on few accepted pairs.
-        identification: Open-set identification; None where it was not computed.
+        tables: Scores of "retrieval", "verification", "identification" and exchanged "words"; None
+            where there are none.
         changes: Paired differences, a table a run.
         figures: Figures by name.
         breakdowns: Breakdowns by attribute, then by run.
         cameras: Whether any image of the lists has a known camera.
         map: Maps of embeddings.
-        repeats: Number of draws of query and gallery.
     """
 
     key: str
     test: Test
-    applied: Mapping[str, str]
     notes: tuple[str, ...]
-    retrieval: ScoreTable
-    verification: ScoreTable | None
-    words: ScoreTable | None
-    verdicts: Mapping[str, str]
-    unreliable: tuple[str, ...]
-    identification: ScoreTable | None
+    tables: Mapping[str, ScoreTable | None]
     changes: tuple[ChangeTable, ...]
     figures: Mapping[str, ShownFigure]
     breakdowns: Mapping[str, Mapping[str, Breakdown]]
     cameras: bool
     map: ShownMap | None
-    repeats: int
 
 
 def shown_test(test: Test, key: str, album: Album) -> ShownTest:
@@ -113,19 +97,17 @@ def shown_test(test: Test, key: str, album: Album) -> ShownTest:
     """
     for section in test.ranks:
         store_pictures(section, album)
-    done = {run.name: applied(run.scores) for run in test.runs}
     notes = [run.scores.note for run in test.runs]
     return ShownTest(
         key=key,
         test=test,
-        applied={name: words for name, words in done.items() if words},
         notes=tuple(dict.fromkeys(note for note in notes if note)),
-        retrieval=retrieval_table(test),
-        verification=verification_table(test),
-        words=word_table(test),
-        verdicts={run.name: word_verdict(run.words) for run in test.runs if run.words is not None},
-        unreliable=unreliable_rates(test),
-        identification=identification_table(test),
+        tables={
+            "retrieval": retrieval_table(test),
+            "verification": verification_table(test),
+            "identification": identification_table(test),
+            "words": word_table(test),
+        },
         changes=tuple(change_table(pair, test.runs[0].scores.ap) for pair in test.pairs),
         figures={
             name: ShownFigure(f"{key}-{name}", title, figure_svg(drawn, f"{key}-{name}"), drawn.alt)
@@ -135,7 +117,6 @@ def shown_test(test: Test, key: str, album: Album) -> ShownTest:
         breakdowns={name: breakdowns_by(test, name) for name in breakdown_attributes(test)},
         cameras=any(name for section in test.ranks for name in section.cameras.values()),
         map=None if test.map is None else _shown_map(test.map, album),
-        repeats=test.repeats,
     )
 
 
