@@ -54,11 +54,11 @@ class RetrievalSettings:
 
         Args:
             config: The recipe's `evaluation`.
-            flip: As `evaluation.flip`; None for the recipe's.
-            query_expansion: As `evaluation.query_expansion`; None for the recipe's.
-            expansion_power: As `evaluation.expansion_power`; None for the recipe's.
-            rerank: As `evaluation.rerank`; None for the recipe's.
-            sentences: As `evaluation.sentences`; None for the recipe's.
+            flip: In place of `evaluation.flip`; None for the recipe's.
+            query_expansion: In place of `evaluation.query_expansion`; None for the recipe's.
+            expansion_power: In place of `evaluation.expansion_power`; None for the recipe's.
+            rerank: In place of `evaluation.rerank`; None for the recipe's.
+            sentences: In place of `evaluation.sentences`; None for the recipe's.
             same_camera: In place of the protocol's rule; None for that.
             multi_query: How queries are joined; None for single ones.
 

@@ -32,10 +32,10 @@ class CameraNames(tuple[str | None, ...]):
         """Read names, numbers and what stands for neither.
 
         Args:
-            values: One of each image. 3, 3.0 and "3" are one camera. None, NaN and the words of
-                `promptreid.data.manifest.unknown_values`, -1 among them, are unknown.
+            values: A value for each image. 3, 3.0 and "3" are one camera. None, NaN and the words
+                of `promptreid.data.manifest.unknown_values`, -1 among them, are unknown.
             words: What tells unknown ones; None for the usual words.
-            paths: Of the images, for messages; may be empty.
+            paths: Paths of the images, for messages; may be empty.
 
         Raises:
             EvaluationError: A value is neither a name nor a number; says which.

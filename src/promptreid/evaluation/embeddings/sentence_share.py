@@ -52,12 +52,12 @@ class SentenceShare:
 
         An attribute that the data lack, or that has one value, cannot tell images apart.
         """
-        kept = {
+        usable = {
             name: sentences
             for name, sentences in self.templates.items()
             if len({value for value in manifest.attributes.get(name, ()) if value}) > 1
         }
-        return replace(self, templates=kept)
+        return replace(self, templates=usable)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what stands in `scores.json`."""

@@ -30,8 +30,8 @@ def far_interval(
     without using one twice.
 
     Args:
-        sets: Images; pairs are made within a set only.
-        threshold: From which score on a pair is accepted.
+        sets: Sets of images; pairs are made within a set only.
+        threshold: The score from which on a pair is accepted.
         bootstrap: How identities are drawn.
 
     Returns:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from promptreid.evaluation.embeddings.embeddings import Embeddings
@@ -33,24 +32,19 @@ class RankScale:
     """
 
     def __init__(self, scores: Tensor, targets: Tensor) -> None:
-        own = np.sort(scores.double().numpy())
-        places = (np.arange(len(own)) + 0.5) / len(own)
-        kept = np.quantile(targets.double().numpy(), places, method="hazen")
-        inside = (own > -1) & (own < 1)
-        self._scores = np.concatenate([[-1.0], own[inside], [1.0]])
-        self._targets = np.concatenate([[-1.0], kept[inside].clip(-1, 1), [1.0]])
+        ordered = np.sort(scores.double().numpy())
+        shares = (np.arange(len(ordered)) + 0.5) / len(ordered)
+        reached = np.quantile(targets.double().numpy(), shares, method="hazen")
+        inside = (ordered > -1) & (ordered < 1)
+        self._scores = np.concatenate([[-1.0], ordered[inside], [1.0]])
+        self._targets = np.concatenate([[-1.0], reached[inside].clip(-1, 1), [1.0]])
 
     def __call__(self, scores: Tensor) -> Tensor:
         """Bring scores of any shape to the other scale; minus infinity stays."""
-        found = _interpolated(scores.cpu().double().numpy(), self._scores, self._targets)
-        moved = torch.from_numpy(found).float()
+        values = scores.cpu().double().numpy()
+        moved = np.interp(values.ravel(), self._scores, self._targets).reshape(values.shape)
+        moved = torch.from_numpy(moved).float()
         return moved.masked_fill(scores.cpu() == -torch.inf, -torch.inf)
-
-
-def _interpolated(
-    values: NDArray[np.float64], places: NDArray[np.float64], targets: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    return np.interp(values.ravel(), places, targets).reshape(values.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +52,7 @@ class PairSet:
     """Images that are paired with one another.
 
     Attributes:
-        embeddings: Of the images.
+        embeddings: The embeddings of the images.
         scale: Brings their scores to those of the model that the threshold is for; None where that
             is the model that embedded them.
     """
@@ -70,7 +64,7 @@ class PairSet:
         """Give each unordered pair once, its scores on the other scale, on the CPU.
 
         Args:
-            exclude_camera: As in `Pairs`.
+            exclude_camera: Leave out pairs of one identity and one camera.
         """
         part = self.embeddings
         for block in Pairs(part, part, exclude_camera=exclude_camera, once=True):

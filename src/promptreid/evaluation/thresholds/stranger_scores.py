@@ -92,7 +92,7 @@ def stranger_scores(sets: Sequence[Embeddings | PairSet]) -> StrangerScores:
     """Score all pairs of different identities within each of some sets, and keep the distribution.
 
     Args:
-        sets: Images; pairs are made within a set only, each unordered pair once.
+        sets: Sets of images; pairs are made within a set only, each unordered pair once.
     """
     counts, highest = torch.zeros(BUCKETS, dtype=torch.int64), torch.empty(0)
     for part in impostor_scores(pair_sets(sets)):
@@ -122,10 +122,10 @@ def _thinned(
     scores: Sequence[float], reaching: Sequence[int]
 ) -> tuple[tuple[float, ...], tuple[int, ...]]:
     """Leave out scores whose neighbours differ little in count; the first and the last stay."""
-    kept: list[int] = []
+    chosen: list[int] = []
     for place, count in enumerate(reaching):
-        before = reaching[kept[-1]] if kept else 0
+        before = reaching[chosen[-1]] if chosen else 0
         following = reaching[place + 1] if place + 1 < len(reaching) else math.inf
         if count > before and following > _STEP * before:
-            kept.append(place)
-    return tuple(scores[place] for place in kept), tuple(reaching[place] for place in kept)
+            chosen.append(place)
+    return tuple(scores[place] for place in chosen), tuple(reaching[place] for place in chosen)

@@ -21,18 +21,18 @@ class Threshold:
     """A threshold and what it rests on.
 
     Attributes:
-        threshold: Two images count as one identity from this cosine on.
+        threshold: The cosine from which on two images count as one identity.
         far: Share of pairs of different identities that it may accept.
         pairs: Number of such pairs that it was chosen on.
         images: Number of images that make these pairs; 0 where that was not noted.
-        identities: Number of identities that the images show, likewise.
+        identities: Number of identities that the images show; 0 where that was not noted.
         source: Which images these were, in words; may be empty.
         people: One of `PEOPLE`. A threshold that was chosen on identities "seen" in training is
             optimistic: the model has learned to tell just these apart, so of pairs of strangers it
             accepts more than `far`.
         far_interval: Between which rates the threshold accepts such pairs when identities are drawn
             anew, with 95 % confidence; None where that was not noted.
-        genuine: Number of pairs of one identity among the images, likewise 0.
+        genuine: Number of pairs of one identity among the images; 0 where that was not noted.
         tar: Share of these that the threshold accepts; None where there are none.
         strangers: How the pairs of different identities score; None where that was not kept.
     """
@@ -102,7 +102,7 @@ class PairComparison:
 
     Attributes:
         score: Cosine of the two embeddings.
-        threshold: From which score on they count as one identity.
+        threshold: The score from which on they count as one identity.
         far: Share of pairs of different identities that the threshold accepted where it was chosen.
         source: On which images that was, in words; of other images it may accept another share,
             and of identities that training has not seen it accepts more than of those it has.

@@ -33,13 +33,13 @@ def choose_threshold(
     the lowest score of two identities that is still accepted.
 
     Args:
-        embeddings: Of images of at least two identities, never of test images. Each unordered pair
-            counts once. Of several sets, such as those that models of a cross-fit made, pairs are
+        embeddings: Images of at least two identities, never test images. Each unordered pair counts
+            once. Of several sets, such as those that models of a cross-fit made, pairs are
             made within each set, on its scale, and all of them count together.
         far: The false accept rate, above 0 and below 1.
-        same_camera: As in `verify`; concerns pairs of one identity only.
+        same_camera: Which pairs of one identity count, see `verify`.
         source: Which images these are, in words; kept with the threshold.
-        people: What the model knew of their identities, one of `PEOPLE`; kept likewise.
+        people: What the model knew of their identities, one of `PEOPLE`; kept with the threshold.
 
     Raises:
         EvaluationError: The rate is out of range or too small for the number of pairs, or all
@@ -87,13 +87,15 @@ def smallest_rate(*identities: Sequence[str], rates: Sequence[float] = RATES) ->
     count here, not of images; only the largest rate is content with pairs of images.
 
     Args:
-        identities: Of the images of each set; pairs are made within a set.
+        identities: Identities of the images of each set; pairs are made within a set.
         rates: Rates in the order of preference.
     """
     people = sum(_pairs([len(set(names))]) for names in identities)
     images = sum(impostor_pairs(names) for names in identities)
-    found = next((rate for rate in rates if allowed_accepts(rate, people)), None)
-    return rates[-1] if found is None and allowed_accepts(rates[-1], images) else found
+    measurable = next((rate for rate in rates if allowed_accepts(rate, people)), None)
+    if measurable is None and allowed_accepts(rates[-1], images):
+        return rates[-1]
+    return measurable
 
 
 def impostor_pairs(identities: Sequence[str]) -> int:

@@ -58,9 +58,9 @@ def threshold_rates(
     Args:
         embeddings: One row per row that the protocol numbers.
         protocol: Query and gallery rows of each repeat, and the camera rule.
-        threshold: As it came with the model.
-        same_camera: As in `verify_protocol`.
-        multi_query: As in `verify_protocol`.
+        threshold: The threshold that came with the model.
+        same_camera: "exclude", "keep" or "auto" in place of the protocol's rule; None for that.
+        multi_query: How queries are joined first, see `verify`.
         note: How the embeddings differ from those of `Embedder.embed`, in a sentence.
 
     Raises:

@@ -27,11 +27,11 @@ class AcceptedPairs:
 
     Attributes:
         thresholds: (T,) float32, strictly rising; a pair is accepted from its threshold on.
-        names: R names, of the queries' identities.
-        true: (R, T) int64 accepted genuine pairs.
-        false: (R, T) int64 accepted impostor pairs.
-        genuine: (R,) int64 genuine pairs.
-        impostors: (R,) int64 impostor pairs.
+        names: (R,) names of the identities that the rows stand for.
+        true: (R, T) int64 numbers of accepted genuine pairs.
+        false: (R, T) int64 numbers of accepted impostor pairs.
+        genuine: (R,) int64 numbers of genuine pairs.
+        impostors: (R,) int64 numbers of impostor pairs.
     """
 
     thresholds: Tensor
@@ -58,7 +58,7 @@ def count_accepted(
         gallery: The gallery. The same object as `query` pairs each image with all others, both
             ways round.
         thresholds: T scores, in any order; each counts once.
-        same_camera: As in `verify`.
+        same_camera: Whether pairs of one identity and one camera count, see `verify`.
         by: "query" for a row per query, "identity" for a row per identity in the order in which
             they first appear.
         block: Queries per block; None picks a block of about 16 MiB.
@@ -81,8 +81,9 @@ def count_accepted(
     genuine, impostors = (torch.zeros(len(names), dtype=torch.int64) for _ in range(2))
     for part in Pairs(query, gallery, exclude_camera=rule == "exclude", block=block):
         owners = rows[part.queries]
-        for total, found in zip((true, false, genuine, impostors), _count(part, cuts), strict=True):
-            total.index_add_(0, owners, found)
+        totals = (true, false, genuine, impostors)
+        for total, counts in zip(totals, _count(part, cuts), strict=True):
+            total.index_add_(0, owners, counts)
     return AcceptedPairs(cuts, names, true, false, genuine, impostors)
 
 
@@ -112,12 +113,12 @@ def accepted_protocol(
     """Count accepted pairs in every repeat of a protocol, by the rules of a verification.
 
     Args:
-        embeddings: Those that were verified.
-        protocol: The one that was verified.
+        embeddings: The embeddings that were verified.
+        protocol: The protocol by which they were verified.
         verification: Gives the camera rule, how queries are joined, and the thresholds: for
             identities those that stand for all, for queries those of its operating points.
-        by: As in `count_accepted`.
-        block: As in `count_accepted`.
+        by: "query" for a row per query, "identity" for a row per identity.
+        block: Queries per block; None picks a block of about 16 MiB.
 
     Returns:
         One table for each repeat.

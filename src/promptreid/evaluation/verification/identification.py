@@ -15,7 +15,6 @@ words; FNIR = 1 - TPIR.)
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ from promptreid.evaluation.ranking.scoring_rules import camera_rule, protocol_ru
 from promptreid.evaluation.verification.float_order import next_above
 from promptreid.evaluation.verification.pairs import Pairs
 from promptreid.evaluation.verification.roc import allowed_accepts
-from promptreid.evaluation.verification.verification import check_rates
+from promptreid.evaluation.verification.verification import check_rates, mean_if_known
 
 if TYPE_CHECKING:
     from promptreid.data.protocol import Protocol
@@ -125,7 +124,8 @@ def identify(
         fpirs: False positive identification rates, above 0 and below 1.
         rank: Up to which rank the right identity counts as found. An image of another identity
             with the same score comes first.
-        same_camera: As in `verify`: ignored images are ignored in both searches.
+        same_camera: Whether gallery images of the query's identity and camera are ignored, in both
+            searches, see `verify`.
         multi_query: Join queries first, see `promptreid.evaluation.ranking.multi_query`.
         block: Queries per block; None picks a block of about 16 MiB.
 
@@ -139,24 +139,23 @@ def identify(
     if multi_query is not None:
         query = join_queries(query, multi_query)
     rule, note = camera_rule(same_camera, query, gallery)
-    own, other, place = _best_scores(
-        Pairs(query, gallery, exclude_camera=rule == "exclude", block=block)
-    )
-    enrolled = own > -torch.inf
+    pairs = Pairs(query, gallery, exclude_camera=rule == "exclude", block=block)
+    genuine, impostor, rank_of_match = _best_scores(pairs)
+    enrolled = genuine > -torch.inf
     if not bool(enrolled.any()):
         raise EvaluationError(
             "No query has a match that counts, so no one is enrolled. Check how the data set is "
             'split, or evaluate with same_camera="keep".'
         )
-    if not bool((other > -torch.inf).all()):
+    if not bool((impostor > -torch.inf).all()):
         raise EvaluationError(
             "Some query has no gallery image of another identity, so it cannot be mistaken. "
             "Identification needs a gallery of at least two identities."
         )
-    found = own[enrolled & (place <= rank)].sort().values
+    identified = genuine[enrolled & (rank_of_match <= rank)].sort().values
     count = int(enrolled.sum())
-    strangers = other.sort(descending=True).values
-    points = tuple(_point(found, count, strangers, fpir) for fpir in fpirs)
+    strangers = impostor.sort(descending=True).values
+    points = tuple(_point(identified, count, strangers, fpir) for fpir in fpirs)
     return Identification(points, rank, count, len(strangers), rule, note)
 
 
@@ -175,11 +174,11 @@ def identify_protocol(
     Args:
         embeddings: One row per row that the protocol numbers.
         protocol: Query and gallery rows of each repeat, and the camera rule.
-        fpirs: As in `identify`.
-        rank: As in `identify`.
-        same_camera: As in `identify`, instead of the protocol's rule.
-        multi_query: As in `identify`.
-        block: As in `identify`.
+        fpirs: False positive identification rates, above 0 and below 1.
+        rank: Up to which rank the right identity counts as found.
+        same_camera: "exclude", "keep" or "auto" in place of the protocol's rule; None for that.
+        multi_query: How queries are joined first, see `identify`.
+        block: Queries per block; None picks a block of about 16 MiB.
 
     Raises:
         EvaluationError: As for `identify`; or the protocol asks for rows that are not there.
@@ -207,9 +206,7 @@ def join_identifications(repeats: Sequence[Identification]) -> dict[str, Any]:
     """
     points = []
     for number, point in enumerate(repeats[0].points):
-        rates = [repeat.points[number].tpir for repeat in repeats]
-        known = [rate for rate in rates if rate is not None]
-        mean = statistics.fmean(known) if len(known) == len(rates) else None
+        mean = mean_if_known([repeat.points[number].tpir for repeat in repeats])
         points.append({"fpir": point.fpir, "tpir": mean})
     return {
         "rank": repeats[0].rank,
@@ -222,21 +219,23 @@ def _best_scores(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
     """Return each query's best genuine score, best impostor score and rank of the former, (Q,)."""
     parts = []
     for block in pairs:
-        own = block.impostors.new_full((len(block.impostors),), -torch.inf)
-        own.scatter_reduce_(0, block.owner, block.genuine, "amax")
-        place = 1 + (block.impostors >= own[:, None]).sum(1)
-        parts.append((own.cpu(), block.impostors.amax(1).cpu(), place.cpu()))
-    own, other, place = (torch.cat(list(column)) for column in zip(*parts, strict=True))
-    return own, other, place
+        best = block.impostors.new_full((len(block.impostors),), -torch.inf)
+        best.scatter_reduce_(0, block.owner, block.genuine, "amax")
+        rank = 1 + (block.impostors >= best[:, None]).sum(1)
+        parts.append((best.cpu(), block.impostors.amax(1).cpu(), rank.cpu()))
+    genuine, impostor, rank = (torch.cat(list(column)) for column in zip(*parts, strict=True))
+    return genuine, impostor, rank
 
 
-def _point(found: Tensor, enrolled: int, strangers: Tensor, fpir: float) -> IdentificationPoint:
-    """Place one threshold; `found` rises, `strangers` fall."""
+def _point(
+    identified: Tensor, enrolled: int, strangers: Tensor, fpir: float
+) -> IdentificationPoint:
+    """Place one threshold; `identified` scores rise, those of `strangers` fall."""
     allowed = allowed_accepts(fpir, len(strangers))
     if not allowed:
         return IdentificationPoint(fpir, None, None, 0)
     refused = strangers[allowed]
-    right = found[found > refused]
+    right = identified[identified > refused]
     answered = strangers[strangers > refused]
     scores = torch.cat([right, answered])
     threshold = float(scores.min()) if len(scores) else next_above(float(refused))

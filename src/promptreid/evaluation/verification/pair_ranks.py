@@ -225,8 +225,9 @@ def _second_pass(
     ranks = GenuineRanks(
         scores.flip(0).cpu(), accepted.cpu(), above.flip(0).cpu(), reaching.flip(0).cpu(), total
     )
-    own = len(genuine) - torch.searchsorted(genuine, edges[1:-1])
-    histogram = Histogram(tuple(edges.tolist()), _bins(own, len(genuine)), _bins(inner, total))
+    inner_genuine = len(genuine) - torch.searchsorted(genuine, edges[1:-1])
+    bins = _bins(inner_genuine, len(genuine)), _bins(inner, total)
+    histogram = Histogram(tuple(edges.tolist()), *bins)
     return ranks, exact, histogram
 
 
@@ -259,9 +260,9 @@ def _point(
         reach = above[bucket] + counts.cumsum(0)
         values = bucket_values(bucket).flip(0)
         filled = counts > 0
-        kept = filled & (reach < rank)
-        if bool(kept.any()):
-            last = int(kept.nonzero()[-1])
+        passing = filled & (reach < rank)
+        if bool(passing.any()):
+            last = int(passing.nonzero()[-1])
             passed, next_impostor = int(reach[last]), float(values[last])
         beyond = filled & (reach >= rank)
         if bool(beyond.any()):
@@ -276,8 +277,8 @@ def _eer_threshold(
     """Return the highest score in a bucket from which on FAR is at least 1 - TAR."""
     bounds = bucket_starts(torch.tensor([bucket, bucket + 1])).to(genuine.device)
     start, stop = torch.searchsorted(genuine, bounds).tolist()
-    own = inside_counts(genuine[start:stop]).cpu().flip(0)
+    inside_genuine = inside_counts(genuine[start:stop]).cpu().flip(0)
     false = above + inside.flip(0).cumsum(0)
-    true = len(genuine) - stop + own.cumsum(0)
+    true = len(genuine) - stop + inside_genuine.cumsum(0)
     passed = false * ranks.genuine >= (ranks.genuine - true) * ranks.impostors
     return float(bucket_values(bucket).flip(0)[int(passed.nonzero()[0])])

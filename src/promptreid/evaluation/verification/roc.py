@@ -124,7 +124,7 @@ def draw_curve(ranks: GenuineRanks, points: int = CURVE_POINTS) -> Curve:
     """Pick corners of the exact curve for drawing, on linear and on logarithmic axes.
 
     Args:
-        ranks: Of all genuine scores.
+        ranks: Where all genuine scores stand among the impostors.
         points: All corners are kept if there are no more than this; otherwise about as many,
             spread evenly over TAR, FAR and the logarithms of FAR and of 1 - TAR.
     """
@@ -201,7 +201,7 @@ def operating_point(
     """Place the threshold for one false accept rate that can be measured.
 
     Args:
-        ranks: Of all genuine scores.
+        ranks: Where all genuine scores stand among the impostors.
         far: The rate.
         refused: The highest impostor score that must be refused; minus infinity for none.
         next_impostor: The lowest impostor score above it; infinity for none.

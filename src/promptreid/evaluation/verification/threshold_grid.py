@@ -49,10 +49,10 @@ class ThresholdGrid:
             both = torch.cat([values, genuine])
             return tuple(torch.cat([both, _next_above(both)]).unique().tolist())
         levels = (reached.double().log() / math.log(STEP)).floor()
-        kept = torch.cat([levels.new_ones(1), levels.diff()]) > 0
+        first = torch.cat([levels.new_ones(1), levels.diff()]) > 0
         rows = torch.linspace(0, len(genuine) - 1, min(PARTS, len(genuine))).long()
         # Just above an impostor is where the most genuine pairs pass for its rate.
-        return tuple(torch.cat([_next_above(values[kept]), genuine[rows]]).unique().tolist())
+        return tuple(torch.cat([_next_above(values[first]), genuine[rows]]).unique().tolist())
 
 
 def _ranks(count: int) -> Tensor:
@@ -60,8 +60,8 @@ def _ranks(count: int) -> Tensor:
     if count <= FEW:
         return torch.arange(1, count + 1)
     steps = torch.arange(math.ceil(math.log(count) / math.log(STEP)), dtype=torch.float64)
-    found = (STEP**steps).long().clamp(max=count)
-    return torch.cat([found, torch.tensor([count])]).unique()
+    ranks = (STEP**steps).long().clamp(max=count)
+    return torch.cat([ranks, torch.tensor([count])]).unique()
 
 
 def _next_above(values: Tensor) -> Tensor:

@@ -103,15 +103,11 @@ class Verification:
 
     def tar(self, far: float) -> float | None:
         """Give TAR at a false accept rate; None if a repeat is too small to measure it."""
-        found = [repeat.point(far).tar for repeat in self.per_repeat]
-        known = [value for value in found if value is not None]
-        return statistics.fmean(known) if len(known) == len(found) else None
+        return mean_if_known([repeat.point(far).tar for repeat in self.per_repeat])
 
     def threshold(self, far: float) -> float | None:
         """Give the mean threshold for a rate; None if a repeat is too small to measure it."""
-        found = [repeat.point(far).threshold for repeat in self.per_repeat]
-        known = [value for value in found if value is not None]
-        return statistics.fmean(known) if len(known) == len(found) else None
+        return mean_if_known([repeat.point(far).threshold for repeat in self.per_repeat])
 
     def reliable(self, far: float) -> bool:
         """Tell whether TAR at a rate rests on enough accepted impostor pairs in every repeat.
@@ -212,10 +208,10 @@ def verify_protocol(
     Args:
         embeddings: One row per row that the protocol numbers.
         protocol: Query and gallery rows of each repeat, and the camera rule.
-        same_camera: As in `verify`, instead of the protocol's rule.
-        fars: As in `verify`.
-        multi_query: As in `verify`.
-        block: As in `verify`.
+        same_camera: "exclude", "keep" or "auto" in place of the protocol's rule; None for that.
+        fars: False accept rates to find thresholds for, above 0 and below 1.
+        multi_query: How queries are joined first, see `verify`.
+        block: Queries per block; None picks a block of about 16 MiB.
 
     Raises:
         EvaluationError: As for `verify`; or the protocol asks for rows that are not there.
@@ -243,8 +239,16 @@ def check_rates(rates: Sequence[float]) -> None:
         EvaluationError: There is none, or one is not above 0 and below 1.
     """
     if not rates or not all(0 < rate < 1 for rate in rates):
-        told = ", ".join(f"{rate:g}" for rate in rates) or "none"
-        raise EvaluationError(f"False accept rates lie between 0 and 1, such as 0.001; got {told}.")
+        given = ", ".join(f"{rate:g}" for rate in rates) or "none"
+        raise EvaluationError(
+            f"False accept rates lie between 0 and 1, such as 0.001; got {given}."
+        )
+
+
+def mean_if_known(values: Sequence[float | None]) -> float | None:
+    """Give the mean of values of all repeats; None where a repeat could not measure its own."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
 
 
 def _verify(
@@ -258,15 +262,15 @@ def _verify(
     if multi_query is not None:
         query = join_queries(query, multi_query)
     pairs = Pairs(query, gallery, exclude_camera=rule == "exclude", once=True, block=block)
-    found = rank_pairs(pairs, fars)
+    ranked = rank_pairs(pairs, fars)
     return VerificationResult(
-        points=found.points,
-        eer=found.ranks.eer(),
-        eer_threshold=found.eer_threshold,
-        auc=found.ranks.auc(),
-        genuine=found.ranks.genuine,
-        impostors=found.ranks.impostors,
-        curve=found.curve,
-        histogram=found.histogram,
-        grid=found.grid,
+        points=ranked.points,
+        eer=ranked.ranks.eer(),
+        eer_threshold=ranked.eer_threshold,
+        auc=ranked.ranks.auc(),
+        genuine=ranked.ranks.genuine,
+        impostors=ranked.ranks.impostors,
+        curve=ranked.curve,
+        histogram=ranked.histogram,
+        grid=ranked.grid,
     )
