@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.compare import Settings
-from promptreid.data.manifest.name_order import name_numbers
+from promptreid.data.manifest.name_order import number_names
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 
 _NOISE = 2.2  # of unit centres: the first rank is then mostly right and the last match far down
@@ -38,5 +38,5 @@ def market_like(settings: Settings) -> tuple[Embeddings, Embeddings]:
 
 def camera_numbers(query: Embeddings, gallery: Embeddings) -> tuple[np.ndarray, np.ndarray]:
     """Number the cameras of both alike, so that the plain way does not compare texts."""
-    both = name_numbers([*(query.cameras or ()), *(gallery.cameras or ())])
+    both = number_names([*(query.cameras or ()), *(gallery.cameras or ())])
     return both[: len(query)], both[len(query) :]

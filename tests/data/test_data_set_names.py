@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptreid.data.data_set_names import place_labels
+from promptreid.data.data_set_names import name_data_sets
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,6 @@ from promptreid.data.data_set_names import place_labels
     ],
 )
 def test_labels(places, labels) -> None:
-    found = place_labels(places)
+    found = name_data_sets(places)
     assert [found[place] for place in dict.fromkeys(places)] == labels
     assert len(set(found.values())) == len(found)

@@ -1,4 +1,4 @@
-from promptreid.data.data_set_names import place_labels
+from promptreid.data.data_set_names import name_data_sets
 from promptreid.data.same_data import DataSource, source_of
 
 
@@ -19,6 +19,6 @@ def test_tables_are_told_apart_by_their_file_and_by_where_their_pictures_lie(tmp
     assert len(set(places)) == 4
     assert places[3] == places[4]
     assert source_of("csv:cam2/../cam1/list.csv?root=./im/", "list").place == places[0]
-    labels = place_labels(places)
-    assert place_labels(places[:2]) == {places[0]: "list:cam1", places[1]: "list:cam2"}
+    labels = name_data_sets(places)
+    assert name_data_sets(places[:2]) == {places[0]: "list:cam1", places[1]: "list:cam2"}
     assert len({labels[place] for place in places}) == 4

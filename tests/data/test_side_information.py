@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptreid.data.data_set_names import place_labels
+from promptreid.data.data_set_names import name_data_sets
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.side_information import (
     SideTables,
@@ -63,7 +63,7 @@ def test_cameras_of_several_data_sets_are_found_again() -> None:
 
 def test_data_sets_of_one_name_are_found_by_their_folders() -> None:
     places = [("crops", "/data/north"), ("crops", "/data/south")]
-    labels = place_labels(places)
+    labels = name_data_sets(places)
     tables = SideTables(cameras=tuple((labels[place], "0") for place in places))
     for row, (name, root) in enumerate(places):
         assert tables.camera_rows(images(name, root, "0")).tolist() == [row]

@@ -8,7 +8,7 @@ from pathlib import PurePath
 Place = tuple[str, str]
 
 
-def place_labels(places: Iterable[Place]) -> dict[Place, str]:
+def name_data_sets(places: Iterable[Place]) -> dict[Place, str]:
     """Give each data set its name, with as much of its folder as tells it from the others.
 
     Args:
@@ -32,8 +32,8 @@ def place_labels(places: Iterable[Place]) -> dict[Place, str]:
     }
 
 
-def label_of(place: Place, labels: Iterable[str]) -> str | None:
-    """Find a data set again among labels that `place_labels` gave.
+def find_label(place: Place, labels: Iterable[str]) -> str | None:
+    """Find a data set again among labels that `name_data_sets` gave.
 
     Args:
         place: Name and folder of the data set.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promptreid.data.data_spec import parse_spec
 from promptreid.data.dataset import DataSet
-from promptreid.data.manifest.name_spellings import spelling_notes
+from promptreid.data.manifest.name_spellings import note_spellings
 from promptreid.data.reader_registry import reader_entry
 from promptreid.data.readers.reader_options import OptionHelp, describe_options, parse_options
 from promptreid.data.splits.train_on_all import train_on_all
@@ -41,7 +41,7 @@ def load_data(spec: str) -> DataSet:
     except OSError as error:
         place = error.filename or root
         raise DataError(f"{place} cannot be read: {error.strerror or error}.") from error
-    notes = (*dataset.notes, *spelling_notes(dataset.manifest))
+    notes = (*dataset.notes, *note_spellings(dataset.manifest))
     dataset = replace(dataset, spec=spec, notes=notes)
     return train_on_all(dataset) if options.use == "all" else dataset
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from promptreid.data.data_set_names import label_of
+from promptreid.data.data_set_names import find_label
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.name_order import UNKNOWN, sort_names
-from promptreid.data.manifest.unknown_values import UnknownWords, name_of
+from promptreid.data.manifest.unknown_values import UnknownWords, read_name
 from promptreid.errors import DataError
 
 Side = str | tuple[str, str]
@@ -83,7 +83,7 @@ class SideTables:
         sites = [value[0] for value in self.cameras if isinstance(value, tuple)]
         if not sites:
             return table_rows(manifest.cameras, self.cameras)
-        site = label_of((manifest.name, str(manifest.root)), sites)
+        site = find_label((manifest.name, str(manifest.root)), sites)
         names = (
             None if site is None or name is None else (site, name) for name in manifest.cameras
         )
@@ -127,7 +127,7 @@ def named_rows(values: Sequence[object], table: Sequence[Side], column: str) -> 
     for value in values:
         site, name = value if isinstance(value, tuple | list) and len(value) == 2 else (None, value)
         try:
-            name = name_of(name, column, UnknownWords(keep=True))
+            name = read_name(name, column, UnknownWords(keep=True))
         except ValueError as error:
             raise DataError(
                 f"{value!r} is no {column}; give a name, a number, or None where it is not known."

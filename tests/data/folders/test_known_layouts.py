@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.folders.known_layouts import LAYOUTS, reader_of
+from promptreid.data.folders.known_layouts import LAYOUTS, find_reader
 from promptreid.data.load_data import load_data
 from promptreid.data.reader_registry import READERS
 from promptreid.errors import DataError
@@ -55,7 +55,7 @@ def test_every_layout_has_an_example_and_a_reader() -> None:
 
 def test_known_layouts_are_told(known: tuple[str, Path]) -> None:
     name, root = known
-    assert reader_of(root) == name
+    assert find_reader(root) == name
 
 
 def test_folder_names_the_reader_that_fits(known: tuple[str, Path]) -> None:
@@ -73,5 +73,5 @@ def test_a_part_of_a_known_layout_leads_to_the_whole(tmp_path: Path, make_images
 
 def test_other_folders_are_no_known_layout(tmp_path: Path, make_images) -> None:
     make_images(tmp_path, ["a/1.jpg", "query/2.jpg", "image/3.jpg"])
-    assert reader_of(tmp_path) == ""
-    assert reader_of(tmp_path / "none") == ""
+    assert find_reader(tmp_path) == ""
+    assert find_reader(tmp_path / "none") == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.images.regular_files import read_regular, why_not_regular
+from promptreid.data.images.regular_files import explain_irregular, read_regular
 from promptreid.errors import DataError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such files on Windows")
@@ -16,7 +16,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such fi
 def test_a_file_is_read_whole(tmp_path: Path) -> None:
     content = os.urandom(300_000)
     (tmp_path / "a").write_bytes(content)
-    assert why_not_regular(tmp_path / "a") == ""
+    assert explain_irregular(tmp_path / "a") == ""
     assert read_regular(tmp_path / "a", limit=1 << 20) == content
     assert read_regular(tmp_path / "a", limit=len(content)) == content
     (tmp_path / "empty").touch()
@@ -76,10 +76,10 @@ def test_missing_files_and_dead_links_are_told_apart(tmp_path: Path) -> None:
         "dead": "it is a link to /mnt/gone/picture.jpg, which is not there",
         "nul\0": "its name cannot be that of a file",
     }.items():
-        assert why_not_regular(tmp_path / name) == reason
+        assert explain_irregular(tmp_path / name) == reason
 
 
 def test_loops_of_links_end(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    assert "symbolic links" in why_not_regular(tmp_path / "a")
+    assert "symbolic links" in explain_irregular(tmp_path / "a")

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptreid.data.manifest.name_order import UNKNOWN, name_numbers, sort_names
+from promptreid.data.manifest.name_order import UNKNOWN, number_names, sort_names
 
 
 @settings(deadline=None)
@@ -32,14 +32,14 @@ def test_a_number_of_five_thousand_digits_is_a_name() -> None:
 
 def test_names_are_numbered_by_their_place() -> None:
     values = ["1700000000", None, "gate6", "202601011234567890123450", "1700000000"]
-    assert name_numbers(values).tolist() == [0, UNKNOWN, 2, 1, 0]
-    assert name_numbers(["b", "c", None], ["b", "a"]).tolist() == [0, UNKNOWN, UNKNOWN]
-    assert name_numbers([]).dtype == np.int64
+    assert number_names(values).tolist() == [0, UNKNOWN, 2, 1, 0]
+    assert number_names(["b", "c", None], ["b", "a"]).tolist() == [0, UNKNOWN, UNKNOWN]
+    assert number_names([]).dtype == np.int64
 
 
 @given(st.lists(st.none() | st.text(max_size=3)))
 def test_equal_names_have_equal_numbers_and_none_is_too_large(values: list[str | None]) -> None:
-    numbers = name_numbers(values).tolist()
+    numbers = number_names(values).tolist()
     names = set(values) - {None}
     assert sorted(set(numbers) - {UNKNOWN}) == list(range(len(names)))
     for value, number in zip(values, numbers, strict=True):

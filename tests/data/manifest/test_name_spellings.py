@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptreid.data.manifest.manifest import Manifest, Sample
-from promptreid.data.manifest.name_spellings import plain_name, spelling_note, spelling_notes
+from promptreid.data.manifest.name_spellings import note_one_spelling, note_spellings, simplify_name
 
 ONE_NAME = {
     "'.0' behind numbers": [("1", "1.0"), ("17", "17.000"), ("-3", "-3.")],
@@ -29,7 +29,7 @@ TWO_NAMES = [
     ("kind", "pair"), [(kind, pair) for kind, pairs in ONE_NAME.items() for pair in pairs]
 )
 def test_one_name_in_two_spellings(kind: str, pair: tuple[str, str]) -> None:
-    note = spelling_note([("", name) for name in pair], "identities")
+    note = note_one_spelling([("", name) for name in pair], "identities")
     assert note is not None
     assert note.startswith("2 identities become 1 when one ignores ")
     assert kind in note
@@ -37,26 +37,26 @@ def test_one_name_in_two_spellings(kind: str, pair: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("pair", TWO_NAMES)
 def test_two_names(pair: tuple[str, str]) -> None:
-    assert spelling_note([("", name) for name in pair], "identities") is None
+    assert note_one_spelling([("", name) for name in pair], "identities") is None
 
 
 def test_all_names_are_counted_and_one_is_shown() -> None:
     names = [("", form) for n in range(1, 7) for form in (f"{n}", f"{n}.0")] + [("", "x")]
-    note = spelling_note(names, "identities")
+    note = note_one_spelling(names, "identities")
     assert note is not None
     assert not lacking(note, "12 identities become 6", "'.0' behind numbers", "'1' and '1.0'")
     assert "'2'" not in note
 
 
 def test_what_cannot_be_seen_is_written_out() -> None:
-    note = spelling_note([("", "Zo\u00e9"), ("", "Zoe\u0301")], "cameras")
+    note = note_one_spelling([("", "Zo\u00e9"), ("", "Zoe\u0301")], "cameras")
     assert note is not None
     assert r"'Zoe\u0301' and 'Zo\xe9'" in note
 
 
 def test_domains_keep_names_apart() -> None:
-    assert spelling_note([("a", "1"), ("b", "01")], "identities") is None
-    assert spelling_note([("a", "1"), ("a", "01")], "identities") is not None
+    assert note_one_spelling([("a", "1"), ("b", "01")], "identities") is None
+    assert note_one_spelling([("a", "1"), ("a", "01")], "identities") is not None
 
 
 # The iota below a letter folds to a letter of its own, whose accents then stand elsewhere.
@@ -66,40 +66,40 @@ NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\u
 @settings(deadline=None)
 @given(st.text())
 def test_a_plain_name_is_plain(name: str) -> None:
-    plain = plain_name(name)
-    assert plain_name(plain) == plain
+    plain = simplify_name(name)
+    assert simplify_name(plain) == plain
 
 
 @given(NAMES, st.integers(0, 4))
 def test_every_spelling_of_a_name_has_its_plain_name(name: str, where: int) -> None:
-    plain = plain_name(name)
-    assert plain_name(name[:where] + "\u200b" + name[where:]) == plain
-    assert plain_name(unicodedata.normalize("NFD", name)) == plain
-    assert plain_name(unicodedata.normalize("NFC", name)) == plain
-    assert plain_name(name.casefold()) == plain
-    assert plain_name(f"  {name}\t") == plain
+    plain = simplify_name(name)
+    assert simplify_name(name[:where] + "\u200b" + name[where:]) == plain
+    assert simplify_name(unicodedata.normalize("NFD", name)) == plain
+    assert simplify_name(unicodedata.normalize("NFC", name)) == plain
+    assert simplify_name(name.casefold()) == plain
+    assert simplify_name(f"  {name}\t") == plain
 
 
 @given(st.integers(), st.integers(0, 9))
 def test_every_spelling_of_a_number_has_its_plain_name(number: int, zeros: int) -> None:
-    plain = plain_name(str(number))
+    plain = simplify_name(str(number))
     digits, sign = str(abs(number)), "-" if number < 0 else ""
-    assert plain_name(f"{sign}{'0' * zeros}{digits}") == plain
-    assert plain_name(f"{number}.{'0' * zeros}") == plain
+    assert simplify_name(f"{sign}{'0' * zeros}{digits}") == plain
+    assert simplify_name(f"{number}.{'0' * zeros}") == plain
 
 
 @given(st.sets(st.integers(0).map(str)))
 def test_plain_numbers_have_no_note(names: set[str]) -> None:
-    assert spelling_note([("", name) for name in names], "identities") is None
+    assert note_one_spelling([("", name) for name in names], "identities") is None
 
 
 def test_cameras_and_views_of_a_data_set(tmp_path: Path) -> None:
     rows = [("a", "gate6", "front"), ("b", "Gate6", "front "[:5]), ("b", None, None)]
     samples = [Sample(f"{n}.jpg", who, "test", c, v) for n, (who, c, v) in enumerate(rows)]
-    (note,) = spelling_notes(Manifest.of("toy", tmp_path, samples))
+    (note,) = note_spellings(Manifest.of("toy", tmp_path, samples))
     assert note.startswith("2 cameras become 1 when one ignores letter case: 'Gate6' and 'gate6'.")
 
 
 def test_images_named_by_their_files_have_no_spellings(tmp_path: Path) -> None:
     samples = [Sample(name, name, "train") for name in ("1.jpg", "01.jpg")]
-    assert spelling_notes(Manifest.of("toy", tmp_path, samples)) == ()
+    assert note_spellings(Manifest.of("toy", tmp_path, samples)) == ()

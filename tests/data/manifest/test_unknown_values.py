@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from promptreid.data.manifest.unknown_values import (
     UnknownWords,
-    known_values,
-    rows_of_known_identity,
-    unmet_notes,
+    clear_unknown,
+    find_known_identities,
+    note_unmet_words,
 )
 from promptreid.errors import DataError
 
@@ -71,7 +71,7 @@ def test_letter_case_and_outer_space_do_not_count(value: str, column: str) -> No
 
 
 def test_values_and_their_note() -> None:
-    values, notes = known_values(["3", "nan", "", "NaN", "nan"], "camera", UnknownWords())
+    values, notes = clear_unknown(["3", "nan", "", "NaN", "nan"], "camera", UnknownWords())
     assert values == ["3", None, None, None, None]
     (note,) = notes
     counted = "'nan' (2), empty (1), 'NaN' (1)"
@@ -79,16 +79,16 @@ def test_values_and_their_note() -> None:
 
 
 def test_no_note_where_there_is_nothing_to_tell() -> None:
-    assert known_values(["", ""], "view", UnknownWords()) == ([None, None], ())
-    assert known_values(["a", "b"], "view", UnknownWords()) == (["a", "b"], ())
-    assert known_values(["", "b"], "view", UnknownWords()) == ([None, "b"], ())
-    _, notes = known_values(["nan", "b"], "hat", UnknownWords())
+    assert clear_unknown(["", ""], "view", UnknownWords()) == ([None, None], ())
+    assert clear_unknown(["a", "b"], "view", UnknownWords()) == (["a", "b"], ())
+    assert clear_unknown(["", "b"], "view", UnknownWords()) == ([None, "b"], ())
+    _, notes = clear_unknown(["nan", "b"], "hat", UnknownWords())
     assert notes[0].startswith("The attribute hat of 1 of 2 images is not known: 'nan' (1).")
 
 
 @given(st.lists(st.sampled_from(["a", "b", "?", "NULL", ""]), min_size=1))
 def test_every_value_is_kept_or_counted(cells: list[str]) -> None:
-    values, notes = known_values(cells, "camera", UnknownWords())
+    values, notes = clear_unknown(cells, "camera", UnknownWords())
     unknown = [cell for cell, value in zip(cells, values, strict=True) if value is None]
     assert all(value in (None, cell) for cell, value in zip(cells, values, strict=True))
     assert sorted(unknown) == sorted(cell for cell in cells if cell not in "ab" or not cell)
@@ -99,7 +99,7 @@ def test_every_value_is_kept_or_counted(cells: list[str]) -> None:
 def test_images_of_unknown_identity_are_left_out_and_counted() -> None:
     identities = ["1", "unknown", "2", "?", "unknown", "-"]
     splits = ["train"] * 5 + ["distractor"]
-    kept, notes = rows_of_known_identity(identities, splits, UnknownWords(), source="cows.csv")
+    kept, notes = find_known_identities(identities, splits, UnknownWords(), source="cows.csv")
     assert kept == [0, 2, 5]
     (note,) = notes
     assert not lacking(note, "3 of 6 images", "identity", "'unknown' (2), '?' (1)", "unknown=keep")
@@ -107,11 +107,11 @@ def test_images_of_unknown_identity_are_left_out_and_counted() -> None:
 
 def test_words_that_nothing_is_named_are_said() -> None:
     words = UnknownWords.of("new_whale,nobody")
-    assert unmet_notes(words, ["New_Whale", "a", "NOBODY "]) == ()
-    (note,) = unmet_notes(words, ["new whale", "nobody"])
+    assert note_unmet_words(words, ["New_Whale", "a", "NOBODY "]) == ()
+    (note,) = note_unmet_words(words, ["new whale", "nobody"])
     assert note.startswith("No identity, camera or view is named 'new_whale', which the option")
 
 
 def test_no_known_identity_is_an_error() -> None:
     with pytest.raises(DataError, match=r"No image of cows.csv has a known identity: 'nan' \(2\)"):
-        rows_of_known_identity(["nan", "nan"], ["test"] * 2, UnknownWords(), source="cows.csv")
+        find_known_identities(["nan", "nan"], ["test"] * 2, UnknownWords(), source="cows.csv")

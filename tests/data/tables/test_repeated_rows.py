@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from facts import lacking
 
-from promptreid.data.tables.repeated_rows import distinct_rows
+from promptreid.data.tables.repeated_rows import find_distinct_rows
 from promptreid.errors import DataError
 
 FILE = Path("/data/t.csv")
@@ -15,7 +15,7 @@ def distinct(
     rows: list[tuple[str, str, str]], *, splits: list[str] | None = None
 ) -> tuple[list[int], tuple[str, ...]]:
     """Look through rows of image, identity and note that begin in lines 2, 3, 4 and so on."""
-    return distinct_rows(
+    return find_distinct_rows(
         FILE,
         [row[0] for row in rows],
         list(range(2, 2 + len(rows))),

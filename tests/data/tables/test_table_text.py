@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptreid.data.tables.table_text import count_breaks, editor_lines, read_text
+from promptreid.data.tables.table_text import count_breaks, read_text, split_lines
 from promptreid.errors import DataError
 
 TEXT = "path,identity\nZoé 你好.jpg,1\n"
@@ -78,5 +78,5 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 def test_lines_as_an_editor_counts() -> None:
     text = "a\u2028b\x0bc\nd\re\r\nf"
-    assert editor_lines(text) == ["a\u2028b\x0bc\n", "d\r", "e\r\n", "f"]
+    assert split_lines(text) == ["a\u2028b\x0bc\n", "d\r", "e\r\n", "f"]
     assert count_breaks(text) == 3

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from promptreid.data.folders.known_layouts import reader_of
-from promptreid.data.folders.layout import contents
-from promptreid.data.folders.role_folders import quoted_spec, refuse_known_layout
+from promptreid.data.folders.known_layouts import find_reader
+from promptreid.data.folders.layout import describe_contents
+from promptreid.data.folders.role_folders import quote_spec, refuse_known_layout
 from promptreid.data.folders.walk import Walk
 from promptreid.errors import DataError
 from promptreid.text.lists import counted, shorten_list
 
 
-def no_identities(root: Path, walk: Walk, *, depth: int) -> DataError:
+def explain_no_identities(root: Path, walk: Walk, *, depth: int) -> DataError:
     """Say where the images are instead, or why there are none, and what to do.
 
     Args:
@@ -21,7 +21,7 @@ def no_identities(root: Path, walk: Walk, *, depth: int) -> DataError:
         depth: Levels at which folders of identities were looked for.
     """
     near = [root.parent, *sorted(path for path in root.iterdir() if path.is_dir())]
-    known = next((folder for folder in near if reader_of(folder)), None)
+    known = next((folder for folder in near if find_reader(folder)), None)
     if known is not None:
         try:
             refuse_known_layout(known)
@@ -35,12 +35,12 @@ def no_identities(root: Path, walk: Walk, *, depth: int) -> DataError:
         return DataError(
             f"{said}, but {counted(len(loose), 'image lies', 'images lie')} directly in it: "
             f"{shorten_list(loose)}. Put each person's photos in a folder of their own, or read "
-            f"them without identities as {quoted_spec('images', root)}."
+            f"them without identities as {quote_spec('images', root)}."
         )
     if below:
         return _deeper(said, root, below, depth)
     reasons = (*walk.lost, *walk.notes)
-    told = f"it holds {contents(root)}"
+    told = f"it holds {describe_contents(root)}"
     return DataError(f"{said}, but {told}." + "".join(f" {reason}" for reason in reasons))
 
 
@@ -48,9 +48,9 @@ def _deeper(said: str, root: Path, below: list[str], depth: int) -> DataError:
     levels = sorted({path.count("/") for path in below} - {depth})
     first = next(path for path in below if path.count("/") == levels[0])
     top = first.partition("/")[0]
-    ways = quoted_spec("folder", root, depth=str(levels[0]))
+    ways = quote_spec("folder", root, depth=str(levels[0]))
     if levels[0] > depth == 1:
-        one = quoted_spec("folder", root / top)
+        one = quote_spec("folder", root / top)
         ways = f"{one} reads one of them and {ways} all, each named by its path"
     else:
         ways += " reads them"

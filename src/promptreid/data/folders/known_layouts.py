@@ -62,7 +62,7 @@ LAYOUTS: Mapping[str, Callable[[Path], bool]] = MappingProxyType(
 """Name of the reader to what its folder looks like; the first that fits counts."""
 
 
-def reader_of(folder: Path) -> str:
+def find_reader(folder: Path) -> str:
     """Name the reader whose published layout a folder has; empty for all others.
 
     Args:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from promptreid.data.images.regular_files import why_not_regular
+from promptreid.data.images.regular_files import explain_irregular
 from promptreid.data.manifest.manifest import Sample
 from promptreid.errors import DataError
 from promptreid.text.lists import shorten_list
@@ -37,7 +37,7 @@ def find_root(
     if not root.is_dir():
         what = "is a file, not a folder" if root.is_file() else "does not exist"
         above = next((parent for parent in root.parents if parent.is_dir()), None)
-        there = f" {above} holds {contents(above)}." if above is not None else ""
+        there = f" {above} holds {describe_contents(above)}." if above is not None else ""
         raise DataError(f"{root} {what}; looked there for {wanted}.{there}")
     known = [root, *(root / name for name in nested)]
     found = next((folder for folder in known if _has(folder, fits)), None)
@@ -51,7 +51,7 @@ def find_root(
         above = [root.parent] if _has(root.parent, fits) else []
         found = next(iter([*children, *above]), None)
     if found is None:
-        raise DataError(f"Looked in {root} for {wanted}, but it holds {contents(root)}.")
+        raise DataError(f"Looked in {root} for {wanted}, but it holds {describe_contents(root)}.")
     return found, () if found == root else (f"Read from {found}.",)
 
 
@@ -72,7 +72,7 @@ def subfolders(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def contents(folder: Path, *, limit: int = 8) -> str:
+def describe_contents(folder: Path, *, limit: int = 8) -> str:
     """Say what is in a folder: the first entries by name."""
     try:
         names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in os.scandir(folder))
@@ -87,7 +87,7 @@ def text_lines(file: Path) -> list[tuple[int, list[str]]]:
     Raises:
         DataError: When the file cannot be read.
     """
-    reason = why_not_regular(file)
+    reason = explain_irregular(file)
     if reason:
         raise DataError(f"{file} cannot be read: {reason}.")
     try:
@@ -98,7 +98,7 @@ def text_lines(file: Path) -> list[tuple[int, list[str]]]:
     return [(number, words) for number, line in lines if (words := line.split())]
 
 
-def empty_notes(samples: Iterable[Sample], splits: Iterable[str]) -> tuple[str, ...]:
+def note_empty_splits(samples: Iterable[Sample], splits: Iterable[str]) -> tuple[str, ...]:
     """Say which of the splits have no image."""
     filled = {sample.split for sample in samples}
     return tuple(f"Split {split!r} has no image." for split in splits if split not in filled)

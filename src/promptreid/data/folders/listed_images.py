@@ -15,7 +15,7 @@ from promptreid.errors import DataError
 from promptreid.text.lists import counted, shorten_list
 
 
-def present(
+def keep_existing(
     samples: Sequence[Sample], root: Path, *, missing: str, listed_in: str
 ) -> tuple[list[Sample], tuple[str, ...]]:
     """Keep the samples whose image exists; as `find_listed`.
@@ -90,7 +90,7 @@ def find_listed(
     return existing, (f"{told} and were skipped: {shorten_list(gone)}.{alike}", *notes)
 
 
-def unlisted_notes(paths: Iterable[str], root: Path, *, listed_in: str) -> tuple[str, ...]:
+def note_unlisted(paths: Iterable[str], root: Path, *, listed_in: str) -> tuple[str, ...]:
     """Count the images beside those of a list that it does not name; no image is opened.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.layout import empty_notes, find_root, has_all
+from promptreid.data.folders.layout import find_root, has_all, note_empty_splits
 from promptreid.data.folders.walk import Walk
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
@@ -127,7 +127,7 @@ def read_market_layout(
         f"{name}:{root}",
         manifest,
         protocol,
-        notes=(*notes, *boxes, *walk.notes, *empty_notes(samples, folders)),
+        notes=(*notes, *boxes, *walk.notes, *note_empty_splits(samples, folders)),
         lost=walk.lost,
         background=_background(manifest),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from promptreid.data.data_spec import DataSpec
-from promptreid.data.folders.known_layouts import reader_of
+from promptreid.data.folders.known_layouts import find_reader
 from promptreid.data.folders.listing import Listing
 from promptreid.data.reader_registry import reader_entry
 from promptreid.errors import DataError
@@ -39,7 +39,7 @@ ROLE_WORDS = frozenset(
 _IDENTITY_AND_CAMERA = re.compile(r"-?\d+_c\d+", re.IGNORECASE)
 
 
-def quoted_spec(name: str, root: Path, **options: str) -> str:
+def quote_spec(name: str, root: Path, **options: str) -> str:
     """Write a data spec as it is typed into a shell."""
     return shlex.quote(str(DataSpec(name, str(root), options)))
 
@@ -53,12 +53,12 @@ def refuse_known_layout(folder: Path) -> None:
     Raises:
         DataError: It has; says how to read it.
     """
-    name = reader_of(folder)
+    name = find_reader(folder)
     if name:
         title = reader_entry(name).description.partition(":")[0]
         raise DataError(
             f"{folder} looks like {title}, whose folders are not identities; read it as "
-            f"{quoted_spec(name, folder)}."
+            f"{quote_spec(name, folder)}."
         )
 
 
@@ -98,7 +98,7 @@ def refuse_loose_roles(folder: Path, roles: Mapping[str, Listing]) -> None:
         way = (
             "Their files are named by identity and camera as in Market-1501: call the folders "
             "bounding_box_train, query and bounding_box_test and read "
-            f"{quoted_spec('market1501', folder)}"
+            f"{quote_spec('market1501', folder)}"
         )
     raise DataError(
         f"{shorten_list(names, limit=len(ROLE_WORDS))} in {folder} "

@@ -19,7 +19,7 @@ _MEBIBYTE = 1 << 20
 _PIECE = 1 << 20
 
 
-def why_not_regular(path: Path) -> str:
+def explain_irregular(path: Path) -> str:
     """Say why there is no ordinary file at a path; empty when there is one.
 
     The path is looked up, links included, and nothing is opened.
@@ -51,7 +51,7 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         DataError: There is no ordinary file, it is too large, or it cannot be read; the message is
             the reason alone.
     """
-    reason = why_not_regular(path)
+    reason = explain_irregular(path)
     if reason:
         raise DataError(reason)
     try:

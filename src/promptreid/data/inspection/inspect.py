@@ -19,8 +19,8 @@ from promptreid.data.inspection.findings import (
 )
 from promptreid.data.inspection.inspection_text import render_text
 from promptreid.data.manifest.manifest import Manifest
-from promptreid.data.manifest.name_order import name_numbers, sort_names
-from promptreid.data.manifest.name_spellings import spelling_notes
+from promptreid.data.manifest.name_order import number_names, sort_names
+from promptreid.data.manifest.name_spellings import note_spellings
 from promptreid.data.manifest.sample_columns import SPLITS
 from promptreid.data.protocol import Protocol
 
@@ -41,7 +41,7 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         train or test on, and equal files in training and test are problems; the rest are warnings.
     """
     manifest = dataset.manifest
-    spellings = spelling_notes(manifest)
+    spellings = note_spellings(manifest)
     unreadable, duplicates, clipped = check_files(manifest) if check_images else ((), (), ())
     splits = tuple(_summarise(manifest, split) for split in SPLITS if split in manifest.splits)
     protocol = _protocol_summary(manifest, dataset.protocol) if dataset.protocol else None
@@ -102,7 +102,7 @@ def _range_name(low: int, high: int | None) -> str:
 def _protocol_summary(manifest: Manifest, protocol: Protocol) -> ProtocolSummary:
     names = np.array(["\x1f".join(key) for key in manifest.identity_keys()])
     codes = np.unique(names, return_inverse=True)[1]
-    cameras = name_numbers(manifest.cameras)
+    cameras = number_names(manifest.cameras)
     absent = own_camera = 0
     examples: list[str] = []
     for repeat in protocol.repeats:

@@ -10,7 +10,7 @@ from types import ModuleType
 from promptreid.data.images.boxes import BOX_COLUMN, Box, parse_box
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.sample_columns import CORE_COLUMNS
-from promptreid.data.tables.table_messages import column_list, shown
+from promptreid.data.tables.table_messages import list_columns, quote_cell
 from promptreid.data.tables.table_reader import read_table
 from promptreid.errors import DataError
 from promptreid.files import replacing
@@ -41,8 +41,8 @@ def write_manifest(manifest: Manifest, path: Path, *, absolute: bool = False) ->
         raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
     except UnicodeEncodeError as error:
         raise DataError(
-            f"{path} cannot be written: {shown(str(error.object)[: error.end])} holds a character "
-            "that no text file can hold."
+            f"{path} cannot be written: {quote_cell(str(error.object)[: error.end])} holds a "
+            "character that no text file can hold."
         ) from error
 
 
@@ -149,8 +149,8 @@ def _boxes(path: Path, columns: Mapping[str, Sequence[str | None]]) -> list[Box 
             boxes.append(parse_box(cell or ""))
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
             raise DataError(
-                f"{path}: {BOX_COLUMN} of row {row + 1} is {shown(str(cell))}, no box as [left, "
-                "top, width, height]."
+                f"{path}: {BOX_COLUMN} of row {row + 1} is {quote_cell(str(cell))}, no box as "
+                "[left, top, width, height]."
             ) from error
     return boxes
 
@@ -159,7 +159,7 @@ def _check_core(path: Path, columns: dict[str, list[str]]) -> None:
     missing = [name for name in CORE_COLUMNS if name not in columns]
     if missing:
         raise DataError(
-            f"{path} lacks the columns {', '.join(missing)}; it has {column_list(list(columns))}. "
+            f"{path} lacks the columns {', '.join(missing)}; it has {list_columns(list(columns))}. "
             "Tables that were not written by promptreid are read as data set 'csv'."
         )
 
@@ -171,8 +171,8 @@ def _check_text(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
         for row, cell in enumerate(cells, start=1):
             if not (isinstance(cell, str) or (cell is None and unknown)):
                 raise DataError(
-                    f"{path}: {name} of row {row} is {shown(repr(cell))}, not text. Tables that "
-                    "were not written by promptreid are read as data set 'csv'."
+                    f"{path}: {name} of row {row} is {quote_cell(repr(cell))}, not text. Tables "
+                    "that were not written by promptreid are read as data set 'csv'."
                 )
 
 

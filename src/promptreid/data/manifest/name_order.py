@@ -32,7 +32,7 @@ def sort_names(names: Iterable[str]) -> list[str]:
     return sorted(set(names), key=name_key)
 
 
-def name_numbers(
+def number_names(
     values: Iterable[str | None], names: Sequence[str] | None = None
 ) -> NDArray[np.int64]:
     """Number names by their place in a list.

@@ -56,7 +56,7 @@ SPELLING: Mapping[str, Callable[[str], str]] = MappingProxyType(
 """What may differ between two spellings of a name, and how a name looks without it."""
 
 
-def plain_name(name: str, *, but: str | None = None) -> str:
+def simplify_name(name: str, *, but: str | None = None) -> str:
     """Write a name without anything that may differ between two spellings of it.
 
     Args:
@@ -75,7 +75,7 @@ def plain_name(name: str, *, but: str | None = None) -> str:
     return name
 
 
-def spelling_note(names: Iterable[tuple[str, str]], many: str) -> str | None:
+def note_one_spelling(names: Iterable[tuple[str, str]], many: str) -> str | None:
     """Say how many names are one name but for their spelling, with an example.
 
     Args:
@@ -88,7 +88,7 @@ def spelling_note(names: Iterable[tuple[str, str]], many: str) -> str | None:
     groups: dict[tuple[str, str], list[str]] = {}
     distinct = set(names)
     for domain, name in distinct:
-        groups.setdefault((domain, plain_name(name)), []).append(name)
+        groups.setdefault((domain, simplify_name(name)), []).append(name)
     double = [sort_names(group) for group in groups.values() if len(group) > 1]
     if not double:
         return None
@@ -103,26 +103,28 @@ def spelling_note(names: Iterable[tuple[str, str]], many: str) -> str | None:
     )
 
 
-def spelling_notes(manifest: Manifest) -> tuple[str, ...]:
+def note_spellings(manifest: Manifest) -> tuple[str, ...]:
     """Say which identities, domains, cameras and views of a data set have several spellings.
 
     Args:
         manifest: The table. Images that are each named by their file have no spellings.
     """
     notes = [
-        spelling_note(_of_all(manifest.domains), "domains"),
-        spelling_note(_of_all(manifest.cameras), "cameras"),
-        spelling_note(_of_all(manifest.views), "views"),
+        note_one_spelling(_of_all(manifest.domains), "domains"),
+        note_one_spelling(_of_all(manifest.cameras), "cameras"),
+        note_one_spelling(_of_all(manifest.views), "views"),
     ]
     if manifest.identities != manifest.paths:
         keys = manifest.identity_keys()
-        notes.insert(0, spelling_note(keys, "identities"))
+        notes.insert(0, note_one_spelling(keys, "identities"))
     return tuple(note for note in notes if note is not None)
 
 
 def _differences(group: list[str]) -> list[str]:
     """Say in what spellings of one name differ: what has to be ignored, else what suffices."""
-    needed = [kind for kind in SPELLING if len({plain_name(name, but=kind) for name in group}) > 1]
+    needed = [
+        kind for kind in SPELLING if len({simplify_name(name, but=kind) for name in group}) > 1
+    ]
     return needed or [
         kind for kind, take_out in SPELLING.items() if len(set(map(take_out, group))) < len(group)
     ]

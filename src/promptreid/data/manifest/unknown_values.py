@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-from promptreid.data.tables.table_messages import shown
+from promptreid.data.tables.table_messages import quote_cell
 from promptreid.errors import DataError
 from promptreid.text.lists import shorten_list
 
@@ -81,7 +81,7 @@ class UnknownWords:
         return column in NAMES and (_MINUS_ONE.fullmatch(word) is not None or word in self.further)
 
 
-def known_values(
+def clear_unknown(
     cells: Sequence[str], column: str, words: UnknownWords
 ) -> tuple[list[str | None], tuple[str, ...]]:
     """Put None in the place of words that mean "not known".
@@ -100,11 +100,13 @@ def known_values(
     if not any(met):
         return values, ()
     what = column if column in (*NAMES, "domain") else f"attribute {column}"
-    told = f"The {what} of {met.total():,} of {len(cells):,} images is not known: {words_met(met)}."
+    told = (
+        f"The {what} of {met.total():,} of {len(cells):,} images is not known: {count_words(met)}."
+    )
     return values, (told + _way_out(met),)
 
 
-def rows_of_known_identity(
+def find_known_identities(
     identities: Sequence[str], splits: Sequence[str], words: UnknownWords, *, source: str
 ) -> tuple[list[int], tuple[str, ...]]:
     """Leave out the images of which nobody knows whom they show, before anything is drawn of them.
@@ -134,16 +136,16 @@ def rows_of_known_identity(
         return kept, ()
     if not kept:
         raise DataError(
-            f"No image of {source} has a known identity: {words_met(met)}.{_way_out(met)}"
+            f"No image of {source} has a known identity: {count_words(met)}.{_way_out(met)}"
         )
     told = (
         f"{met.total():,} of {len(identities):,} images are left out, since their identity is not "
-        f"known: {words_met(met)}."
+        f"known: {count_words(met)}."
     )
     return kept, (told + _way_out(met),)
 
 
-def unmet_notes(words: UnknownWords, names: Iterable[str]) -> tuple[str, ...]:
+def note_unmet_words(words: UnknownWords, names: Iterable[str]) -> tuple[str, ...]:
     """Say which of the user's own words nothing is named, since they may be misspelled.
 
     Args:
@@ -154,12 +156,12 @@ def unmet_notes(words: UnknownWords, names: Iterable[str]) -> tuple[str, ...]:
     if not unmet:
         return ()
     return (
-        f"No identity, camera or view is named {' or '.join(map(shown, unmet))}, which the option "
-        "unknown gives as a word for those that are not known.",
+        f"No identity, camera or view is named {' or '.join(map(quote_cell, unmet))}, which the "
+        "option unknown gives as a word for those that are not known.",
     )
 
 
-def name_of(value: object, column: str, words: UnknownWords) -> str | None:
+def read_name(value: object, column: str, words: UnknownWords) -> str | None:
     """Write a value from Python as a name.
 
     Args:
@@ -188,10 +190,10 @@ def name_of(value: object, column: str, words: UnknownWords) -> str | None:
     return name
 
 
-def words_met(met: Counter[str]) -> str:
+def count_words(met: Counter[str]) -> str:
     """Write words as they were met and how often, the most frequent first."""
     times = sorted(met.items(), key=lambda item: (-item[1], item[0]))
-    told = [f"{shown(word) if word else 'empty'} ({count:,})" for word, count in times]
+    told = [f"{quote_cell(word) if word else 'empty'} ({count:,})" for word, count in times]
     return shorten_list(told, limit=_MOST_WORDS)
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.layout import contents
+from promptreid.data.folders.layout import describe_contents
 from promptreid.data.folders.listed_images import find_listed
 from promptreid.data.images.boxes import Box
 from promptreid.data.manifest.manifest import Sample
@@ -28,20 +28,20 @@ from promptreid.data.manifest.sample_columns import CORE_COLUMNS, SPLITS
 from promptreid.data.manifest.unknown_values import (
     NAMES,
     UnknownWords,
-    known_values,
-    rows_of_known_identity,
-    unmet_notes,
+    clear_unknown,
+    find_known_identities,
+    note_unmet_words,
 )
 from promptreid.data.readers.reader_options import MissingOptions
 from promptreid.data.splits.drawn_roles import (
     FlatOptions,
-    own_manifest,
-    own_protocol,
+    choose_protocol,
+    make_manifest,
     split_samples,
 )
 from promptreid.data.tables.box_columns import take_boxes
-from promptreid.data.tables.repeated_rows import distinct_rows
-from promptreid.data.tables.table_messages import shown
+from promptreid.data.tables.repeated_rows import find_distinct_rows
+from promptreid.data.tables.table_messages import quote_cell
 from promptreid.data.tables.table_reader import Table, read_table
 from promptreid.errors import DataError, unknown_name
 from promptreid.files import full_path
@@ -78,7 +78,7 @@ def read(file: Path, options: Options) -> DataSet:
     """
     if not file.is_file():
         folder = file if file.is_dir() else file.parent
-        there = f" {folder} holds {contents(folder)}." if folder.is_dir() else ""
+        there = f" {folder} holds {describe_contents(folder)}." if folder.is_dir() else ""
         raise DataError(f"{file} is not a file; a table with path and identity is needed.{there}")
     table = read_table(file, keys=("path", "identity")).stripped()
     notes = table.notes
@@ -102,8 +102,8 @@ def read(file: Path, options: Options) -> DataSet:
     if "split" not in table.columns:
         samples, more_notes = split_samples(samples, options, file.stem)
         notes += more_notes
-    manifest = own_manifest(file.stem, root, samples, options, source=str(file))
-    protocol, more_notes = own_protocol(manifest, options)
+    manifest = make_manifest(file.stem, root, samples, options, source=str(file))
+    protocol, more_notes = choose_protocol(manifest, options)
     drawn = "split" not in table.columns and not manifest.closed
     return DataSet(f"csv:{file}", manifest, protocol, (*notes, *more_notes), own=True, drawn=drawn)
 
@@ -111,15 +111,15 @@ def read(file: Path, options: Options) -> DataSet:
 def _without_unknown(table: Table, words: UnknownWords) -> tuple[Table, tuple[str, ...]]:
     """Leave out rows of unknown identity, and empty the other cells that mean "not known"."""
     splits = table.columns.get("split", [""] * len(table.lines))
-    kept, notes = rows_of_known_identity(
+    kept, notes = find_known_identities(
         table.columns["identity"], splits, words, source=str(table.file)
     )
     written = (cell for name in NAMES for cell in table.columns.get(name, ()))
-    notes += unmet_notes(words, written)
+    notes += note_unmet_words(words, written)
     table = table.select(kept)
     for name in table.columns:
         if name not in ("path", "identity", "split"):
-            values, told = known_values(table.columns[name], name, words)
+            values, told = clear_unknown(table.columns[name], name, words)
             table.columns[name] = [value or "" for value in values]
             notes += told
     return table, notes
@@ -149,14 +149,14 @@ def _plain_path(table: Table, row: int) -> str:
     path = cell.replace("\\", "/")
     if _DRIVE.match(path) and os.name != "nt":
         raise DataError(
-            f"{table.at(row, 'path')}: {shown(cell)} is a path of Windows. Write paths relative to "
-            "a folder, and name the folder with the option root=DIR."
+            f"{table.at(row, 'path')}: {quote_cell(cell)} is a path of Windows. Write paths "
+            "relative to a folder, and name the folder with the option root=DIR."
         )
     plain = posixpath.normpath(path).replace("//", "/")
     if plain.split("/")[0] == "..":
         raise DataError(
-            f"{table.at(row, 'path')}: {shown(cell)} climbs out of the folder that the paths start "
-            "from. Name a folder above the images with the option root=DIR and write paths "
+            f"{table.at(row, 'path')}: {quote_cell(cell)} climbs out of the folder that the paths "
+            "start from. Name a folder above the images with the option root=DIR and write paths "
             "relative to it, or write absolute paths."
         )
     return plain
@@ -191,7 +191,7 @@ def _distinct(
         path if box is None else f"{path}, box {box}"
         for path, box in zip(columns["path"], boxes, strict=True)
     ]
-    return distinct_rows(
+    return find_distinct_rows(
         table.file,
         [
             (posixpath.join(root, path), box)

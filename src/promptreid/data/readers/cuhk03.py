@@ -23,8 +23,8 @@ from typing import Literal
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.layout import contents, find_root, has_all
-from promptreid.data.folders.listed_images import present, unlisted_notes
+from promptreid.data.folders.layout import describe_contents, find_root, has_all
+from promptreid.data.folders.listed_images import keep_existing, note_unlisted
 from promptreid.data.folders.market_layout import FOLDERS, read_market_layout
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
@@ -84,7 +84,8 @@ def read(root: Path, options: Options) -> DataSet:
     if split_file is None:
         raise DataError(
             f"Looked in {home} for the split cuhk03_new_protocol_config_{kind}.mat, "
-            f"splits_new_{kind}.json or splits_new_{kind}.csv, but it holds {contents(home)}."
+            f"splits_new_{kind}.json or splits_new_{kind}.csv, but it holds "
+            f"{describe_contents(home)}."
         )
     roles = read_split(split_file)
     if not images.is_dir():
@@ -94,10 +95,10 @@ def read(root: Path, options: Options) -> DataSet:
         count = extract_images(archive, kind, images)
         notes += (f"Extracted {count:,} images from {archive} into {images}.",)
     samples = [_sample(folder, name, split, split_file) for name, split in roles]
-    unlisted = unlisted_notes(
+    unlisted = note_unlisted(
         (sample.path for sample in samples), images.parent, listed_in=split_file.name
     )
-    samples, skipped = present(
+    samples, skipped = keep_existing(
         samples, images.parent, missing=options.missing, listed_in=split_file.name
     )
     manifest = Manifest.of("cuhk03", images.parent, samples)

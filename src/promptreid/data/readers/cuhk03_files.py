@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptreid.data.tables.table_messages import column_list, shown
+from promptreid.data.tables.table_messages import list_columns, quote_cell
 from promptreid.data.tables.table_reader import read_table
 from promptreid.errors import DataError
 
@@ -57,13 +57,13 @@ def _read_csv(file: Path) -> list[tuple[str, str]]:
         if column not in table.columns:
             raise DataError(
                 f"{file} needs the columns name and split; it has "
-                f"{column_list(list(table.columns))}."
+                f"{list_columns(list(table.columns))}."
             )
     rows = list(zip(table.columns["name"], table.columns["split"], strict=True))
     for row, (_, split) in enumerate(rows):
         if split not in ROLES:
             raise DataError(
-                f"{table.at(row, 'split')}: {shown(split)} must be one of {', '.join(ROLES)}."
+                f"{table.at(row, 'split')}: {quote_cell(split)} must be one of {', '.join(ROLES)}."
             )
     return rows
 

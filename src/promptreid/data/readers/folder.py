@@ -15,14 +15,14 @@ from typing import Literal
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.folder_advice import no_identities
+from promptreid.data.folders.folder_advice import explain_no_identities
 from promptreid.data.folders.identity_folders import IdentityFolders
 from promptreid.data.folders.role_folders import refuse_known_layout
-from promptreid.data.manifest.unknown_values import rows_of_known_identity, unmet_notes
+from promptreid.data.manifest.unknown_values import find_known_identities, note_unmet_words
 from promptreid.data.splits.drawn_roles import (
     FlatOptions,
-    own_manifest,
-    own_protocol,
+    choose_protocol,
+    make_manifest,
     split_samples,
 )
 from promptreid.errors import DataError
@@ -64,22 +64,22 @@ def read(root: Path, options: Options) -> DataSet:
     reading = IdentityFolders(root, depth=options.depth, take_nested=options.nested == "take")
     samples = reading.samples()
     if not samples:
-        raise no_identities(root, reading.walk, depth=options.depth)
+        raise explain_no_identities(root, reading.walk, depth=options.depth)
     names = [sample.identity.rsplit("/", 1)[-1] for sample in samples]
-    kept, unknown = rows_of_known_identity(
+    kept, unknown = find_known_identities(
         names,
         [sample.split for sample in samples],
         options.unknown_words,
         source=str(root),
     )
-    unknown += unmet_notes(options.unknown_words, names)
+    unknown += note_unmet_words(options.unknown_words, names)
     samples = [samples[row] for row in kept]
     notes = (*unknown, *reading.notes())
     if not reading.roles:
         samples, told = split_samples(samples, options, name)
         notes += told
-    manifest = own_manifest(name, root, samples, options, source=str(root))
-    protocol, told = own_protocol(manifest, options)
+    manifest = make_manifest(name, root, samples, options, source=str(root))
+    protocol, told = choose_protocol(manifest, options)
     return DataSet(
         f"folder:{root}",
         manifest,

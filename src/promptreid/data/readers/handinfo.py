@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptreid.data.tables.repeated_rows import distinct_rows
-from promptreid.data.tables.table_messages import column_list, shown
+from promptreid.data.tables.repeated_rows import find_distinct_rows
+from promptreid.data.tables.table_messages import list_columns, quote_cell
 from promptreid.data.tables.table_reader import Table, read_table
 from promptreid.errors import DataError, unknown_name
 
@@ -54,10 +54,10 @@ def read_hand_info(file: Path) -> tuple[list[Hand], tuple[str, ...]]:
     if missing:
         raise DataError(
             f"{file} lacks the columns {', '.join(missing)}; it has "
-            f"{column_list(list(table.columns))}."
+            f"{list_columns(list(table.columns))}."
         )
     hands = [_hand(table, row) for row in range(len(table.lines))]
-    kept, told = distinct_rows(
+    kept, told = find_distinct_rows(
         file,
         [hand.image for hand in hands],
         table.lines,
@@ -80,7 +80,7 @@ def _hand(table: Table, row: int) -> Hand:
         raise DataError(f"{table.at(row, 'imageName')}: the cell is empty.")
     if not (cells["id"].isdecimal() and len(cells["id"]) <= _MOST_DIGITS):
         raise DataError(
-            f"{table.at(row, 'id')}: {shown(cells['id'])} is not a whole number of at most "
+            f"{table.at(row, 'id')}: {quote_cell(cells['id'])} is not a whole number of at most "
             f"{_MOST_DIGITS} digits."
         )
     if aspect not in ASPECTS:

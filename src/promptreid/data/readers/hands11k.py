@@ -20,8 +20,8 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.layout import contents, find_root, has_all
-from promptreid.data.folders.listed_images import present, unlisted_notes
+from promptreid.data.folders.layout import describe_contents, find_root, has_all
+from promptreid.data.folders.listed_images import keep_existing, note_unlisted
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.readers.handinfo import ASPECTS, Hand, read_hand_info
@@ -91,7 +91,7 @@ def read(root: Path, options: Options) -> DataSet:
     if not (home / options.images).is_dir():
         raise DataError(
             f"Looked in {home} for the folder {options.images} with the images, but it holds "
-            f"{contents(home)}. The option images=DIR names another."
+            f"{describe_contents(home)}. The option images=DIR names another."
         )
     hands, told = read_hand_info(home / "HandInfo.csv")
     notes += told
@@ -109,7 +109,9 @@ def read(root: Path, options: Options) -> DataSet:
     if not wanted:
         raise DataError(f"{home / 'HandInfo.csv'} lists no image of {options.aspect} to use.")
     samples = [_sample(hand, roles[hand.image], options) for hand in wanted]
-    samples, skipped = present(samples, home, missing=options.missing, listed_in="HandInfo.csv")
+    samples, skipped = keep_existing(
+        samples, home, missing=options.missing, listed_in="HandInfo.csv"
+    )
     manifest = _hold_out(Manifest.of(f"hands11k-{options.aspect}", home, samples), options.seed)
     _check_halves(manifest, max(limits[aspect] for aspect in _own(options)))
     protocol = Protocol(
@@ -123,7 +125,7 @@ def read(root: Path, options: Options) -> DataSet:
         *notes,
         *_threshold_notes(manifest, options, limits),
         *_left_out(listed, hands, wanted, options),
-        *unlisted_notes(
+        *note_unlisted(
             (f"{options.images}/{hand.image}" for hand in listed), home, listed_in="HandInfo.csv"
         ),
         *skipped,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.layout import contents
+from promptreid.data.folders.layout import describe_contents
 from promptreid.data.folders.walk import Walk
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.readers.reader_options import ReaderOptions
@@ -35,7 +35,9 @@ def read(root: Path, options: Options) -> DataSet:
     names = list(walk.images_below(root, walk.enter(root)))
     if not names:
         told = "".join(f" {sentence}" for sentence in (*walk.lost, *walk.notes))
-        raise DataError(f"Looked in {root} for images, but it holds {contents(root)}.{told}")
+        raise DataError(
+            f"Looked in {root} for images, but it holds {describe_contents(root)}.{told}"
+        )
     samples = [Sample(name, name, "train") for name in names]
     manifest = Manifest.of(root.name or "images", root, samples)
     note = f"{len(names):,} images without identities: for training with labels: instance only."

@@ -17,14 +17,14 @@ from pydantic import Field
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.folders.layout import (
-    contents,
-    empty_notes,
+    describe_contents,
     find_root,
     has_all,
+    note_empty_splits,
     subfolders,
     text_lines,
 )
-from promptreid.data.folders.listed_images import present, unlisted_notes
+from promptreid.data.folders.listed_images import keep_existing, note_unlisted
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
 from promptreid.data.readers.reader_options import CameraOptions, MissingOptions
@@ -85,8 +85,10 @@ def read(root: Path, options: Options) -> DataSet:
     ]
     if not samples:
         raise DataError(f"The list files in {home} are empty.")
-    unlisted = unlisted_notes((sample.path for sample in samples), home, listed_in="the list files")
-    samples, skipped = present(samples, home, missing=options.missing, listed_in="the list files")
+    unlisted = note_unlisted((sample.path for sample in samples), home, listed_in="the list files")
+    samples, skipped = keep_existing(
+        samples, home, missing=options.missing, listed_in="the list files"
+    )
     manifest = Manifest.of("msmt17", home, samples)
     protocol = fixed_protocol(
         manifest,
@@ -106,7 +108,7 @@ def read(root: Path, options: Options) -> DataSet:
         + ("trained on, as in published work." if options.val == "train" else "for validation."),
         *skipped,
         *unlisted,
-        *empty_notes(samples, ("train", "query", "gallery")),
+        *note_empty_splits(samples, ("train", "query", "gallery")),
     )
     return DataSet(f"msmt17:{root}", manifest, protocol, notes)
 
@@ -124,7 +126,7 @@ def _version(home: Path, asked: str) -> tuple[str, tuple[str, str]]:
     if not versions:
         looked = VERSIONS.items() if asked == "auto" else [(asked, VERSIONS[asked])]
         wanted = " or ".join(f"{a} and {b} ({version.upper()})" for version, (a, b) in looked)
-        raise DataError(f"Looked in {home} for {wanted}, but it holds {contents(home)}.")
+        raise DataError(f"Looked in {home} for {wanted}, but it holds {describe_contents(home)}.")
     if len(versions) > 1:
         raise DataError(f"{home} holds both V1 and V2; add the option version=v1 or version=v2.")
     return next(iter(versions.items()))

@@ -17,8 +17,8 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.layout import contents, find_root, has_all, text_lines
-from promptreid.data.folders.listed_images import present, unlisted_notes
+from promptreid.data.folders.layout import describe_contents, find_root, has_all, text_lines
+from promptreid.data.folders.listed_images import keep_existing, note_unlisted
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.readers.reader_options import MissingOptions
@@ -62,13 +62,15 @@ def read(root: Path, options: Options) -> DataSet:
     names = {"train": "train_list.txt", "test": f"test_list_{options.size}.txt"}
     for name in names.values():
         if not (folder / name).is_file():
-            raise DataError(f"Looked in {folder} for {name}, but it holds {contents(folder)}.")
+            raise DataError(
+                f"Looked in {folder} for {name}, but it holds {describe_contents(folder)}."
+            )
     samples = [
         sample for split, name in names.items() for sample in _read_list(folder / name, split)
     ]
     lists = " and ".join(names.values())
-    unlisted = unlisted_notes((sample.path for sample in samples), home, listed_in=lists)
-    samples, skipped = present(samples, home, missing=options.missing, listed_in=lists)
+    unlisted = note_unlisted((sample.path for sample in samples), home, listed_in=lists)
+    samples, skipped = keep_existing(samples, home, missing=options.missing, listed_in=lists)
     manifest = Manifest.of("vehicleid", home, samples)
     tested = len(manifest.identity_list("test"))
     if tested != options.size:

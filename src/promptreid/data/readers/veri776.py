@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.layout import empty_notes, find_root, has_all, text_lines
+from promptreid.data.folders.layout import find_root, has_all, note_empty_splits, text_lines
 from promptreid.data.folders.market_layout import list_samples
 from promptreid.data.folders.walk import Walk
 from promptreid.data.manifest.manifest import Manifest
@@ -87,7 +87,7 @@ def read(root: Path, options: Options) -> DataSet:
         same_camera=options.same_camera,
         note="One query set against one gallery.",
     )
-    notes += (*walk.notes, *empty_notes(samples, FOLDERS))
+    notes += (*walk.notes, *note_empty_splits(samples, FOLDERS))
     return DataSet(f"veri776:{root}", manifest, protocol, notes, lost=walk.lost)
 
 

@@ -87,7 +87,7 @@ def split_images(
     return found, (told,)
 
 
-def closed_protocol(
+def make_closed_protocol(
     manifest: Manifest, *, same_camera: str
 ) -> tuple[Protocol | None, tuple[str, ...]]:
     """Score test images against training images and the gallery, once.

@@ -13,7 +13,7 @@ from pydantic import Field
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat, fixed_protocol
 from promptreid.data.readers.reader_options import UnknownOptions
-from promptreid.data.splits.closed_set import closed_protocol, refuse_known, split_images
+from promptreid.data.splits.closed_set import make_closed_protocol, refuse_known, split_images
 from promptreid.data.splits.draws import (
     draw_across_cameras,
     draw_gallery,
@@ -88,7 +88,7 @@ def split_samples(
     return rows, (told,)
 
 
-def own_manifest(
+def make_manifest(
     name: str, root: Path, samples: Sequence[Sample], options: FlatOptions, *, source: str
 ) -> Manifest:
     """Gather the rows of one's own data.
@@ -110,7 +110,7 @@ def own_manifest(
     return Manifest.of(name, root, samples, closed=closed)
 
 
-def own_protocol(
+def choose_protocol(
     manifest: Manifest, options: FlatOptions
 ) -> tuple[Protocol | None, tuple[str, ...]]:
     """Choose how to test: fixed queries and gallery, across cameras, or repeated draws.
@@ -129,7 +129,7 @@ def own_protocol(
     if manifest.closed:
         rows = manifest.indices("train", "query", "gallery", "test")
         rule, notes = _camera_rule(manifest, rows, options)
-        protocol, told = closed_protocol(manifest, same_camera=rule)
+        protocol, told = make_closed_protocol(manifest, same_camera=rule)
         return protocol, (*notes, *told)
     fixed = manifest.indices("query", "gallery")
     drawn = manifest.indices("test")

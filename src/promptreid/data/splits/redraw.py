@@ -30,7 +30,7 @@ def keep_trained(dataset: DataSet, trained: AbstractSet[tuple[str, str]]) -> Dat
     if not dataset.drawn:
         raise ValueError(f"the training identities of {dataset.spec} are not drawn")
     from promptreid.data.readers.reader_options import parse_options
-    from promptreid.data.splits.drawn_roles import own_protocol
+    from promptreid.data.splits.drawn_roles import choose_protocol
 
     manifest = dataset.manifest
     keys = [
@@ -46,7 +46,7 @@ def keep_trained(dataset: DataSet, trained: AbstractSet[tuple[str, str]]) -> Dat
     entry = reader_entry(parsed.name)
     module = importlib.import_module(entry.module)
     options = parse_options(entry.name, module.Options, parsed.options)
-    protocol, told = own_protocol(used, options)
+    protocol, told = choose_protocol(used, options)
     return replace(
         dataset,
         manifest=used,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptreid.data.images.boxes import BOX_COLUMN, Box
-from promptreid.data.tables.table_messages import shown
+from promptreid.data.tables.table_messages import quote_cell
 from promptreid.data.tables.table_reader import Table
 from promptreid.errors import DataError
 from promptreid.text.lists import shorten_list
@@ -184,7 +184,7 @@ def _boxes(table: Table, columns: BoxColumns) -> list[Box | None]:
         except ValueError as error:
             where = table.at(row, ", ".join(columns.names))
             raise DataError(
-                f"{where}: the box {shown(', '.join(rows[row]))} {error}. {_WAY_OUT}"
+                f"{where}: the box {quote_cell(', '.join(rows[row]))} {error}. {_WAY_OUT}"
             ) from error
     return boxes
 
@@ -203,7 +203,7 @@ def _row(table: Table, columns: BoxColumns, row: int, cells: Sequence[str]) -> l
             (columns.names[0], cells[0]),
         )
         what = "four numbers" if len(cells) == 1 else "a number"
-        raise DataError(f"{table.at(row, bad[0])}: {shown(bad[1])} is not {what}. {_WAY_OUT}")
+        raise DataError(f"{table.at(row, bad[0])}: {quote_cell(bad[1])} is not {what}. {_WAY_OUT}")
     return numbers
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptreid.data.tables.dialect import Dialect
-from promptreid.data.tables.table_messages import place
+from promptreid.data.tables.table_messages import name_place
 from promptreid.data.tables.table_text import count_breaks
 from promptreid.errors import DataError
 
@@ -69,7 +69,7 @@ def _closing(text: str, at: int) -> int:
     return -1
 
 
-def broken_quote(
+def explain_broken_quote(
     file: Path, text: str, dialect: Dialect, *, line: int, header: Sequence[str]
 ) -> str:
     """Say where the quotation mark opens that makes a row unreadable.
@@ -83,9 +83,9 @@ def broken_quote(
     """
     cells = quoted_cells(text, dialect)
     if not cells:
-        return f"{place(file, line)}: the quotation marks cannot be read. {_MEND}"
+        return f"{name_place(file, line)}: the quotation marks cannot be read. {_MEND}"
     last = cells[-1]
-    where = place(file, line + last.opens, _name(header, last.column))
+    where = name_place(file, line + last.opens, _name(header, last.column))
     if last.closes is None:
         return f"{where}: a quotation mark opens here and is never closed. {_MEND}"
     close = "in the same line" if last.closes == last.opens else f"in line {line + last.closes}"
@@ -126,7 +126,7 @@ def check_breaks(
         if cell.closes is None or cell.closes == cell.opens:
             continue
         name = _name(header, cell.column)
-        where = place(file, line + cell.opens, name)
+        where = name_place(file, line + cell.opens, name)
         told = f"a quotation mark opens here and closes in line {line + cell.closes}"
         if name in keys:
             raise DataError(f"{where}: {told}; this cell cannot hold a line break. {_MEND}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
-from promptreid.data.tables.table_messages import shown
+from promptreid.data.tables.table_messages import quote_cell
 from promptreid.errors import DataError
 from promptreid.text.lists import counted, listed, shorten_list
 
@@ -13,7 +13,7 @@ _EXAMPLES = 3
 _TRAINING = ("train", "val")
 
 
-def distinct_rows(
+def find_distinct_rows(
     file: Path,
     images: Sequence[Hashable],
     lines: Sequence[int],
@@ -84,7 +84,7 @@ def _contradictions(
 
 
 def _value(value: object) -> str:
-    return "unknown" if value in (None, "") else shown(str(value))
+    return "unknown" if value in (None, "") else quote_cell(str(value))
 
 
 def _against(

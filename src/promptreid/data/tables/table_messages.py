@@ -10,7 +10,7 @@ from promptreid.text.lists import shorten_list
 _LONGEST = 60
 
 
-def place(file: Path, line: int, column: str | None = None) -> str:
+def name_place(file: Path, line: int, column: str | None = None) -> str:
     """Name a place in a table.
 
     Args:
@@ -21,13 +21,13 @@ def place(file: Path, line: int, column: str | None = None) -> str:
     return f"{file}, line {line}" + (f", column {column}" if column is not None else "")
 
 
-def shown(cell: str) -> str:
+def quote_cell(cell: str) -> str:
     """Quote a cell, shortened when it is long."""
     if len(cell) <= _LONGEST:
         return repr(cell)
     return f"{cell[:_LONGEST]!r}… ({len(cell):,} characters)"
 
 
-def column_list(names: Sequence[str], *, limit: int = 12) -> str:
+def list_columns(names: Sequence[str], *, limit: int = 12) -> str:
     """List the columns of a header; those without a name are said to have none."""
     return shorten_list([name or "(no name)" for name in names], limit=limit)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptreid.data.tables.dialect import Dialect, find_dialect
-from promptreid.data.tables.quotes import broken_quote, check_breaks
-from promptreid.data.tables.table_messages import column_list, place, shown
-from promptreid.data.tables.table_text import editor_lines, read_text
+from promptreid.data.tables.quotes import check_breaks, explain_broken_quote
+from promptreid.data.tables.table_messages import list_columns, name_place, quote_cell
+from promptreid.data.tables.table_text import read_text, split_lines
 from promptreid.errors import DataError
 from promptreid.text.lists import counted, shorten_list
 
@@ -44,7 +44,7 @@ class Table:
 
     def at(self, row: int, column: str | None = None) -> str:
         """Name the place of a row, or of its cell in a column, for messages."""
-        return place(self.file, self.lines[row], column)
+        return name_place(self.file, self.lines[row], column)
 
     def select(self, rows: Sequence[int]) -> Table:
         """Return a table of some rows, in the order given."""
@@ -89,7 +89,7 @@ def read_table(file: Path, *, keys: Sequence[str] = (), exact: bool = False) -> 
         DataError: When the file cannot be read, a column is named twice, a quotation mark is left
             open, or a line has too few or too many cells; file, line and column are named.
     """
-    lines = editor_lines(read_text(file, exact=exact))
+    lines = split_lines(read_text(file, exact=exact))
     dialect = find_dialect(lines, keys=keys, exact=exact)
 
     def check(record: _Record, header: Sequence[str], keys: Sequence[str]) -> None:
@@ -156,7 +156,9 @@ def _records(file: Path, lines: Sequence[str], dialect: Dialect) -> Iterator[_Re
             line = last + 1
     except csv.Error as error:
         own = "".join(lines[line - 1 : dialect.header + reader.line_num])
-        raise DataError(broken_quote(file, own, dialect, line=line, header=header)) from error
+        raise DataError(
+            explain_broken_quote(file, own, dialect, line=line, header=header)
+        ) from error
 
 
 @contextmanager
@@ -182,8 +184,8 @@ def _check_header(file: Path, header: Sequence[str], line: int) -> None:
     if twice is not None:
         numbers = " and ".join(str(number) for number in places[twice])
         raise DataError(
-            f"{place(file, line)}: the header names the column {shown(twice)} more than once, as "
-            f"columns {numbers}. Give each its own name."
+            f"{name_place(file, line)}: the header names the column {quote_cell(twice)} more than "
+            f"once, as columns {numbers}. Give each its own name."
         )
 
 
@@ -196,12 +198,12 @@ def _wrong_count(
         at = f"column {header[len(cells)] or len(cells) + 1} is missing."
     else:
         at = (
-            f"the first beyond them is {shown(cells[len(header)])}. A cell that holds {mark} "
+            f"the first beyond them is {quote_cell(cells[len(header)])}. A cell that holds {mark} "
             "stands between quotation marks."
         )
     return (
-        f"{place(file, line)}: {counted(len(cells), 'cell')}, but the header names "
-        f"{len(header)} columns ({column_list(header)}); {at}"
+        f"{name_place(file, line)}: {counted(len(cells), 'cell')}, but the header names "
+        f"{len(header)} columns ({list_columns(header)}); {at}"
     )
 
 
@@ -216,9 +218,9 @@ def _check_counted(file: Path, cells: Sequence[str], lines: Sequence[int]) -> No
     for number, (cell, line) in enumerate(zip(cells, lines, strict=True), start=start):
         if cell.strip() != str(number):
             raise DataError(
-                f"{place(file, line)}: the rows have one cell more than the header has names, and "
-                f"the first cells do not count them: {shown(cell)} stands where {number} was "
-                "expected. Name all columns."
+                f"{name_place(file, line)}: the rows have one cell more than the header has names, "
+                f"and the first cells do not count them: {quote_cell(cell)} stands where {number} "
+                "was expected. Name all columns."
             )
 
 
@@ -230,7 +232,7 @@ def _left_out(file: Path, at: int, name: str, cells: Sequence[str]) -> str:
     """Say that a column without a name was left out, and what it holds."""
     called = f"is called {name!r}, as pandas names an index," if name else "has no name"
     filled = [cell.strip() for cell in cells if cell.strip()]
-    examples = [shown(cell) for cell in filled[:_EXAMPLES]]
+    examples = [quote_cell(cell) for cell in filled[:_EXAMPLES]]
     held = shorten_list([*examples, *filled[_EXAMPLES:]], limit=_EXAMPLES)
     holds = f"; it holds {held}" if filled else "; it is empty"
     return f"{file.name}: column {at + 1} {called} and was left out{holds}."

@@ -6,7 +6,7 @@ import codecs
 import io
 from pathlib import Path
 
-from promptreid.data.tables.table_messages import place
+from promptreid.data.tables.table_messages import name_place
 from promptreid.errors import DataError
 
 _MARKS = (
@@ -57,7 +57,7 @@ def read_text(file: Path, *, exact: bool = False) -> str:
     return text
 
 
-def editor_lines(text: str) -> list[str]:
+def split_lines(text: str) -> list[str]:
     """Split text into lines as an editor numbers them, each with its end."""
     return list(io.StringIO(text, newline=""))
 
@@ -70,7 +70,7 @@ def count_breaks(text: str) -> int:
 def _not_text(file: Path, content: bytes, encoding: str, start: int) -> str:
     """Say where the bytes stop to be text; Excel writes Windows-1252 unless told otherwise."""
     before = content[:start].decode(encoding, "replace")
-    where = place(file, count_breaks(before) + 1)
+    where = name_place(file, count_breaks(before) + 1)
     if encoding != "utf-8":
         return f"{where}: the bytes are no {encoding.upper()} text; save the table as UTF-8."
     line = content[content.rfind(b"\n", 0, start) + 1 :].split(b"\n", 1)[0]
@@ -94,7 +94,7 @@ def _check_width(file: Path, data: bytes) -> None:
 def _zero(file: Path, text: str) -> str:
     at = text.index("\0")
     start = max(text.rfind("\n", 0, at), text.rfind("\r", 0, at)) + 1
-    where = place(file, count_breaks(text[:at]) + 1)
+    where = name_place(file, count_breaks(text[:at]) + 1)
     return (
         f"{where}: character {at - start + 1} of the line is a zero (NUL), which no text holds; "
         "the file may be damaged. Write it again."

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
-from promptreid.data.manifest.unknown_values import UnknownWords, name_of
+from promptreid.data.manifest.unknown_values import UnknownWords, read_name
 from promptreid.errors import EvaluationError
 
 
@@ -48,11 +48,11 @@ class CameraNames(tuple[str | None, ...]):
         for row, value in enumerate(values):
             if type(value) in (str, int):
                 if value not in read:
-                    read[value] = name_of(value, "camera", words)
+                    read[value] = read_name(value, "camera", words)
                 names.append(read[value])
                 continue
             try:
-                names.append(name_of(value, "camera", words))
+                names.append(read_name(value, "camera", words))
             except ValueError as error:
                 image = f"row {row} ({paths[row]})" if paths and paths[row] else f"row {row}"
                 raise EvaluationError(

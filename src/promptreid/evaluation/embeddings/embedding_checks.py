@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from promptreid.data.manifest.unknown_values import UnknownWords, name_of, words_met
+from promptreid.data.manifest.unknown_values import UnknownWords, count_words, read_name
 from promptreid.errors import EvaluationError
 
 UNIT_TOLERANCE = 1e-3
@@ -153,7 +153,7 @@ def identity_names(values: Sequence[object], words: UnknownWords) -> tuple[str, 
         met = Counter(name for name in names if name in unknown)
         raise EvaluationError(
             f"The identity of {met.total():,} of {len(names):,} images is not known: "
-            f"{words_met(met)}. Leave these images out, or say unknown='keep' to take such words "
+            f"{count_words(met)}. Leave these images out, or say unknown='keep' to take such words "
             "as names."
         )
     return names
@@ -161,7 +161,7 @@ def identity_names(values: Sequence[object], words: UnknownWords) -> tuple[str, 
 
 def _identity_name(value: object, words: UnknownWords) -> str:
     try:
-        name = name_of(value, "identity", words)
+        name = read_name(value, "identity", words)
     except ValueError:  # neither a name nor a number: whatever tells it from others
         return str(value)
     if name is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from promptreid.data.data_set_names import Place, place_labels
+from promptreid.data.data_set_names import Place, name_data_sets
 from promptreid.data.same_data import DataSource
 from promptreid.errors import EvaluationError
 from promptreid.text.tables import plain_table
@@ -127,7 +127,7 @@ def _model_name(model: str, matrix: ScoreMatrix) -> str:
 
 def _labels(matrix: ScoreMatrix) -> dict[Place, str]:
     trained = [source for row in matrix.rows for source in row.trained_on or ()]
-    return place_labels(source.place for source in (*matrix.columns, *trained))
+    return name_data_sets(source.place for source in (*matrix.columns, *trained))
 
 
 def _column_names(matrix: ScoreMatrix) -> list[str]:

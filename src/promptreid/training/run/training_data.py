@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from promptreid.data.data_set_names import place_labels
+from promptreid.data.data_set_names import name_data_sets
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.boxes import ImageSource
 from promptreid.data.manifest.manifest import Manifest
@@ -100,7 +100,7 @@ def training_data(
     several = len(datasets) > 1
     check_distinct(datasets)
     places = [source_of(dataset.spec, dataset.manifest.name).place for dataset in datasets]
-    named = place_labels(places)
+    named = name_data_sets(places)
     for dataset, place in zip(datasets, places, strict=True):
         manifest, held = make_validation(dataset, kind=validation, fraction=fraction, seed=seed)
         _check_attributes(dataset, manifest, fields, side_attribute)
