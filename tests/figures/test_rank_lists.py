@@ -86,7 +86,7 @@ def test_lists_end_where_the_gallery_does():
 def test_queries_are_chosen_by_average_precision():
     query, gallery = sets(3)
     result = evaluate(query, gallery, same_camera="keep").results[0]
-    values = result.ap_step
+    values = result.values["mAP"]
     people = len(set(query.identities))
     for which, sign in (("worst", 1), ("best", -1)):
         chosen = list(choose_queries([result], which, people))
@@ -117,7 +117,7 @@ def test_several_runs_are_averaged_and_queries_without_a_match_are_left_out():
     other = sets(5, identities=25)[0]
     moved = Embeddings.from_vectors(other.vectors, query.identities, cameras=query.cameras)
     results.append(evaluate(moved, gallery, same_camera="exclude").results[0])
-    mean = (results[0].ap_step + results[1].ap_step) / 2
+    mean = (results[0].values["mAP"] + results[1].values["mAP"]) / 2
     assert bool(mean.isnan().any())
     (worst,) = choose_queries(results, "worst", 1)
     assert mean[worst] == mean[~mean.isnan()].min()
@@ -157,6 +157,6 @@ def test_mistakes():
     result = evaluate(query, gallery).results[0]
     with pytest.raises(ConfigError, match="Did you mean 'worst'"):
         choose_queries([result], "wrost", 3)
-    result.ap_step.fill_(torch.nan)
+    result.values["mAP"].fill_(torch.nan)
     with pytest.raises(EvaluationError, match="No query has a match"):
         choose_queries([result], "worst", 3)

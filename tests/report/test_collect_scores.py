@@ -162,7 +162,7 @@ def test_sections_share_no_query_and_are_sorted_by_precision(tested, queries):
         assert list(mean) == ["worst", "median", "best"]
         assert {len(values) for values in mean.values()} == {queries}
         assert max(mean["worst"]) <= min(mean["best"])
-        values = torch.stack([run.scores.results[0].ap_step for run in scored]).mean(0)
+        values = torch.stack([run.scores.results[0].values["mAP"] for run in scored]).mean(0)
         known = values[~values.isnan()].sort().values
         assert mean["worst"][0] == pytest.approx(float(known[0]))
         assert mean["best"][0] == pytest.approx(float(known[-1]))

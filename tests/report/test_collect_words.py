@@ -10,7 +10,7 @@ from promptreid.config.recipes import load_recipe
 from promptreid.data.load_data import load_data
 from promptreid.errors import EvaluationError, RunError
 from promptreid.evaluation.uncertainty.intervals import Difference
-from promptreid.evaluation.uncertainty.training_gain import METRICS, Gain, Worth
+from promptreid.evaluation.uncertainty.training_gain import GAINED, Gain, Worth
 from promptreid.inference.text_controls.domain_texts import DomainTexts
 from promptreid.inference.text_controls.word_control import WordControl
 from promptreid.progress import Silent
@@ -94,7 +94,7 @@ def test_a_record_that_training_does_not_write_is_named(run, dataset):
 
 def test_what_training_gained_is_found_by_the_rows(run, dataset):
     assert read_controls(run, dataset)[1] is None
-    gains = {name: Gain(0.3, 0.5, DIFFERENCE) for name in METRICS}
+    gains = {name: Gain(0.3, 0.5, DIFFERENCE) for name in GAINED}
     worth = Worth("tiny untrained", gains, 12)
     other = replace(worth, identities=3)
     run.write_scores(

@@ -7,10 +7,10 @@ import statistics
 
 import pytest
 
-from promptreid.errors import ConfigError, RunError
+from promptreid.errors import ConfigError, EvaluationError, RunError
+from promptreid.evaluation.metrics import METRICS, metric_by_key
 from promptreid.files import write_json
 from promptreid.sweep import compare_runs, find_runs, read_runs
-from promptreid.sweep.compared_scores import METRICS, metric_value
 from promptreid.sweep.comparison_table import comparison_text
 from promptreid.sweep.export import csv_text, json_text, markdown, write_comparison
 from promptreid.sweep.run_results import SWEEP
@@ -219,13 +219,30 @@ def test_rows_of_one_name_are_told_apart_by_their_folder(make_run):
 
 def test_every_metric_is_read(make_run):
     path = make_run("a", results=[result(0.5, repeats=2, std=0.1)])
-    cells = compare(path, metrics=list(METRICS)).rows[0].scores
-    assert {name: (cell.mean, cell.std) for name, cell in cells.items()} == {
-        name: (0.25 if name == "mINP" else 0.5, 0.1) for name in METRICS
+    keys = [metric.key for metric in METRICS.values()]
+    cells = compare(path, metrics=keys).rows[0].scores
+    assert {key: (cell.mean, cell.std) for key, cell in cells.items()} == {
+        key: (0.25 if key == "mINP" else 0.5, 0.1) for key in keys
     }
     one = result(0.5)
     one["cmc"]["10"] = 0.9
-    assert metric_value(one, "rank10") == (0.9, 0.0)
+    assert metric_by_key("rank10").read(one) == 0.9
+
+
+def test_an_unknown_metric_is_named_with_the_known_ones(make_run):
+    with pytest.raises(EvaluationError, match="rank7") as error:
+        compare(make_run("a", results=[result(0.5)]), metrics=["rank7"])
+    assert "mINP" in str(error.value)
+
+
+def test_scores_that_lack_a_metric_name_the_run(make_run):
+    lacking = result(0.5)
+    del lacking["cmc"]["10"]
+    path = make_run("a", results=[lacking])
+    assert compare(path, metrics=["rank5"]).rows[0].scores["rank5"].mean == 0.5
+    with pytest.raises(RunError, match="rank10") as error:
+        compare(path, metrics=["rank10"])
+    assert str(path) in str(error.value)
 
 
 @pytest.mark.parametrize(

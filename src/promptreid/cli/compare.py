@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli import options
+from promptreid.evaluation.metrics import METRICS
 
 if TYPE_CHECKING:
     from promptreid.sweep.comparison import RunComparison
 
-METRICS = ("mAP", "mAP_step", "mAP_trapezoid", "mINP", "rank1", "rank5", "rank10", "rank20")
+METRIC_KEYS = click.Choice([metric.key for metric in METRICS.values()])
 
 
 @click.command()
@@ -21,10 +22,10 @@ METRICS = ("mAP", "mAP_step", "mAP_trapezoid", "mINP", "rank1", "rank5", "rank10
     "--metric",
     "metrics",
     multiple=True,
-    type=click.Choice(METRICS),
+    type=METRIC_KEYS,
     help="Score to show; may be given several times.  [default: mAP, rank1, rank5]",
 )
-@click.option("--sort", type=click.Choice(METRICS), help="Best first by this score.")
+@click.option("--sort", type=METRIC_KEYS, help="Best first by this score.")
 @click.option(
     "--seeds",
     type=click.Choice(["together", "apart"]),
@@ -59,8 +60,7 @@ def compare(
     promptreid compare runs/my-sweep --metric mAP --metric rank1 --sort mAP
     promptreid compare runs/my-sweep --out table.md --out table.csv
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.sweep.compared_scores import DEFAULT_METRICS
-    from promptreid.sweep.comparison import compare_runs
+    from promptreid.sweep.comparison import DEFAULT_METRICS, compare_runs
     from promptreid.sweep.export import check_suffix, write_comparison
     from promptreid.sweep.run_results import find_runs, read_runs
 

@@ -20,8 +20,9 @@ class ValidationConfig(Strict):
     fraction: float = Field(default=0.1, gt=0, lt=1)
     every: PositiveInt = 1
     """Epochs from one validation to the next; the last epoch of a stage is always validated."""
-    metric: Literal["mAP", "mINP", "rank1"] = "mAP"
-    """What chooses the best checkpoint, and what `patience` waits for."""
+    metric: str = "mAP"
+    """What chooses the best checkpoint, and what `patience` waits for: a metric that validation
+    computes, `mAP`, `mINP`, `rank1`, `rank5` or `rank10`."""
     patience: PositiveInt | None = None
     """Validations in a row without a better score after which a stage ends early; with `every: 1`
     these are epochs. None for all epochs. Counted anew in each stage; a stage that does not move

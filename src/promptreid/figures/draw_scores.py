@@ -107,7 +107,7 @@ def draw_ranks(
     assessed = {run: assessment.first_repeat() for run, assessment in assessed.items()}
     first = next(iter(assessed.values()))
     results = [assessment.scores.results[0] for assessment in assessed.values()]
-    chosen = choose_queries(results, which, queries, ap=first.scores.ap, seed=seed)
+    chosen = choose_queries(results, which, queries, seed=seed)
 
     def picture(row: int) -> Picture:
         image = first.test_set.manifest.image(row)

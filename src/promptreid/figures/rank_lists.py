@@ -51,9 +51,9 @@ class RankList:
 
 
 def choose_queries(
-    results: Sequence[QueryResult], which: str, count: int, *, ap: str = "step", seed: int = 0
+    results: Sequence[QueryResult], which: str, count: int, *, seed: int = 0
 ) -> tuple[int, ...]:
-    """Choose queries by average precision.
+    """Choose queries by average precision, by the definition of the protocol.
 
     The worst and the best are those of the mean over all runs. The median is that of the first run:
     a query in the middle of a mean need be in the middle of no run. Queries of different identities
@@ -65,7 +65,6 @@ def choose_queries(
         which: "worst" or "best", the worst or best first; "median" for those around the median,
             rising; "random" for any.
         count: How many; all there are when there are fewer.
-        ap: Definition of average precision, "step" or "trapezoid".
         seed: Seed of the draw.
 
     Returns:
@@ -78,7 +77,7 @@ def choose_queries(
     if which not in WHICH:
         raise ConfigError(unknown_name("choice of queries", which, WHICH))
     counted = results[:1] if which == "median" else results
-    values = torch.stack([getattr(result, f"ap_{ap}") for result in counted]).mean(0).numpy()
+    values = torch.stack([result.values["mAP"] for result in counted]).mean(0).numpy()
     drawn = np.random.default_rng([seed, 0x0A11]).permutation(len(values))
     usable = drawn[np.isfinite(values[drawn])]
     if not len(usable):

@@ -36,7 +36,7 @@ def rank_sections(
     """
     first = next(iter(assessed.values()))
     results = [assessment.scores.results[0] for assessment in assessed.values()]
-    chosen = _choose(results, first.scores.ap, options)
+    chosen = _choose(results, options)
     every = tuple(query for queries in chosen.values() for query in queries)
 
     def picture(row: int) -> Picture:
@@ -56,14 +56,14 @@ def rank_sections(
 
 
 def _choose(
-    results: Sequence[QueryResult], ap: str, options: ReportOptions
+    results: Sequence[QueryResult], options: ReportOptions
 ) -> Mapping[str, tuple[int, ...]]:
     """Choose queries of each section, none twice; sections without any are left out."""
     taken: set[int] = set()
     chosen: dict[str, tuple[int, ...]] = {}
     for which in ("worst", "best", "median"):
         # More than are needed, so that enough remain once others' are gone.
-        many = choose_queries(results, which, 3 * options.queries, ap=ap, seed=options.seed)
+        many = choose_queries(results, which, 3 * options.queries, seed=options.seed)
         free = [query for query in many if query not in taken]
         if which == "median":
             start = max(0, (len(free) - options.queries) // 2)

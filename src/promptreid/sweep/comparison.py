@@ -10,14 +10,16 @@ from typing import Any
 
 from promptreid.config.recipe_settings import differing
 from promptreid.errors import RunError
-from promptreid.sweep.compared_scores import DEFAULT_METRICS, metric_value
+from promptreid.evaluation.metrics import Metric, metric_by_key
 from promptreid.sweep.run_results import RunRecord
 from promptreid.sweep.scoring_differences import data_names, rule_warnings, scoring_rules
+
+DEFAULT_METRICS = ("mAP", "rank1", "rank5")
 
 
 @dataclass(frozen=True)
 class ScoreCell:
-    """One score of a row, as a fraction of 1.
+    """One score of a row.
 
     Attributes:
         mean: Mean over the runs of the row.
@@ -44,7 +46,7 @@ class ComparisonRow:
         seen: Whether the runs were trained on its training images; None where they trained nothing.
         settings: Flat settings, `recipe` and `data` (trained on) with them.
         rules: How the scores were made; scores of different rules do not compare.
-        scores: A cell for each metric.
+        scores: A cell for each metric, by the key of the metric.
         notes: The notes of the runs, each text once.
     """
 
@@ -65,7 +67,7 @@ class RunComparison:
 
     Attributes:
         rows: By data set, then in the order of the runs or by a metric.
-        metrics: Names of the scores.
+        metrics: The scores.
         keys: Settings that differ between rows, in the order of the recipe.
         data: Short name of each data set scored on.
         warnings: Sentences on scores that do not compare.
@@ -73,7 +75,7 @@ class RunComparison:
     """
 
     rows: tuple[ComparisonRow, ...]
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     keys: tuple[str, ...]
     data: Mapping[str, str]
     warnings: tuple[str, ...] = ()
@@ -85,7 +87,7 @@ class RunComparison:
         return {True, False} <= {row.seen for row in self.rows}
 
     def best(self, row: ComparisonRow, metric: str) -> bool:
-        """Tell whether a row has the best mean of those that it may be compared with.
+        """Tell whether a row has the best mean of a metric among those it may be compared with.
 
         These are the rows of the same data set, scored by the same rules, for which it was seen
         or unseen alike; one that trained nothing goes with both.
@@ -98,7 +100,8 @@ class RunComparison:
         if len(rivals) < 2 or any(other.rules != row.rules for other in rivals):
             return False
         means = [other.scores[metric].mean for other in rivals]
-        return row.scores[metric].mean == max(means) > min(means)
+        best = (min if metric_by_key(metric).lower_is_better else max)(means)
+        return row.scores[metric].mean == best and min(means) < max(means)
 
 
 def compare_runs(
@@ -112,7 +115,7 @@ def compare_runs(
 
     Args:
         records: The runs.
-        metrics: Names out of `promptreid.sweep.compared_scores.METRICS`.
+        metrics: Keys of metrics, see `promptreid.evaluation.metrics.Metric.key`.
         seeds_together: Join runs that differ only by seed into one row, with mean and standard
             deviation over them; otherwise each has its own, with the seed as a setting.
         sort: A metric to sort by, the best first; None for the order of the runs.
@@ -121,7 +124,8 @@ def compare_runs(
         The comparison; runs without scores are named in `left_out`.
 
     Raises:
-        RunError: No run has scores.
+        RunError: No run has scores, or those of a run lack a metric.
+        EvaluationError: There is no such metric.
     """
     left_out = [f"{_path(record)} {record.problem}" for record in records if record.problem]
     usable = [record for record in records if not record.problem]
@@ -133,17 +137,17 @@ def compare_runs(
         )
     names = _names(groups, together=seeds_together)
     settings = [_settings(group[0], together=seeds_together) for group in groups]
-    metrics = tuple(dict.fromkeys([*metrics, *([sort] if sort else [])]))
+    wanted = tuple(map(metric_by_key, dict.fromkeys([*metrics, *([sort] if sort else [])])))
     rows = []
     for group, name, own in zip(groups, names, settings, strict=True):
         for place, result in enumerate(group[0].results):
             results = [record.results[place] for record in group]
-            rows.append(_row(name, group, own, result, results, metrics))
+            rows.append(_row(name, group, own, result, results, wanted))
     specs = list(dict.fromkeys(row.data for row in rows))
     rows.sort(key=_order(specs, sort))
     return RunComparison(
         rows=tuple(rows),
-        metrics=metrics,
+        metrics=wanted,
         keys=tuple(differing(settings)),
         data=data_names(specs),
         warnings=tuple(rule_warnings(rows, [group[0] for group in groups])),
@@ -203,7 +207,7 @@ def _row(
     settings: Mapping[str, Any],
     result: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
-    metrics: Sequence[str],
+    metrics: Sequence[Metric],
 ) -> ComparisonRow:
     data = result.get("data", records[0].data[0][0])
     return ComparisonRow(
@@ -214,23 +218,31 @@ def _row(
         seen=records[0].seen.get(data),
         settings=settings,
         rules=scoring_rules(result, records[0]),
-        scores={metric: _cell(results, metric) for metric in metrics},
+        scores={metric.key: _cell(records, results, metric) for metric in metrics},
         notes=tuple(dict.fromkeys(record.note for record in records if record.note)),
     )
 
 
-def _cell(results: Sequence[Mapping[str, Any]], metric: str) -> ScoreCell:
-    pairs = [metric_value(result, metric) for result in results]
-    values = tuple(mean for mean, _ in pairs)
+def _cell(
+    records: Sequence[RunRecord], results: Sequence[Mapping[str, Any]], metric: Metric
+) -> ScoreCell:
+    for record, result in zip(records, results, strict=True):
+        if not metric.is_in(result):
+            raise RunError(
+                f"The scores of {record.path} do not hold {metric.key}, which may have become a "
+                "metric after they were written. Compare other metrics."
+            )
+    values = tuple(metric.read(result) for result in results)
     if len(values) > 1:
         return ScoreCell(statistics.fmean(values), statistics.stdev(values), "seeds", values)
-    std = pairs[0][1] if results[0]["repeats"] > 1 else None
+    std = metric.read(results[0]["std"]) if results[0]["repeats"] > 1 else None
     return ScoreCell(values[0], std, "draws", values)
 
 
 def _order(specs: Sequence[str], sort: str | None) -> Callable[[ComparisonRow], tuple[int, float]]:
     place = {spec: number for number, spec in enumerate(specs)}
-    return lambda row: (place[row.data], 0.0 if sort is None else -row.scores[sort].mean)
+    sign = 1 if sort is not None and metric_by_key(sort).lower_is_better else -1
+    return lambda row: (place[row.data], 0.0 if sort is None else sign * row.scores[sort].mean)
 
 
 def _names(groups: Sequence[Sequence[RunRecord]], *, together: bool) -> list[str]:

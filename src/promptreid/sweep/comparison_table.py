@@ -10,8 +10,8 @@ from pathlib import PurePath
 from typing import Any
 
 from promptreid.config.recipe_settings import YES, parents
-from promptreid.sweep.compared_scores import METRICS
-from promptreid.sweep.comparison import ComparisonRow, RunComparison, ScoreCell
+from promptreid.evaluation.metrics import Metric, unit_words
+from promptreid.sweep.comparison import ComparisonRow, RunComparison
 from promptreid.sweep.run_names import short_keys
 from promptreid.sweep.scoring_differences import data_names
 from promptreid.text.tables import plain_table
@@ -102,9 +102,10 @@ def _run_notes(comparison: RunComparison) -> list[str]:
     return list(told)
 
 
-def score_cell(cell: ScoreCell) -> str:
-    """Write a score in percent, with its deviation."""
-    return f"{100 * cell.mean:.2f}" + ("" if cell.std is None else f" ±{100 * cell.std:.2f}")
+def score_text(row: ComparisonRow, metric: Metric) -> str:
+    """Write a score of a row, with its deviation."""
+    cell = row.scores[metric.key]
+    return metric.text(cell.mean) + ("" if cell.std is None else f" ±{metric.text(cell.std)}")
 
 
 def setting_labels(keys: Sequence[str]) -> dict[str, str]:
@@ -152,7 +153,7 @@ def _layout(comparison: RunComparison, keys: Sequence[str]) -> TableLayout:
     header = ["run", *["seeds"] * seeds, *["data"] * several, *["seen"] * mixed]
     header += [labels[key] for key in keys]
     first = len(header)
-    header += [METRICS[metric] for metric in comparison.metrics]
+    header += [metric.heading for metric in comparison.metrics]
     columns = [setting_texts(comparison, key) for key in keys]
     rows = [
         (
@@ -161,7 +162,7 @@ def _layout(comparison: RunComparison, keys: Sequence[str]) -> TableLayout:
             *[comparison.data[row.data]] * several,
             *[seen_text(row)] * mixed,
             *(column[place] for column in columns),
-            *(score_cell(row.scores[metric]) for metric in comparison.metrics),
+            *(score_text(row, metric) for metric in comparison.metrics),
         )
         for place, row in enumerate(comparison.rows)
     ]
@@ -169,7 +170,7 @@ def _layout(comparison: RunComparison, keys: Sequence[str]) -> TableLayout:
         (place, first + column)
         for place, row in enumerate(comparison.rows)
         for column, metric in enumerate(comparison.metrics)
-        if comparison.best(row, metric)
+        if comparison.best(row, metric.key)
     }
     right = [False] * first + [True] * len(comparison.metrics)
     if seeds:
@@ -225,16 +226,14 @@ def _unit(comparison: RunComparison) -> str:
     over = {
         cell.over for row in comparison.rows for cell in row.scores.values() if cell.std is not None
     }
+    unit = unit_words(comparison.metrics)
     if not over:
-        return "Percent."
-    if over == {"seeds"}:
-        return "Percent; mean ± sample standard deviation over seeds."
-    if over == {"draws"}:
-        return "Percent; mean ± sample standard deviation over the protocol's draws."
-    return (
-        "Percent; mean ± sample standard deviation, over seeds where a row has several, else over "
-        "the protocol's draws."
-    )
+        return f"{unit}."
+    places = {
+        ("seeds",): " over seeds",
+        ("draws",): " over the protocol's draws",
+    }.get(tuple(over), ", over seeds where a row has several, else over the protocol's draws")
+    return f"{unit}; mean ± sample standard deviation{places}."
 
 
 def _wrap(line: str, width: int) -> list[str]:

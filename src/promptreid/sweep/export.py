@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from promptreid.errors import ConfigError
+from promptreid.evaluation.metrics import Metric
 from promptreid.files import write_text
-from promptreid.sweep.compared_scores import METRICS
 from promptreid.sweep.comparison import ComparisonRow, RunComparison
 from promptreid.sweep.comparison_table import (
     notes,
-    score_cell,
+    score_text,
     seen_text,
     setting_labels,
     setting_texts,
@@ -57,7 +57,7 @@ def markdown(comparison: RunComparison) -> str:
     labels = setting_labels(keys)
     header = ["run", "seeds", "data", *["seen"] * mixed]
     header += [labels[key] for key in keys] if few else []
-    header += [METRICS[metric] for metric in comparison.metrics]
+    header += [metric.heading for metric in comparison.metrics]
     columns = [setting_texts(comparison, key) for key in keys] if few else []
     rows = [
         [
@@ -86,7 +86,7 @@ def csv_text(comparison: RunComparison) -> str:
     text = io.StringIO()
     header = ["run", "seeds", "runs", "scored_on", "seen", *comparison.keys]
     for metric in comparison.metrics:
-        header += [metric, f"{metric}_std"]
+        header += [metric.key, f"{metric.key}_std"]
     header.append("std_over")
     table = csv.writer(text, lineterminator="\n")
     table.writerow([csv_cell(cell) for cell in (*header, "note")])
@@ -95,7 +95,7 @@ def csv_text(comparison: RunComparison) -> str:
         cells.append(_csv_value(row.seen))
         cells += [_csv_value(row.settings.get(key)) for key in comparison.keys]
         for metric in comparison.metrics:
-            cell = row.scores[metric]
+            cell = row.scores[metric.key]
             cells += [cell.mean, "" if cell.std is None else cell.std]
         over = {cell.over for cell in row.scores.values() if cell.std is not None}
         table.writerow([csv_cell(cell) for cell in (*cells, "".join(over), "; ".join(row.notes))])
@@ -127,7 +127,7 @@ def json_text(comparison: RunComparison) -> str:
         for row in comparison.rows
     ]
     whole = {
-        "metrics": list(comparison.metrics),
+        "metrics": [metric.key for metric in comparison.metrics],
         "rows": rows,
         "warnings": list(comparison.warnings),
         "left_out": list(comparison.left_out),
@@ -154,9 +154,9 @@ def _pipes(header: list[str], rows: list[list[str]], *, right: int) -> list[str]
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-def _marked(comparison: RunComparison, row: ComparisonRow, metric: str) -> str:
-    text = score_cell(row.scores[metric])
-    return f"**{text}**" if comparison.best(row, metric) else text
+def _marked(comparison: RunComparison, row: ComparisonRow, metric: Metric) -> str:
+    text = score_text(row, metric)
+    return f"**{text}**" if comparison.best(row, metric.key) else text
 
 
 def _csv_value(value: Any) -> Any:

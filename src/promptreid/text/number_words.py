@@ -15,11 +15,17 @@ _THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 
 
-def number(value: float | None, digits: int = 1) -> str:
-    """Write a fraction of 1 in percent, without the sign; a dash where there is none."""
+def number(value: float | None, digits: int = 1, *, scale: float = 100.0) -> str:
+    """Write a fraction of 1 in percent, without the sign; a dash where there is none.
+
+    Args:
+        value: The fraction.
+        digits: Digits after the point.
+        scale: What it is multiplied by; 1 for a number that is no fraction.
+    """
     if value is None or math.isnan(value):
         return NONE
-    return f"{100 * value:.{digits}f}".replace("-", _MINUS)
+    return f"{scale * value:.{digits}f}".replace("-", _MINUS)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -33,20 +39,22 @@ def rate(value: float) -> str:
     return f"{100 * value:.6g}{_SPACE}%" if value >= 1e-6 else f"{100 * value:g}{_SPACE}%"
 
 
-def points(value: float | None, digits: int = 1) -> str:
-    """Write a difference of two fractions in percentage points, with its sign."""
+def points(value: float | None, digits: int = 1, *, scale: float = 100.0) -> str:
+    """Write a difference of two fractions in percentage points, with its sign; see `number`."""
     if value is None or math.isnan(value):
         return NONE
-    text = f"{100 * value:+.{digits}f}"
+    text = f"{scale * value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", _MINUS)
 
 
-def span(low: float, high: float, *, signed: bool = False, digits: int = 1) -> str:
-    """Write the ends of an interval of fractions in percent."""
+def span(
+    low: float, high: float, *, signed: bool = False, digits: int = 1, scale: float = 100.0
+) -> str:
+    """Write the ends of an interval of fractions in percent; see `number`."""
     if math.isnan(low) or math.isnan(high):
         return NONE
     write = points if signed else number
-    return f"{write(low, digits)} to {write(high, digits)}"
+    return f"{write(low, digits, scale=scale)} to {write(high, digits, scale=scale)}"
 
 
 def interval(value: float, low: float, high: float, level: float = 0.95) -> str:

@@ -3,12 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from promptreid.evaluation.ranking.ranks import (
-    average_precision,
-    cumulative_matches,
-    inverse_negative_penalty,
-    match_ranks,
-)
+from promptreid.evaluation.metrics import METRICS
+from promptreid.evaluation.ranking.ranks import RankedMatches, cumulative_matches, match_ranks
 
 
 def test_ranks_count_closer_kept_images():
@@ -46,18 +42,16 @@ def test_ties_by_the_thousand_equal_a_stable_sort():
     ],
 )
 def test_average_precision_by_hand(ranks, step, trapezoid, inp):
-    ranks = torch.tensor([ranks])
-    assert average_precision(ranks)[0].item() == pytest.approx(step)
-    assert average_precision(ranks)[1].item() == pytest.approx(trapezoid)
-    assert inverse_negative_penalty(ranks).item() == pytest.approx(inp)
+    matches = RankedMatches(torch.tensor([ranks]), "trapezoid")
+    expected = {"mAP": trapezoid, "mAP_step": step, "mAP_trapezoid": trapezoid, "mINP": inp}
+    for name, value in expected.items():
+        assert METRICS[name].per_query(matches).item() == pytest.approx(value), name
 
 
 def test_no_match_is_not_a_number():
-    ranks = torch.zeros(1, 3, dtype=torch.int64)
-    step, trapezoid = average_precision(ranks)
-    assert step.isnan().all()
-    assert trapezoid.isnan().all()
-    assert inverse_negative_penalty(ranks).isnan().all()
+    matches = RankedMatches(torch.zeros(1, 3, dtype=torch.int64))
+    for name in ("mAP", "mAP_step", "mAP_trapezoid", "mINP"):
+        assert METRICS[name].per_query(matches).isnan().all(), name
 
 
 def test_curve_leaves_out_queries_without_match_and_goes_on_beyond_the_gallery():

@@ -6,7 +6,7 @@ import pytest
 from promptreid.errors import EvaluationError
 from promptreid.evaluation import Embeddings, evaluate
 from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP
-from promptreid.evaluation.uncertainty.training_gain import METRICS, training_worth, worth_text
+from promptreid.evaluation.uncertainty.training_gain import GAINED, training_worth, worth_text
 
 
 def scored(noise, *, identities=12, seed=0):
@@ -24,7 +24,7 @@ def test_the_difference_is_that_of_a_loop_over_drawn_identities():
     aps = [dict.fromkeys(range(12), 0.0) for _ in range(2)]
     for number, scores in enumerate((before, after)):
         (result,) = scores.results
-        for name, value in zip(result.identities, result.ap_step.tolist(), strict=True):
+        for name, value in zip(result.identities, result.values["mAP"].tolist(), strict=True):
             aps[number][int(name)] += value
     names = sorted(map(str, range(12)))
     differences = []
@@ -41,7 +41,7 @@ def test_the_difference_is_that_of_a_loop_over_drawn_identities():
     low, high = np.quantile(differences, [0.025, 0.975])
     assert (gain.difference.low, gain.difference.high) == pytest.approx((low, high), abs=1e-9)
     assert worth.identities == 12
-    assert tuple(worth.gains) == METRICS
+    assert tuple(worth.gains) == GAINED
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def by_identity(found, weights):
     for result in found.results:
         values = torch.zeros(len(weights), dtype=torch.float64)
         counts = torch.zeros(len(weights), dtype=torch.float64)
-        for name, ap in zip(result.identities, result.ap_step.tolist(), strict=True):
+        for name, ap in zip(result.identities, result.values["mAP"].tolist(), strict=True):
             drawn = weights[:, sorted(set(NAMES)).index(name)]
             values += drawn * ap
             counts += drawn

@@ -7,7 +7,7 @@ import pytest
 from report_content import HOSTILE
 
 from promptreid.evaluation.uncertainty.intervals import Difference, Interval
-from promptreid.evaluation.uncertainty.training_gain import METRICS, Gain, Worth
+from promptreid.evaluation.uncertainty.training_gain import GAINED, Gain, Worth
 from promptreid.report.page import score_words
 from promptreid.report.page.score_cells import (
     cell,
@@ -109,7 +109,7 @@ def test_the_verdict_is_one_sentence(content):
 def test_the_summary_says_what_training_gained(content, low, high, told):
     test = content.tests[0]
     gain = Gain(0.3, 0.5, Difference((low + high) / 2, low, high, 0.9))
-    worth = Worth("tiny untrained", dict.fromkeys(METRICS, gain), 12)
+    worth = Worth("tiny untrained", dict.fromkeys(GAINED, gain), 12)
     shown = replace(test, runs=(test.runs[0], replace(test.runs[1], worth=worth)))
     (line,) = headlines(replace(content, tests=(shown,)))
     sentence = plain(line.sentences[1])

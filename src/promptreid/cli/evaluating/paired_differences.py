@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from promptreid.evaluation.assessment import Assessment
+from promptreid.evaluation.metrics import METRICS, score_kind
 from promptreid.evaluation.uncertainty.intervals import Evidence, paired_difference
 from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP
 from promptreid.text.tables import plain_table
-
-_SAID_BY_MAP = ("mAP_step", "mAP_trapezoid")  # mAP is one of them
 
 
 class Pairing:
@@ -58,10 +57,11 @@ def paired_text(record: dict[str, Any]) -> str:
     """Lay out the differences of one model to the first, in points of percent."""
     rows = [["score", "difference", "low", "high", "draws above"]]
     for name, difference in record["differences"].items():
-        if name in _SAID_BY_MAP:
+        if name in METRICS and METRICS[name].definition_of:
             continue
-        points = [f"{100 * difference[end]:+.2f}" for end in ("value", "low", "high")]
-        rows.append([name, *points, f"{100 * difference['above_zero']:.1f}"])
+        kind = score_kind(name)
+        ends = [kind.text(difference[end], sign=True) for end in ("value", "low", "high")]
+        rows.append([name, *ends, f"{100 * difference['above_zero']:.1f}"])
     head = (
         f"{record['model']} minus {record['baseline']} on {record['data']}, points of percent with "
         f"{100 * record['level']:g} % intervals: {record['resamples']:,} draws of "

@@ -1,14 +1,17 @@
-"""Exact ranks of the matches of a query, and the scores that follow from them.
+"""Exact ranks of the matches of a query.
 
 The rank of a match is one plus the number of kept gallery images that are closer to the query.
-Counting them needs the values of a row of similarities, not the order of the gallery, and average
-precision, CMC and mINP follow from the ranks alone.
+Counting them needs the values of a row of similarities, not the order of the gallery, and all of
+`promptreid.evaluation.metrics` follow from the ranks alone.
 
 Ties: among equally similar images the one with the lower gallery row counts as closer, as in a
 stable sort by falling similarity. The ranks therefore depend on nothing but the similarities.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,6 +20,65 @@ from promptreid.evaluation.ranking.counting import count_reaching
 
 # Rows in which a match is as close as another image are sorted with their indices, few at a time.
 TIED_ROWS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class RankedMatches:
+    """The matches of B queries, from which every metric is computed.
+
+    Attributes:
+        ranks: (B, P) int64 ranks from 1, rising along each row; zeros after the last match.
+        ap: The definition of average precision that the protocol calls mAP.
+    """
+
+    ranks: Tensor
+    ap: str = "step"
+
+    @cached_property
+    def found(self) -> Tensor:
+        """(B, P) whether there is a match."""
+        return self.ranks > 0
+
+    @cached_property
+    def count(self) -> Tensor:
+        """(B,) int64 number of matches of each query."""
+        return self.found.sum(1)
+
+    @property
+    def first(self) -> Tensor:
+        """(B,) int64 rank of the first match, 0 without one."""
+        return self.ranks[:, 0]
+
+    @property
+    def last(self) -> Tensor:
+        """(B,) int64 rank of the last match, 0 without one."""
+        return self.ranks.amax(1)
+
+    @cached_property
+    def precision(self) -> Tensor:
+        """(B, P) float64 precision i / r_i at the i-th match; 0 after the last match."""
+        return torch.where(self.found, self._position / self._rank, 0.0)
+
+    @cached_property
+    def precision_before(self) -> Tensor:
+        """(B, P) float64 precision (i - 1) / (r_i - 1) just before the i-th match.
+
+        1 for a match at rank 1, which has nothing before it; 0 after the last match.
+        """
+        rank = self._rank
+        before = torch.where(rank > 1, (self._position - 1) / (rank - 1).clamp(min=1), 1.0)
+        return torch.where(self.found, before, 0.0)
+
+    @cached_property
+    def _rank(self) -> Tensor:
+        """(B, P) float64 ranks, 1 after the last match."""
+        return self.ranks.to(torch.float64).masked_fill(~self.found, 1)
+
+    @cached_property
+    def _position(self) -> Tensor:
+        """(P,) float64 position i of each match among those of its query, from 1."""
+        columns = self.ranks.shape[1]
+        return torch.arange(1, columns + 1, device=self.ranks.device, dtype=torch.float64)
 
 
 def match_ranks(similarity: Tensor, index: Tensor, match: Tensor) -> Tensor:
@@ -41,52 +103,6 @@ def match_ranks(similarity: Tensor, index: Tensor, match: Tensor) -> Tensor:
     beyond = similarity.shape[1] + 1
     ranks = ranks.masked_fill(~match, beyond).sort(dim=1).values
     return ranks.masked_fill(ranks == beyond, 0)
-
-
-def average_precision(ranks: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute both common definitions of average precision.
-
-    With m matches at ranks r_1 < ... < r_m:
-
-    * step: the mean over i of i / r_i, the precision at each match. Used by torchreid, fast-reid,
-      TransReID and CLIP-ReID.
-    * trapezoid: the mean over i of (i / r_i + (i - 1) / (r_i - 1)) / 2, where the second term is 1
-      for r_i = 1: the area under straight lines between the precision just before and at each
-      match. Used by the MATLAB code of Market-1501, by Person_reID_baseline_pytorch and MBA-Net.
-
-    A single match at rank r > 1 scores 1 / r by the first and 1 / (2 r) by the second.
-
-    Args:
-        ranks: (B, P) as `match_ranks` gives them.
-
-    Returns:
-        (B,) float64 step and trapezoid average precision, NaN for a query without a match.
-    """
-    found = ranks > 0
-    count = found.sum(1)
-    rank = ranks.to(torch.float64).masked_fill(~found, 1)
-    hits = torch.arange(1, ranks.shape[1] + 1, device=ranks.device, dtype=torch.float64)
-    at = torch.where(found, hits / rank, 0.0)
-    before = torch.where(rank > 1, (hits - 1) / (rank - 1).clamp(min=1), 1.0)
-    before = torch.where(found, before, 0.0)
-    step = at.sum(1) / count
-    trapezoid = (at + before).sum(1) / (2 * count)
-    return step, trapezoid
-
-
-def inverse_negative_penalty(ranks: Tensor) -> Tensor:
-    """Compute INP, the number of matches divided by the rank of the last one.
-
-    The mean over queries is mINP (Ye et al., "Deep Learning for Person Re-identification: A Survey
-    and Outlook", 2021): how much has to be looked through to find all images of an identity.
-
-    Args:
-        ranks: (B, P) as `match_ranks` gives them.
-
-    Returns:
-        (B,) float64, NaN for a query without a match.
-    """
-    return (ranks > 0).sum(1).to(torch.float64) / ranks.amax(1)
 
 
 def cumulative_matches(first_ranks: Tensor, max_rank: int) -> Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from promptreid.evaluation.metrics import METRICS, json_values, separate_metrics
 from promptreid.evaluation.ranking.matching import REASONS
 from promptreid.evaluation.ranking.ranks import cumulative_matches
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from promptreid.evaluation.reranking.expansion import Expansion
     from promptreid.evaluation.reranking.rerank import Rerank
 
-AP_DEFINITIONS = ("step", "trapezoid")
-REPORTED_RANKS = (1, 5, 10, 20)
 CURVE_LENGTH = 50
 
 
@@ -30,22 +29,16 @@ class QueryResult:
     Attributes:
         matches: (Q,) int64 number of matches that count.
         first_rank: (Q,) int64 rank of the first match, 0 without one.
-        last_rank: (Q,) int64 rank of the last match, 0 without one.
-        ap_step: (Q,) float64 average precision, NaN without a match.
-        ap_trapezoid: (Q,) float64 average precision, NaN without a match.
-        inp: (Q,) float64 inverse negative penalty, NaN without a match.
         reason: (Q,) int64 position in `REASONS` of why there is no match, -1 with a match.
+        values: (Q,) float64 value of each metric by name, NaN without a match.
         gallery: Number of gallery images.
         identities: Q names, those of joined queries where queries were joined.
     """
 
     matches: Tensor
     first_rank: Tensor
-    last_rank: Tensor
-    ap_step: Tensor
-    ap_trapezoid: Tensor
-    inp: Tensor
     reason: Tensor
+    values: Mapping[str, Tensor]
     gallery: int
     identities: tuple[str, ...] = ()
 
@@ -61,9 +54,7 @@ class QueryResult:
         """Average over the queries that have a match, of which there must be one."""
         found = self.matches > 0
         return RepeatScores(
-            mAP_step=float(self.ap_step[found].mean()),
-            mAP_trapezoid=float(self.ap_trapezoid[found].mean()),
-            mINP=float(self.inp[found].mean()),
+            values={name: float(values[found].mean()) for name, values in self.values.items()},
             curve=tuple(cumulative_matches(self.first_rank, CURVE_LENGTH).tolist()),
             queries=len(self),
             without_match=self.reasons(),
@@ -73,34 +64,35 @@ class QueryResult:
 
 @dataclass(frozen=True)
 class RepeatScores:
-    """Scores of one repeat, as fractions of 1.
+    """Scores of one repeat.
 
     Attributes:
-        mAP_step: Mean average precision by the step definition.
-        mAP_trapezoid: Mean average precision by the trapezoid definition.
-        mINP: Mean inverse negative penalty.
+        values: Value of each metric by name.
         curve: CMC of ranks 1 to 50.
         queries: Number of queries, those without a match included.
         without_match: Number of queries without a match by reason.
         gallery: Number of gallery images.
     """
 
-    mAP_step: float  # noqa: N815
-    mAP_trapezoid: float  # noqa: N815
-    mINP: float  # noqa: N815
+    values: Mapping[str, float]
     curve: tuple[float, ...]
     queries: int
     without_match: Mapping[str, int]
     gallery: int
 
-    def mean_ap(self, definition: str) -> float:
-        """Give mAP by one of `AP_DEFINITIONS`."""
-        return self.mAP_trapezoid if definition == "trapezoid" else self.mAP_step
+    def to_dict(self) -> dict[str, Any]:
+        """Give the scores as they stand under "per_repeat" in `scores.json`."""
+        return {
+            **json_values(self.values, separate_metrics()),
+            "queries": self.queries,
+            "queries_without_match": sum(self.without_match.values()),
+            "gallery": self.gallery,
+        }
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of a protocol, as fractions of 1: the mean over its repeats.
+    """Scores of a protocol: the mean over its repeats.
 
     Attributes:
         protocol: Name of the protocol.
@@ -135,38 +127,48 @@ class Scores:
         return len(self.per_repeat)
 
     @property
+    def values(self) -> dict[str, float]:
+        """Value of each metric by name."""
+        return {
+            name: statistics.fmean(repeat.values[name] for repeat in self.per_repeat)
+            for name in self.per_repeat[0].values
+        }
+
+    @property
+    def std(self) -> dict[str, float]:
+        """Sample standard deviation (n - 1) over the repeats by metric; zeros for one repeat."""
+        return {
+            name: statistics.stdev(repeat.values[name] for repeat in self.per_repeat)
+            if self.repeats > 1
+            else 0.0
+            for name in self.per_repeat[0].values
+        }
+
+    @property
     def mAP(self) -> float:  # noqa: N802
         """Mean average precision by the definition `ap`."""
-        return self.mean_ap(self.ap)
+        return self.values["mAP"]
 
     @property
     def mINP(self) -> float:  # noqa: N802
         """Mean inverse negative penalty."""
-        return self._mean(lambda repeat: repeat.mINP)
+        return self.values["mINP"]
 
     @property
     def cmc(self) -> dict[int, float]:
-        """CMC at ranks 1, 5, 10 and 20."""
-        return {rank: self.curve[rank - 1] for rank in REPORTED_RANKS}
+        """CMC at the ranks that are metrics: 1, 5, 10 and 20."""
+        values = self.values
+        return {
+            int(metric.group_key): values[metric.name]
+            for metric in METRICS.values()
+            if metric.group == "cmc" and metric.name in values
+        }
 
     @property
     def curve(self) -> tuple[float, ...]:
         """CMC of ranks 1 to 50."""
         curves = [repeat.curve for repeat in self.per_repeat]
         return tuple(statistics.fmean(values) for values in zip(*curves, strict=True))
-
-    @property
-    def std(self) -> dict[str, Any]:
-        """Sample standard deviation (n - 1) over the repeats, zeros for a single repeat."""
-        return {
-            "mAP": self.mean_ap_std(self.ap),
-            **{f"mAP_{name}": self.mean_ap_std(name) for name in AP_DEFINITIONS},
-            "mINP": self._spread(lambda repeat: repeat.mINP),
-            "cmc": {
-                str(rank): self._spread(lambda repeat, rank=rank: repeat.curve[rank - 1])
-                for rank in REPORTED_RANKS
-            },
-        }
 
     @property
     def queries(self) -> int:
@@ -190,29 +192,20 @@ class Scores:
         """Queries left out of every mean, of the repeat that has most of them."""
         return sum(self.without_match_reasons.values())
 
-    def mean_ap(self, definition: str) -> float:
-        """Give mAP by one of `AP_DEFINITIONS`, whichever is called mAP here."""
-        return self._mean(lambda repeat: repeat.mean_ap(definition))
-
-    def mean_ap_std(self, definition: str) -> float:
-        """Give the sample standard deviation over the repeats of `mean_ap`."""
-        return self._spread(lambda repeat: repeat.mean_ap(definition))
-
     def to_dict(self) -> dict[str, Any]:
         """Give the scores as they stand in `scores.json`."""
+        values = self.values
+        definitions = [metric for metric in METRICS.values() if metric.definition_of]
         return {
             "protocol": self.protocol,
             "ap": self.ap,
             "repeats": self.repeats,
-            "mAP": self.mAP,
-            "mINP": self.mINP,
-            "cmc": {str(rank): value for rank, value in self.cmc.items()},
-            "std": self.std,
+            **json_values(values, separate_metrics()),
+            "std": json_values(self.std, METRICS.values()),
             "queries": self.queries,
             "queries_without_match": self.queries_without_match,
             "gallery": self.gallery,
-            "mAP_step": self.mean_ap("step"),
-            "mAP_trapezoid": self.mean_ap("trapezoid"),
+            **json_values(values, definitions),
             "cmc_curve": list(self.curve),
             "std_kind": "sample",
             "without_match_reasons": self.without_match_reasons,
@@ -223,30 +216,16 @@ class Scores:
             "query_expansion": None if self.expansion is None else self.expansion.to_dict(),
             "multi_query": self.multi_query,
             "rerank": None if self.rerank is None else self.rerank.to_dict(),
-            "per_repeat": [self._repeat_dict(repeat) for repeat in self.per_repeat],
+            "per_repeat": [repeat.to_dict() for repeat in self.per_repeat],
         }
-
-    def _repeat_dict(self, repeat: RepeatScores) -> dict[str, Any]:
-        return {
-            "mAP": repeat.mean_ap(self.ap),
-            "mINP": repeat.mINP,
-            "cmc": {str(rank): repeat.curve[rank - 1] for rank in REPORTED_RANKS},
-            "queries": repeat.queries,
-            "queries_without_match": sum(repeat.without_match.values()),
-            "gallery": repeat.gallery,
-        }
-
-    def _mean(self, value: Callable[[RepeatScores], float]) -> float:
-        return statistics.fmean(value(repeat) for repeat in self.per_repeat)
-
-    def _spread(self, value: Callable[[RepeatScores], float]) -> float:
-        return statistics.stdev(map(value, self.per_repeat)) if self.repeats > 1 else 0.0
 
 
 def join_results(parts: list[QueryResult]) -> QueryResult:
     """Join the outcomes of consecutive blocks of queries against one gallery."""
-    names = ("matches", "first_rank", "last_rank", "ap_step", "ap_trapezoid", "inp", "reason")
-    columns: dict[str, Any] = {
-        name: torch.cat([getattr(part, name) for part in parts]) for name in names
-    }
-    return QueryResult(**columns, gallery=parts[0].gallery)
+    return QueryResult(
+        matches=torch.cat([part.matches for part in parts]),
+        first_rank=torch.cat([part.first_rank for part in parts]),
+        reason=torch.cat([part.reason for part in parts]),
+        values={name: torch.cat([part.values[name] for part in parts]) for name in parts[0].values},
+        gallery=parts[0].gallery,
+    )

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from promptreid.data.protocol import AP_DEFINITIONS
 from promptreid.errors import EvaluationError, unknown_name
 from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.metrics import METRICS
 from promptreid.evaluation.ranking.closeness import closeness_blocks
 from promptreid.evaluation.ranking.matching import Matches, MatchTable
 from promptreid.evaluation.ranking.multi_query import join_queries
-from promptreid.evaluation.ranking.ranks import (
-    average_precision,
-    inverse_negative_penalty,
-    match_ranks,
-)
-from promptreid.evaluation.ranking.scores import AP_DEFINITIONS, QueryResult, Scores, join_results
+from promptreid.evaluation.ranking.ranks import RankedMatches, match_ranks
+from promptreid.evaluation.ranking.scores import QueryResult, Scores, join_results
 from promptreid.evaluation.ranking.scoring_rules import (
     camera_rule,
     check_comparable,
@@ -58,7 +56,7 @@ def evaluate(
             of Market-1501), "keep" ranks them, "auto" excludes if every image has a camera. An
             image whose camera is not known is never ignored.
         ap: The definition of average precision that is called mAP, "step" or "trapezoid", see
-            `promptreid.evaluation.ranking.ranks.average_precision`. Both are computed.
+            `promptreid.evaluation.metrics`. Both are computed.
         protocol: Name for the scores.
         block: Queries per block; None picks a block of about 16 MiB. The scores do not depend on
             it.
@@ -76,8 +74,8 @@ def evaluate(
     """
     _check_definition(ap)
     rule, note = camera_rule(same_camera, query, gallery)
-    how = _How(rule, block, rerank, expansion, multi_query)
-    return _scores([_score(query, gallery, how)], how, protocol=protocol, ap=ap, note=note)
+    how = _How(ap, rule, block, rerank, expansion, multi_query)
+    return _scores([_score(query, gallery, how)], how, protocol=protocol, note=note)
 
 
 def evaluate_protocol(
@@ -113,18 +111,19 @@ def evaluate_protocol(
     ap = protocol.ap if ap is None else ap
     _check_definition(ap)
     rule, note = protocol_rule(embeddings, protocol, same_camera)
-    how = _How(rule, block, rerank, expansion, multi_query)
+    how = _How(ap, rule, block, rerank, expansion, multi_query)
     results = [
         _score(embeddings.select(repeat.query), embeddings.select(repeat.gallery), how)
         for repeat in protocol.repeats
     ]
-    return _scores(results, how, protocol=protocol.name, ap=ap, note=note)
+    return _scores(results, how, protocol=protocol.name, note=note)
 
 
 @dataclass(frozen=True)
 class _How:
     """How every repeat is ranked."""
 
+    ap: str
     rule: str
     block: int | None
     rerank: Rerank | None
@@ -155,7 +154,7 @@ def _score(query: Embeddings, gallery: Embeddings, how: _How) -> QueryResult:
     )
     result = join_results(
         [
-            _score_block(similarity, table.block(queries))
+            _score_block(similarity, table.block(queries), how.ap)
             for queries, similarity in closeness_blocks(
                 query, gallery, expansion=how.expansion, rerank=how.rerank, block=how.block
             )
@@ -166,28 +165,28 @@ def _score(query: Embeddings, gallery: Embeddings, how: _How) -> QueryResult:
     return replace(result, identities=query.identities)
 
 
-def _score_block(similarity: Tensor, matches: Matches) -> QueryResult:
+def _score_block(similarity: Tensor, matches: Matches, ap: str) -> QueryResult:
     ignored = matches.ignored
     similarity[ignored.nonzero()[:, 0], matches.index[ignored]] = -torch.inf
     ranks = match_ranks(similarity, matches.index, matches.match).cpu()
-    count = (ranks > 0).sum(1)
-    step, trapezoid = average_precision(ranks)
+    ranked = RankedMatches(ranks, ap)
+    without = ranked.count == 0
     return QueryResult(
-        matches=count,
-        first_rank=ranks[:, 0],
-        last_rank=ranks.amax(1),
-        ap_step=step,
-        ap_trapezoid=trapezoid,
-        inp=inverse_negative_penalty(ranks),
-        reason=matches.reason.cpu().masked_fill(count > 0, -1),
+        matches=ranked.count,
+        first_rank=ranked.first,
+        reason=matches.reason.cpu().masked_fill(~without, -1),
+        values={
+            name: metric.per_query(ranked).masked_fill(without, torch.nan)
+            for name, metric in METRICS.items()
+        },
         gallery=similarity.shape[1],
     )
 
 
-def _scores(results: list[QueryResult], how: _How, *, protocol: str, ap: str, note: str) -> Scores:
+def _scores(results: list[QueryResult], how: _How, *, protocol: str, note: str) -> Scores:
     return Scores(
         protocol=protocol,
-        ap=ap,
+        ap=how.ap,
         same_camera=how.rule,
         per_repeat=tuple(result.scores() for result in results),
         note=note,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptreid.evaluation.ranking.scores import AP_DEFINITIONS, REPORTED_RANKS, Scores
+from promptreid.evaluation.metrics import METRICS, Metric, separate_metrics, unit_words
+from promptreid.evaluation.ranking.scores import Scores
+from promptreid.text.tables import plain_table
 
 Values = Mapping[str, Any]
 
@@ -58,36 +60,33 @@ def _as_values(scores: Scores | Values) -> Values:
 
 
 def _table(rows: list[tuple[str, Values]]) -> list[str]:
-    # Both definitions of average precision are shown, that of the protocol first.
-    first = rows[0][1]["ap"]
-    definitions = sorted(AP_DEFINITIONS, key=lambda definition: definition != first)
-    header = [f"mAP({definition})" for definition in definitions]
-    header += ["mINP", *(f"R{rank}" for rank in REPORTED_RANKS)]
+    columns = _columns([values for _, values in rows])
+    header = [metric.heading for metric in columns]
     timed = any("speed" in values for _, values in rows)
     header += ["images/s", "of tower"] * timed
     cells = [["", *header]]
     for name, values in rows:
-        means, spreads = _cells(values, definitions)
+        means = [metric.text(metric.read(values)) for metric in columns]
         cells.append([name, *means, *_speed(values) * timed])
         if values["repeats"] > 1:
+            spreads = [f"±{metric.text(metric.read(values['std']))}" for metric in columns]
             cells.append(["", *spreads, *["", ""] * timed])
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0])] * bool(widths[0])
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        ).rstrip()
-        for row in cells
-    ]
+    if not any(name for name, _ in rows):
+        cells = [row[1:] for row in cells]
+    return plain_table(cells, right=[column != "" for column in cells[0]])
 
 
-def _cells(values: Values, definitions: list[str]) -> tuple[list[str], list[str]]:
-    """Give the scores, and how much each varies over repeats, for a line of its own."""
-    keys = [f"mAP_{name}" for name in definitions] + ["mINP"]
-    spread, cmc = values["std"], values["cmc"]
-    pairs = [(values[key], spread[key]) for key in keys]
-    pairs += [(cmc[str(rank)], spread["cmc"][str(rank)]) for rank in REPORTED_RANKS]
-    return [f"{100 * value:.2f}" for value, _ in pairs], [f"±{100 * std:.2f}" for _, std in pairs]
+def _columns(rows: list[Values]) -> list[Metric]:
+    """List the metrics that all rows hold; of one with several definitions these.
+
+    The definition of the first row's protocol comes first.
+    """
+    columns: list[Metric] = []
+    for metric in separate_metrics():
+        definitions = [one for one in METRICS.values() if one.definition_of == metric.name]
+        definitions.sort(key=lambda one: one.name != f"{one.definition_of}_{rows[0]['ap']}")
+        columns += definitions or [metric]
+    return [metric for metric in columns if all(metric.is_in(values) for values in rows)]
 
 
 def _speed(values: Values) -> list[str]:
@@ -101,8 +100,9 @@ def _explanation(values: Values) -> list[str]:
     several = values["repeats"] > 1
     repeats = f", mean ± standard deviation of {values['repeats']}" if several else ""
     lines = [
-        f"Percent. Protocol {values['protocol']}{repeats}: {_count(values['queries'], 'query')} "
-        f"against {_count(values['gallery'], 'gallery image')}.",
+        f"{unit_words(_columns([values]))}. Protocol {values['protocol']}{repeats}: "
+        f"{_count(values['queries'], 'query')} against "
+        f"{_count(values['gallery'], 'gallery image')}.",
         _camera_sentence(values["same_camera"]),
         f"The protocol's mAP is of the {values['ap']} definition.",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from promptreid.evaluation.metrics import score_kind
 from promptreid.evaluation.verification.roc import RELIABLE
 from promptreid.text.tables import plain_table
 
@@ -99,7 +100,7 @@ def _intervals(values: Values) -> list[str]:
     level = f"{100 * values['level']:g} %"
     rows = [["score", "value", "low", "high"]]
     rows += [
-        [name, *(_percent(one[end]) for end in ("value", "low", "high"))]
+        [name, *(score_kind(name).text(one[end]) for end in ("value", "low", "high"))]
         for name, one in values["scores"].items()
     ]
     lines = [

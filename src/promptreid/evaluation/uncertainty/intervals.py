@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import EvaluationError
-from promptreid.evaluation.ranking.scores import REPORTED_RANKS, QueryResult, Scores
+from promptreid.evaluation.ranking.scores import QueryResult, Scores
 from promptreid.evaluation.uncertainty.resampling import (
     BOOTSTRAP,
     Bootstrap,
@@ -86,7 +86,7 @@ class Intervals:
     """Intervals of all scores of an evaluation.
 
     Attributes:
-        scores: By name: mAP, mAP_step, mAP_trapezoid, mINP, rank-1, ..., EER, TAR@FAR=0.001, ...
+        scores: By name: those of `METRICS`, then EER, TAR@FAR=0.001, ...
         level: Share of the resamples inside each interval.
         resamples: Number of resamples.
         identities: Number of identities that are drawn from.
@@ -212,20 +212,9 @@ def _check_same_queries(first: Scores, second: Scores) -> None:
         )
 
 
-def ranking_scores(scores: Scores) -> dict[str, float]:
-    """Return the scores of rankings by the names that intervals and differences have."""
-    return {
-        "mAP": scores.mAP,
-        "mAP_step": scores.mean_ap("step"),
-        "mAP_trapezoid": scores.mean_ap("trapezoid"),
-        "mINP": scores.mINP,
-        **{f"rank-{rank}": scores.cmc[rank] for rank in REPORTED_RANKS},
-    }
-
-
 def _values(evidence: Evidence) -> dict[str, float]:
     """Return every score by name, as it is without resampling."""
-    found = ranking_scores(evidence.scores)
+    found = dict(evidence.scores.values)
     if evidence.verification is not None:
         found["EER"] = evidence.verification.eer
         for far in evidence.verification.fars:
@@ -245,7 +234,7 @@ def _resampled(evidence: Evidence, names: Sequence[str], weights: Tensor) -> dic
     numbers = {name: number for number, name in enumerate(names)}
     per_repeat = []
     for repeat, result in enumerate(evidence.scores.results):
-        found = _resampled_queries(result, evidence.scores.ap, numbers, weights)
+        found = _resampled_queries(result, numbers, weights)
         if evidence.verification is not None:
             rates = _of_rows(evidence.accepted[repeat], numbers, weights)
             found["EER"] = rates.eer()
@@ -258,25 +247,18 @@ def _resampled(evidence: Evidence, names: Sequence[str], weights: Tensor) -> dic
 
 
 def _resampled_queries(
-    result: QueryResult, ap: str, numbers: Mapping[str, int], weights: Tensor
+    result: QueryResult, numbers: Mapping[str, int], weights: Tensor
 ) -> dict[str, Tensor]:
     """Return the ranking scores of one repeat in every resample."""
     found = result.matches > 0
-    columns = {
-        "mAP": result.ap_trapezoid if ap == "trapezoid" else result.ap_step,
-        "mAP_step": result.ap_step,
-        "mAP_trapezoid": result.ap_trapezoid,
-        "mINP": result.inp,
-        **{f"rank-{rank}": (result.first_rank <= rank).double() for rank in REPORTED_RANKS},
-    }
     rows = [
         numbers[name] for name, kept in zip(result.identities, found.tolist(), strict=True) if kept
     ]
-    values = torch.stack([column[found] for column in columns.values()], dim=1)
+    values = torch.stack([column[found] for column in result.values.values()], dim=1)
     sums = group_sums(values, rows, len(numbers))
     counts = group_sums(torch.ones(len(rows), 1), rows, len(numbers))[:, 0]
     means = weighted_means(weights, sums, counts)
-    return dict(zip(columns, means.unbind(1), strict=True))
+    return dict(zip(result.values, means.unbind(1), strict=True))
 
 
 def _of_rows(accepted: AcceptedPairs, numbers: Mapping[str, int], weights: Tensor) -> RateResamples:

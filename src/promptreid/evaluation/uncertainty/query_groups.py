@@ -117,7 +117,7 @@ def query_outcomes(
         threshold = checked.point(far).threshold
         groups = tuple(values[row] for row in repeat.query)
         rows = tuple(repeat.query.tolist())
-        outcomes.append(_outcomes(groups, rows, result, scores.ap, table, threshold))
+        outcomes.append(_outcomes(groups, rows, result, table, threshold))
     return tuple(outcomes)
 
 
@@ -196,7 +196,6 @@ def _outcomes(
     groups: tuple[str, ...],
     rows: tuple[int, ...],
     result: QueryResult,
-    ap: str,
     table: AcceptedPairs,
     threshold: float | None,
 ) -> Outcomes:
@@ -206,8 +205,8 @@ def _outcomes(
         identities=result.identities,
         rows=rows,
         found=result.matches > 0,
-        precision=result.ap_trapezoid if ap == "trapezoid" else result.ap_step,
-        first=(result.first_rank == 1).double(),
+        precision=result.values["mAP"],
+        first=result.values["rank-1"].nan_to_num(nan=0.0),
         true=table.true[:, column],
         genuine=table.genuine,
         false=table.false[:, column],
@@ -247,7 +246,7 @@ def _pair(
     (result,) = evaluate(query, gallery, same_camera=rule, ap=ap).results
     accepted = count_accepted(query, gallery, [threshold], same_camera=rule)
     rows = tuple(query_rows.tolist())
-    return _outcomes((name,) * len(query), rows, result, ap, accepted, threshold)
+    return _outcomes((name,) * len(query), rows, result, accepted, threshold)
 
 
 def _join(parts: list[Outcomes]) -> Outcomes:

@@ -16,7 +16,7 @@ from promptreid.evaluation.uncertainty.intervals import (
 )
 from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP
 
-METRICS = ("mAP", "rank-1", "mINP")
+GAINED = ("mAP", "rank-1", "mINP")
 """Scores that are set side by side; the first gives the verdict."""
 
 _VERDICTS = {
@@ -64,7 +64,7 @@ class Worth:
 
     Attributes:
         untrained: What was scored before, in words.
-        gains: By score, `METRICS`.
+        gains: By score, `GAINED`.
         identities: Number of test identities that the intervals are drawn from.
     """
 
@@ -75,7 +75,7 @@ class Worth:
     @property
     def verdict(self) -> str:
         """Give the verdict on mAP."""
-        return self.gains[METRICS[0]].verdict
+        return self.gains[GAINED[0]].verdict
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields, JSON-ready."""
@@ -101,7 +101,7 @@ class Worth:
                     float(record[name]["after"]),
                     Difference.from_dict(record[name]["difference"]),
                 )
-                for name in METRICS
+                for name in GAINED
             }
             return cls(str(record["untrained"]), gains, int(record["identities"]))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -124,11 +124,7 @@ def training_worth(before: Scores, after: Scores, *, untrained: str) -> Worth:
     """
     first, second = Evidence(after), Evidence(before)
     found = paired_difference(first, second)
-    values = [
-        {"mAP": scores.mAP, "mINP": scores.mINP, "rank-1": scores.cmc[1]}
-        for scores in (before, after)
-    ]
-    gains = {name: Gain(values[0][name], values[1][name], found[name]) for name in METRICS}
+    gains = {name: Gain(before.values[name], after.values[name], found[name]) for name in GAINED}
     return Worth(untrained, gains, len(first.identities()))
 
 
@@ -139,7 +135,7 @@ def worth_text(values: Mapping[str, Any]) -> str:
         values: What `Worth.to_dict` gave.
     """
     lines = [f"Before training ({values['untrained']}) and after:"]
-    for name in METRICS:
+    for name in GAINED:
         gain = values[name]
         change = gain["difference"]
         low, high = (f"{100 * change[end]:+.1f}" for end in ("low", "high"))

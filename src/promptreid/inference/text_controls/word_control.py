@@ -17,7 +17,6 @@ from promptreid.evaluation.uncertainty.intervals import (
     Difference,
     Evidence,
     paired_difference,
-    ranking_scores,
 )
 from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap
 from promptreid.inference.assess import assess_embeddings
@@ -169,9 +168,9 @@ def compare_words(
     exchanged = Evidence(_joined(permuted))
     against = Evidence(_joined((own,) * len(permuted)))
     return WordControl(
-        own=ranking_scores(own),
-        permuted=ranking_scores(exchanged.scores),
-        none=ranking_scores(none),
+        own=own.values,
+        permuted=exchanged.scores.values,
+        none=none.values,
         over_permuted=paired_difference(against, exchanged, Bootstrap(seed=seed)),
         over_none=paired_difference(Evidence(own), Evidence(none), Bootstrap(seed=seed)),
         draws=len(permuted),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
-from promptreid.evaluation.ranking.scores import REPORTED_RANKS
+from promptreid.evaluation.metrics import separate_metrics
 from promptreid.evaluation.uncertainty.intervals import Difference
 from promptreid.inference.text_controls.word_control import WordControl
 from promptreid.text.tables import plain_table
-
-_COLUMNS = ("mAP", "mINP", *(f"rank-{rank}" for rank in REPORTED_RANKS))
 
 
 def word_verdict(control: WordControl) -> str:
@@ -40,20 +38,21 @@ def render_words(control: WordControl) -> str:
     Returns:
         Several lines without a line break at the end.
     """
-    header = [name.replace("rank-", "R") for name in _COLUMNS]
-    rows = [["words", *header]]
+    metrics = [metric for metric in separate_metrics() if metric.name in control.own]
+    rows = [["words", *(metric.heading for metric in metrics)]]
     for name, scores in (
         ("own", control.own),
         (f"permuted ({control.draws} draws)", control.permuted),
         ("none", control.none),
     ):
-        rows.append([name, *(f"{100 * scores[column]:.2f}" for column in _COLUMNS)])
+        rows.append([name, *(metric.text(scores[metric.name]) for metric in metrics)])
     for name, differences in (
         ("own - permuted", control.over_permuted),
         ("own - none", control.over_none),
     ):
-        rows.append([name, *(f"{100 * differences[column].value:+.2f}" for column in _COLUMNS)])
-    table = plain_table(rows, right=[False, *(True for _ in _COLUMNS)])
+        changes = ((metric, differences[metric.name].value) for metric in metrics)
+        rows.append([name, *(metric.text(change, sign=True) for metric, change in changes)])
+    table = plain_table(rows, right=[False, *(True for _ in metrics)])
     verdict = textwrap.wrap(word_verdict(control), 79)
     return "\n".join(["Do the words matter? Percent.", *table, *verdict])
 

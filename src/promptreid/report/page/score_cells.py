@@ -6,7 +6,13 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from promptreid.evaluation.ranking.scores import REPORTED_RANKS
+from promptreid.evaluation.metrics import (
+    Metric,
+    ScoreKind,
+    other_definitions,
+    score_kind,
+    separate_metrics,
+)
 from promptreid.evaluation.uncertainty.breakdown import Breakdown
 from promptreid.evaluation.uncertainty.intervals import Difference, Interval, tar_name
 from promptreid.evaluation.verification.identification import Identification
@@ -16,8 +22,6 @@ from promptreid.report.content import PairedRuns, Test, TestedRun
 from promptreid.report.page.score_words import score_name
 from promptreid.report.page.summary import side
 from promptreid.text.number_words import number, points, rate, similarity, span
-
-LOWER_IS_BETTER = frozenset({"EER", "FAR"})
 
 
 @dataclass(frozen=True)
@@ -96,30 +100,47 @@ class ChangeTable:
     rows: tuple[DifferenceCell, ...]
 
 
-def cell(score: Interval | None, note: str = "", digits: int = 1) -> PageCell:
-    """Write a score with its interval, both in percent with so many digits."""
+def cell(
+    score: Interval | None, note: str = "", digits: int = 1, kind: ScoreKind | None = None
+) -> PageCell:
+    """Write a score with its interval.
+
+    Args:
+        score: The score; None where there is none.
+        note: A second line.
+        digits: Digits after the point.
+        kind: What is written; None for a fraction in percent. Only what is in percent gets a bar.
+    """
     if score is None or score.value != score.value:
         return PageCell(number(None), None, note=note)
-    bare = PageCell(number(score.value, digits), 100 * score.value, note=note)
+    scale = 100.0 if kind is None else kind.scale
+    value, raw = number(score.value, digits, scale=scale), scale * score.value
     if score.low != score.low or score.high != score.high:
-        return bare
-    low, high = 100 * score.low, 100 * score.high
-    ends = span(score.low, score.high, digits=digits)
-    return PageCell(bare.value, bare.raw, low, high, ends, note)
+        return PageCell(value, raw, note=note)
+    ends = span(score.low, score.high, digits=digits, scale=scale)
+    if kind is not None and not kind.percent:
+        return PageCell(value, raw, span=ends, note=note)
+    return PageCell(value, raw, scale * score.low, scale * score.high, ends, note)
 
 
 def retrieval_table(test: Test) -> ScoreTable:
-    """Tell how well runs rank: mAP by both definitions, CMC and mINP."""
-    ap = test.runs[0].scores.ap
-    other = "trapezoid" if ap == "step" else "step"
-    names = ["mAP", *(f"rank-{rank}" for rank in REPORTED_RANKS), "mINP", f"mAP_{other}"]
-    rows = {}
-    for run in test.runs:
-        spread = _spreads(run) if test.repeats > 1 else {}
-        rows[run.name] = tuple(
-            cell(run.intervals.scores.get(name), spread.get(name, "")) for name in names
-        )
-    return ScoreTable(tuple(score_name(name) for name in names), rows)
+    """Tell how well runs rank: mAP, CMC, all other metrics, and mAP by the other definition."""
+    separate = separate_metrics()
+    ranks = [metric for metric in separate if metric.group]
+    first, *others = [metric for metric in separate if not metric.group]
+    metrics = [first, *ranks, *others, *other_definitions(test.runs[0].scores.ap)]
+    rows = {
+        run.name: tuple(_ranking_cell(run, test, metric) for metric in metrics) for run in test.runs
+    }
+    return ScoreTable(tuple(score_name(metric.name) for metric in metrics), rows)
+
+
+def _ranking_cell(run: TestedRun, test: Test, metric: Metric) -> PageCell:
+    """Write a metric with its interval, and its standard deviation over repeats if there are."""
+    score, note = run.intervals.scores.get(metric.name), ""
+    if score is not None and test.repeats > 1:
+        note = f"s.d. {number(run.scores.std[metric.name], scale=metric.scale)}"
+    return cell(score, note, kind=metric)
 
 
 def word_table(test: Test) -> ScoreTable | None:
@@ -144,14 +165,6 @@ def word_table(test: Test) -> ScoreTable | None:
 def _change_cell(difference: Difference) -> PageCell:
     ends = span(difference.low, difference.high, signed=True, digits=2)
     return PageCell(points(difference.value, 2), 100 * difference.value, note=ends)
-
-
-def _spreads(run: TestedRun) -> dict[str, str]:
-    """Return the standard deviation of each score over the repeats, in words."""
-    deviations = run.scores.std
-    values = {name: deviations[name] for name in ("mAP", "mINP", "mAP_step", "mAP_trapezoid")}
-    values |= {f"rank-{rank}": deviations["cmc"][str(rank)] for rank in REPORTED_RANKS}
-    return {name: f"s.d. {number(value)}" for name, value in values.items()}
 
 
 def verification_table(test: Test) -> ScoreTable | None:
@@ -247,21 +260,20 @@ def change_table(pair: PairedRuns, ap: str) -> ChangeTable:
 
 def _change(name: str, difference: Difference) -> DifferenceCell:
     known = difference.low == difference.low and difference.high == difference.high
-    better = -1 if name in LOWER_IS_BETTER else 1
-    verdict = {
-        1: "better",
-        -1: "worse",
-        0: "no clear difference",
-    }[side(difference) * better]
+    kind = score_kind(name)
+    verdicts = ("no clear difference", "better", "worse")
+    if kind.lower_is_better:
+        verdicts = ("no clear difference", "worse", "better")
+    share = 1 - difference.above_zero if kind.lower_is_better else difference.above_zero
     return DifferenceCell(
         score=score_name(name),
-        value=points(difference.value),
-        raw=100 * difference.value,
-        low=100 * difference.low if known else None,
-        high=100 * difference.high if known else None,
-        span=span(difference.low, difference.high, signed=True),
-        better=number(difference.above_zero if better > 0 else 1 - difference.above_zero, 0),
-        verdict=verdict if known else "not known",
+        value=points(difference.value, scale=kind.scale),
+        raw=kind.scale * difference.value,
+        low=kind.scale * difference.low if known else None,
+        high=kind.scale * difference.high if known else None,
+        span=span(difference.low, difference.high, signed=True, scale=kind.scale),
+        better=number(share, 0),
+        verdict=verdicts[side(difference)] if known else "not known",
     )
 
 

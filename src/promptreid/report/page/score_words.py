@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import json
-from types import MappingProxyType
 from typing import Any
 
+from promptreid.evaluation.metrics import score_kind
 from promptreid.evaluation.ranking.scores import Scores
 from promptreid.text.number_words import rate
-
-_MEANINGS = MappingProxyType(
-    {
-        "mAP": "Mean average precision: 100 % if all photos of the right identity come first.",
-        "rank-1": "Share of the queries whose closest photo shows the right identity.",
-        "rank-k": "Share of the queries with the right identity among the closest k photos.",
-        "mINP": "How early the hardest photo of the right identity comes.",
-        "EER": "Error rate where false accepts equal false rejects; smaller is better.",
-        "AUC": "Chance that two photos of one identity score more than two of different ones.",
-        "TAR": "Share of the pairs of one identity accepted, when so few strangers are.",
-        "TPIR": "Share of the enrolled who are found, when so few strangers get a name.",
-        "FAR": "Share of the pairs of different identities that are accepted.",
-    }
-)
 
 
 def score_name(name: str) -> str:
@@ -35,10 +21,7 @@ def score_name(name: str) -> str:
 
 def meaning(name: str) -> str:
     """Say in one sentence what a score tells, by its name or its name for people."""
-    kind = name.split("@")[0].split(" ")[0].split("_")[0]
-    if kind.startswith("rank-") and kind != "rank-1":
-        kind = "rank-k"
-    return _MEANINGS.get(kind, "")
+    return score_kind(name.replace(" (", "_").removesuffix(")")).meaning
 
 
 def setting(value: Any) -> str:

@@ -19,6 +19,7 @@ from promptreid.runs.run_note import clean_note
 from promptreid.runs.run_place import check_free, is_run
 from promptreid.tracking.track_option import TrackerSpec, check_installed, parse_trackers
 from promptreid.tracking.tracker_group import read_tracking
+from promptreid.training.stage.early_stopping import validation_metric
 
 PICTURES = ("plain", "pixelated", "none")
 """How trackers get pictures of test images."""
@@ -95,6 +96,7 @@ def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:
         )
     recipe = load_recipe(request.recipe, request.overrides)
     _check_prompts_are_taught(recipe)
+    validation_metric(recipe.validation)
     seed = request.seed or 0
     names = "+".join(spec.partition(":")[0] for spec in request.data)
     out = out or Path("runs") / f"{recipe.name.replace('/', '-')}-{names}-seed{seed}"

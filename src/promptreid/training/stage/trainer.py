@@ -188,8 +188,8 @@ class Trainer:
         with self._averaged():
             embedder = Embedder(self.model, self.info, device=self.device)
             scores = validation_scores(embedder, self.data.validations, progress=self.progress)
-            score = scores[self.recipe.validation.metric]
-            if self.state.best is None or score > self.state.best:
+            score = scores[self._patience.metric.key]
+            if self.state.best is None or self._patience.metric.improves(score, self.state.best):
                 self._save_best(score, f"stage {stage.name}, epoch {epoch}")
         set_modes(self.model, stage.learns, blocks=stage.blocks)
         self._patience.note(self.state, score)

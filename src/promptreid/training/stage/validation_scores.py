@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptreid.data.splits.validation import Validation
+from promptreid.evaluation.metrics import validated_metrics
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
@@ -14,7 +15,7 @@ from promptreid.progress import Progress
 def validation_scores(
     embedder: Embedder, validations: Sequence[Validation], *, progress: Progress
 ) -> dict[str, float]:
-    """Return the mean of each score over the data sets that have validation images.
+    """Return the mean of each metric over the data sets that have validation images.
 
     Args:
         embedder: The model.
@@ -29,8 +30,7 @@ def validation_scores(
         embeddings = embed_manifest(embedder, validation.manifest, progress=progress)
         with progress.doing("ranking validation images"):
             scores = evaluate_protocol(embeddings, validation.protocol)
-        ranks = {f"rank{k}": scores.cmc[k] for k in (1, 5, 10)}
-        rows.append({"mAP": scores.mAP, "mINP": scores.mINP, **ranks})
+        rows.append({metric.key: scores.values[metric.name] for metric in validated_metrics()})
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
 
