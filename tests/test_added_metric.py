@@ -13,6 +13,7 @@ from promptreid.config.scoring import ValidationConfig
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import ConfigError
 from promptreid.evaluation import (
+    Bootstrap,
     Embeddings,
     Evidence,
     Scores,
@@ -105,9 +106,9 @@ def test_the_printed_table_has_it(added, better):
 
 
 def test_intervals_and_differences_have_it(added, better, worse):
-    interval = intervals(Evidence(better), resamples=50).scores[added.name]
+    interval = intervals(Evidence(better), Bootstrap(50)).scores[added.name]
     assert interval.low <= interval.value == better.values[added.name] <= interval.high
-    change = paired_difference(Evidence(better), Evidence(worse), resamples=50)[added.name]
+    change = paired_difference(Evidence(better), Evidence(worse), Bootstrap(50))[added.name]
     assert change.value == better.values[added.name] - worse.values[added.name]
     assert (change.value < 0) == added.lower_is_better
 
@@ -141,8 +142,8 @@ def test_validation_can_go_by_it(added):
     assert stopping.metric is added
     state = TrainingState()
     for score in (3.0, 2.0):
-        stopping.heard(state, score)
-    assert stopping.over(state) == (not added.lower_is_better)
+        stopping.note(state, score)
+    assert stopping.is_over(state) == (not added.lower_is_better)
     with pytest.raises(ConfigError, match=r"validation\.metric.*rank2.*" + added.key):
         validation_metric(ValidationConfig(metric="rank2"))
 
@@ -171,10 +172,10 @@ def content(added, better, worse):
     test = shared.tests[0]
     evidence = [Evidence(better), *(Evidence(worse) for _ in test.runs[1:])]
     runs = tuple(
-        replace(run, scores=one.scores, intervals=intervals(one, resamples=50))
+        replace(run, scores=one.scores, intervals=intervals(one, Bootstrap(50)))
         for run, one in zip(test.runs, evidence, strict=True)
     )
-    differences = paired_difference(Evidence(worse), Evidence(better), resamples=50)
+    differences = paired_difference(Evidence(worse), Evidence(better), Bootstrap(50))
     pairs = tuple(replace(pair, differences=differences) for pair in test.pairs)
     return replace(shared, tests=(replace(test, runs=runs, pairs=pairs),))
 

@@ -50,8 +50,7 @@ def show_queries(
     identities, cameras = test_set.identity_names(), test_set.camera_names()
     lists = {run: _lists(assessment, chosen, top) for run, assessment in assessed.items()}
     precisions = {
-        run: assessment.scores.results[0].values["mAP"]
-        for run, assessment in assessed.items()
+        run: assessment.scores.results[0].values["mAP"] for run, assessment in assessed.items()
     }
     shown = []
     for place, query in enumerate(chosen):
