@@ -132,7 +132,7 @@ def test_options_reach_what_collects(call, runs, asked, tmp_path):
 def test_the_command_is_written_out_and_works(call, runs, asked):
     call(runs / "small", "--title", "two words", "--by", "side", "--pixelate")
     ((_, (spec,), options),) = asked
-    assert options["command"] == (
+    assert options["options"].command == (
         f"promptreid report {runs / 'small'} --data {spec} --by side --title 'two words' "
         f"--map tsne --seed 0 --pixelate --out {runs / 'small' / 'report.html'}"
     )

@@ -1,6 +1,7 @@
 """What a report says, from saved models and runs to plain values."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -73,9 +74,8 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def content(runs, table):
-    return collect(
-        runs, [table], names=("vit", "resnet"), options=QUICK, device="cpu", command="again"
-    )
+    options = replace(QUICK, names=("vit", "resnet"), command="again")
+    return collect(runs, [table], options=options, device="cpu")
 
 
 def test_facts_of_a_run_folder(content, runs):
@@ -223,8 +223,8 @@ def test_a_run_without_stages_has_no_curves(runs, table):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"names": ("one",)}, ConfigError, "1 names are given for 2 runs"),
-        ({"options": ReportOptions(by=("sied",))}, EvaluationError, "Did you mean 'side'"),
+        (ReportOptions(names=("one",)), ConfigError, "1 names are given for 2 runs"),
+        (ReportOptions(by=("sied",)), EvaluationError, "Did you mean 'side'"),
     ],
 )
 def test_mistakes_are_found_before_a_model_is_loaded(
@@ -232,7 +232,7 @@ def test_mistakes_are_found_before_a_model_is_loaded(
 ):
     monkeypatch.setattr("promptreid.report.collect.load", None)
     with pytest.raises(error, match=words):
-        collect(runs, [table], **options)
+        collect(runs, [table], options=options)
 
 
 def test_missing_runs_and_data_without_queries(runs, table, crops, tmp_path, monkeypatch):

@@ -147,15 +147,15 @@ def _report(out: Path, spec: str, device: str | None, lines: Lines) -> str:
     if absent:
         return f"pip install 'promptreid[report]', then {command}"
     from promptreid.report.collect import collect
+    from promptreid.report.collect_options import ReportOptions
     from promptreid.report.page import write_page
 
     content = collect(
         runs,
         [spec],
-        title=title,
+        options=ReportOptions(title=title, command=command),
         device=device,
         progress=lines,
-        command=command,
     )
     write_page(content, out / "report.html")
     return str(out / "report.html")

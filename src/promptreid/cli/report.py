@@ -91,19 +91,19 @@ def report(
         from promptreid.report.page import write_page
 
     by = tuple(dict.fromkeys(by))
-    looks = {name: chosen[name] for name in ("method", "pixelate", "seed")}
+    shown = ("method", "pixelate", "seed", "names", "title", "unreadable")
     content = collect(
         runs,
         specs,
-        names=chosen["names"],
-        title=chosen["title"],
-        options=ReportOptions(by=by, **looks),
+        options=ReportOptions(
+            by=by,
+            command=_command(runs, specs, out, by, chosen),
+            **{name: chosen[name] for name in shown},
+        ),
         cache=options.cache_folder(chosen["cache"], no_cache=chosen["no_cache"]),
         device=chosen["device"],
         batch_size=chosen["batch_size"],
-        unreadable=chosen["unreadable"],
         progress=progress,
-        command=_command(runs, specs, out, by, chosen),
     )
     with progress.doing(f"writing {out}"):
         size = write_page(content, out)

@@ -66,15 +66,11 @@ def collect(
     runs: Sequence[Path],
     specs: Sequence[str],
     *,
-    names: Sequence[str] = (),
-    title: str = "",
     options: ReportOptions | None = None,
     cache: Path | None = None,
     device: str | None = None,
     batch_size: int = 64,
-    unreadable: str = "stop",
     progress: Progress | None = None,
-    command: str = "",
 ) -> Content:
     """Score runs on data sets, and choose the pictures and draw the figures that show how.
 
@@ -84,15 +80,11 @@ def collect(
     Args:
         runs: Run folders or checkpoints, at least one.
         specs: Data sets, at least one.
-        names: A name for each run; none to take them from the paths.
-        title: Title of the page; "" names the runs.
         options: What is shown; None for what `ReportOptions` does by itself.
         cache: Folder where embeddings are kept; None to keep none.
         device: Where models compute; None for the best there is.
         batch_size: Images per forward pass.
-        unreadable: "stop" at an image that cannot be decoded, or "skip" all of them.
         progress: Where to report; None for silence.
-        command: Command that makes the report again.
 
     Raises:
         RunError: There is no such run.
@@ -102,12 +94,12 @@ def collect(
     """
     options = options or ReportOptions()
     progress = progress or Silent()
-    labels = _checked(runs, names, options)
+    labels = _checked(runs, options)
     datasets = choose_report_data(
         [
             testable(
                 runs,
-                load_shown(spec, policy=unreadable, progress=progress),
+                load_shown(spec, policy=options.unreadable, progress=progress),
                 say=progress.message,
             )
             for spec in dict.fromkeys(specs)
@@ -131,10 +123,10 @@ def collect(
             assessment = assess(embedder, data.test_set, **shared)
             made.append(_look(label, RunFolder.of(path), embedder, data, assessment, progress))
     return Content(
-        title=title or f"Report of {listed(labels)}",
+        title=options.title or f"Report of {listed(labels)}",
         made=datetime.now(UTC).date().isoformat(),
         version=__version__,
-        command=command,
+        command=options.command,
         runs=tuple(facts),
         curves=curves,
         tests=tuple(
@@ -145,9 +137,9 @@ def collect(
     )
 
 
-def _checked(runs: Sequence[Path], names: Sequence[str], options: ReportOptions) -> tuple[str, ...]:
+def _checked(runs: Sequence[Path], options: ReportOptions) -> tuple[str, ...]:
     """Refuse early what would fail only after models have run; return the names of the runs."""
-    labels = run_names(runs, names)
+    labels = run_names(runs, options.names)
     for run in runs:
         if not run.exists():
             raise RunError(f"There is no run or checkpoint {run}.")

@@ -22,6 +22,10 @@ class ReportOptions:
         pixelate: Show all pictures as coarse mosaics.
         method: Method of the map, one of `promptreid.figures.layouts.layouts.METHODS`.
         seed: Draws identities, images and resamples, and starts the map.
+        names: A name for each run; none to take them from the paths.
+        title: Title of the page; "" names the runs.
+        command: Command that makes the report again.
+        unreadable: "stop" at an image that cannot be decoded, or "skip" all of them.
 
     Raises:
         ConfigError: A number is out of range, or there is no such method.
@@ -35,6 +39,10 @@ class ReportOptions:
     pixelate: bool = False
     method: str = "tsne"
     seed: int = 0
+    names: tuple[str, ...] = ()
+    title: str = ""
+    command: str = ""
+    unreadable: str = "stop"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
