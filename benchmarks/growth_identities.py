@@ -11,9 +11,11 @@ from torch.nn import functional as F
 from benchmarks.compare import Settings
 from benchmarks.growth import Work
 from benchmarks.sizes import backbone_name
+from promptreid.config.model import PromptConfig
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.models.heads.head import Head
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.models.prompts.prompt import PromptData
 from promptreid.models.towers.backbone import build_backbone
 
 _LR = 3.5e-4  # that of CLIP-ReID
@@ -28,7 +30,7 @@ def identity_work(settings: Settings) -> Iterator[Work]:
     backbone.text.requires_grad_(False)
     for size in sizes:
         labels = torch.arange(samples, device=settings.device) % size
-        prompt = IdentityPrompt(backbone.text, backbone.tokenizer, size)
+        prompt = IdentityPrompt.build(backbone, PromptConfig(), PromptData(size))
         images = _features(samples, backbone.text.embed_dim, settings.device) / 10
         yield _work("prompt step", size, [prompt.tokens], _prompt_loss(prompt, images, labels))
         del prompt

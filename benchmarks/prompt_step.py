@@ -12,9 +12,11 @@ from torch.nn import functional as F
 from benchmarks.compare import Check, Comparison, Settings
 from benchmarks.plain_tower import plain_text
 from benchmarks.sizes import backbone_name
+from promptreid.config.model import PromptConfig
 from promptreid.config.optimize import OptimizerConfig
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.models.prompts.prompt import PromptData
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.training.stage.optimizer import build_optimizer
 
@@ -33,7 +35,9 @@ def prompt_step(settings: Settings) -> Iterator[Comparison]:
     identities, samples = (12, 8) if settings.quick else (751, 64)
     generator = torch.Generator().manual_seed(0)
     backbone = build_backbone(backbone_name(settings), pretrained="none", device=settings.device)
-    prompt = IdentityPrompt(backbone.text, backbone.tokenizer, identities, generator=generator)
+    prompt = IdentityPrompt.build(
+        backbone, PromptConfig(), PromptData(identities), generator=generator
+    )
     labels = torch.randint(identities, (samples,), generator=generator).to(settings.device)
     # Of a size at which the softmax is neither flat nor decided.
     images = torch.randn(samples, backbone.text.embed_dim, generator=generator) / 10

@@ -16,7 +16,7 @@ from promptreid.inference.attributes import (
 )
 from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.prompts.identity_prompt import encode_sentences
+from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import build_backbone

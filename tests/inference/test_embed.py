@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from small_models import small_backbone
+from small_prompts import image_prompt
 
 from promptreid.config.recipes import load_recipe
 from promptreid.data.images.preprocess import Preprocess
@@ -14,8 +15,7 @@ from promptreid.inference.embed import embed_manifest, open_images
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import embed_images
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.prompts.identity_prompt import SentenceFields
-from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.prompts.sentences import SentenceFields
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 
@@ -96,11 +96,9 @@ def test_data_without_the_attribute_has_unknown_views(model, manifest):
 def with_sentences(*aspects):
     backbone = small_backbone()
     backbone.image.fit(SIZE, 16)
-    prompt = ImagePrompt(
-        backbone.text,
-        backbone.tokenizer,
-        inputs=64,
-        templates="The {aspect} side of a {context} hand",
+    prompt = image_prompt(
+        backbone,
+        template="The {aspect} side of a {context} hand",
         fields=SentenceFields(variants=tuple({"aspect": aspect} for aspect in aspects)),
     )
     return ReIDModel(backbone, prompt=prompt, embedding=EmbeddingSpec(("text",))).eval()

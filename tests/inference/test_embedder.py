@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from published_files import save_published
 from small_models import small_backbone
+from small_prompts import identity_prompt
 
 import promptreid
 from promptreid.data.images.preprocess import Preprocess
@@ -17,7 +18,7 @@ from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint import save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.prompts.identity_prompt import IdentityPrompt, encode_sentences
+from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.progress import Silent
@@ -150,7 +151,7 @@ def test_the_best_checkpoint_comes_first(run, tmp_path):
 def test_published_files(pictures, tmp_path):
     backbone = small_backbone()
     backbone.image.fit((256, 128), 16)
-    model = ReIDModel(backbone, prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 3)).eval()
+    model = ReIDModel(backbone, prompt=identity_prompt(backbone, 3)).eval()
     path = save_published(tmp_path / "market.pth", model)
     loaded = promptreid.load(path)
     images = torch.randn(1, 3, 256, 128)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from small_models import small_backbone
+from small_prompts import image_prompt
 
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
@@ -13,7 +14,6 @@ from promptreid.inference import speed
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.speed import measure_speed
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 
 SIZE = (64, 64)
@@ -27,7 +27,7 @@ TOWER, WORDS = 0.02, 0.03
 @pytest.fixture
 def model():
     backbone = small_backbone()
-    prompt = ImagePrompt(backbone.text, backbone.tokenizer, inputs=64)
+    prompt = image_prompt(backbone)
     return ReIDModel(backbone, prompt=prompt, embedding=EmbeddingSpec(("text",)))
 
 

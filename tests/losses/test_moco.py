@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loss_batches import batch_of, few, mean, unit
 from small_models import RESNET, VIT, small_backbone, tower_widths
+from small_prompts import identity_prompt
 
 from promptreid.config.losses import LossTerms, MoCoOptions
 from promptreid.config.model import LoraConfig, VisualPromptConfig
@@ -16,7 +17,6 @@ from promptreid.losses.ring import EMPTY
 from promptreid.losses.terms import build_states
 from promptreid.models.heads.head import Head
 from promptreid.models.heads.projection import Mlp
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning
@@ -62,7 +62,7 @@ def build(vision):
     backbone = small_backbone(vision)
     widths = tower_widths(backbone.image)
     head = Head(widths, 0, mlp=Mlp(widths, of="final", width=WIDTH))
-    prompt = IdentityPrompt(backbone.text, backbone.tokenizer, 3)
+    prompt = identity_prompt(backbone, 3)
     model = ReIDModel(backbone, prompt=prompt, head=head)
     model.learn(["image", "head"])
     return model

@@ -14,6 +14,7 @@ from small_models import (
     take_over,
     tower_widths,
 )
+from small_prompts import identity_prompt
 from small_tokenizer import write_tokenizer
 
 from promptreid.config.model import LoraConfig
@@ -29,7 +30,7 @@ from promptreid.models.checkpoint import (
 from promptreid.models.heads.head import Head
 from promptreid.models.heads.parts import build_parts
 from promptreid.models.heads.projection import Mlp, Reduction
-from promptreid.models.prompts.identity_prompt import IdentityPrompt, encode_sentences
+from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers import backbone as backbone_module
@@ -45,7 +46,7 @@ def build(vision=VIT, **options):
     width = backbone.image.widths[1]
     return ReIDModel(
         backbone,
-        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 4, templates="a {context} hand"),
+        prompt=identity_prompt(backbone, 4, template="a {context} hand"),
         head=Head(tower_widths(backbone.image), 4),
         sie=None if vision is RESNET else SideInformation(cameras=2, views=3, width=width),
         embedding=EmbeddingSpec(("final",), neck="after"),

@@ -19,6 +19,7 @@ from golden_weights import (
 )
 from published import published_name
 from small_models import tower_widths
+from small_prompts import identity_prompt
 from torch.nn import functional as F
 
 from promptreid.config.base import TOWER_FEATURES
@@ -26,7 +27,6 @@ from promptreid.config.optimize import OptimizerConfig
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.triplet import batch_hard_triplet
 from promptreid.models.heads.head import Head
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import build_backbone
@@ -75,7 +75,7 @@ def build(case: Case, folder: Path) -> ReIDModel:
     weights.unlink()
     model = ReIDModel(
         backbone,
-        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, IDENTITIES, templates=TEMPLATE),
+        prompt=identity_prompt(backbone, IDENTITIES, template=TEMPLATE),
         head=Head(tower_widths(backbone.image), IDENTITIES),
         sie=SideInformation(cameras=CAMERAS, width=backbone.image.widths[1]) if case.sie else None,
     )

@@ -4,10 +4,10 @@ import math
 import pytest
 import torch
 from small_models import small_backbone
+from small_prompts import image_prompt
 
 from promptreid.errors import ConfigError, ModelError
 from promptreid.models.interaction import MODES, Interaction
-from promptreid.models.prompts.image_prompt import ImagePrompt
 
 
 def draw(*shape, seed=0):
@@ -303,11 +303,9 @@ def test_word_and_template_reach_the_fused_feature(mode):
         (2, "A {context} person."),
         (1, "{context} hand"),
     ):
-        prompt = ImagePrompt(
-            backbone.text,
-            backbone.tokenizer,
-            inputs=64,
-            templates=template,
+        prompt = image_prompt(
+            backbone,
+            template=template,
             generator=torch.Generator().manual_seed(seed),
         )
         fused = module(image, prompt(features.projected))

@@ -3,12 +3,12 @@ import copy
 import pytest
 import torch
 from small_models import RESNET, VIT, small_backbone, tower_widths
+from small_prompts import identity_prompt
 
 from promptreid.errors import ConfigError, ModelError
 from promptreid.models.heads.head import Head
 from promptreid.models.heads.parts import PCBParts
 from promptreid.models.heads.projection import Mlp
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel, part_names
 from promptreid.models.sie import SideInformation
 
@@ -20,7 +20,7 @@ def build(vision=VIT, *, sie=True, **options):
     width = backbone.image.widths[1]
     return ReIDModel(
         backbone,
-        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 4),
+        prompt=identity_prompt(backbone, 4),
         head=Head(tower_widths(backbone.image), 4),
         sie=SideInformation(cameras=3, width=width) if sie else None,
         **options,

@@ -5,15 +5,16 @@ import copy
 import pytest
 import torch
 from small_models import INFO, RESNET, VIT, small_backbone
+from small_prompts import image_prompt
 
 from promptreid.errors import ConfigError
 from promptreid.models.checkpoint import load_model, save_model
 from promptreid.models.heads.head import Head
 from promptreid.models.heads.projection import Reduction
 from promptreid.models.interaction import MODES, Interaction
-from promptreid.models.prompts.identity_prompt import SentenceFields, average_texts
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.prompts.image_texts import SENTENCES, Sentences
+from promptreid.models.prompts.prompt import average_texts
+from promptreid.models.prompts.sentences import SentenceFields
 from promptreid.models.reid import EmbeddingSpec, ReIDModel, tower_widths
 
 ASPECTS = SentenceFields(variants=({"aspect": "dorsal"}, {"aspect": "palmar"}))
@@ -28,9 +29,7 @@ def draw(*shape, seed=0):
 def build(vision=VIT, *, mode="value", embedding=FUSED, sentences=None, head=True, **prompt):
     backbone = small_backbone(vision)
     backbone.text.requires_grad_(False)
-    words = ImagePrompt(
-        backbone.text, backbone.tokenizer, inputs=backbone.image.widths[2], hidden=32, **prompt
-    )
+    words = image_prompt(backbone, hidden=32, **prompt)
     with torch.no_grad():  # as after some training, so that words depend on their image
         words.inversion.norm.running_var.fill_(1e-3)
     interaction = None
@@ -104,7 +103,7 @@ def test_composed_texts_are_of_the_image_and_simplified_ones_are_not(mode):
     composed = derive(model, images, prompt="composed")
     plain = derive(model, images, prompt="simplified")
     assert torch.pdist(composed["text"]).min() > 0.01 * composed["text"].norm(dim=1).mean()
-    assert torch.equal(plain["text"], model.prompt.constant(count=4))
+    assert torch.equal(plain["text"], model.prompt.constant().expand(4, -1))
     assert torch.equal(plain["final"], composed["final"])
     change = (plain["fused"] - composed["fused"]).norm(dim=1) / composed["fused"].norm(dim=1)
     assert change.min() > 1e-3
@@ -237,7 +236,7 @@ def test_kept_texts_are_forgotten_when_what_they_are_made_of_changes(change):
     before = derive(model, images, prompt="simplified")["text"].clone()
     CHANGES[change](model)
     after = derive(model, images, prompt="simplified")["text"]
-    assert torch.equal(after, model.prompt.constant(count=4))
+    assert torch.equal(after, model.prompt.constant().expand(4, -1))
     assert not torch.allclose(after, before, atol=1e-3)
 
 
@@ -261,7 +260,7 @@ def test_kept_texts_follow_the_type_of_number():
 def test_autocast_does_not_decide_what_is_kept(lower_first):
     model = build(mode=None, embedding=EmbeddingSpec(("text",)))
     images = images_of(model)
-    exact = model.prompt.constant(count=4)
+    exact = model.prompt.constant().expand(4, -1)
     for lower in (lower_first, not lower_first):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=lower):
             found = derive(model, images, prompt="simplified")["text"]
@@ -296,7 +295,7 @@ def test_a_copy_keeps_texts_of_its_own():
 @pytest.mark.parametrize("kind", SENTENCES)
 @torch.no_grad()
 def test_an_image_of_unknown_sentence_gets_the_average(kind):
-    model = build(templates=BY_ASPECT, fields=ASPECTS)
+    model = build(template=BY_ASPECT, fields=ASPECTS)
     images = images_of(model, 3)
     each = [
         derive(model, images, variants=torch.full((3,), number), prompt=kind)["text"]
@@ -311,7 +310,7 @@ def test_an_image_of_unknown_sentence_gets_the_average(kind):
 
 
 def test_unknown_sentences_count_each_image_once_in_the_word_norm():
-    model = build(templates=BY_ASPECT, fields=ASPECTS)
+    model = build(template=BY_ASPECT, fields=ASPECTS)
     images = images_of(model, 3)
     norms = []
     for variants in (None, torch.tensor([0, 1, 0])):
@@ -332,7 +331,7 @@ def test_a_checkpoint_gives_the_same_bits(vision, mode, tmp_path):
         mode=mode,
         embedding=EmbeddingSpec(features),
         sentences=Sentences("composed", "simplified"),
-        templates=BY_ASPECT,
+        template=BY_ASPECT,
         fields=ASPECTS,
     )
     path = tmp_path / "last.safetensors"

@@ -7,6 +7,7 @@ import pytest
 import torch
 from run_records import data_of, environment_record
 from small_models import RESNET, VIT, small_backbone
+from small_prompts import image_prompt
 
 from promptreid.config.recipes import load_recipe
 from promptreid.data.images.preprocess import Preprocess
@@ -20,7 +21,6 @@ from promptreid.inference.assess import assess
 from promptreid.inference.embedder import load
 from promptreid.models.checkpoint import save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.report.collect import collect
 from promptreid.report.collect_options import ReportOptions
@@ -289,7 +289,7 @@ def test_sentences_of_several_attributes_are_those_of_the_data():
 def test_sentences_made_of_images_are_shown_for_one_image_of_each_identity(tmp_path, table):
     backbone = small_backbone(VIT)
     backbone.image.fit((64, 32), None)
-    prompt = ImagePrompt(backbone.text, backbone.tokenizer, inputs=64, hidden=32)
+    prompt = image_prompt(backbone, hidden=32)
     model = ReIDModel(backbone, prompt=prompt, embedding=EmbeddingSpec(("projected",)))
     info = CheckpointInfo(preprocess=Preprocess(image_size=(64, 32)))
     save_model(tmp_path / "checkpoints" / "best.safetensors", model, info)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -51,9 +51,6 @@ Triple = tuple[float, float, float]
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-Part = Literal["prompt", "image", "visual_prompt", "lora", "adapter", "text", "interaction", "head"]
 
 
 Interval = tuple[float, float]

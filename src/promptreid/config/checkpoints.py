@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import PositiveInt, model_validator
 
-from promptreid.config.base import Part, Strict
+from promptreid.config.base import Strict
+from promptreid.config.model import Part
 
 
 class StartConfig(Strict):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -97,6 +99,15 @@ class TuningConfig(Strict):
     adapter: AdapterConfig | None = None
 
 
+PARTS = ("prompt", "image", *TuningConfig.model_fields, "text", "interaction", "head")
+"""Parts of a model that a stage can let learn."""
+
+if TYPE_CHECKING:
+    Part = str
+else:
+    Part = Literal[*PARTS]
+
+
 class SieConfig(Strict):
     """Side information embedding (TransReID), on the class token as CLIP-ReID does."""
 
@@ -105,6 +116,11 @@ class SieConfig(Strict):
     attribute: str | None = None
     """An attribute of the data, such as `aspect`, in place of the view."""
     coefficient: float = 1.0
+
+
+_TEXT_OF: Mapping[str, Literal["identities", "images"] | None] = MappingProxyType(
+    {"identity": "identities", "image": "images", "none": None}
+)
 
 
 class PromptConfig(Strict):
@@ -137,6 +153,11 @@ class PromptConfig(Strict):
     """Probability of the mean domain's tokens in place of an identity's own domain's."""
     hidden: PositiveInt = 512
     """Hidden width of the network that computes the word of kind `image`."""
+
+    @property
+    def text_of(self) -> Literal["identities", "images"] | None:
+        """What the texts stand for; None where there are none."""
+        return _TEXT_OF[self.kind]
 
 
 class MlpConfig(Strict):

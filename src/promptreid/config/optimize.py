@@ -11,11 +11,8 @@ from pydantic import (
     model_validator,
 )
 
-from promptreid.config.base import (
-    Fraction,
-    Part,
-    Strict,
-)
+from promptreid.config.base import Fraction, Strict
+from promptreid.config.model import Part
 
 
 class BatchConfig(Strict):

@@ -28,7 +28,7 @@ def check_stage_names(stages: Sequence[StageConfig]) -> None:
 
 def check_image_prompt(prompt: PromptConfig, stages: Sequence[StageConfig]) -> None:
     """Refuse what only prompts of identities have where the prompt is made from each image."""
-    if prompt.kind != "image":
+    if prompt.text_of != "images":
         return
     for stage in stages:
         active = stage.losses.active().items()
@@ -56,14 +56,12 @@ def check_parts(
     stages: Sequence[StageConfig],
 ) -> None:
     """Refuse stages that train or read a part which the model does not have."""
-    if interaction.mode != "none" and prompt.kind != "image":
+    if interaction.mode != "none" and prompt.text_of != "images":
         raise ValueError("an interaction needs a sentence per image; set prompt.kind: image")
     present = {
         "prompt": (prompt.kind != "none", "prompt.kind"),
         "head": (head.kind != "none", "head.kind"),
-        "visual_prompt": (tuning.visual_prompt is not None, "tuning.visual_prompt"),
-        "lora": (tuning.lora is not None, "tuning.lora"),
-        "adapter": (tuning.adapter is not None, "tuning.adapter"),
+        **{part: (options is not None, f"tuning.{part}") for part, options in tuning},
         "interaction": (interaction.mode != "none", "interaction.mode"),
     }
     for stage in stages:
@@ -86,7 +84,7 @@ def check_features(
 ) -> None:
     """Refuse names of image features that the model does not make, and names given twice."""
     known = head.names if head.kind != "none" else TOWER_FEATURES
-    if prompt.kind == "image":
+    if prompt.text_of == "images":
         known = (*known, "text")
     if interaction.mode != "none":
         known = (*known, "fused")

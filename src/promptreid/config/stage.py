@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from promptreid.config.augment import AugmentConfig
-from promptreid.config.base import Part, Strict
+from promptreid.config.base import Strict
 from promptreid.config.losses import LossTerms
+from promptreid.config.model import Part
 from promptreid.config.optimize import BatchConfig, OptimizerConfig, ScheduleConfig
 
 
@@ -51,9 +52,7 @@ class StageConfig(Strict):
     @property
     def moves_embedding(self) -> bool:
         """Whether retrieval vectors change while this stage runs."""
-        return bool(
-            set(self.learns) & {"image", "visual_prompt", "lora", "adapter", "interaction", "head"}
-        )
+        return bool(set(self.learns) - {"prompt", "text"})
 
     @model_validator(mode="after")
     def _losses_fit(self) -> StageConfig:

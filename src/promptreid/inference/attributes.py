@@ -16,8 +16,8 @@ from promptreid.errors import ConfigError, DataError, unknown_name
 from promptreid.inference.embed import open_images
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows
+from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.prompts.sentences import CONTEXT, fill_template, template_fields
-from promptreid.models.prompts.token_places import encode_sentences
 from promptreid.models.towers.backbone import Backbone
 from promptreid.progress import Progress
 

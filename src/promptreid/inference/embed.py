@@ -13,7 +13,6 @@ from promptreid.evaluation.embeddings.camera_names import CameraNames
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
 
@@ -107,6 +106,7 @@ def open_images(
 
 def sentence_rows(model: ReIDModel, manifest: Manifest) -> torch.Tensor | None:
     """Give each image's sentence of an image prompt whose sentences name attributes."""
-    if not isinstance(model.prompt, ImagePrompt) or len(model.prompt.variants) < 2:
+    prompt = model.image_prompt
+    if prompt is None or len(prompt.variants) < 2:
         return None
-    return model.prompt.variants_of(manifest.attributes, images=len(manifest))
+    return prompt.find_variants(manifest.attributes, images=len(manifest))

@@ -27,8 +27,7 @@ from promptreid.inference.embedding_loop import (
 from promptreid.inference.published_clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.prompts.identity_prompt import encode_sentences
-from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.precision import in_precision
 from promptreid.progress import Progress
@@ -299,8 +298,8 @@ class Embedder:
         self, attributes: Mapping[str, Sequence[str]] | None, count: int
     ) -> Tensor | None:
         """Find the sentence of each image; None where there is one or they are not known."""
-        prompt = self.model.prompt
-        if attributes is None or not isinstance(prompt, ImagePrompt) or len(prompt.variants) < 2:
+        prompt = self.model.image_prompt
+        if attributes is None or prompt is None or len(prompt.variants) < 2:
             return None
         for name, values in attributes.items():
             if isinstance(values, str) or len(values) != count:
@@ -308,7 +307,7 @@ class Embedder:
                     f"There are {count} images, so the attribute {name!r} needs a list of as many "
                     f"values, got {values!r}."
                 )
-        return prompt.variants_of(attributes, images=count)
+        return prompt.find_variants(attributes, images=count)
 
 
 def load(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from promptreid.config.model import PromptConfig
 from promptreid.data.images.preprocess import (
     CLIP_MEAN,
     CLIP_STD,
@@ -20,7 +21,8 @@ from promptreid.data.images.preprocess import (
 )
 from promptreid.errors import WeightsError, parsing
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.models.prompts.context_positions import Slot
+from promptreid.models.prompts.identity_prompt import IdentityPrompt, IdentityPromptShape
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import restore_backbone
@@ -204,18 +206,14 @@ def _assemble(
         start = tensors[_PROMPT + "token_prefix"].shape[1]
         rest = tensors[_PROMPT + "token_suffix"].shape[1]
         identities, length = context.shape[:2]
-        prompt = IdentityPrompt.restore(
-            backbone.text,
-            {
-                "identities": identities,
-                "template": "A photo of a {context} (person or vehicle).",
-                "slot": [
-                    start,
-                    length,
-                    start + length + _WORDS_AFTER_CONTEXT,
-                    start + length + rest,
-                ],
-            },
+        end = start + length
+        slot = Slot(start, length, end + _WORDS_AFTER_CONTEXT, end + rest)
+        prompt = IdentityPrompt(
+            backbone,
+            PromptConfig(
+                template=("A photo of a {context} (person or vehicle).",), context_tokens=length
+            ),
+            IdentityPromptShape(identities=identities, prefix=start, slots=(slot,)),
         )
     table = tensors.get("cv_embed")
     sie = None

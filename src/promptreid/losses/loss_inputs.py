@@ -13,7 +13,7 @@ from torch import Tensor
 from promptreid.data.augment.mix import Mix
 from promptreid.errors import ConfigError
 from promptreid.losses.loss_state import LossState
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.models.prompts.prompt import PromptOfIdentities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Outputs(ABC):
     """
 
     batch: BatchFeatures
-    prompt: IdentityPrompt | None = None
+    prompt: PromptOfIdentities | None = None
     states: Mapping[str, LossState] = field(default_factory=dict)
     epoch: int = 1
     views: int = 1

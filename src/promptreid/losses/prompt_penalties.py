@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from promptreid.config.losses import PromptOrthogonalOptions, PromptPenaltyOptions
 from promptreid.errors import ConfigError
 from promptreid.losses.loss_inputs import Outputs
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.models.prompts.prompt import PromptOfIdentities
 
 
 def token_orthogonality(shared: Tensor, domains: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def prompt_size_term(outputs: Outputs, options: PromptPenaltyOptions) -> Tensor:
     return _read_prompt(outputs).tokens.float().pow(2).mean()
 
 
-def _read_prompt(outputs: Outputs) -> IdentityPrompt:
+def _read_prompt(outputs: Outputs) -> PromptOfIdentities:
     if outputs.prompt is None:
         raise RuntimeError("Penalties on tokens need prompts of identities.")
     return outputs.prompt

@@ -18,12 +18,11 @@ from promptreid.errors import ConfigError, PromptReIDError, RunError, WeightsErr
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.prompts.image_texts import Sentences
+from promptreid.models.prompts.prompt_kinds import restore_prompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
-from promptreid.models.towers.backbone import Backbone, restore_backbone
+from promptreid.models.towers.backbone import restore_backbone
 from promptreid.models.tuning.tuning import restore_tuning
 from promptreid.models.weights.tokenizer_json import JsonTokenizer
 from promptreid.models.weights.weight_files import load_strictly
@@ -188,18 +187,13 @@ def _rebuild(description: dict[str, Any], tokenizer: str | None) -> ReIDModel:
     embedding = description["embedding"]
     return ReIDModel(
         backbone,
-        prompt=None if prompt is None else _prompt(backbone, prompt),
+        prompt=None if prompt is None else restore_prompt(backbone, prompt),
         interaction=None if interaction is None else Interaction.restore(interaction),
         sentences=Sentences(**description["sentences"]),
         head=None if head is None else Head.restore(head, backbone.image),
         sie=None if sie is None else SideInformation.restore(sie),
         embedding=EmbeddingSpec(tuple(embedding["features"]), embedding["neck"]),
     )
-
-
-def _prompt(backbone: Backbone, description: dict[str, Any]) -> IdentityPrompt | ImagePrompt:
-    kind = ImagePrompt if description["kind"] == "image" else IdentityPrompt
-    return kind.restore(backbone.text, description)
 
 
 def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:

@@ -13,9 +13,8 @@ from torch.nn import functional as F
 from promptreid.errors import ConfigError, ModelError, unknown_name
 from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.prompts.image_texts import ImageTexts, Sentences, check_kind
+from promptreid.models.prompts.prompt import Prompt, PromptOfIdentities, PromptOfImages
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.image_tower import FEATURES, ImageFeatures
@@ -48,12 +47,12 @@ class EmbeddingSpec:
 
 def tower_widths(
     backbone: Backbone,
-    prompt: IdentityPrompt | ImagePrompt | None,
+    prompt: Prompt | None,
     interaction: Interaction | None,
 ) -> dict[str, int]:
     """Return the sizes of the features there are before the head, by name."""
     widths = dict(zip(FEATURES, backbone.image.widths, strict=True))
-    if isinstance(prompt, ImagePrompt):
+    if prompt is not None and prompt.of_images is not None:
         widths["text"] = backbone.text.embed_dim
     if interaction is not None:
         widths["fused"] = interaction.width
@@ -71,7 +70,7 @@ class ReIDModel(nn.Module):
         self,
         backbone: Backbone,
         *,
-        prompt: IdentityPrompt | ImagePrompt | None = None,
+        prompt: Prompt | None = None,
         interaction: Interaction | None = None,
         sentences: Sentences | None = None,
         head: Head | None = None,
@@ -94,7 +93,7 @@ class ReIDModel(nn.Module):
         self.sie = sie
         self.embedding = embedding or EmbeddingSpec()
         image = backbone.image
-        if interaction is not None and not isinstance(prompt, ImagePrompt):
+        if interaction is not None and self.image_prompt is None:
             raise ConfigError(
                 "An interaction needs a sentence for each image: set prompt.kind to image, or "
                 "interaction.mode to none."
@@ -117,6 +116,16 @@ class ReIDModel(nn.Module):
                     f"{missing}. Take it 'before' the neck, or add a head with these features."
                 )
         self._fixed = frozenset(n for n, p in self.named_parameters() if not p.requires_grad)
+
+    @property
+    def identity_prompt(self) -> PromptOfIdentities | None:
+        """The prompt where its texts stand for identities, else None."""
+        return None if self.prompt is None else self.prompt.of_identities
+
+    @property
+    def image_prompt(self) -> PromptOfImages | None:
+        """The prompt where it gives each image a text of its own, else None."""
+        return None if self.prompt is None else self.prompt.of_images
 
     @property
     def embedding_width(self) -> int:
@@ -185,9 +194,9 @@ class ReIDModel(nn.Module):
         """
         kind = self._kind(prompt, training=training)
         others: dict[str, Tensor] = {}
-        if isinstance(self.prompt, ImagePrompt):
+        if self.image_prompt is not None:
             others["text"] = self._texts.of(
-                self.prompt, features.projected, variants, kind, words=words
+                self.image_prompt, features.projected, variants, kind, words=words
             )
             if self.interaction is not None:
                 tokens = self.backbone.image.project_tokens(features)
@@ -198,7 +207,7 @@ class ReIDModel(nn.Module):
         if prompt is None:
             return self.sentences.training if training else self.sentences.retrieval
         check_kind(prompt)
-        if not isinstance(self.prompt, ImagePrompt):
+        if self.image_prompt is None:
             raise ConfigError(
                 f"{prompt.capitalize()} sentences are those of an image prompt (prompt.kind: "
                 "image), which this model does not have. Leave the kind of sentence out."

@@ -13,8 +13,6 @@ from promptreid.errors import ConfigError, DataError, WeightsError
 from promptreid.figures.activation.draw_activation import model_input
 from promptreid.figures.selection import Selection
 from promptreid.inference.embedder import Embedder
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.prompts.sentences import fill_template, template_fields
 from promptreid.text.lists import listed
 
@@ -67,8 +65,8 @@ def map_texts(name: str, embedder: Embedder, selection: Selection) -> Texts:
             f"{' behind the neck' if model.embedding.neck == 'after' else ''}, which no sentence "
             "compares with, so its map shows images alone."
         )
-    if isinstance(model.prompt, ImagePrompt):
-        return _composed(embedder, model.prompt, selection)
+    if model.image_prompt is not None:
+        return _composed(embedder, model.image_prompt.options.template[0], selection)
     templates = embedder.info.templates
     if not templates:
         return _none(_why_none(name, embedder))
@@ -116,7 +114,7 @@ def attribute_sentences(
     return list(sentences)
 
 
-def _composed(embedder: Embedder, prompt: ImagePrompt, selection: Selection) -> Texts:
+def _composed(embedder: Embedder, template: str, selection: Selection) -> Texts:
     """Encode the sentence that the model makes of one image of each identity."""
     places = _one_of_each(selection)
     manifest = selection.manifest.select(places)
@@ -127,7 +125,6 @@ def _composed(embedder: Embedder, prompt: ImagePrompt, selection: Selection) -> 
     with torch.no_grad():
         features = embedder.model.features(batch.images, batch.cameras, batch.views)
         texts = embedder.model.derived(features, batch.variants)["text"]
-    template = prompt.templates[0]
     sentences = tuple(template.replace("{context}", f"[word of {path}]") for path in manifest.paths)
     groups = tuple(selection.groups[place] for place in places)
     return Texts(F.normalize(texts.float(), dim=1).cpu(), sentences, groups)
@@ -144,7 +141,7 @@ def _one_of_each(selection: Selection) -> list[int]:
 
 
 def _why_none(name: str, embedder: Embedder) -> str:
-    if isinstance(embedder.model.prompt, IdentityPrompt):
+    if embedder.model.identity_prompt is not None:
         return (
             f"The prompts that {name} has learned stand for identities of the training set, none "
             "of which is tested, so its map shows images alone."

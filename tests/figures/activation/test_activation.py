@@ -1,6 +1,7 @@
 import pytest
 import torch
 from small_models import RESNET, VIT, small_architecture, small_backbone, take_over
+from small_prompts import image_prompt
 
 from promptreid.config.model import AdapterConfig, VisualPromptConfig
 from promptreid.errors import ConfigError, ModelError
@@ -8,7 +9,6 @@ from promptreid.figures.activation.activation import activation_maps, patch_shar
 from promptreid.figures.activation.map_kinds import KINDS, ModelInput, natural_kind
 from promptreid.figures.activation.rollout import recorded_attention, rollout
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning
@@ -166,7 +166,7 @@ def prompted(mode="value"):
     backbone = small_backbone()
     backbone.image.fit(SIZE, None)
     generator = torch.Generator().manual_seed(0)
-    prompt = ImagePrompt(backbone.text, backbone.tokenizer, inputs=64, generator=generator)
+    prompt = image_prompt(backbone, generator=generator)
     interaction = Interaction(64, mode=mode, heads=2, generator=generator)
     spec = EmbeddingSpec(("final", "fused"))
     return ReIDModel(backbone, prompt=prompt, interaction=interaction, embedding=spec).eval()

@@ -3,11 +3,12 @@
 import pytest
 import torch
 from small_models import small_backbone
+from small_prompts import identity_prompt
 
 from promptreid.evaluation.uncertainty.intervals import Difference
 from promptreid.evaluation.uncertainty.resampling import Bootstrap
 from promptreid.inference.text_controls.domain_texts import DomainTexts, compare_domain_texts
-from promptreid.models.prompts.identity_prompt import IdentityPrompt, SentenceFields
+from promptreid.models.prompts.sentences import SentenceFields
 
 DOMAINS = (0, 1, 2, 0, 1, 2, 0, 1, 1)
 NAMES = ("north", "south", "east")
@@ -23,8 +24,8 @@ def prompt(request):
     backbone = small_backbone()
     options = {"domains": DOMAINS, "domain_tokens": 2, "context_tokens": 2}
     if request.param == "two sentences":
-        options |= {"templates": "the {side} of a {context} hand", "fields": ASPECTS}
-    found = IdentityPrompt(backbone.text, backbone.tokenizer, len(DOMAINS), **options)
+        options |= {"template": "the {side} of a {context} hand", "fields": ASPECTS}
+    found = identity_prompt(backbone, len(DOMAINS), **options)
     with torch.no_grad():
         found.tokens.mul_(30)
         found.domain.mul_(60)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from small_models import small_backbone
+from small_prompts import image_prompt
 
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.load_data import load_data
@@ -24,7 +25,6 @@ from promptreid.inference.text_controls.word_control import WordControl, assess_
 from promptreid.inference.text_controls.word_tables import render_words, word_verdict
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.sie import SideInformation
 
@@ -181,7 +181,7 @@ def test_own_words_score_as_plain_scoring_does_notes_included(crops, tmp_path):
     backbone.image.fit((32, 32), 16)
     model = ReIDModel(
         backbone,
-        prompt=ImagePrompt(backbone.text, backbone.tokenizer, inputs=64, hidden=32),
+        prompt=image_prompt(backbone, hidden=32),
         interaction=Interaction(64, mode="single", residual=True),
         sie=SideInformation(cameras=2, views=0, width=128),
         embedding=EmbeddingSpec(("final", "fused")),

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from small_models import small_backbone
+from small_prompts import image_prompt
 from torch.nn import functional as F
 
 from promptreid.data.images.preprocess import Preprocess
@@ -17,8 +18,7 @@ from promptreid.inference.text_controls import word_embed
 from promptreid.inference.text_controls.word_embed import check_words, derangement, embed_words
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts.identity_prompt import SentenceFields
-from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.prompts.sentences import SentenceFields
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 
 SIZE = (32, 32)
@@ -38,12 +38,10 @@ def build(embedding=("final", "fused"), *, named=True):
     backbone = small_backbone()
     backbone.image.fit(SIZE, 16)
     fields = SentenceFields(variants=({"aspect": "dorsal"}, {"aspect": "palmar"}))
-    words = ImagePrompt(
-        backbone.text,
-        backbone.tokenizer,
-        inputs=backbone.image.widths[2],
+    words = image_prompt(
+        backbone,
         hidden=32,
-        **({"templates": BY_ASPECT, "fields": fields} if named else {}),
+        **({"template": BY_ASPECT, "fields": fields} if named else {}),
     )
     interaction = Interaction(backbone.text.embed_dim, mode="single", residual=True)
     with torch.no_grad():

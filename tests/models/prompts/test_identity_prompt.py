@@ -3,15 +3,12 @@ import json
 import pytest
 import torch
 from small_models import small_backbone
+from small_prompts import identity_prompt, restored
 
 from promptreid.errors import ConfigError, WeightsError
-from promptreid.models.prompts.identity_prompt import (
-    IdentityPrompt,
-    SentenceFields,
-    average_texts,
-    encode_sentences,
-    place_context,
-)
+from promptreid.models.prompts.context_positions import encode_sentences, place_context
+from promptreid.models.prompts.prompt import average_texts
+from promptreid.models.prompts.sentences import SentenceFields
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +17,7 @@ def backbone():
 
 
 def build(backbone, identities, **options):
-    return IdentityPrompt(backbone.text, backbone.tokenizer, identities, **options)
+    return identity_prompt(backbone, identities, **options)
 
 
 @pytest.fixture
@@ -61,7 +58,7 @@ def test_the_slot_follows_the_template(backbone, template, count, start, eot):
 
 def test_learned_tokens_take_the_place_of_the_fillers(backbone, prompt):
     tokens, slot = place_context(
-        backbone.text, backbone.tokenizer, prompt.templates[0], context_tokens=4
+        backbone.text, backbone.tokenizer, prompt.options.template[0], context_tokens=4
     )
     with torch.no_grad():
         words = backbone.text.embed_tokens(tokens)
@@ -128,24 +125,19 @@ def test_the_text_tower_is_not_part_of_the_prompt(prompt):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"templates": "A photo of a person."}, "exactly once"),
-        ({"templates": "{context} and {context}"}, "exactly once"),
-        ({"templates": "A {context"}, "not closed"),
-        ({"templates": ()}, "0 templates"),
-        ({"templates": ("a {context}", "the {context}")}, "prompt.ensemble to 2"),
-        ({"templates": "a {context} of a {tone} hand"}, "no attribute named 'tone'"),
-        ({"ensemble": 0}, "at least one"),
-        ({"context": "class"}, "no kind of context named 'class'"),
-        ({"dropout": 1.0}, "below 1"),
+        ({"template": "A photo of a person."}, "exactly once"),
+        ({"template": "{context} and {context}"}, "exactly once"),
+        ({"template": "A {context"}, "not closed"),
+        ({"template": ("a {context}", "the {context}")}, "prompt.ensemble to 2"),
+        ({"template": "a {context} of a {tone} hand"}, "no attribute named 'tone'"),
         ({"init": "a very large brown hand"}, r"takes 5 tokens; there are 4.*context_tokens to 5"),
         ({"init": " "}, "Give it words"),
         ({"init": "a {context}"}, "prompt.init"),
         ({"context": "shared"}, "reads the same for all 3"),
         ({"context_tokens": 80}, "room for 77"),
         ({"context_tokens": 71}, "takes 79 tokens"),
-        ({"templates": "A{context}b"}, "apart"),
-        ({"templates": "A{context}", "context_tokens": 1}, "apart"),
-        ({"context_tokens": 0}, "at least one"),
+        ({"template": "A{context}b"}, "apart"),
+        ({"template": "A{context}", "context_tokens": 1}, "apart"),
         ({"identities": 0}, "at least one"),
     ],
 )
@@ -162,7 +154,7 @@ def test_the_longest_prompt_fits(backbone):
 
 
 def test_restoring_a_description_gives_the_same_features(backbone, prompt):
-    other = IdentityPrompt.restore(backbone.text, prompt.describe())
+    other = restored(prompt, backbone, prompt.describe())
     other.load_state_dict(prompt.state_dict())
     assert torch.equal(other.bank(), prompt.bank())
     assert other.describe() == prompt.describe()
@@ -201,7 +193,7 @@ def rich(backbone, request):
     return build(
         backbone,
         3,
-        templates=TWO,
+        template=TWO,
         ensemble=4,
         context_tokens=2,
         context=request.param,
@@ -210,13 +202,13 @@ def rich(backbone, request):
 
 
 def test_every_sentence_is_the_one_its_fields_say(backbone, rich):
-    assert rich.tokens.shape == (3 if rich.context == "identity" else 1, 4, 2, 128)
+    assert rich.tokens.shape == (3 if rich.options.context == "identity" else 1, 4, 2, 128)
     bank = rich.bank(chunk=5)
     assert bank.shape == (2, 3, 64)
     with torch.no_grad():
         for variant in range(2):
             for identity in range(3):
-                row = identity if rich.context == "identity" else 0
+                row = identity if rich.options.context == "identity" else 0
                 texts = [
                     naive_text(
                         backbone, SENTENCES[variant, identity, member % 2], rich.tokens[row, member]
@@ -240,7 +232,9 @@ def test_forward_is_the_bank_for_every_identity_and_variant(rich):
 def test_sentences_of_different_identities_and_samples_differ(rich):
     bank = rich.bank().flatten(0, 1)
     distances = torch.cdist(bank, bank)
-    if rich.context == "shared":  # identities 1 and 2 differ in tone only, 0 and 2 in sex only
+    if (
+        rich.options.context == "shared"
+    ):  # identities 1 and 2 differ in tone only, 0 and 2 in sex only
         assert (distances[~torch.eye(6, dtype=torch.bool)] > 1e-3).all()
     assert distances[0, 1] > 1e-3
     assert distances[0, 3] > 1e-3
@@ -254,14 +248,14 @@ def test_sentences_that_depend_on_the_sample_need_its_variant(rich):
 def test_gradients_reach_the_tokens_of_the_identities_asked_for(rich):
     rich(torch.tensor([2, 0]), torch.tensor([1, 0])).square().sum().backward()
     moved = rich.tokens.grad.abs().sum(dim=(1, 2, 3)) > 0
-    assert moved.tolist() == ([True, False, True] if rich.context == "identity" else [True])
+    assert moved.tolist() == ([True, False, True] if rich.options.context == "identity" else [True])
     assert (rich.tokens.grad.abs().sum(dim=3)[moved] > 0).all()  # each token of each member
 
 
 def test_gradients_are_those_of_the_slow_way(backbone):
     backbone.text.requires_grad_(False)
     fields = SentenceFields(identity={"tone": ("dark", "very_fair")})
-    prompt = build(backbone, 2, templates="a {tone} {context} hand", fields=fields)
+    prompt = build(backbone, 2, template="a {tone} {context} hand", fields=fields)
     prompt(torch.tensor([0, 1, 0])).pow(3).sum().backward()
     found = prompt.tokens.grad.clone()
     prompt.zero_grad()
@@ -272,7 +266,7 @@ def test_gradients_are_those_of_the_slow_way(backbone):
 
 
 def test_each_distinct_sentence_is_encoded_once(backbone):
-    prompt = build(backbone, 3, templates=TWO[0], fields=FIELDS, context="shared")
+    prompt = build(backbone, 3, template=TWO[0], fields=FIELDS, context="shared")
     seen = []
     block = backbone.text.transformer.resblocks[0]
     hook = block.ln_2.register_forward_hook(lambda module, inputs, out: seen.append(out.shape[0]))
@@ -284,7 +278,7 @@ def test_each_distinct_sentence_is_encoded_once(backbone):
 def test_fields_change_the_text(backbone):
     tones = [SentenceFields(identity={"tone": (tone, "fair")}) for tone in ("dark", "pale")]
     one, two = (
-        build(backbone, 2, templates="a {context} {tone} hand", fields=fields).bank()[0]
+        build(backbone, 2, template="a {context} {tone} hand", fields=fields).bank()[0]
         for fields in tones
     )
     assert (one[0] - two[0]).norm() > 1e-3
@@ -293,16 +287,16 @@ def test_fields_change_the_text(backbone):
 
 def test_the_tokens_stand_where_the_sentence_says(backbone):
     places = ("{context} a hand", "a {context} hand", "a hand {context}")
-    banks = [build(backbone, 2, templates=place).bank()[0] for place in places]
+    banks = [build(backbone, 2, template=place).bank()[0] for place in places]
     assert all((banks[a] - banks[b]).norm() > 1e-3 for a, b in [(0, 1), (1, 2), (0, 2)])
 
 
 def test_shared_tokens_in_one_sentence_for_all_are_refused(backbone):
     same = SentenceFields({"tone": ("dark", "dark")}, ({"side": "left"}, {"side": "right"}))
     with pytest.raises(ConfigError, match="tell identities apart"):
-        build(backbone, 2, templates="a {tone} {side} {context}", fields=same, context="shared")
+        build(backbone, 2, template="a {tone} {side} {context}", fields=same, context="shared")
     differing = SentenceFields({"tone": ("dark", "fair")})
-    made = build(backbone, 2, templates="a {tone} {context}", fields=differing, context="shared")
+    made = build(backbone, 2, template="a {tone} {context}", fields=differing, context="shared")
     bank = made.bank()[0]
     assert (bank[0] - bank[1]).norm() > 1e-3
 
@@ -325,7 +319,7 @@ def test_tokens_start_from_words(backbone):
     assert torch.equal(prompt.tokens[0, 2:], plain.tokens[0, 2:])  # the rest is as random
     assert torch.equal(prompt.tokens[1, 3:], plain.tokens[1, 3:])
     with torch.no_grad():  # a template around its words is that sentence
-        full = build(backbone, 2, templates="a {context} hand", init="very large old brown")
+        full = build(backbone, 2, template="a {context} hand", init="very large old brown")
         sentence = encode_sentences(
             backbone.text, backbone.tokenizer, ["a very large old brown hand"]
         )
@@ -334,7 +328,7 @@ def test_tokens_start_from_words(backbone):
 
 def test_members_of_an_ensemble_do_not_start_alike(backbone):
     templates = ("a {context} hand", "the {context} hand")
-    prompt = build(backbone, 2, templates=templates, ensemble=3, init="old", context_tokens=2)
+    prompt = build(backbone, 2, template=templates, ensemble=3, init="old", context_tokens=2)
     word = backbone.text.vocabulary().weight[backbone.tokenizer.encode("old")[0]]
     assert torch.equal(prompt.tokens[:, :2, 0], word.expand(2, 2, -1))
     away = prompt.tokens.detach()[:, 2, 0] - word
@@ -352,12 +346,12 @@ def test_members_of_an_ensemble_do_not_start_alike(backbone):
 )
 def test_impossible_beginnings_are_refused(backbone, init, options, words):
     with pytest.raises(ConfigError, match=words):
-        build(backbone, 3, templates=TWO[0], fields=FIELDS, init=init, **options)
+        build(backbone, 3, template=TWO[0], fields=FIELDS, init=init, **options)
 
 
 def test_shared_tokens_start_from_words(backbone):
     prompt = build(
-        backbone, 3, templates=TWO[0], fields=FIELDS, init="old", context="shared", context_tokens=1
+        backbone, 3, template=TWO[0], fields=FIELDS, init="old", context="shared", context_tokens=1
     )
     word = backbone.text.vocabulary().weight[backbone.tokenizer.encode("old")]
     assert torch.equal(prompt.tokens[0, 0], word)
@@ -408,20 +402,13 @@ def test_default_weights_have_the_published_shapes(backbone):
 
 def test_a_rich_prompt_is_restored_from_its_description(backbone, rich):
     description = json.loads(json.dumps(rich.describe()))
-    other = IdentityPrompt.restore(backbone.text, description)
+    other = restored(rich, backbone, description)
     other.load_state_dict(rich.state_dict())
     assert torch.equal(other.bank(), rich.bank())
     assert other.describe() == rich.describe()
     assert other.variants == FIELDS.variants
     labels, variants = torch.tensor([2, 1]), torch.tensor([0, 1])
     assert torch.equal(other(labels, variants), rich(labels, variants))
-
-
-def test_a_description_of_one_sentence_needs_its_slot_only(backbone, prompt):
-    description = {"identities": 6, "template": "A photo of a person.", "slot": [5, 4, 11, 77]}
-    other = IdentityPrompt.restore(backbone.text, description)
-    other.load_state_dict(prompt.state_dict())
-    assert torch.equal(other.bank(), prompt.bank())
 
 
 def test_fields_that_no_template_names_leave_one_sentence(backbone):
@@ -432,7 +419,7 @@ def test_fields_that_no_template_names_leave_one_sentence(backbone):
 
 def test_towers_that_see_all_positions_read_several_sentences():
     backbone = small_backbone(text={"no_causal_mask": True})
-    prompt = build(backbone, 3, templates=TWO, ensemble=2, fields=FIELDS, context_tokens=2)
+    prompt = build(backbone, 3, template=TWO, ensemble=2, fields=FIELDS, context_tokens=2)
     with torch.no_grad():
         texts = [naive_text(backbone, SENTENCES[1, 1, m], prompt.tokens[1, m]) for m in (0, 1)]
         assert torch.allclose(

@@ -3,11 +3,12 @@ import json
 import pytest
 import torch
 from small_models import small_backbone
+from small_prompts import image_prompt, restored
 from torch import nn
 
 from promptreid.errors import ConfigError, DataError, WeightsError
-from promptreid.models.prompts.identity_prompt import SentenceFields, average_texts
-from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.prompts.prompt import average_texts
+from promptreid.models.prompts.sentences import SentenceFields
 from promptreid.models.weights.tokenizers import tokenize
 
 ASPECTS = SentenceFields(variants=({"aspect": "dorsal"}, {"aspect": "palmar_right"}))
@@ -22,7 +23,7 @@ def backbone():
 
 
 def build(backbone, **options):
-    return ImagePrompt(backbone.text, backbone.tokenizer, inputs=64, **options).eval()
+    return image_prompt(backbone, **options).eval()
 
 
 def draw(*shape, seed=0):
@@ -59,7 +60,7 @@ def run_in_full(backbone, words, template):
     [("A photo of a {context} person", 7), ("A photo of a {context} person.", 8)],
 )
 def test_the_word_stands_where_the_paper_puts_it(backbone, template, eot):
-    prompt = build(backbone, templates=template)
+    prompt = build(backbone, template=template)
     assert [(s.start, s.length, s.eot) for s in prompt.slots] == [(5, 1, eot)]
     assert prompt.prefix.shape[0] + prompt.suffix.shape[1] == eot + 1  # and nothing after EOT
     assert prompt.plain_ends == (eot - 1,)
@@ -67,7 +68,7 @@ def test_the_word_stands_where_the_paper_puts_it(backbone, template, eot):
 
 def test_the_short_pass_equals_the_one_over_all_positions(backbone):
     template = "A photo of a {context} person"
-    prompt = build(backbone, templates=template)
+    prompt = build(backbone, template=template)
     words = nn.Parameter(draw(3, 128))
     short, full = prompt.encode(words), run_in_full(backbone, words, template)
     assert torch.allclose(short, full, atol=1e-5)
@@ -104,7 +105,7 @@ def test_the_feature_and_its_gradient_change_with_word_and_template(backbone):
         (words[:1], "A {context} hand, seen from above."),
     ):
         rows = rows.clone().requires_grad_()
-        feature = build(backbone, templates=template).encode(rows)
+        feature = build(backbone, template=template).encode(rows)
         (feature @ weights).sum().backward()
         outcomes.append((feature.detach(), rows.grad))
     for other in outcomes[1:]:
@@ -136,18 +137,18 @@ def test_the_tower_is_no_part_of_the_prompt(backbone):
 
 
 def test_constant_sentences_know_no_image(backbone):
-    prompt = build(backbone, templates="A photo of a {context}, on foot.")
+    prompt = build(backbone, template="A photo of a {context}, on foot.")
     texts = prompt.constant()
     assert not texts.requires_grad
     assert torch.allclose(texts, read(backbone, "A photo of a, on foot."), atol=1e-5)
-    assert torch.equal(prompt.constant(count=3), texts.expand(3, -1))
+    assert torch.equal(prompt.constant(), texts)
     with torch.no_grad():
         prompt.inversion.third.weight.add_(1)
     assert torch.equal(prompt.constant(), texts)
 
 
 def test_variants_fill_the_sentence_of_each_image(backbone):
-    prompt = build(backbone, templates=BY_ASPECT, fields=ASPECTS)
+    prompt = build(backbone, template=BY_ASPECT, fields=ASPECTS)
     words = word(backbone, "small", "small", "large")
     which = torch.tensor([1, 0, 1])
     expected = read(
@@ -163,16 +164,14 @@ def test_variants_fill_the_sentence_of_each_image(backbone):
         "A photo of the palmar right side of a hand.",
     )
     assert torch.allclose(prompt.constant(), plain, atol=1e-5)
-    assert torch.allclose(prompt.constant(which), plain[which], atol=1e-5)
-    for call in (lambda: prompt.encode(words), lambda: prompt.constant(count=2)):
-        with pytest.raises(ValueError, match="variants must be given"):
-            call()
+    with pytest.raises(ValueError, match="variants must be given"):
+        prompt.encode(words)
 
 
 def test_several_templates_are_averaged(backbone):
     templates = ("A photo of a {context} person.", "This person is {context}, seen from behind.")
-    prompt, words = build(backbone, templates=templates), draw(3, 128)
-    members = [build(backbone, templates=template) for template in templates]
+    prompt, words = build(backbone, template=templates), draw(3, 128)
+    members = [build(backbone, template=template) for template in templates]
     expected = average_texts(torch.stack([m.encode(words) for m in members], dim=1))
     assert torch.allclose(prompt.encode(words), expected, atol=1e-5)
     plain = average_texts(torch.stack([m.constant() for m in members], dim=1))
@@ -182,35 +181,35 @@ def test_several_templates_are_averaged(backbone):
 def test_fields_that_everyone_shares_are_words_of_the_sentence(backbone):
     shared = SentenceFields(identity={"gender": ("female", "female")})
     template = "A {gender} {context} person."
-    prompt = build(backbone, templates=template, fields=shared)
+    prompt = build(backbone, template=template, fields=shared)
     found = prompt.encode(word(backbone, "tall"))
     assert torch.allclose(found, read(backbone, "A female tall person."), atol=1e-5)
     own = SentenceFields(identity={"gender": ("female", "male")})
     with pytest.raises(ConfigError, match="identity of an image is what retrieval asks for"):
-        build(backbone, templates=template, fields=own)
+        build(backbone, template=template, fields=own)
     assert len(build(backbone, fields=own).variants) == 1  # not named, so not in the way
 
 
 def test_images_find_their_variant(backbone):
-    prompt = build(backbone, templates=BY_ASPECT, fields=ASPECTS)
+    prompt = build(backbone, template=BY_ASPECT, fields=ASPECTS)
     columns = {"aspect": ["palmar_right", "dorsal", "dorsal"], "side": ["l", "r", "l"]}
-    assert prompt.variants_of(columns, images=3).tolist() == [1, 0, 0]
-    assert build(backbone).variants_of({}, images=2).tolist() == [0, 0]
+    assert prompt.find_variants(columns, images=3).tolist() == [1, 0, 0]
+    assert build(backbone).find_variants({}, images=2).tolist() == [0, 0]
     with pytest.raises(DataError, match=r"only the attributes \['side'\]"):
-        prompt.variants_of({"side": ["l"]}, images=1)
+        prompt.find_variants({"side": ["l"]}, images=1)
     with pytest.raises(DataError, match=r"no sentence with \{'aspect': 'ulnar'\}"):
-        prompt.variants_of({"aspect": ["dorsal", "ulnar"]}, images=2)
+        prompt.find_variants({"aspect": ["dorsal", "ulnar"]}, images=2)
 
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"templates": (BY_ASPECT, "A {context} hand"), "fields": ASPECTS, "hidden": 32}],
+    [{}, {"template": (BY_ASPECT, "A {context} hand"), "fields": ASPECTS, "hidden": 32}],
     ids=["one sentence", "four sentences"],
 )
 def test_a_prompt_comes_back_from_its_description(backbone, options):
     prompt = build(backbone, generator=torch.Generator().manual_seed(3), **options)
     description = json.loads(json.dumps(prompt.describe()))
-    again = ImagePrompt.restore(backbone.text, description).eval()
+    again = restored(prompt, backbone, description).eval()
     again.load_state_dict(prompt.state_dict())
     assert again.describe() == prompt.describe()
     which = torch.tensor([0, len(prompt.variants) - 1])
@@ -221,14 +220,12 @@ def test_a_prompt_comes_back_from_its_description(backbone, options):
 
 
 def test_impossible_prompts_are_refused_in_words(backbone):
-    with pytest.raises(ConfigError, match="at least one template"):
-        build(backbone, templates=())
     with pytest.raises(ConfigError, match="Nothing is left"):
-        build(backbone, templates="{context}.")
+        build(backbone, template="{context}.")
     with pytest.raises(ConfigError, match="exactly once"):
-        build(backbone, templates="A photo of a person.")
+        build(backbone, template="A photo of a person.")
     with pytest.raises(ConfigError, match="aspect"):
-        build(backbone, templates=BY_ASPECT)
+        build(backbone, template=BY_ASPECT)
     wordless = small_backbone()
     wordless.text.drop_vocabulary()
     with pytest.raises(WeightsError, match="no word embeddings"):

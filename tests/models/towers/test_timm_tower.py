@@ -1,10 +1,10 @@
 import pytest
 import torch
 from small_models import small_architecture, take_over
+from small_prompts import identity_prompt
 from small_tokenizer import write_tokenizer
 
 from promptreid.errors import ModelError
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.weights.tokenizers import find_tokenizer
 
 
@@ -106,13 +106,14 @@ def test_side_information_and_wrong_sizes_are_refused():
 def test_prompts_of_a_siglip(tmp_path):
     pytest.importorskip("tokenizers")
     model, architecture = build(SIGLIP)
-    text = take_over(architecture, model).text.requires_grad_(False)
+    backbone = take_over(architecture, model)
+    text = backbone.text.requires_grad_(False)
     architecture.config["text_cfg"]["tokenizer_kwargs"] = {"clean": "canonicalize"}
-    tokenizer = find_tokenizer(architecture, write_tokenizer(tmp_path))
+    backbone.tokenizer = find_tokenizer(architecture, write_tokenizer(tmp_path))
     template = "a photo of a {context} hand"
-    prompt = IdentityPrompt(text, tokenizer, 3, templates=template, context_tokens=2)
+    prompt = identity_prompt(backbone, 3, template=template, context_tokens=2)
     assert (prompt.slots[0].start, prompt.slots[0].eot) == (4, 15)
-    tokens = tokenizer([template.replace("{context}", "x x")])
+    tokens = backbone.tokenizer([template.replace("{context}", "x x")])
     with torch.no_grad():
         filler = text.embed_tokens(tokens)[:, 4:6]
         assert torch.allclose(prompt.encode(filler), text.encode_tokens(tokens), atol=1e-5)

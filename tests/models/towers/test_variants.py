@@ -5,8 +5,8 @@ import gc
 import pytest
 import torch
 from small_models import take_over
+from small_prompts import identity_prompt
 
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import EmbeddingSpec, ReIDModel
 from promptreid.models.weights.architecture import find_architecture
 
@@ -51,7 +51,7 @@ def test_variant(name):
     assert torch.allclose(vectors.norm(dim=1), torch.ones(2), atol=1e-5)
     assert (vectors[0] - vectors[1]).abs().max() > 1e-4
     if "SigLIP" not in name:  # its tokenizer is not part of OpenCLIP
-        prompt = IdentityPrompt(backbone.text, backbone.tokenizer, 2)
+        prompt = identity_prompt(backbone, 2)
         assert (prompt.slots[0].start, prompt.slots[0].eot) == (5, 11)
         bank = prompt.bank()[0]
         assert bank.shape == (2, widths[2])

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from small_prompts import identity_prompt
 from torch import Tensor, nn
 
 from promptreid.config.losses import LossOptions, LossTerms
@@ -14,7 +15,6 @@ from promptreid.losses import terms
 from promptreid.losses.loss_inputs import Outputs
 from promptreid.losses.loss_state import LossState, StateSetting
 from promptreid.losses.terms import LossTerm, build_states
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.progress import Silent
@@ -86,9 +86,7 @@ def stage(**changes) -> StageConfig:
 
 def test_one_step_of_a_stage_learns_from_it(added):
     backbone = build_backbone("tiny", pretrained="none", image_size=(32, 32))
-    prompt = IdentityPrompt(
-        backbone.text, backbone.tokenizer, 4, generator=torch.Generator().manual_seed(1)
-    )
+    prompt = identity_prompt(backbone, 4, generator=torch.Generator().manual_seed(1))
     model = ReIDModel(backbone, prompt=prompt)
     config = stage()
     features = torch.randn(8, 128, generator=torch.Generator().manual_seed(2))

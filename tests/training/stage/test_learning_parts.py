@@ -3,14 +3,13 @@ import itertools
 import pytest
 import torch
 from small_models import RESNET, VIT, small_architecture, small_backbone, take_over, tower_widths
+from small_prompts import identity_prompt, image_prompt
 from torch import nn
 
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.errors import ConfigError, ModelError
 from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import ReIDModel, part_of
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.depth import depths
@@ -42,7 +41,7 @@ def build(vision=VIT, **options):
     width = backbone.image.widths[1]
     return ReIDModel(
         backbone,
-        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 4, dropout=0.5),
+        prompt=identity_prompt(backbone, 4, dropout=0.5),
         head=Head(tower_widths(backbone.image), 4, dropout=0.5),
         sie=SideInformation(cameras=3, width=width) if vit else None,
     ).eval()
@@ -183,7 +182,7 @@ def test_the_adapter_trains_when_it_learns(kind, request):
 def test_an_interaction_trains_when_it_learns():
     backbone = small_backbone(VIT)
     width = backbone.image.widths[2]
-    prompt = ImagePrompt(backbone.text, backbone.tokenizer, inputs=width, hidden=8)
+    prompt = image_prompt(backbone, hidden=8)
     model = ReIDModel(backbone, prompt=prompt, interaction=Interaction(width))
     for parts in itertools.product(("prompt", "text"), ("interaction", "image")):
         learning = dict(set_learning(model, parts))

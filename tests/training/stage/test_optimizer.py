@@ -5,12 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import RESNET, VIT, small_backbone, tower_widths
+from small_prompts import identity_prompt
 from torch import nn
 
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.config.optimize import OptimizerConfig
 from promptreid.models.heads.head import Head
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel, part_of
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning
@@ -115,7 +115,7 @@ def whole_model(vision):
     )
     return ReIDModel(
         backbone,
-        prompt=IdentityPrompt(backbone.text, backbone.tokenizer, 3),
+        prompt=identity_prompt(backbone, 3),
         head=Head(tower_widths(backbone.image), 3),
         sie=SideInformation(cameras=2, width=128) if vision is VIT else None,
     )

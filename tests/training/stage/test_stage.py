@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_prompts import identity_prompt
 
 from promptreid.config.stage import StageConfig
 from promptreid.data.batches.domain_balanced import DomainUniform
@@ -10,7 +11,6 @@ from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.terms import total_loss
 from promptreid.models.heads.head import Head
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.progress import Silent
@@ -29,11 +29,10 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def model():
     backbone = build_backbone("tiny", pretrained="none", image_size=(32, 32))
-    prompt = IdentityPrompt(
-        backbone.text,
-        backbone.tokenizer,
+    prompt = identity_prompt(
+        backbone,
         4,
-        templates="A photo of a {context} person.",
+        template="A photo of a {context} person.",
         context_tokens=2,
         generator=torch.Generator().manual_seed(1),
     )

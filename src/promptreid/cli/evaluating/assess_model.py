@@ -21,7 +21,6 @@ from promptreid.inference.embedder import Embedder
 from promptreid.inference.speed import measure_speed
 from promptreid.inference.text_controls.word_control import assess_words
 from promptreid.inference.text_controls.word_embed import check_words
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.progress import Lines
 
 
@@ -93,7 +92,7 @@ def _measure_speeds(
 
 def _check_sentences(embedder: Embedder, model: Path, progress: Lines) -> None:
     """Refuse --prompt for a model without a sentence per image; say when it changes nothing."""
-    if not isinstance(embedder.model.prompt, ImagePrompt):
+    if embedder.model.image_prompt is None:
         raise click.UsageError(
             f"--prompt chooses between the sentences of an image prompt (prompt.kind: image), and "
             f"{model} has none. Leave --prompt out, or give runs of PromptSG alone."

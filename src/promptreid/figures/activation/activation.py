@@ -41,8 +41,8 @@ def activation_maps(model: ReIDModel, batch: ModelInput, kind: str = AUTO) -> di
 
 def patch_shares(tower: ImageTower) -> tuple[Share, Share]:
     """Return how far patches lie apart and how large they are, as shares of height and width."""
-    patch = getattr(tower, "patch", None)
-    if patch is None:  # cells of a map tile the image
+    patch = tower.patch
+    if not patch:  # cells of a map tile the image
         tiles = 1 / tower.grid[0], 1 / tower.grid[1]
         return tiles, tiles
     height, width = tower.image_size

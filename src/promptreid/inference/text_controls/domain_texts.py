@@ -17,7 +17,7 @@ from promptreid.evaluation.uncertainty.resampling import (
     group_sums,
     weighted_means,
 )
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
+from promptreid.models.prompts.prompt import PromptOfIdentities
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class DomainTexts:
 
 
 def compare_domain_texts(
-    prompt: IdentityPrompt,
+    prompt: PromptOfIdentities,
     images: Tensor,
     labels: Tensor,
     variants: Tensor,

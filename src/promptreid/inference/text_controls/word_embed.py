@@ -15,7 +15,6 @@ from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.inference.embed import labelled, open_images, side_rows
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import BATCH_SIZE, parts_of
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.image_tower import ImageFeatures
 from promptreid.progress import Progress
@@ -118,7 +117,7 @@ def embed_words(
 
 def check_words(model: ReIDModel) -> None:
     """Raise `EvaluationError` where no word of an image reaches the retrieval vector."""
-    if not isinstance(model.prompt, ImagePrompt):
+    if model.image_prompt is None:
         raise EvaluationError(
             "This model has no sentence for each image (prompt.kind: image), so there is no word "
             "to exchange."
@@ -169,9 +168,9 @@ class _Exchange:
 
     def add(self, rows: Tensor, sides: tuple[ImageFeatures, ...], variants: Tensor | None) -> None:
         """Embed images with their own word and with none, and keep them for the exchange."""
-        prompt = self.model.prompt
-        assert isinstance(prompt, ImagePrompt)
-        words = tuple(prompt.inversion(side.projected) for side in sides)
+        prompt = self.model.image_prompt
+        assert prompt is not None
+        words = tuple(prompt.words(side.projected) for side in sides)
         part = _Part(rows, sides, words, variants)
         self.own[rows] = self._vectors(part, words)
         self.none[rows] = self._vectors(part, None)

@@ -1,52 +1,46 @@
-"""Prompts: what produces the text features an image is compared with."""
+"""Prompts with learned tokens for each identity."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from promptreid.models.prompts.prompt_checks import (
-    check_choices,
-    check_counts,
-    check_general,
-    check_told_apart,
-)
-from promptreid.models.prompts.prompt_tokens import (
+from promptreid.config.model import PromptConfig
+from promptreid.models.model_part import Shape
+from promptreid.models.prompts.context_init import (
     domain_numbers,
     draw_tokens,
-    start_from,
+    start_from_words,
     start_shared,
 )
+from promptreid.models.prompts.context_positions import Slot, Words, place_sentences
+from promptreid.models.prompts.prompt import PromptData, PromptOfIdentities, average_texts
+from promptreid.models.prompts.prompt_checks import check_data, check_told_apart
 from promptreid.models.prompts.sentence_frame import SentenceFrame
-from promptreid.models.prompts.sentences import SentenceFields, fill_init, fill_prompts
-from promptreid.models.prompts.token_places import (
-    TEMPLATE,
-    Slot,
-    Words,
-    encode_sentences,
-    place_context,
-    place_sentences,
-    starting_words,
-)
-from promptreid.models.towers.text_tower import TextTower
-from promptreid.models.weights.tokenizers import Tokenizer
-
-__all__ = [
-    "TEMPLATE",
-    "IdentityPrompt",
-    "SentenceFields",
-    "Slot",
-    "average_texts",
-    "encode_sentences",
-    "place_context",
-]
+from promptreid.models.prompts.sentences import fill_prompts
+from promptreid.models.towers.backbone import Backbone
 
 
-class IdentityPrompt(SentenceFrame):
+class IdentityPromptShape(Shape):
+    """What data and tokenizer decided about an identity prompt.
+
+    Attributes:
+        identities: Number of identities C.
+        domains: Number of domains with tokens of their own, K; 0 for none.
+        variants: V combinations of the fields that depend on the sample.
+        prefix: Words that all sentences begin with.
+        slots: Where the learned tokens stand in each distinct sentence.
+    """
+
+    identities: int
+    domains: int = 0
+    variants: tuple[dict[str, str], ...] = ({},)
+    prefix: int
+    slots: tuple[Slot, ...]
+
+
+class IdentityPrompt(SentenceFrame, PromptOfIdentities):
     """Sentences with learned tokens for each identity.
 
     "A photo of a X X X X person.": the Xs are `context_tokens` word embeddings per identity, drawn
@@ -68,141 +62,107 @@ class IdentityPrompt(SentenceFrame):
         shared: Those of all identities, (shared_tokens, width); None without.
         domain: Those of K domains, (K, domain_tokens, width); None without.
         domains: Domain of each identity, (C,); None without domain tokens.
-        slots: Where all of them stand in each distinct sentence.
-        templates: Sentences with fields; the prompts of an ensemble take them in turn.
-        context: "identity" or "shared".
-        dropout: Probability with which an entry of the tokens is dropped while they learn.
-        init: Words the tokens started from.
-        domain_dropout: Probability with which an identity reads the mean of all domains' tokens
-            instead of its own domain's while they learn.
-        shared_init: Words the shared tokens started from.
-        variants: V combinations of the fields that depend on the sample.
+        sentences: Number of the sentence that each prompt takes, (V, C, E).
+        identities: Number of identities C.
+        ensemble: Prompts per identity E.
     """
 
+    Shape = IdentityPromptShape
+    shape: IdentityPromptShape
+    fixed = ("prefix", "suffix", "sentences", "domains")
+    per_identity = ("tokens",)
     sentences: Tensor
-    shared: nn.Parameter | None
-    domain: nn.Parameter | None
-    domains: Tensor | None
 
     def __init__(
-        self,
-        text: TextTower,
-        tokenizer: Tokenizer,
-        identities: int,
-        *,
-        templates: str | Sequence[str] = (TEMPLATE,),
-        context_tokens: int = 4,
-        context: str = "identity",
-        ensemble: int = 1,
-        init: str | None = None,
-        dropout: float = 0.0,
-        fields: SentenceFields | None = None,
-        shared_tokens: int = 0,
-        domain_tokens: int = 0,
-        domains: Sequence[int] | Tensor | None = None,
-        domain_dropout: float = 0.0,
-        shared_init: str | None = None,
-        generator: torch.Generator | None = None,
+        self, backbone: Backbone, options: PromptConfig, shape: IdentityPromptShape
     ) -> None:
-        """Place the learned tokens in the sentences.
+        """Make room for all tensors, ready for the weights of a checkpoint."""
+        super().__init__(backbone, options, shape)
+        identities, ensemble = shape.identities, options.ensemble
+        width, slots = backbone.text.width, shape.slots
+        self.identities, self.ensemble = identities, ensemble
+        self.variants = shape.variants
+        self.frame(backbone.text, Words.empty(slots, prefix=shape.prefix, width=width))
+        numbers = torch.zeros(len(shape.variants), identities, ensemble, dtype=torch.long)
+        # Published weights hold nothing but the fixed words and three-dimensional tokens.
+        self.register_buffer("sentences", numbers, persistent=len(slots) > 1)
+        stacked = (ensemble,) if ensemble > 1 or options.context == "shared" else ()
+        rows = identities if options.context == "identity" else 1
+        own = slots[0].length - options.shared_tokens - options.domain_tokens
+        self.tokens = nn.Parameter(torch.zeros(rows, *stacked, own, width))
+        if options.shared_tokens:
+            self.shared = nn.Parameter(torch.zeros(options.shared_tokens, width))
+        if options.domain_tokens:
+            self.domain = nn.Parameter(torch.zeros(shape.domains, options.domain_tokens, width))
+            self.domains = torch.zeros(identities, dtype=torch.long)
 
-        Args:
-            text: Tower that encodes the sentences.
-            tokenizer: Its tokenizer.
-            identities: Number of identities C, at least one.
-            templates: Sentences with `{context}` once; any other field is filled from `fields`.
-            context_tokens: Learned tokens of a prompt, at least one.
-            context: "identity" for tokens of each identity's own, "shared" for one set for all.
-            ensemble: Prompts per identity E, at least as many as templates.
-            init: Words whose embeddings the first tokens start from, with fields that are constant
-                within an identity; further tokens start random, and so do all with None. Prompts
-                that take a template again start at a random distance from the words, since prompts
-                that start alike stay alike.
-            dropout: Probability with which an entry of the tokens is dropped (and the others scaled
-                up) in training mode while they learn; never in `bank`.
-            fields: What fills the templates; None when they name nothing but `{context}`.
-            shared_tokens: Learned tokens Ms of all identities, before the others.
-            domain_tokens: Learned tokens Md of each domain, after the shared ones.
-            domains: Domain of each identity, numbered from 0; needed with domain tokens.
-            domain_dropout: Probability with which an identity reads the mean of all domains' tokens
-                in training mode while they learn; drawn once for each forward pass and identity
-                (each domain, where all identities share their tokens).
-            shared_init: Plain words whose embeddings the first shared tokens start from; further
-                ones start random, and so do all with None.
-            generator: Source of the random tokens, those of identities first; None for a generator
-                with seed 0.
+    @classmethod
+    @torch.no_grad()
+    def build(
+        cls,
+        backbone: Backbone,
+        options: PromptConfig,
+        data: PromptData,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> IdentityPrompt:
+        """Place the learned tokens in the sentences; see `Prompt.build`.
+
+        The tokens of identities are drawn first, then the shared ones, then those of domains. The
+        words of `options.init` stand in the first tokens; prompts of an ensemble that take a
+        template again start at a random distance from the words, since prompts that start alike
+        stay alike.
 
         Raises:
-            ConfigError: An option cannot be used, a field is not given, a sentence is too long,
-                `init` or `shared_init` has more words than there are tokens, shared context tokens
-                stand in sentences that are the same for all identities, or domains do not fit.
+            ConfigError: A field is not given, a sentence is too long, `init` or `shared_init` has
+                more words than there are tokens, shared context tokens stand in sentences that are
+                the same for all identities, or domains do not fit.
             WeightsError: The text tower came without word embeddings.
         """
-        super().__init__()
-        templates = (templates,) if isinstance(templates, str) else tuple(templates)
-        fields = fields or SentenceFields()
-        check_counts(identities, context_tokens, ensemble, templates)
-        check_general(shared_tokens, domain_tokens, domain_dropout)
-        check_choices(context, dropout, identities, fields)
-        sentences, found = fill_prompts(templates, fields, identities=identities, ensemble=ensemble)
-        numbers = torch.tensor(found)
-        if context == "shared":
-            check_told_apart(found, templates[0])
-        length = shared_tokens + domain_tokens + context_tokens
+        text, tokenizer = backbone.text, backbone.tokenizer
+        identities, ensemble, fields = data.identities, options.ensemble, data.fields
+        check_data(options, data)
+        sentences, numbers = fill_prompts(
+            options.template, fields, identities=identities, ensemble=ensemble
+        )
+        if options.context == "shared":
+            check_told_apart(numbers, options.template[0])
+        length = options.shared_tokens + options.domain_tokens + options.context_tokens
         words = place_sentences(text, tokenizer, sentences, context_tokens=length)
         generator = generator or torch.Generator().manual_seed(0)
         device = words.prefix.device
-        shape = (identities if context == "identity" else 1, ensemble, context_tokens, text.width)
+        rows = identities if options.context == "identity" else 1
+        shape = (rows, ensemble, options.context_tokens, text.width)
         tokens = draw_tokens(*shape, generator=generator, device=device)
-        if init is not None:
-            starts = fill_init(init, fields, identities=identities, shared=context == "shared")
-            known = starting_words(text, tokenizer, starts, context_tokens=context_tokens)
-            start_from(tokens, [known[start] for start in starts], fresh=len(templates))
-        shared = domain = numbered = None
-        if shared_tokens:
-            shared = draw_tokens(shared_tokens, text.width, generator=generator, device=device)
-            start_shared(shared, text, tokenizer, shared_init)
-        if domain_tokens:
-            numbered = domain_numbers(domains, identities=identities).to(device)
-            shape = (int(numbered.max()) + 1, domain_tokens, text.width)
+        start_from_words(tokens, text, tokenizer, options, data)
+        shared = domain = domains = None
+        if options.shared_tokens:
+            shared = draw_tokens(
+                options.shared_tokens, text.width, generator=generator, device=device
+            )
+            start_shared(shared, text, tokenizer, options.shared_init)
+        if options.domain_tokens:
+            domains = domain_numbers(data.domains, identities=identities).to(device)
+            shape = (int(domains.max()) + 1, options.domain_tokens, text.width)
             domain = draw_tokens(*shape, generator=generator, device=device)
-        self._assemble(text, words, tokens, numbers.to(device), context)
-        self._add_general(shared, domain, numbered)
-        self.templates = templates
-        self.dropout = dropout
-        self.init = init
-        self.domain_dropout = domain_dropout
-        self.shared_init = shared_init
-        self.variants = tuple(dict(variant) for variant in fields.variants)
-
-    def _assemble(
-        self, text: TextTower, words: Words, tokens: Tensor, numbers: Tensor, context: str
-    ) -> None:
-        """Register tokens (C or 1, E, n, width) and which sentence each prompt is, (V, C, E)."""
-        self.frame(text, words)
-        self.context = context
-        # Published weights hold nothing but the fixed words and three-dimensional tokens.
-        self.register_buffer("sentences", numbers, persistent=len(words.slots) > 1)
-        stacked = tokens.shape[1] > 1 or context == "shared"
-        self.tokens = nn.Parameter(tokens if stacked else tokens.squeeze(1))
-
-    def _add_general(
-        self, shared: Tensor | None, domain: Tensor | None, domains: Tensor | None
-    ) -> None:
-        """Register shared tokens (Ms, width), domain tokens (K, Md, width) and domains (C,)."""
-        self.shared = None if shared is None else nn.Parameter(shared)
-        self.domain = None if domain is None else nn.Parameter(domain)
-        self.register_buffer("domains", domains)
-
-    @property
-    def identities(self) -> int:
-        """Number of identities."""
-        return self.sentences.shape[1]
-
-    @property
-    def ensemble(self) -> int:
-        """Number of prompts per identity."""
-        return self.sentences.shape[2]
+        prompt = cls(
+            backbone,
+            options,
+            IdentityPromptShape(
+                identities=identities,
+                domains=0 if domain is None else len(domain),
+                variants=tuple(dict(variant) for variant in fields.variants),
+                prefix=len(words.prefix),
+                slots=words.slots,
+            ),
+        ).to(device)
+        prompt.prefix, prompt.suffix = words.prefix, words.suffix
+        prompt.sentences = torch.tensor(numbers, device=device)
+        prompt.tokens = nn.Parameter(tokens.view_as(prompt.tokens))
+        prompt.shared = None if shared is None else nn.Parameter(shared)
+        prompt.domain = None if domain is None else nn.Parameter(domain)
+        prompt.domains = domains
+        return prompt
 
     def forward(self, labels: Tensor, variants: Tensor | None = None) -> Tensor:
         """Encode the sentences of some identities, each distinct sentence once.
@@ -220,66 +180,43 @@ class IdentityPrompt(SentenceFrame):
 
     @torch.no_grad()
     def bank(self, *, chunk: int = 64) -> Tensor:
-        """Encode all identities in all sentence variants, without gradients and dropout.
-
-        Args:
-            chunk: Sentences encoded at a time.
-
-        Returns:
-            (V, C, embed_dim) text features, not normalised.
-        """
-        return self._bank(chunk)
+        """Encode all identities without dropout; see `PromptOfIdentities.bank`."""
+        return self._encode_all(chunk)
 
     @torch.no_grad()
     def neutral(self, *, chunk: int = 64) -> Tensor:
-        """Encode all identities with the mean of all domains' tokens in the place of their own's.
+        """Encode all identities with the mean of all domains' tokens in place of their own's.
 
-        What a text says of an identity wherever it is seen: for diagnostics, and to compare with
-        images of a domain that has no tokens. Without domain tokens it is the plain text. Variants
-        of the sentence are averaged as the prompts of an ensemble are.
-
-        Args:
-            chunk: Sentences encoded at a time.
-
-        Returns:
-            (C, embed_dim) text features, not normalised, without gradients.
+        See `PromptOfIdentities.neutral`.
         """
-        return average_texts(self._bank(chunk, neutral=True).transpose(0, 1))
+        return average_texts(self._encode_all(chunk, neutral=True).transpose(0, 1))
 
     @torch.no_grad()
     def swapped(self, shift: int, *, chunk: int = 64) -> Tensor:
-        """Encode all identities with the tokens of another domain in the place of their own's.
+        """Encode all identities with the tokens of another domain in place of their own's.
 
-        Whether they say something of their domain: for diagnostics. Without domain tokens it is the
-        plain text.
-
-        Args:
-            shift: An identity of domain k reads the tokens of domain (k + shift) modulo their
-                number.
-            chunk: Sentences encoded at a time.
-
-        Returns:
-            (V, C, embed_dim) text features, not normalised, without gradients.
+        See `PromptOfIdentities.swapped`.
         """
-        return self._bank(chunk, shift=shift)
+        return self._encode_all(chunk, shift=shift)
 
-    def _bank(self, chunk: int, *, neutral: bool = False, shift: int = 0) -> Tensor:
+    def _encode_all(self, chunk: int, *, neutral: bool = False, shift: int = 0) -> Tensor:
         variants, identities, _ = self.sentences.shape
         everyone = torch.arange(identities, device=self.tokens.device)
         kinds = torch.arange(variants, device=self.tokens.device)
         keys = self._keys(everyone.repeat(variants), kinds.repeat_interleave(identities))
         distinct, where = keys.unique(return_inverse=True)
-        parts = distinct.split(chunk)
-        texts = torch.cat([self._encode(part, neutral=neutral, shift=shift) for part in parts])
+        texts = torch.cat(
+            [self._encode(part, neutral=neutral, shift=shift) for part in distinct.split(chunk)]
+        )
         return average_texts(texts[where]).unflatten(0, (variants, identities))
 
     def _encode(
         self, keys: Tensor, *, learning: bool = False, neutral: bool = False, shift: int = 0
     ) -> Tensor:
         """Encode prompts by numbers of `_keys`, (N,) to (N, embed_dim)."""
-        context, sentences = self._prompts(keys, self._away(learning, neutral), shift)
-        if learning and self.dropout:
-            return self.encode(F.dropout(context, self.dropout), sentences)
+        context, sentences = self._prompts(keys, self._choose_mean_domain(learning, neutral), shift)
+        if learning and self.options.dropout:
+            return self.encode(F.dropout(context, self.options.dropout), sentences)
         if self.shared is None or len(self.slots) > 1:
             return self.encode(context, sentences)
         beginning = torch.cat([self.prefix, self.shared])  # encoded once for all
@@ -293,118 +230,43 @@ class IdentityPrompt(SentenceFrame):
                 raise ValueError("variants must be given, since sentences depend on the sample")
             variants = torch.zeros_like(labels)
         sentences = self.sentences[variants.to(labels.device), labels]
-        rows = labels if self.context == "identity" else torch.zeros_like(labels)
-        if self.domains is not None and self.context == "shared":
+        rows = labels if self.options.context == "identity" else torch.zeros_like(labels)
+        if self.domains is not None and self.options.context == "shared":
             rows = self.domains[labels]
         members = torch.arange(self.ensemble, device=labels.device)
         return (rows[:, None] * self.ensemble + members) * len(self.slots) + sentences
 
-    def _prompts(self, keys: Tensor, away: Tensor | None, shift: int = 0) -> tuple[Tensor, Tensor]:
+    def _prompts(
+        self, keys: Tensor, mean_domain: Tensor | None, shift: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """Return tokens (N, n, width) and sentence (N,) behind numbers of `_keys`.
 
         Args:
             keys: (N,) numbers.
-            away: Which rows of `_keys` read the mean of the domains; None for none.
+            mean_domain: Which rows of `_keys` read the mean of the domains; None for none.
             shift: How many domains further the tokens are taken from.
         """
         prompts, sentences = keys // len(self.slots), keys % len(self.slots)
         tokens = self.tokens.flatten(0, 1) if self.tokens.ndim == 4 else self.tokens
-        found = [tokens[prompts if self.context == "identity" else prompts % self.ensemble]]
+        parts = [tokens[prompts if self.options.context == "identity" else prompts % self.ensemble]]
         if self.domain is not None and self.domains is not None:
             rows = prompts // self.ensemble
-            numbers = self.domains[rows] if self.context == "identity" else rows
+            numbers = self.domains[rows] if self.options.context == "identity" else rows
             domain = self.domain[(numbers + shift) % len(self.domain)]
-            if away is not None:
-                domain = torch.where(away[rows, None, None], self.domain.mean(dim=0), domain)
-            found.insert(0, domain)
+            if mean_domain is not None:
+                domain = torch.where(mean_domain[rows, None, None], self.domain.mean(dim=0), domain)
+            parts.insert(0, domain)
         if self.shared is not None:
-            found.insert(0, self.shared.expand(len(keys), -1, -1))
-        return found[0] if len(found) == 1 else torch.cat(found, dim=1), sentences
+            parts.insert(0, self.shared.expand(len(keys), -1, -1))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), sentences
 
-    def _away(self, learning: bool, neutral: bool) -> Tensor | None:
+    def _choose_mean_domain(self, learning: bool, neutral: bool) -> Tensor | None:
         """Choose which rows of `_keys` read the mean of the domains; None for none."""
-        dropped = learning and self.domain_dropout > 0
+        dropped = learning and self.options.domain_dropout > 0
         if self.domain is None or not (neutral or dropped):
             return None
-        rows = self.identities if self.context == "identity" else len(self.domain)
+        rows = self.identities if self.options.context == "identity" else len(self.domain)
         drawn = (
             torch.rand(rows, device=self.tokens.device) if dropped else self.tokens.new_zeros(rows)
         )
-        return drawn < (1.0 if neutral else self.domain_dropout)
-
-    def describe(self) -> dict[str, Any]:
-        """Return what `restore` needs, JSON-ready."""
-        return {
-            "kind": "identity",
-            "identities": self.identities,
-            "templates": list(self.templates),
-            "context": self.context,
-            "ensemble": self.ensemble,
-            "init": self.init,
-            "dropout": self.dropout,
-            "shared_tokens": 0 if self.shared is None else len(self.shared),
-            "domain_tokens": 0 if self.domain is None else self.domain.shape[1],
-            "domains": 0 if self.domain is None else len(self.domain),
-            "domain_dropout": self.domain_dropout,
-            "shared_init": self.shared_init,
-            "variants": [dict(variant) for variant in self.variants],
-            "prefix": len(self.prefix),
-            "slots": [[s.start, s.length, s.eot, s.total] for s in self.slots],
-        }
-
-    @classmethod
-    def restore(cls, text: TextTower, description: Mapping[str, Any]) -> IdentityPrompt:
-        """Build an empty prompt of a description, ready for its weights.
-
-        Descriptions of a single sentence need only `identities`, `template` and `slot`; no tokens
-        but those of identities are there unless it names them.
-        """
-        slots = [Slot(*slot) for slot in description.get("slots") or [description["slot"]]]
-        identities, ensemble = description["identities"], description.get("ensemble", 1)
-        context = description.get("context", "identity")
-        variants = description.get("variants") or [{}]
-        prefix = description.get("prefix", slots[0].start)
-        prompt = cls.__new__(cls)
-        nn.Module.__init__(prompt)
-        rows = identities if context == "identity" else 1
-        names = ("shared_tokens", "domain_tokens", "domains")
-        shared, own, domains = (description.get(name, 0) for name in names)
-        prompt._assemble(
-            text,
-            Words.empty(slots, prefix=prefix, width=text.width),
-            torch.zeros(rows, ensemble, slots[0].length - shared - own, text.width),
-            torch.zeros(len(variants), identities, ensemble, dtype=torch.long),
-            context,
-        )
-        prompt._add_general(
-            torch.zeros(shared, text.width) if shared else None,
-            torch.zeros(domains, own, text.width) if own else None,
-            torch.zeros(identities, dtype=torch.long) if own else None,
-        )
-        prompt.templates = tuple(description.get("templates") or [description["template"]])
-        prompt.dropout = description.get("dropout", 0.0)
-        prompt.init = description.get("init")
-        prompt.domain_dropout = description.get("domain_dropout", 0.0)
-        prompt.shared_init = description.get("shared_init")
-        prompt.variants = tuple(variants)
-        return prompt
-
-
-def average_texts(texts: Tensor) -> Tensor:
-    """Average the features of each identity's prompts.
-
-    The direction is that of the mean of the unit vectors (Radford et al., ICML 2021), the length
-    the mean length: mean_e |T_e| * normalise(mean_e normalise(T_e)). One feature stays as it is.
-
-    Args:
-        texts: (B, E, d).
-
-    Returns:
-        (B, d), in float32 for E above 1.
-    """
-    if texts.shape[1] == 1:
-        return texts[:, 0]
-    with torch.autocast(texts.device.type, enabled=False):
-        texts = texts.float()
-        length = texts.norm(dim=2).mean(dim=1, keepdim=True)
-        return length * F.normalize(F.normalize(texts, dim=2).mean(dim=1), dim=1)
+        return drawn < (1.0 if neutral else self.options.domain_dropout)

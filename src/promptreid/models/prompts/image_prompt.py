@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from promptreid.errors import ConfigError, DataError
-from promptreid.models.prompts.identity_prompt import average_texts
+from promptreid.config.model import PromptConfig
+from promptreid.errors import DataError
+from promptreid.models.model_part import Shape
+from promptreid.models.prompts.context_positions import Slot, place_sentences
+from promptreid.models.prompts.image_sentences import after_prefix, fields_of_images, place_plain
 from promptreid.models.prompts.inversion import InversionNetwork
-from promptreid.models.prompts.sentences import SentenceFields, fill_prompts, template_fields
-from promptreid.models.prompts.token_places import TEMPLATE, Slot, place_sentences
-from promptreid.models.prompts.words_around import after_prefix, fields_of_images, place_plain
+from promptreid.models.prompts.prompt import PromptData, PromptOfImages, average_texts
+from promptreid.models.prompts.sentences import fill_prompts, template_fields
+from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.text_tower import TextTower
-from promptreid.models.weights.tokenizers import Tokenizer
 
 
-class ImagePrompt(nn.Module):
+class ImagePromptShape(Shape):
+    """What data and tokenizer decided about an image prompt.
+
+    Attributes:
+        variants: V combinations of field values.
+        prefix: Words that all sentences begin with.
+        slots: Where the word stands in each distinct sentence.
+        plain_length: Words of the longest sentence without the word.
+        plain_ends: Where each sentence without the word is read.
+    """
+
+    variants: tuple[dict[str, str], ...]
+    prefix: int
+    slots: tuple[Slot, ...]
+    plain_length: int
+    plain_ends: tuple[int, ...]
+
+
+class ImagePrompt(PromptOfImages):
     """A sentence for each image (PromptSG: Yang et al., CVPR 2024).
 
     "A photo of a s person.": s is a word embedding that the inversion network computes from the
@@ -28,16 +47,17 @@ class ImagePrompt(nn.Module):
     sentences share is run once; both leave the result as it is.
 
     Sentences can name attributes of the image ("the {aspect} side"); combinations of their values
-    are the variants. Several templates give one text feature by `average_texts`. The text tower is
-    used, not owned, so its weights are not part of this module's state.
+    are the variants. Several templates give one text feature by `average_texts`.
 
     Attributes:
         inversion: Network that computes the word.
+        text: The text tower that encodes the sentences.
         slots: Where the word stands in each distinct sentence.
-        templates: Sentences with fields.
-        variants: V combinations of field values.
     """
 
+    Shape = ImagePromptShape
+    shape: ImagePromptShape
+    fixed = ("prefix", "suffix", "sentences", "plain")
     prefix: Tensor
     suffix: Tensor
     plain: Tensor
@@ -48,78 +68,78 @@ class ImagePrompt(nn.Module):
 
     def __init__(
         self,
-        text: TextTower,
-        tokenizer: Tokenizer,
+        backbone: Backbone,
+        options: PromptConfig,
+        shape: ImagePromptShape,
         *,
-        inputs: int,
-        templates: str | Sequence[str] = (TEMPLATE,),
-        hidden: int = 512,
-        fields: SentenceFields | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Place the word in the sentences.
+        """Build the inversion network and make room for the fixed words.
 
         Args:
-            text: Tower that encodes the sentences.
-            tokenizer: Its tokenizer.
-            inputs: Size of the image feature in the joint space.
-            templates: Sentences with `{context}` once, where the word goes; any other field is
-                filled from `fields`.
-            hidden: Width of the inversion network's inner layers.
-            fields: What fills the templates; None when they name nothing but `{context}`. A field
-                given per identity must be the same for all, since an image is not known by its
-                identity.
+            backbone: Its text tower encodes the sentences.
+            options: Templates, and the width of the inversion network's inner layers.
+            shape: Sizes of the sentences.
             generator: Source of the inversion network's weights; None for a generator with seed 0.
+        """
+        super().__init__(backbone, options, shape)
+        self._text = (backbone.text,)  # in a tuple, so that it is not registered a second time
+        slots, width = shape.slots, backbone.text.width
+        self.variants, self.slots, self.plain_ends = shape.variants, slots, shape.plain_ends
+        self.inversion = InversionNetwork(
+            backbone.image.widths[2], width, hidden=options.hidden, generator=generator
+        )
+        self.register_buffer("prefix", torch.zeros(shape.prefix, width))
+        self.register_buffer(
+            "suffix", torch.zeros(len(slots), slots[0].total - shape.prefix, width)
+        )
+        numbers = torch.zeros(len(shape.variants), len(options.template), dtype=torch.long)
+        self.register_buffer("sentences", numbers)
+        places = torch.tensor([slot.start - shape.prefix for slot in slots])
+        self.register_buffer("_places", places, persistent=False)
+        ends = torch.tensor([slot.eot for slot in slots])
+        self.register_buffer("_ends", ends, persistent=False)
+        self.register_buffer("plain", torch.zeros(len(slots), shape.plain_length, width))
+        plain_ends = torch.tensor(shape.plain_ends)
+        self.register_buffer("_plain_ends", plain_ends, persistent=False)
+
+    @classmethod
+    def build(
+        cls,
+        backbone: Backbone,
+        options: PromptConfig,
+        data: PromptData,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> ImagePrompt:
+        """Place the word in the sentences; see `Prompt.build`.
+
+        A field given per identity must be the same for all, since an image is not known by its
+        identity.
 
         Raises:
-            ConfigError: There is no template, a field is not given or differs between identities, a
-                sentence is too long, or nothing is left of it without the word.
+            ConfigError: A field is not given or differs between identities, a sentence is too long,
+                or nothing is left of it without the word.
             WeightsError: The text tower came without word embeddings.
         """
-        super().__init__()
-        templates = (templates,) if isinstance(templates, str) else tuple(templates)
-        if not templates:
-            raise ConfigError(f"An image prompt needs at least one template, such as {TEMPLATE!r}.")
-        fields = fields_of_images(fields or SentenceFields(), templates)
-        sentences, found = fill_prompts(templates, fields, identities=1, ensemble=len(templates))
+        text, tokenizer, templates = backbone.text, backbone.tokenizer, options.template
+        fields = fields_of_images(data.fields, templates)
+        sentences, numbers = fill_prompts(templates, fields, identities=1, ensemble=len(templates))
         words = place_sentences(text, tokenizer, sentences, context_tokens=1)
-        plain, ends = place_plain(text, tokenizer, sentences)
-        device = words.prefix.device
-        self.inversion = InversionNetwork(
-            inputs, text.width, hidden=hidden, generator=generator
-        ).to(device)
-        numbers = torch.tensor(found, device=device)[:, 0]
+        plain, plain_ends = place_plain(text, tokenizer, sentences)
         suffix, slots = after_prefix(text, words)
-        self._assemble(text, words.prefix, suffix, slots, numbers)
-        self._assemble_plain(plain, ends)
-        self.templates = templates
-        self.variants = tuple(dict(variant) for variant in fields.variants)
-
-    def _assemble(
-        self,
-        text: TextTower,
-        prefix: Tensor,
-        suffix: Tensor,
-        slots: Sequence[Slot],
-        numbers: Tensor,
-    ) -> None:
-        """Register the words around the slot and which sentence each variant takes, (V, E)."""
-        self._text = (text,)  # in a tuple, so that the tower is not registered a second time
-        self.slots = tuple(slots)
-        self.register_buffer("prefix", prefix)
-        self.register_buffer("suffix", suffix)
-        self.register_buffer("sentences", numbers)
-        places = torch.tensor([slot.start - len(prefix) for slot in slots])
-        self.register_buffer("_places", places.to(prefix.device), persistent=False)
-        ends = torch.tensor([slot.eot for slot in slots])
-        self.register_buffer("_ends", ends.to(prefix.device), persistent=False)
-
-    def _assemble_plain(self, plain: Tensor, ends: Sequence[int]) -> None:
-        """Register the sentences without the word, (S, L, width), and where they are read."""
-        self.register_buffer("plain", plain)
-        self.plain_ends = tuple(ends)
-        where = torch.tensor(self.plain_ends).to(plain.device)
-        self.register_buffer("_plain_ends", where, persistent=False)
+        shape = ImagePromptShape(
+            variants=tuple(dict(variant) for variant in fields.variants),
+            prefix=len(words.prefix),
+            slots=slots,
+            plain_length=plain.shape[1],
+            plain_ends=tuple(plain_ends),
+        )
+        device = words.prefix.device
+        prompt = cls(backbone, options, shape, generator=generator).to(device)
+        prompt.prefix, prompt.suffix, prompt.plain = words.prefix, suffix, plain
+        prompt.sentences = torch.tensor(numbers, device=device)[:, 0]
+        return prompt
 
     @property
     def text(self) -> TextTower:
@@ -127,27 +147,15 @@ class ImagePrompt(nn.Module):
         return self._text[0]
 
     def forward(self, projected: Tensor, variants: Tensor | None = None) -> Tensor:
-        """Encode the sentence of each image.
+        """Encode the sentence of each image; arguments as in `words` and `encode`."""
+        return self.encode(self.words(projected), variants)
 
-        Args:
-            projected: (B, inputs) image features in the joint space, not normalised.
-            variants: (B,) indices into `variants`; may be None when there is one.
-
-        Returns:
-            (B, embed_dim) text features, not normalised.
-        """
-        return self.encode(self.inversion(projected), variants)
+    def words(self, projected: Tensor) -> Tensor:
+        """Compute the word of each image; see `PromptOfImages.words`."""
+        return self.inversion(projected)
 
     def encode(self, words: Tensor, variants: Tensor | None = None) -> Tensor:
-        """Encode sentences around given words.
-
-        Args:
-            words: (B, width) word embeddings in the place of the computed ones.
-            variants: (B,) indices into `variants`; may be None when there is one.
-
-        Returns:
-            (B, embed_dim) text features, not normalised.
-        """
+        """Encode sentences around given words; see `PromptOfImages.encode`."""
         numbers = self._numbers(variants, len(words))
         batch, members = numbers.shape
         numbers = numbers.flatten()
@@ -159,45 +167,28 @@ class ImagePrompt(nn.Module):
         return average_texts(texts.unflatten(0, (batch, members)))
 
     @torch.no_grad()
-    def constant(self, variants: Tensor | None = None, *, count: int | None = None) -> Tensor:
-        """Encode the sentences without the word, "A photo of a person.", without gradients.
+    def constant(self) -> Tensor:
+        """Encode "A photo of a person." for each variant; see `PromptOfImages.constant`.
 
-        They depend on no image, so encode them once and keep them.
-
-        Args:
-            variants: (B,) indices into `variants`; None for each variant once.
-            count: Without `variants`, how often the only sentence is repeated.
-
-        Returns:
-            (B, embed_dim), (count, embed_dim), or (V, embed_dim) text features, not normalised.
+        It depends on no image, so encode it once and keep it.
         """
         ends = _reading(self.plain_ends, self._plain_ends, torch.arange(len(self.plain)))
-        texts = average_texts(self.text.encode_embeddings(self.plain, ends)[self.sentences])
-        if variants is not None:
-            return texts[variants.to(texts.device)]
-        return texts if count is None else texts[self._only(count)]
+        return average_texts(self.text.encode_embeddings(self.plain, ends)[self.sentences])
 
-    def variants_of(self, columns: Mapping[str, Sequence[str]], *, images: int) -> Tensor:
-        """Find which variant of the sentence each image goes with.
+    def constant_sources(self) -> Iterator[Tensor]:
+        """Yield the fixed words and the weights of the text tower."""
+        yield from (self.plain, self.sentences)
+        yield from self.text.parameters()
+        yield from self.text.buffers()
 
-        Args:
-            columns: Field to its value for each of N images; fields that no template names are
-                passed over.
-            images: Their number N.
-
-        Returns:
-            (N,) int64 indices into `variants`.
-
-        Raises:
-            DataError: A field that a template names is missing, or a combination of values was not
-                there when the prompt was built.
-        """
-        names = template_fields(self.templates)
+    def find_variants(self, columns: Mapping[str, Sequence[str]], *, images: int) -> Tensor:
+        """Look each image's attributes up; see `PromptOfImages.find_variants`."""
+        names = template_fields(self.options.template)
         missing = [name for name in names if name not in columns]
         if missing:
             raise DataError(
-                f"The sentence {self.templates[0]!r} names {missing}, but the images have only the "
-                f"attributes {sorted(columns)}. Read the data with these attributes."
+                f"The sentence {self.options.template[0]!r} names {missing}, but the images have "
+                f"only the attributes {sorted(columns)}. Read the data with these attributes."
             )
         known: dict[tuple[str, ...], int] = {}
         for number, variant in enumerate(self.variants):
@@ -216,49 +207,11 @@ class ImagePrompt(nn.Module):
 
     def _numbers(self, variants: Tensor | None, batch: int) -> Tensor:
         """Return the sentences of each image, (B, E)."""
-        chosen = self._only(batch) if variants is None else variants.to(self.sentences.device)
-        return self.sentences[chosen]
-
-    def _only(self, batch: int) -> Tensor:
-        """Return the only variant, (B,) times."""
+        if variants is not None:
+            return self.sentences[variants.to(self.sentences.device)]
         if len(self.sentences) > 1:
             raise ValueError("variants must be given, since sentences depend on the image")
-        return self.sentences.new_zeros(batch)
-
-    def describe(self) -> dict[str, Any]:
-        """Return what `restore` needs, JSON-ready."""
-        return {
-            "kind": "image",
-            "inputs": self.inversion.inputs,
-            "hidden": self.inversion.hidden,
-            "templates": list(self.templates),
-            "variants": [dict(variant) for variant in self.variants],
-            "prefix": len(self.prefix),
-            "slots": [[s.start, s.length, s.eot, s.total] for s in self.slots],
-            "plain": {"length": self.plain.shape[1], "ends": list(self.plain_ends)},
-        }
-
-    @classmethod
-    def restore(cls, text: TextTower, description: Mapping[str, Any]) -> ImagePrompt:
-        """Build an empty prompt of a description, ready for its weights."""
-        prompt = cls.__new__(cls)
-        nn.Module.__init__(prompt)
-        slots = [Slot(*slot) for slot in description["slots"]]
-        prefix, plain = description["prefix"], description["plain"]
-        prompt.templates = tuple(description["templates"])
-        prompt.variants = tuple(dict(variant) for variant in description["variants"])
-        prompt.inversion = InversionNetwork(
-            description["inputs"], text.width, hidden=description["hidden"]
-        )
-        prompt._assemble(
-            text,
-            torch.zeros(prefix, text.width),
-            torch.zeros(len(slots), slots[0].total - prefix, text.width),
-            slots,
-            torch.zeros(len(prompt.variants), len(prompt.templates), dtype=torch.long),
-        )
-        prompt._assemble_plain(torch.zeros(len(slots), plain["length"], text.width), plain["ends"])
-        return prompt
+        return self.sentences[self.sentences.new_zeros(batch)]
 
 
 def _reading(ends: Sequence[int], stored: Tensor, numbers: Tensor) -> int | Tensor:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from promptreid.errors import ConfigError, unknown_name
-from promptreid.models.prompts.identity_prompt import average_texts
-from promptreid.models.prompts.image_prompt import ImagePrompt
+from promptreid.models.prompts.prompt import PromptOfImages, average_texts
 
 SENTENCES = ("composed", "simplified")
 """Kinds of sentences: with a word computed from the image, and without one (PromptSG)."""
@@ -62,7 +60,7 @@ class ImageTexts:
 
     def of(
         self,
-        prompt: ImagePrompt,
+        prompt: PromptOfImages,
         projected: Tensor,
         variants: Tensor | None,
         kind: str,
@@ -77,7 +75,7 @@ class ImageTexts:
             variants: (B,) which sentence each image goes with; None averages over all of them by
                 `average_texts`.
             kind: One of `SENTENCES`.
-            words: What `prompt.inversion` gave, row for row, for composed sentences whose words
+            words: What `prompt.words` gave, row for row, for composed sentences whose words
                 are those of other images; None to compute them from `projected`.
 
         Returns:
@@ -89,38 +87,32 @@ class ImageTexts:
             if variants is None:
                 return average_texts(texts[None]).expand(count, -1)
             return texts[variants.to(texts.device)]
-        words = prompt.inversion(projected) if words is None else words
+        words = prompt.words(projected) if words is None else words
         if variants is not None or kinds == 1:
             return prompt.encode(words, variants)
         each = words.repeat_interleave(kinds, dim=0)
         every = torch.arange(kinds, device=projected.device).repeat(count)
         return average_texts(prompt.encode(each, every).unflatten(0, (count, kinds)))
 
-    def _plain(self, prompt: ImagePrompt) -> Tensor:
+    def _plain(self, prompt: PromptOfImages) -> Tensor:
         """Return the (V, embed_dim) texts without a word."""
         if torch.is_grad_enabled():
             return _encode(prompt)
         if self._kept is None or not self._kept.is_of(prompt):
-            self._kept = _Kept(_encode(prompt), [_State.of(tensor) for tensor in _sources(prompt)])
+            states = [_State.of(tensor) for tensor in prompt.constant_sources()]
+            self._kept = _Kept(_encode(prompt), states)
         return self._kept.texts
 
 
-def _encode(prompt: ImagePrompt) -> Tensor:
+def _encode(prompt: PromptOfImages) -> Tensor:
     """Encode in the weights' own precision, whatever the caller computes in.
 
     What is kept must not depend on who asked first, and tensors made in inference mode could never
     again take part in a pass with gradients.
     """
-    place = prompt.plain.device.type
+    place = next(prompt.constant_sources()).device.type
     with torch.inference_mode(False), torch.autocast(place, enabled=False):
         return prompt.constant()
-
-
-def _sources(prompt: ImagePrompt) -> Iterator[Tensor]:
-    """Yield all tensors that texts without a word are made of."""
-    yield from (prompt.plain, prompt.sentences)
-    yield from prompt.text.parameters()
-    yield from prompt.text.buffers()
 
 
 @dataclass(frozen=True)
@@ -152,8 +144,8 @@ class _Kept:
     texts: Tensor
     states: list[_State] = field(repr=False)
 
-    def is_of(self, prompt: ImagePrompt) -> bool:
-        now = list(_sources(prompt))
+    def is_of(self, prompt: PromptOfImages) -> bool:
+        now = list(prompt.constant_sources())
         return len(now) == len(self.states) and all(
             state.is_now(tensor) for state, tensor in zip(self.states, now, strict=True)
         )

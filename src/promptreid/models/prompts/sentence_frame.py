@@ -5,14 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from promptreid.models.prompts.token_places import Slot, Words
+from promptreid.models.prompts.context_positions import Slot, Words
 from promptreid.models.towers.text_tower import TextTower
 
 
 class SentenceFrame(nn.Module):
     """The fixed words of one or several sentences around word embeddings that vary.
-
-    The text tower is used, not owned, so its weights are not part of this module's state.
 
     Attributes:
         slots: Where the varying embeddings stand in each distinct sentence.

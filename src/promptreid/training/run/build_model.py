@@ -14,9 +14,9 @@ from promptreid.models.heads.head import Head
 from promptreid.models.heads.parts import build_parts
 from promptreid.models.heads.projection import Mlp, Reduction
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
-from promptreid.models.prompts.image_prompt import ImagePrompt
 from promptreid.models.prompts.image_texts import Sentences
+from promptreid.models.prompts.prompt import PromptData
+from promptreid.models.prompts.prompt_kinds import PROMPTS
 from promptreid.models.reid import EmbeddingSpec, ReIDModel, tower_widths
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import Backbone, build_backbone
@@ -52,42 +52,18 @@ def build_model(
     generator = torch.Generator().manual_seed(derive_seed(seed, 0))
     classes = len(data.classes) if data is not None else 0
     prompt = interaction = head = sie = None
-    if data is not None and recipe.prompt.kind == "image":
-        prompt = ImagePrompt(
-            backbone.text,
-            backbone.tokenizer,
-            inputs=backbone.image.widths[2],
-            templates=recipe.prompt.template,
-            hidden=recipe.prompt.hidden,
-            fields=data.fields,
-            generator=generator,
+    if data is not None and recipe.prompt.kind != "none":
+        prompt_data = PromptData(classes, data.fields, data.class_domains.tolist())
+        prompt = PROMPTS[recipe.prompt.kind].build(
+            backbone, recipe.prompt, prompt_data, generator=generator
         )
-        if recipe.interaction.mode != "none":
-            interaction = Interaction(
-                backbone.text.embed_dim,
-                mode=recipe.interaction.mode,
-                blocks=recipe.interaction.blocks,
-                heads=recipe.interaction.heads,
-                residual=recipe.interaction.residual,
-                generator=generator,
-            )
-    if data is not None and recipe.prompt.kind == "identity":
-        prompt = IdentityPrompt(
-            backbone.text,
-            backbone.tokenizer,
-            classes,
-            templates=recipe.prompt.template,
-            context_tokens=recipe.prompt.context_tokens,
-            context=recipe.prompt.context,
-            ensemble=recipe.prompt.ensemble,
-            init=recipe.prompt.init,
-            dropout=recipe.prompt.dropout,
-            shared_tokens=recipe.prompt.shared_tokens,
-            domain_tokens=recipe.prompt.domain_tokens,
-            domains=data.class_domains.tolist(),
-            domain_dropout=recipe.prompt.domain_dropout,
-            shared_init=recipe.prompt.shared_init,
-            fields=data.fields,
+    if data is not None and recipe.interaction.mode != "none":
+        interaction = Interaction(
+            backbone.text.embed_dim,
+            mode=recipe.interaction.mode,
+            blocks=recipe.interaction.blocks,
+            heads=recipe.interaction.heads,
+            residual=recipe.interaction.residual,
             generator=generator,
         )
     if data is not None and recipe.head.kind != "none":

@@ -10,7 +10,6 @@ from promptreid.data.splits.draws import generator, pick
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import SideRows
 from promptreid.inference.text_controls.domain_texts import DomainTexts, compare_domain_texts
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.progress import Progress
 from promptreid.training.run.training_data import TrainingData
 
@@ -45,10 +44,8 @@ def score_domain_texts(
     Raises:
         UnreadableImage: An image cannot be decoded.
     """
-    prompt = embedder.model.prompt
-    if data is None or not isinstance(prompt, IdentityPrompt):
-        return ()
-    if prompt.domain is None or len(prompt.domain) < 2:
+    prompt = embedder.model.identity_prompt
+    if data is None or prompt is None or prompt.domain is None or len(prompt.domain) < 2:
         return ()
     drawn = _drawn(data, seed)
     size, interpolation = embedder.preprocess.image_size, embedder.preprocess.test_interpolation

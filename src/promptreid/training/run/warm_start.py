@@ -12,14 +12,10 @@ from torch import Tensor
 from promptreid.config.checkpoints import StartConfig
 from promptreid.errors import ConfigError, WeightsError
 from promptreid.models.checkpoint import load_model
+from promptreid.models.prompts.prompt import Prompt
 from promptreid.models.reid import ReIDModel, part_names, part_of
 from promptreid.models.tuning.tuning import ADDITIONS
 from promptreid.runs.run_folder import RunFolder
-
-_FIXED_WORDS = tuple(
-    f"prompt.{name}" for name in ("prefix", "suffix", "sentences", "domains", "plain")
-)
-_PER_IDENTITY = ("prompt.tokens", "head.classifiers.")
 
 
 def start_from(
@@ -49,15 +45,21 @@ def start_from(
     given_additions = _match_tower(model, donor, path)
     rows = _common_rows(classes, info.classes)
     own, given = model.state_dict(), donor.state_dict()
+    fixed, per_identity = _prompt_tensors(model.prompt)
     left_out = {"logit_scale", *ADDITIONS} - given_additions
     wanted = start.parts or tuple(part for part in part_names() if part not in left_out)
     for part in wanted:
         names = [name for name in own if part_of(name) == part]
-        if part == "prompt":  # the fixed words belong to the recipe and its data
-            names = [name for name in names if name not in _FIXED_WORDS]
-        taken = [name for name in names if _take(own[name], given.get(name), rows, name)]
+        if part == "prompt":
+            names = [name for name in names if name not in fixed]
+        taken = [
+            name
+            for name in names
+            if _take(own[name], given.get(name), rows if name.startswith(per_identity) else None)
+        ]
         if names and (taken or start.parts is not None):
-            _report(part, names, taken, rows, classes, start, progress)
+            by_identity = any(name.startswith(per_identity) for name in taken)
+            _report(part, names, taken, rows if by_identity else None, classes, start, progress)
         elif not names and start.parts is not None:
             raise ConfigError(
                 f"start.parts asks for {part}, but this model has none. Take it out of start.parts "
@@ -122,11 +124,19 @@ def _common_rows(classes: Sequence[str], earlier: Sequence[str]) -> tuple[Tensor
     return table[:, 0], table[:, 1]
 
 
-def _take(own: Tensor, given: Tensor | None, rows: tuple[Tensor, Tensor], name: str) -> bool:
-    """Copy what fits; tell whether something was copied."""
+def _prompt_tensors(prompt: Prompt | None) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return names of tensors that stay as they are, and beginnings of those with a row each."""
+    if prompt is None:
+        return frozenset(), ("head.classifiers.",)
+    fixed = frozenset(f"prompt.{name}" for name in prompt.fixed)
+    return fixed, ("head.classifiers.", *(f"prompt.{name}" for name in prompt.per_identity))
+
+
+def _take(own: Tensor, given: Tensor | None, rows: tuple[Tensor, Tensor] | None) -> bool:
+    """Copy what fits, row by row where `rows` pairs identities; return whether anything did."""
     if given is None:
         return False
-    if name.startswith(_PER_IDENTITY) and len(own) > 1:
+    if rows is not None and len(own) > 1:
         if own.shape[1:] != given.shape[1:] or not len(rows[0]):
             return False
         own[rows[0]] = given[rows[1]].to(own.dtype)
@@ -141,7 +151,7 @@ def _report(
     part: str,
     names: Sequence[str],
     taken: Sequence[str],
-    rows: tuple[Tensor, Tensor],
+    rows: tuple[Tensor, Tensor] | None,
     classes: Sequence[str],
     start: StartConfig,
     progress: Any,
@@ -152,7 +162,7 @@ def _report(
             f"({len(names)} tensors here). Take it out of start.parts, or make the recipe agree."
         )
     line = f"{part} from {start.checkpoint}"
-    if any(name.startswith(_PER_IDENTITY) for name in taken):
+    if rows is not None:
         line += f", for {len(rows[0])} of {len(classes)} identities"
     elif len(taken) < len(names):
         line += f", {len(taken)} of {len(names)} tensors"

@@ -15,7 +15,6 @@ from promptreid.errors import RunError
 from promptreid.inference.device import forward_precision
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.loss_state import LossState
-from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
 from promptreid.seeds import derive_seed
@@ -80,8 +79,7 @@ class StageRunner:
             self.states.load_state_dict(self.state.losses)
         if self.average is not None and self.state.average:
             self.average.restore(self.state.average)
-        prompt = self.model.prompt
-        self._prompt = prompt if isinstance(prompt, IdentityPrompt) else None
+        self._prompt = self.model.identity_prompt
         terms = self.config.losses.active().values()
         self._reads_texts = any("prompt" in term.needs for term in terms)
         self._text_learns = bool({"prompt", "text"} & set(self.config.learns))

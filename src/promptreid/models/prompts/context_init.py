@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from promptreid.config.model import PromptConfig
 from promptreid.errors import ConfigError
-from promptreid.models.prompts.token_places import starting_words
+from promptreid.models.prompts.context_positions import starting_words
+from promptreid.models.prompts.prompt import PromptData
+from promptreid.models.prompts.sentences import fill_init
 from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.weights.tokenizers import Tokenizer
 
@@ -22,17 +25,38 @@ def draw_tokens(
     return torch.randn(shape, generator=generator).mul_(_INIT_STD).to(device)
 
 
-def start_from(tokens: Tensor, words: Sequence[Tensor], *, fresh: int) -> None:
-    """Put words into the first tokens of each row.
+def start_from_words(
+    tokens: Tensor,
+    text: TextTower,
+    tokenizer: Tokenizer,
+    options: PromptConfig,
+    data: PromptData,
+) -> None:
+    """Put the words of `options.init` into the first tokens of each row; nothing without words.
+
+    Members of an ensemble that take a template again keep their noise on top of the words.
 
     Args:
-        tokens: (rows, E, n, width), changed in place.
-        words: (k, width) for each row.
-        fresh: Members of the ensemble that start at the words; those after them keep their noise.
+        tokens: (C or 1, E, n, width), changed in place.
+        text: Tower with the word embeddings.
+        tokenizer: Its tokenizer.
+        options: Words, templates and kind of context.
+        data: What fills the fields of the words.
+
+    Raises:
+        ConfigError: A field cannot be filled, or there are more words than tokens.
+        WeightsError: The text tower came without word embeddings.
     """
-    for row, found in zip(tokens, words, strict=True):
-        row[:fresh, : len(found)] = found
-        row[fresh:, : len(found)] += found
+    if options.init is None:
+        return
+    shared = options.context == "shared"
+    starts = fill_init(options.init, data.fields, identities=data.identities, shared=shared)
+    words = starting_words(text, tokenizer, starts, context_tokens=tokens.shape[2])
+    fresh = len(options.template)
+    for row, start in zip(tokens, starts, strict=True):
+        word = words[start]
+        row[:fresh, : len(word)] = word
+        row[fresh:, : len(word)] += word
 
 
 @torch.no_grad()
@@ -57,8 +81,8 @@ def start_shared(shared: Tensor, text: TextTower, tokenizer: Tokenizer, words: s
             "share them, so they start from plain words without fields."
         )
     keys = ("shared_init", "shared_tokens")
-    found = starting_words(text, tokenizer, [words], context_tokens=len(shared), keys=keys)[words]
-    shared[: len(found)] = found
+    starts = starting_words(text, tokenizer, [words], context_tokens=len(shared), keys=keys)
+    shared[: len(starts[words])] = starts[words]
 
 
 def domain_numbers(domains: Sequence[int] | Tensor | None, *, identities: int) -> Tensor:

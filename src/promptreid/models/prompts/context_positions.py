@@ -13,7 +13,6 @@ from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.weights.tokenizers import Tokenizer, tokenize
 
 CONTEXT = "{context}"
-TEMPLATE = "A photo of a {context} person."
 _FILLERS = ("X", "Y")
 
 
@@ -76,7 +75,7 @@ def place_context(
     if template.count(CONTEXT) != 1:
         raise ConfigError(
             f"The prompt template {template!r} must contain {CONTEXT} exactly once, for example "
-            f"{TEMPLATE!r}."
+            f"'A photo of a {CONTEXT} person.'."
         )
     fillers = (" ".join([word] * context_tokens) for word in _FILLERS)
     rows = tokenize(tokenizer, [template.replace(CONTEXT, filler) for filler in fillers])
@@ -156,7 +155,7 @@ def starting_words(
         ConfigError: A sentence has no words, or more tokens than are learned.
         WeightsError: The text tower came without word embeddings.
     """
-    found = {}
+    embeddings = {}
     for sentence in dict.fromkeys(sentences):
         ids = tokenizer.encode(sentence)
         if not 1 <= len(ids) <= context_tokens:
@@ -167,8 +166,8 @@ def starting_words(
                 + ("" if ids else "Give it words, or leave it out for random tokens.")
             )
         tokens = torch.tensor([ids], device=text.positional_embedding.device)
-        found[sentence] = text.embed_tokens(tokens)[0]
-    return found
+        embeddings[sentence] = text.embed_tokens(tokens)[0]
+    return embeddings
 
 
 @torch.no_grad()

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import ConfigError
+from promptreid.models.prompts.context_positions import CONTEXT, Slot, Words
 from promptreid.models.prompts.sentences import SentenceFields, template_fields
-from promptreid.models.prompts.token_places import CONTEXT, TEMPLATE, Slot, Words
 from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.weights.tokenizers import Tokenizer, tokenize
 
@@ -97,6 +97,6 @@ def without_word(sentence: str) -> str:
     if not any(letter.isalnum() for letter in words):
         raise ConfigError(
             f"Nothing is left of the sentence {sentence!r} without its word (prompt.template). Put "
-            f"words around {CONTEXT}, as in {TEMPLATE!r}."
+            f"words around {CONTEXT}, as in 'A photo of a {CONTEXT} person.'."
         )
     return words
