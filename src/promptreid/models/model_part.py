@@ -10,7 +10,7 @@ from torch import nn
 from promptreid.config.base import Strict
 
 
-class Shape(BaseModel):
+class PartShape(BaseModel):
     """What the data decided about a part's shape, such as the number of identities."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,9 +27,9 @@ class ModelPart(nn.Module):
     """
 
     Options: ClassVar[type[Strict]]
-    Shape: ClassVar[type[Shape]] = Shape
+    Shape: ClassVar[type[PartShape]] = PartShape
 
-    def __init__(self, options: Strict, shape: Shape | None = None) -> None:
+    def __init__(self, options: Strict, shape: PartShape | None = None) -> None:
         super().__init__()
         self.options = options
         self.shape = shape or self.Shape()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptreid.config.model import PromptConfig
-from promptreid.models.model_part import Shape
+from promptreid.models.model_part import PartShape
 from promptreid.models.prompts.context_init import (
     domain_numbers,
     draw_tokens,
@@ -22,7 +22,7 @@ from promptreid.models.prompts.sentences import fill_prompts
 from promptreid.models.towers.backbone import Backbone
 
 
-class IdentityPromptShape(Shape):
+class IdentityPromptShape(PartShape):
     """What data and tokenizer decided about an identity prompt.
 
     Attributes:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from promptreid.config.model import PromptConfig
 from promptreid.errors import DataError
-from promptreid.models.model_part import Shape
+from promptreid.models.model_part import PartShape
 from promptreid.models.prompts.context_positions import Slot, place_sentences
 from promptreid.models.prompts.image_sentences import after_prefix, fields_of_images, place_plain
 from promptreid.models.prompts.inversion import InversionNetwork
@@ -19,7 +19,7 @@ from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.text_tower import TextTower
 
 
-class ImagePromptShape(Shape):
+class ImagePromptShape(PartShape):
     """What data and tokenizer decided about an image prompt.
 
     Attributes:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptreid.config.model import PromptConfig
-from promptreid.models.model_part import ModelPart, Shape
+from promptreid.models.model_part import ModelPart, PartShape
 from promptreid.models.prompts.sentences import SentenceFields
 from promptreid.models.towers.backbone import Backbone
 
@@ -53,7 +53,7 @@ class Prompt(ModelPart, ABC):
     variants: tuple[Mapping[str, str], ...] = ({},)
 
     @abstractmethod
-    def __init__(self, backbone: Backbone, options: PromptConfig, shape: Shape) -> None:
+    def __init__(self, backbone: Backbone, options: PromptConfig, shape: PartShape) -> None:
         """Make room for all tensors, ready for the weights of a checkpoint."""
         super().__init__(options, shape)
 
@@ -108,7 +108,7 @@ class PromptOfIdentities(Prompt):
     domain: nn.Parameter | None
     domains: Tensor | None
 
-    def __init__(self, backbone: Backbone, options: PromptConfig, shape: Shape) -> None:
+    def __init__(self, backbone: Backbone, options: PromptConfig, shape: PartShape) -> None:
         super().__init__(backbone, options, shape)
         self.shared = self.domain = None
         self.register_buffer("domains", None)
