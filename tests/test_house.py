@@ -48,6 +48,10 @@ MOST_FILES = 16
 SIBLINGS = {"cli", "data/readers", "losses", "synth/people"}
 
 
+ACROSS = {"benchmarks", "browser", "fuzz"}
+"""Folders of tests that belong to no room of the package."""
+
+
 def modules() -> dict[str, Path]:
     """All modules of the package by their full name."""
     found = {}
@@ -215,3 +219,18 @@ def test_folders_hold_what_can_be_seen_at_a_glance():
         if name != ".":
             text = (folder / "__init__.py").read_text(encoding="utf-8")
             assert ast.get_docstring(ast.parse(text)), f"{name} does not say what lives there"
+
+
+def test_tests_stand_where_their_room_does():
+    """What tests one file stands in the folder of that file, whose name it has."""
+    tests = Path(__file__).parent
+    folders = defaultdict(set)
+    for path in MODULES.values():
+        folders[path.stem].add(path.parent.relative_to(SOURCES))
+    for path in tests.rglob("test_*.py"):
+        folder = path.parent.relative_to(tests)
+        if str(folder) in ACROSS:
+            continue
+        assert (SOURCES / folder).is_dir(), f"{path} stands in no room"
+        of_that_name = folders.get(path.stem.removeprefix("test_"), {folder})
+        assert folder in of_that_name, f"{path} tests a file of another folder"

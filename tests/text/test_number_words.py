@@ -1,0 +1,34 @@
+"""Numbers in words."""
+
+import math
+
+import pytest
+
+from promptreid.text import number_words as words
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (words.percent(0.7123), "71.2 %"),
+        (words.percent(math.nan), "–"),
+        (words.percent(None), "–"),
+        (words.points(-0.0521), "−5.2"),
+        (words.points(0.0521), "+5.2"),
+        (words.points(-0.00001), "0.0"),
+        (words.rate(1e-3), "0.1 %"),
+        (words.rate(1e-6), "0.0001 %"),
+        (words.span(0.1, 0.25), "10.0 to 25.0"),
+        (words.span(-0.1, 0.25, signed=True), "−10.0 to +25.0"),
+        (words.span(math.nan, 0.2), "–"),
+        (words.interval(0.5, 0.4, 0.6), "50.0 % (95 % interval 40.0 to 60.0)"),
+        (words.count(1234567), "1 234 567"),
+        (words.plural(1, "query", "queries"), "1 query"),
+        (words.plural(2, "query", "queries"), "2 queries"),
+        (words.size(1_940_000), "1.9 million"),
+    ],
+)
+def test_words(told, expected):
+    assert told.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ") == (
+        expected
+    )
