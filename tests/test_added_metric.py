@@ -125,7 +125,7 @@ def test_compare_has_it_and_knows_the_best(added, better, worse):
     ]
     compared = compare_runs(records, metrics=[added.key], sort=added.key)
     assert [row.name for row in compared.rows] == ["better", "worse"]
-    assert [compared.best(row, added.key) for row in compared.rows] == [True, False]
+    assert [compared.is_best(row, added.key) for row in compared.rows] == [True, False]
     lines = comparison_text(compared).splitlines()
     assert added.heading in lines[0]
     assert added.text(better.values[added.name]) in lines[1]

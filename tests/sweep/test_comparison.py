@@ -14,7 +14,7 @@ from promptreid.sweep import compare_runs, find_runs, read_runs
 from promptreid.sweep.comparison_table import comparison_text
 from promptreid.sweep.export import csv_text, json_text, markdown, write_comparison
 from promptreid.sweep.run_results import SWEEP
-from promptreid.sweep.scoring_differences import data_names
+from promptreid.sweep.scoring_differences import shorten_specs
 
 from .conftest import SPEC, result
 
@@ -131,7 +131,7 @@ def test_several_data_sets_have_a_row_each(make_run):
         ("msmt17:/data/s", "b"), ("msmt17:/data/s", "a"),
     ]  # fmt: skip
     assert found.warnings == ()
-    assert [found.best(row, "mAP") for row in found.rows] == [True, False, True, False]
+    assert [found.is_best(row, "mAP") for row in found.rows] == [True, False, True, False]
     text = comparison_text(found)
     assert "market1501: protocol toy, 20 queries" in text
     assert "msmt17: protocol toy, 30 queries" in text
@@ -154,7 +154,7 @@ def test_scores_of_other_rules_are_pointed_out(make_run, other, words):
     found = compare(one, two)
     assert len(found.rows) == 2, "another rule is another row, though only the seed differs"
     assert any(words in warning for warning in found.warnings)
-    assert not any(found.best(row, "mAP") for row in found.rows)
+    assert not any(found.is_best(row, "mAP") for row in found.rows)
     assert "Beware: Scores on folder" in comparison_text(found)
 
 
@@ -191,7 +191,7 @@ def test_seen_and_unseen_data_are_told_apart(make_run):
         ("second", "folder:a"): False, ("second", "folder:b"): True,
         ("zero", "folder:a"): None, ("zero", "folder:b"): None,
     }  # fmt: skip
-    best = {key for key, row in zip(seen, found.rows, strict=True) if found.best(row, "mAP")}
+    best = {key for key, row in zip(seen, found.rows, strict=True) if found.is_best(row, "mAP")}
     assert best == {(name, data) for name, data in seen if name != "zero"}, "each of its own kind"
     text = comparison_text(found, width=200)
     assert text.splitlines()[0].split()[:3] == ["run", "data", "seen"]
@@ -256,7 +256,7 @@ def test_scores_that_lack_a_metric_name_the_run(make_run):
     ],
 )  # fmt: skip
 def test_short_names_of_data(specs, names):
-    assert list(data_names(specs).values()) == names
+    assert list(shorten_specs(specs).values()) == names
 
 
 @pytest.fixture

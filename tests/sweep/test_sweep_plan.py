@@ -5,8 +5,8 @@ import pytest
 from promptreid.config.sweep import Sweep, load_sweep
 from promptreid.errors import ConfigError
 from promptreid.sweep import sweep_plan
-from promptreid.sweep.run_state import state_of
-from promptreid.sweep.sweep_plan import plan_sweep, select_runs, sweep_size
+from promptreid.sweep.run_state import read_state
+from promptreid.sweep.sweep_plan import count_runs, plan_sweep, select_runs
 
 LR, EPOCHS = "stages.image.optimizer.lr", "stages.image.epochs"
 
@@ -189,7 +189,7 @@ def test_states(tmp_path, make_run):
     make_run("e_seed0", overrides=own["e"], data=spec, seed=2, folder="out")
     (tmp_path / "out" / "f_seed0").mkdir()
     (tmp_path / "out" / "f_seed0" / "letter.txt").write_text("")
-    found = {run.label: state_of(run) for run in runs}
+    found = {run.label: read_state(run) for run in runs}
     assert [found[name].kind for name in "abcdefg"] == [
         "complete", "unfinished", "changed", "changed", "changed", "blocked", "new",
     ]  # fmt: skip
@@ -203,7 +203,7 @@ def test_states(tmp_path, make_run):
 def test_other_words_in_a_recipe_are_no_change(tmp_path, make_run):
     (run,) = plan(tmp_path, recipe="clip-reid")
     make_run("run_seed0", overrides=["description=x"], data=(("folder:/x", "f"),), folder="out")
-    assert state_of(run).kind == "complete"
+    assert read_state(run).kind == "complete"
 
 
 def test_a_sweep_is_counted_before_it_is_planned_and_has_a_limit(tmp_path, monkeypatch):
@@ -211,7 +211,7 @@ def test_a_sweep_is_counted_before_it_is_planned_and_has_a_limit(tmp_path, monke
     text = f"recipe: clip-reid\ndata: [folder:/x]\nseeds: [0, 1]\ngrid: {{{lists}}}\n"
     (tmp_path / "s.yaml").write_text(text)
     sweep = load_sweep(tmp_path / "s.yaml")
-    assert sweep_size(sweep).runs == 2**41
+    assert count_runs(sweep).runs == 2**41
     monkeypatch.setattr(sweep_plan, "_settings", None)  # no combination is worked out
     with pytest.raises(ConfigError) as caught:
         plan_sweep(sweep, beside=tmp_path, out=tmp_path / "out")
@@ -245,7 +245,7 @@ def test_the_limit_can_be_raised_and_lowered(tmp_path):
 def test_sizes_are_those_of_the_plans(tmp_path, more, data, seeds, told):
     (tmp_path / "s.yaml").write_text(f"recipe: clip-reid\ndata: [folder:/x]\n{more}\n")
     sweep = load_sweep(tmp_path / "s.yaml")
-    size = sweep_size(sweep, data=data, seeds=seeds)
+    size = count_runs(sweep, data=data, seeds=seeds)
     assert str(size) == told
     planned = plan_sweep(sweep, beside=tmp_path, out=tmp_path, data=data, seeds=seeds)
     assert len(planned) == size.runs

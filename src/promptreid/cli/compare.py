@@ -11,7 +11,7 @@ from promptreid.cli import options
 from promptreid.evaluation.metrics import METRICS
 
 if TYPE_CHECKING:
-    from promptreid.sweep.comparison import RunComparison
+    from promptreid.sweep.comparison_rows import RunComparison
 
 METRIC_KEYS = click.Choice([metric.key for metric in METRICS.values()])
 

@@ -102,11 +102,11 @@ def sweep(
 
     path = find_sweep(file)
     with started(f"reading {path}"):
-        from promptreid.sweep.sweep_plan import plan_sweep, select_runs, sweep_size
+        from promptreid.sweep.sweep_plan import count_runs, plan_sweep, select_runs
     out = out or Path("runs") / path.stem
     asked = load_sweep(path)
     seeds = tuple(dict.fromkeys(seeds))
-    size = sweep_size(asked, data=specs, seeds=seeds)
+    size = count_runs(asked, data=specs, seeds=seeds)
     if _SAID_BEFORE < size.runs <= most_runs:  # checking them takes a while
         click.echo(f"{path.stem}: checking {size}", err=True)
     runs = plan_sweep(
@@ -136,11 +136,11 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
     """Say what will be trained; list it all for a dry run."""
     from collections import Counter
 
-    from promptreid.sweep.run_state import state_of
+    from promptreid.sweep.run_state import read_state
     from promptreid.text.lists import counted
     from promptreid.text.tables import plain_table
 
-    states = {run.name: state_of(run) for run in chosen}
+    states = {run.name: read_state(run) for run in chosen}
     counts = Counter(state.kind for state in states.values())
     states_text = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     settings = len({run.group for run in chosen})
@@ -162,9 +162,9 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
 def _check_data(chosen: Sequence[PlannedRun]) -> None:
     """Read the data sets of the runs that have something left to do, before any of them trains."""
     from promptreid.data.load_data import load_data
-    from promptreid.sweep.run_state import state_of
+    from promptreid.sweep.run_state import read_state
 
-    open_runs = [run for run in chosen if state_of(run).kind in ("new", "unfinished")]
+    open_runs = [run for run in chosen if read_state(run).kind in ("new", "unfinished")]
     for spec in dict.fromkeys(spec for run in open_runs for spec in run.data + run.test):
         load_data(spec)
 
@@ -204,10 +204,10 @@ def _report(runs: Sequence[PlannedRun], out: Path) -> None:
     from promptreid.sweep.comparison import compare_runs
     from promptreid.sweep.export import write_comparison
     from promptreid.sweep.run_results import read_runs
-    from promptreid.sweep.run_state import state_of
+    from promptreid.sweep.run_state import read_state
 
     kinds = ("complete", "unfinished")
-    records = read_runs([run.out for run in runs if state_of(run).kind in kinds])
+    records = read_runs([run.out for run in runs if read_state(run).kind in kinds])
     if all(record.problem for record in records):
         click.echo("no run has scores, so there is no table", err=True)
         return

@@ -1,11 +1,12 @@
 """Sweeps and comparisons: many runs of recipes from one file, and their scores in one table.
 
-Nothing here but `run` imports torch, so that planning and comparing answer at once.
+Nothing here but `run_sweep` imports torch, so that planning and comparing answer at once.
 """
 
 from __future__ import annotations
 
-from promptreid.sweep.comparison import ComparisonRow, RunComparison, compare_runs
+from promptreid.sweep.comparison import compare_runs
+from promptreid.sweep.comparison_rows import ComparisonRow, RunComparison
 from promptreid.sweep.run_results import RunRecord, find_runs, read_runs
 from promptreid.sweep.sweep_plan import PlannedRun, plan_sweep
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from promptreid.config.recipe_settings import YES, parents
 from promptreid.evaluation.metrics import Metric, unit_words
-from promptreid.sweep.comparison import ComparisonRow, RunComparison
+from promptreid.sweep.comparison_rows import ComparisonRow, RunComparison
 from promptreid.sweep.run_names import short_keys
-from promptreid.sweep.scoring_differences import data_names
+from promptreid.sweep.scoring_differences import shorten_specs
 from promptreid.text.tables import plain_table
 
 ABSENT = "–"
@@ -22,10 +22,10 @@ _LISTED = 8
 
 @dataclass(frozen=True)
 class TableLayout:
-    """Cells of a comparison.
+    """A comparison as cells of a table.
 
     Attributes:
-        header: Headings.
+        header: Headings of the columns.
         rows: Cells of each row.
         right: For each column, whether it holds numbers.
         best: Places (row, column) of the best scores.
@@ -59,12 +59,12 @@ def lay_out(comparison: RunComparison, *, width: int) -> TableLayout:
     keys = list(comparison.keys)
     whole = _layout(comparison, keys)
     cells = [whole.header, *whole.rows]
-    taken = sum(max(map(len, column)) + 2 for column in zip(*cells, strict=True)) - 2
-    if not keys or taken <= width:
+    columns = sum(max(map(len, column)) + 2 for column in zip(*cells, strict=True)) - 2
+    if not keys or columns <= width:
         return whole
     bare = _layout(comparison, [])
     return TableLayout(
-        bare.header, bare.rows, bare.right, bare.best, tuple(_listed(comparison, width))
+        bare.header, bare.rows, bare.right, bare.best, tuple(_list_settings(comparison, width))
     )
 
 
@@ -96,10 +96,11 @@ def notes(comparison: RunComparison, *, width: int | None = None) -> list[str]:
 
 def _run_notes(comparison: RunComparison) -> list[str]:
     """Give the notes of the runs, those of a run scored on several data sets once."""
-    told = dict.fromkeys(
-        f"Note of {row.name}: {'; '.join(row.notes)}" for row in comparison.rows if row.notes
+    return list(
+        dict.fromkeys(
+            f"Note of {row.name}: {'; '.join(row.notes)}" for row in comparison.rows if row.notes
+        )
     )
-    return list(told)
 
 
 def score_text(row: ComparisonRow, metric: Metric) -> str:
@@ -120,8 +121,8 @@ def setting_texts(comparison: RunComparison, key: str) -> list[str]:
     values = [row.settings.get(key) for row in comparison.rows]
     if key == "data":
         specs = [value if isinstance(value, list) else [] for value in values]
-        short = data_names(list(dict.fromkeys(spec for own in specs for spec in own)))
-        return [" + ".join(short[spec] for spec in own) for own in specs]
+        short = shorten_specs(list(dict.fromkeys(spec for of_row in specs for spec in of_row)))
+        return [" + ".join(short[spec] for spec in of_row) for of_row in specs]
     if key == "start.checkpoint":  # the name of the run says more than the path to it
         values = [None if value is None else PurePath(value).name for value in values]
     return [setting_text(value) for value in values]
@@ -146,6 +147,7 @@ def seen_text(row: ComparisonRow) -> str:
 
 
 def _layout(comparison: RunComparison, keys: Sequence[str]) -> TableLayout:
+    """Lay out the rows with some settings as columns."""
     labels = setting_labels(keys)
     several = len(comparison.data) > 1
     seeds = any(len(row.seeds) > 1 for row in comparison.rows)
@@ -170,7 +172,7 @@ def _layout(comparison: RunComparison, keys: Sequence[str]) -> TableLayout:
         (place, first + column)
         for place, row in enumerate(comparison.rows)
         for column, metric in enumerate(comparison.metrics)
-        if comparison.best(row, metric.key)
+        if comparison.is_best(row, metric.key)
     }
     right = [False] * first + [True] * len(comparison.metrics)
     if seeds:
@@ -178,7 +180,7 @@ def _layout(comparison: RunComparison, keys: Sequence[str]) -> TableLayout:
     return TableLayout(tuple(header), tuple(rows), tuple(right), frozenset(best), ())
 
 
-def _listed(comparison: RunComparison, width: int) -> list[str]:
+def _list_settings(comparison: RunComparison, width: int) -> list[str]:
     """List what sets each row apart from the value that most rows have."""
     labels = setting_labels(comparison.keys)
     rows: list[ComparisonRow] = []
@@ -194,19 +196,19 @@ def _listed(comparison: RunComparison, width: int) -> list[str]:
     having = {key: [row for row in rows if _applies(key, row, comparison)] for key in texts}
     common = {
         key: Counter(
-            texts[key][row.runs] for row in sorted(own, key=lambda r: key not in r.settings)
+            texts[key][row.runs] for row in sorted(concerned, key=lambda r: key not in r.settings)
         ).most_common(1)[0][0]
-        for key, own in having.items()
+        for key, concerned in having.items()
     }
     lines = ["", "What sets each run apart from most:"]
     for row in rows:
-        own = [
+        apart = [
             _phrase(labels[key], texts[key][row.runs], row.settings.get(key))
             for key in comparison.keys
             if row in having[key] and texts[key][row.runs] != common[key]
         ]
-        more = f"and {len(own) - _LISTED} more (all of them in a file: --out FILE.md)"
-        shown = own[:_LISTED] + [more] * (len(own) > _LISTED)
+        more = f"and {len(apart) - _LISTED} more (all of them in a file: --out FILE.md)"
+        shown = apart[:_LISTED] + [more] * (len(apart) > _LISTED)
         lines += _wrap(f"{row.name}: {'; '.join(shown) or 'nothing'}", width)
     return lines
 
@@ -217,12 +219,14 @@ def _applies(key: str, row: ComparisonRow, comparison: RunComparison) -> bool:
 
 
 def _phrase(label: str, text: str, value: Any) -> str:
+    """Write a setting as part of a sentence."""
     if value is None:
         return f"no {label}"
     return f"with {label}" if value == YES else f"{label} {text}"
 
 
 def _unit(comparison: RunComparison) -> str:
+    """Say in which unit scores are, and what their deviations are taken over."""
     over = {
         cell.over for row in comparison.rows for cell in row.scores.values() if cell.std is not None
     }

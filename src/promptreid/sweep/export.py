@@ -11,7 +11,7 @@ from typing import Any
 from promptreid.errors import ConfigError
 from promptreid.evaluation.metrics import Metric
 from promptreid.files import write_text
-from promptreid.sweep.comparison import ComparisonRow, RunComparison
+from promptreid.sweep.comparison_rows import ComparisonRow, RunComparison
 from promptreid.sweep.comparison_table import (
     notes,
     score_text,
@@ -156,7 +156,7 @@ def _pipes(header: list[str], rows: list[list[str]], *, right: int) -> list[str]
 
 def _marked(comparison: RunComparison, row: ComparisonRow, metric: Metric) -> str:
     text = score_text(row, metric)
-    return f"**{text}**" if comparison.best(row, metric.key) else text
+    return f"**{text}**" if comparison.is_best(row, metric.key) else text
 
 
 def _csv_value(value: Any) -> Any:

@@ -25,16 +25,17 @@ def short_keys(keys: Iterable[str]) -> dict[str, str]:
         little, as in `backbone.name`.
     """
     parts = {key: key.split(".") for key in keys}
-    found = {}
-    for key, own in parts.items():
+    short = {}
+    for key, words in parts.items():
         others = [other for name, other in parts.items() if name != key]
+        fewest = 1 + (words[-1] in _GENERIC or words[-2:-1] == ["stages"])
         lengths = (
             length
-            for length in range(1 + (own[-1] in _GENERIC or own[-2:-1] == ["stages"]), len(own) + 1)
-            if not any(other[-length:] == own[-length:] for other in others)
+            for length in range(fewest, len(words) + 1)
+            if not any(other[-length:] == words[-length:] for other in others)
         )
-        found[key] = ".".join(own[-next(lengths, len(own)) :])
-    return found
+        short[key] = ".".join(words[-next(lengths, len(words)) :])
+    return short
 
 
 def cell_name(cell: Mapping[str, Any]) -> str:
@@ -67,15 +68,15 @@ def distinct_names(names: Sequence[str], identities: Sequence[str]) -> list[str]
         One name each, in order.
     """
     seen: set[str] = set()
-    found = []
+    distinct = []
     for name, identity in zip(names, identities, strict=True):
         if len(name) > _LONGEST_NAME:
             name = f"{name[:_LONGEST_NAME].rstrip('-._')}-{_digest(identity)}"
         if name.lower() in seen:
             name = f"{name}-{_digest(identity)}"
         seen.add(name.lower())
-        found.append(name)
-    return found
+        distinct.append(name)
+    return distinct
 
 
 def _plain(value: Any) -> str:

@@ -27,12 +27,12 @@ class RunRecord:
     """One run folder.
 
     Attributes:
-        path: The folder.
+        path: Folder of the run.
         recipe: Name of the recipe, empty if it cannot be read.
         settings: Flat settings of the resolved recipe.
-        seed: Seed, None if it cannot be read.
-        data: Spec and fingerprint of each data set it was trained on.
-        test: The same of further data sets it was scored on.
+        seed: Seed of the run, None if it cannot be read.
+        data: Spec and fingerprint of each data set the run was trained on.
+        test: Spec and fingerprint of each further data set the run was scored on.
         seen: By the spec of each of these data sets, whether the run was trained on its training
             images; empty where the run itself trained nothing.
         note: What the run is for, in the user's words; empty without a note.
@@ -70,20 +70,19 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     Raises:
         RunError: A path is missing, or is and holds no run.
     """
-    found: dict[Path, Path] = {}
+    runs: dict[Path, Path] = {}
     for path in paths:
         if not path.exists():
             raise RunError(f"There is no run folder {path}.")
         inside = [path] if is_run(path) else _runs_in(path)
         if not inside:
-            held = _contents(path)
             raise RunError(
-                f"{path} is no run folder and holds none (it holds {held}). A run folder has a "
-                "recipe.yaml; `promptreid train` and `promptreid sweep` make them."
+                f"{path} is no run folder and holds none (it holds {_contents(path)}). A run "
+                "folder has a recipe.yaml; `promptreid train` and `promptreid sweep` make them."
             )
         for run in inside:
-            found.setdefault(run.resolve(), run)
-    return list(found.values())
+            runs.setdefault(run.resolve(), run)
+    return list(runs.values())
 
 
 def read_runs(paths: Sequence[Path]) -> list[RunRecord]:
@@ -104,8 +103,8 @@ def _read(path: Path) -> RunRecord:
             recipe=recipe.name,
             settings=flat_settings(recipe),
             seed=folder.environment().seed,
-            data=_prints(data, "train"),
-            test=_prints(data, "test"),
+            data=_fingerprints(data, "train"),
+            test=_fingerprints(data, "test"),
             seen=_seen(data) if recipe.stages else {},
             note=folder.note(),
         )
@@ -119,7 +118,7 @@ def _read(path: Path) -> RunRecord:
         return RunRecord(path=path, problem=f"cannot be read: {error}")
 
 
-def _prints(records: Sequence[DataRecord], role: Role) -> tuple[tuple[str, str], ...]:
+def _fingerprints(records: Sequence[DataRecord], role: Role) -> tuple[tuple[str, str], ...]:
     return tuple((one.spec, one.fingerprint) for one in records if one.role == role)
 
 
@@ -129,7 +128,7 @@ def _seen(records: Sequence[DataRecord]) -> dict[str, bool]:
 
 
 def _unfinished(path: Path, status: StatusRecord) -> str:
-    error = status.error or _sweep(path.parent).get(path.name, {}).get("error")
+    error = status.error or _read_sweep(path.parent).get(path.name, {}).get("error")
     if error:
         return f"failed: {error}"
     where = f" ({status.at})" if status.at else ""
@@ -139,13 +138,14 @@ def _unfinished(path: Path, status: StatusRecord) -> str:
 def _runs_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    order = list(_sweep(folder))
+    order = list(_read_sweep(folder))
     runs = [entry for entry in folder.iterdir() if is_run(entry) and not entry.name.startswith(".")]
     place = {name: number for number, name in enumerate(order)}
     return sorted(runs, key=lambda run: (place.get(run.name, len(place)), _natural(run.name)))
 
 
-def _sweep(folder: Path) -> dict[str, Any]:
+def _read_sweep(folder: Path) -> dict[str, Any]:
+    """Return what `sweep.json` says of each run by name; nothing where it cannot be read."""
     try:
         return json.loads((folder / SWEEP).read_text(encoding="utf-8"))["runs"]
     except (OSError, ValueError, KeyError):

@@ -19,7 +19,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class RunState:
-    """What is in a run's folder.
+    """How far a planned run is.
 
     Attributes:
         kind: "new": nothing yet; "unfinished": training can go on; "complete": nothing is left to
@@ -32,7 +32,7 @@ class RunState:
     note: str = ""
 
 
-def state_of(run: PlannedRun) -> RunState:
+def read_state(run: PlannedRun) -> RunState:
     """Look at a planned run's folder; nothing is changed."""
     if not is_run(run.out):
         try:
@@ -48,10 +48,10 @@ def state_of(run: PlannedRun) -> RunState:
     except PromptReIDError as error:
         return RunState("changed", str(error))
     different = changes(before, run.resolved)
-    for role, asked in (("train", run.data), ("test", run.test)):
-        if specs[role] != asked:
+    for role, planned in (("train", run.data), ("test", run.test)):
+        if specs[role] != planned:
             key = "data" if role == "train" else role
-            different[key] = (" ".join(specs[role]) or None, " ".join(asked) or None)
+            different[key] = (" ".join(specs[role]) or None, " ".join(planned) or None)
     if seed != run.seed:
         different["seed"] = (seed, run.seed)
     if different:
@@ -63,6 +63,7 @@ def state_of(run: PlannedRun) -> RunState:
 
 
 def _specs(records: Sequence[DataRecord]) -> dict[str, tuple[str, ...]]:
+    """Return the data sets by what the run does with them."""
     return {
         role: tuple(one.spec for one in records if one.role == role) for role in ("train", "test")
     }

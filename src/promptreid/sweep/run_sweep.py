@@ -18,7 +18,7 @@ from promptreid.progress import Progress
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_place import is_run
 from promptreid.sweep.run_results import SWEEP
-from promptreid.sweep.run_state import state_of
+from promptreid.sweep.run_state import read_state
 from promptreid.sweep.sweep_plan import PlannedRun
 from promptreid.text.durations import clock
 from promptreid.training.run.train import TrainRequest, train
@@ -63,8 +63,8 @@ def run_sweep(
         runs: All runs of the sweep.
         out: Folder of the sweep.
         source: Name of the sweep file, for the record.
-        device: As for `promptreid train`.
-        unreadable: As for `promptreid train`.
+        device: Device to train on, as in `promptreid train`; None for the best one.
+        unreadable: What becomes of unreadable images, as in `promptreid train`.
         progress: Where to report.
         chosen: The runs to train now; None for all.
 
@@ -76,33 +76,34 @@ def run_sweep(
         RunError: `out` is a file, or a run itself.
     """
     _check_out(out)
-    outcomes = {run.name: Outcome(_before(run)) for run in runs}
+    outcomes = {run.name: Outcome(_status_before(run)) for run in runs}
     record = {"sweep": source, "runs": outcomes}
-    _write(out, record)
+    _write_record(out, record)
     chosen = runs if chosen is None else chosen
     for number, run in enumerate(chosen, 1):
         outcome = outcomes[run.name]
         title = f"[{number}/{len(chosen)}] {run.name}"
         try:
-            _one(run, outcome, title, device, unreadable, progress)
+            _train_run(run, outcome, title, device, unreadable, progress)
         except (Interrupted, KeyboardInterrupt):
             outcome.status = "stopped"
             raise Interrupted(str(out)) from None
         finally:
             progress.finish()
-            _write(out, record)
+            _write_record(out, record)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     return outcomes
 
 
-def _before(run: PlannedRun) -> str:
-    kind = state_of(run).kind
+def _status_before(run: PlannedRun) -> str:
+    """Return what `sweep.json` says of a run before it is trained."""
+    kind = read_state(run).kind
     return kind if kind == "complete" else "waiting"
 
 
-def _one(
+def _train_run(
     run: PlannedRun,
     outcome: Outcome,
     title: str,
@@ -111,7 +112,7 @@ def _one(
     progress: Progress,
 ) -> None:
     """Train one run, or say why not; only a stop is raised."""
-    state = state_of(run)
+    state = read_state(run)
     if state.kind == "complete":
         progress.message(f"{title}: complete already")
         outcome.status = "complete"
@@ -150,10 +151,12 @@ def _one(
 
 
 def _sentence(error: Exception) -> str:
+    """Say in a line what failed."""
     return str(error) if isinstance(error, PromptReIDError) else f"{type(error).__name__}: {error}"
 
 
 def _score_line(folder: RunFolder) -> str:
+    """Write the scores of a run as the beginning of a line that ends in its duration."""
     if not folder.has_scores:
         return "done in "
     shown = [f"mAP {one['mAP']:.2%} rank-1 {one['cmc']['1']:.2%}" for one in folder.scores()]
@@ -169,6 +172,6 @@ def _check_out(out: Path) -> None:
         )
 
 
-def _write(out: Path, record: dict[str, Any]) -> None:
+def _write_record(out: Path, record: dict[str, Any]) -> None:
     runs = {name: outcome.to_dict() for name, outcome in record["runs"].items()}
     write_json(out / SWEEP, {**record, "runs": runs})

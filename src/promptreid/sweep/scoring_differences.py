@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptreid.data.data_spec import parse_spec
+from promptreid.sweep.comparison_rows import ComparisonRow
 from promptreid.sweep.run_results import RunRecord
 from promptreid.text.lists import shorten_list
 
-if TYPE_CHECKING:
-    from promptreid.sweep.comparison import ComparisonRow
-
-_WORDS = {
+_RULES = {
     "protocol": "protocol",
     "ap": "definition of AP",
     "repeats": "draws",
@@ -29,46 +27,50 @@ _WORDS = {
 
 
 def scoring_rules(result: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:
-    """Give all that scores of one data set must share to be compared.
+    """Give what the scores of two runs on one data set must share to be compared.
 
     Args:
         result: A result of `scores.json`.
         record: The run it is of.
     """
-    rules = {key: result.get(key) for key in _WORDS if key != "images"}
+    rules = {key: result.get(key) for key in _RULES if key != "images"}
     rules["flip"] = bool(rules["flip"])
     rules["images"] = dict(record.data + record.test).get(result.get("data", ""))
     return rules
 
 
 def rule_warnings(rows: Sequence[ComparisonRow], trained: Sequence[RunRecord]) -> list[str]:
-    """Say what does not compare.
+    """Say in sentences which scores do not compare, and why.
 
     Args:
-        rows: The rows of a comparison.
+        rows: Rows of a comparison.
         trained: One run of each group of equal settings.
     """
-    found = []
     by_data: dict[str, list[ComparisonRow]] = {}
     for row in rows:
         by_data.setdefault(row.data, []).append(row)
-    if len(by_data) > 1 and any(len(own) < len(trained) for own in by_data.values()):
-        found.append("The runs were scored on different data; only rows of the same data compare.")
+    warnings = []
+    if len(by_data) > 1 and any(len(group) < len(trained) for group in by_data.values()):
+        warnings.append(
+            "The runs were scored on different data; only rows of the same data compare."
+        )
     elif len({record.data for record in trained}) > 1:
-        found.append("The runs were trained on different data, or on data that changed in between.")
-    names = data_names(list(by_data))
-    for data, own in by_data.items():
-        for key, word in _WORDS.items():
-            values: dict[str, list[str]] = {}
-            for row in own:
-                values.setdefault(_value(row.rules[key]), []).append(row.name)
-            if len(values) > 1:
-                told = "; ".join(f"{value} in {shorten_list(who)}" for value, who in values.items())
-                found.append(f"Scores on {names[data]} differ in {word}: {told}.")
-    return found
+        warnings.append(
+            "The runs were trained on different data, or on data that changed in between."
+        )
+    names = shorten_specs(list(by_data))
+    for data, group in by_data.items():
+        for key, rule in _RULES.items():
+            sides: dict[str, list[str]] = {}
+            for row in group:
+                sides.setdefault(_rule_text(row.rules[key]), []).append(row.name)
+            if len(sides) > 1:
+                words = "; ".join(f"{value} in {shorten_list(who)}" for value, who in sides.items())
+                warnings.append(f"Scores on {names[data]} differ in {rule}: {words}.")
+    return warnings
 
 
-def data_names(specs: Sequence[str]) -> dict[str, str]:
+def shorten_specs(specs: Sequence[str]) -> dict[str, str]:
     """Shorten data specs as far as they stay distinct: name, then folder and options, then all."""
     parsed = [parse_spec(spec) for spec in specs]
     short = [one.name for one in parsed]
@@ -83,7 +85,8 @@ def data_names(specs: Sequence[str]) -> dict[str, str]:
     return {spec: spec for spec in specs}
 
 
-def _value(value: Any) -> str:
+def _rule_text(value: Any) -> str:
+    """Write the value of a rule in a sentence."""
     if value is None or value is False:
         return "none"
     if value is True:

@@ -28,15 +28,15 @@ class PlannedRun:
     """One run of a sweep.
 
     Attributes:
-        name: Name of its folder.
-        group: Name of its settings, which all seeds share.
-        label: Its name in `runs` of the sweep file, empty without.
+        name: Name of the run's folder.
+        group: Name of the settings, which all seeds share.
+        label: Name in `runs` of the sweep file, empty without.
         recipe: Name or file of the recipe.
-        overrides: `key=value` texts on top of it.
+        overrides: `key=value` texts on top of the recipe.
         data: Data sets to learn from and be scored on.
-        test: Further ones to be scored on.
-        seed: Of every random choice.
-        out: Its folder.
+        test: Further data sets to be scored on.
+        seed: Seed of every random choice.
+        out: Folder of the run.
         resolved: The recipe with the overrides.
     """
 
@@ -57,9 +57,9 @@ class SweepSize:
     """How many runs a sweep makes, and of what.
 
     Attributes:
-        settings: Runs of the file, each as often as it is trained on other data.
-        cells: Combinations of the grid.
-        seeds: Seeds.
+        settings: Number of runs of the file, each as often as it is trained on other data.
+        cells: Number of combinations of the grid.
+        seeds: Number of seeds.
     """
 
     settings: int
@@ -68,7 +68,7 @@ class SweepSize:
 
     @property
     def runs(self) -> int:
-        """All runs."""
+        """Number of all runs."""
         return self.settings * self.cells * self.seeds
 
     def __str__(self) -> str:
@@ -86,13 +86,13 @@ class SweepSize:
         return f"{counted(self.runs, 'run')}{made}"
 
 
-def sweep_size(sweep: Sweep, *, data: Sequence[str] = (), seeds: Sequence[int] = ()) -> SweepSize:
+def count_runs(sweep: Sweep, *, data: Sequence[str] = (), seeds: Sequence[int] = ()) -> SweepSize:
     """Count the runs of a sweep without working any of them out.
 
     Args:
         sweep: The sweep file.
         data: Data sets in place of those of the file.
-        seeds: In place of those of the file.
+        seeds: Seeds in place of those of the file.
     """
     settings = 0
     for run in (sweep.runs or {"": SweepRun()}).values():
@@ -126,19 +126,19 @@ def plan_sweep(
         beside: Folder that recipe files are named from.
         out: Folder of the runs.
         data: Data sets in place of those of the file.
-        test: Further ones to score on, in place of those of the file.
+        test: Further data sets to score on, in place of those of the file.
         overrides: `key=value` texts that win over the file.
-        seeds: In place of those of the file.
-        most: Runs there may be; more are refused before any is worked out.
+        seeds: Seeds in place of those of the file.
+        most: Number of runs there may be; more are refused before any is worked out.
 
     Returns:
-        The runs.
+        The runs in order.
 
     Raises:
         ConfigError: A recipe, an override or a data spec is wrong, two runs are the same, or there
             are more runs than `most`; all wrong settings are named at once.
     """
-    size = sweep_size(sweep, data=data, seeds=seeds)
+    size = count_runs(sweep, data=data, seeds=seeds)
     if size.runs > most:
         raise ConfigError(
             f"The sweep would make {size}, and {most:,} are the most. Leave out values of the "
@@ -146,8 +146,8 @@ def plan_sweep(
         )
     settings = list(_settings(sweep, tuple(data), tuple(test)))
     groups = distinct_names(
-        [one.name or "run" for one in settings],
-        [f"{one.label} {one.data} {json.dumps(one.cell, default=str)}" for one in settings],
+        [setting.name or "run" for setting in settings],
+        [f"{each.label} {each.data} {json.dumps(each.cell, default=str)}" for each in settings],
     )
     runs: list[PlannedRun] = []
     problems: dict[str, list[str]] = {}
@@ -178,7 +178,7 @@ def plan_sweep(
         except PromptReIDError as error:
             problems.setdefault(str(error), []).append(group)
     if problems:
-        raise ConfigError(_wrong(problems, len(settings)))
+        raise ConfigError(_describe_problems(problems, len(settings)))
     _check_distinct(runs)
     return runs
 
@@ -198,7 +198,7 @@ def select_runs(runs: Sequence[PlannedRun], names: Sequence[str]) -> list[Planne
         return list(runs)
     picked: set[str] = set()
     for wanted in names:
-        found = {
+        fitting = {
             run.name
             for run in runs
             if any(
@@ -207,10 +207,10 @@ def select_runs(runs: Sequence[PlannedRun], names: Sequence[str]) -> list[Planne
                 if name
             )
         }
-        if not found:
+        if not fitting:
             known = dict.fromkeys(run.label or run.group for run in runs)
             raise ConfigError(unknown_name("run of this sweep", wanted, known, see="--dry-run"))
-        picked |= found
+        picked |= fitting
     return [run for run in runs if run.name in picked]
 
 
@@ -235,13 +235,13 @@ def _settings(sweep: Sweep, data: tuple[str, ...], test: tuple[str, ...]) -> Ite
     for label, run in (sweep.runs or {"": SweepRun()}).items():
         specs = data or run.data or sweep.data
         tests = test or (sweep.test if run.test is None else run.test)
-        for place, own, left in _divided(specs, run.over or sweep.over):
+        for place, specs_of_run, left in _divide_data(specs, run.over or sweep.over):
             for values in itertools.product(*sweep.grid.values()):
                 cell = dict(zip(sweep.grid, values, strict=True))
-                yield _Setting(label, run, cell, own, tests + left, place)
+                yield _Setting(label, run, cell, specs_of_run, tests + left, place)
 
 
-def _divided(
+def _divide_data(
     specs: tuple[str, ...], over: str
 ) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Yield a name, the data sets to learn from and those left for the test."""
@@ -274,7 +274,7 @@ def _recipe_name(recipe: str, beside: Path) -> str:
 
 
 def _fill(text: str, out: Path, seed: int) -> str:
-    # Only these two: other braces are templates' own fields.
+    """Put folder and seed into an override; other braces are fields of templates."""
     return text.replace("{out}", str(out.absolute())).replace("{seed}", str(seed))
 
 
@@ -290,7 +290,8 @@ def _check_specs(specs: Sequence[str], tests: Sequence[str]) -> None:
         reader_entry(parse_spec(spec).name)
 
 
-def _wrong(problems: Mapping[str, Sequence[str]], count: int) -> str:
+def _describe_problems(problems: Mapping[str, Sequence[str]], count: int) -> str:
+    """Say what is wrong with which of so many settings."""
     wrong = len({group for groups in problems.values() for group in groups})
     lines = []
     for message, groups in problems.items():

@@ -26,8 +26,8 @@ class RunInfo:
         recipe: The resolved recipe.
         environment: What `environment.json` holds.
         data: The records of `data.json`.
-        step: Epochs already trained, over all stages; 0 for a new run.
-        files: That say what the run is, for trackers that keep files.
+        step: Number of epochs already trained, over all stages; 0 for a new run.
+        files: Files that say what the run is, for trackers that store files.
     """
 
     name: str
@@ -53,8 +53,8 @@ class TrackedRun:
     """A run as a tracker knows it.
 
     Attributes:
-        id: What continues it later.
-        where: Where a person finds it: an address, or a command.
+        id: What continues the run later.
+        where: Where a person finds the run: an address, or a command.
     """
 
     id: str

@@ -23,14 +23,14 @@ TRACKING = "tracking.json"
 
 @dataclass
 class Tracked:
-    """One tracked run, as `tracking.json` keeps it.
+    """One tracked run as `tracking.json` records it.
 
     Attributes:
         kind: Kind of tracker.
-        place: Its place, as given.
+        place: Place in the tracker, as given.
         id: What continues the tracked run; empty before it was started.
-        where: Where a person finds it.
-        sent: Epochs the tracker has taken.
+        where: Where a person finds the tracked run.
+        sent: Number of epochs that the tracker has taken.
     """
 
     kind: str
@@ -89,9 +89,9 @@ class Trackers:
         """Take what to start; nothing is started yet.
 
         Args:
-            folder: The run folder; it keeps the ids.
-            specs: Trackers. Those that the folder knows continue their runs.
-            say: Where to report.
+            folder: The run folder, which records the ids.
+            specs: Trackers; those that the folder knows continue their runs.
+            say: Called with each message.
             dropped: Called after a tracker was dropped.
 
         Raises:
@@ -99,9 +99,9 @@ class Trackers:
         """
         self._folder, self._say, self._on_drop = folder, say, dropped
         self._records = read_tracking(folder)
-        self._wanted = [self._record(spec, specs) for spec in specs]
+        self._wanted = [self._find_record(spec, specs) for spec in specs]
         self._live: list[tuple[Tracked, Tracker]] = []
-        self.failures: list[dict[str, str]] = []
+        self._failures: list[dict[str, str]] = []
 
     def __bool__(self) -> bool:
         return bool(self._live)
@@ -130,14 +130,14 @@ class Trackers:
             outcome = "stopped"
             raise
         finally:
-            self._each("ending", lambda tracker, _: tracker.finish(outcome))
+            self._call_all("ending", lambda tracker, _: tracker.finish(outcome))
             self._live = []
 
     def log(self, row: Mapping[str, Any], step: int) -> None:
         """Pass one row of the metrics table on.
 
         Args:
-            row: As in `metrics.csv`.
+            row: A row of `metrics.csv`.
             step: Number of the row, from 1.
         """
         if not self._live:
@@ -148,7 +148,7 @@ class Trackers:
             tracker.log(values, step)
             record.sent = step
 
-        self._each("logging", send)
+        self._call_all("logging", send)
         self._save()
 
     def image(self, name: str, picture: Any, step: int) -> None:
@@ -164,17 +164,17 @@ class Trackers:
         if not self._live:
             return
         pixels = picture_pixels(picture() if callable(picture) else picture)
-        self._each("taking a picture", lambda tracker, _: tracker.image(name, pixels, step))
+        self._call_all("taking a picture", lambda tracker, _: tracker.image(name, pixels, step))
 
     def summary(self, results: Sequence[Mapping[str, Any]]) -> None:
         """Pass the final scores on, one mapping per test set, as in `scores.json`."""
         values = score_values(results)
-        self._each("taking the scores", lambda tracker, _: tracker.summary(values))
+        self._call_all("taking the scores", lambda tracker, _: tracker.summary(values))
 
     @property
     def dropped(self) -> tuple[dict[str, str], ...]:
         """Which trackers were dropped: "tracker", "while" and "error" of each."""
-        return tuple(self.failures)
+        return tuple(self._failures)
 
     def _start(self, info: RunInfo, rows: Sequence[Mapping[str, Any]]) -> None:
         # Clients send what they get over wires that carry text only.
@@ -186,24 +186,26 @@ class Trackers:
             data=visible_tree(info.data),
         )
         for record in self._wanted:
-            made: list[Tracker] = []
+            started: list[Tracker] = []
 
-            def start(record: Tracked = record, made: list[Tracker] = made) -> None:
-                made.append(make_tracker(record.spec))
-                found = made[0].start(info, record.id or None)
-                record.id, record.where = found.id, found.where
+            def start(record: Tracked = record, started: list[Tracker] = started) -> None:
+                tracker = make_tracker(record.spec)
+                started.append(tracker)
+                run = tracker.start(info, record.id or None)
+                record.id, record.where = run.id, run.where
                 for step in range(min(record.sent, len(rows)) + 1, len(rows) + 1):
-                    made[0].log(epoch_values(rows[step - 1]), step)
+                    tracker.log(epoch_values(rows[step - 1]), step)
                 record.sent = len(rows)
 
             if self._try(record, "starting", start):
-                self._live.append((record, made[0]))
+                self._live.append((record, started[0]))
                 where = f"`{record.where}`" if " " in record.where else record.where
                 self._say(f"tracking with {record.spec}: {where}")
         if self._wanted:
             self._save()
 
-    def _each(self, doing: str, call: Callable[[Tracker, Tracked], None]) -> None:
+    def _call_all(self, doing: str, call: Callable[[Tracker, Tracked], None]) -> None:
+        """Call all trackers, and go on with those that did not fail."""
         self._live = [
             (record, tracker)
             for record, tracker in self._live
@@ -211,19 +213,21 @@ class Trackers:
         ]
 
     def _try(self, record: Tracked, doing: str, call: Callable[[], None]) -> bool:
+        """Call a tracker; where it fails, note and say so."""
         try:
             call()
         except (Exception, SystemExit) as error:  # whatever a client does, the run goes on
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            self.failures.append({"tracker": str(record.spec), "while": doing, "error": said})
+            message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            self._failures.append({"tracker": str(record.spec), "while": doing, "error": message})
             self._say(
-                f"{record.spec} failed while {doing} and is dropped; training goes on. {said}"
+                f"{record.spec} failed while {doing} and is dropped; training goes on. {message}"
             )
             self._on_drop()
             return False
         return True
 
-    def _record(self, spec: TrackerSpec, specs: Sequence[TrackerSpec]) -> Tracked:
+    def _find_record(self, spec: TrackerSpec, specs: Sequence[TrackerSpec]) -> Tracked:
+        """Return the run that a tracker continues, or the record of a new one."""
         same_kind = [record for record in self._records if record.kind == spec.kind]
         for record in same_kind:
             if record.place == spec.place:

@@ -1,4 +1,4 @@
-"""Turn rows, scores and settings into the flat tables that trackers take."""
+"""Rows of metrics and scores as the flat tables that trackers take."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def epoch_values(row: Mapping[str, Any]) -> dict[str, float]:
     """Name the numbers of one row of the metrics table for a tracker.
 
     Args:
-        row: As in `metrics.csv`: the stage's name, and numbers; empty cells are left out.
+        row: A row of `metrics.csv`: the stage's name, and numbers; empty cells are left out.
 
     Returns:
         `STAGE/loss`, `STAGE/lr`, ... and `validation/mAP`, ... : losses of different stages are
         different things, validation scores are one curve over the whole run.
     """
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for key, value in row.items():
         number = _number(value)
         if number is None:
             continue
         name = f"validation/{key.removeprefix('val_')}" if key.startswith("val_") else None
-        found[name or f"{row['stage']}/{key}"] = number
-    return found
+        values[name or f"{row['stage']}/{key}"] = number
+    return values
 
 
 def score_values(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -42,14 +42,14 @@ def score_values(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         `scores/mAP`, `scores/rank1`, `scores/std/mAP`, ...; with several test sets
         `scores/NAME/mAP`, a repeated name numbered from its second use on. Curves are left out.
     """
-    found: dict[str, float] = {}
-    for name, result in zip(tested_names(results), results, strict=True):
+    values: dict[str, float] = {}
+    for name, result in zip(name_test_sets(results), results, strict=True):
         prefix = f"scores/{name}" if name else "scores"
-        found.update(_numbers(_scores_only(result), prefix))
-    return found
+        values.update(_numbers(_select_scores(result), prefix))
+    return values
 
 
-def tested_names(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def name_test_sets(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Name test sets for a tracker: by reader, numbered from a name's second use on.
 
     Args:
@@ -69,14 +69,15 @@ def tested_names(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _scores_only(result: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in result.items() if key not in _NOT_SCORES}
+def _select_scores(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out settings, and what is known already or is of many numbers."""
+    scores = {key: value for key, value in result.items() if key not in _NOT_SCORES}
     if result.get("repeats", 1) == 1:  # one repeat has no spread: zeros would look like certainty
-        kept.pop("std", None)
-    if isinstance(control := kept.get("word_control"), Mapping):  # one number a kind of word
+        scores.pop("std", None)
+    if isinstance(control := scores.get("word_control"), Mapping):  # one number a kind of word
         kinds = ("own", "permuted", "none")
-        kept["word_control"] = {kind: {"mAP": control[kind]["mAP"]} for kind in kinds}
-    return kept
+        scores["word_control"] = {kind: {"mAP": control[kind]["mAP"]} for kind in kinds}
+    return scores
 
 
 def _numbers(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, float]]:

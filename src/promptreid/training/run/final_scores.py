@@ -20,7 +20,7 @@ from promptreid.inference.text_controls.word_tables import word_verdict
 from promptreid.progress import Progress
 from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
-from promptreid.tracking.values import tested_names
+from promptreid.tracking.values import name_test_sets
 from promptreid.training.run.domain_control import score_domain_texts
 from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.training_data import TrainingData
@@ -85,7 +85,7 @@ def score_run(
     said = {"domain_texts": [found.to_dict() for found in texts]} if texts else {}
     run.write_scores(results, **said)
     trackers.summary(results)
-    for name, assessment in zip(tested_names(results), shown, strict=True):
+    for name, assessment in zip(name_test_sets(results), shown, strict=True):
         if assessment is not None:
             pixelate = plan.track_pictures == "pixelated"
             run_name = run.path.resolve().name
