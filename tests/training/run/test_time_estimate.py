@@ -1,11 +1,16 @@
 """What a run has still to do: the units that its tasks will count."""
 
+from pathlib import Path
+
 import pytest
+import torch
 
 from promptreid.config.recipes import load_recipe
 from promptreid.data.load_data import load_data
 from promptreid.progress import Silent
 from promptreid.progress.whole_work import task_name
+from promptreid.training.run.run_inputs import RunInputs
+from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.time_estimate import planned_work
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.run.training_rows import training_rows
@@ -29,15 +34,29 @@ class Counting(Silent):
         self.heard.append(seconds)
 
 
+def inputs_of(recipe, dataset, *, before):
+    plan = RunPlan(
+        recipe=recipe,
+        specs=(dataset.spec,),
+        test=(),
+        out=Path("run"),
+        seed=5,
+        unreadable="stop",
+        precision="fp32",
+        device=torch.device("cpu"),
+        track=(),
+        track_pictures="none",
+        before=before,
+    )
+    return RunInputs(plan, [dataset], [], training_rows(recipe, [dataset], seed=5))
+
+
 @pytest.fixture
 def plan(crops, quick):
-    def planned(*overrides, state=None, **options):
+    def planned(*overrides, state=None, before=True, halves=False):
         recipe = load_recipe("clip-reid", (*quick, *overrides))
-        dataset = load_data(f"folder:{crops}")
-        data = training_rows(recipe, [dataset], seed=5)
-        state = state or TrainingState()
-        shared = {"seed": 5, "before": True, "halves": False, **options}
-        works = planned_work(recipe, data, state, [dataset], **shared)
+        inputs = inputs_of(recipe, load_data(f"folder:{crops}"), before=before)
+        works = planned_work(inputs, state or TrainingState(), halves=halves)
         return {work.name: work for work in works}
 
     return planned
@@ -76,9 +95,6 @@ def test_what_is_done_is_not_planned_again(plan):
 
 
 def test_without_training_only_embedding_is_left(crops):
-    dataset = load_data(f"folder:{crops}")
-    recipe = load_recipe("zero-shot", ())
-    (work,) = planned_work(
-        recipe, None, TrainingState(), [dataset], seed=0, before=False, halves=False
-    )
+    inputs = inputs_of(load_recipe("zero-shot", ()), load_data(f"folder:{crops}"), before=False)
+    (work,) = planned_work(inputs, TrainingState(), halves=False)
     assert (work.name, work.units) == ("embedding", 30)

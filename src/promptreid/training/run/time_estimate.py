@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from promptreid.config.schema import Recipe
 from promptreid.config.stage import StageConfig
 from promptreid.data.dataset import DataSet
 from promptreid.evaluation.test_set import TestSet
 from promptreid.progress.whole_work import EMBEDDING, Work
 from promptreid.training.batches.stage_batches import stage_sampler
+from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.run.training_data import TrainingData
 from promptreid.training.stage.training_state import TrainingState
 
@@ -17,28 +15,17 @@ from promptreid.training.stage.training_state import TrainingState
 _LEARNED, _CACHED = 3.0, 0.3
 
 
-def planned_work(
-    recipe: Recipe,
-    data: TrainingData | None,
-    state: TrainingState,
-    tested: Sequence[DataSet],
-    *,
-    seed: int,
-    before: bool,
-    halves: bool,
-) -> list[Work]:
+def planned_work(inputs: RunInputs, state: TrainingState, *, halves: bool) -> list[Work]:
     """List what is left: stages, validations, the trainings of a cross-fit, and embedding.
 
     Args:
-        recipe: What is run.
-        data: What is learned from; None where nothing is.
+        inputs: What is run, on which data.
         state: How far training is.
-        tested: Data sets that are scored at the end.
-        seed: Seed of the run.
-        before: Whether the untrained model is scored, too.
         halves: Whether a cross-fit follows.
     """
-    embedded = sum(_count_tested(dataset) for dataset in tested) * (1 + before)
+    plan, data = inputs.plan, inputs.data
+    recipe, seed = plan.recipe, plan.seed
+    embedded = sum(map(_count_tested, inputs.all_datasets)) * (1 + plan.before)
     if data is None:
         return [Work(EMBEDDING, embedded)]
     stages = list(enumerate(recipe.stages))[state.stage :]

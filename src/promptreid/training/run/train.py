@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Sequence
 from typing import Any
 
 from promptreid.config.schema import Recipe
-from promptreid.data.dataset import DataSet
 from promptreid.data.images.preprocess import Preprocess
-from promptreid.data.images.readable import load_readable
-from promptreid.data.splits.unseen import check_unseen
 from promptreid.errors import PromptReIDError
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_cache import default_cache
@@ -25,9 +21,9 @@ from promptreid.runs.run_records import BestRecord, State, StatusRecord
 from promptreid.text.durations import clock
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.run.final_scores import score_run
+from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.run.run_plan import RunPlan, TrainRequest, make_plan
 from promptreid.training.run.time_estimate import planned_work
-from promptreid.training.run.training_data import TrainingData
 from promptreid.training.run.training_records import (
     check_own_weights,
     check_threads,
@@ -35,7 +31,6 @@ from promptreid.training.run.training_records import (
     create_run,
     run_info,
 )
-from promptreid.training.run.training_rows import started_model, training_rows
 from promptreid.training.run.untrained import score_untrained
 from promptreid.training.stage.stop_signals import Interrupted
 from promptreid.training.stage.trainer import Trainer
@@ -44,6 +39,8 @@ from promptreid.training.thresholds.kept_threshold import keep_threshold
 from promptreid.training.thresholds.threshold_samples import needs_cross_fit
 
 __all__ = ["TrainRequest", "train"]
+
+_STOPS = (Interrupted, KeyboardInterrupt)
 
 
 def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
@@ -67,72 +64,90 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     if run is not None and _is_done(run):
         progress.message(f"{run.path} is complete; nothing is left to train")
         if plan.track and request.track:
-            _show(run, plan, progress)
+            _report_to_trackers(run, plan, progress)
         return run
-    datasets, tests = (
-        [load_readable(spec, policy=plan.unreadable, progress=progress) for spec in specs]
-        for specs in (plan.specs, plan.test)
-    )
-    data = training_rows(plan.recipe, datasets, seed=plan.seed)
-    check_unseen(datasets if data is not None else (), tests)
+    inputs = RunInputs.read(plan, progress=progress)
+    fresh = None
     if run is None:
-        model, preprocess = _started(plan, data, progress)
+        fresh = inputs.start_model(progress=progress)
         with progress.doing("noting which images there are"):
-            run = create_run(plan, datasets, tests, overwrite=request.overwrite)
+            run = create_run(inputs, overwrite=request.overwrite)
     else:
         with progress.doing("comparing the images with those of the run"):
-            check_same_data(run, [*datasets, *tests])
-        model, preprocess = None, None
+            check_same_data(run, inputs.all_datasets)
     with run.locked():
         run.clean()
         progress = Logged(progress, run.log)
-        trackers = _trackers(run, plan, progress)
+        trackers = _open_trackers(run, plan, progress)
         state = TrainingState()
-        stops = (Interrupted, KeyboardInterrupt)
         try:
-            if run.last.is_file():
-                check_own_weights(run, run.last)
-                model, info = load_model(run.last)
-                preprocess = info.preprocess
-                state = TrainingState.unpack(load_training(run.last))
-                if state.stage < len(plan.recipe.stages) and not request.any_threads:
-                    check_threads(run, plan)
-                progress.message(f"resuming {run.path} {_where(state, plan.recipe)}")
-                if state.table and not run.has_metrics:
-                    run.write_metrics(state.table)
-            if model is None or preprocess is None:  # stopped before the first checkpoint
-                model, preprocess = _started(plan, data, progress)
-            tested = [*datasets, *tests]
-            progress = _expecting(progress, plan, data, state, datasets, tested)
-            info = run_info(run, plan, epochs=len(state.table))
-            with trackers.session(info, state.table, stopped=stops):
-                untrained = score_untrained(plan, tested, cache=default_cache(), progress=progress)
-                _fit(run, plan, model, preprocess, data, state, trackers, progress)
-                best = _best(run, plan)
-                keep_threshold(run, best, plan, data, datasets, tests, progress=progress)
-                score_run(
-                    run,
-                    best,
-                    plan,
-                    tested,
-                    trackers,
-                    data=data,
-                    epochs=len(state.table),
-                    untrained=untrained,
-                    progress=progress,
-                )
-        except stops:
-            where = _where(state, plan.recipe)
-            run.write_status(_status("stopped", trackers, at=where))
+            saved = _load_last(run, plan, progress, any_threads=request.any_threads)
+            if saved is not None:
+                state, model, preprocess = saved
+            else:  # new, or stopped before the first checkpoint
+                model, preprocess = fresh or inputs.start_model(progress=progress)
+            progress = Whole(progress, planned_work(inputs, state, halves=needs_cross_fit(inputs)))
+            _run(run, inputs, model, preprocess, state, trackers, progress)
+        except _STOPS:
+            run.write_status(_status("stopped", trackers, at=_position(state, plan.recipe)))
             raise Interrupted(str(run.path)) from None
         except Exception as error:
-            said = str(error) if isinstance(error, PromptReIDError) else type(error).__name__
+            reason = str(error) if isinstance(error, PromptReIDError) else type(error).__name__
             with contextlib.suppress(PromptReIDError, OSError):  # the folder may be gone, too
-                where = _where(state, plan.recipe)
-                run.write_status(_status("failed", trackers, at=where, error=said))
+                at = _position(state, plan.recipe)
+                run.write_status(_status("failed", trackers, at=at, error=reason))
             raise
         _finish(run, state, trackers)
     return run
+
+
+def _run(
+    run: RunFolder,
+    inputs: RunInputs,
+    model: ReIDModel,
+    preprocess: Preprocess,
+    state: TrainingState,
+    trackers: Trackers,
+    progress: Progress,
+) -> None:
+    """Train what is left, choose the threshold of the best weights, and score them."""
+    plan, table = inputs.plan, state.table
+    with trackers.session(run_info(run, plan, epochs=len(table)), table, stopped=_STOPS):
+        untrained = score_untrained(
+            plan, inputs.all_datasets, cache=default_cache(), progress=progress
+        )
+        _fit(run, inputs, model, preprocess, state, trackers, progress)
+        best, info = load_model(run.best)
+        embedder = Embedder(best, info, device=plan.device)
+        keep_threshold(run, embedder, inputs, progress=progress)
+        score_run(
+            run,
+            embedder,
+            plan,
+            inputs.all_datasets,
+            trackers,
+            data=inputs.data,
+            epochs=len(state.table),
+            untrained=untrained,
+            progress=progress,
+        )
+
+
+def _load_last(
+    run: RunFolder, plan: RunPlan, progress: Progress, *, any_threads: bool
+) -> tuple[TrainingState, ReIDModel, Preprocess] | None:
+    """Load what a stopped run goes on from; None before its first checkpoint."""
+    if not run.last.is_file():
+        return None
+    check_own_weights(run, run.last)
+    model, info = load_model(run.last)
+    state = TrainingState.unpack(load_training(run.last))
+    if state.stage < len(plan.recipe.stages) and not any_threads:
+        check_threads(run, plan)
+    progress.message(f"resuming {run.path} {_position(state, plan.recipe)}")
+    if state.table and not run.has_metrics:
+        run.write_metrics(state.table)
+    return state, model, info.preprocess
 
 
 def _is_done(run: RunFolder) -> bool:
@@ -144,34 +159,7 @@ def _is_done(run: RunFolder) -> bool:
     return (run.has_scores or not tested) and (run.has_metrics or not learned)
 
 
-def _started(
-    plan: RunPlan, data: TrainingData | None, progress: Progress
-) -> tuple[ReIDModel, Preprocess]:
-    return started_model(plan.recipe, data, seed=plan.seed, progress=progress)
-
-
-def _expecting(
-    progress: Progress,
-    plan: RunPlan,
-    data: TrainingData | None,
-    state: TrainingState,
-    datasets: Sequence[DataSet],
-    tested: Sequence[DataSet],
-) -> Progress:
-    """Let progress say when the whole run ends, not only the current task."""
-    works = planned_work(
-        plan.recipe,
-        data,
-        state,
-        tested,
-        seed=plan.seed,
-        before=plan.before,
-        halves=needs_cross_fit(plan.recipe, data, datasets),
-    )
-    return Whole(progress, works)
-
-
-def _trackers(run: RunFolder, plan: RunPlan, progress: Progress) -> Trackers:
+def _open_trackers(run: RunFolder, plan: RunPlan, progress: Progress) -> Trackers:
     def note_dropped() -> None:
         run.write_status(run.status().model_copy(update={"trackers_dropped": trackers.dropped}))
 
@@ -179,10 +167,10 @@ def _trackers(run: RunFolder, plan: RunPlan, progress: Progress) -> Trackers:
     return trackers
 
 
-def _show(run: RunFolder, plan: RunPlan, progress: Progress) -> None:
+def _report_to_trackers(run: RunFolder, plan: RunPlan, progress: Progress) -> None:
     """Pass a complete run on to trackers, which may have missed some of it."""
     with run.locked():
-        trackers = _trackers(run, plan, progress)
+        trackers = _open_trackers(run, plan, progress)
         state = TrainingState.unpack(load_training(run.last))
         with trackers.session(run_info(run, plan, epochs=len(state.table)), state.table):
             if run.has_scores:
@@ -192,16 +180,16 @@ def _show(run: RunFolder, plan: RunPlan, progress: Progress) -> None:
 
 def _fit(
     run: RunFolder,
-    plan: RunPlan,
+    inputs: RunInputs,
     model: ReIDModel,
     preprocess: Preprocess,
-    data: TrainingData | None,
     state: TrainingState,
     trackers: Trackers,
     progress: Progress,
 ) -> None:
     """Train what is left, and make sure that `last` and `best` exist."""
     run.write_status(_status("training", trackers))
+    plan, data = inputs.plan, inputs.data
     info = checkpoint_info(run, plan, preprocess, data)
     if data is None:  # nothing learns, so the first checkpoint is the last and the best
         save_model(run.last, model, info, training=state.pack())
@@ -224,11 +212,6 @@ def _fit(
     trainer.fit()
 
 
-def _best(run: RunFolder, plan: RunPlan) -> Embedder:
-    model, info = load_model(run.best)
-    return Embedder(model, info, device=plan.device)
-
-
 def _finish(run: RunFolder, state: TrainingState, trackers: Trackers) -> None:
     shutil.rmtree(run.cache, ignore_errors=True)
     best = BestRecord(score=state.best, chosen_at=state.best_at)
@@ -248,7 +231,7 @@ def _status(status: State, trackers: Trackers, **more: Any) -> StatusRecord:
     return StatusRecord(status=status, trackers_dropped=trackers.dropped, **more)
 
 
-def _where(state: TrainingState, recipe: Recipe) -> str:
+def _position(state: TrainingState, recipe: Recipe) -> str:
     if state.stage >= len(recipe.stages):
         return f"after the last stage, {clock(state.seconds)} trained"
     name = recipe.stages[state.stage].name

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from promptreid.data.dataset import DataSet
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import RunError
 from promptreid.models.checkpoint import read_info
@@ -18,24 +16,22 @@ from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_images import image_rows
 from promptreid.text.lists import counted
 from promptreid.tracking.tracker import RunInfo
+from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.training_data import TrainingData
 
 
-def create_run(
-    plan: RunPlan, datasets: Sequence[DataSet], tests: Sequence[DataSet], *, overwrite: bool
-) -> RunFolder:
+def create_run(inputs: RunInputs, *, overwrite: bool) -> RunFolder:
     """Make the folder of a new run.
 
     Args:
-        plan: Where it goes and what it does.
-        datasets: Those to train on.
-        tests: Those that are only scored.
+        inputs: Where it goes, what it does and what it reads.
         overwrite: Replace an earlier run.
 
     Raises:
         RunError: The folder is taken or cannot be written.
     """
+    plan = inputs.plan
     return RunFolder.create(
         plan.out,
         recipe=plan.recipe,
@@ -47,9 +43,9 @@ def create_run(
             track_pictures=plan.track_pictures,
             before=plan.before,
         ),
-        data=[data_record(dataset, "train", run=plan.out) for dataset in datasets]
-        + [data_record(dataset, "test", run=plan.out) for dataset in tests],
-        images=image_rows([*datasets, *tests]),
+        data=[data_record(dataset, "train", run=plan.out) for dataset in inputs.datasets]
+        + [data_record(dataset, "test", run=plan.out) for dataset in inputs.tests],
+        images=image_rows(inputs.all_datasets),
         note=plan.note,
         overwrite=overwrite,
     )

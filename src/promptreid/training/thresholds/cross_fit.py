@@ -29,7 +29,6 @@ from pathlib import Path
 from promptreid.config.schema import Recipe
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import TrainingManifest
-from promptreid.data.splits.draws import generator, pick
 from promptreid.data.splits.validation import halves
 from promptreid.evaluation.embeddings.embedding_files import read_embeddings, write_embeddings
 from promptreid.evaluation.embeddings.embeddings import Embeddings
@@ -47,6 +46,7 @@ from promptreid.training.run.training_records import checkpoint_info
 from promptreid.training.run.training_rows import started_model, training_rows
 from promptreid.training.stage.trainer import Trainer
 from promptreid.training.stage.training_state import TrainingState
+from promptreid.training.thresholds.threshold_samples import draw_images
 
 HALVES = 2
 _IMAGES = 2000
@@ -68,7 +68,7 @@ class Half(Passed):
         super().start(f"{self._name}: {title}", total, unit)
 
 
-def cross_fitted(
+def cross_fit(
     run: RunFolder,
     plan: RunPlan,
     datasets: Sequence[DataSet],
@@ -102,37 +102,34 @@ def cross_fitted(
         for rows in [dataset.manifest.training()]
     ]
     targets = [
-        all_impostor_scores(embed_manifest(embedder, _some(rows, plan.seed), progress=progress))
+        all_impostor_scores(embed_manifest(embedder, _draw(rows, plan.seed), progress=progress))
         for _, rows, _ in parts
     ]
-    found: list[list[PairSet]] = [[] for _ in parts]
+    pair_sets: list[list[PairSet]] = [[] for _ in parts]
     for number in range(HALVES):
-        learned = [_only(dataset, rows, sides[number]) for dataset, rows, sides in parts]
-        unseen = [_some(rows.select(sides[1 - number]), plan.seed) for _, rows, sides in parts]
+        learned = [_select(dataset, rows, sides[number]) for dataset, rows, sides in parts]
+        unseen = [_draw(rows.select(sides[1 - number]), plan.seed) for _, rows, sides in parts]
         folder = run.cache / f"half-{number + 1}"
-        told = Half(progress, number)
-        for place, (seen, strange) in enumerate(
-            _embedded(folder, run, plan, learned, unseen, told)
-        ):
-            own = all_impostor_scores(seen)
-            if len(own) and len(targets[place]):
-                found[place].append(PairSet(strange, RankScale(own, targets[place])))
-    return [tuple(part) for part in found]
+        embedded = _train_and_embed(folder, run, plan, learned, unseen, Half(progress, number))
+        for place, (seen, strange) in enumerate(embedded):
+            scores = all_impostor_scores(seen)
+            if len(scores) and len(targets[place]):
+                pair_sets[place].append(PairSet(strange, RankScale(scores, targets[place])))
+    return [tuple(sets) for sets in pair_sets]
 
 
-def _some(rows: TrainingManifest, seed: int) -> TrainingManifest:
+def _draw(rows: TrainingManifest, seed: int) -> TrainingManifest:
     """Draw from many images; two thousand make two million pairs."""
-    ordered = sorted(range(len(rows)), key=rows.image_keys().__getitem__)
-    return rows.select(sorted(pick(ordered, _IMAGES, generator(seed, rows.name, "cross-fit"))))
+    return draw_images(rows, _IMAGES, seed=seed, purpose="cross-fit")
 
 
-def _only(dataset: DataSet, rows: TrainingManifest, kept: Sequence[int]) -> DataSet:
+def _select(dataset: DataSet, rows: TrainingManifest, chosen: Sequence[int]) -> DataSet:
     """Return the data set with some of its training rows, and nothing to test on."""
-    manifest = rows.select(kept).with_splits(["train"] * len(kept))
+    manifest = rows.select(chosen).with_splits(["train"] * len(chosen))
     return replace(dataset, manifest=manifest, protocol=None)
 
 
-def _embedded(
+def _train_and_embed(
     folder: Path,
     run: RunFolder,
     plan: RunPlan,
@@ -141,25 +138,25 @@ def _embedded(
     progress: Progress,
 ) -> list[tuple[Embeddings, Embeddings]]:
     """Train on some identities and embed them and others, unless a stopped run has done so."""
-    seen = [_some(dataset.manifest.training(), plan.seed) for dataset in learned]
+    seen = [_draw(dataset.manifest.training(), plan.seed) for dataset in learned]
     rows = [*seen, *unseen]
     files = [folder / f"embedded-{place}.safetensors" for place in range(len(rows))]
     if all(file.is_file() for file in files):
-        found = [read_embeddings(file) for file in files]
+        embeddings = [read_embeddings(file) for file in files]
     else:
-        recipe = _fitting(plan.recipe, learned)
+        recipe = _fit_recipe(plan.recipe, learned)
         data = training_rows(recipe, learned, seed=plan.seed)
         assert data is not None
-        trainer = _trainer(run.part(folder.name), run, plan, recipe, data, progress)
+        trainer = _build_trainer(run.part(folder.name), run, plan, recipe, data, progress)
         trainer.fit()
         embedder = Embedder(trainer.model, trainer.info, device=plan.device)
-        found = [embed_manifest(embedder, part, progress=progress) for part in rows]
-        for embeddings, file in zip(found, files, strict=True):
-            write_embeddings(embeddings, file)
-    return list(zip(found[: len(seen)], found[len(seen) :], strict=True))
+        embeddings = [embed_manifest(embedder, part, progress=progress) for part in rows]
+        for part, file in zip(embeddings, files, strict=True):
+            write_embeddings(part, file)
+    return list(zip(embeddings[: len(seen)], embeddings[len(seen) :], strict=True))
 
 
-def _trainer(
+def _build_trainer(
     half: RunFolder,
     run: RunFolder,
     plan: RunPlan,
@@ -191,16 +188,16 @@ def _trainer(
     )
 
 
-def _fitting(recipe: Recipe, learned: Sequence[DataSet]) -> Recipe:
+def _fit_recipe(recipe: Recipe, learned: Sequence[DataSet]) -> Recipe:
     """Let batches ask for no more identities than a half has, and validate on nothing."""
     domains: dict[str, set[str]] = {}
     for dataset in learned:
         for domain, identity in dataset.manifest.identity_keys():
             domains.setdefault(f"{dataset.spec}/{domain}", set()).add(identity)
-    fewest, all_of_them = min(map(len, domains.values())), sum(map(len, domains.values()))
+    fewest, total = min(map(len, domains.values())), sum(map(len, domains.values()))
     stages = []
     for stage in recipe.stages:
-        most = all_of_them if stage.domains == "joint" else fewest
+        most = total if stage.domains == "joint" else fewest
         asked = stage.batch.identities
         if asked is not None and asked > most:
             batch = stage.batch.model_copy(update={"identities": max(most, 2)})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.splits.validation import halves
 from promptreid.errors import DataError, EvaluationError
@@ -20,27 +19,20 @@ from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint import save_model
 from promptreid.progress import Progress
 from promptreid.runs.run_folder import RunFolder
-from promptreid.training.run.run_plan import RunPlan
-from promptreid.training.run.training_data import TrainingData
-from promptreid.training.thresholds.cross_fit import cross_fitted
+from promptreid.training.run.run_inputs import RunInputs
+from promptreid.training.thresholds.cross_fit import cross_fit
 from promptreid.training.thresholds.threshold_samples import (
     CROSSED,
     DOUBT,
     ThresholdSample,
+    identity_names,
     needs_cross_fit,
     threshold_samples,
 )
 
 
 def keep_threshold(
-    run: RunFolder,
-    embedder: Embedder,
-    plan: RunPlan,
-    data: TrainingData | None,
-    datasets: Sequence[DataSet],
-    tests: Sequence[DataSet],
-    *,
-    progress: Progress,
+    run: RunFolder, embedder: Embedder, inputs: RunInputs, *, progress: Progress
 ) -> None:
     """Choose the threshold of the best weights and store it with them, in one step.
 
@@ -49,10 +41,7 @@ def keep_threshold(
     Args:
         run: Its best checkpoint is written anew.
         embedder: That checkpoint.
-        plan: What was run.
-        data: What was learned from; None where nothing was.
-        datasets: Those that were trained on, or would have been.
-        tests: Those that are only scored.
+        inputs: What was run, on which data.
         progress: Where to report.
 
     Raises:
@@ -63,7 +52,7 @@ def keep_threshold(
         return
     try:
         with progress.doing("choosing the threshold for the same identity"):
-            chosen = _chosen(run, embedder, plan, data, datasets, tests, progress)
+            chosen = _choose(run, embedder, inputs, progress)
     except (EvaluationError, DataError) as error:
         progress.message(
             f"no threshold for the same identity is kept: {error} Choose one with: "
@@ -78,32 +67,20 @@ def keep_threshold(
     )
 
 
-def _chosen(
-    run: RunFolder,
-    embedder: Embedder,
-    plan: RunPlan,
-    data: TrainingData | None,
-    datasets: Sequence[DataSet],
-    tests: Sequence[DataSet],
-    progress: Progress,
-) -> Threshold:
-    if needs_cross_fit(plan.recipe, data, datasets):
-        return _crossed(run, embedder, plan, datasets, progress)
-    samples = threshold_samples(plan, data, datasets, tests)
-    return strictest_threshold(embedder, samples, progress=progress)
+def _choose(run: RunFolder, embedder: Embedder, inputs: RunInputs, progress: Progress) -> Threshold:
+    if needs_cross_fit(inputs):
+        return _cross_fit(run, embedder, inputs, progress)
+    return strictest_threshold(embedder, threshold_samples(inputs), progress=progress)
 
 
-def _crossed(
-    run: RunFolder,
-    embedder: Embedder,
-    plan: RunPlan,
-    datasets: Sequence[DataSet],
-    progress: Progress,
+def _cross_fit(
+    run: RunFolder, embedder: Embedder, inputs: RunInputs, progress: Progress
 ) -> Threshold:
     """Choose the threshold by cross-fitting: the highest of all data sets that carry the rate."""
-    rows = [dataset.manifest.training() for dataset in datasets]
+    plan = inputs.plan
+    rows = [dataset.manifest.training() for dataset in inputs.datasets]
     names = [
-        [[_name(manifest, row) for row in side] for side in halves(manifest, plan.seed)]
+        [identity_names(manifest.select(side)) for side in halves(manifest, plan.seed)]
         for manifest in rows
     ]
     rate, able = _strictest_rate(names, CROSSED)
@@ -111,18 +88,16 @@ def _crossed(
         "choosing the threshold by cross-fitting: two further trainings, each on half of the "
         "identities, score the other half (validation.kind=none leaves that out)"
     )
-    found = cross_fitted(run, plan, datasets, embedder, progress=progress)
+    pair_sets = cross_fit(run, plan, inputs.datasets, embedder, progress=progress)
     source = CROSSED + (DOUBT if plan.recipe.start.checkpoint is not None else "")
     chosen = [
-        choose_threshold(parts, rate, source=_of(source, manifest, len(rows)), people="crossed")
-        for parts, manifest, carries in zip(found, rows, able, strict=True)
+        choose_threshold(
+            parts, rate, source=_name_source(source, manifest, len(rows)), people="crossed"
+        )
+        for parts, manifest, carries in zip(pair_sets, rows, able, strict=True)
         if carries
     ]
     return max(chosen, key=lambda one: one.threshold)
-
-
-def _name(manifest: Manifest, row: int) -> str:
-    return f"{manifest.domains[row]}/{manifest.identities[row]}"
 
 
 def strictest_threshold(
@@ -142,9 +117,7 @@ def strictest_threshold(
         EvaluationError: There are too few pairs for any rate.
         UnreadableImage: An image cannot be decoded.
     """
-    names = [
-        [[_name(sample.manifest, row) for row in range(len(sample.manifest))]] for sample in samples
-    ]
+    names = [[identity_names(sample.manifest)] for sample in samples]
     rate, able = _strictest_rate(names, samples[0].source)
     chosen = []
     for sample, carries in zip(samples, able, strict=True):
@@ -156,7 +129,7 @@ def strictest_threshold(
                 embeddings,
                 rate,
                 same_camera=sample.same_camera,
-                source=_of(sample.source, sample.manifest, len(samples)),
+                source=_name_source(sample.source, sample.manifest, len(samples)),
                 people=sample.people,
             )
         )
@@ -186,6 +159,6 @@ def _strictest_rate(
     return min(able), [rate == min(able) for rate in rates]
 
 
-def _of(source: str, manifest: Manifest, count: int) -> str:
-    """Name the data set among several."""
+def _name_source(source: str, manifest: Manifest, count: int) -> str:
+    """Say what the images are, with their data set where there are several."""
     return source if count == 1 else f"{source} of {manifest.name}"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.sample_columns import TEST_SPLITS
 from promptreid.data.same_data import source_of
-from promptreid.data.splits.draws import generator, pick
 from promptreid.errors import EvaluationError, RunError, WeightsError
 from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.evaluation.thresholds.threshold_choice import (
@@ -27,6 +28,7 @@ from promptreid.progress import Progress
 from promptreid.runs.run_data import trained_sources
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_place import is_run
+from promptreid.training.thresholds.threshold_samples import draw_images, identity_names
 
 MOST_IMAGES = 5000  # twelve million pairs
 
@@ -37,7 +39,7 @@ class BroughtImages:
 
     Attributes:
         manifest: Their rows.
-        people: What the model knows of their identities, as in `Threshold`.
+        people: What the model knows of their identities; see `Threshold`.
         source: What they are, in words.
         notes: Sentences on what was left out and what to beware of.
     """
@@ -67,51 +69,51 @@ def brought_images(
         EvaluationError: All identities were trained on, or there are fewer than two.
     """
     rows = dataset.manifest
-    classes = frozenset(embedder.info.classes)
-    own = _is_own(model, embedder, dataset)
-    named = [_in_classes(rows, row, classes) for row in range(len(rows))]
-    kept, images, trained = [], set(), set()
-    for row, (image, split) in enumerate(zip(rows.image_keys(), rows.splits, strict=True)):
-        if own and named[row]:
-            trained.add(rows.identity_keys()[row])
-        elif (
-            split != "distractor"
-            and rows.identities[row] not in dataset.background
-            and image not in images
-        ):
-            images.add(image)
-            kept.append(row)
-    found = rows.select(kept)
-    identities = set(found.identity_keys())
+    learned_here = _learned_from(model, embedder, dataset)
+    named = _named_as_classes(rows, frozenset(embedder.info.classes))
+    left_out = named if learned_here else [False] * len(rows)
+    strangers = rows.select(_distinct_images(dataset, left_out))
+    identities = set(strangers.identity_keys())
+    trained = len({rows.identity_keys()[row] for row in np.flatnonzero(left_out)})
     if len(identities) < 2:
-        raise EvaluationError(_nobody(model, dataset, len(identities), len(trained)))
+        raise EvaluationError(_explain_too_few(model, dataset, len(identities), trained))
     notes = []
     if trained:
         notes.append(
-            f"{len(trained):,} identities of {dataset.spec} are left out: the model was trained on "
+            f"{trained:,} identities of {dataset.spec} are left out: the model was trained on "
             "them, so their scores say little about strangers."
         )
-    shared = len({rows.identity_keys()[row] for row in kept if named[row]}) if not own else 0
+    known = {rows.identity_keys()[row] for row in np.flatnonzero(named)}
+    shared = len(known & identities)
     if shared:
         notes.append(
             f"{shared:,} of {len(identities):,} identities have names that training had as well. "
             "If they are the same people, strangers are accepted more often than said here."
         )
-    tested = set(found.splits) & set(TEST_SPLITS) and dataset.protocol is not None
+    tested = set(strangers.splits) & set(TEST_SPLITS) and dataset.protocol is not None
     if tested:
         notes.append(
             "Test images are among those that choose it, so what `evaluate --verification` says of "
             f"this threshold on {dataset.spec} is no independent measure."
         )
-    if len(found) > most:
-        ordered = sorted(range(len(found)), key=found.image_keys().__getitem__)
-        drawn = pick(ordered, most, generator(0, rows.name, "threshold images"))
-        notes.append(f"{most:,} of {len(found):,} images are used, drawn by chance.")
-        found = found.select(sorted(drawn))
+    if len(strangers) > most:
+        notes.append(f"{most:,} of {len(strangers):,} images are used, drawn by chance.")
+        strangers = draw_images(strangers, most, seed=0, purpose="threshold images")
     people = "" if shared else "unseen"
     kind = "images that were brought" if shared else "images of identities not trained on"
     source = f"{kind} ({rows.name}{', test images among them' if tested else ''})"
-    return BroughtImages(found, people, source, tuple(notes))
+    return BroughtImages(strangers, people, source, tuple(notes))
+
+
+def _distinct_images(dataset: DataSet, left_out: Sequence[bool]) -> list[int]:
+    """Return the rows to choose on: no distractor or background, and each image once."""
+    rows = dataset.manifest
+    row_by_image: dict[tuple[str, tuple[int, ...]], int] = {}
+    for row, image in enumerate(rows.image_keys()):
+        background = rows.identities[row] in dataset.background
+        if not (left_out[row] or background or rows.splits[row] == "distractor"):
+            row_by_image.setdefault(image, row)
+    return list(row_by_image.values())
 
 
 def choose_on(
@@ -129,7 +131,7 @@ def choose_on(
         EvaluationError: There are too few pairs; the sentence says what to do.
         UnreadableImage: An image cannot be decoded.
     """
-    names = [f"{domain}/{name}" for domain, name in images.manifest.identity_keys()]
+    names = identity_names(images.manifest)
     pairs, able = impostor_pairs(names), smallest_rate(names)
     if (far is None and able is None) or (far is not None and not allowed_accepts(far, pairs)):
         wanted = 0.1 if far is None else far
@@ -186,28 +188,30 @@ def _saved_training(path: Path) -> SavedTraining | None:
         return None
 
 
-def _is_own(model: Path, embedder: Embedder, dataset: DataSet) -> bool:
+def _learned_from(model: Path, embedder: Embedder, dataset: DataSet) -> bool:
     """Say whether the run was trained on this data set, whatever its options were."""
     if dataset.manifest.fingerprint() in embedder.info.data:
         return True
     run = RunFolder.of(model)
     if run is None:
         return False
-    sources = trained_sources(run.data())
-    return source_of(dataset.spec, dataset.manifest.name).place in {own.place for own in sources}
+    places = {source.place for source in trained_sources(run.data())}
+    return source_of(dataset.spec, dataset.manifest.name).place in places
 
 
-def _in_classes(rows: Manifest, row: int, classes: Collection[str]) -> bool:
-    """Say whether training had a class of this name, alone or with its domain or data set."""
-    identity, domain = rows.identities[row], rows.domains[row]
-    several = f"{domain}/{identity}"
-    return any(
-        name in classes
-        for name in (identity, several, f"{rows.name}/{identity}", f"{rows.name}/{several}")
-    )
+def _named_as_classes(rows: Manifest, classes: Collection[str]) -> list[bool]:
+    """Say of each row whether training had a class of its identity's name.
+
+    The name counts alone, and with its domain or data set.
+    """
+    named = []
+    for domain, identity in rows.identity_keys():
+        names = (identity, f"{domain}/{identity}")
+        named.append(any(n in classes or f"{rows.name}/{n}" in classes for n in names))
+    return named
 
 
-def _nobody(model: Path, dataset: DataSet, left: int, trained: int) -> str:
+def _explain_too_few(model: Path, dataset: DataSet, left: int, trained: int) -> str:
     if trained:
         return (
             f"{model} was trained on {trained} of the identities of {dataset.spec}, which leaves "

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from promptreid.config.schema import Recipe
-from promptreid.data.dataset import DataSet
-from promptreid.data.manifest.manifest import TrainingManifest
+from promptreid.data.manifest.manifest import Manifest, TrainingManifest
 from promptreid.data.manifest.sample_columns import TRAINING_SPLITS
 from promptreid.data.splits.draws import generator, pick
 from promptreid.data.splits.unseen import check_unseen
 from promptreid.data.splits.validation import Validation, kind_for
 from promptreid.errors import DataError, EvaluationError
-from promptreid.training.run.run_plan import RunPlan
-from promptreid.training.run.training_data import TrainingData
+from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.run.training_rows import validation_kind
+
+Rows = TypeVar("Rows", bound=Manifest)
 
 _IMAGES = 2000  # of a data set that was not learned from: two million pairs
 
@@ -32,9 +31,9 @@ class ThresholdSample:
 
     Attributes:
         manifest: The images; never a test image, by type.
-        same_camera: Rule for pairs of one identity, as in `choose_threshold`.
+        same_camera: Rule for pairs of one identity; see `choose_threshold`.
         source: What they are, in words.
-        people: What the model knows of their identities, as in `Threshold`.
+        people: What the model knows of their identities; see `Threshold`.
     """
 
     manifest: TrainingManifest
@@ -43,12 +42,7 @@ class ThresholdSample:
     people: str = "unseen"
 
 
-def threshold_samples(
-    plan: RunPlan,
-    data: TrainingData | None,
-    datasets: Sequence[DataSet],
-    tests: Sequence[DataSet],
-) -> tuple[ThresholdSample, ...]:
+def threshold_samples(inputs: RunInputs) -> tuple[ThresholdSample, ...]:
     """Find the images that a threshold may be chosen on, by data set.
 
     Where the embedding was trained these are the validation images alone: of held-out images of
@@ -57,21 +51,18 @@ def threshold_samples(
     as well: up to 2000 of each data set, drawn by the run's seed.
 
     Args:
-        plan: What was run.
-        data: What was learned from; None where nothing was.
-        datasets: Those that were trained on, or would have been.
-        tests: Those that are only scored.
+        inputs: What was run, on which data.
 
     Raises:
         EvaluationError: There are none; the sentence says why.
     """
-    recipe = plan.recipe
+    recipe = inputs.plan.recipe
     learned = any(stage.moves_embedding for stage in recipe.stages)
     begun = recipe.start.checkpoint is not None
     if not learned and not begun:
-        return _untrained(datasets, tests, plan.seed)
-    held = data.validations if data is not None else ()
-    samples = tuple(_held_out(validation) for validation in held)
+        return _draw_training_images(inputs)
+    validations = inputs.data.validations if inputs.data is not None else ()
+    samples = tuple(_take_held_out(validation) for validation in validations)
     if samples and begun:
         samples = tuple(replace(sample, source=sample.source + DOUBT) for sample in samples)
     if not samples and not learned:
@@ -88,46 +79,54 @@ def threshold_samples(
     return samples
 
 
-def needs_cross_fit(recipe: Recipe, data: TrainingData | None, datasets: Sequence[DataSet]) -> bool:
+def needs_cross_fit(inputs: RunInputs) -> bool:
     """Say whether a threshold takes two further trainings, each on half of the identities.
 
     That is so where the embedding learns from all identities and `validation.kind` is `folds`, be
     it by name or as what `auto` makes of small data.
 
     Args:
-        recipe: What is run.
-        data: What is learned from; None where nothing is.
-        datasets: Those that are trained on.
+        inputs: What is run, on which data.
     """
+    recipe, data = inputs.plan.recipe, inputs.data
     if data is None or data.validations:
         return False
     if not any(stage.moves_embedding for stage in recipe.stages):
         return False
     kind = validation_kind(recipe)
-    return any(kind_for(dataset, kind) == "folds" for dataset in datasets)
+    return any(kind_for(dataset, kind) == "folds" for dataset in inputs.datasets)
 
 
-def _untrained(
-    datasets: Sequence[DataSet], tests: Sequence[DataSet], seed: int
-) -> tuple[ThresholdSample, ...]:
+def identity_names(rows: Manifest) -> list[str]:
+    """Name the identity of each row, with its domain."""
+    return [f"{domain}/{identity}" for domain, identity in rows.identity_keys()]
+
+
+def draw_images(rows: Rows, most: int, *, seed: int, purpose: str) -> Rows:
+    """Draw some of many images, the same for the same seed and purpose; all where they are few."""
+    ordered = sorted(range(len(rows)), key=rows.image_keys().__getitem__)
+    return rows.select(sorted(pick(ordered, most, generator(seed, rows.name, purpose))))
+
+
+def _draw_training_images(inputs: RunInputs) -> tuple[ThresholdSample, ...]:
     try:
-        check_unseen(datasets, tests)
+        check_unseen(inputs.datasets, inputs.tests)
     except DataError as error:
         raise EvaluationError(f"Its images would be among those tested on. {error}") from error
     samples = []
-    for dataset in datasets:
+    for dataset in inputs.datasets:
         if not dataset.manifest.indices(*TRAINING_SPLITS).size:
             continue
-        rows = dataset.manifest.training()
-        ordered = sorted(range(len(rows)), key=rows.image_keys().__getitem__)
-        drawn = pick(ordered, _IMAGES, generator(seed, rows.name, "threshold images"))
-        samples.append(ThresholdSample(rows.select(sorted(drawn)), "auto", UNTRAINED))
+        rows = draw_images(
+            dataset.manifest.training(), _IMAGES, seed=inputs.plan.seed, purpose="threshold images"
+        )
+        samples.append(ThresholdSample(rows, "auto", UNTRAINED))
     if not samples:
         raise EvaluationError("There are no training images, and test images must not choose it.")
     return tuple(samples)
 
 
-def _held_out(validation: Validation) -> ThresholdSample:
+def _take_held_out(validation: Validation) -> ThresholdSample:
     """Take the held-out rows; with validation images the rest are what was learned from."""
     rows = validation.manifest
     held = rows.select(rows.indices("val"))
