@@ -38,7 +38,7 @@ from promptreid.runs.run_records import BestRecord, StatusRecord
 from promptreid.runs.seen_identities import testable as fit_for_test
 from promptreid.sweep.run_results import read_runs
 from promptreid.training.run.run_plan import TrainRequest, make_plan
-from promptreid.training.run.training_records import check_own_weights
+from promptreid.training.run.run_start import check_own_weights
 
 FLIPS = int(os.environ.get("PROMPTREID_FLIPS", "50"))
 FILES = (

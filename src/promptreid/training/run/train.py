@@ -23,14 +23,14 @@ from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.run.final_scores import score_run
 from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.run.run_plan import RunPlan, TrainRequest, make_plan
-from promptreid.training.run.time_estimate import planned_work
-from promptreid.training.run.training_records import (
+from promptreid.training.run.run_start import (
     check_own_weights,
     check_threads,
     checkpoint_info,
     create_run,
     run_info,
 )
+from promptreid.training.run.time_estimate import planned_work
 from promptreid.training.run.untrained import score_untrained
 from promptreid.training.stage.stop_signals import Interrupted
 from promptreid.training.stage.trainer import Trainer
@@ -81,9 +81,11 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         trackers = _open_trackers(run, plan, progress)
         state = TrainingState()
         try:
-            saved = _load_last(run, plan, progress, any_threads=request.any_threads)
+            saved = _load_last(run)
             if saved is not None:
                 state, model, preprocess = saved
+                _check_resumed(run, plan, state, any_threads=request.any_threads)
+                progress.message(f"resuming {run.path} {_position(state, plan.recipe)}")
             else:  # new, or stopped before the first checkpoint
                 model, preprocess = fresh or inputs.start_model(progress=progress)
             progress = Whole(progress, planned_work(inputs, state, halves=needs_cross_fit(inputs)))
@@ -133,21 +135,23 @@ def _run(
         )
 
 
-def _load_last(
-    run: RunFolder, plan: RunPlan, progress: Progress, *, any_threads: bool
-) -> tuple[TrainingState, ReIDModel, Preprocess] | None:
+def _load_last(run: RunFolder) -> tuple[TrainingState, ReIDModel, Preprocess] | None:
     """Load what a stopped run goes on from; None before its first checkpoint."""
     if not run.last.is_file():
         return None
     check_own_weights(run, run.last)
     model, info = load_model(run.last)
-    state = TrainingState.unpack(load_training(run.last))
+    return TrainingState.unpack(load_training(run.last)), model, info.preprocess
+
+
+def _check_resumed(
+    run: RunFolder, plan: RunPlan, state: TrainingState, *, any_threads: bool
+) -> None:
+    """Refuse other threads where something is left to train, and write a lost table anew."""
     if state.stage < len(plan.recipe.stages) and not any_threads:
         check_threads(run, plan)
-    progress.message(f"resuming {run.path} {_position(state, plan.recipe)}")
     if state.table and not run.has_metrics:
         run.write_metrics(state.table)
-    return state, model, info.preprocess
 
 
 def _is_done(run: RunFolder) -> bool:

@@ -41,8 +41,8 @@ from promptreid.progress.reporting import Passed
 from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.run.run_plan import RunPlan
+from promptreid.training.run.run_start import checkpoint_info
 from promptreid.training.run.training_data import TrainingData
-from promptreid.training.run.training_records import checkpoint_info
 from promptreid.training.run.training_rows import started_model, training_rows
 from promptreid.training.stage.trainer import Trainer
 from promptreid.training.stage.training_state import TrainingState

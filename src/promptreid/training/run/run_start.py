@@ -1,4 +1,4 @@
-"""What a run writes down of itself: data, machine, settings."""
+"""Begin a run or go on with it: its folder, what its files and trackers are told, what must fit."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def create_run(inputs: RunInputs, *, overwrite: bool) -> RunFolder:
 
 
 def run_info(run: RunFolder, plan: RunPlan, *, epochs: int) -> RunInfo:
-    """Say what trackers need to know of a run that has trained so many epochs."""
+    """Return what trackers need to know of a run that has trained so many epochs."""
     return RunInfo(
         name=run.name,
         folder=run.path,
@@ -97,7 +97,7 @@ def check_threads(run: RunFolder, plan: RunPlan) -> None:
 def checkpoint_info(
     run: RunFolder, plan: RunPlan, preprocess: Preprocess, data: TrainingData | None
 ) -> CheckpointInfo:
-    """Say what every checkpoint of a run says of itself, beside its model and position."""
+    """Return what every checkpoint of a run says of itself, beside its model and position."""
     return CheckpointInfo(
         run=run.id,
         recipe=plan.recipe,
