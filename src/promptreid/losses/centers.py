@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def center_loss(features: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
-    """`mean_i |f_i - c_{y_i}|^2 / 2` (Wen et al., ECCV 2016), a mean where the paper has a sum.
+    """Compute the center loss (Wen et al., ECCV 2016), a mean where the paper has a sum.
+
+    `mean_i |f_i - c_{y_i}|^2 / 2`.
 
     Args:
         features: (N, D), any floating type; the loss is computed in float32.

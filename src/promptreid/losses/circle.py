@@ -17,7 +17,7 @@ from promptreid.losses.margins import circle_negative, circle_positive
 def circle_pairs(
     features: Tensor, labels: Tensor, *, margin: float = 0.25, scale: float = 128.0
 ) -> Tensor:
-    """Circle loss with pair-wise labels (Sun et al., CVPR 2020).
+    """Compute the circle loss with pair-wise labels (Sun et al., CVPR 2020).
 
     `mean_a softplus( LSE_n(s [c_n + m]+ (c_n - m)) + LSE_p(-s [1 + m - c_p]+ (c_p - 1 + m)) )`
     with the cosines of anchor and positives, without itself, and of anchor and negatives. The

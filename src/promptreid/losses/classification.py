@@ -15,7 +15,7 @@ from promptreid.losses.loss_inputs import Outputs, add
 
 
 def identity_cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float = 0.1) -> Tensor:
-    """Cross-entropy with label smoothing (Szegedy et al., CVPR 2016).
+    """Compute the cross-entropy with label smoothing (Szegedy et al., CVPR 2016).
 
     The target of the true class is `1 - s + s / C`, of each other class `s / C`.
 
@@ -38,7 +38,7 @@ def mixed_cross_entropy(
     mix: Mix | None,
     smoothing: float = 0.1,
 ) -> Tensor:
-    """Cross-entropy of images that may be mixed from two.
+    """Compute the cross-entropy of images that may be mixed from two.
 
     `mean_i( w_i L(x_i, y_i) + (1 - w_i) L(x_i, y'_i) )` (Zhang et al., ICLR 2018). Logits with a
     margin depend on the label they are trained for, so they are made once for each of the two.
@@ -68,7 +68,7 @@ def mixed_cross_entropy(
 def image_text_logits(
     images: Tensor, texts: Tensor, *, temperature: float = 1.0, normalize: bool = False
 ) -> Tensor:
-    """Similarities of images and the texts of all identities, in float32.
+    """Compute the similarities of images and the texts of all identities, in float32.
 
     Args:
         images: (N, D) image features.

@@ -22,7 +22,7 @@ def supcon_cross_modal(
     temperature: float = 1.0,
     normalize: bool = False,
 ) -> Tensor:
-    """Supervised contrastive loss between two modalities, several positives an anchor.
+    """Contrast two modalities by identity, with several positives an anchor.
 
     `L = -mean_i( mean_{j: y_j = y_i} log softmax_j(a_i . o_j / t) )`, as in stage 1 of CLIP-ReID
     (Li et al., AAAI 2023), which uses raw dot products and t = 1. The pair (i, i) is a true
@@ -50,7 +50,7 @@ def supcon_cross_modal(
 
 
 def clip_contrast(images: Tensor, texts: Tensor, *, temperature: float = 0.07) -> Tensor:
-    """Contrast of image and text pairs (Radford et al., ICML 2021).
+    """Contrast pairs of image and text (Radford et al., ICML 2021).
 
     The mean of the cross-entropies of each image among all texts and of each text among all images,
     over cosines divided by the temperature. Pair i is the only positive of row i: two images of one
@@ -71,7 +71,7 @@ def clip_contrast(images: Tensor, texts: Tensor, *, temperature: float = 0.07) -
 
 
 def supcon(features: Tensor, labels: Tensor, *, temperature: float = 0.1) -> Tensor:
-    """Supervised contrastive loss among images (Khosla et al., NeurIPS 2020).
+    """Contrast images by identity (supervised contrast; Khosla et al., NeurIPS 2020).
 
     `L = -mean_i( mean_{p: y_p = y_i, p != i} log( e^(c_ip/t) / sum_{a != i} e^(c_ia/t) ) )` with
     cosines c. An image is left out of its own sums, and an image without a positive is no anchor.
@@ -91,7 +91,7 @@ def supcon(features: Tensor, labels: Tensor, *, temperature: float = 0.1) -> Ten
 
 
 def contrast(logits: Tensor, positive: Tensor, candidates: Tensor) -> Tensor:
-    """Mean negative log-softmax of each anchor's positives.
+    """Return the mean negative log-softmax of each anchor's positives.
 
     Args:
         logits: (N, M) similarities over the temperature.

@@ -23,11 +23,12 @@ from promptreid.losses.loss_inputs import Outputs
 def arcface_logits(
     cosines: Tensor, labels: Tensor, *, margin: float = 0.5, scale: float = 30.0
 ) -> Tensor:
-    """Additive angular margin (Deng et al., CVPR 2019): `s cos(theta + m)` for the true class.
+    """Add an angular margin (ArcFace; Deng et al., CVPR 2019).
 
-    Where `theta > pi - m`, beyond which the cosine would rise again, it is
-    `s (cos(theta) - m sin(m))`. The angle itself is never computed: `cos(theta + m)` is
-    `cos(theta) cos(m) - sin(theta) sin(m)`, whose gradient is finite at theta = 0 too.
+    The true class has `s cos(theta + m)`, the others `s cos(theta)`. Where `theta > pi - m`, beyond
+    which the cosine would rise again, it is `s (cos(theta) - m sin(m))`. The angle
+    itself is never computed: `cos(theta + m)` is `cos(theta) cos(m) - sin(theta) sin(m)`, whose
+    gradient is finite at theta = 0 too.
 
     Args:
         cosines: (N, C).
@@ -59,7 +60,10 @@ def arcface_logits(
 def cosface_logits(
     cosines: Tensor, labels: Tensor, *, margin: float = 0.35, scale: float = 30.0
 ) -> Tensor:
-    """Additive cosine margin (Wang et al., CVPR 2018): `s (cos(theta) - m)` for the true class."""
+    """Subtract a margin from the cosine of the true class (CosFace; Wang et al., CVPR 2018).
+
+    The true class has `s (cos(theta) - m)`, the others `s cos(theta)`.
+    """
     with torch.autocast(cosines.device.type, enabled=False):
         true_class = F.one_hot(labels, cosines.shape[1])
         return scale * (cosines.float() - margin * true_class)
@@ -68,7 +72,7 @@ def cosface_logits(
 def circle_logits(
     cosines: Tensor, labels: Tensor, *, margin: float = 0.25, scale: float = 128.0
 ) -> Tensor:
-    """Circle loss with class-level labels (Sun et al., CVPR 2020).
+    """Weigh cosines by how far they are from their optimum (circle loss; Sun et al., CVPR 2020).
 
     `s [1 + m - c]+ (c - 1 + m)` for the true class and `s [c + m]+ (c - m)` for the others; the
     factors in brackets are weights and get no gradient. The cross-entropy of these logits is the

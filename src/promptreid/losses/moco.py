@@ -28,7 +28,7 @@ def momentum_contrast(
     *,
     temperature: float = 0.2,
 ) -> Tensor:
-    """Cross-entropy of each query's own key among all keys (InfoNCE; He et al., CVPR 2020).
+    """Classify each query's key among all keys (InfoNCE; He et al., CVPR 2020).
 
     Key i is the positive of query i. Negatives are the keys of the other images of the batch, as in
     MoCo v3, and the queue of earlier batches. A key that has the query's label without being its

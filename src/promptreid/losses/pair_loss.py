@@ -38,10 +38,11 @@ def pair_loss(
 
 
 def siamese(distances: Tensor, positive: Tensor, negative: Tensor, *, margin: float) -> Tensor:
-    """`mean_p d_p^2 / 2 + mean_n [m - d_n]+^2 / 2`, the second over negatives within the margin.
+    """Average over pairs of an identity and over pairs of two that are within the margin.
 
-    The two kinds are averaged apart, and negatives that are far enough do not count, because a
-    batch holds many more of them than positives.
+    `mean_p d_p^2 / 2 + mean_n [m - d_n]+^2 / 2`. The two kinds are averaged apart,
+    and negatives that are far enough do not count, because a batch holds many more of them than
+    positives.
 
     Args:
         distances: (N, M).

@@ -13,7 +13,7 @@ from promptreid.models.prompts.prompt import PromptOfIdentities
 
 
 def token_orthogonality(shared: Tensor, domains: Tensor) -> Tensor:
-    """Sum of squared cosines between shared tokens and those of a domain, averaged over domains.
+    """Sum the squared cosines of shared tokens and those of a domain, averaged over domains.
 
     mean_k ||normalise(P_S) normalise(P_Dk)^T||_F^2, each token normalised on its own. Zero when
     every shared token is orthogonal to every domain token, Ms * Md at most.
@@ -49,7 +49,7 @@ def prompt_orthogonal_term(outputs: Outputs, options: PromptOrthogonalOptions) -
 
 
 def prompt_size_term(outputs: Outputs, options: PromptPenaltyOptions) -> Tensor:
-    """Mean square of the learned prompt tokens."""
+    """Return the mean square of the learned prompt tokens."""
     return _read_prompt(outputs).tokens.float().pow(2).mean()
 
 

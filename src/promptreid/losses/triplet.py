@@ -19,7 +19,7 @@ from promptreid.losses.loss_inputs import Outputs
 
 
 def batch_hard_triplet(features: Tensor, labels: Tensor, *, margin: float | None = 0.3) -> Tensor:
-    """Triplet loss over the hardest positive and hardest negative of each anchor.
+    """Compute the triplet loss of each anchor's hardest positive and hardest negative.
 
     `mean_a max(0, d(a, p) - d(a, n) + margin)` with `p` the farthest image of the same identity
     (the anchor itself when it is alone) and `n` the nearest image of another one (Hermans et al.,
@@ -48,7 +48,7 @@ def triplet_loss(
     mining: str = "hard",
     distance: str = "euclidean",
 ) -> Tensor:
-    """Triplet loss, `max(0, d(a, p) - d(a, n) + margin)` averaged over the chosen triplets.
+    """Average `max(0, d(a, p) - d(a, n) + margin)` over the chosen triplets.
 
     Args:
         features: (N, D), any floating type; the loss is computed in float32.
@@ -83,7 +83,7 @@ def triplet_loss(
 def hardest_triplets(
     distances: Tensor, positive: Tensor, negative: Tensor, *, margin: float | None
 ) -> Tensor:
-    """Mean triplet loss of the anchors' farthest positives and nearest negatives.
+    """Average the triplet loss over the anchors' farthest positives and nearest negatives.
 
     Args:
         distances: (N, M) from anchors to candidates.

@@ -37,7 +37,7 @@ class RowsSampler:
 def stage_sampler(
     stage: StageConfig, data: TrainingData, seed: int, *, rows: Indices | None = None
 ) -> Sampler:
-    """Return what decides a stage's batches.
+    """Return the sampler that decides a stage's batches.
 
     Args:
         stage: Its `batch` and `domains` are read.

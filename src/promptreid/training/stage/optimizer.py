@@ -81,7 +81,7 @@ def _rate_factor(name: str, config: OptimizerConfig, tower_depths: Depths | None
 def build_optimizer(
     named: NamedParameters, config: OptimizerConfig, *, tower: ImageTower | None = None
 ) -> torch.optim.Optimizer:
-    """Return the optimizer of a stage; arguments as in `parameter_groups`.
+    """Return the optimizer of a stage, for the arguments of `parameter_groups`.
 
     Adam uses L2 weight decay (added to the gradient), as published; AdamW decouples it. The moments
     are dense, so that the tokens of identities absent from a batch still move.

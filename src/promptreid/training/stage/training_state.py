@@ -64,7 +64,7 @@ class TrainingState:
     epoch_seconds: float = 0.0
 
     def pack(self) -> SavedTraining:
-        """Split into tensors and JSON values for a checkpoint file."""
+        """Split the state into tensors and JSON values for a checkpoint file."""
         tensors = {
             f"optimizer/{name}/{key}": value
             for name, values in self.optimizer.items()
@@ -86,7 +86,7 @@ class TrainingState:
 
     @classmethod
     def unpack(cls, saved: SavedTraining) -> TrainingState:
-        """Rebuild from what `pack` gave.
+        """Rebuild the state from what `pack` gave.
 
         Raises:
             RunError: The values are not a training state.

@@ -53,7 +53,7 @@ _IMAGES = 2000
 
 
 class Half(Passed):
-    """Say which half is trained; its epochs are no epochs of the run."""
+    """Progress that says which half is trained; its epochs are no epochs of the run."""
 
     def __init__(self, progress: Progress, number: int) -> None:
         super().__init__(progress)
