@@ -15,6 +15,7 @@ from promptreid.evaluation.ranking.scoring import evaluate
 from promptreid.evaluation.ranking.similarity import similarity_blocks
 from promptreid.evaluation.reranking.neighbours import nearest_columns
 from promptreid.evaluation.reranking.rerank import Rerank
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.verification.verification import verify
 
 _IMAGES = 20  # of each identity
@@ -43,7 +44,7 @@ def search_work(settings: Settings) -> Iterator[Work]:
         yield Work(
             "evaluate",
             size,
-            lambda q=query, g=gallery: evaluate(q, g, same_camera="exclude"),
+            lambda q=query, g=gallery: evaluate(q, g, RetrievalSettings(same_camera="exclude")),
             products,
         )
         yield Work(
@@ -56,7 +57,9 @@ def search_work(settings: Settings) -> Iterator[Work]:
             yield Work(
                 "rerank",
                 size,
-                lambda q=query, g=gallery: evaluate(q, g, same_camera="exclude", rerank=Rerank()),
+                lambda q=query, g=gallery: evaluate(
+                    q, g, RetrievalSettings(same_camera="exclude", rerank=Rerank())
+                ),
                 2.0 * (queries + size) ** 2 * width + products,
             )
 

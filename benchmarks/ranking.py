@@ -13,6 +13,7 @@ from benchmarks.features import camera_numbers, market_like
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scores import Scores
 from promptreid.evaluation.ranking.scoring import evaluate
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
 
 _RANKS = 20
 
@@ -36,7 +37,7 @@ def ranking(settings: Settings) -> Iterator[Comparison]:
     yield Comparison(
         "ranking",
         lambda: _plain(query, gallery),
-        lambda: evaluate(query, gallery, same_camera="exclude"),
+        lambda: evaluate(query, gallery, RetrievalSettings(same_camera="exclude")),
         _checks,
         repeats=3,
     )

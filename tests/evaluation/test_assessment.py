@@ -95,13 +95,10 @@ def test_settings_reach_the_scores_that_record_them(assessment):
         flip=True, expansion=Expansion(2, 1.0), same_camera="keep", multi_query="identity"
     )
     joined = replace(assessment, settings=settings, note="The cameras are new.")
-    scores = evaluate_protocol(
-        joined.embeddings,
-        joined.test_set.protocol,
-        expansion=settings.expansion,
-        multi_query="identity",
-    )
-    assert joined.scores == replace(scores, flip=True, note="The cameras are new.")
+    scores = evaluate_protocol(joined.embeddings, joined.test_set.protocol, settings)
+    assert joined.scores == replace(scores, note="The cameras are new.")
+    assert joined.scores.settings == settings
+    assert joined.to_dict()["query_expansion"] == {"neighbours": 2, "power": 1.0}
     assert joined.verification.multi_query == "identity"
     assert joined.verification.per_repeat[0].genuine < assessment.verification.per_repeat[0].genuine
 

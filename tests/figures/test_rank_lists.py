@@ -65,9 +65,9 @@ def test_first_ranks_are_those_that_are_scored(settings):
     scores = evaluate(
         query,
         gallery,
-        same_camera="exclude",
-        expansion=settings.expansion,
-        rerank=settings.rerank,
+        RetrievalSettings(
+            same_camera="exclude", expansion=settings.expansion, rerank=settings.rerank
+        ),
     )
     result = scores.results[0]
     chosen = tuple(range(len(query)))
@@ -85,7 +85,7 @@ def test_lists_end_where_the_gallery_does():
 
 def test_queries_are_chosen_by_average_precision():
     query, gallery = sets(3)
-    result = evaluate(query, gallery, same_camera="keep").results[0]
+    result = evaluate(query, gallery, RetrievalSettings(same_camera="keep")).results[0]
     values = result.values["mAP"]
     people = len(set(query.identities))
     for which, sign in (("worst", 1), ("best", -1)):
@@ -113,10 +113,13 @@ def test_queries_are_chosen_by_average_precision():
 
 def test_several_runs_are_averaged_and_queries_without_a_match_are_left_out():
     query, gallery = sets(4, identities=25)
-    results = [evaluate(query, part, same_camera="exclude").results[0] for part in (gallery,)]
+    results = [
+        evaluate(query, part, RetrievalSettings(same_camera="exclude")).results[0]
+        for part in (gallery,)
+    ]
     other = sets(5, identities=25)[0]
     moved = Embeddings.from_vectors(other.vectors, query.identities, cameras=query.cameras)
-    results.append(evaluate(moved, gallery, same_camera="exclude").results[0])
+    results.append(evaluate(moved, gallery, RetrievalSettings(same_camera="exclude")).results[0])
     mean = (results[0].values["mAP"] + results[1].values["mAP"]) / 2
     assert bool(mean.isnan().any())
     (worst,) = choose_queries(results, "worst", 1)
@@ -127,8 +130,8 @@ def test_several_runs_are_averaged_and_queries_without_a_match_are_left_out():
 
 def test_the_median_is_that_of_the_first_run():
     query, gallery = sets(3)
-    first = evaluate(query, gallery, same_camera="keep").results[0]
-    second = evaluate(sets(8)[0], gallery, same_camera="keep").results[0]
+    first = evaluate(query, gallery, RetrievalSettings(same_camera="keep")).results[0]
+    second = evaluate(sets(8)[0], gallery, RetrievalSettings(same_camera="keep")).results[0]
     alone = choose_queries([first], "median", 3)
     assert choose_queries([first, second], "median", 3) == alone
     assert choose_queries([second, first], "median", 3) != alone

@@ -13,7 +13,7 @@ from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.evaluation.ranking.scores import Scores
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.evaluation.ranking.scoring_rules import protocol_rule
-from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.retrieval_settings import PLAIN, RetrievalSettings
 from promptreid.evaluation.test_set import TestSet
 from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.evaluation.thresholds.threshold_rates import ThresholdRates, threshold_rates
@@ -26,7 +26,7 @@ from promptreid.evaluation.uncertainty.query_groups import (
     pair_outcomes,
     query_outcomes,
 )
-from promptreid.evaluation.uncertainty.resampling import Bootstrap
+from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap
 from promptreid.evaluation.verification.accepted_pairs import AcceptedPairs, accepted_protocol
 from promptreid.evaluation.verification.identification import (
     Identification,
@@ -61,12 +61,12 @@ class Assessment:
 
     test_set: TestSet
     embeddings: Embeddings
-    settings: RetrievalSettings = field(default_factory=RetrievalSettings)
+    settings: RetrievalSettings = PLAIN
     sentences: SentenceShare | None = None
     threshold: Threshold | None = None
     note: str = ""
     fars: Sequence[float] = FARS
-    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    bootstrap: Bootstrap = BOOTSTRAP
     progress: Progress = field(default_factory=Silent)
 
     def __post_init__(self) -> None:
@@ -89,19 +89,11 @@ class Assessment:
         Raises:
             EvaluationError: No query has a match, or an option is unknown.
         """
-        settings = self.settings
-        verb = "ranking" if settings.rerank is None else "re-ranking"
+        verb = "ranking" if self.settings.rerank is None else "re-ranking"
         with self.progress.doing(f"{verb} {self.test_set.name}"):
-            scores = evaluate_protocol(
-                self.embeddings,
-                self.test_set.protocol,
-                same_camera=settings.same_camera,
-                rerank=settings.rerank,
-                expansion=settings.expansion,
-                multi_query=settings.multi_query,
-            )
+            scores = evaluate_protocol(self.embeddings, self.test_set.protocol, self.settings)
         note = " ".join(filter(None, (scores.note, self.note)))
-        return replace(scores, flip=settings.flip, sentences=self.sentences, note=note)
+        return replace(scores, sentences=self.sentences, note=note)
 
     @cached_property
     def camera_rule(self) -> str:

@@ -76,3 +76,7 @@ class RetrievalSettings:
             same_camera=same_camera,
             multi_query=multi_query,
         )
+
+
+PLAIN = RetrievalSettings()
+"""Images as they are, ranked by their cosines, by the protocol's own rules."""

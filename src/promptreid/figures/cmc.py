@@ -112,10 +112,10 @@ def _label(name: str, scores: Scores) -> str:
 def _applied(scores: Scores) -> str:
     """Name what was done to the embeddings, so that curves of different rules are not mistaken."""
     done = {
-        "mirror images": scores.flip,
+        "mirror images": scores.settings.flip,
         "sentences": scores.sentences is not None,
-        "query expansion": scores.expansion is not None,
-        "re-ranked": scores.rerank is not None,
+        "query expansion": scores.settings.expansion is not None,
+        "re-ranked": scores.settings.rerank is not None,
     }
     said = ", ".join(name for name, wanted in done.items() if wanted)
     return f" ({said})" if said else ""

@@ -137,7 +137,7 @@ def rank_lists(
     query, gallery = query.to(device), gallery.to(device)
     table = MatchTable(query, gallery, exclude_camera=exclude_camera)
     lists: dict[int, RankList] = {}
-    blocks = closeness_blocks(query, gallery, expansion=settings.expansion, rerank=settings.rerank)
+    blocks = closeness_blocks(query, gallery, settings)
     for queries, values in blocks:
         wanted = [number for number in chosen if queries.start <= number < queries.stop]
         if wanted:

@@ -8,6 +8,7 @@ from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import EvaluationError
 from promptreid.evaluation import Embeddings, evaluate, evaluate_protocol, render_scores
 from promptreid.evaluation.ranking.multi_query import join_queries
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
 
 
 def random_set(count, seed, identities=6, cameras=3):
@@ -63,8 +64,10 @@ def test_single_images_stay_as_they_are():
 def test_joined_queries_are_scored():
     query, gallery = random_set(40, 1), random_set(60, 2)
     for by in ("identity", "identity_camera"):
-        scores = evaluate(query, gallery, same_camera="exclude", multi_query=by)
-        by_hand = evaluate(join_queries(query, by), gallery, same_camera="exclude")
+        scores = evaluate(query, gallery, RetrievalSettings(same_camera="exclude", multi_query=by))
+        by_hand = evaluate(
+            join_queries(query, by), gallery, RetrievalSettings(same_camera="exclude")
+        )
         assert scores.per_repeat == by_hand.per_repeat
         assert scores.queries == len(naive_groups(query, by))
         assert scores.to_dict()["multi_query"] == by
@@ -80,13 +83,13 @@ def test_protocols_join_in_every_repeat():
     rows = np.random.default_rng(0).permutation(90)
     repeats = (Repeat(rows[:30], rows[30:]), Repeat(rows[60:], rows[:60]))
     scores = evaluate_protocol(
-        data, Protocol("two", repeats, "keep", "step"), multi_query="identity"
+        data, Protocol("two", repeats, "keep", "step"), RetrievalSettings(multi_query="identity")
     )
     for repeat, found in zip(repeats, scores.per_repeat, strict=True):
         single = evaluate(
             join_queries(data.select(repeat.query), "identity"),
             data.select(repeat.gallery),
-            same_camera="keep",
+            RetrievalSettings(same_camera="keep"),
         )
         assert found == single.per_repeat[0]
 
@@ -96,7 +99,7 @@ def test_mistakes_are_told():
     with pytest.raises(EvaluationError, match="Did you mean 'identity'"):
         join_queries(data, "identities")
     with pytest.raises(EvaluationError, match="would hold its own answers"):
-        evaluate(data, data, multi_query="identity")
+        evaluate(data, data, RetrievalSettings(multi_query="identity"))
     opposite = Embeddings.from_vectors(np.array([[1.0, 0.0], [-1.0, 0.0]]), ["z", "z"])
     with pytest.raises(EvaluationError, match="'z' cancel out"):
         join_queries(opposite, "identity")

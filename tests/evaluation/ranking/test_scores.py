@@ -14,6 +14,7 @@ from promptreid.evaluation import (
     render_comparison,
     render_scores,
 )
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
 
 FIRST_KEYS = [
     "protocol",
@@ -128,7 +129,7 @@ def test_text_of_repeats_shows_their_spread(four_repeats):
 
 def test_comparison_says_shared_rules_once(four_repeats):
     data = Embeddings.from_vectors(points(60, 2), np.arange(60) % 5)
-    ranked = evaluate(data, data, rerank=Rerank(k1=5, k2=2))
+    ranked = evaluate(data, data, RetrievalSettings(rerank=Rerank(k1=5, k2=2)))
     text = render_comparison({"zero-shot": four_repeats, "trained": four_repeats}, "both")
     assert text.count("Every query has a match.") == 1
     rows = [line for line in text.splitlines() if line.startswith(("zero-shot", "trained"))]

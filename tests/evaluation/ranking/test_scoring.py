@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import EvaluationError
 from promptreid.evaluation import Embeddings, Rerank, evaluate, evaluate_protocol
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "clip_reid.npz"
 
@@ -103,9 +104,11 @@ def test_equals_the_naive_loop(query_rows, gallery_rows, with_cameras, rule, ap)
     expected = naive(query, gallery, exclude=rule == "exclude")
     if all(isinstance(outcome, str) for outcome in expected):
         with pytest.raises(EvaluationError, match="None of the"):
-            evaluate(query, gallery, same_camera=rule)
+            evaluate(query, gallery, RetrievalSettings(same_camera=rule))
         return
-    compare(evaluate(query, gallery, same_camera=rule, ap=ap, block=16), expected, ap)
+    compare(
+        evaluate(query, gallery, RetrievalSettings(same_camera=rule), ap=ap, block=16), expected, ap
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -115,9 +118,9 @@ def test_one_set_against_itself_leaves_each_image_out(rows, rule):
     expected = naive(data, data, exclude=rule == "exclude", leave_one_out=True)
     if all(isinstance(outcome, str) for outcome in expected):
         with pytest.raises(EvaluationError, match="None of the"):
-            evaluate(data, data, same_camera=rule)
+            evaluate(data, data, RetrievalSettings(same_camera=rule))
         return
-    compare(evaluate(data, data, same_camera=rule), expected)
+    compare(evaluate(data, data, RetrievalSettings(same_camera=rule)), expected)
 
 
 def random_set(count, seed, *, dim=48, identities=12, cameras=4):
@@ -202,7 +205,7 @@ def test_camera_rule_is_decided_and_said(query_cameras, gallery_cameras, rule, e
     points = torch.eye(2)
     query = Embeddings(points, ("a", "b"), cameras=query_cameras)
     gallery = Embeddings(points, ("b", "a"), cameras=gallery_cameras)
-    scores = evaluate(query, gallery, same_camera=rule)
+    scores = evaluate(query, gallery, RetrievalSettings(same_camera=rule))
     assert scores.same_camera == effective
     assert said in scores.note
     assert bool(said) == bool(scores.note)
@@ -219,12 +222,12 @@ def test_vectors_of_any_length_are_compared_by_cosine():
 
 def test_precision_settings_of_the_caller_neither_matter_nor_change():
     query, gallery = random_set(64, 7), random_set(200, 8)
-    expected = evaluate(query, gallery, rerank=Rerank(k1=5, k2=3))
+    expected = evaluate(query, gallery, RetrievalSettings(rerank=Rerank(k1=5, k2=3)))
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:
         with torch.autocast("cpu", dtype=torch.bfloat16), torch.inference_mode():
-            found = evaluate(query, gallery, rerank=Rerank(k1=5, k2=3))
+            found = evaluate(query, gallery, RetrievalSettings(rerank=Rerank(k1=5, k2=3)))
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
@@ -250,7 +253,7 @@ def test_protocol_averages_its_repeats():
     assert scores.cmc[1] == pytest.approx(np.mean([s.cmc[1] for s in single]))
     assert (scores.queries, scores.gallery, scores.ap) == (100, 200, "trapezoid")
     assert "Drawn four times." in scores.note
-    kept = evaluate_protocol(data, protocol, same_camera="keep", ap="step")
+    kept = evaluate_protocol(data, protocol, RetrievalSettings(same_camera="keep"), ap="step")
     assert (kept.same_camera, kept.ap) == ("keep", "step")
     assert kept.mAP != scores.values["mAP_step"]
 
@@ -264,8 +267,12 @@ def test_rows_beyond_the_embeddings_are_told():
 def test_reranking_one_set_counts_each_image_once():
     data = random_set(120, 10)
     twice = Embeddings(data.vectors.clone(), data.identities, data.cameras)
-    alone = evaluate(data, data, same_camera="keep", rerank=Rerank(k1=8, k2=3, lam=0.0))
-    copied = evaluate(data, twice, same_camera="keep", rerank=Rerank(k1=8, k2=3, lam=0.0))
+    alone = evaluate(
+        data, data, RetrievalSettings(same_camera="keep", rerank=Rerank(k1=8, k2=3, lam=0.0))
+    )
+    copied = evaluate(
+        data, twice, RetrievalSettings(same_camera="keep", rerank=Rerank(k1=8, k2=3, lam=0.0))
+    )
     # Beside a copy of itself every query finds itself first.
     assert copied.cmc[1] == 1.0
     assert alone.cmc[1] < 1.0
@@ -287,7 +294,7 @@ def test_differing_dimensions_are_told():
 def test_unknown_options_are_told():
     data = random_set(4, 1)
     with pytest.raises(EvaluationError, match="Did you mean 'exclude'"):
-        evaluate(data, data, same_camera="excluded")
+        evaluate(data, data, RetrievalSettings(same_camera="excluded"))
     with pytest.raises(EvaluationError, match="Did you mean 'trapezoid'"):
         evaluate(data, data, ap="trapezoidal")
 
@@ -299,7 +306,7 @@ def test_single_camera_data_get_an_explanation():
     with pytest.raises(EvaluationError, match=r"one camera \(4\).*same_camera=\"keep\"") as caught:
         evaluate(data, other)
     assert "3 only in the query's own camera" in str(caught.value)
-    assert evaluate(data, other, same_camera="keep").mAP == 1.0
+    assert evaluate(data, other, RetrievalSettings(same_camera="keep")).mAP == 1.0
 
 
 def test_distractors_alone_get_an_explanation():

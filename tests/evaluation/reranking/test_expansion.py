@@ -96,10 +96,10 @@ def test_helps_a_query_whose_relatives_agree():
     rows = torch.tensor([[0.9, 0.44, 0.0], [0.3, 0.95, 0.0], [0.55, 0.0, 0.83]])
     gallery = Embeddings.from_vectors(rows, ["a", "a", "b"])
     plain = evaluate(query, gallery)
-    wide = evaluate(query, gallery, expansion=Expansion(1))
+    wide = evaluate(query, gallery, RetrievalSettings(expansion=Expansion(1)))
     assert plain.mAP == pytest.approx((1 + 2 / 3) / 2)
     assert wide.mAP == 1
-    assert wide.expansion == Expansion(1)
+    assert wide.settings.expansion == Expansion(1)
 
 
 def test_scoring_expanded_vectors_is_the_same_as_expanding_while_scoring():
@@ -110,13 +110,12 @@ def test_scoring_expanded_vectors_is_the_same_as_expanding_while_scoring():
         before = evaluate(
             Embeddings.from_vectors(left, names[0], normalize=False),
             Embeddings.from_vectors(right, names[1], normalize=False),
-            rerank=rerank,
+            RetrievalSettings(rerank=rerank),
         )
         within = evaluate(
             Embeddings.from_vectors(query, names[0]),
             Embeddings.from_vectors(gallery, names[1]),
-            expansion=Expansion(4),
-            rerank=rerank,
+            RetrievalSettings(expansion=Expansion(4), rerank=rerank),
         )
         assert within.mAP == pytest.approx(before.mAP, abs=1e-6)
         assert within.mINP == pytest.approx(before.mINP, abs=1e-6)
@@ -125,7 +124,9 @@ def test_scoring_expanded_vectors_is_the_same_as_expanding_while_scoring():
 def test_what_was_applied_is_said():
     data = Embeddings.from_vectors(unit(40, 8), np.arange(40) % 5)
     protocol = Protocol("drawn", (Repeat(np.arange(10), np.arange(10, 40)),), "keep", "step")
-    scores = evaluate_protocol(data, protocol, expansion=Expansion(3, 2.0), rerank=Rerank())
+    scores = evaluate_protocol(
+        data, protocol, RetrievalSettings(expansion=Expansion(3, 2.0), rerank=Rerank())
+    )
     found = scores.to_dict()
     assert found["query_expansion"] == {"neighbours": 3, "power": 2.0}
     assert found["flip"] is False

@@ -8,6 +8,7 @@ import torch
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation import Embeddings, Rerank, evaluate, rerank_blocks, rerank_distances
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "clip_reid.npz"
 
@@ -108,7 +109,7 @@ def test_golden_distances(k1, k2):
     assert np.abs(distance.numpy() - expected).max() < 6e-3
     exact = plain_rerank(query.numpy(), gallery.numpy(), k1, k2, 0.3)
     assert np.abs(distance.numpy() - exact).max() < 1e-5
-    scores = evaluate(*sets, rerank=Rerank(k1=k1, k2=k2, lam=0.3))
+    scores = evaluate(*sets, RetrievalSettings(rerank=Rerank(k1=k1, k2=k2, lam=0.3)))
     assert scores.mAP == pytest.approx(expected_map, abs=1e-3)
 
 
@@ -128,7 +129,10 @@ def test_reranking_helps_when_neighbours_agree():
     points, owner = clustered(400, 20, 16, seed=1, spread=1.1)
     query = Embeddings.from_vectors(points[:80], owner[:80])
     gallery = Embeddings.from_vectors(points[80:], owner[80:])
-    plain, ranked = evaluate(query, gallery), evaluate(query, gallery, rerank=Rerank(k1=10, k2=4))
+    plain, ranked = (
+        evaluate(query, gallery),
+        evaluate(query, gallery, RetrievalSettings(rerank=Rerank(k1=10, k2=4))),
+    )
     assert ranked.mAP > plain.mAP + 0.02
     assert ranked.to_dict()["rerank"] == {"k1": 10, "k2": 4, "lam": 0.3}
 

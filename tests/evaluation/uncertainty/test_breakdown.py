@@ -72,7 +72,9 @@ def naive_group(value, values, data, protocol, verification, far):
         # The threshold is the score of a pair, which another way of adding may round lower.
         threshold = checked.point(far).threshold - 1e-6
         rows = [row for row in repeat.query if values[row] == value]
-        scores = evaluate(data.select(rows), data.select(repeat.gallery), same_camera="exclude")
+        scores = evaluate(
+            data.select(rows), data.select(repeat.gallery), RetrievalSettings(same_camera="exclude")
+        )
         counts = np.zeros((2, 2))
         for q in rows:
             for g in repeat.gallery:
@@ -163,7 +165,7 @@ def test_camera_pairs_search_one_camera_in_another(scored):
         cosines = (query.vectors @ gallery.vectors.T).numpy()
         same = np.array(query.identities)[:, None] == np.array(gallery.identities)
         accepted = cosines >= checked.point(0.01).threshold - 1e-6
-        scores = evaluate(query, gallery, same_camera="exclude")
+        scores = evaluate(query, gallery, RetrievalSettings(same_camera="exclude"))
         wanted.append((scores.mAP, scores.cmc[1], accepted[same].mean(), accepted[~same].mean()))
     values = [group.scores[name].value for name in ("mAP", "rank-1", "TAR", "FAR")]
     assert values == pytest.approx(np.mean(wanted, axis=0).tolist(), abs=1e-9)

@@ -10,6 +10,7 @@ import torch
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import EvaluationError
 from promptreid.evaluation import Embeddings, evaluate, evaluate_protocol
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.uncertainty.intervals import Evidence, intervals, paired_difference
 from promptreid.evaluation.uncertainty.resampling import Bootstrap, RateResamples
 from promptreid.evaluation.verification.accepted_pairs import accepted_protocol, count_accepted
@@ -68,7 +69,7 @@ def test_resampled_scores_equal_scoring_the_drawn_queries():
         for repeat in rules.repeats:
             query = repeated(data.select(repeat.query), weights)
             gallery = data.select(repeat.gallery)
-            scores.append(evaluate(query, gallery, same_camera="exclude"))
+            scores.append(evaluate(query, gallery, RetrievalSettings(same_camera="exclude")))
             checks.append(verify(query, gallery, same_camera="exclude", fars=FARS))
         for name in ("mAP_step", "mAP_trapezoid"):
             by_hand[name].append(np.mean([s.values[name] for s in scores]))

@@ -10,6 +10,7 @@ from promptreid.errors import EvaluationError
 from promptreid.evaluation import evaluate
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.multi_query import join_queries
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.verification.identification import identify
 
 
@@ -77,7 +78,7 @@ def test_equals_searches_one_by_one(coarse, rule, rank):
 def test_a_loose_threshold_leaves_closed_set_identification():
     query, gallery = random_set(60, 3), random_set(60, 4)
     found = identify(query, gallery, fpirs=(0.999,), same_camera="exclude")
-    rank_one = evaluate(query, gallery, same_camera="exclude").cmc[1]
+    rank_one = evaluate(query, gallery, RetrievalSettings(same_camera="exclude")).cmc[1]
     assert found.tpir(0.999) == pytest.approx(rank_one, abs=2 / 60)
 
 

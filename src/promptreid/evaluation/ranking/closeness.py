@@ -8,16 +8,16 @@ from torch import Tensor
 
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.similarity import similarity_blocks
-from promptreid.evaluation.reranking.expansion import Expansion, expand
-from promptreid.evaluation.reranking.rerank import Rerank, rerank_blocks
+from promptreid.evaluation.reranking.expansion import expand
+from promptreid.evaluation.reranking.rerank import rerank_blocks
+from promptreid.evaluation.retrieval_settings import PLAIN, RetrievalSettings
 
 
 def closeness_blocks(
     query: Embeddings,
     gallery: Embeddings,
+    settings: RetrievalSettings = PLAIN,
     *,
-    expansion: Expansion | None = None,
-    rerank: Rerank | None = None,
     block: int | None = None,
 ) -> Iterator[tuple[slice, Tensor]]:
     """Stream how close the gallery is to each query: the values that every ranking sorts.
@@ -25,8 +25,7 @@ def closeness_blocks(
     Args:
         query: The queries; the gallery itself to compare each image with all.
         gallery: The gallery, on the same device.
-        expansion: Average both with their neighbours first.
-        rerank: Then re-rank by k-reciprocal neighbours.
+        settings: Whether both are averaged with their neighbours first, and then re-ranked.
         block: Queries per block; None picks a block of about 16 MiB.
 
     Yields:
@@ -35,10 +34,10 @@ def closeness_blocks(
     """
     left = query.unit_vectors()
     right = left if query is gallery else gallery.unit_vectors()
-    if expansion is not None:
-        left, right = expand(left, right, expansion, block=block)
-    if rerank is None:
+    if settings.expansion is not None:
+        left, right = expand(left, right, settings.expansion, block=block)
+    if settings.rerank is None:
         yield from similarity_blocks(left, right, block=block)
         return
-    for queries, distance in rerank_blocks(left, right, rerank, block=block):
+    for queries, distance in rerank_blocks(left, right, settings.rerank, block=block):
         yield queries, distance.neg_()

@@ -13,11 +13,10 @@ from torch import Tensor
 from promptreid.evaluation.metrics import METRICS, json_values, separate_metrics
 from promptreid.evaluation.ranking.matching import REASONS
 from promptreid.evaluation.ranking.ranks import cumulative_matches
+from promptreid.evaluation.retrieval_settings import PLAIN, RetrievalSettings
 
 if TYPE_CHECKING:
     from promptreid.evaluation.embeddings.sentence_share import SentenceShare
-    from promptreid.evaluation.reranking.expansion import Expansion
-    from promptreid.evaluation.reranking.rerank import Rerank
 
 CURVE_LENGTH = 50
 
@@ -101,12 +100,9 @@ class Scores:
             "exclude" or "keep".
         per_repeat: Scores of each repeat.
         note: What a reader of the scores should know, in a sentence; may be empty.
-        rerank: Parameters of the re-ranking, None without one.
-        expansion: Parameters of the query expansion, None without one.
-        flip: Whether embeddings are averages over an image and its mirror image.
+        settings: How the images were embedded and ranked.
         sentences: What sentences have to say in the similarity; None for images alone.
-        multi_query: How queries were joined, "identity" or "identity_camera"; None for single ones.
-        results: Outcome of each query, one per repeat.
+        results: Outcomes of the queries, one for each repeat.
     """
 
     protocol: str
@@ -114,11 +110,8 @@ class Scores:
     same_camera: str
     per_repeat: tuple[RepeatScores, ...]
     note: str = ""
-    rerank: Rerank | None = None
-    expansion: Expansion | None = None
-    flip: bool = False
+    settings: RetrievalSettings = PLAIN
     sentences: SentenceShare | None = None
-    multi_query: str | None = None
     results: tuple[QueryResult, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -196,6 +189,7 @@ class Scores:
         """Give the scores as they stand in `scores.json`."""
         values = self.values
         definitions = [metric for metric in METRICS.values() if metric.definition_of]
+        expansion, rerank = self.settings.expansion, self.settings.rerank
         return {
             "protocol": self.protocol,
             "ap": self.ap,
@@ -211,11 +205,11 @@ class Scores:
             "without_match_reasons": self.without_match_reasons,
             "same_camera": self.same_camera,
             "note": self.note,
-            "flip": self.flip,
+            "flip": self.settings.flip,
             "sentences": None if self.sentences is None else self.sentences.to_dict(),
-            "query_expansion": None if self.expansion is None else self.expansion.to_dict(),
-            "multi_query": self.multi_query,
-            "rerank": None if self.rerank is None else self.rerank.to_dict(),
+            "query_expansion": None if expansion is None else expansion.to_dict(),
+            "multi_query": self.settings.multi_query,
+            "rerank": None if rerank is None else rerank.to_dict(),
             "per_repeat": [repeat.to_dict() for repeat in self.per_repeat],
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,7 @@ from promptreid.evaluation.ranking.scoring_rules import (
     protocol_rule,
     scoring_device,
 )
-from promptreid.evaluation.reranking.expansion import Expansion
-from promptreid.evaluation.reranking.rerank import Rerank
+from promptreid.evaluation.retrieval_settings import PLAIN, RetrievalSettings
 
 if TYPE_CHECKING:
     from promptreid.data.protocol import Protocol
@@ -33,14 +33,11 @@ if TYPE_CHECKING:
 def evaluate(
     query: Embeddings,
     gallery: Embeddings,
+    settings: RetrievalSettings = PLAIN,
     *,
-    same_camera: str = "auto",
     ap: str = "step",
     protocol: str = "custom",
     block: int | None = None,
-    rerank: Rerank | None = None,
-    expansion: Expansion | None = None,
-    multi_query: str | None = None,
 ) -> Scores:
     """Score queries against a gallery: CMC, mAP and mINP.
 
@@ -52,18 +49,16 @@ def evaluate(
     Args:
         query: The queries.
         gallery: The gallery, of the same dimension.
-        same_camera: "exclude" ignores gallery images of the query's identity and camera (the rule
-            of Market-1501), "keep" ranks them, "auto" excludes if every image has a camera. An
-            image whose camera is not known is never ignored.
+        settings: How the images are ranked. `same_camera` "exclude" ignores gallery images of the
+            query's identity and camera (the rule of Market-1501), "keep" ranks them, "auto" or None
+            excludes if every image has a camera. An image whose camera is not known is never
+            ignored. Queries are joined first (`multi_query`), then queries and gallery are averaged
+            with their neighbours (`expansion`), then re-ranked (`rerank`).
         ap: The definition of average precision that is called mAP, "step" or "trapezoid", see
             `promptreid.evaluation.metrics`. Both are computed.
         protocol: Name for the scores.
         block: Queries per block; None picks a block of about 16 MiB. The scores do not depend on
             it.
-        rerank: Re-rank by k-reciprocal neighbours first.
-        expansion: Average queries and gallery with their neighbours before re-ranking.
-        multi_query: "identity" or "identity_camera" first joins all queries of one identity, or of
-            one identity and camera, into one, see `promptreid.evaluation.ranking.multi_query`.
 
     Returns:
         The scores of one repeat.
@@ -73,33 +68,29 @@ def evaluate(
             has a match; or queries are joined although they are the gallery.
     """
     _check_definition(ap)
+    same_camera = "auto" if settings.same_camera is None else settings.same_camera
     rule, note = camera_rule(same_camera, query, gallery)
-    how = _How(ap, rule, block, rerank, expansion, multi_query)
-    return _scores([_score(query, gallery, how)], how, protocol=protocol, note=note)
+    ranking = _Ranking(settings, rule, ap, block)
+    return ranking.scores([(query, gallery)], protocol=protocol, note=note)
 
 
 def evaluate_protocol(
     embeddings: Embeddings,
     protocol: Protocol,
+    settings: RetrievalSettings = PLAIN,
     *,
-    same_camera: str | None = None,
     ap: str | None = None,
     block: int | None = None,
-    rerank: Rerank | None = None,
-    expansion: Expansion | None = None,
-    multi_query: str | None = None,
 ) -> Scores:
     """Score a data set by its protocol; all repeats share the one set of embeddings.
 
     Args:
         embeddings: One row per manifest row, in the order of the manifest.
         protocol: Query and gallery rows of each repeat, the camera rule and the AP definition.
-        same_camera: As in `evaluate`, instead of the protocol's rule.
-        ap: As in `evaluate`, instead of the protocol's definition.
-        block: As in `evaluate`.
-        rerank: As in `evaluate`.
-        expansion: As in `evaluate`.
-        multi_query: As in `evaluate`.
+        settings: How the images are ranked, see `evaluate`; the protocol's camera rule holds where
+            they name none.
+        ap: Definition of average precision in place of the protocol's; None for that.
+        block: Queries per block; None picks a block of about 16 MiB.
 
     Returns:
         Means over the repeats, with their spread.
@@ -110,25 +101,13 @@ def evaluate_protocol(
     """
     ap = protocol.ap if ap is None else ap
     _check_definition(ap)
-    rule, note = protocol_rule(embeddings, protocol, same_camera)
-    how = _How(ap, rule, block, rerank, expansion, multi_query)
-    results = [
-        _score(embeddings.select(repeat.query), embeddings.select(repeat.gallery), how)
+    rule, note = protocol_rule(embeddings, protocol, settings.same_camera)
+    searches = (
+        (embeddings.select(repeat.query), embeddings.select(repeat.gallery))
         for repeat in protocol.repeats
-    ]
-    return _scores(results, how, protocol=protocol.name, note=note)
-
-
-@dataclass(frozen=True)
-class _How:
-    """How every repeat is ranked."""
-
-    ap: str
-    rule: str
-    block: int | None
-    rerank: Rerank | None
-    expansion: Expansion | None
-    multi_query: str | None
+    )
+    ranking = _Ranking(settings, rule, ap, block)
+    return ranking.scores(searches, protocol=protocol.name, note=note)
 
 
 def _check_definition(ap: str) -> None:
@@ -136,33 +115,53 @@ def _check_definition(ap: str) -> None:
         raise EvaluationError(unknown_name("definition of average precision", ap, AP_DEFINITIONS))
 
 
-def _score(query: Embeddings, gallery: Embeddings, how: _How) -> QueryResult:
-    check_comparable(query, gallery)
-    leave_one_out = query is gallery
-    if how.multi_query is not None:
-        if leave_one_out:
-            raise EvaluationError(
-                "Queries that are the gallery themselves cannot be joined: each joined query "
-                "would hold its own answers. Give queries and gallery of different images."
-            )
-        query = join_queries(query, how.multi_query)
-    device = scoring_device(query)
-    query = query.to(device)
-    gallery = query if leave_one_out else gallery.to(device)
-    table = MatchTable(
-        query, gallery, exclude_camera=how.rule == "exclude", leave_one_out=leave_one_out
-    )
-    result = join_results(
-        [
-            _score_block(similarity, table.block(queries), how.ap)
-            for queries, similarity in closeness_blocks(
-                query, gallery, expansion=how.expansion, rerank=how.rerank, block=how.block
-            )
-        ]
-    )
-    if not bool((result.matches > 0).any()):
-        raise EvaluationError(_no_match_at_all(query, gallery, result))
-    return replace(result, identities=query.identities)
+@dataclass(frozen=True)
+class _Ranking:
+    """How every repeat is ranked and scored."""
+
+    settings: RetrievalSettings
+    rule: str
+    ap: str
+    block: int | None
+
+    def scores(
+        self, searches: Iterable[tuple[Embeddings, Embeddings]], *, protocol: str, note: str
+    ) -> Scores:
+        """Score queries against their gallery, once for each repeat."""
+        results = tuple(self._result(query, gallery) for query, gallery in searches)
+        return Scores(
+            protocol=protocol,
+            ap=self.ap,
+            same_camera=self.rule,
+            per_repeat=tuple(result.scores() for result in results),
+            note=note,
+            settings=self.settings,
+            results=results,
+        )
+
+    def _result(self, query: Embeddings, gallery: Embeddings) -> QueryResult:
+        check_comparable(query, gallery)
+        leave_one_out = query is gallery
+        if self.settings.multi_query is not None:
+            if leave_one_out:
+                raise EvaluationError(
+                    "Queries that are the gallery themselves cannot be joined: each joined query "
+                    "would hold its own answers. Give queries and gallery of different images."
+                )
+            query = join_queries(query, self.settings.multi_query)
+        device = scoring_device(query)
+        query = query.to(device)
+        gallery = query if leave_one_out else gallery.to(device)
+        table = MatchTable(
+            query, gallery, exclude_camera=self.rule == "exclude", leave_one_out=leave_one_out
+        )
+        blocks = closeness_blocks(query, gallery, self.settings, block=self.block)
+        result = join_results(
+            [_score_block(values, table.block(queries), self.ap) for queries, values in blocks]
+        )
+        if not bool((result.matches > 0).any()):
+            raise EvaluationError(_no_match_at_all(query, gallery, result))
+        return replace(result, identities=query.identities)
 
 
 def _score_block(similarity: Tensor, matches: Matches, ap: str) -> QueryResult:
@@ -180,20 +179,6 @@ def _score_block(similarity: Tensor, matches: Matches, ap: str) -> QueryResult:
             for name, metric in METRICS.items()
         },
         gallery=similarity.shape[1],
-    )
-
-
-def _scores(results: list[QueryResult], how: _How, *, protocol: str, note: str) -> Scores:
-    return Scores(
-        protocol=protocol,
-        ap=how.ap,
-        same_camera=how.rule,
-        per_repeat=tuple(result.scores() for result in results),
-        note=note,
-        rerank=how.rerank,
-        expansion=how.expansion,
-        multi_query=how.multi_query,
-        results=tuple(results),
     )
 
 

@@ -18,6 +18,7 @@ from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.matching import MatchTable
 from promptreid.evaluation.ranking.scores import QueryResult, Scores
 from promptreid.evaluation.ranking.scoring import evaluate
+from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.verification.accepted_pairs import AcceptedPairs, count_accepted
 from promptreid.evaluation.verification.verification import Verification
 
@@ -105,7 +106,7 @@ def query_outcomes(
     Raises:
         EvaluationError: Queries were joined, so that they are no images of the manifest.
     """
-    if scores.multi_query is not None:
+    if scores.settings.multi_query is not None:
         raise EvaluationError(
             "Joined queries are no single images, so they have no attributes to be grouped by. "
             "Score single queries for breakdowns."
@@ -243,7 +244,7 @@ def _pair(
     table = MatchTable(query, gallery, exclude_camera=rule == "exclude")
     if threshold is None or not bool(table.block(slice(0, len(query))).match.any()):
         return None
-    (result,) = evaluate(query, gallery, same_camera=rule, ap=ap).results
+    (result,) = evaluate(query, gallery, RetrievalSettings(same_camera=rule), ap=ap).results
     accepted = count_accepted(query, gallery, [threshold], same_camera=rule)
     rows = tuple(query_rows.tolist())
     return _outcomes((name,) * len(query), rows, result, accepted, threshold)

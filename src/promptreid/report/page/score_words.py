@@ -40,10 +40,10 @@ def applied(scores: Scores) -> str:
     """Say what was done to embeddings before they were ranked; nothing if nothing was."""
     share = "" if scores.sentences is None else f"{scores.sentences.share:g}"
     steps = {
-        "averaged with mirror images": scores.flip,
+        "averaged with mirror images": scores.settings.flip,
         f"sentences with a share of {share}": scores.sentences,
-        "query expansion": scores.expansion,
-        "re-ranked": scores.rerank,
-        f"queries joined by {scores.multi_query}": scores.multi_query,
+        "query expansion": scores.settings.expansion,
+        "re-ranked": scores.settings.rerank,
+        f"queries joined by {scores.settings.multi_query}": scores.settings.multi_query,
     }
     return ", ".join(words for words, done in steps.items() if done)
