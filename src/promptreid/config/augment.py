@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, PositiveInt, model_validator
 
-from promptreid.config.base import (
-    Fraction,
-    Interval,
-    Strict,
-)
+from promptreid.config.base import Fraction, Interval, Strict
 
 
 class ColorJitterConfig(Strict):

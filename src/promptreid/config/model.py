@@ -6,20 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-)
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
-from promptreid.config.base import (
-    TOWER_FEATURES,
-    ImageSize,
-    Strict,
-    Templates,
-    Triple,
-)
+from promptreid.config.base import TOWER_FEATURES, ImageSize, Strict, Templates, Triple
 from promptreid.config.losses import Features
 from promptreid.config.reading.spellings import backbone_name
 
