@@ -4,27 +4,7 @@ import re
 
 import pytest
 
-from promptreid.sweep.run_names import cell_name, distinct_names, short_keys, value_name
-
-
-def test_keys_are_as_short_as_they_stay_apart():
-    keys = [
-        "stages.image.optimizer.lr",
-        "stages.prompts.optimizer.lr",
-        "stages.image.epochs",
-        "backbone.name",
-        "stages.image",
-        "epochs",
-    ]
-    assert short_keys(keys) == {
-        "stages.image.optimizer.lr": "image.optimizer.lr",
-        "stages.prompts.optimizer.lr": "prompts.optimizer.lr",
-        "stages.image.epochs": "image.epochs",
-        "backbone.name": "backbone.name",
-        "stages.image": "stages.image",
-        "epochs": "epochs",
-    }
-    assert len(set(short_keys(keys).values())) == len(keys)
+from promptreid.sweep.run_names import cell_name, distinct_names, value_name
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from promptreid.errors import ConfigError
-from promptreid.text.names import run_names
+from promptreid.text.names import run_names, short_keys
 
 
 def test_names_are_as_short_as_they_can_be():
@@ -29,3 +29,23 @@ def test_a_run_is_one_however_its_path_is_written(tmp_path, monkeypatch):
         run_names([Path("runs/a"), Path("runs/b/../a")])
     with pytest.raises(ConfigError, match="there is no user"):
         run_names([Path("~nosuchuser/a"), Path("b")])
+
+
+def test_keys_are_as_short_as_they_stay_apart():
+    keys = [
+        "stages.image.optimizer.lr",
+        "stages.prompts.optimizer.lr",
+        "stages.image.epochs",
+        "backbone.name",
+        "stages.image",
+        "epochs",
+    ]
+    assert short_keys(keys) == {
+        "stages.image.optimizer.lr": "image.optimizer.lr",
+        "stages.prompts.optimizer.lr": "prompts.optimizer.lr",
+        "stages.image.epochs": "image.epochs",
+        "backbone.name": "backbone.name",
+        "stages.image": "stages.image",
+        "epochs": "epochs",
+    }
+    assert len(set(short_keys(keys).values())) == len(keys)

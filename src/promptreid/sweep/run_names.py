@@ -4,38 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promptreid.text.names import short_keys
+
 _LONGEST_VALUE, _LONGEST_NAME = 40, 120
-# Last parts of a key that say little alone.
-_GENERIC = ("name", "kind", "size", "width", "weight", "features")
 _UNSAFE = re.compile(r"[^A-Za-z0-9.+]+")
-
-
-def short_keys(keys: Iterable[str]) -> dict[str, str]:
-    """Give each dotted key its shortest end that no other key shares.
-
-    Args:
-        keys: Distinct dotted keys, such as `stages.image.optimizer.lr`.
-
-    Returns:
-        Key to its last parts, such as `lr`, or `image.optimizer.lr` beside the rate of another
-        stage. A key that is the end of another stays whole; one part is not enough where it says
-        little, as in `backbone.name`.
-    """
-    parts = {key: key.split(".") for key in keys}
-    short = {}
-    for key, words in parts.items():
-        others = [other for name, other in parts.items() if name != key]
-        fewest = 1 + (words[-1] in _GENERIC or words[-2:-1] == ["stages"])
-        lengths = (
-            length
-            for length in range(fewest, len(words) + 1)
-            if not any(other[-length:] == words[-length:] for other in others)
-        )
-        short[key] = ".".join(words[-next(lengths, len(words)) :])
-    return short
 
 
 def cell_name(cell: Mapping[str, Any]) -> str:

@@ -1,12 +1,15 @@
-"""Short names of runs for titles."""
+"""Short names that stay distinct: of runs by their paths, of settings by their keys."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from promptreid.errors import ConfigError
 from promptreid.files import full_path
+
+# Last parts of a key that say little alone.
+_GENERIC = ("name", "kind", "size", "width", "weight", "features")
 
 
 def run_names(paths: Sequence[Path], given: Sequence[str] = ()) -> tuple[str, ...]:
@@ -35,6 +38,31 @@ def run_names(paths: Sequence[Path], given: Sequence[str] = ()) -> tuple[str, ..
         if len(set(names)) == len(names):
             return names
     return tuple(str(path) for path in absolute)
+
+
+def short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """Give each dotted key its shortest end that no other key shares.
+
+    Args:
+        keys: Distinct dotted keys, such as `stages.image.optimizer.lr`.
+
+    Returns:
+        Key to its last parts, such as `lr`, or `image.optimizer.lr` beside the rate of another
+        stage. A key that is the end of another stays whole; one part is not enough where it says
+        little, as in `backbone.name`.
+    """
+    parts = {key: key.split(".") for key in keys}
+    short = {}
+    for key, words in parts.items():
+        others = [other for name, other in parts.items() if name != key]
+        fewest = 1 + (words[-1] in _GENERIC or words[-2:-1] == ["stages"])
+        lengths = (
+            length
+            for length in range(fewest, len(words) + 1)
+            if not any(other[-length:] == words[-length:] for other in others)
+        )
+        short[key] = ".".join(words[-next(lengths, len(words)) :])
+    return short
 
 
 def _stem(path: Path) -> Path:
