@@ -34,7 +34,7 @@ def score_domain_texts(
     Args:
         embedder: The best checkpoint.
         data: What was learned from; None where nothing was.
-        seed: Of the drawn images and the resamples.
+        seed: Seed of the drawn images and the resamples.
         batch_size: Images per forward pass.
         progress: Where to report.
 
@@ -47,7 +47,7 @@ def score_domain_texts(
     prompt = embedder.model.identity_prompt
     if data is None or prompt is None or prompt.domain is None or len(prompt.domain) < 2:
         return ()
-    drawn = _drawn(data, seed)
+    drawn = _draw_rows(data, seed)
     size, interpolation = embedder.preprocess.image_size, embedder.preprocess.test_interpolation
     store = ImageStore([data.images[row] for row in drawn], size, interpolation, cache=False)
     sides = SideRows.of(data.cameras[drawn], data.views[drawn])
@@ -68,11 +68,11 @@ def score_domain_texts(
     )
 
 
-def _drawn(data: TrainingData, seed: int) -> np.ndarray:
-    """Draw rows of each domain."""
-    place = data.class_domains[data.labels]
-    rows = [
-        pick(np.flatnonzero(place == number).tolist(), IMAGES, generator(seed, "texts", name))
-        for number, name in enumerate(data.domains)
-    ]
-    return np.array(sorted(row for own in rows for row in own), dtype=np.int64)
+def _draw_rows(data: TrainingData, seed: int) -> np.ndarray:
+    """Draw some training rows of each domain."""
+    domains = data.class_domains[data.labels]
+    rows: list[int] = []
+    for number, name in enumerate(data.domains):
+        within = np.flatnonzero(domains == number).tolist()
+        rows += pick(within, IMAGES, generator(seed, "texts", name))
+    return np.array(sorted(rows), dtype=np.int64)

@@ -40,23 +40,23 @@ def start_from(
     """
     if start.checkpoint is None:
         return
-    path = _file(start.checkpoint)
+    path = _find_checkpoint(start.checkpoint)
     donor, info = load_model(path)
-    given_additions = _match_tower(model, donor, path)
+    donated_additions = _match_tower(model, donor, path)
     rows = _common_rows(classes, info.classes)
-    own, given = model.state_dict(), donor.state_dict()
+    weights, donated = model.state_dict(), donor.state_dict()
     fixed, per_identity = _prompt_tensors(model.prompt)
-    left_out = {"logit_scale", *ADDITIONS} - given_additions
-    wanted = start.parts or tuple(part for part in part_names() if part not in left_out)
-    for part in wanted:
-        names = [name for name in own if part_of(name) == part]
+    left_out = {"logit_scale", *ADDITIONS} - donated_additions
+    chosen = start.parts or tuple(part for part in part_names() if part not in left_out)
+    for part in chosen:
+        names = [name for name in weights if part_of(name) == part]
         if part == "prompt":
             names = [name for name in names if name not in fixed]
-        taken = [
-            name
-            for name in names
-            if _take(own[name], given.get(name), rows if name.startswith(per_identity) else None)
-        ]
+        taken = []
+        for name in names:
+            pairs = rows if name.startswith(per_identity) else None
+            if _copy_fitting(weights[name], donated.get(name), pairs):
+                taken.append(name)
         if names and (taken or start.parts is not None):
             by_identity = any(name.startswith(per_identity) for name in taken)
             _report(part, names, taken, rows if by_identity else None, classes, start, progress)
@@ -74,7 +74,7 @@ def start_from(
             )
 
 
-def _file(checkpoint: str) -> Path:
+def _find_checkpoint(checkpoint: str) -> Path:
     path = Path(checkpoint)
     if path.is_dir():
         path = RunFolder(path).best
@@ -92,28 +92,26 @@ def _match_tower(model: ReIDModel, donor: ReIDModel, path: Path) -> set[str]:
     Returns:
         Names of the additions whose weights the donor gives.
     """
-    own, given = model.backbone.image, donor.backbone.image
-    for name, addition in list(given.tuning.items()):
-        there = own.tuning.get(name)
-        if addition.folds and (there is None or there.options != addition.options):
-            addition.fold(given)
-            given.remove_addition(name)
-        elif there is None:
+    tower, donor_tower = model.backbone.image, donor.backbone.image
+    for name, addition in list(donor_tower.tuning.items()):
+        counterpart = tower.tuning.get(name)
+        if addition.folds and (counterpart is None or counterpart.options != addition.options):
+            addition.fold(donor_tower)
+            donor_tower.remove_addition(name)
+        elif counterpart is None:
             raise ConfigError(
                 f"The image tower of {path} has tuning.{name}, without which its weights mean "
                 f"something else. Set tuning.{name} as in that run."
             )
-    given_additions = set(given.tuning)
-    for name, addition in own.tuning.items():
-        if addition.folds and name not in given.tuning:
+    donated_additions = set(donor_tower.tuning)
+    for name, addition in tower.tuning.items():
+        if addition.folds and name not in donor_tower.tuning:
             # Only for the names of the weights; the new model's addition stays fresh.
-            type(addition).build(given, addition.options, torch.Generator())
-    if type(own) is type(given) and (own.image_size, own.stride) != (
-        given.image_size,
-        given.stride,
-    ):
-        given.fit(own.image_size, own.stride)
-    return given_additions
+            type(addition).build(donor_tower, addition.options, torch.Generator())
+    alike = (donor_tower.image_size, donor_tower.stride) == (tower.image_size, tower.stride)
+    if type(tower) is type(donor_tower) and not alike:
+        donor_tower.fit(tower.image_size, tower.stride)
+    return donated_additions
 
 
 def _common_rows(classes: Sequence[str], earlier: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -132,18 +130,20 @@ def _prompt_tensors(prompt: Prompt | None) -> tuple[frozenset[str], tuple[str, .
     return fixed, ("head.classifiers.", *(f"prompt.{name}" for name in prompt.per_identity))
 
 
-def _take(own: Tensor, given: Tensor | None, rows: tuple[Tensor, Tensor] | None) -> bool:
+def _copy_fitting(
+    weight: Tensor, donated: Tensor | None, rows: tuple[Tensor, Tensor] | None
+) -> bool:
     """Copy what fits, row by row where `rows` pairs identities; return whether anything did."""
-    if given is None:
+    if donated is None:
         return False
-    if rows is not None and len(own) > 1:
-        if own.shape[1:] != given.shape[1:] or not len(rows[0]):
+    if rows is not None and len(weight) > 1:
+        if weight.shape[1:] != donated.shape[1:] or not len(rows[0]):
             return False
-        own[rows[0]] = given[rows[1]].to(own.dtype)
+        weight[rows[0]] = donated[rows[1]].to(weight.dtype)
         return True
-    if own.shape != given.shape:
+    if weight.shape != donated.shape:
         return False
-    own.copy_(given)
+    weight.copy_(donated)
     return True
 
 
