@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from promptreid.data.images.image_store import ImageStore
 from promptreid.data.load_data import load_data
 from promptreid.inference.embedder import load
 from promptreid.progress import Silent
@@ -60,8 +61,13 @@ def test_training_images_meet_the_texts_of_their_domain(both, specs):
         rows = load_data(spec).manifest.training()
         names = sorted(set(rows.identities), key=int)
         with torch.no_grad():
-            paths = [rows.path(row) for row in range(len(rows))]
-            images = model.features(embedder._batch(paths)).projected
+            images = torch.empty(len(rows), model.backbone.image.widths[2])
+            size = embedder.preprocess.image_size
+            store = ImageStore(
+                rows.images(), size, embedder.preprocess.test_interpolation, cache=False
+            )
+            for numbers, pixels in embedder.batches(store, title="", progress=Silent()):
+                images[numbers] = model.features(pixels).projected
         labels = torch.tensor([names.index(name) for name in rows.identities])
         assert (record["images"], record["identities"]) == (len(rows), len(names))
         for kind, bank in texts.items():
