@@ -17,7 +17,8 @@ from benchmarks.plain_tower import plain_image
 from benchmarks.sizes import backbone_name, image_size
 from promptreid.config.optimize import OptimizerConfig
 from promptreid.config.recipes import load_recipe
-from promptreid.inference.device import forward_precision, resolve_precision
+from promptreid.inference.device import resolve_precision
+from promptreid.inference.run_context import RunContext
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.terms import total_loss
 from promptreid.models.heads.head import Head
@@ -179,7 +180,7 @@ def _ours(model: ReIDModel, batch: _Batch, device: torch.device) -> Callable[[],
     bank, variants = batch.texts[None], torch.zeros_like(batch.labels)
 
     def step() -> _Result:
-        with forward_precision(precision, device):
+        with RunContext(device, precision).forward():
             features = model.features(batch.images)
             derived = model.derived(features, training=True)
             one = BatchFeatures(

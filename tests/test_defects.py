@@ -46,6 +46,7 @@ from promptreid.evaluation.test_set import TestSet
 from promptreid.inference.assess import assess
 from promptreid.inference.embed import embed_manifest, sentence_rows
 from promptreid.inference.embedder import Embedder
+from promptreid.inference.run_context import RunContext
 from promptreid.models.checkpoint import load_model
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.towers.backbone import Backbone, build_backbone
@@ -233,11 +234,8 @@ def watch(name: str, data: DataSet, folder: Path, *more: str) -> Watched:
         rows,
         state=TrainingState(),
         info=CheckpointInfo(preprocess=preprocess),
-        seed=0,
-        device=CPU,
-        precision="fp32",
-        progress=Silent(),
         trackers=Trackers(folder, (), say=Silent().message),
+        context=RunContext(CPU),
     )
     trainer.fit()
     return trainer
@@ -367,9 +365,7 @@ def test_cached_features_are_taken_again_when_anything_they_depend_on_changes(
             used,
             folder=tmp_path,
             fingerprint=fingerprint,
-            precision="fp32",
-            device=CPU,
-            progress=Silent(),
+            context=RunContext(CPU),
         )
 
     def kept() -> int:

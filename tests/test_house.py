@@ -185,6 +185,30 @@ def test_nobody_reads_what_a_checkpoint_says_by_keys():
             assert not re.search(r"\.(metadata|info)(\[|\.get\()", code), module
 
 
+def functions(path: Path) -> list[ast.FunctionDef]:
+    """Public functions of a file, constructors included; those of the command line apart."""
+    return [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+        and (node.name == "__init__" or not node.name.startswith("_"))
+        and not any("click" in ast.unparse(one) for one in node.decorator_list)
+    ]
+
+
+def test_more_than_eight_arguments_have_a_reason():
+    """A function that takes more says in its docstring why its arguments are many."""
+    unexplained, most = [], 8
+    for module, path in MODULES.items():
+        for node in functions(path):
+            given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            count = sum(argument.arg not in ("self", "cls") for argument in given)
+            told = re.search("The (many )?arguments are", ast.get_docstring(node) or "")
+            if count > most and not told:
+                unexplained.append(f"{module}.{node.name} takes {count}")
+    assert not unexplained, "\n".join(unexplained)
+
+
 def test_every_file_name_occurs_once():
     places = defaultdict(list)
     for module, path in MODULES.items():

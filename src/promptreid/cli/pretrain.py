@@ -59,6 +59,7 @@ def pretrain(
 
     from promptreid.cli.data import Counted
     from promptreid.inference.device import pick_device, resolve_precision
+    from promptreid.inference.run_context import RunContext
     from promptreid.models.weights.tiny import NATIVE
     from promptreid.progress import Lines
     from promptreid.synth.corpus import CorpusPlan, render_corpus
@@ -81,9 +82,7 @@ def pretrain(
         pictures,
         out,
         PretrainSettings(epochs=epochs, batch=batch, lr=lr, seed=seed),
-        device=where,
-        precision=resolve_precision("auto", where),
-        progress=lines,
+        context=RunContext(where, resolve_precision("auto", where), progress=lines),
     )
     click.echo(
         f"wrote {out}; loss {measured['loss']:.3f}, held-out recall@1 of {measured['pairs']:.0f}: "

@@ -1,9 +1,6 @@
-"""Pick the device and the number type of the forward and backward pass."""
+"""Pick the device, and tell which number types it computes fast."""
 
 from __future__ import annotations
-
-import contextlib
-from collections.abc import Generator
 
 import torch
 
@@ -69,13 +66,3 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     if precision != "auto":
         return precision
     return "bf16" if is_bf16_native(device) else "fp32"
-
-
-@contextlib.contextmanager
-def forward_precision(precision: str, device: torch.device) -> Generator[None]:
-    """Run the block in the resolved precision; losses leave it by themselves."""
-    if precision == "bf16":
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            yield
-    else:
-        yield

@@ -43,6 +43,8 @@ def cached_embeddings(
 ) -> Embeddings:
     """Embed a manifest, or read what was embedded before.
 
+    The many arguments are those of `embed_with_sentences` and the folder.
+
     Args:
         embedder: The model.
         manifest: Rows to embed.

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from promptreid.config.losses import LossOptions, LossTerms
 from promptreid.config.stage import StageConfig
 from promptreid.data.batches.samplers import Uniform
+from promptreid.inference.run_context import RunContext
 from promptreid.losses import terms
 from promptreid.losses.loss_inputs import Outputs
 from promptreid.losses.loss_state import LossState, StateSetting
 from promptreid.losses.terms import LossTerm, build_states
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
-from promptreid.progress import Silent
 from promptreid.training.batches.stage_batches import CachedFeatures
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.stage import StageRunner
@@ -102,10 +102,7 @@ def test_one_step_of_a_stage_learns_from_it(added):
         average=None,
         domains=None,
         state=TrainingState(),
-        precision="fp32",
-        device=CPU,
-        seed=3,
-        progress=Silent(),
+        context=RunContext(CPU, seed=3),
         after_step=lambda: None,
         after_epoch=rows.append,
         over=lambda: False,

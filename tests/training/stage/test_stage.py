@@ -7,6 +7,7 @@ from small_prompts import identity_prompt
 from promptreid.config.stage import StageConfig
 from promptreid.data.batches.domain_balanced import DomainUniform
 from promptreid.data.batches.samplers import Uniform
+from promptreid.inference.run_context import RunContext
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.terms import total_loss
@@ -75,10 +76,7 @@ def runner(model, cached, config, events=None, **changes):
         "average": None,
         "domains": None,
         "state": TrainingState(),
-        "precision": "fp32",
-        "device": CPU,
-        "seed": 3,
-        "progress": Silent(),
+        "context": RunContext(CPU, seed=3),
         "after_step": lambda: events.append("step"),
         "after_epoch": events.append,
         "over": lambda: False,

@@ -83,6 +83,8 @@ class TrainLoader:
     ) -> None:
         """Put the parts together; nothing is read yet.
 
+        The many arguments are the columns of the samples and what batches are drawn by.
+
         Args:
             store: The N images.
             labels: Identity number of each image, (N,).

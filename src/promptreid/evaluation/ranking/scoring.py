@@ -46,6 +46,8 @@ def evaluate(
     grows with one block of queries. Passing the same object twice scores each image against all
     others.
 
+    The many arguments are the choices that a protocol and a recipe make for a user of Python.
+
     Args:
         query: The queries.
         gallery: The gallery, of the same dimension.

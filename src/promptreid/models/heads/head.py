@@ -47,6 +47,8 @@ class Head(nn.Module):
     ) -> None:
         """Build necks and classifiers.
 
+        The many arguments are the parts of a head that a recipe chooses, each by itself.
+
         Args:
             widths: Sizes of the image tower's three features by name, and of any others that
                 `derive` is given.

@@ -68,6 +68,8 @@ def write_hands(
     random stream, so the bytes depend on `seed` and not on `workers`. Pictures 0 and 1 of every
     person and aspect are free of accessories, which the protocol requires.
 
+    The many arguments are the sizes of the set, each of which a test or a demo may choose.
+
     Args:
         out: Folder to make; it may exist when it is empty.
         identities: Number of people, at most 2000.

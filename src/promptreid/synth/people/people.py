@@ -103,6 +103,8 @@ def write_people(
     One identity gives no query and no gallery; one camera gives queries without any match in
     another camera. Such sets are written all the same.
 
+    The many arguments are the sizes of the set, each of which a test or a demo may choose.
+
     Args:
         out: Folder to make; it must not exist, or be empty.
         identities: Number of people, 1 to 9,999.

@@ -24,7 +24,10 @@ def draw_passer(
     *,
     behind: bool,
 ) -> None:
-    """Draw somebody else at the border: farther away and higher up, or nearer and cut off."""
+    """Draw somebody else at the border: farther away and higher up, or nearer and cut off.
+
+    The many arguments are what the picture has drawn for the person in front.
+    """
     other = sample_identity(rng, season=domain.season)
     pose = sample_pose(rng, other)
     side = 1.0 if rng.random() < 0.5 else -1.0

@@ -13,8 +13,8 @@ from torch import Tensor
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import RunError, first_line
-from promptreid.inference.device import forward_precision
 from promptreid.inference.embedding_loop import image_batches
+from promptreid.inference.run_context import RunContext
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
 from promptreid.tensors import DamagedTensors, read_tensors, write_tensors
@@ -27,11 +27,9 @@ def cached_projections(
     *,
     folder: Path,
     fingerprint: str,
-    precision: str,
-    device: torch.device,
-    progress: Progress,
+    context: RunContext,
 ) -> Tensor:
-    """Return the joint-space feature of every training image, (N, d) float32 on `device`.
+    """Return the joint-space feature of every training image, (N, d) float32 on the device.
 
     Taken in eval mode, without augmentation and without side information, as stage 1 of CLIP-ReID
     does. The file's name is a hash of everything the features depend on (image tower weights, rows,
@@ -43,27 +41,29 @@ def cached_projections(
         preprocess: Size and pixel statistics.
         folder: Where to keep the file.
         fingerprint: Hash of the training rows.
-        precision: "fp32" or "bf16".
-        device: Where to compute.
-        progress: Where to report.
+        context: Where and how to compute.
 
     Raises:
         RunError: The file cannot be written (disk full, no permission).
     """
-    key = _hash_inputs(model, preprocess, fingerprint, precision, device)
+    key = _hash_inputs(model, preprocess, fingerprint, context)
     path = folder / f"projected-{key}.safetensors"
     shape = (len(store), model.backbone.image.widths[2])
-    features = _read_features(path, shape, progress)
+    features = _read_features(path, shape, context.progress)
     if features is not None:
-        return features.to(device)
+        return features.to(context.device)
     model.eval()
     features = torch.empty(shape)
     batches = image_batches(
-        store, preprocess, device=device, title="image features", progress=progress
+        store,
+        preprocess,
+        device=context.device,
+        title="image features",
+        progress=context.progress,
     )
     with torch.no_grad():
         for rows, images in batches:
-            with forward_precision(precision, device):
+            with context.forward():
                 projected = model.features(images, use_sie=False).projected
             features[rows] = projected.float().cpu()
     try:
@@ -73,7 +73,7 @@ def cached_projections(
             f"The image features cannot be kept in {path}: {first_line(error)}. Make room, or give "
             "another --out."
         ) from error
-    return features.to(device)
+    return features.to(context.device)
 
 
 def _read_features(path: Path, shape: tuple[int, int], progress: Progress) -> Tensor | None:
@@ -95,13 +95,12 @@ def _hash_inputs(
     model: ReIDModel,
     preprocess: Preprocess,
     fingerprint: str,
-    precision: str,
-    device: torch.device,
+    context: RunContext,
 ) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name, value in sorted(model.backbone.image.state_dict().items()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    record = [preprocess.to_dict(), fingerprint, precision, device.type]
+    record = [preprocess.to_dict(), fingerprint, context.precision, context.device.type]
     digest.update(json.dumps(record, sort_keys=True).encode())
     return digest.hexdigest()

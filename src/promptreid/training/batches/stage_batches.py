@@ -16,7 +16,7 @@ from promptreid.data.batches.domain_balanced import DomainBalanced, DomainUnifor
 from promptreid.data.batches.identity_balanced import IdentityBalanced
 from promptreid.data.batches.loading import TrainLoader
 from promptreid.data.batches.samplers import Indices, Sampler, Uniform
-from promptreid.inference.device import forward_precision
+from promptreid.inference.run_context import RunContext
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.models.reid import ReIDModel
 from promptreid.training.run.training_data import TrainingData
@@ -98,12 +98,11 @@ class AugmentedImages:
         loader: TrainLoader,
         *,
         variants: NDArray[np.int64],
-        precision: str,
-        device: torch.device,
+        context: RunContext,
     ) -> None:
         self._model, self._loader = model, loader
         self._variants = torch.from_numpy(variants)
-        self._precision, self._device = precision, device
+        self._context = context
 
     def sizes(self, epoch: int) -> list[int]:
         """Return the number of images in each batch of the epoch."""
@@ -112,8 +111,8 @@ class AugmentedImages:
     def epoch(self, epoch: int, *, start: int) -> Iterator[BatchFeatures]:
         """Yield the batches from number `start` on."""
         for batch in self._loader.epoch(epoch, start=start):
-            variants = self._variants[batch.indices].to(self._device)
-            with forward_precision(self._precision, self._device):
+            variants = self._variants[batch.indices].to(self._context.device)
+            with self._context.forward():
                 features = self._model.features(batch.images, batch.cameras, batch.views)
                 derived = self._model.derived(features, variants, training=True)
             yield BatchFeatures(

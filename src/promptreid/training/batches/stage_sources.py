@@ -14,9 +14,9 @@ from promptreid.data.batches.samplers import Indices
 from promptreid.data.images.image_store import ImageStore
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import SideRows
+from promptreid.inference.run_context import RunContext
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
-from promptreid.progress import Progress
 from promptreid.seeds import derive_seed
 from promptreid.training.batches.feature_cache import cached_projections
 from promptreid.training.batches.hardest import hardest_rows
@@ -39,24 +39,19 @@ class StageSources:
         info: CheckpointInfo,
         *,
         cache: Path,
-        precision: str,
-        device: torch.device,
-        progress: Progress,
+        context: RunContext,
     ) -> None:
         """Note what batches are made from; nothing is read yet.
 
         Args:
-            model: The model in training, on `device`.
+            model: The model in training, on the context's device.
             data: Training rows.
             info: What checkpoints say of the model; how images are prepared, among others.
             cache: Folder for features of a frozen image tower.
-            precision: "fp32" or "bf16".
-            device: Where to compute.
-            progress: Where to report.
+            context: Where and how to compute.
         """
         self._model, self._data, self._info = model, data, info
-        self._cache, self._precision = cache, precision
-        self._device, self._progress = device, progress
+        self._cache, self._context = cache, context
         self._stores: dict[str, ImageStore] = {}
 
     def batches(self, stage: StageConfig, seed: int, rows: Indices | None) -> BatchSource:
@@ -85,15 +80,14 @@ class StageSources:
             augment=Augment.of(stage.augment),
             preprocess=self._info.preprocess,
             seed=seed,
-            device=self._device,
+            device=self._context.device,
             copies=stage.views,
         )
         return AugmentedImages(
             self._model,
             loader,
             variants=data.variants,
-            precision=self._precision,
-            device=self._device,
+            context=self._context,
         )
 
     def _cached(self, stage: StageConfig, seed: int, rows: Indices | None) -> CachedFeatures:
@@ -104,24 +98,22 @@ class StageSources:
             self._info.preprocess,
             folder=self._cache,
             fingerprint=data.fingerprint,
-            precision=self._precision,
-            device=self._device,
-            progress=self._progress,
+            context=self._context,
         )
         return CachedFeatures(
             features,
-            torch.from_numpy(data.labels).to(self._device),
-            variants=torch.from_numpy(data.variants).to(self._device),
+            torch.from_numpy(data.labels).to(self._context.device),
+            variants=torch.from_numpy(data.variants).to(self._context.device),
             sampler=stage_sampler(stage, data, derive_seed(seed, 1), rows=rows),
         )
 
     def hardest(self, share: float) -> Indices:
         """Return the rows of the images that the model confuses most; see `hardest_rows`."""
-        vectors = Embedder(self._model, self._info, device=self._device).embed_source(
+        vectors = Embedder(self._model, self._info, device=self._context.device).embed_source(
             self._store(self._info.preprocess.test_interpolation),
             SideRows.of(self._data.cameras, self._data.views),
             title="embedding training images",
-            progress=self._progress,
+            progress=self._context.progress,
         )
         return hardest_rows(vectors, torch.from_numpy(self._data.labels), share)
 

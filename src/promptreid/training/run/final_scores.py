@@ -44,6 +44,8 @@ def score_run(
     Where the model reads a word of each image, or learned tokens of several domains, it is measured
     whether these matter.
 
+    The many arguments are what the run has gathered by its end.
+
     Args:
         run: Gets `scores.json`.
         embedder: The best checkpoint.

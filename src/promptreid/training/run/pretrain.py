@@ -18,11 +18,10 @@ from torch import Tensor
 
 from promptreid.data.augment.pipeline import Augment, apply
 from promptreid.data.batches.samplers import Uniform
-from promptreid.inference.device import forward_precision
+from promptreid.inference.run_context import RunContext
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.weights.tiny import NATIVE, TinyTokenizer, build_tiny
-from promptreid.progress import Progress
 from promptreid.seeds import derive_seed
 from promptreid.tensors import write_tensors
 
@@ -70,9 +69,7 @@ def pretrain(
     out: Path,
     settings: PretrainSettings,
     *,
-    device: torch.device,
-    precision: str,
-    progress: Progress,
+    context: RunContext,
 ) -> dict[str, float]:
     """Train `tiny` from scratch and write its weights, rounded to float16.
 
@@ -83,13 +80,12 @@ def pretrain(
         pictures: What to learn from; every 20th picture is kept out to measure recall.
         out: Weights file, `.safetensors`.
         settings: Length and rates.
-        device: Where to train.
-        precision: "fp32" or "bf16".
-        progress: Where to report.
+        context: Where and how to train; the seed is that of the settings.
 
     Returns:
         Last training loss, held-out image-to-text and text-to-image recall at 1 among 256 pairs.
     """
+    device, progress = context.device, context.progress
     model, tokenizer, _ = build_tiny(seed=settings.seed)
     model.to(device).train()
     text = TextTower(model)
@@ -111,7 +107,7 @@ def pretrain(
                 group["lr"] = _rate(step, steps, settings)
             generator = torch.Generator().manual_seed(derive_seed(settings.seed, epoch, number))
             images, words = _draw(pictures, tokens, learn[picked], generator, device)
-            total += _step(model, optimizer, _loss(model, text, images, words, precision, device))
+            total += _step(model, optimizer, _loss(model, text, images, words, context))
             progress.advance(len(picked))
         progress.finish()
         loss = (total / len(batches)).item()
@@ -154,10 +150,9 @@ def _loss(
     text: TextTower,
     images: Tensor,
     words: Tensor,
-    precision: str,
-    device: torch.device,
+    context: RunContext,
 ) -> Tensor:
-    with forward_precision(precision, device):
+    with context.forward():
         seen = model.visual(images)
         read = text.encode_tokens(words)
     seen = F.normalize(seen.float(), dim=1) * model.logit_scale.exp()

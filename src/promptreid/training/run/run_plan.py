@@ -13,6 +13,8 @@ from promptreid.config.recipes import load_recipe
 from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError, unknown_name
 from promptreid.inference.device import pick_device, resolve_precision
+from promptreid.inference.run_context import RunContext
+from promptreid.progress import Progress
 from promptreid.runs.run_data import found_spec, full_spec
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_note import clean_note
@@ -68,6 +70,10 @@ class RunPlan:
     track_pictures: str
     before: bool = True
     note: str = ""
+
+    def context(self, progress: Progress) -> RunContext:
+        """Say where and how the run computes, and where it reports."""
+        return RunContext(self.device, self.precision, self.seed, progress)
 
 
 def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:

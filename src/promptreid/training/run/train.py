@@ -207,11 +207,8 @@ def _fit(
         data,
         state=state,
         info=info,
-        seed=plan.seed,
-        device=plan.device,
-        precision=plan.precision,
         trackers=trackers,
-        progress=progress,
+        context=plan.context(progress),
     )
     trainer.fit()
 

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from promptreid.config.stage import StageConfig
 from promptreid.errors import RunError
-from promptreid.inference.device import forward_precision
+from promptreid.inference.run_context import RunContext
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.loss_state import LossState
 from promptreid.models.reid import ReIDModel
-from promptreid.progress import Progress
 from promptreid.seeds import derive_seed
 from promptreid.training.batches.stage_batches import BatchSource
 from promptreid.training.stage.ema import WeightAverage
@@ -44,10 +43,7 @@ class StageRunner:
         average: Average of the weights that learn; None when none is wanted.
         domains: How losses are taken within domains; None for all classes together.
         state: Where to start; kept up to date, so that a checkpoint of it is always valid.
-        precision: "fp32" or "bf16".
-        device: Where the model is.
-        seed: Seed of this stage.
-        progress: Where to report.
+        context: Where and how to compute, with the seed of this stage.
         after_step: Called after each optimizer step, when a checkpoint would be valid.
         after_epoch: Called with the epoch's row before it joins the table.
         over: Tells whether the stage is to end before its last epoch.
@@ -61,10 +57,7 @@ class StageRunner:
     average: WeightAverage | None
     domains: Domains | None
     state: TrainingState
-    precision: str
-    device: torch.device
-    seed: int
-    progress: Progress
+    context: RunContext
     after_step: Callable[[], None]
     after_epoch: Callable[[dict[str, Any]], None]
     over: Callable[[], bool]
@@ -110,10 +103,10 @@ class StageRunner:
         count = len(sizes)
         if state.sums is None:
             state.sums = empty_sums(config.losses, self.domains)
-        state.sums = state.sums.to(self.device)
+        state.sums = state.sums.to(self.context.device)
         self._refresh_texts()
         left = sum(sizes[state.step :])
-        self.progress.start(f"{config.name} {epoch}/{config.epochs}", left, "images")
+        self.context.progress.start(f"{config.name} {epoch}/{config.epochs}", left, "images")
         begun, earlier = time.monotonic(), state.epoch_seconds
         batches = self.source.epoch(epoch, start=state.step)
         rate = self._rate(epoch, min(state.step, count - 1), count)
@@ -129,7 +122,7 @@ class StageRunner:
             state.epoch_seconds = earlier + time.monotonic() - begun
             if state.step < count:
                 self.after_step()
-        self.progress.finish()
+        self.context.progress.finish()
         self._close_epoch(epoch, rate)
 
     def _rate(self, epoch: int, step: int, steps: int) -> float:
@@ -153,13 +146,13 @@ class StageRunner:
             # A resumed epoch must see the texts of its own beginning.
             if self.state.step == 0 or self.state.bank is None:
                 self.state.bank = self._prompt.bank()
-            self._bank = self.state.bank.to(self.device)
+            self._bank = self.state.bank.to(self.context.device)
 
     def _forward_backward(
         self, epoch: int, number: int, next_batch: Callable[[], BatchFeatures], group: int
     ) -> None:
         # Anything that draws from the global generator (dropout) repeats after a resume.
-        torch.manual_seed(derive_seed(self.seed, 2, epoch, number))
+        torch.manual_seed(derive_seed(self.context.seed, 2, epoch, number))
         batch = next_batch()
         outputs = StepOutputs(
             batch=batch,
@@ -171,14 +164,14 @@ class StageRunner:
             epoch=epoch,
             views=self.config.views,
         )
-        with forward_precision(self.precision, self.device):
+        with self.context.forward():
             losses = step_losses(outputs, self.config.losses, self.domains)
         (losses.loss / group).backward()
         size = len(batch.labels)
         assert self.state.sums is not None
         self.state.sums += losses.sums(size)
         self.state.images += size
-        self.progress.advance(size)
+        self.context.progress.advance(size)
 
     def _apply(self) -> None:
         if self.config.clip_norm is not None:

@@ -12,11 +12,12 @@ from promptreid.config.schema import Recipe
 from promptreid.config.stage import StageConfig
 from promptreid.data.batches.samplers import Indices
 from promptreid.inference.embedder import Embedder
+from promptreid.inference.run_context import RunContext
 from promptreid.losses.loss_state import StateSetting
 from promptreid.losses.terms import build_states
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
-from promptreid.progress import Progress, epoch_line
+from promptreid.progress import epoch_line
 from promptreid.runs.run_folder import RunFolder
 from promptreid.seeds import derive_seed
 from promptreid.tracking.tracker_group import Trackers
@@ -45,31 +46,24 @@ class Trainer:
         *,
         state: TrainingState,
         info: CheckpointInfo,
-        seed: int,
-        device: torch.device,
-        precision: str,
         trackers: Trackers,
-        progress: Progress,
+        context: RunContext,
     ) -> None:
         """Take everything ready-made; see `promptreid.training.run.train` for putting it together.
 
         Args:
             run: Where checkpoints and metrics go.
             recipe: Stages to run.
-            model: On the CPU or on `device`.
+            model: On the CPU or on the context's device.
             data: Training rows and validation.
             state: Where to start.
             info: Saved with the weights; says how images are prepared, too.
-            seed: Seed of every random choice.
-            device: Where to train.
-            precision: "fp32" or "bf16".
             trackers: What gets each row of the metrics table, too.
-            progress: Where to report.
+            context: Where and how to train.
         """
         self.run, self.recipe, self.data, self.info = run, recipe, data, info
-        self.model, self.state = model.to(device), state
-        self.seed, self.device, self.precision, self.progress = seed, device, precision, progress
-        self.trackers = trackers
+        self.model, self.state = model.to(context.device), state
+        self.trackers, self.context, self.progress = trackers, context, context.progress
         self._patience = EarlyStopping.of(recipe.validation)
         self._checkpoints = CheckpointWriter(run, self.model, info, recipe.checkpoints)
         self._sources = StageSources(
@@ -77,9 +71,7 @@ class Trainer:
             data,
             info,
             cache=run.cache,
-            precision=precision,
-            device=device,
-            progress=progress,
+            context=context,
         )
         self._runner: StageRunner | None = None
         self._stop = threading.Event()
@@ -107,7 +99,7 @@ class Trainer:
 
     def _run_stage(self, index: int) -> None:
         stage = self.recipe.stages[index]
-        seed = derive_seed(self.seed, index)
+        seed = derive_seed(self.context.seed, index)
         # Taking features puts the model in eval mode, so the modes are set after it.
         source = self._sources.batches(stage, seed, self._rows(stage))
         parameters = set_learning(self.model, stage.learns, blocks=stage.blocks)
@@ -123,13 +115,10 @@ class Trainer:
             parameters=parameters,
             source=source,
             states=build_states(stage.losses, setting),
-            domains=_domains(stage, self.data, self.device),
+            domains=_domains(stage, self.data, self.context.device),
             average=WeightAverage(self.model, stage.ema) if stage.ema is not None else None,
             state=self.state,
-            precision=self.precision,
-            device=self.device,
-            seed=seed,
-            progress=self.progress,
+            context=self.context.seeded(seed),
             after_step=self._after_step,
             after_epoch=self._after_epoch,
             over=lambda: self._patience.is_over(self.state),
@@ -186,7 +175,7 @@ class Trainer:
         if not self.data.validations or not stage.moves_embedding or not wanted:
             return {}
         with self._averaged():
-            embedder = Embedder(self.model, self.info, device=self.device)
+            embedder = Embedder(self.model, self.info, device=self.context.device)
             scores = validation_scores(embedder, self.data.validations, progress=self.progress)
             score = scores[self._patience.metric.key]
             if self.state.best is None or self._patience.metric.improves(score, self.state.best):

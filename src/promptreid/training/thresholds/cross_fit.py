@@ -180,11 +180,8 @@ def _build_trainer(
         data,
         state=state,
         info=checkpoint_info(run, plan, preprocess, data),
-        seed=plan.seed,
-        device=plan.device,
-        precision=plan.precision,
         trackers=Trackers(half.path, (), say=progress.message),
-        progress=progress,
+        context=plan.context(progress),
     )
 
 

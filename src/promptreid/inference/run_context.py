@@ -1,0 +1,37 @@
+"""Where and how a run computes: what travels together from a command to the steps of training."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from promptreid.progress import Progress, Silent
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Where and how a run computes.
+
+    Attributes:
+        device: Where models and batches are.
+        precision: Number type of the forward and backward pass, "fp32" or "bf16".
+        seed: What all random choices are drawn from.
+        progress: Where to report.
+    """
+
+    device: torch.device
+    precision: str = "fp32"
+    seed: int = 0
+    progress: Progress = field(default_factory=Silent)
+
+    def forward(self) -> contextlib.AbstractContextManager[object]:
+        """Run the block in the precision; losses leave it by themselves."""
+        if self.precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def seeded(self, seed: int) -> RunContext:
+        """Return the same context with another seed."""
+        return replace(self, seed=seed)
