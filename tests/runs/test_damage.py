@@ -30,7 +30,7 @@ from promptreid.models.checkpoint import SavedTraining, load_training, save_mode
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.report.collect_runs import run_facts
-from promptreid.runs import run_folder as folder
+from promptreid.runs import run_files as folder
 from promptreid.runs.run_data import check_same_data, data_record
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_images import image_rows
