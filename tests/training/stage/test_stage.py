@@ -120,7 +120,9 @@ def test_as_many_images_are_announced_as_come(model, cached, domains):
     features, labels = cached
     source = CachedFeatures(features, labels, sampler=DomainUniform(domains, 2, 3))
     told = Counted()
-    runner(model, cached, stage(epochs=2), source=source, context=RunContext(CPU, progress=told)).run()
+    runner(
+        model, cached, stage(epochs=2), source=source, context=RunContext(CPU, progress=told)
+    ).run()
     assert told.totals == told.counts
     assert len(told.totals) == 2
     largest = max(map(domains.count, domains))
