@@ -72,7 +72,8 @@ def outputs(tower, images):
 @cases
 @torch.no_grad()
 def test_attaching_changes_no_bit(vision, targets):
-    tower, images = build(vision), draw(2, 3, 64, 64)
+    # Frozen as it is afterwards: torch before 2.14 sums in another order where weights may learn.
+    tower, images = build(vision).requires_grad_(False), draw(2, 3, 64, 64)
     before = outputs(tower, images)
     attach(tower, targets)
     assert factors(tower)

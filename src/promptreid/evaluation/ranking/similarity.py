@@ -43,13 +43,27 @@ def full_float32(device: torch.device) -> Generator[None]:
 
     The settings are put back on leaving.
     """
+    with _exact_products(), torch.autocast(device.type, enabled=False):
+        yield
+
+
+@contextmanager
+def _exact_products() -> Generator[None]:
+    if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+        # Before torch 2.9 one setting speaks for both libraries.
+        precision = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(precision)
+        return
     settings = (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul"))  # noqa: B009
     before = [setting.fp32_precision for setting in settings]
     try:
         for setting in settings:
             setting.fp32_precision = "ieee"
-        with torch.autocast(device.type, enabled=False):
-            yield
+        yield
     finally:
         for setting, value in zip(settings, before, strict=True):
             setting.fp32_precision = value

@@ -55,7 +55,13 @@ def run_block_at(
         return pick(block(x, attn_mask=_additive_mask(block, x, visible)), rows)
     normed = plain.ln_1(x)
     mask = None if visible is None else visible[:, None, None, :]
-    attended = _attend(plain.attn, pick(normed, rows).unsqueeze(1), normed, mask=mask)
+    if isinstance(rows, int):
+        # In steps of a whole sequence, so that the stride of the row leads to the next sequence's:
+        # without that, torch before 2.14 makes a product of its own for each sequence.
+        query = normed[:, rows :: normed.shape[1]]
+    else:
+        query = pick(normed, rows).unsqueeze(1)
+    attended = _attend(plain.attn, query, normed, mask=mask)
     return _after_attention(plain, pick(x, rows), attended.squeeze(1))
 
 

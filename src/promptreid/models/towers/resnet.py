@@ -121,7 +121,9 @@ def feature_map(image_size: tuple[int, int], stride: int) -> tuple[int, int]:
 
 def _pool(pool: AttentionPool2d, cells: Tensor) -> Tensor:
     """Attention-pool (B, N, C) cells with the mean as the only query that is read."""
-    return _pool_tokens(pool, cells, queries=slice(1)).squeeze(1)
+    # In steps of a whole sequence, for the reason given in `run_block_at`.
+    mean_alone = slice(None, None, 1 + cells.shape[1])
+    return _pool_tokens(pool, cells, queries=mean_alone).squeeze(1)
 
 
 def _pool_tokens(pool: AttentionPool2d, cells: Tensor, *, queries: slice) -> Tensor:
