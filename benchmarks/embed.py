@@ -13,9 +13,10 @@ from benchmarks.compare import Check, Comparison, Settings
 from benchmarks.peak import operations, share_of_peak
 from benchmarks.plain_tower import plain_image
 from benchmarks.sizes import backbone_name, image_size
+from promptreid.config.model import EmbeddingConfig
 from promptreid.inference.device import resolve_precision
 from promptreid.inference.embedding_loop import embed_images
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.towers.precision import in_precision
 from promptreid.models.towers.text_tower import AbsentText
@@ -34,7 +35,7 @@ def embed(settings: Settings) -> Iterator[Comparison]:
         backbone_name(settings), pretrained="none", image_size=image_size(settings)
     )
     backbone.text = AbsentText()
-    model = ReIDModel(backbone, embedding=EmbeddingSpec()).to(settings.device).eval()
+    model = ReIDModel(backbone, embedding=EmbeddingConfig()).to(settings.device).eval()
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(count, 3, *image_size(settings), generator=generator)
     images = images.to(settings.device)

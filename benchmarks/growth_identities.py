@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from benchmarks.compare import Settings
 from benchmarks.growth import Work
 from benchmarks.sizes import backbone_name
-from promptreid.config.model import PromptConfig
+from promptreid.config.model import HeadConfig, PromptConfig
 from promptreid.losses.contrastive import supcon_cross_modal
-from promptreid.models.heads.head import Head
+from promptreid.models.heads.head import Head, HeadShape
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.prompts.prompt import PromptData
 from promptreid.models.towers.backbone import build_backbone
@@ -34,7 +34,7 @@ def identity_work(settings: Settings) -> Iterator[Work]:
         images = _features(samples, backbone.text.embed_dim, settings.device) / 10
         yield _work("prompt step", size, [prompt.tokens], _prompt_loss(prompt, images, labels))
         del prompt
-        head = Head(_WIDTHS, size).to(settings.device)
+        head = Head(HeadConfig(), HeadShape(identities=size), _WIDTHS).to(settings.device)
         found = {
             name: _features(samples, width, settings.device) for name, width in _WIDTHS.items()
         }

@@ -15,13 +15,14 @@ from benchmarks.compare import Check, Comparison, Settings
 from benchmarks.peak import operations, share_of_peak
 from benchmarks.plain_tower import plain_image
 from benchmarks.sizes import backbone_name, image_size
+from promptreid.config.model import HeadConfig
 from promptreid.config.optimize import OptimizerConfig
 from promptreid.config.recipes import load_recipe
 from promptreid.inference.device import resolve_precision
 from promptreid.inference.run_context import RunContext
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.terms import total_loss
-from promptreid.models.heads.head import Head
+from promptreid.models.heads.head import Head, HeadShape
 from promptreid.models.reid import ReIDModel, tower_widths
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.towers.image_tower import ImageFeatures
@@ -79,7 +80,7 @@ def _model(settings: Settings, identities: int) -> ReIDModel:
         backbone_name(settings), pretrained="none", image_size=image_size(settings)
     )
     backbone.text = AbsentText()  # its texts do not change during this stage
-    head = Head(tower_widths(backbone, None, None), identities)
+    head = Head(HeadConfig(), HeadShape(identities=identities), tower_widths(backbone, None, None))
     model = ReIDModel(backbone, head=head).to(settings.device)
     set_learning(model, ["image", "head"])
     return model

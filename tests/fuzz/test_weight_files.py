@@ -9,6 +9,7 @@ from hypothesis import given
 from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
+from promptreid.config.model import EmbeddingConfig
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import PromptReIDError
 from promptreid.evaluation import Embeddings, read_embeddings, write_embeddings
@@ -16,7 +17,7 @@ from promptreid.inference.embedder import load
 from promptreid.inference.published_clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model, save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.weights.weight_files import read_weights
 
@@ -79,7 +80,7 @@ def test_weights_of_others(name, make, read, tmp_path):
 def checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp("checkpoint") / "model.safetensors"
     backbone = build_backbone("tiny", pretrained="none", image_size=(32, 32), seed=0)
-    model = ReIDModel(backbone, embedding=EmbeddingSpec(("projected",), "before"))
+    model = ReIDModel(backbone, embedding=EmbeddingConfig(features=("projected",), neck="before"))
     preprocess = Preprocess(image_size=(32, 32), mean=(0.5,) * 3, std=(0.5,) * 3)
     save_model(path, model, CheckpointInfo(preprocess=preprocess))
     return path.read_bytes()

@@ -7,6 +7,7 @@ from PIL import Image
 from small_models import small_backbone
 from small_prompts import image_prompt
 
+from promptreid.config.model import EmbeddingConfig
 from promptreid.config.recipes import load_recipe
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.manifest.manifest import Manifest, Sample
@@ -16,7 +17,7 @@ from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import embed_images
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.sentences import SentenceFields
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 
 SIZE = (64, 32)
@@ -101,7 +102,7 @@ def with_sentences(*aspects):
         template="The {aspect} side of a {context} hand",
         fields=SentenceFields(variants=tuple({"aspect": aspect} for aspect in aspects)),
     )
-    return ReIDModel(backbone, prompt=prompt, embedding=EmbeddingSpec(("text",))).eval()
+    return ReIDModel(backbone, prompt=prompt, embedding=EmbeddingConfig(features=("text",))).eval()
 
 
 @pytest.mark.parametrize("kind", ["composed", "simplified", None])

@@ -1,13 +1,13 @@
 import pytest
 import torch
 from published_files import save_published
+from small_heads import small_head
 from small_models import RESNET, VIT, small_backbone, tower_widths
 from small_prompts import identity_prompt
 
 from promptreid.data.images.preprocess import HALF, IMAGENET_MEAN
 from promptreid.errors import WeightsError
 from promptreid.inference.published_clip_reid import read_clip_reid
-from promptreid.models.heads.head import Head
 from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
@@ -21,7 +21,7 @@ def build(vision=VIT, size=(256, 128), stride=None, *, cameras=0, views=0):
     return ReIDModel(
         backbone,
         prompt=identity_prompt(backbone, 7),
-        head=Head(tower_widths(backbone.image), 7),
+        head=small_head(tower_widths(backbone.image), 7),
         sie=sie,
     ).eval()
 

@@ -7,6 +7,7 @@ from PIL import Image
 from small_models import small_backbone
 from small_prompts import image_prompt
 
+from promptreid.config.model import EmbeddingConfig
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ConfigError
@@ -14,7 +15,7 @@ from promptreid.inference import speed
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.speed import measure_speed
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import ReIDModel
 
 SIZE = (64, 64)
 PREPROCESS = Preprocess(image_size=SIZE)
@@ -28,7 +29,7 @@ TOWER, WORDS = 0.02, 0.03
 def model():
     backbone = small_backbone()
     prompt = image_prompt(backbone)
-    return ReIDModel(backbone, prompt=prompt, embedding=EmbeddingSpec(("text",)))
+    return ReIDModel(backbone, prompt=prompt, embedding=EmbeddingConfig(features=("text",)))
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from loss_batches import batch_of, few, mean, unit
+from small_heads import small_head
 from small_models import RESNET, VIT, small_backbone, tower_widths
 from small_prompts import identity_prompt
 
 from promptreid.config.losses import LossTerms, MoCoOptions
-from promptreid.config.model import LoraConfig, VisualPromptConfig
+from promptreid.config.model import LoraConfig, MlpConfig, VisualPromptConfig
 from promptreid.losses.loss_state import StateSetting
 from promptreid.losses.moco import MoCoState, momentum_contrast
 from promptreid.losses.ring import EMPTY
 from promptreid.losses.terms import build_states
-from promptreid.models.heads.head import Head
-from promptreid.models.heads.projection import Mlp
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning
@@ -61,7 +60,7 @@ def base():
 def build(vision):
     backbone = small_backbone(vision)
     widths = tower_widths(backbone.image)
-    head = Head(widths, 0, mlp=Mlp(widths, of="final", width=WIDTH))
+    head = small_head(widths, 0, mlp=MlpConfig(of="final", width=WIDTH))
     prompt = identity_prompt(backbone, 3)
     model = ReIDModel(backbone, prompt=prompt, head=head)
     model.learn(["image", "head"])
@@ -229,7 +228,7 @@ def test_copies_a_tuned_tower_with_side_information():
     )
     widths = tower_widths(backbone.image)
     sie = SideInformation(cameras=2, width=widths["final"])
-    model = ReIDModel(backbone, head=Head(widths, 0, mlp=Mlp(widths, width=WIDTH)), sie=sie)
+    model = ReIDModel(backbone, head=small_head(widths, 0, mlp=MlpConfig(width=WIDTH)), sie=sie)
     learning = model.learn(["lora", "visual_prompt"])
     state = state_of(model)
     images, labels = views(0)

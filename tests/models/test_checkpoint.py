@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from small_heads import small_head
 from small_models import (
     INFO,
     RESNET,
@@ -17,7 +18,13 @@ from small_models import (
 from small_prompts import identity_prompt
 from small_tokenizer import write_tokenizer
 
-from promptreid.config.model import LoraConfig
+from promptreid.config.model import (
+    EmbeddingConfig,
+    LoraConfig,
+    MlpConfig,
+    PartsConfig,
+    ReductionConfig,
+)
 from promptreid.config.recipes import load_recipe
 from promptreid.errors import RunError, WeightsError
 from promptreid.models.checkpoint import (
@@ -27,11 +34,8 @@ from promptreid.models.checkpoint import (
     read_info,
     save_model,
 )
-from promptreid.models.heads.head import Head
-from promptreid.models.heads.parts import build_parts
-from promptreid.models.heads.projection import Mlp, Reduction
 from promptreid.models.prompts.context_positions import encode_sentences
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers import backbone as backbone_module
 from promptreid.models.towers.backbone import build_backbone
@@ -47,9 +51,9 @@ def build(vision=VIT, **options):
     return ReIDModel(
         backbone,
         prompt=identity_prompt(backbone, 4, template="a {context} hand"),
-        head=Head(tower_widths(backbone.image), 4),
+        head=small_head(tower_widths(backbone.image), 4),
         sie=None if vision is RESNET else SideInformation(cameras=2, views=3, width=width),
-        embedding=EmbeddingSpec(("final",), neck="after"),
+        embedding=EmbeddingConfig(features=("final",), neck="after"),
         **options,
     ).eval()
 
@@ -99,17 +103,18 @@ def test_branches_and_small_additions_come_back(vision, kind, tmp_path):
     backbone.image.fit((96, 48), None)
     widths = tower_widths(backbone.image)
     attach_tuning(backbone.image, lora=LoraConfig(rank=2))
-    head = Head(
+    head = small_head(
         widths,
         4,
         features=("reduced", "part2"),
         classifiers=("linear", "arcface"),
-        mlp=Mlp(widths),
-        reduction=Reduction(widths),
-        parts=build_parts(backbone.image, kind=kind, stripes=3, width=8),
+        mlp=MlpConfig(),
+        reduction=ReductionConfig(),
+        parts=PartsConfig(kind=kind, stripes=3, width=8),
+        tower=backbone.image,
     )
     features = ("mlp", "reduced", "part1", "part3")
-    model = ReIDModel(backbone, head=head, embedding=EmbeddingSpec(features)).eval()
+    model = ReIDModel(backbone, head=head, embedding=EmbeddingConfig(features=features)).eval()
     for parameter in model.parameters():
         parameter.add_(0.01 * torch.randn_like(parameter))
     save_model(tmp_path / "model.safetensors", model, INFO)
@@ -208,7 +213,7 @@ def test_weights_that_do_not_fit_are_listed(saved):
         (lambda tensors, record: record.update(format=99), "format 99"),
         (lambda tensors, record: record.pop("model"), "without a description"),
         (lambda tensors, record: record["model"].pop("sie"), "description of the model"),
-        (lambda tensors, record: record["model"]["head"].pop("widths"), "description of the"),
+        (lambda tensors, record: record["model"]["head"].pop("shape"), "description of the"),
     ],
 )
 def test_damaged_descriptions_are_refused(saved, change, words):

@@ -18,6 +18,7 @@ from golden_weights import (
     trained,
 )
 from published import published_name
+from small_heads import small_head
 from small_models import tower_widths
 from small_prompts import identity_prompt
 from torch.nn import functional as F
@@ -26,7 +27,6 @@ from promptreid.config.base import TOWER_FEATURES
 from promptreid.config.optimize import OptimizerConfig
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.triplet import batch_hard_triplet
-from promptreid.models.heads.head import Head
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import build_backbone
@@ -76,7 +76,7 @@ def build(case: Case, folder: Path) -> ReIDModel:
     model = ReIDModel(
         backbone,
         prompt=identity_prompt(backbone, IDENTITIES, template=TEMPLATE),
-        head=Head(tower_widths(backbone.image), IDENTITIES),
+        head=small_head(tower_widths(backbone.image), IDENTITIES),
         sie=SideInformation(cameras=CAMERAS, width=backbone.image.widths[1]) if case.sie else None,
     )
     parameters = dict(model.named_parameters())

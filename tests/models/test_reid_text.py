@@ -4,22 +4,22 @@ import copy
 
 import pytest
 import torch
+from small_heads import small_head
 from small_models import INFO, RESNET, VIT, small_backbone
 from small_prompts import image_prompt
 
+from promptreid.config.model import EmbeddingConfig, InteractionConfig, ReductionConfig
 from promptreid.errors import ConfigError
 from promptreid.models.checkpoint import load_model, save_model
-from promptreid.models.heads.head import Head
-from promptreid.models.heads.projection import Reduction
 from promptreid.models.interaction import MODES, Interaction
 from promptreid.models.prompts.image_texts import SENTENCES, Sentences
 from promptreid.models.prompts.prompt import average_texts
 from promptreid.models.prompts.sentences import SentenceFields
-from promptreid.models.reid import EmbeddingSpec, ReIDModel, tower_widths
+from promptreid.models.reid import ReIDModel, tower_widths
 
 ASPECTS = SentenceFields(variants=({"aspect": "dorsal"}, {"aspect": "palmar"}))
 BY_ASPECT = "A photo of the {aspect} side of a {context} hand."
-FUSED = EmbeddingSpec(("final", "fused"))
+FUSED = EmbeddingConfig(features=("final", "fused"))
 
 
 def draw(*shape, seed=0):
@@ -34,7 +34,7 @@ def build(vision=VIT, *, mode="value", embedding=FUSED, sentences=None, head=Tru
         words.inversion.norm.running_var.fill_(1e-3)
     interaction = None
     if mode is not None:
-        interaction = Interaction(backbone.text.embed_dim, mode=mode, blocks=2)
+        interaction = Interaction(InteractionConfig(mode=mode, blocks=2), backbone.text.embed_dim)
         with torch.no_grad():  # as after some training: attention that is far from even
             interaction.query.weight.mul_(4)
             if mode == "value":  # its output layer starts at zero
@@ -46,7 +46,7 @@ def build(vision=VIT, *, mode="value", embedding=FUSED, sentences=None, head=Tru
         prompt=words,
         interaction=interaction,
         sentences=sentences,
-        head=Head(widths, 4, features=classified) if head else None,
+        head=small_head(widths, 4, features=classified) if head else None,
         embedding=embedding,
     ).eval()
 
@@ -147,7 +147,7 @@ def test_a_loss_on_the_fused_feature_teaches_the_word_through_the_frozen_text(vi
 @torch.no_grad()
 def test_an_embedding_does_not_depend_on_the_rest_of_the_batch(mode, kind):
     features = ("final", "text") if mode is None else ("final", "fused", "text")
-    model = build(mode=mode, embedding=EmbeddingSpec(features))
+    model = build(mode=mode, embedding=EmbeddingConfig(features=features))
     images = images_of(model, 5)
     together = model.embed(images, prompt=kind)
     alone = torch.cat([model.embed(image[None], prompt=kind) for image in images])
@@ -156,17 +156,17 @@ def test_an_embedding_does_not_depend_on_the_rest_of_the_batch(mode, kind):
 
 @torch.no_grad()
 def test_without_an_interaction_there_is_text_alone():
-    model = build(mode=None, embedding=EmbeddingSpec(("final", "projected")))
+    model = build(mode=None, embedding=EmbeddingConfig(features=("final", "projected")))
     found = derive(model, images_of(model))
     assert list(found) == ["penultimate", "final", "projected", "text"]
-    bare = build(mode=None, embedding=EmbeddingSpec(("text",)), head=False)
+    bare = build(mode=None, embedding=EmbeddingConfig(features=("text",)), head=False)
     assert "fused" not in bare.widths
     assert bare.embed(images_of(bare)).shape == (4, 64)
 
 
 @torch.no_grad()
 def test_sentences_that_no_embedding_reads_are_not_encoded(monkeypatch):
-    model = build(mode=None, embedding=EmbeddingSpec(("final", "projected")))
+    model = build(mode=None, embedding=EmbeddingConfig(features=("final", "projected")))
     calls = Calls(model, monkeypatch)
     images = images_of(model)
     found = derive(model, images)
@@ -174,7 +174,7 @@ def test_sentences_that_no_embedding_reads_are_not_encoded(monkeypatch):
     joined = torch.cat([found["final"], found["projected"]], dim=1)
     assert torch.equal(model.embed(images), torch.nn.functional.normalize(joined, dim=1))
     assert calls.count == 1
-    after = build(embedding=EmbeddingSpec(("fused",), neck="after"))
+    after = build(embedding=EmbeddingConfig(features=("fused",), neck="after"))
     assert after.reads_sentence
     assert after.embed(images).shape == (4, 64)
 
@@ -183,13 +183,13 @@ def test_sentences_that_no_embedding_reads_are_not_encoded(monkeypatch):
 def test_a_feature_made_of_the_fused_one_reads_the_sentence():
     model = build()
     widths = tower_widths(model.backbone, model.prompt, model.interaction)
-    reduced = Head(widths, 0, features=("reduced",), reduction=Reduction(widths, of="fused"))
+    reduced = small_head(widths, 0, features=("reduced",), reduction=ReductionConfig(of="fused"))
     model = ReIDModel(
         model.backbone,
         prompt=model.prompt,
         interaction=model.interaction,
         head=reduced,
-        embedding=EmbeddingSpec(("reduced",)),
+        embedding=EmbeddingConfig(features=("reduced",)),
     ).eval()
     assert model.reads_sentence
     images = images_of(model)
@@ -242,7 +242,7 @@ def test_kept_texts_are_forgotten_when_what_they_are_made_of_changes(change):
 
 @torch.no_grad()
 def test_kept_texts_follow_the_type_of_number():
-    model = build(mode=None, embedding=EmbeddingSpec(("text",)))
+    model = build(mode=None, embedding=EmbeddingConfig(features=("text",)))
     images = images_of(model)
     exact = derive(model, images, prompt="simplified")["text"]
     model.to(torch.float64)
@@ -258,7 +258,7 @@ def test_kept_texts_follow_the_type_of_number():
 @pytest.mark.parametrize("lower_first", [True, False])
 @torch.no_grad()
 def test_autocast_does_not_decide_what_is_kept(lower_first):
-    model = build(mode=None, embedding=EmbeddingSpec(("text",)))
+    model = build(mode=None, embedding=EmbeddingConfig(features=("text",)))
     images = images_of(model)
     exact = model.prompt.constant().expand(4, -1)
     for lower in (lower_first, not lower_first):
@@ -329,7 +329,7 @@ def test_a_checkpoint_gives_the_same_bits(vision, mode, tmp_path):
     model = build(
         vision,
         mode=mode,
-        embedding=EmbeddingSpec(features),
+        embedding=EmbeddingConfig(features=features),
         sentences=Sentences("composed", "simplified"),
         template=BY_ASPECT,
         fields=ASPECTS,

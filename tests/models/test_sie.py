@@ -17,7 +17,7 @@ def naive(sie, camera, view):
         for c in ([camera] if known_camera else range(cameras))
         for v in ([view] if known_view else range(views))
     ]
-    return sie.coefficient * torch.stack(rows).mean(dim=0)
+    return sie.shape.coefficient * torch.stack(rows).mean(dim=0)
 
 
 @pytest.mark.parametrize(("cameras", "views"), [(3, 0), (0, 4), (3, 4), (1, 1), (1, 0)])
@@ -56,7 +56,7 @@ def test_the_table_starts_from_a_cut_normal():
 
 def test_restore():
     sie = SideInformation(cameras=2, views=3, width=8, coefficient=0.5)
-    assert SideInformation.restore(sie.describe()).describe() == sie.describe()
+    assert SideInformation(**sie.shape.model_dump(), width=8).shape == sie.shape
 
 
 @pytest.mark.parametrize(("cameras", "views"), [(0, 0), (-1, 3)])

@@ -9,6 +9,7 @@ from run_records import data_of, environment_record
 from small_models import RESNET, VIT, small_backbone
 from small_prompts import image_prompt
 
+from promptreid.config.model import EmbeddingConfig
 from promptreid.config.recipes import load_recipe
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.load_data import load_data
@@ -21,7 +22,7 @@ from promptreid.inference.assess import assess
 from promptreid.inference.embedder import load
 from promptreid.models.checkpoint import save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import ReIDModel
 from promptreid.report.collect import collect
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_texts import attribute_sentences, map_texts
@@ -47,7 +48,7 @@ def table(crops, tmp_path_factory):
 def save(path, vision, *, recipe=None, features=("final", "projected"), **fields):
     backbone = small_backbone(vision)
     backbone.image.fit((64, 32), None)
-    model = ReIDModel(backbone, embedding=EmbeddingSpec(features))
+    model = ReIDModel(backbone, embedding=EmbeddingConfig(features=features))
     info = CheckpointInfo(preprocess=Preprocess(image_size=(64, 32)), recipe=recipe, **fields)
     save_model(path / "checkpoints" / "best.safetensors", model, info)
     return path
@@ -290,7 +291,7 @@ def test_sentences_made_of_images_are_shown_for_one_image_of_each_identity(tmp_p
     backbone = small_backbone(VIT)
     backbone.image.fit((64, 32), None)
     prompt = image_prompt(backbone, hidden=32)
-    model = ReIDModel(backbone, prompt=prompt, embedding=EmbeddingSpec(("projected",)))
+    model = ReIDModel(backbone, prompt=prompt, embedding=EmbeddingConfig(features=("projected",)))
     info = CheckpointInfo(preprocess=Preprocess(image_size=(64, 32)))
     save_model(tmp_path / "checkpoints" / "best.safetensors", model, info)
     embedder, selection = load(tmp_path, device="cpu"), selection_of(table)

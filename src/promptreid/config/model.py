@@ -149,7 +149,16 @@ class PromptConfig(Strict):
         return _TEXT_OF[self.kind]
 
 
-class MlpConfig(Strict):
+class HeadPartConfig(Strict):
+    """A part of a head that makes further features of an image."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features it gives, in order."""
+        raise NotImplementedError
+
+
+class MlpConfig(HeadPartConfig):
     """Two-layer projection (Chen et al., ICML 2020); gives the feature `mlp`."""
 
     of: str = "final"
@@ -157,15 +166,25 @@ class MlpConfig(Strict):
     """Width between the layers; None for that of the input."""
     width: PositiveInt = 128
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features it gives, in order."""
+        return ("mlp",)
 
-class ReductionConfig(Strict):
+
+class ReductionConfig(HeadPartConfig):
     """Linear reduction; gives the feature `reduced`."""
 
     of: str = "projected"
     width: PositiveInt = 256
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features it gives, in order."""
+        return ("reduced",)
 
-class PartsConfig(Strict):
+
+class PartsConfig(HeadPartConfig):
     """Branches that look at stripes of the image.
 
     `pcb` (Sun et al., ECCV 2018) gives `part1`, `part2`, ...; `mgn` (Wang et al., ACM MM 2018)
@@ -207,8 +226,8 @@ class HeadConfig(Strict):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of all image features: the tower's three and those made here."""
-        made = ("mlp",) * (self.mlp is not None) + ("reduced",) * (self.reduction is not None)
-        return (*TOWER_FEATURES, *made, *(self.parts.names if self.parts is not None else ()))
+        parts = [part for _, part in self if isinstance(part, HeadPartConfig)]
+        return (*TOWER_FEATURES, *(name for part in parts for name in part.names))
 
 
 class InteractionConfig(Strict):

@@ -16,14 +16,8 @@ from torch import Tensor
 
 from promptreid.errors import ConfigError, PromptReIDError, RunError, WeightsError, first_line
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.heads.head import Head
-from promptreid.models.interaction import Interaction
-from promptreid.models.prompts.image_texts import Sentences
-from promptreid.models.prompts.prompt_kinds import restore_prompt
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
-from promptreid.models.sie import SideInformation
-from promptreid.models.towers.backbone import restore_backbone
-from promptreid.models.tuning.tuning import restore_tuning
+from promptreid.models.rebuild import rebuild_model
+from promptreid.models.reid import ReIDModel
 from promptreid.models.weights.tokenizer_json import JsonTokenizer
 from promptreid.models.weights.weight_files import load_strictly
 from promptreid.runs.record_reading import as_tuples, what_is_wrong
@@ -109,7 +103,7 @@ def load_model(path: Path) -> tuple[ReIDModel, CheckpointInfo]:
     packed = tensors.pop(_TOKENIZER, None)
     tokenizer = None if packed is None else zlib.decompress(packed.numpy().tobytes()).decode()
     try:
-        model = _rebuild(record["model"], tokenizer)
+        model = rebuild_model(record["model"], tokenizer)
     except PromptReIDError:
         raise
     except Exception as error:  # whatever a part makes of values that it did not write
@@ -177,23 +171,6 @@ def _checked_info(path: Path, record: Mapping[str, Any]) -> CheckpointInfo:
     except (ValidationError, ConfigError) as error:
         reason = what_is_wrong(error) if isinstance(error, ValidationError) else str(error)
         raise _damaged(path, f"what it says of its model is wrong, {reason.rstrip('.')}") from error
-
-
-def _rebuild(description: dict[str, Any], tokenizer: str | None) -> ReIDModel:
-    backbone = restore_backbone(description["backbone"], tokenizer)
-    restore_tuning(backbone.image, description["tuning"])
-    parts = ("prompt", "interaction", "head", "sie")
-    prompt, interaction, head, sie = (description[part] for part in parts)
-    embedding = description["embedding"]
-    return ReIDModel(
-        backbone,
-        prompt=None if prompt is None else restore_prompt(backbone, prompt),
-        interaction=None if interaction is None else Interaction.restore(interaction),
-        sentences=Sentences(**description["sentences"]),
-        head=None if head is None else Head.restore(head, backbone.image),
-        sie=None if sie is None else SideInformation.restore(sie),
-        embedding=EmbeddingSpec(tuple(embedding["features"]), embedding["neck"]),
-    )
 
 
 def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import Tensor, nn
 
+from promptreid.config.model import InteractionConfig
 from promptreid.errors import ConfigError, ModelError, unknown_name
+from promptreid.models.model_part import ModelPart
 from promptreid.models.towers.blocks import run_block, run_block_at
 
 MODES = ("value", "weight", "single")
@@ -29,7 +30,7 @@ class Fused:
     attention: Tensor
 
 
-class Interaction(nn.Module):
+class Interaction(ModelPart):
     """Cross-attention from a sentence to image tokens, then transformer blocks (Yang et al., 2024).
 
     With T the (N, D) tokens, l the text, h heads of size d = D / h:
@@ -50,38 +51,36 @@ class Interaction(nn.Module):
         width: Size D of tokens and text.
         mode: One of `MODES`.
         heads: Number of heads.
-        residual: Whether the text is added to the attended token.
     """
+
+    Options = InteractionConfig
+    options: InteractionConfig
 
     def __init__(
         self,
+        options: InteractionConfig,
         width: int,
         *,
-        mode: str = "value",
-        blocks: int = 2,
-        heads: int | None = None,
-        residual: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         """Build the layers.
 
         Args:
+            options: Mode, number of blocks after the cross-attention, number of heads (of the
+                blocks' too), and whether the text is added to the attended token.
             width: Size of tokens and text in the joint space.
-            mode: One of `MODES`.
-            blocks: Transformer blocks after the cross-attention.
-            heads: Number of heads, of the blocks' too; None for one per 64 channels.
-            residual: Add the text to the attended token; of "single" only.
             generator: Source of the initial weights; None for a generator with seed 0.
 
         Raises:
-            ConfigError: The mode is unknown, the heads do not divide the width, or an option does
-                not go with the mode.
+            ConfigError: There is no mode, the heads do not divide the width, or an option does not
+                go with the mode.
         """
-        super().__init__()
-        heads = max(1, width // 64) if heads is None else heads
-        _check(width, mode, blocks, heads, residual)
+        super().__init__(options)
+        mode, blocks = options.mode, options.blocks
+        heads = options.heads or max(1, width // 64)
+        _check(options, width, heads)
         generator = generator or torch.Generator().manual_seed(0)
-        self.width, self.mode, self.heads, self.residual = width, mode, heads, residual
+        self.width, self.mode, self.heads = width, mode, heads
         self.norm_text = nn.LayerNorm(width)
         # A shift of the keys alone would change nothing, so without values it is left out.
         self.norm_tokens = nn.LayerNorm(width, bias=mode != "weight")
@@ -146,7 +145,7 @@ class Interaction(nn.Module):
             return tokens + self.output(changes), attention
         attended = weighted.sum(dim=1, keepdim=True).to(values.dtype).flatten(2)
         fused = self.output(attended)
-        return (fused + text.unsqueeze(1) if self.residual else fused), attention
+        return (fused + text.unsqueeze(1) if self.options.residual else fused), attention
 
     def _weigh(self, tokens: Tensor, text: Tensor) -> Tensor:
         """Return the (B, heads, N) attention of normed text to normed tokens, in float32."""
@@ -157,42 +156,23 @@ class Interaction(nn.Module):
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1))
 
-    def describe(self) -> dict[str, Any]:
-        """Return the options to rebuild this module, JSON-ready."""
-        return {
-            "width": self.width,
-            "mode": self.mode,
-            "blocks": len(self.blocks),
-            "heads": self.heads,
-            "residual": self.residual,
-        }
 
-    @classmethod
-    def restore(cls, description: dict[str, Any]) -> Interaction:
-        """Build a module of a description, ready for its weights."""
-        return cls(**description)
-
-
-def _check(width: int, mode: str, blocks: int, heads: int, residual: bool) -> None:
+def _check(options: InteractionConfig, width: int, heads: int) -> None:
+    mode, blocks = options.mode, options.blocks
     if mode not in MODES:
         raise ConfigError(unknown_name("mode of the interaction", mode, MODES))
-    if heads < 1 or width % heads:
+    if width % heads:
         raise ConfigError(
             f"{heads} heads do not divide the joint width {width} (interaction.heads). Take a "
             "divisor of it, or leave it out for one head per 64 channels."
         )
-    if blocks < (2 if mode == "weight" else 0):
+    if mode == "weight" and blocks < 2:
         raise ConfigError(
-            f"interaction.blocks is {blocks}; "
-            + (
-                "in mode weight at least two blocks must follow: the norm before the first takes "
-                "the weights of the patches away, so that only the second can carry them to the "
-                "class token that is read."
-                if mode == "weight"
-                else "it must be 0 or more."
-            )
+            f"interaction.blocks is {blocks}; in mode weight at least two blocks must follow: the "
+            "norm before the first takes the weights of the patches away, so that only the second "
+            "can carry them to the class token that is read."
         )
-    if residual and mode != "single":
+    if options.residual and mode != "single":
         raise ConfigError(
             f"Only mode single adds the text to the attended token, not mode {mode}, where the "
             "image tokens are kept. Leave residual out."

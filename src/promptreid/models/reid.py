@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from promptreid.errors import ConfigError, ModelError, unknown_name
+from promptreid.config.model import EmbeddingConfig
+from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
+from promptreid.models.part_checks import check_embedding, check_side_information
+from promptreid.models.part_names import part_names, part_of
 from promptreid.models.prompts.image_texts import ImageTexts, Sentences, check_kind
 from promptreid.models.prompts.prompt import Prompt, PromptOfIdentities, PromptOfImages
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.image_tower import FEATURES, ImageFeatures
-from promptreid.models.tuning.tuning import ADDITIONS, describe_tuning, tuning_part
-
-NECKS = ("before", "after")
-
-
-@dataclass(frozen=True)
-class EmbeddingSpec:
-    """Which features make the retrieval vector.
-
-    Attributes:
-        features: Names of image features, the tower's or those the head makes, concatenated in this
-            order. Published CLIP-ReID retrieves with ("final", "projected"); zero-shot CLIP with
-            ("projected",).
-        neck: "before" takes them as they leave the tower, "after" as they leave the head's batch
-            norm.
-    """
-
-    features: tuple[str, ...] = ("final", "projected")
-    neck: str = "before"
-
-    def __post_init__(self) -> None:
-        if not self.features or len(set(self.features)) != len(self.features):
-            raise ConfigError(f"The embedding needs distinct features, got {list(self.features)}.")
-        if self.neck not in NECKS:
-            raise ConfigError(unknown_name("neck position", self.neck, NECKS))
+from promptreid.models.tuning.tuning import describe_tuning
 
 
 def tower_widths(
@@ -75,7 +54,7 @@ class ReIDModel(nn.Module):
         sentences: Sentences | None = None,
         head: Head | None = None,
         sie: SideInformation | None = None,
-        embedding: EmbeddingSpec | None = None,
+        embedding: EmbeddingConfig | None = None,
     ) -> None:
         """Compose the parts.
 
@@ -91,30 +70,15 @@ class ReIDModel(nn.Module):
         self.sentences = sentences or Sentences()
         self.head = head
         self.sie = sie
-        self.embedding = embedding or EmbeddingSpec()
-        image = backbone.image
+        self.embedding = embedding or EmbeddingConfig()
         if interaction is not None and self.image_prompt is None:
             raise ConfigError(
                 "An interaction needs a sentence for each image: set prompt.kind to image, or "
                 "interaction.mode to none."
             )
-        if sie is not None and not (image.has_class_token and sie.width == image.widths[1]):
-            raise ModelError(
-                f"Camera and view embeddings of width {sie.width} need a vision transformer with a "
-                f"class token of that width; backbone {backbone.name} has "
-                + (f"width {image.widths[1]}." if image.has_class_token else "none.")
-            )
-        for name in self.embedding.features:
-            if name not in self.widths:
-                raise ConfigError(unknown_name("image feature", name, list(self.widths)))
-        if self.embedding.neck == "after":
-            necks = head.features if head is not None else ()
-            missing = [name for name in self.embedding.features if name not in necks]
-            if missing:
-                raise ConfigError(
-                    "The embedding is to be taken after the neck, but there is no neck for "
-                    f"{missing}. Take it 'before' the neck, or add a head with these features."
-                )
+        if sie is not None:
+            check_side_information(sie, backbone)
+        check_embedding(self.embedding, self.widths, head)
         self._fixed = frozenset(n for n, p in self.named_parameters() if not p.requires_grad)
 
     @property
@@ -225,7 +189,7 @@ class ReIDModel(nn.Module):
         read = set(self.embedding.features)
         if self.head is not None:
             read |= set(self.head.features) if self.embedding.neck == "after" else set()
-            read |= {made.of for made in (self.head.mlp, self.head.reduction) if made is not None}
+            read |= {name for maker in self.head.makers.values() for name in maker.reads}
         return bool(read & {"text", "fused"})
 
     @property
@@ -335,26 +299,6 @@ class ReIDModel(nn.Module):
             "interaction": None if self.interaction is None else self.interaction.describe(),
             "sentences": asdict(self.sentences),
             "head": None if self.head is None else self.head.describe(),
-            "sie": None if self.sie is None else self.sie.describe(),
-            "embedding": {
-                "features": list(self.embedding.features),
-                "neck": self.embedding.neck,
-            },
+            "sie": None if self.sie is None else self.sie.shape.model_dump(),
+            "embedding": self.embedding.model_dump(mode="json"),
         }
-
-
-_IMAGE = "backbone.image."
-
-
-def part_names() -> tuple[str, ...]:
-    """Return all parts that a model can have; each can learn on its own."""
-    return ("image", *ADDITIONS, "text", "logit_scale", "prompt", "interaction", "head", "sie")
-
-
-def part_of(name: str) -> str:
-    """Return the part that a parameter of a model belongs to, by its full name."""
-    if name.startswith(_IMAGE):
-        return tuning_part(name.removeprefix(_IMAGE))
-    if name.startswith("backbone.text."):
-        return "text"
-    return "logit_scale" if name.startswith("backbone.logit_") else name.partition(".")[0]

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from promptreid.errors import ConfigError
+from promptreid.models.model_part import PartShape
+
+
+class SideShape(PartShape):
+    """What a table of side information is built of, beside the width of the class token.
+
+    Attributes:
+        cameras: Number of cameras, 0 when the camera does not matter.
+        views: Number of views, 0 when the view does not matter.
+        coefficient: Factor on the looked-up vector.
+    """
+
+    cameras: int
+    views: int
+    coefficient: float
 
 
 class SideInformation(nn.Module):
@@ -19,6 +32,7 @@ class SideInformation(nn.Module):
     handled, not a crash.
 
     Attributes:
+        shape: Numbers of cameras and views, and the factor on the looked-up vector.
         embed: (rows, width) the table, from a normal of deviation 0.02 cut at 2.
     """
 
@@ -50,7 +64,7 @@ class SideInformation(nn.Module):
                 "views. The data may not name any; switch side information off then."
             )
         self.cameras, self.views, self.width = cameras, views, width
-        self.coefficient = coefficient
+        self.shape = SideShape(cameras=cameras, views=views, coefficient=coefficient)
         generator = generator or torch.Generator().manual_seed(0)
         self.embed = nn.Parameter(torch.empty(max(cameras, 1) * max(views, 1), width))
         nn.init.trunc_normal_(self.embed, std=0.02, generator=generator)
@@ -71,7 +85,7 @@ class SideInformation(nn.Module):
         table = torch.cat([table, table.mean(dim=1, keepdim=True)], dim=1)
         row = self._known(cameras, self.cameras, count)
         column = self._known(views, self.views, count)
-        return self.coefficient * table[row, column]
+        return self.shape.coefficient * table[row, column]
 
     def _known(self, numbers: Tensor | None, size: int, count: int) -> Tensor:
         """Replace numbers outside 0..size-1 by the index of the mean."""
@@ -80,17 +94,3 @@ class SideInformation(nn.Module):
             return torch.full((count,), unknown, dtype=torch.long, device=self.embed.device)
         numbers = numbers.to(self.embed.device)
         return torch.where((numbers >= 0) & (numbers < size), numbers, unknown)
-
-    def describe(self) -> dict[str, Any]:
-        """Return what `restore` needs, JSON-ready."""
-        return {
-            "cameras": self.cameras,
-            "views": self.views,
-            "width": self.width,
-            "coefficient": self.coefficient,
-        }
-
-    @classmethod
-    def restore(cls, description: dict[str, Any]) -> SideInformation:
-        """Build a table of a description, ready for its weights."""
-        return cls(**description)

@@ -3,13 +3,18 @@ import torch
 from small_models import RESNET, VIT, small_architecture, small_backbone, take_over
 from small_prompts import image_prompt
 
-from promptreid.config.model import AdapterConfig, VisualPromptConfig
+from promptreid.config.model import (
+    AdapterConfig,
+    EmbeddingConfig,
+    InteractionConfig,
+    VisualPromptConfig,
+)
 from promptreid.errors import ConfigError, ModelError
 from promptreid.figures.activation.activation import activation_maps, patch_shares
 from promptreid.figures.activation.map_kinds import KINDS, ModelInput, natural_kind
 from promptreid.figures.activation.rollout import recorded_attention, rollout
 from promptreid.models.interaction import Interaction
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning
 
@@ -167,8 +172,8 @@ def prompted(mode="value"):
     backbone.image.fit(SIZE, None)
     generator = torch.Generator().manual_seed(0)
     prompt = image_prompt(backbone, generator=generator)
-    interaction = Interaction(64, mode=mode, heads=2, generator=generator)
-    spec = EmbeddingSpec(("final", "fused"))
+    interaction = Interaction(InteractionConfig(mode=mode, heads=2), 64, generator=generator)
+    spec = EmbeddingConfig(features=("final", "fused"))
     return ReIDModel(backbone, prompt=prompt, interaction=interaction, embedding=spec).eval()
 
 

@@ -9,6 +9,7 @@ import torch
 from small_models import small_backbone
 from small_prompts import image_prompt
 
+from promptreid.config.model import EmbeddingConfig, InteractionConfig
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.load_data import load_data
 from promptreid.data.protocol import Protocol, Repeat
@@ -25,7 +26,7 @@ from promptreid.inference.text_controls.word_control import WordControl, assess_
 from promptreid.inference.text_controls.word_tables import render_words, word_verdict
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.interaction import Interaction
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 
 IDENTITIES, EACH = 12, 4
@@ -182,9 +183,9 @@ def test_own_words_score_as_plain_scoring_does_notes_included(crops, tmp_path):
     model = ReIDModel(
         backbone,
         prompt=image_prompt(backbone, hidden=32),
-        interaction=Interaction(64, mode="single", residual=True),
+        interaction=Interaction(InteractionConfig(mode="single", residual=True), 64),
         sie=SideInformation(cameras=2, views=0, width=128),
-        embedding=EmbeddingSpec(("final", "fused")),
+        embedding=EmbeddingConfig(features=("final", "fused")),
     )
     info = CheckpointInfo(
         preprocess=Preprocess(image_size=(32, 32)), camera_values=("gate0", "door")

@@ -8,6 +8,7 @@ from small_models import small_backbone
 from small_prompts import image_prompt
 from torch.nn import functional as F
 
+from promptreid.config.model import EmbeddingConfig, InteractionConfig
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.images.transforms import normalize
 from promptreid.data.manifest.manifest import Manifest, Sample
@@ -19,7 +20,7 @@ from promptreid.inference.text_controls.word_embed import check_words, derangeme
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.interaction import Interaction
 from promptreid.models.prompts.sentences import SentenceFields
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.models.reid import ReIDModel
 
 SIZE = (32, 32)
 PREPROCESS = Preprocess(image_size=SIZE)
@@ -43,11 +44,16 @@ def build(embedding=("final", "fused"), *, named=True):
         hidden=32,
         **({"template": BY_ASPECT, "fields": fields} if named else {}),
     )
-    interaction = Interaction(backbone.text.embed_dim, mode="single", residual=True)
+    interaction = Interaction(
+        InteractionConfig(mode="single", residual=True), backbone.text.embed_dim
+    )
     with torch.no_grad():
         words.inversion.norm.running_var.fill_(1e-3)
     return ReIDModel(
-        backbone, prompt=words, interaction=interaction, embedding=EmbeddingSpec(embedding)
+        backbone,
+        prompt=words,
+        interaction=interaction,
+        embedding=EmbeddingConfig(features=embedding),
     ).eval()
 
 

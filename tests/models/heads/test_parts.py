@@ -3,14 +3,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_heads import mgn_parts, pcb_parts, small_head, small_parts
 from small_models import RESNET, VIT, small_architecture, small_backbone, take_over, tower_widths
 from torch.nn.utils import parametrize
 
 from promptreid.config.base import CLASSIFIERS
-from promptreid.config.model import LoraConfig, VisualPromptConfig
-from promptreid.errors import ConfigError, ModelError
-from promptreid.models.heads.head import Head
-from promptreid.models.heads.parts import MGNParts, PCBParts, build_parts
+from promptreid.config.model import LoraConfig, PartsConfig, VisualPromptConfig
+from promptreid.errors import ModelError
 from promptreid.models.heads.stripes import stripe_means
 from promptreid.models.towers.blocks import run_block
 from promptreid.models.tuning.tuning import attach_tuning
@@ -78,7 +77,7 @@ def test_stripes_share_rows_out_evenly(extra, stripes):
 @torch.no_grad()
 @pytest.mark.parametrize("stripes", [2, 3, 6])
 def test_pcb_equals_naive_averages_of_rows(tower, stripes):
-    parts = PCBParts(tower, stripes, 5).eval()
+    parts = pcb_parts(tower, stripes, 5).eval()
     features = tower(images(), tokens=True)
     found = parts(features)
     assert parts.widths == {f"part{number}": 5 for number in range(1, stripes + 1)}
@@ -94,7 +93,7 @@ def test_pcb_equals_naive_averages_of_rows(tower, stripes):
 
 @torch.no_grad()
 def test_every_branch_of_mgn_starts_as_the_tower(tower):
-    parts = MGNParts(tower, 5).eval()
+    parts = mgn_parts(tower, 5).eval()
     features = tower(images(), tokens=True)
     wholes, stripes = parts.unreduced(features)
     assert [tuple(whole.shape) for whole in wholes] == [(3, tower.widths[1])] * 3
@@ -114,7 +113,7 @@ def test_every_branch_of_mgn_starts_as_the_tower(tower):
 @torch.no_grad()
 def test_branches_are_copies_of_their_own(tower):
     tower.requires_grad_(False)
-    parts = MGNParts(tower, 5).eval()
+    parts = mgn_parts(tower, 5).eval()
     assert all(parameter.requires_grad for parameter in parts.parameters())
     storages = [p.data_ptr() for p in (*tower.parameters(), *parts.parameters())]
     assert len(storages) == len(set(storages))
@@ -131,13 +130,14 @@ def test_branches_are_copies_of_their_own(tower):
 @pytest.mark.parametrize("vision", [VIT, RESNET], ids=["vit", "resnet"])
 def test_gradients_reach_every_parameter(vision, kind):
     tower = build(vision).train()
-    parts = build_parts(tower, kind=kind, stripes=3, width=4)
-    head = Head(
+    parts = small_parts(tower, kind=kind, stripes=3, width=4)
+    head = small_head(
         tower_widths(tower),
         3,
         features=tuple(parts.widths),
         classifiers=CLASSIFIERS,
-        parts=parts,
+        parts=parts.options,
+        tower=tower,
         generator=torch.Generator().manual_seed(1),
     ).train()
     derived = head.derive(tower(images(6), tokens=True))
@@ -158,7 +158,7 @@ def test_gradients_reach_every_parameter(vision, kind):
 
 def test_first_weights_come_from_the_generator(tower):
     def weights(kind, seed):
-        parts = build_parts(tower, kind=kind, generator=torch.Generator().manual_seed(seed))
+        parts = small_parts(tower, kind=kind, generator=torch.Generator().manual_seed(seed))
         return parts.reductions["part2"].linear.weight
 
     for kind in ("pcb", "mgn") if tower.grid[0] >= 6 else ("mgn",):
@@ -188,7 +188,7 @@ def timm_tower(name, pool, proj):
 )
 def test_towers_of_timm(options):
     tower = timm_tower(*options)
-    parts = PCBParts(tower, 4, 5).eval()
+    parts = pcb_parts(tower, 4, 5).eval()
     features = tower(torch.randn(2, 3, 160, 160), tokens=True)
     found = parts(features)
     for (name, part), mean in zip(
@@ -197,20 +197,20 @@ def test_towers_of_timm(options):
         layer = parts.reductions[name].linear.weight
         assert torch.allclose(part, (mean @ layer.T / (1 + 1e-5) ** 0.5).clamp(min=0), atol=1e-5)
     with pytest.raises(ModelError, match=r"parts\.kind: mgn.*timm"):
-        MGNParts(tower)
+        mgn_parts(tower)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("vision", [VIT, NORMED_LAST], ids=["vit", "norm after pool"])
 def test_low_rank_updates_are_folded_into_the_copies(vision):
     tower = build(vision)
-    names = list(MGNParts(tower, 5).state_dict())
+    names = list(mgn_parts(tower, 5).state_dict())
     attach_tuning(tower, lora=LoraConfig(rank=2, targets=("attention", "mlp")))
     for name, parameter in tower.named_parameters():
         if name.endswith("up"):
             parameter.normal_(std=0.1)
     learning = set(tower.state_dict())
-    parts = MGNParts(tower, 5).eval()
+    parts = mgn_parts(tower, 5).eval()
     assert list(parts.state_dict()) == names
     assert not any(parametrize.is_parametrized(module) for module in parts.modules())
     features = tower(images(), tokens=True)
@@ -228,7 +228,7 @@ def test_stripes_leave_a_visual_prompt_out(deep):
     tower = build(VIT)
     attach_tuning(tower, visual_prompt=VisualPromptConfig(tokens=2, deep=deep))
     features = tower(images(), tokens=True)
-    pcb = PCBParts(tower, 3, 5).eval()
+    pcb = pcb_parts(tower, 3, 5).eval()
     for (name, part), mean in zip(
         pcb(features).items(), naive_stripes(tower, features.tokens, 3), strict=True
     ):
@@ -237,13 +237,15 @@ def test_stripes_leave_a_visual_prompt_out(deep):
     last = tower.transformer.resblocks[-1]
     expected = tower.ln_post(run_block(last, features.before)[:, 0])
     assert features.before.shape[1] == 1 + tower.grid[0] * tower.grid[1]
-    for whole in MGNParts(tower, 5).eval().unreduced(features)[0]:
+    for whole in mgn_parts(tower, 5).eval().unreduced(features)[0]:
         assert torch.allclose(whole, expected, atol=1e-5)
 
 
 @torch.no_grad()
 def test_a_copied_head_stands_alone(tower):
-    head = Head(tower_widths(tower), 0, features=(), parts=MGNParts(tower, 5)).eval()
+    head = small_head(
+        tower_widths(tower), 0, parts=PartsConfig(kind="mgn", width=5), tower=tower
+    ).eval()
     twin = copy.deepcopy(head)
     features = tower(images(), tokens=True)
     wanted = head.derive(features)
@@ -255,9 +257,9 @@ def test_a_copied_head_stands_alone(tower):
 
 @pytest.mark.parametrize("kind", ["pcb", "mgn"])
 def test_shapes_come_from_a_tower_without_values(tower, kind):
-    parts = build_parts(tower, kind=kind, stripes=2, width=4).eval()
+    parts = small_parts(tower, kind=kind, stripes=2, width=4).eval()
     empty = copy.deepcopy(tower).to("meta")
-    other = build_parts(empty, **parts.describe()).eval()
+    other = small_parts(empty, **parts.options.model_dump()).eval()
     other.load_state_dict(parts.state_dict(), strict=True, assign=True)
     with torch.no_grad():
         features = tower(images(), tokens=True)
@@ -266,12 +268,13 @@ def test_shapes_come_from_a_tower_without_values(tower, kind):
 
 
 def test_half_precision(tower):
-    head = Head(
+    head = small_head(
         tower_widths(tower),
         3,
         features=("part1", "global1"),
         classifiers=("linear", "arcface"),
-        parts=MGNParts(tower, 5),
+        parts=PartsConfig(kind="mgn", width=5),
+        tower=tower,
     )
     with torch.autocast("cpu", torch.bfloat16):
         derived = head.derive(tower(images(), tokens=True))
@@ -283,30 +286,23 @@ def test_half_precision(tower):
 def test_impossible_parts_are_refused(tower):
     rows = tower.grid[0]
     with pytest.raises(ModelError, match=rf"{rows + 1} stripes need .* 96x48 .* give {rows}x"):
-        PCBParts(tower, rows + 1)
-    assert len(PCBParts(tower, rows).widths) == rows
-    for stripes, width in ((1, 8), (2, 0)):
-        with pytest.raises(ConfigError, match="at least 2 stripes"):
-            PCBParts(tower, stripes, width)
-    with pytest.raises(ConfigError, match="at least 2 stripes and a width of 1"):
-        MGNParts(tower, 0)
-    with pytest.raises(ConfigError, match="Did you mean 'mgn'"):
-        build_parts(tower, kind="mgnn")
+        pcb_parts(tower, rows + 1)
+    assert len(pcb_parts(tower, rows).widths) == rows
 
 
 def test_low_images_have_no_three_stripes():
     tower = small_backbone().image
     tower.fit((32, 64), 16)
     with pytest.raises(ModelError, match="3 stripes need at least 3 rows"):
-        MGNParts(tower)
+        mgn_parts(tower)
 
 
 def test_tokens_must_be_there_and_be_a_grid(tower):
     features = tower(images())
-    for parts in (PCBParts(tower, 2), MGNParts(tower)):
+    for parts in (pcb_parts(tower, 2), mgn_parts(tower)):
         with pytest.raises(ModelError, match="tokens=True"):
             parts(features)
     tokens = tower(images(), tokens=True).tokens
     more = replace(features, tokens=torch.cat([tokens, tokens[:, -1:]], dim=1))
     with pytest.raises(ModelError, match="need a grid"):
-        PCBParts(tower, 2)(more)
+        pcb_parts(tower, 2)(more)

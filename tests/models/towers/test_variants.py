@@ -7,7 +7,8 @@ import torch
 from small_models import take_over
 from small_prompts import identity_prompt
 
-from promptreid.models.reid import EmbeddingSpec, ReIDModel
+from promptreid.config.model import EmbeddingConfig
+from promptreid.models.reid import ReIDModel
 from promptreid.models.weights.architecture import find_architecture
 
 VARIANTS = {
@@ -45,7 +46,9 @@ def test_variant(name):
     backbone.image.fit(size, stride)
     assert backbone.image.grid == grid
     assert backbone.image.widths == widths
-    reid = ReIDModel(backbone, embedding=EmbeddingSpec(("penultimate", "final", "projected")))
+    reid = ReIDModel(
+        backbone, embedding=EmbeddingConfig(features=("penultimate", "final", "projected"))
+    )
     vectors = reid.embed(torch.randn(2, 3, *size, generator=generator))
     assert vectors.shape == (2, sum(widths))
     assert torch.allclose(vectors.norm(dim=1), torch.ones(2), atol=1e-5)

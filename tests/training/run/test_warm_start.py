@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_heads import small_head
 from small_models import INFO
 from small_prompts import identity_prompt
 
@@ -9,7 +10,6 @@ from promptreid.config.checkpoints import StartConfig
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.errors import ConfigError, WeightsError
 from promptreid.models.checkpoint import save_model
-from promptreid.models.heads.head import Head
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.tuning.tuning import attach_tuning
@@ -36,7 +36,7 @@ def build(classes, *, size=(32, 32), seed=0, **tuning):
         parameter.data.normal_(std=0.02, generator=generator)
     attach_tuning(backbone.image, generator=generator, **tuning)
     prompt = identity_prompt(backbone, classes, context_tokens=2, generator=generator)
-    return ReIDModel(backbone, prompt=prompt, head=Head(WIDTHS, classes, generator=generator))
+    return ReIDModel(backbone, prompt=prompt, head=small_head(WIDTHS, classes, generator=generator))
 
 
 @pytest.fixture

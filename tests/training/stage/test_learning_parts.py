@@ -2,13 +2,13 @@ import itertools
 
 import pytest
 import torch
+from small_heads import small_head
 from small_models import RESNET, VIT, small_architecture, small_backbone, take_over, tower_widths
 from small_prompts import identity_prompt, image_prompt
 from torch import nn
 
-from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
+from promptreid.config.model import AdapterConfig, InteractionConfig, LoraConfig, VisualPromptConfig
 from promptreid.errors import ConfigError, ModelError
-from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
 from promptreid.models.reid import ReIDModel, part_of
 from promptreid.models.sie import SideInformation
@@ -42,7 +42,7 @@ def build(vision=VIT, **options):
     return ReIDModel(
         backbone,
         prompt=identity_prompt(backbone, 4, dropout=0.5),
-        head=Head(tower_widths(backbone.image), 4, dropout=0.5),
+        head=small_head(tower_widths(backbone.image), 4, dropout=0.5),
         sie=SideInformation(cameras=3, width=width) if vit else None,
     ).eval()
 
@@ -183,7 +183,9 @@ def test_an_interaction_trains_when_it_learns():
     backbone = small_backbone(VIT)
     width = backbone.image.widths[2]
     prompt = image_prompt(backbone, hidden=8)
-    model = ReIDModel(backbone, prompt=prompt, interaction=Interaction(width))
+    model = ReIDModel(
+        backbone, prompt=prompt, interaction=Interaction(InteractionConfig(mode="value"), width)
+    )
     for parts in itertools.product(("prompt", "text"), ("interaction", "image")):
         learning = dict(set_learning(model, parts))
         assert {part_of(name) for name in learning} == set(parts)

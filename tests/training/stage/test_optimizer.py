@@ -4,13 +4,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_heads import small_head
 from small_models import RESNET, VIT, small_backbone, tower_widths
 from small_prompts import identity_prompt
 from torch import nn
 
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.config.optimize import OptimizerConfig
-from promptreid.models.heads.head import Head
 from promptreid.models.reid import ReIDModel, part_of
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning
@@ -116,7 +116,7 @@ def whole_model(vision):
     return ReIDModel(
         backbone,
         prompt=identity_prompt(backbone, 3),
-        head=Head(tower_widths(backbone.image), 3),
+        head=small_head(tower_widths(backbone.image), 3),
         sie=SideInformation(cameras=2, width=128) if vision is VIT else None,
     )
 

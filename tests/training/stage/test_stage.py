@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_heads import small_head
 from small_prompts import identity_prompt
 
 from promptreid.config.stage import StageConfig
@@ -11,7 +12,6 @@ from promptreid.inference.run_context import RunContext
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.losses.terms import total_loss
-from promptreid.models.heads.head import Head
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.progress import Silent
@@ -37,7 +37,7 @@ def model():
         context_tokens=2,
         generator=torch.Generator().manual_seed(1),
     )
-    head = Head({"penultimate": 192, "final": 192, "projected": 128}, 4)
+    head = small_head({"penultimate": 192, "final": 192, "projected": 128}, 4)
     return ReIDModel(backbone, prompt=prompt, head=head)
 
 

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
 
 import torch
+from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
 from promptreid.config.base import CLASSIFIERS
+from promptreid.config.model import HeadConfig
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.heads.classifiers import build_classifier
+from promptreid.models.heads.head_part import HeadPart
 from promptreid.models.heads.necks import DomainNeck, shared_neck
-from promptreid.models.heads.parts import Parts, build_parts
+from promptreid.models.heads.parts import Parts
 from promptreid.models.heads.projection import Mlp, Reduction
+from promptreid.models.model_part import ModelPart, PartShape
 from promptreid.models.towers.image_tower import FEATURES, ImageFeatures, ImageTower
 
+HEAD_PARTS: Mapping[str, type[HeadPart]] = MappingProxyType(
+    {"mlp": Mlp, "reduction": Reduction, "parts": Parts}
+)
+"""Makers of further features by their key in a recipe's `head`, in the order of building."""
 
-class Head(nn.Module):
+
+class HeadShape(PartShape):
+    """What the data and the losses decided about a head.
+
+    Attributes:
+        identities: Number of classes; 0 for a head that only makes features.
+        classifiers: Kinds of classifiers, each of which there is for every classified feature.
+        domains: Number of the domain of each class, to have necks of each domain's own; None for
+            necks that all images share.
+    """
+
+    identities: NonNegativeInt
+    classifiers: tuple[str, ...] = ("linear",)
+    domains: tuple[int, ...] | None = None
+
+
+class Head(ModelPart):
     """Further features, batch-norm necks and classifiers.
 
     A feature that is classified passes its neck first (BNNeck, Luo et al., CVPRW 2019). The neck's
@@ -28,67 +52,70 @@ class Head(nn.Module):
         widths: Sizes of all named features: the tower's three, then those made here.
         features: Names of those that are classified.
         kinds: Kinds of classifiers, each of which there is for every feature of `features`.
+        makers: Parts that make further features, by their key in a recipe's `head`.
     """
+
+    Options = HeadConfig
+    Shape = HeadShape
+    options: HeadConfig
+    shape: HeadShape
 
     def __init__(
         self,
+        options: HeadConfig,
+        shape: HeadShape,
         widths: Mapping[str, int],
-        identities: int,
         *,
-        features: Sequence[str] = ("final", "projected"),
-        neck: bool = True,
-        domains: Sequence[int] | None = None,
-        classifiers: Sequence[str] = ("linear",),
-        dropout: float = 0.0,
-        mlp: Mlp | None = None,
-        reduction: Reduction | None = None,
-        parts: Parts | None = None,
+        tower: ImageTower | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Build necks and classifiers.
+        """Build parts, necks and classifiers.
 
         The many arguments are the parts of a head that a recipe chooses, each by itself.
 
         Args:
+            options: What a recipe says of the head.
+            shape: Number of classes, their domains, and kinds of classifiers.
             widths: Sizes of the image tower's three features by name, and of any others that
                 `derive` is given.
-            identities: Number of classes; 0 for a head that only makes features.
-            features: What is classified, in the order of the scores.
-            neck: Whether classified features pass a batch norm first.
-            domains: Number of the domain of each class, to have necks of each domain's own; None
-                for necks that all images share.
-            classifiers: Kinds out of linear, arcface, cosface and circle.
-            dropout: Share of values dropped before the classifiers while training.
-            mlp: Makes the feature `mlp`.
-            reduction: Makes the feature `reduced`.
-            parts: Makes the features of its stripes.
-            generator: Source of the initial classifiers; None for a generator with seed 0.
+            tower: The image tower; part branches need it.
+            generator: Source of the initial weights; None for a generator with seed 0.
 
         Raises:
-            ConfigError: A feature or a kind is unknown or named twice, a number is out of its
-                range, or there are classes but nothing to classify.
+            ConfigError: A feature or a kind of classifier is unknown or named twice.
+            ModelError: The tower cannot have the part branches.
         """
-        super().__init__()
-        self._given = {**{name: widths[name] for name in FEATURES}, **widths}
-        self.mlp, self.reduction, self.parts = mlp, reduction, parts
-        self.widths = {**self._given, **self._made()}
-        _check(self.widths, identities, features, classifiers, dropout)
-        self.identities = identities
-        self.features = tuple(features)
-        self.kinds = tuple(classifiers) if identities else ()
-        self.dropout = nn.Dropout(dropout)
+        super().__init__(options, shape)
+        generator = generator or torch.Generator().manual_seed(0)
+        given = {**{name: widths[name] for name in FEATURES}, **widths}
+        self.makers: dict[str, HeadPart] = {}
+        for name, kind in HEAD_PARTS.items():
+            chosen = getattr(options, name, None)
+            if chosen is not None:
+                self.makers[name] = kind.build(chosen, given, tower, generator)
+                self.add_module(name, self.makers[name])
+        self.widths = dict(given)
+        for maker in self.makers.values():
+            self.widths |= maker.widths
+        self.features = options.features
+        _check_names("image feature", self.features, tuple(self.widths))
+        _check_names("kind of classifier", shape.classifiers, CLASSIFIERS)
+        self.kinds = shape.classifiers if shape.identities else ()
+        self.dropout = nn.Dropout(options.dropout)
         self.necks = nn.ModuleDict()
-        self._domains = None if domains is None or not neck else tuple(domains)
+        neck = options.kind == "bnneck" and bool(shape.classifiers)
+        self._domains = shape.domains if neck else None
         count = 1 + max(self._domains) if self._domains else 0
         for name in self.features if neck else ():
             width = self.widths[name]
             self.necks[name] = DomainNeck(width, count) if count else shared_neck(width)
-        generator = generator or torch.Generator().manual_seed(0)
         self.classifiers = nn.ModuleDict()
         for kind in self.kinds:
             self.classifiers[kind] = nn.ModuleDict(
                 {
-                    name: build_classifier(kind, self.widths[name], identities, generator=generator)
+                    name: build_classifier(
+                        kind, self.widths[name], shape.identities, generator=generator
+                    )
                     for name in self.features
                 }
             )
@@ -96,7 +123,7 @@ class Head(nn.Module):
     @property
     def needs_tokens(self) -> bool:
         """Whether `derive` reads the tower's tokens, so that it must be asked for them."""
-        return self.parts is not None
+        return any(maker.needs_tokens for maker in self.makers.values())
 
     def derive(
         self, features: ImageFeatures, others: Mapping[str, Tensor] | None = None
@@ -111,12 +138,9 @@ class Head(nn.Module):
             ModelError: Tokens are needed and missing, or of another image size.
         """
         derived = {**{name: features[name] for name in FEATURES}, **(others or {})}
-        if self.mlp is not None:
-            derived["mlp"] = self.mlp(derived[self.mlp.of])
-        if self.reduction is not None:
-            derived["reduced"] = self.reduction(derived[self.reduction.of])
-        if self.parts is not None:
-            derived |= self.parts(features)
+        before = dict(derived)
+        for maker in self.makers.values():
+            derived |= maker(features, before)
         return derived
 
     def neck(
@@ -172,71 +196,10 @@ class Head(nn.Module):
         layers = self.classifiers.get_submodule(kind)
         return [layers.get_submodule(name)(self.dropout(after[name])) for name in self.features]
 
-    def describe(self) -> dict[str, Any]:
-        """Return what `restore` needs, JSON-ready."""
-        return {
-            "widths": dict(self._given),
-            "identities": self.identities,
-            "features": list(self.features),
-            "neck": bool(self.necks),
-            "domains": None if self._domains is None else list(self._domains),
-            "classifiers": list(self.kinds),
-            "dropout": self.dropout.p,
-            "mlp": None if self.mlp is None else self.mlp.describe(),
-            "reduction": None if self.reduction is None else self.reduction.describe(),
-            "parts": None if self.parts is None else self.parts.describe(),
-        }
 
-    @classmethod
-    def restore(cls, description: Mapping[str, Any], tower: ImageTower) -> Head:
-        """Build a head of a description, ready for its weights.
-
-        Args:
-            description: What `describe` returned.
-            tower: The image tower, which gives part branches their shapes.
-        """
-        options = dict(description)
-        widths, identities = options.pop("widths"), options.pop("identities")
-        mlp, reduction, parts = (options.pop(name) for name in ("mlp", "reduction", "parts"))
-        return cls(
-            widths,
-            identities,
-            mlp=None if mlp is None else Mlp(widths, **mlp),
-            reduction=None if reduction is None else Reduction(widths, **reduction),
-            parts=None if parts is None else build_parts(tower, **parts),
-            **options,
-        )
-
-    def _made(self) -> dict[str, int]:
-        made = {} if self.mlp is None else {"mlp": self.mlp.width}
-        if self.reduction is not None:
-            made["reduced"] = self.reduction.width
-        return made if self.parts is None else made | self.parts.widths
-
-
-def _check(
-    widths: Mapping[str, int],
-    identities: int,
-    features: Sequence[str],
-    classifiers: Sequence[str],
-    dropout: float,
-) -> None:
-    for kind, names, known in (
-        ("image feature", features, tuple(widths)),
-        ("kind of classifier", classifiers, CLASSIFIERS),
-    ):
-        for name in names:
-            if name not in known:
-                raise ConfigError(unknown_name(kind, name, known))
-        if len(set(names)) != len(names):
-            raise ConfigError(f"A head takes each {kind} once, got {list(names)}.")
-    if identities < 0 or not 0 <= dropout < 1:
-        raise ConfigError(
-            f"A head takes a number of identities from 0 and a dropout in [0, 1), got {identities} "
-            f"and {dropout}."
-        )
-    if identities and classifiers and not features:
-        raise ConfigError(
-            "A classifier needs at least one feature. Name some, or take a head without "
-            "classifiers."
-        )
+def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ConfigError(unknown_name(kind, name, known))
+    if len(set(names)) != len(names):
+        raise ConfigError(f"A head takes each {kind} once, got {list(names)}.")

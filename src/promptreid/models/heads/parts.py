@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from promptreid.errors import ConfigError, ModelError, unknown_name
+from promptreid.config.model import PartsConfig
+from promptreid.errors import ModelError
 from promptreid.models.heads.branches import FinalNorm, copy_branch
-from promptreid.models.heads.projection import fresh_linear
+from promptreid.models.heads.fresh_layers import fresh_linear
+from promptreid.models.heads.head_part import HeadPart
 from promptreid.models.heads.stripes import check_rows, stripe_means
 from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
 from promptreid.models.towers.vit import ViTTower
 
-KINDS = ("pcb", "mgn")
 _MGN_STRIPES = (1, 2, 3)
 
 
@@ -33,20 +36,43 @@ class PartReduction(nn.Module):
         return F.relu(self.norm(self.linear(feature)))
 
 
-class Parts(nn.Module):
-    """What makes part features out of a tower's tokens.
+class Parts(HeadPart):
+    """Makes part features out of a tower's tokens; `options.kind` says which."""
 
-    Attributes:
-        kind: One of `KINDS`.
-        widths: Sizes of the features it gives, by name and in their order.
-    """
+    options: PartsConfig
+    needs_tokens = True
 
-    kind: str
-    widths: dict[str, int]
+    def __init__(
+        self, options: PartsConfig, tower: ImageTower, generator: torch.Generator | None = None
+    ) -> None:
+        """Keep the options; derived classes build their layers for the tower."""
+        super().__init__(options)
 
-    def describe(self) -> dict[str, Any]:
-        """Return the options of `build_parts`, JSON-ready."""
-        raise NotImplementedError
+    def _build_reductions(
+        self, tower: ImageTower, generator: torch.Generator | None
+    ) -> nn.ModuleDict:
+        """Build a reduction for each feature, and note their widths."""
+        generator = generator or torch.Generator().manual_seed(0)
+        self.widths = dict.fromkeys(self.options.names, self.options.width)
+        return nn.ModuleDict(
+            {
+                name: PartReduction(tower.widths[1], width, generator=generator)
+                for name, width in self.widths.items()
+            }
+        )
+
+    @classmethod
+    def build(
+        cls,
+        options: PartsConfig,
+        widths: Mapping[str, int],
+        tower: ImageTower | None,
+        generator: torch.Generator,
+    ) -> Parts:
+        """Build the branches of the options' kind; see `HeadPart.build`."""
+        if tower is None:
+            raise ValueError("part features are made of the tokens of a tower; give `tower`")
+        return PARTS_KINDS[options.kind](options, tower, generator)
 
 
 class PCBParts(Parts):
@@ -58,43 +84,28 @@ class PCBParts(Parts):
     features are `part1` (top), `part2`, ...
     """
 
-    kind = "pcb"
-
     def __init__(
-        self,
-        tower: ImageTower,
-        stripes: int = 6,
-        width: int = 256,
-        generator: torch.Generator | None = None,
+        self, options: PartsConfig, tower: ImageTower, generator: torch.Generator | None = None
     ) -> None:
         """Build the reductions for a tower that is fitted to its image size.
 
         Args:
+            options: Number of stripes and size of each part feature.
             tower: Any image tower.
-            stripes: Number of stripes, at least two.
-            width: Size of each part feature.
             generator: Source of the initial weights; None for a generator with seed 0.
 
         Raises:
-            ConfigError: A number is out of range.
             ModelError: The tower's grid has fewer rows than stripes.
         """
-        super().__init__()
-        _check_options(stripes, width)
-        check_rows(tower, stripes)
-        generator = generator or torch.Generator().manual_seed(0)
-        self.stripes, self.width = stripes, width
-        self.grid, self.prefix = tower.grid, _prefix(tower)
-        self.norm = FinalNorm(tower) if isinstance(tower, ViTTower) else None
-        self.widths = {f"part{number}": width for number in range(1, stripes + 1)}
-        self.reductions = nn.ModuleDict(
-            {
-                name: PartReduction(tower.widths[1], width, generator=generator)
-                for name in self.widths
-            }
-        )
+        super().__init__(options, tower)
+        check_rows(tower, options.stripes)
+        self.grid, self.prefix = tower.grid, tower.prefix_tokens
+        self.norm = FinalNorm(cast(ViTTower, tower)) if tower.has_class_token else None
+        self.reductions = self._build_reductions(tower, generator)
 
-    def forward(self, features: ImageFeatures) -> dict[str, Tensor]:
+    def forward(
+        self, features: ImageFeatures, derived: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """Return the (B, width) part features by name.
 
         Raises:
@@ -103,17 +114,13 @@ class PCBParts(Parts):
         cells = self._cells(features)
         if self.norm is not None:
             cells = self.norm.tokens(cells)
-        parts = stripe_means(cells, self.grid, self.stripes)
+        parts = stripe_means(cells, self.grid, self.options.stripes)
         if self.norm is not None:
             parts = self.norm.pooled(parts)
         return {
             name: reduce(part)
             for (name, reduce), part in zip(self.reductions.items(), parts.unbind(1), strict=True)
         }
-
-    def describe(self) -> dict[str, Any]:
-        """Return the options of `build_parts`, JSON-ready."""
-        return {"kind": self.kind, "stripes": self.stripes, "width": self.width}
 
     def _cells(self, features: ImageFeatures) -> Tensor:
         if features.tokens is None:
@@ -143,36 +150,26 @@ class MGNParts(Parts):
     branches.
     """
 
-    kind = "mgn"
-
     def __init__(
-        self, tower: ImageTower, width: int = 256, generator: torch.Generator | None = None
+        self, options: PartsConfig, tower: ImageTower, generator: torch.Generator | None = None
     ) -> None:
         """Copy the tower's last layer three times, with its present weights.
 
         Args:
+            options: Size of each feature.
             tower: A vision transformer or ResNet of CLIP's kind, fitted to its image size.
-            width: Size of each feature.
             generator: Source of the initial reductions; None for a generator with seed 0.
 
         Raises:
-            ConfigError: The width is below one.
             ModelError: The tower comes from timm, or has fewer than three rows.
         """
-        super().__init__()
-        _check_options(max(_MGN_STRIPES), width)
+        super().__init__(options, tower)
         self.branches = nn.ModuleList(copy_branch(tower, stripes) for stripes in _MGN_STRIPES)
-        generator = generator or torch.Generator().manual_seed(0)
-        self.width = width
-        names = [f"global{number}" for number in range(1, len(_MGN_STRIPES) + 1)]
-        local = sum(count for count in _MGN_STRIPES if count > 1)
-        names += [f"part{number}" for number in range(1, local + 1)]
-        self.widths = dict.fromkeys(names, width)
-        self.reductions = nn.ModuleDict(
-            {name: PartReduction(tower.widths[1], width, generator=generator) for name in names}
-        )
+        self.reductions = self._build_reductions(tower, generator)
 
-    def forward(self, features: ImageFeatures) -> dict[str, Tensor]:
+    def forward(
+        self, features: ImageFeatures, derived: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """Return the (B, width) global and part features by name.
 
         Raises:
@@ -193,55 +190,11 @@ class MGNParts(Parts):
                 "Branches need what enters the tower's last layer. Call the image tower with "
                 "tokens=True."
             )
-        found = [branch(features.before) for branch in self.branches]
-        wholes = [whole for whole, *_ in found]
-        parts = [part for _, *stripes in found for part in stripes]
+        by_branch = [branch(features.before) for branch in self.branches]
+        wholes = [whole for whole, *_ in by_branch]
+        parts = [part for _, *stripes in by_branch for part in stripes]
         return wholes, parts
 
-    def describe(self) -> dict[str, Any]:
-        """Return the options of `build_parts`, JSON-ready."""
-        return {"kind": self.kind, "width": self.width}
 
-
-def build_parts(
-    tower: ImageTower,
-    *,
-    kind: str,
-    stripes: int = 6,
-    width: int = 256,
-    generator: torch.Generator | None = None,
-) -> Parts:
-    """Build part branches for a tower that is fitted to its image size.
-
-    Args:
-        tower: The image tower; MGN copies its last layer.
-        kind: `pcb` or `mgn`.
-        stripes: Stripes of PCB; MGN has two and three.
-        width: Size of each feature.
-        generator: Source of the initial reductions; None for a generator with seed 0.
-
-    Raises:
-        ConfigError: The kind is unknown or a number out of range.
-        ModelError: The tower cannot have such branches.
-    """
-    if kind not in KINDS:
-        raise ConfigError(unknown_name("kind of part branches", kind, KINDS))
-    if kind == "pcb":
-        return PCBParts(tower, stripes, width, generator)
-    return MGNParts(tower, width, generator)
-
-
-def _prefix(tower: ImageTower) -> int:
-    """Count the tokens before the patches: class and register tokens."""
-    if isinstance(tower, ViTTower):
-        return 1
-    trunk = getattr(tower, "trunk", None)
-    return getattr(trunk, "num_prefix_tokens", 0)
-
-
-def _check_options(stripes: int, width: int) -> None:
-    if stripes < 2 or width < 1:
-        raise ConfigError(
-            f"Part features need at least 2 stripes and a width of 1, got {stripes} stripes of "
-            f"width {width}."
-        )
+PARTS_KINDS: Mapping[str, type[Parts]] = MappingProxyType({"pcb": PCBParts, "mgn": MGNParts})
+"""Part branches by `head.parts.kind` of a recipe."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptreid.errors import ConfigError
-from promptreid.models.heads.projection import fresh_linear
+from promptreid.models.heads.fresh_layers import fresh_linear
 
 
 class InversionNetwork(nn.Module):

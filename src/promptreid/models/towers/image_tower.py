@@ -52,8 +52,11 @@ class ImageTower(nn.Module, ABC):
         grid: Rows and columns of patches or of the last map.
         patch: Side of a patch in pixels; 0 where there are no patches.
         block_count: Number of transformer blocks whose tokens additions can change; else 0.
+        prefix_tokens: Number of tokens before those of the patches: class and register tokens.
         has_class_token: Whether side information can be added to a class token.
         adaptable: Whether additions can change the tokens that leave its last block or layer.
+        imagenet_pixels: Whether published CLIP-ReID gives it pixels normed with ImageNet's mean and
+            deviation, not with one half.
         output_parameters: Names of parameters that act after the last block, although they stand
             before the first in the order of the tower's parameters.
         tuning: Small additions that can learn while the tower is frozen, by the name of their part.
@@ -65,8 +68,10 @@ class ImageTower(nn.Module, ABC):
     grid: tuple[int, int]
     patch: int = 0
     block_count: int = 0
+    prefix_tokens: int = 0
     has_class_token: bool = False
     adaptable: bool = False
+    imagenet_pixels: bool = False
     output_parameters: frozenset[str] = frozenset()
 
     def __init__(self) -> None:

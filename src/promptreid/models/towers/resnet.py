@@ -24,6 +24,7 @@ class ResNetTower(ImageTower):
     """
 
     adaptable = True
+    imagenet_pixels = True
 
     conv1: nn.Conv2d
     bn1: nn.BatchNorm2d

@@ -37,6 +37,7 @@ class TimmTower(ImageTower):
         patch = getattr(getattr(self.trunk, "patch_embed", None), "patch_size", None)
         self.patch = patch[0] if isinstance(patch, tuple) else 0
         self.stride = self.patch or _STAGE_STRIDE
+        self.prefix_tokens = getattr(self.trunk, "num_prefix_tokens", 0)
 
     def fit(self, image_size: tuple[int, int], stride: int | None) -> None:
         """Change input size and stride; see `ImageTower.fit`.
@@ -95,7 +96,7 @@ class TimmTower(ImageTower):
                 "transformer, a ConvNeXt or a CLIP ResNet."
             )
         tokens = self.tokens_of(features)
-        prefix = 0 if self._gives_maps() else getattr(self.trunk, "num_prefix_tokens", 0)
+        prefix = 0 if self._gives_maps() else self.prefix_tokens
         alone = tokens[:, prefix:].flatten(0, 1)
         if self._gives_maps():
             alone = alone[:, :, None, None]
@@ -127,7 +128,7 @@ class TimmTower(ImageTower):
             return x.mean(dim=(2, 3))
         if getattr(self.trunk, "global_pool", "") == "token":
             return x[:, 0]
-        return x[:, getattr(self.trunk, "num_prefix_tokens", 0) :].mean(dim=1)
+        return x[:, self.prefix_tokens :].mean(dim=1)
 
     def _is_plain(self) -> bool:
         trunk = self.trunk

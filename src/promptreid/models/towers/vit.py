@@ -22,6 +22,7 @@ class ViTTower(ImageTower):
     """
 
     has_class_token = True
+    prefix_tokens = 1
     adaptable = True
     output_parameters = frozenset({"proj"})
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from promptreid.config.model import AdapterConfig
 from promptreid.errors import ModelError
-from promptreid.models.heads.projection import fresh_linear
+from promptreid.models.heads.fresh_layers import fresh_linear
 from promptreid.models.towers.image_tower import ImageTower
 from promptreid.models.tuning.addition import TuningAddition
 from promptreid.models.tuning.gates import GATES, GroupLinear

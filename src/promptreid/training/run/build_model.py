@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 
 from promptreid.config.model import NormalizeConfig
 from promptreid.config.schema import Recipe
 from promptreid.data.images.preprocess import HALF, IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from promptreid.errors import ConfigError
-from promptreid.models.heads.head import Head
-from promptreid.models.heads.parts import build_parts
-from promptreid.models.heads.projection import Mlp, Reduction
+from promptreid.models.heads.head import Head, HeadShape
 from promptreid.models.interaction import Interaction
 from promptreid.models.prompts.image_texts import Sentences
 from promptreid.models.prompts.prompt import PromptData
 from promptreid.models.prompts.prompt_kinds import PROMPTS
-from promptreid.models.reid import EmbeddingSpec, ReIDModel, tower_widths
+from promptreid.models.reid import ReIDModel, tower_widths
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import Backbone, build_backbone
-from promptreid.models.towers.resnet import ResNetTower
 from promptreid.models.tuning.tuning import attach_tuning
 from promptreid.seeds import derive_seed
 from promptreid.training.run.training_data import TrainingData
@@ -58,23 +53,23 @@ def build_model(
             backbone, recipe.prompt, prompt_data, generator=generator
         )
     if data is not None and recipe.interaction.mode != "none":
-        interaction = Interaction(
-            backbone.text.embed_dim,
-            mode=recipe.interaction.mode,
-            blocks=recipe.interaction.blocks,
-            heads=recipe.interaction.heads,
-            residual=recipe.interaction.residual,
+        interaction = Interaction(recipe.interaction, backbone.text.embed_dim, generator=generator)
+    if data is not None and recipe.head.kind != "none":
+        head = Head(
+            recipe.head,
+            HeadShape(
+                identities=classes if recipe.classifiers else 0,
+                classifiers=recipe.classifiers,
+                domains=data.class_domains.tolist() if recipe.head.necks == "domain" else None,
+            ),
+            tower_widths(backbone, prompt, interaction),
+            tower=backbone.image,
             generator=generator,
         )
-    if data is not None and recipe.head.kind != "none":
-        widths = tower_widths(backbone, prompt, interaction)
-        domains = data.class_domains.tolist() if recipe.head.necks == "domain" else None
-        head = _head(recipe, classes, domains, backbone, widths, generator)
     if data is not None and (recipe.sie.camera or recipe.sie.view or recipe.sie.attribute):
         sie = _side_information(recipe, data, backbone, generator)
     if data is not None:
         attach_tuning(backbone.image, **dict(recipe.tuning), generator=generator)
-    spec = EmbeddingSpec(features=recipe.embedding.features, neck=recipe.embedding.neck)
     model = ReIDModel(
         backbone,
         prompt=prompt,
@@ -82,39 +77,9 @@ def build_model(
         sentences=Sentences(recipe.interaction.training, recipe.interaction.inference),
         head=head,
         sie=sie,
-        embedding=spec,
+        embedding=recipe.embedding,
     )
     return model, preprocess_of(recipe, backbone)
-
-
-def _head(
-    recipe: Recipe,
-    classes: int,
-    domains: list[int] | None,
-    backbone: Backbone,
-    widths: Mapping[str, int],
-    generator: torch.Generator,
-) -> Head:
-    config = recipe.head
-    tower = backbone.image
-    mlp, reduction, parts = config.mlp, config.reduction, config.parts
-    return Head(
-        widths,
-        classes if recipe.classifiers else 0,
-        features=config.features,
-        neck=config.kind == "bnneck" and bool(recipe.classifiers),
-        domains=domains,
-        classifiers=recipe.classifiers,
-        dropout=config.dropout,
-        mlp=Mlp(widths, **mlp.model_dump(), generator=generator) if mlp is not None else None,
-        reduction=Reduction(widths, **reduction.model_dump(), generator=generator)
-        if reduction is not None
-        else None,
-        parts=build_parts(tower, **parts.model_dump(), generator=generator)
-        if parts is not None
-        else None,
-        generator=generator,
-    )
 
 
 def preprocess_of(recipe: Recipe, backbone: Backbone) -> Preprocess:
@@ -124,9 +89,7 @@ def preprocess_of(recipe: Recipe, backbone: Backbone) -> Preprocess:
         mean, std = choice.mean, choice.std
     elif choice == "native":
         mean, std = backbone.native.mean, backbone.native.std
-    elif choice == "imagenet" or (
-        choice == "clip-reid" and isinstance(backbone.image, ResNetTower)
-    ):
+    elif choice == "imagenet" or (choice == "clip-reid" and backbone.image.imagenet_pixels):
         mean, std = IMAGENET_MEAN, IMAGENET_STD
     else:
         mean, std = HALF, HALF

@@ -1,0 +1,21 @@
+"""The parts of a model that can learn on their own, and whose parameters are whose."""
+
+from __future__ import annotations
+
+from promptreid.models.tuning.tuning import ADDITIONS, tuning_part
+
+_IMAGE = "backbone.image."
+
+
+def part_names() -> tuple[str, ...]:
+    """Return all parts that a model can have."""
+    return ("image", *ADDITIONS, "text", "logit_scale", "prompt", "interaction", "head", "sie")
+
+
+def part_of(name: str) -> str:
+    """Return the part that a parameter of a model belongs to, by its full name."""
+    if name.startswith(_IMAGE):
+        return tuning_part(name.removeprefix(_IMAGE))
+    if name.startswith("backbone.text."):
+        return "text"
+    return "logit_scale" if name.startswith("backbone.logit_") else name.partition(".")[0]
