@@ -79,7 +79,8 @@ def pretrain(
     lines.finish()
     where = pick_device(device)
     measured = run(
-        pictures,
+        pictures.pixels,
+        pictures.captions,
         out,
         PretrainSettings(epochs=epochs, batch=batch, lr=lr, seed=seed),
         context=RunContext(where, resolve_precision("auto", where), progress=lines),

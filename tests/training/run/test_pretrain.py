@@ -41,7 +41,9 @@ def test_plan_that_makes_no_sense(change):
 def test_weights_learn_and_load_as_tiny(corpus, tmp_path):
     out = tmp_path / "tiny.safetensors"
     settings = PretrainSettings(epochs=12, batch=13, lr=2e-3, seed=1)
-    measured = pretrain(corpus, out, settings, context=RunContext(torch.device("cpu")))
+    measured = pretrain(
+        corpus.pixels, corpus.captions, out, settings, context=RunContext(torch.device("cpu"))
+    )
     chance = torch.tensor(13.0).log().item()
     assert measured["loss"] < 0.9 * chance
     assert out.stat().st_size <= 8_000_000

@@ -81,11 +81,11 @@ def score_run(
             result["attributes"] = _read_attributes(embedder, test_set, templates, progress)
         results.append(result)
         shown.append(assessment if trackers and plan.track_pictures != "none" else None)
-    texts = score_domain_texts(embedder, data, seed=plan.seed, progress=progress)
-    for found in texts:
-        progress.message(found.verdict())
-    said = {"domain_texts": [found.to_dict() for found in texts]} if texts else {}
-    run.write_scores(results, **said)
+    domain_texts = score_domain_texts(embedder, data, seed=plan.seed, progress=progress)
+    for domain in domain_texts:
+        progress.message(domain.verdict())
+    more = {"domain_texts": [d.to_dict() for d in domain_texts]} if domain_texts else {}
+    run.write_scores(results, **more)
     trackers.summary(results)
     for name, assessment in zip(name_test_sets(results), shown, strict=True):
         if assessment is not None:
@@ -132,7 +132,7 @@ def _read_attributes(
     progress: Progress,
 ) -> dict[str, Any]:
     """Read each attribute off the test images; one that cannot be told apart is said, not fatal."""
-    found: dict[str, Any] = {}
+    records: dict[str, Any] = {}
     for name, sentences in templates.items():
         try:
             scores = classify_attributes(
@@ -141,9 +141,9 @@ def _read_attributes(
         except DataError as error:
             progress.message(f"the attribute {name} is not read: {error}")
             continue
-        found[name] = scores[name].to_dict()
+        records[name] = scores[name].to_dict()
         progress.message(
             f"{name} read by sentences alone: balanced accuracy "
             f"{scores[name].balanced_accuracy:.1%}, chance {scores[name].chance:.1%}"
         )
-    return found
+    return records

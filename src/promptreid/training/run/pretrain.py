@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,20 +26,6 @@ from promptreid.tensors import write_tensors
 
 _LARGEST_SCALE = 100.0
 _AUGMENT = Augment(flip=0.0, pad=6, erase=0.25)
-
-
-class CaptionedPictures(Protocol):
-    """Pictures with captions, as `promptreid.synth.corpus` renders them."""
-
-    @property
-    def pixels(self) -> NDArray[np.uint8]:
-        """Return the pictures, (N, S, S, 3)."""
-        ...
-
-    @property
-    def captions(self) -> Sequence[Sequence[str]]:
-        """Return the captions of each picture, as many for each."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +50,8 @@ class PretrainSettings:
 
 
 def pretrain(
-    pictures: CaptionedPictures,
+    pixels: NDArray[np.uint8],
+    captions: Sequence[Sequence[str]],
     out: Path,
     settings: PretrainSettings,
     *,
@@ -77,7 +63,8 @@ def pretrain(
     pairs of a batch with the very same caption count as positives of each other.
 
     Args:
-        pictures: What to learn from; every 20th picture is kept out to measure recall.
+        pixels: (N, S, S, 3) pictures; every 20th is kept out to measure recall.
+        captions: Captions of each picture, as many for each.
         out: Weights file, `.safetensors`.
         settings: Length and rates.
         context: Where and how to train; the seed is that of the settings.
@@ -89,10 +76,10 @@ def pretrain(
     model, tokenizer, _ = build_tiny(seed=settings.seed)
     model.to(device).train()
     text = TextTower(model)
-    rows = np.arange(len(pictures.captions))
+    rows = np.arange(len(pixels))
     held = rows % 20 == 0
     learn, test = rows[~held], rows[held]
-    tokens = _tokenize(pictures, tokenizer)
+    tokens = _tokenize(captions, tokenizer)
     sampler = Uniform(len(learn), settings.batch, settings.seed, drop_last=True)
     steps = settings.epochs * len(sampler.batches(1))
     optimizer = torch.optim.AdamW(_groups(model, settings), betas=(0.9, 0.98), eps=1e-6)
@@ -106,12 +93,12 @@ def pretrain(
             for group in optimizer.param_groups:
                 group["lr"] = _rate(step, steps, settings)
             generator = torch.Generator().manual_seed(derive_seed(settings.seed, epoch, number))
-            images, words = _draw(pictures, tokens, learn[picked], generator, device)
+            images, words = _draw(pixels, tokens, learn[picked], generator, device)
             total += _step(model, optimizer, _loss(model, text, images, words, context))
             progress.advance(len(picked))
         progress.finish()
         loss = (total / len(batches)).item()
-        recall = _recall(model, text, pictures, test, tokens, device)
+        recall = _recall(model, text, pixels, test, tokens, device)
         progress.message(
             f"epoch {epoch}/{settings.epochs}  loss {loss:.3f}  held-out recall@1 of "
             f"{recall['pairs']:.0f}: image to text {recall['i2t']:.1%}, text to image "
@@ -122,14 +109,14 @@ def pretrain(
 
 
 def _draw(
-    pictures: CaptionedPictures,
+    pixels: NDArray[np.uint8],
     tokens: Tensor,
     rows: np.ndarray,
     generator: torch.Generator,
     device: torch.device,
 ) -> tuple[Tensor, Tensor]:
     """Augment some pictures and draw a caption of each, as images and token ids."""
-    images = apply(_pixels(pictures, rows, device), NATIVE, _AUGMENT, generator)
+    images = apply(_tensor(pixels[rows], device), NATIVE, _AUGMENT, generator)
     which = torch.randint(tokens.shape[1], (len(rows),), generator=generator)
     return images, tokens[torch.from_numpy(rows), which].to(device)
 
@@ -162,16 +149,16 @@ def _loss(
     return 0.5 * (image_to_text + supcon_cross_modal(read, seen, same, same))
 
 
-def _tokenize(pictures: CaptionedPictures, tokenizer: TinyTokenizer) -> Tensor:
+def _tokenize(captions: Sequence[Sequence[str]], tokenizer: TinyTokenizer) -> Tensor:
     """Return all captions as (N, captions, L) token ids, cut after the longest."""
-    tokens = tokenizer([sentence for sentences in pictures.captions for sentence in sentences])
+    tokens = tokenizer([sentence for sentences in captions for sentence in sentences])
     longest = int((tokens != 0).sum(1).max())
-    return tokens[:, :longest].reshape(len(pictures.captions), -1, longest)
+    return tokens[:, :longest].reshape(len(captions), -1, longest)
 
 
-def _pixels(pictures: CaptionedPictures, rows: np.ndarray, device: torch.device) -> Tensor:
-    pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels[rows]))
-    return pixels.permute(0, 3, 1, 2).contiguous().to(device)
+def _tensor(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    images = torch.from_numpy(np.ascontiguousarray(pixels))
+    return images.permute(0, 3, 1, 2).contiguous().to(device)
 
 
 def _rate(step: int, steps: int, settings: PretrainSettings) -> float:
@@ -194,7 +181,7 @@ def _groups(model: CLIP, settings: PretrainSettings) -> list[dict[str, object]]:
 def _recall(
     model: CLIP,
     text: TextTower,
-    pictures: CaptionedPictures,
+    pixels: NDArray[np.uint8],
     rows: np.ndarray,
     tokens: Tensor,
     device: torch.device,
@@ -206,7 +193,7 @@ def _recall(
     words = tokens[torch.from_numpy(rows), lengths].to(device)
     plain = Augment(flip=0.0, pad=0, erase=0.0)
     generator = torch.Generator().manual_seed(0)
-    images = apply(_pixels(pictures, rows, device), NATIVE, plain, generator)
+    images = apply(_tensor(pixels[rows], device), NATIVE, plain, generator)
     seen = F.normalize(model.visual(images), dim=1)
     read = F.normalize(text.encode_tokens(words), dim=1)
     scores = seen @ read.T

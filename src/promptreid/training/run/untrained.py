@@ -25,7 +25,7 @@ class Untrained:
 
     Attributes:
         name: What was scored, in words.
-        scores: By the spec of each data set that has something to test on.
+        scores: Scores by the spec of each data set that has something to test on.
     """
 
     name: str
@@ -61,7 +61,7 @@ def score_untrained(
     if not (plan.before and learned and testable):
         return None
     with progress.doing(f"building {plan.recipe.backbone.name}"):
-        embedder, name = _untrained(plan)
+        embedder, name = _load_untrained(plan)
     progress.message(f"scoring {name} first, to see what training gains")
     # The untrained model is compared by its images alone: its recipe has no sentences.
     settings = replace(RetrievalSettings.of(plan.recipe.evaluation), sentences=0.0)
@@ -73,7 +73,7 @@ def score_untrained(
     return Untrained(name, scores)
 
 
-def _untrained(plan: RunPlan) -> tuple[Embedder, str]:
+def _load_untrained(plan: RunPlan) -> tuple[Embedder, str]:
     start = plan.recipe.start.checkpoint
     if start is not None:
         return load(start, device=str(plan.device)), f"{start}, which it starts from"
