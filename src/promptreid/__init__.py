@@ -22,7 +22,7 @@ def load(
     image_size: tuple[int, int] | None = None,
     views: int = 0,
 ) -> Embedder:
-    """Load a trained model for inference; see `promptreid.inference.embedder.load`.
+    """Load a trained model for inference; see `promptreid.inference.load.load`.
 
     Args:
         path: A run folder, a promptreid checkpoint, or a published CLIP-ReID `.pth`.
@@ -38,6 +38,6 @@ def load(
         WeightsError: There is no such file, or it is none of the three.
     """
     # Imported here, so that the command line answers without loading PyTorch.
-    from promptreid.inference.embedder import load as load_embedder
+    from promptreid.inference.load import load as load_embedder
 
     return load_embedder(path, device, image_size=image_size, views=views)

@@ -19,7 +19,7 @@ from promptreid.figures.selection import pick_identities
 from promptreid.inference import embedding_cache as cache_module
 from promptreid.inference import sentence_embed
 from promptreid.inference.assess import assess
-from promptreid.inference.embedder import load
+from promptreid.inference.load import load
 from promptreid.models.checkpoint import save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel

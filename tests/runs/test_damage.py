@@ -25,7 +25,7 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.load_data import load_data
 from promptreid.errors import PromptReIDError
-from promptreid.inference.embedder import load
+from promptreid.inference.load import load
 from promptreid.models.checkpoint import SavedTraining, load_training, save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel

@@ -44,7 +44,8 @@ def same(
         if not image.is_file():
             raise DataError(f"There is no image file {image}.")
     with started(f"loading {model}"):
-        from promptreid.inference.embedder import NO_THRESHOLD, load
+        from promptreid.inference.embedder import NO_THRESHOLD
+        from promptreid.inference.load import load
 
         embedder = load(model, device=device)
     chosen = embedder.threshold

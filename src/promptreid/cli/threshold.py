@@ -71,7 +71,7 @@ def threshold(
         raise WeightsError(f"--out {out} is to be a checkpoint; end its name with .safetensors.")
     with started(f"reading {spec}"):
         from promptreid.data.images.readable import load_readable
-        from promptreid.inference.embedder import load
+        from promptreid.inference.load import load
         from promptreid.training.thresholds.own_threshold import (
             brought_images,
             choose_on,

@@ -24,7 +24,7 @@ from promptreid.progress import Progress
 
 @dataclass(frozen=True)
 class AttributeScores:
-    """How well the values of one attribute are read off images.
+    """Scores that say how well the values of one attribute are read off images.
 
     Attributes:
         attribute: Its name.

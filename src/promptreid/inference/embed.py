@@ -98,7 +98,7 @@ def open_images(
     Args:
         manifest: The rows.
         preprocess: That of the weights.
-        cache: As for `ImageStore`.
+        cache: Whether decoded images stay in memory, as `ImageStore` takes it.
     """
     size, interpolation = preprocess.image_size, preprocess.test_interpolation
     return ImageStore(manifest.images(), size, interpolation, cache=cache)

@@ -1,4 +1,4 @@
-"""The object `promptreid.load` gives: images and sentences to retrieval vectors."""
+"""The object that `promptreid.load` gives: it turns images and sentences into vectors."""
 
 from __future__ import annotations
 
@@ -14,30 +14,23 @@ from torch.nn import functional as F
 
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
-from promptreid.data.side_information import Side, named_rows
-from promptreid.errors import DataError, WeightsError
+from promptreid.errors import WeightsError
 from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
-from promptreid.inference.device import is_bf16_native, pick_device
+from promptreid.inference.device import is_bf16_native
 from promptreid.inference.embedding_loop import (
     BATCH_SIZE,
     SideRows,
     embed_images,
     image_batches,
 )
-from promptreid.inference.published_clip_reid import read_clip_reid
-from promptreid.models.checkpoint import load_model
+from promptreid.inference.named_sides import Name, Names, named_sides
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.precision import in_precision
 from promptreid.progress import Progress
-from promptreid.runs.run_folder import RunFolder
 
 ImageLike = str | Path | Image.Image | np.ndarray
-Name = str | int | tuple[str, str] | None
-Names = Sequence[Name] | Tensor
-
-_PUBLISHED = (".pth", ".pt", ".bin")
 
 NO_THRESHOLD = (
     "This model has no threshold for the same identity. Choose one on images of people that it was "
@@ -144,10 +137,8 @@ class Embedder:
             images = [images]
         items = images if isinstance(images, Tensor) else list(images)
         count = len(items)
-        rows = SideRows(
-            self._rows(cameras, self.info.camera_values, "camera", count),
-            self._rows(views, self.info.view_values, "view", count),
-            self._variants(attributes, count),
+        rows = named_sides(
+            self.model, self.info, count, cameras=cameras, views=views, attributes=attributes
         )
         return self.embed_source(
             items if isinstance(items, Tensor) else self._store(items),
@@ -178,8 +169,8 @@ class Embedder:
             rows: What goes in beside each image.
             title: What is reported.
             batch_size: Images per forward pass.
-            flip: As in `embed`.
-            prompt: As in `embed`.
+            flip: Average each vector with that of the mirrored image.
+            prompt: Kind of sentence of a model with a sentence per image; None for its own choice.
             progress: Where to report; None for silence.
 
         Returns:
@@ -187,7 +178,7 @@ class Embedder:
 
         Raises:
             UnreadableImage: An image cannot be decoded.
-            ConfigError: As for `embed`.
+            ConfigError: `prompt` is unknown, or the model has no sentence per image.
         """
         vectors = torch.empty(len(source), self.width)
         if not len(source):
@@ -282,74 +273,6 @@ class Embedder:
         opened = [Path(image) if isinstance(image, str) else image for image in images]
         size, interpolation = self.preprocess.image_size, self.preprocess.test_interpolation
         return ImageStore(opened, size, interpolation, cache=False)
-
-    def _rows(
-        self, names: Names | None, table: Sequence[Side], word: str, count: int
-    ) -> Tensor | None:
-        """Translate cameras or views to rows of the trained table, -1 for unknown."""
-        if names is None or self.model.sie is None:
-            return None
-        values = names.tolist() if isinstance(names, Tensor | np.ndarray) else list(names)
-        if len(values) != count:
-            raise DataError(f"There are {count} images but {len(values)} {word}s; give one each.")
-        return torch.from_numpy(named_rows(values, table, word))
-
-    def _variants(
-        self, attributes: Mapping[str, Sequence[str]] | None, count: int
-    ) -> Tensor | None:
-        """Find the sentence of each image; None where there is one or they are not known."""
-        prompt = self.model.image_prompt
-        if attributes is None or prompt is None or len(prompt.variants) < 2:
-            return None
-        for name, values in attributes.items():
-            if isinstance(values, str) or len(values) != count:
-                raise DataError(
-                    f"There are {count} images, so the attribute {name!r} needs a list of as many "
-                    f"values, got {values!r}."
-                )
-        return prompt.find_variants(attributes, images=count)
-
-
-def load(
-    path: str | Path,
-    device: str | torch.device | None = None,
-    *,
-    image_size: tuple[int, int] | None = None,
-    views: int = 0,
-    precision: str = "float32",
-) -> Embedder:
-    """Load a trained model for inference.
-
-    Args:
-        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, or a
-            published CLIP-ReID `.pth`.
-        device: Where it computes; None for CUDA or MPS where there is one, else the CPU.
-        image_size: Height and width a published `.pth` was trained with, where the file leaves it
-            open.
-        views: Number of views in a published `.pth`'s side-information table.
-        precision: "float32"; "bfloat16" for embeddings that are computed several times as fast
-            where it is native, and whose cosine to those of float32 is 0.9999 or more; "auto" for
-            the latter where device and architecture allow it.
-
-    Returns:
-        The model, ready to embed.
-
-    Raises:
-        WeightsError: There is no such file, or it is none of the three.
-        RunError: The checkpoint in a run folder is another run's.
-        ConfigError: The device is not there, or the precision is unknown.
-        ModelError: The architecture does not embed in bfloat16.
-    """
-    place = pick_device(None if device is None else str(device))
-    path = RunFolder.checkpoint_of(Path(path))
-    if path.suffix in _PUBLISHED:
-        model, info = read_clip_reid(path, image_size=image_size, views=views)
-    else:
-        model, info = load_model(path)
-        run = RunFolder.of(path)
-        if run is not None:
-            run.check_id(path, info.run or run.id)
-    return Embedder(model, info, device=place, precision=precision)
 
 
 def _stored_threshold(info: CheckpointInfo) -> Threshold | None:

@@ -24,7 +24,7 @@ _PART = 16
 
 @dataclass(frozen=True, eq=False)
 class SideRows:
-    """What goes into a model beside each of N images; None where nothing is known or read.
+    """Rows that go into a model beside each of N images; None where nothing is known or read.
 
     Attributes:
         cameras: (N,) rows of the camera table, -1 for an unknown camera.

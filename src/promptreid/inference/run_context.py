@@ -1,4 +1,4 @@
-"""Where and how a run computes: what travels together from a command to the steps of training."""
+"""The context of a run, which travels from a command to the steps of training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from promptreid.progress import Progress, Silent
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where and how a run computes.
+    """The device, number type, seed and listener that a run computes with.
 
     Attributes:
         device: Where models and batches are.

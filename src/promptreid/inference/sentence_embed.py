@@ -47,9 +47,10 @@ def embed_with_sentences(
         manifest: Rows to embed.
         sentences: Share and sentences; None, or none that is usable here, for images alone.
         batch_size: Images per forward pass.
-        flip: As in `embed_manifest`; sentences are read off the image as it is.
-        prompt: As in `embed_manifest`.
-        store: As in `embed_manifest`.
+        flip: Average each embedding with that of the mirrored image; sentences are read off
+            the image as it is.
+        prompt: Kind of sentence of an image prompt; None for the model's own choice.
+        store: What `open_images` gave for these rows; None to read them from the disk.
         progress: Where to report.
 
     Raises:

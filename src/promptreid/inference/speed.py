@@ -1,4 +1,4 @@
-"""How many images a second a model embeds, by the kind of its sentences."""
+"""Measure how many images a second a model embeds, by the kind of its sentences."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ class Speed:
     """Images per second, of the model's computation alone.
 
     Attributes:
-        images_per_second: Of the whole embedding.
-        tower_images_per_second: Of the image tower alone, without sentence, interaction and head.
+        images_per_second: Speed of the whole embedding.
+        tower_images_per_second: Speed of the image tower alone, without sentence,
+            interaction and head.
         batch_size: Images per forward pass.
         device: Where it was measured, such as "cpu" or "cuda".
     """
@@ -73,7 +74,7 @@ def measure_speed(
         prompts: Kinds of sentences, as in `ReIDModel.derived`.
         variants: (N,) sentences of an image prompt, row for row of the store.
         batch_size: Images per forward pass; fewer where the store is smaller.
-        flip: As in `embed_images`, of the image tower too.
+        flip: Whether mirrored images are encoded, too, by the image tower alone as well.
 
     Returns:
         The speed for each kind.

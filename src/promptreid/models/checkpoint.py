@@ -39,7 +39,7 @@ _TRAINING = "training/"
 
 @dataclass(frozen=True, eq=False)
 class SavedTraining:
-    """What a trainer needs to go on, as it is saved beside the weights.
+    """The state that a trainer needs to go on, as it is saved beside the weights.
 
     Attributes:
         tensors: Tensors by name.

@@ -1,4 +1,4 @@
-"""What a checkpoint says of its model besides the weights: a typed record, checked when read."""
+"""The typed record of what a checkpoint says of its model, which is checked when it is read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class EpochRecord(Record):
 
 
 class CheckpointInfo(Record):
-    """What a checkpoint says of its model.
+    """A record of what a checkpoint says of its model besides the weights.
 
     Attributes:
         preprocess: How images are prepared for these weights.
@@ -72,7 +72,7 @@ class CheckpointInfo(Record):
 
     @property
     def evaluation(self) -> EvaluationConfig:
-        """What the recipe asks for when embeddings are ranked; the defaults without a recipe."""
+        """The settings of the recipe for ranking embeddings; the defaults without a recipe."""
         return EvaluationConfig() if self.recipe is None else self.recipe.evaluation
 
     @property
@@ -82,7 +82,7 @@ class CheckpointInfo(Record):
 
     @property
     def sides(self) -> SideTables:
-        """What the rows of the camera and view tables stand for."""
+        """The names that the rows of the camera and view tables stand for."""
         attribute = None if self.recipe is None else self.recipe.sie.attribute
         return SideTables(self.camera_values, self.view_values, attribute)
 

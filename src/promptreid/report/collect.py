@@ -20,7 +20,8 @@ from promptreid.figures.extra import need
 from promptreid.figures.layouts.layouts import check_layout
 from promptreid.figures.style import LIGHT, check_lines
 from promptreid.inference.assess import assess
-from promptreid.inference.embedder import Embedder, load
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.load import load
 from promptreid.inference.text_controls.word_control import WordControl
 from promptreid.progress import Progress, Silent
 from promptreid.report.collect_data import Pictures, ReportData, choose_report_data

@@ -22,7 +22,7 @@ class StageMetrics:
     """One stage of training.
 
     Attributes:
-        name: Of the stage.
+        name: Name of the stage.
         epochs: Rising.
         columns: Values by column, one for each epoch; NaN where there is none. Columns without
             any value in this stage are left out.
@@ -55,7 +55,7 @@ class StageMetrics:
 
 @dataclass(frozen=True)
 class Training:
-    """What a run's training left.
+    """The learning curves that a run's training left.
 
     Attributes:
         stages: In the order in which they ran.
@@ -74,7 +74,7 @@ def parse_metrics(content: bytes, path: Path, *, chosen_at: str = "") -> Trainin
     """Read a table of epochs.
 
     Args:
-        content: Of the file.
+        content: Content of the file.
         path: The file, for messages.
         chosen_at: Stage and epoch whose weights validation kept, in the words of the run's status.
 

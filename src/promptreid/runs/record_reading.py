@@ -48,7 +48,7 @@ def parse_record(content: bytes, kind: type[Record], path: Path) -> Record:
     """Turn the JSON of a file into its record.
 
     Args:
-        content: Of the file.
+        content: Content of the file.
         kind: What it must hold: a model, or a tuple of models.
         path: The file, for the message.
 

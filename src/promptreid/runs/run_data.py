@@ -1,4 +1,4 @@
-"""What a run writes down of its data sets, and whether they are still the same."""
+"""Note the data sets of a run, and tell whether they are still the same."""
 
 from __future__ import annotations
 

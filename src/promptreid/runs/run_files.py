@@ -100,7 +100,7 @@ class RunFiles:
 
     @property
     def log(self) -> Path:
-        """What training said, with the time of each line."""
+        """The file of what training said, with the time of each line."""
         return self.path / LOG
 
     @property
@@ -110,22 +110,22 @@ class RunFiles:
 
     @property
     def has_ledger(self) -> bool:
-        """Whether there is something that says which run this is."""
+        """Tell whether there is something that says which run this is."""
         return (self.path / LEDGER).is_file()
 
     @property
     def has_status(self) -> bool:
-        """Whether there is something that says how far the run is."""
+        """Tell whether there is something that says how far the run is."""
         return (self.path / STATUS).exists()
 
     @property
     def has_scores(self) -> bool:
-        """Whether the run was scored."""
+        """Tell whether the run was scored."""
         return (self.path / SCORES).exists()
 
     @property
     def has_metrics(self) -> bool:
-        """Whether there is a table of epochs."""
+        """Tell whether there is a table of epochs."""
         return (self.path / METRICS).exists()
 
     def check_id(self, checkpoint: Path, own: str) -> None:

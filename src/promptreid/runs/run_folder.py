@@ -154,7 +154,7 @@ class RunFolder(RunFiles):
         """Read how far the run is.
 
         Raises:
-            RunError: As for every reader here, the file is missing or damaged.
+            RunError: The file is missing or damaged; every reader here says so.
         """
         return parse_record(self.read(STATUS), StatusRecord, self.path / STATUS)
 
@@ -217,7 +217,7 @@ class RunFolder(RunFiles):
         """Write how far the run is.
 
         Raises:
-            RunError: As for every writer here, the folder is not this run's any more.
+            RunError: The folder is not this run's any more; every writer here says so.
         """
         self.write(STATUS, _json(status))
 

@@ -25,7 +25,7 @@ _THREADS = 8
 
 @dataclass(frozen=True)
 class FileLook:
-    """How an image file looked: size in bytes, time of change in nanoseconds, hash of pieces."""
+    """The look of an image file: size in bytes, time of change in nanoseconds, hash of pieces."""
 
     size: int
     time: int
@@ -42,7 +42,7 @@ class ImageRow:
         domain: Its domain; empty where that is called as the data set.
         identity: Who it shows.
         path: Relative to the data set's root.
-        look: Of its file.
+        look: The look of its file.
     """
 
     data_set: int
@@ -127,7 +127,7 @@ def changed_files(rows: Sequence[ImageRow], datasets: Sequence[DataSet]) -> list
     that a copy of the data is the same data.
 
     Args:
-        rows: Of the run.
+        rows: Rows of the run.
         datasets: The run's data sets, as they are now.
     """
     roots = [dataset.manifest.root for dataset in datasets]

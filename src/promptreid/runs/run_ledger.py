@@ -22,7 +22,7 @@ Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{16,64}$")]
 
 
 class Ledger(Record):
-    """What `run.json` holds.
+    """The content of `run.json`.
 
     Attributes:
         id: Drawn when the run was started; its checkpoints name it, too.

@@ -1,4 +1,4 @@
-"""What the JSON files of a run hold, as frozen records that are checked when they are read."""
+"""Frozen records of the JSON files of a run, which are checked when they are read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BestRecord(Record):
     """Which weights validation kept.
 
     Attributes:
-        score: Of validation; None without validation images.
+        score: Score of validation; None without validation images.
         chosen_at: Stage and epoch, in words.
     """
 
@@ -41,13 +41,13 @@ class BestRecord(Record):
 
 
 class StatusRecord(Record):
-    """How far a run is: `status.json`.
+    """A record of how far a run is: `status.json`.
 
     Attributes:
         status: In a word.
         at: Where a run that was stopped or failed goes on, in words.
         error: Why it failed, in a sentence.
-        training_seconds: Of all sessions, once complete.
+        training_seconds: Training time of all sessions, once complete.
         best: Which weights validation kept, once complete.
         ended_early: Epoch after which a stage ended before its last one, by stage.
         trackers_dropped: Trackers that failed: "tracker", "while", "error".
@@ -63,12 +63,12 @@ class StatusRecord(Record):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is left to do."""
+        """Tell whether nothing is left to do."""
         return self.status == "complete"
 
 
 class EnvironmentRecord(Record):
-    """Where and how a run was made: `environment.json`.
+    """A record of where and how a run was made: `environment.json`.
 
     Attributes:
         promptreid: Version.
@@ -77,11 +77,11 @@ class EnvironmentRecord(Record):
         packages: Versions by name.
         platform: System.
         processor: Its name.
-        cores: Of the machine.
+        cores: Number of processor cores of the machine.
         threads: That computed.
         device: Name.
         precision: "fp32" or "bf16".
-        seed: Of every random choice.
+        seed: Seed of every random choice.
         command: Command line.
         started: Time, ISO 8601.
         unreadable: What became of unreadable images, as in `promptreid train --unreadable`.
@@ -115,8 +115,8 @@ class DataRecord(Record):
         place: The same with the root, and the root that a table may name, in full.
         beside: Where these lie from the run folder, by option; "" is the root itself.
         role: "train", or "test" for one that is only scored.
-        name: Of the manifest.
-        fingerprint: Of the manifest.
+        name: Name of the manifest.
+        fingerprint: Fingerprint of the manifest.
         splits: Images and identities by split.
         protocol: Name; None where nothing is tested.
         repeats: How many query and gallery draws the protocol has.

@@ -1,4 +1,4 @@
-"""Whether runs may be tested on data: on nobody who trained them, and what has changed is said."""
+"""Make sure that runs are tested on nobody who trained them, and say what has changed."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.load_data import load_data
-from promptreid.inference.embedder import load
+from promptreid.inference.load import load
 from promptreid.progress import Silent
 from promptreid.synth.people.people import write_people
 from promptreid.training.run import domain_control

@@ -5,7 +5,7 @@ import torch
 
 from promptreid.config.recipes import load_recipe
 from promptreid.errors import ConfigError
-from promptreid.inference.embedder import load
+from promptreid.inference.load import load
 from promptreid.models.checkpoint import load_model
 from promptreid.models.heads.necks import DomainNeck
 from promptreid.progress import Silent

@@ -24,7 +24,8 @@ from promptreid.data.images.readable import load_readable
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.test_set import TestSet
 from promptreid.inference.attributes import classify_attributes
-from promptreid.inference.embedder import Embedder, load
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.load import load
 from promptreid.progress import Lines
 from promptreid.runs.seen_identities import testable
 

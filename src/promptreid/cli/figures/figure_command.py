@@ -98,7 +98,7 @@ class FigureRequest:
 
     def models(self) -> Iterator[tuple[str, Embedder]]:
         """Load the runs one after the other."""
-        from promptreid.inference.embedder import load
+        from promptreid.inference.load import load
 
         for name, run in self.named_runs().items():
             yield name, load(run, device=self.device)

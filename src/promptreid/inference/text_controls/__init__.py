@@ -1,1 +1,1 @@
-"""Whether the text of a model matters: scores with exchanged words and swapped domains."""
+"""Controls that show whether the text of a model matters: exchanged words, swapped domains."""

@@ -1,4 +1,4 @@
-"""Whether the domain that a text names matters: images against texts of their own and swapped."""
+"""Test whether the domain that a text names matters, with texts of own and swapped domains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from promptreid.models.prompts.prompt import PromptOfIdentities
 
 @dataclass(frozen=True)
 class DomainTexts:
-    """How often images of one domain lie closest to the text of their own identity.
+    """Shares that say how often images of one domain lie closest to the text of their own identity.
 
     The candidates are the texts of all training identities of the domain.
 
@@ -106,7 +106,7 @@ def compare_domain_texts(
         labels: (N,) identity of each.
         variants: (N,) sentence that each image goes with.
         domains: Names of the K domains.
-        seed: Of the resamples.
+        seed: Seed of the resamples.
 
     Returns:
         One entry for each domain that has images.

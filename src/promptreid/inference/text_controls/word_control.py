@@ -1,4 +1,4 @@
-"""Whether the words that a model reads at retrieval matter: scores with own, others' and none."""
+"""Test whether the words that a model reads at retrieval matter: own, others' and none."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WordControl:
         over_permuted: Own minus permuted by score, paired over identities.
         over_none: Own minus none, likewise.
         draws: How often words were exchanged.
-        seed: Of the exchanges and the resamples.
+        seed: Seed of the exchanges and the resamples.
         identities: Number of identities that the intervals are drawn from.
         level: Share of the resamples inside each interval.
         resamples: Number of resamples.
@@ -55,7 +55,7 @@ class WordControl:
 
     @property
     def few(self) -> bool:
-        """Whether there are too few identities for the intervals to say much."""
+        """Tell whether there are too few identities for the intervals to say much."""
         return self.identities < FEWEST_IDENTITIES
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def assess_words(
             own words.
         draws: How often words are exchanged.
         seed: Seed of the exchanges and of the resamples.
-        store: As in `assess`.
+        store: What `open_images` gave for the images; None to read them from the disk.
         batch_size: Images per forward pass.
         progress: Where to report; None for silence.
 
@@ -159,7 +159,7 @@ def compare_words(
         own: With the outcome of each query, and so are all others.
         permuted: One entry a draw.
         none: Without a word.
-        seed: Of the resamples, and what is noted as that of the exchanges.
+        seed: Seed of the resamples, and what is noted as that of the exchanges.
 
     Raises:
         EvaluationError: The scores are not of the same queries.

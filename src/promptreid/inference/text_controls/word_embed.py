@@ -78,7 +78,7 @@ def embed_words(
         embedder: The model, whose retrieval vector reads the sentence of an image prompt.
         manifest: Rows to embed, at least two.
         draws: How often words are exchanged.
-        seed: Of the exchanges.
+        seed: Seed of the exchanges.
         batch_size: Images per forward pass.
         flip: Average each vector with that of the mirrored image, which has a word of its own.
         store: What `open_images` gave for these rows; None to read them from the disk.

@@ -1,4 +1,4 @@
-"""What exchanged words do to scores, as a verdict in words and as a plain table."""
+"""Tell what exchanged words do to scores, as a verdict in words and as a plain table."""
 
 from __future__ import annotations
 

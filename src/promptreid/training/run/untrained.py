@@ -12,7 +12,8 @@ from promptreid.evaluation.ranking.scores import Scores
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.test_set import TestSet
 from promptreid.inference.assess import assess
-from promptreid.inference.embedder import Embedder, load
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.load import load
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.progress import Progress
 from promptreid.training.run.build_model import build_model

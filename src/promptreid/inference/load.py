@@ -1,0 +1,57 @@
+"""Load a trained model for inference, from a run, a checkpoint or published weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from promptreid.inference.device import pick_device
+from promptreid.inference.embedder import Embedder
+from promptreid.inference.published_clip_reid import read_clip_reid
+from promptreid.models.checkpoint import load_model
+from promptreid.runs.run_folder import RunFolder
+
+_PUBLISHED = (".pth", ".pt", ".bin")
+
+
+def load(
+    path: str | Path,
+    device: str | torch.device | None = None,
+    *,
+    image_size: tuple[int, int] | None = None,
+    views: int = 0,
+    precision: str = "float32",
+) -> Embedder:
+    """Load a trained model for inference.
+
+    Args:
+        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, or a
+            published CLIP-ReID `.pth`.
+        device: Where it computes; None for CUDA or MPS where there is one, else the CPU.
+        image_size: Height and width a published `.pth` was trained with, where the file leaves it
+            open.
+        views: Number of views in a published `.pth`'s side-information table.
+        precision: "float32"; "bfloat16" for embeddings that are computed several times as fast
+            where it is native, and whose cosine to those of float32 is 0.9999 or more; "auto" for
+            the latter where device and architecture allow it.
+
+    Returns:
+        The model, ready to embed.
+
+    Raises:
+        WeightsError: There is no such file, or it is none of the three.
+        RunError: The checkpoint in a run folder is another run's.
+        ConfigError: The device is not there, or the precision is unknown.
+        ModelError: The architecture does not embed in bfloat16.
+    """
+    place = pick_device(None if device is None else str(device))
+    path = RunFolder.checkpoint_of(Path(path))
+    if path.suffix in _PUBLISHED:
+        model, info = read_clip_reid(path, image_size=image_size, views=views)
+    else:
+        model, info = load_model(path)
+        run = RunFolder.of(path)
+        if run is not None:
+            run.check_id(path, info.run or run.id)
+    return Embedder(model, info, device=place, precision=precision)
