@@ -4,7 +4,7 @@ import os
 import pytest
 
 from promptreid.errors import ConfigError
-from promptreid.files import full_path, replacing, write_json, write_text
+from promptreid.files import full_path, name_entries, replacing, write_json, write_text
 
 
 def test_failure_leaves_the_old_file_and_no_rubbish(tmp_path):
@@ -67,3 +67,11 @@ def test_paths_in_full(tmp_path, monkeypatch):
 def test_paths_that_lead_nowhere(path, words):
     with pytest.raises(ConfigError, match=words):
         full_path(path)
+
+
+def test_entries_of_a_folder_in_a_message(tmp_path):
+    assert name_entries(tmp_path) == "nothing"
+    for name in "gfedcba":
+        (tmp_path / name).touch()
+    assert name_entries(tmp_path) == "a, b, c, d, e and 2 more"
+    assert name_entries(tmp_path / "a") == "nothing; it is a file"

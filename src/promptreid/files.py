@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from promptreid.errors import ConfigError
+from promptreid.text.lists import shorten_list
 from promptreid.text.safe import encodable, visible
 
 
@@ -87,3 +88,14 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def name_entries(folder: Path) -> str:
+    """Name the first entries of a folder for a message, and say how many more there are.
+
+    Args:
+        folder: What was given; a file holds nothing.
+    """
+    if not folder.is_dir():
+        return "nothing; it is a file"
+    return shorten_list(sorted(entry.name for entry in folder.iterdir()), limit=5) or "nothing"

@@ -77,18 +77,18 @@ def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
 
     from promptreid.cli.data import Counted
     from promptreid.errors import RunError
-    from promptreid.files import write_json
+    from promptreid.files import name_entries, write_json
     from promptreid.synth.hands.hands import write_hands
 
     data = out / f"hands-{identities}-seed{seed}"
     if (data / "HandInfo.csv").is_file():
         lines.message(f"1/4  the hands are there already: {data}")
         return data
-    strangers = [] if not out.is_dir() else [p.name for p in out.iterdir() if p.name[0] != "."]
+    strangers = out.is_dir() and any(entry.name[0] != "." for entry in out.iterdir())
     if strangers and not (out / "demo.json").is_file():
         raise RunError(
-            f"The folder {out} is not empty (it holds {', '.join(sorted(strangers)[:5])}) and is "
-            "not an earlier demo. Give another --out."
+            f"The folder {out} is not empty (it holds {name_entries(out)}) and is not an earlier "
+            "demo. Give another --out."
         )
     lines.message(f"1/4  rendering the hands of {identities} people")
     write_json(out / "demo.json", {"identities": identities, "seed": seed})

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from promptreid.errors import RunError, WeightsError
-from promptreid.files import write_bytes
+from promptreid.files import name_entries, write_bytes
 from promptreid.runs.file_names import (
     BEST,
     CACHE,
@@ -75,9 +75,9 @@ class RunFiles:
         for path in (self.best, self.last):
             if path.is_file():
                 return path
-        there = ", ".join(sorted(entry.name for entry in self.path.iterdir())[:8]) or "nothing"
         raise WeightsError(
-            f"{self.path} is not a run folder: it has no checkpoints. It holds {there}."
+            f"{self.path} is not a run folder: it has no checkpoints. It holds "
+            f"{name_entries(self.path)}."
         )
 
     def epoch_checkpoint(self, epochs: int) -> Path:

@@ -18,6 +18,7 @@ from promptreid.config.reading.yaml_reader import YamlError, parse_yaml
 from promptreid.config.recipes import dump_recipe, validate
 from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError
+from promptreid.files import name_entries
 from promptreid.runs.file_names import (
     CHECKPOINTS,
     DATA,
@@ -96,8 +97,9 @@ class RunFolder(RunFiles):
         if not path.is_dir():
             raise RunError(f"There is no run folder {path}.")
         if not is_run(path):
-            found = ", ".join(sorted(entry.name for entry in path.iterdir())[:6]) or "nothing"
-            raise RunError(f"{path} is not a run folder: it has no {RECIPE}; it holds {found}.")
+            raise RunError(
+                f"{path} is not a run folder: it has no {RECIPE}; it holds {name_entries(path)}."
+            )
         return cls(path)
 
     @classmethod

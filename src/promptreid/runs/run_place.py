@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from promptreid.errors import RunError
+from promptreid.files import name_entries
 from promptreid.runs.file_names import RECIPE
 from promptreid.runs.leftovers import beside
 from promptreid.runs.run_lock import held
@@ -31,12 +32,14 @@ def check_free(path: Path, *, overwrite: bool) -> None:
     if overwrite and is_run(path):
         with held(path):
             return
-    found = ", ".join(sorted(entry.name for entry in path.iterdir())[:5])
+    entries = name_entries(path)
     if overwrite:
-        raise RunError(f"{path} is not a run folder (it holds {found}), so it is not overwritten.")
+        raise RunError(
+            f"{path} is not a run folder (it holds {entries}), so it is not overwritten."
+        )
     ways = "--resume continues it, --overwrite replaces it, " if is_run(path) else ""
     raise RunError(
-        f"The folder {path} is not empty (it holds {found}); {ways}or give another --out."
+        f"The folder {path} is not empty (it holds {entries}); {ways}or give another --out."
     )
 
 

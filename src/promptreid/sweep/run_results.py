@@ -12,6 +12,7 @@ from typing import Any
 from promptreid.config.recipe_settings import flat_settings
 from promptreid.data.same_data import source_of
 from promptreid.errors import PromptReIDError, RunError
+from promptreid.files import name_entries
 from promptreid.runs.run_data import trained_sources
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_place import is_run
@@ -77,7 +78,7 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
         inside = [path] if is_run(path) else _runs_in(path)
         if not inside:
             raise RunError(
-                f"{path} is no run folder and holds none (it holds {_contents(path)}). A run "
+                f"{path} is no run folder and holds none (it holds {name_entries(path)}). A run "
                 "folder has a recipe.yaml; `promptreid train` and `promptreid sweep` make them."
             )
         for run in inside:
@@ -158,9 +159,3 @@ def _natural(name: str) -> list[tuple[bool, int, str]]:
         (part.isdigit(), int(part) if part.isdigit() else 0, part)
         for part in re.split(r"(\d+)", name)
     ]
-
-
-def _contents(path: Path) -> str:
-    if not path.is_dir():
-        return "nothing; it is a file"
-    return ", ".join(sorted(entry.name for entry in path.iterdir())[:5]) or "nothing"
