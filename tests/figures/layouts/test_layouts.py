@@ -34,7 +34,9 @@ def test_neighbours_stay_and_the_same_comes_again(method):
     if method == "umap":
         pytest.importorskip("umap", reason="umap-learn is not installed: promptreid[umap]")
     vectors, groups = clusters()
+    threads = torch.get_num_threads()
     found = layout(vectors, method, seed=3)
+    assert torch.get_num_threads() == threads
     assert found.method == METHODS[method]
     assert found.points.shape == (24, 2)
     assert found.points.dtype == np.float64

@@ -152,9 +152,13 @@ def umap_layout(vectors: Tensor, *, seed: int = 0, neighbours: int | None = None
     method: Any = importlib.import_module("umap").UMAP(
         n_neighbors=neighbours, init="pca", random_state=seed, n_jobs=1
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        points = method.fit_transform(vectors.double().cpu().numpy()).astype(np.float64)
+    threads = torch.get_num_threads()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            points = method.fit_transform(vectors.double().cpu().numpy()).astype(np.float64)
+    finally:
+        torch.set_num_threads(threads)  # the compiled code sets all of the process to its own
     return points - points.mean(axis=0)
 
 

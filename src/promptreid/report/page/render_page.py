@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,9 @@ def _shown(value: Any) -> Any:
     return visible_lines(value) if type(value) is str else value
 
 
+@cache
 def _environment() -> Any:
+    # Kept, since its templates are compiled when they are first asked for.
     jinja = need("jinja2")
     environment = jinja.Environment(
         loader=jinja.FileSystemLoader(_HERE / "templates"),
