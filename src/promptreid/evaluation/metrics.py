@@ -27,7 +27,7 @@ class ScoreKind:
     """What readers must know of a score.
 
     Attributes:
-        name: In intervals, differences and reports, such as "rank-1".
+        name: Name in intervals, differences and reports, such as "rank-1".
         meaning: What it says, in one sentence for people who do not know the field.
         lower_is_better: Whether a smaller value is the better one.
         percent: Whether it is a fraction of 1 that is written in percent.
@@ -59,7 +59,7 @@ class Metric(ScoreKind):
     Attributes:
         per_query: Computes (B,) values of B queries at once from the ranks of their matches; what
             it gives for a query without a match is not read.
-        heading: Of its column in plain tables.
+        heading: Heading of the metric's column in plain tables.
         definition_of: The metric that this is one definition of; tables that show that one leave
             this one out. Empty for a metric of its own.
         group: Key of `scores.json` under which it stands with others of its kind; empty for the

@@ -69,7 +69,8 @@ def join_queries(queries: Embeddings, by: str) -> Embeddings:
 
 
 def _first_rows(owner: list[int], groups: int) -> list[int]:
-    found: dict[int, int] = {}
+    """Return the first row of each group."""
+    first: dict[int, int] = {}
     for row, number in enumerate(owner):
-        found.setdefault(number, row)
-    return [found[number] for number in range(groups)]
+        first.setdefault(number, row)
+    return [first[number] for number in range(groups)]

@@ -35,14 +35,14 @@ class RankedMatches:
     ap: str = "step"
 
     @cached_property
-    def found(self) -> Tensor:
-        """(B, P) whether there is a match."""
+    def is_match(self) -> Tensor:
+        """(B, P) whether there is a match, and no padding."""
         return self.ranks > 0
 
     @cached_property
     def count(self) -> Tensor:
         """(B,) int64 number of matches of each query."""
-        return self.found.sum(1)
+        return self.is_match.sum(1)
 
     @property
     def first(self) -> Tensor:
@@ -57,7 +57,7 @@ class RankedMatches:
     @cached_property
     def precision(self) -> Tensor:
         """(B, P) float64 precision i / r_i at the i-th match; 0 after the last match."""
-        return torch.where(self.found, self._position / self._rank, 0.0)
+        return torch.where(self.is_match, self._position / self._rank, 0.0)
 
     @cached_property
     def precision_before(self) -> Tensor:
@@ -67,12 +67,12 @@ class RankedMatches:
         """
         rank = self._rank
         before = torch.where(rank > 1, (self._position - 1) / (rank - 1).clamp(min=1), 1.0)
-        return torch.where(self.found, before, 0.0)
+        return torch.where(self.is_match, before, 0.0)
 
     @cached_property
     def _rank(self) -> Tensor:
         """(B, P) float64 ranks, 1 after the last match."""
-        return self.ranks.to(torch.float64).masked_fill(~self.found, 1)
+        return self.ranks.to(torch.float64).masked_fill(~self.is_match, 1)
 
     @cached_property
     def _position(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""What an evaluation found: per query, per repeat, and the mean over repeats."""
+"""Scores of rankings: per query, per repeat, and the mean over repeats."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class QueryResult:
 
     def scores(self) -> RepeatScores:
         """Average over the queries that have a match, of which there must be one."""
-        found = self.matches > 0
+        matched = self.matches > 0
         return RepeatScores(
-            values={name: float(values[found].mean()) for name, values in self.values.items()},
+            values={name: float(values[matched].mean()) for name, values in self.values.items()},
             curve=tuple(cumulative_matches(self.first_rank, CURVE_LENGTH).tolist()),
             queries=len(self),
             without_match=self.reasons(),

@@ -39,7 +39,7 @@ def evaluate(
     protocol: str = "custom",
     block: int | None = None,
 ) -> Scores:
-    """Score queries against a gallery: CMC, mAP and mINP.
+    """Score queries against a gallery by all metrics, such as CMC, mAP and mINP.
 
     Exact: the rank of a match is one plus the number of kept gallery images that are closer by
     cosine; equally close images count in the order of the gallery. Memory beyond the embeddings
@@ -130,7 +130,7 @@ class _Ranking:
         self, searches: Iterable[tuple[Embeddings, Embeddings]], *, protocol: str, note: str
     ) -> Scores:
         """Score queries against their gallery, once for each repeat."""
-        results = tuple(self._result(query, gallery) for query, gallery in searches)
+        results = tuple(self._rank_queries(query, gallery) for query, gallery in searches)
         return Scores(
             protocol=protocol,
             ap=self.ap,
@@ -141,7 +141,8 @@ class _Ranking:
             results=results,
         )
 
-    def _result(self, query: Embeddings, gallery: Embeddings) -> QueryResult:
+    def _rank_queries(self, query: Embeddings, gallery: Embeddings) -> QueryResult:
+        """Rank the gallery for every query of one repeat."""
         check_comparable(query, gallery)
         leave_one_out = query is gallery
         if self.settings.multi_query is not None:
@@ -159,14 +160,15 @@ class _Ranking:
         )
         blocks = closeness_blocks(query, gallery, self.settings, block=self.block)
         result = join_results(
-            [_score_block(values, table.block(queries), self.ap) for queries, values in blocks]
+            [_rank_block(values, table.block(queries), self.ap) for queries, values in blocks]
         )
         if not bool((result.matches > 0).any()):
-            raise EvaluationError(_no_match_at_all(query, gallery, result))
+            raise EvaluationError(_explain_no_match(query, gallery, result))
         return replace(result, identities=query.identities)
 
 
-def _score_block(similarity: Tensor, matches: Matches, ap: str) -> QueryResult:
+def _rank_block(similarity: Tensor, matches: Matches, ap: str) -> QueryResult:
+    """Compute all metrics of a block of queries; the similarities are changed in place."""
     ignored = matches.ignored
     similarity[ignored.nonzero()[:, 0], matches.index[ignored]] = -torch.inf
     ranks = match_ranks(similarity, matches.index, matches.match).cpu()
@@ -184,10 +186,13 @@ def _score_block(similarity: Tensor, matches: Matches, ap: str) -> QueryResult:
     )
 
 
-def _no_match_at_all(query: Embeddings, gallery: Embeddings, result: QueryResult) -> str:
+def _explain_no_match(query: Embeddings, gallery: Embeddings, result: QueryResult) -> str:
+    """Say why no query has a match that counts, and what may help."""
     reasons = result.reasons()
-    told = ", ".join(f"{count} {name}" for name, count in reasons.items())
-    text = f"None of the {len(query)} queries has a match that counts ({told}), so no score exists."
+    counts = ", ".join(f"{count} {name}" for name, count in reasons.items())
+    text = (
+        f"None of the {len(query)} queries has a match that counts ({counts}), so no score exists."
+    )
     cameras = {camera for part in (query, gallery) for camera in part.cameras or ()} - {None}
     if "only in the query's own camera" in reasons:
         if len(cameras) == 1:

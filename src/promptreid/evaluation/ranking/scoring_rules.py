@@ -50,11 +50,11 @@ def protocol_rule(
 
     Args:
         embeddings: One row per row that the protocol numbers.
-        protocol: Gives the rule and a note of its own.
-        same_camera: In place of the protocol's rule; None for that.
+        protocol: The protocol, with a rule and a note of its own.
+        same_camera: One of `SAME_CAMERA` in place of the protocol's rule; None for that.
 
     Returns:
-        As `camera_rule`; the protocol's note comes first.
+        "exclude" or "keep", and the protocol's note with what `camera_rule` says behind it.
 
     Raises:
         EvaluationError: The rule is unknown, or the protocol asks for rows that are not there.
@@ -71,7 +71,7 @@ def check_comparable(query: Embeddings, gallery: Embeddings) -> None:
     """Refuse empty sets and sets of differing dimension.
 
     Raises:
-        EvaluationError: With the sentence that says which.
+        EvaluationError: A set is empty, or the dimensions differ.
     """
     for name, part in (("query", query), ("gallery", gallery)):
         if not len(part):

@@ -125,7 +125,7 @@ def _direct_product() -> Callable[[Tensor, Tensor], Tensor] | None:
 
     probe = torch.eye(ROW_STEP)
     try:
-        found = product(probe, probe)
+        squared = product(probe, probe)
     except (AttributeError, RuntimeError, TypeError, NotImplementedError):
         return None
-    return product if torch.equal(found, probe) else None
+    return product if torch.equal(squared, probe) else None

@@ -82,7 +82,7 @@ def _expand(
 ) -> Tensor:
     """Average rows with their neighbours; `itself` says that both are one set."""
     count = min(expansion.neighbours, len(gallery) - itself)
-    found = torch.empty_like(vectors)
+    expanded = torch.empty_like(vectors)
     for rows, similarity in similarity_blocks(vectors, gallery, block=block):
         if itself:
             place = torch.arange(rows.start, rows.stop, device=similarity.device)
@@ -94,5 +94,5 @@ def _expand(
         total = vectors[rows].clone()
         for rank in range(count):  # rank by rank: sums do not depend on the size of the block
             total.addcmul_(weight[:, rank : rank + 1], gallery[columns[:, rank]])
-        found[rows] = torch.nn.functional.normalize(total, dim=1)
-    return found
+        expanded[rows] = torch.nn.functional.normalize(total, dim=1)
+    return expanded

@@ -89,10 +89,10 @@ def _candidates(similarity: Tensor, count: int) -> Tensor | None:
     best = similarity[:, : groups * size].unflatten(1, (size, groups)).amax(1)
     chosen = best.topk(count + 1, dim=1, sorted=False).indices
     steps = torch.arange(0, groups * size, groups, device=similarity.device)
-    found = (chosen[:, :, None] + steps).flatten(1)
+    grouped = (chosen[:, :, None] + steps).flatten(1)
     # The columns beyond the last whole step, fewer than `size`, are in no group.
     rest = torch.arange(groups * size, columns, device=similarity.device)
-    return torch.cat([found, rest.expand(len(found), -1)], dim=1)
+    return torch.cat([grouped, rest.expand(len(grouped), -1)], dim=1)
 
 
 def _stable_order(values: Tensor, columns: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from promptreid.evaluation.reranking.sparse import distinct
 
 
-def reciprocal(index: Tensor, rows: int) -> Tensor:
+def find_reciprocal(index: Tensor, rows: int) -> Tensor:
     """Say which neighbours have the image among their own neighbours.
 
     Args:
@@ -20,9 +20,9 @@ def reciprocal(index: Tensor, rows: int) -> Tensor:
     """
     parts = []
     for start in range(0, len(index), rows):
-        own = index[start : start + rows]
-        image = torch.arange(start, start + len(own), device=index.device)
-        parts.append((index[own] == image[:, None, None]).any(2))
+        neighbours = index[start : start + rows]
+        image = torch.arange(start, start + len(neighbours), device=index.device)
+        parts.append((index[neighbours] == image[:, None, None]).any(2))
     return torch.cat(parts)
 
 
@@ -44,17 +44,17 @@ def reciprocal_sets(
     Returns:
         (E,) position within `rows` and (E,) member image, ordered by both.
     """
-    own, mutual = wide[rows], wide_mutual[rows]
+    near, mutual = wide[rows], wide_mutual[rows]
     count = len(wide)
-    first = torch.arange(len(own), device=own.device)[:, None] * count
-    member = torch.zeros(len(own), count, dtype=torch.bool, device=own.device)
-    member.scatter_(1, own, mutual)
-    brought = narrow[own]  # (B, K, H)
-    brought_mutual = narrow_mutual[own]
+    first = torch.arange(len(near), device=near.device)[:, None] * count
+    member = torch.zeros(len(near), count, dtype=torch.bool, device=near.device)
+    member.scatter_(1, near, mutual)
+    brought = narrow[near]  # (B, K, H)
+    brought_mutual = narrow_mutual[near]
     inside = member.gather(1, brought.flatten(1)).view(brought.shape) & brought_mutual
     accepted = mutual & (3 * inside.sum(2) > 2 * brought_mutual.sum(2))
     new = brought_mutual & accepted[:, :, None]
     cells = distinct(
-        torch.cat([(first + own)[mutual], (first[:, :, None] + brought)[new & ~inside]])
+        torch.cat([(first + near)[mutual], (first[:, :, None] + brought)[new & ~inside]])
     )
     return cells // count, cells % count

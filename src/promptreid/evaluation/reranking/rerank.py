@@ -28,7 +28,7 @@ from torch import Tensor
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.ranking.similarity import block_rows, similarity_blocks
 from promptreid.evaluation.reranking.neighbours import Neighbours, nearest_neighbours
-from promptreid.evaluation.reranking.reciprocal import reciprocal, reciprocal_sets
+from promptreid.evaluation.reranking.reciprocal import find_reciprocal, reciprocal_sets
 from promptreid.evaluation.reranking.sparse import SparseRows, distinct
 
 # Entries of the inverted index that are looked at together: bounds the memory of step 6.
@@ -104,9 +104,9 @@ def rerank_distances(
     Args:
         query: (Q, D) float32 unit rows.
         gallery: (G, D) float32 unit rows on the same device.
-        k1: As in `Rerank`.
-        k2: As in `Rerank`.
-        lam: As in `Rerank`.
+        k1: Neighbours that may be reciprocal, at least 1.
+        k2: Neighbours whose weights are averaged, at least 1; 1 does not average.
+        lam: Share of the original distance in the result, 0 to 1.
 
     Returns:
         (Q, G) float32 distances, smaller is closer.
@@ -121,12 +121,12 @@ def rerank_distances(
 
 
 def _encode(vectors: Tensor, near: Neighbours, rerank: Rerank, block: int | None) -> SparseRows:
-    """Steps 2 to 5: the weights of every image."""
+    """Compute the weights of every image, steps 2 to 5."""
     rows = block_rows(len(vectors), block)
     wide = near.index[:, : rerank.k1 + 1]
     # Python rounds half to even.
     narrow = near.index[:, : round(rerank.k1 / 2) + 1]
-    wide_mutual, narrow_mutual = reciprocal(wide, rows), reciprocal(narrow, rows)
+    wide_mutual, narrow_mutual = find_reciprocal(wide, rows), find_reciprocal(narrow, rows)
     parts = []
     for start in range(0, len(vectors), rows):
         part = slice(start, start + rows)
@@ -142,7 +142,7 @@ def _encode(vectors: Tensor, near: Neighbours, rerank: Rerank, block: int | None
 
 
 def _averaged(weights: SparseRows, index: Tensor, rows: int) -> SparseRows:
-    """Step 5: the mean of the weights of each image's nearest images."""
+    """Average the weights of each image's nearest images, step 5."""
     count, width = index.shape
     sums = torch.zeros(rows * count, device=index.device)
     parts = []
@@ -160,7 +160,7 @@ def _averaged(weights: SparseRows, index: Tensor, rows: int) -> SparseRows:
 
 
 def _shared_weight(weights: SparseRows, inverted: SparseRows, rows: slice, width: int) -> Tensor:
-    """Step 6: (B, G) sums over c of min(v_i(c), v_j(c)), visiting only where both are not 0."""
+    """Sum min(v_i(c), v_j(c)) over c to (B, G), visiting only where both are not 0, step 6."""
     device = weights.value.device
     count = rows.stop - rows.start
     shared = torch.zeros(count * width, device=device)
@@ -172,13 +172,14 @@ def _shared_weight(weights: SparseRows, inverted: SparseRows, rows: slice, width
     for owners, columns, values in zip(
         owner.split(sizes), column.split(sizes), value.split(sizes), strict=True
     ):
-        entry, found = inverted.entries(columns)
-        cell = owners[entry].mul_(width).add_(inverted.column[found])
-        shared.index_add_(0, cell, torch.minimum(values[entry], inverted.value[found]))
+        entry, holder = inverted.entries(columns)
+        cell = owners[entry].mul_(width).add_(inverted.column[holder])
+        shared.index_add_(0, cell, torch.minimum(values[entry], inverted.value[holder]))
     return shared.view(count, width)
 
 
 def _rows_from(weights: SparseRows, first: int) -> SparseRows:
+    """Return the rows from one on."""
     start = weights.offset[first]
     return SparseRows(
         offset=weights.offset[first:] - start,
@@ -188,7 +189,7 @@ def _rows_from(weights: SparseRows, first: int) -> SparseRows:
 
 
 def _pair_similarity(vectors: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    """Cosine of T pairs of rows."""
+    """Return the cosines of T pairs of rows."""
     chunk = max(1, CHUNK_ENTRIES * 4 // vectors.shape[1])
     parts = [
         (vectors[a] * vectors[b]).sum(1)
@@ -198,5 +199,5 @@ def _pair_similarity(vectors: Tensor, left: Tensor, right: Tensor) -> Tensor:
 
 
 def _divisor(farthest: Tensor) -> Tensor:
-    """(B, 1) largest distance of each row; 1 where all images are the same and every distance 0."""
+    """Return (B, 1) largest distances; 1 where all images are the same and every distance is 0."""
     return torch.where(farthest > ZERO_DISTANCE, farthest, 1.0)[:, None]

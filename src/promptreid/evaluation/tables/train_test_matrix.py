@@ -17,11 +17,12 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class MatrixRow:
-    """One model.
+    """One model and what it was trained on.
 
     Attributes:
         model: Run folder or checkpoint, as given.
-        trained_on: Its training data; empty when nothing was trained, None when it is not known.
+        trained_on: Training data of the model; empty when nothing was trained, None when it is not
+            known.
     """
 
     model: str
@@ -30,11 +31,11 @@ class MatrixRow:
 
 @dataclass(frozen=True)
 class ScoreMatrix:
-    """Models by data sets.
+    """Scores of models on data sets.
 
     Attributes:
-        rows: The models, M.
-        columns: The data sets, N.
+        rows: M models.
+        columns: N data sets.
         results: M rows of N results, each what a `scores.json` holds for one data set.
 
     Raises:

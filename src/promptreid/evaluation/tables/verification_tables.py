@@ -25,7 +25,7 @@ def render_further(values: Values) -> str:
         parts.append(_identification(values["identification"]))
     if "intervals" in values:
         parts.append(_intervals(values["intervals"]))
-    parts += [_breakdown(found) for found in values.get("breakdowns", ())]
+    parts += [_breakdown(record) for record in values.get("breakdowns", ())]
     return "\n\n".join("\n".join(part) for part in parts)
 
 
@@ -80,14 +80,14 @@ def _stored_threshold(values: Values | None) -> list[str]:
 
 def _identification(values: Values) -> list[str]:
     first = values["per_repeat"][0]
-    told = [
+    rates = [
         f"{_percent(point['tpir'])} at FPIR {_rate(point['fpir'])}"
         for point in values["tpir"]
         if point["tpir"] is not None
     ]
     lost = [_rate(point["fpir"]) for point in values["tpir"] if point["tpir"] is None]
     lines = [
-        f"Open-set identification, TPIR at rank {values['rank']}: {', '.join(told) or 'none'}. "
+        f"Open-set identification, TPIR at rank {values['rank']}: {', '.join(rates) or 'none'}. "
         f"{first['enrolled']:,} searches for who is enrolled, {first['searches']:,} for who is not "
         "(each query once without its identity in the gallery)."
     ]
