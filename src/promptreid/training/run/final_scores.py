@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from promptreid.data.dataset import DataSet
 from promptreid.errors import DataError, PromptReIDError
 from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
@@ -22,19 +21,16 @@ from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.tracking.values import name_test_sets
 from promptreid.training.run.domain_control import score_domain_texts
-from promptreid.training.run.run_plan import RunPlan
-from promptreid.training.run.training_data import TrainingData
+from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.run.untrained import Untrained
 
 
 def score_run(
     run: RunFolder,
     embedder: Embedder,
-    plan: RunPlan,
-    datasets: Sequence[DataSet],
+    inputs: RunInputs,
     trackers: Trackers,
     *,
-    data: TrainingData | None,
     epochs: int,
     untrained: Untrained | None,
     progress: Progress,
@@ -44,16 +40,12 @@ def score_run(
     Where the model reads a word of each image, or learned tokens of several domains, it is measured
     whether these matter.
 
-    The many arguments are what the run has gathered by its end.
-
     Args:
         run: Gets `scores.json`.
         embedder: The best checkpoint.
-        plan: What was run.
-        datasets: All of the run, trained on or not.
+        inputs: What was run, on which data.
         trackers: Get the scores, and rank lists of the worst queries.
-        data: What was learned from; None where nothing was.
-        epochs: Trained, over all stages.
+        epochs: Epochs that were trained, over all stages.
         untrained: What the model scored before training, to say what it gained; None for nothing.
         progress: Where to report.
 
@@ -61,7 +53,8 @@ def score_run(
         UnreadableImage: An image cannot be decoded.
         EvaluationError: No query has a match.
     """
-    testable = [dataset for dataset in datasets if dataset.protocol is not None]
+    plan = inputs.plan
+    testable = [dataset for dataset in inputs.all_datasets if dataset.protocol is not None]
     if not testable:
         progress.message("no query and gallery images, so there is nothing to score")
         return
@@ -81,7 +74,7 @@ def score_run(
             result["attributes"] = _read_attributes(embedder, test_set, templates, progress)
         results.append(result)
         shown.append(assessment if trackers and plan.track_pictures != "none" else None)
-    domain_texts = score_domain_texts(embedder, data, seed=plan.seed, progress=progress)
+    domain_texts = score_domain_texts(embedder, inputs.data, seed=plan.seed, progress=progress)
     for domain in domain_texts:
         progress.message(domain.verdict())
     more = {"domain_texts": [d.to_dict() for d in domain_texts]} if domain_texts else {}

@@ -125,10 +125,8 @@ def _run(
         score_run(
             run,
             embedder,
-            plan,
-            inputs.all_datasets,
+            inputs,
             trackers,
-            data=inputs.data,
             epochs=len(state.table),
             untrained=untrained,
             progress=progress,
