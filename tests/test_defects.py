@@ -262,6 +262,7 @@ def test_recipes_without_stages_are_those_that_learn_nothing() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_what_learns_has_one_rule_and_a_gradient_and_the_rest_has_neither(
     name: str, data: DataSet, tmp_path: Path
@@ -286,6 +287,7 @@ def test_what_learns_has_one_rule_and_a_gradient_and_the_rest_has_neither(
                 assert training == (part in config.learns), part
 
 
+@pytest.mark.slow
 def test_one_domain_without_additions_is_clip_reid_to_the_bit(
     data: DataSet, tmp_path: Path
 ) -> None:
@@ -312,6 +314,7 @@ def test_one_domain_without_additions_is_clip_reid_to_the_bit(
     assert not torch.equal(fresh["image.proj"], found["backbone.image.proj"])
 
 
+@pytest.mark.slow
 def test_angle_classifiers_reductions_and_necks_are_taught(data: DataSet, tmp_path: Path) -> None:
     for name, stage, wanted in (
         ("finetune-losses/ce-triplet-arcface", "image", ["linear.projected", "arcface.projected"]),
@@ -506,6 +509,7 @@ def run(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return seen
 
 
+@pytest.mark.slow
 def test_every_image_is_prepared_as_the_checkpoints_say_and_test_images_never_teach_or_choose(
     run: Run, data: DataSet
 ) -> None:
@@ -693,6 +697,7 @@ def by_formula(schedule: ScheduleConfig, base: float, epochs: int, steps: int) -
     return wanted
 
 
+@pytest.mark.slow
 def test_the_rate_of_every_recipe_follows_its_formula_and_only_falls_after_the_warm_up() -> None:
     for stage in (stage for name in TRAINED for stage in load_recipe(name).stages):
         base, schedule = stage.optimizer.lr, stage.schedule

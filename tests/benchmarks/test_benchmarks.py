@@ -15,6 +15,8 @@ from benchmarks import rerank as rerank_bench
 from promptreid.cli.main import main
 from promptreid.models.towers.backbone import build_backbone
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Settings(quick=True, threads=1, device=torch.device("cpu"))
 
 

@@ -52,6 +52,7 @@ def test_unreadable_images_are_all_named_before_training(capsys, copy, tmp_path)
     check(outcome, out, "2 of 60 images", "001/0.png", "007/1.png", "--unreadable skip")
 
 
+@pytest.mark.slow
 def test_unreadable_images_can_be_skipped(capsys, copy, quick, tmp_path):
     (copy / "001" / "0.png").write_bytes(b"")
     arguments = ["train", "clip-reid", *quick, "stages.prompts.epochs=1", "stages.image.epochs=1"]
@@ -82,6 +83,7 @@ def test_batch_wants_more_identities_than_there_are(capsys, crops, tmp_path):
     check(train(capsys, f"folder:{crops}", out), out, "stages.image.batch.identities to at most 6")
 
 
+@pytest.mark.slow
 def test_identity_with_one_image_is_fine(capsys, copy, quick, tmp_path):
     for number in range(1, 5):
         (copy / "000" / f"{number}.png").unlink()
@@ -122,6 +124,7 @@ def test_place_that_cannot_be_written(capsys, crops, tmp_path):
     assert str(tmp_path / "file") in err
 
 
+@pytest.mark.slow
 def test_disk_full_while_saving_leaves_the_old_checkpoint(crops, quick, tmp_path, monkeypatch):
     """The disk fills up during a checkpoint: the error says so, and the run can go on later."""
     import errno

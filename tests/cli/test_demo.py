@@ -4,6 +4,8 @@ import pytest
 
 from promptreid.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 def run(capsys, *arguments):
     with pytest.raises(SystemExit) as caught:

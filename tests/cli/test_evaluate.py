@@ -55,6 +55,7 @@ def test_nothing_is_applied_unless_asked_for(capsys, plain):
         assert words not in out
 
 
+@pytest.mark.slow
 def test_matrices_in_16_bits_move_no_score_and_are_said(capsys, plain):
     before, out = scored(capsys, plain)
     assert before["precision"] == "float32"
@@ -78,6 +79,7 @@ def test_options_are_applied_and_said(capsys, plain):
     assert found["mAP"] != before["mAP"]
 
 
+@pytest.mark.slow
 def test_recipe_gives_the_defaults_and_the_command_line_wins(capsys, tricks):
     found, out = scored(capsys, tricks)
     assert found["flip"] is True
@@ -120,6 +122,7 @@ def test_mistakes(capsys, plain):
     assert code == 2
 
 
+@pytest.mark.slow
 def test_several_runs_and_data_sets_give_a_matrix(capsys, crops, plain, tricks, tmp_path):
     runs, datasets = [plain, tricks], [f"folder:{crops}?train=0", f"folder:{crops}?train=0.5"]
     file = tmp_path / "matrix.json"
@@ -143,6 +146,7 @@ def test_several_runs_and_data_sets_give_a_matrix(capsys, crops, plain, tricks, 
     assert sum("Re-ranked" in line for line in lines) == 2  # said of the run that does, per set
 
 
+@pytest.mark.slow
 def test_runs_are_scored_on_all_their_data_by_default(capsys, plain, tricks):
     found, out = scored(capsys, plain, tricks)
     assert len(found["results"]) == 4
@@ -224,6 +228,7 @@ def test_unknown_attributes_are_told(capsys, plain):
     assert "Did you mean 'side'" in err
 
 
+@pytest.mark.slow
 def test_paired_differences_to_the_first_run(capsys, crops, plain, tricks):
     data = ["--data", f"folder:{crops}?train=0"]
     found, out = scored(capsys, plain, tricks, *data, "--paired", "--verification")
@@ -241,6 +246,7 @@ def test_paired_differences_to_the_first_run(capsys, crops, plain, tricks):
     assert line.split()[1] == f"{100 * record['differences']['mINP']['value']:+.2f}"
 
 
+@pytest.mark.slow
 def test_ranking_alone_is_paired_without_verification(capsys, crops, plain, tricks):
     data = ["--data", f"folder:{crops}?train=0", "--data", f"folder:{crops}?train=0.5"]
     found, _ = scored(capsys, plain, tricks, *data, "--paired")

@@ -9,6 +9,8 @@ import promptreid
 from promptreid.cli.main import main
 from promptreid.inference import speed
 
+pytestmark = pytest.mark.slow
+
 SMALL = (
     "backbone.name=tiny",
     "backbone.pretrained=none",

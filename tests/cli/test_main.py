@@ -37,6 +37,7 @@ def test_help_imports_nothing_heavy():
         assert name in done.stdout
 
 
+@pytest.mark.slow
 def test_recipes_and_wrong_train_arguments_need_no_torch():
     code = (
         "import sys\n"
@@ -135,6 +136,7 @@ def test_debug_shows_the_traceback(capsys, monkeypatch):
     assert "Traceback" in err
 
 
+@pytest.mark.slow
 def test_recipes_list_show_copy(capsys, tmp_path):
     code, out, _ = run(capsys, "recipes", "--json")
     assert code == 0
@@ -161,6 +163,7 @@ def test_module_is_runnable():
     assert promptreid.__version__ in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("debug", [False, True])
 def test_damaged_tags_of_pictures_do_not_speak_amid_the_progress(tmp_path, debug):
     for who in "abcd":
@@ -210,6 +213,7 @@ def test_escape_codes_and_narrow_output(capsys, tmp_path, monkeypatch):
     assert "\\u001b[31mRED" in out + err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_output_survives_every_encoding_and_json_stays_json(tmp_path, encoding):
     from PIL import Image
@@ -235,6 +239,7 @@ def test_output_survives_every_encoding_and_json_stays_json(tmp_path, encoding):
             assert ("名前/broken.jpg" if encoding == "utf-8" else "\\u540d\\u524d/broken") in text
 
 
+@pytest.mark.slow
 def test_recipes_are_listed_by_use_within_80_columns(capsys):
     code, out, _ = run(capsys, "recipes")
     assert code == 0

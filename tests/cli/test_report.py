@@ -6,6 +6,8 @@ import pytest
 
 from promptreid.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def table(crops, tmp_path_factory):

@@ -40,6 +40,7 @@ def bare(trained, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_answer_in_words_and_numbers(capsys, crops, trained, tmp_path):
     first, alike, other = crops / "000/0.png", crops / "000/1.png", crops / "004/0.png"
     out = tmp_path / "answers.json"

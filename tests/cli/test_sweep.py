@@ -9,6 +9,8 @@ import yaml
 
 from promptreid.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 def run(capsys, *arguments):
     with pytest.raises(SystemExit) as caught:

@@ -8,6 +8,8 @@ import pytest
 
 from promptreid.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 SHORT = ("stages.prompts.epochs=1", "stages.image.epochs=1", "--device", "cpu")
 
 

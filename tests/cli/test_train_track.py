@@ -38,6 +38,7 @@ def test_wrong_trackers_are_refused(capsys, monkeypatch, crops, tmp_path, track,
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_tracked_from_the_command_line(capsys, crops, quick, tmp_path):
     pytest.importorskip(
         "tensorboard", reason="tensorboard is not installed: promptreid[tensorboard]"

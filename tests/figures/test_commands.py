@@ -13,6 +13,8 @@ from promptreid.models.checkpoint import save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 
+pytestmark = pytest.mark.slow
+
 PREPROCESS = Preprocess(image_size=(64, 32))
 
 

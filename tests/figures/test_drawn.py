@@ -46,6 +46,7 @@ def test_a_figure_with_undecodable_names_is_saved(tmp_path, kind):
         assert f"Shows {SHOWN}." in content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph", "ignore:constrained_layout")
 @settings(max_examples=8, deadline=None)
 @given(st.text(st.characters(), min_size=1, max_size=12))

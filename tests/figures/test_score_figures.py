@@ -83,6 +83,7 @@ def test_cmc_curves_are_the_means_with_a_band_of_one_deviation(scores):
     assert words.endswith("good has the highest rank-1.")
 
 
+@pytest.mark.slow
 def test_marks_of_roc_stand_at_the_rates_asked_for_with_thresholds(verified):
     figure = roc_figure(verified)
     (axes,) = figure.axes
@@ -261,6 +262,7 @@ def test_true_and_false_matches_differ_in_frame_stroke_and_sign(theme):
     assert signs.count(signs[2]) == 1
 
 
+@pytest.mark.slow
 def test_the_first_match_is_told_and_shown_where_the_list_ends_before_it():
     figure = ranks_figure(shown(), gallery(), top=4, note="a note", theme=LIGHT)
     words = [text.get_text() for text in figure.texts]

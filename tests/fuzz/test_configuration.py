@@ -11,6 +11,8 @@ from promptreid.config.sweep import load_sweep, sweep_names
 from promptreid.data.data_spec import parse_spec
 from promptreid.tracking.track_option import parse_trackers
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """\
 extends: clip-reid/demo
 name: mine

@@ -38,6 +38,7 @@ SOURCES = {
 }
 
 
+@pytest.mark.slow
 @fuzz(700)
 @given(kind=st.sampled_from(sorted(SOURCES)), data=st.data())
 def test_damaged_pictures(tmp_path_factory, kind, data):

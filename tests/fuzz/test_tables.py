@@ -15,6 +15,8 @@ from promptreid.data.inspection.inspect import inspect_data, render_text
 from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest_files import read_manifest, write_manifest
 
+pytestmark = pytest.mark.slow
+
 NAMES = [f"im/{person}_{number}.png" for person in "abcd" for number in range(4)]
 CSV = "path,identity,camera,split,breed\n" + "".join(
     f'{name},"{name[3]}",{number % 2},{"train" if name[3] in "ab" else "test"},"old, red"\n'

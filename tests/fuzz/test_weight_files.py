@@ -21,6 +21,8 @@ from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.weights.weight_files import read_weights
 
+pytestmark = pytest.mark.slow
+
 TENSORS = {
     "image_encoder.x": torch.arange(6.0).reshape(2, 3),
     "image_encoder.class_embedding": torch.ones(4),

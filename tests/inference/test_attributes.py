@@ -203,6 +203,7 @@ def test_progress_counts_images(model, manifest):
     assert progress.calls == [("reading attributes of crops", 20, "images"), 16, 4, "done"]
 
 
+@pytest.mark.slow
 def test_the_shipped_weights_read_skin_off_rendered_hands(tmp_path):
     write_hands(
         tmp_path / "hands",

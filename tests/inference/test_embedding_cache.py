@@ -53,6 +53,7 @@ def test_a_damaged_file_is_replaced_and_a_folder_that_cannot_be_made_is_done_wit
     assert len(cached_embeddings(build(), manifest, folder=path / "below")) == 8
 
 
+@pytest.mark.slow
 def test_the_key_hears_of_weights_preparation_rows_and_files(manifest, crops):
     keys = [embedding_key(build(), manifest)]
     assert keys[0] == embedding_key(build(), manifest)

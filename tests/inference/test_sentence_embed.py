@@ -93,6 +93,7 @@ def data(hands: str) -> DataSet:
     return load_data(hands)
 
 
+@pytest.mark.slow
 def test_a_score_is_that_of_the_loops(run: Path, data: DataSet) -> None:
     """Rank every query of every draw by the formula, one pair after the other."""
     embedder = promptreid.load(run, device="cpu")
@@ -182,6 +183,7 @@ def test_identities_are_never_read(run: Path, data: DataSet) -> None:
     assert torch.equal(*both)
 
 
+@pytest.mark.slow
 def test_without_an_attribute_that_differs_images_count_alone(
     hands: str, run: Path, tmp_path: Path
 ) -> None:

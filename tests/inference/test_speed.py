@@ -55,6 +55,7 @@ class Clock:
         module.register_forward_pre_hook(tick)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flip", [False, True])
 def test_the_dearer_sentence_is_slower_by_its_cost(model, store, monkeypatch, flip):
     clock = Clock()

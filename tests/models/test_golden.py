@@ -32,6 +32,8 @@ from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.training.stage.optimizer import build_optimizer
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Case:

@@ -79,6 +79,7 @@ def content(runs, table):
     return collect(runs, [table], options=options, device="cpu")
 
 
+@pytest.mark.slow
 def test_facts_of_a_run_folder(content, runs):
     facts = content.runs[0]
     assert (facts.name, facts.path, facts.recipe) == ("vit", str(runs[0]), "clip-reid/tiny")
@@ -165,6 +166,7 @@ def test_runs_that_compare_with_no_sentence_say_so(content):
         assert "final and projected, which no sentence compares with" in found
 
 
+@pytest.mark.slow
 def test_everything_comes_from_one_embedding(runs, table, monkeypatch):
     calls = []
 
@@ -177,6 +179,7 @@ def test_everything_comes_from_one_embedding(runs, table, monkeypatch):
     assert calls == [60]
 
 
+@pytest.mark.slow
 def test_two_data_sets_have_a_section_each(runs, table, crops):
     found = collect(runs[:1], [table, f"folder:{crops}"], options=QUICK, device="cpu")
     assert [test.spec for test in found.tests] == [table, f"folder:{crops}"]
@@ -198,6 +201,7 @@ def test_one_identity_gives_remarks_and_no_failure(runs, crops, tmp_path):
     assert any("no map" in remark for remark in test.remarks)
 
 
+@pytest.mark.slow
 def test_mosaics(runs, table):
     found = collect(
         runs[:1],
@@ -210,6 +214,7 @@ def test_mosaics(runs, table):
         assert len({tuple(pixel) for pixel in picture.reshape(-1, 3).tolist()}) <= 100
 
 
+@pytest.mark.slow
 def test_a_run_without_stages_has_no_curves(runs, table):
     whole, _ = runs
     (whole / "metrics.csv").rename(whole / "metrics.kept")

@@ -118,6 +118,7 @@ def test_a_lone_checkpoint_says_nothing(dataset):
     assert read_domain_texts(None) == ()
 
 
+@pytest.mark.slow
 def test_a_report_tells_what_training_measured(crops, tmp_path):
     spec = f"folder:{crops}?train=0.5"
     out = tmp_path / "run"

@@ -40,6 +40,8 @@ from promptreid.sweep.run_results import read_runs
 from promptreid.training.run.run_plan import TrainRequest, make_plan
 from promptreid.training.run.run_start import check_own_weights
 
+pytestmark = pytest.mark.slow
+
 FLIPS = int(os.environ.get("PROMPTREID_FLIPS", "50"))
 FILES = (
     "recipe.yaml", "environment.json", "data.json", "images.csv", "status.json", "metrics.csv",

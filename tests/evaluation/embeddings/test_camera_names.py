@@ -56,6 +56,7 @@ def test_what_is_neither_a_name_nor_a_number(wrong: object) -> None:
         embed(2, cameras=["1", wrong], paths=["a.jpg", "b.jpg"])
 
 
+@pytest.mark.slow
 @given(st.lists(st.none() | st.integers() | st.text(max_size=4), max_size=8))
 def test_names_read_once_stay(values: list) -> None:
     names = CameraNames.of(values)

@@ -91,6 +91,7 @@ def embed(rows, with_cameras=True):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(images, min_size=1, max_size=40),

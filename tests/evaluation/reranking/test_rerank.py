@@ -90,6 +90,7 @@ def test_identical_images_have_distance_zero():
     assert torch.allclose(distance, torch.zeros(2, 7), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k1", "k2"), [(20, 6), (50, 15)])
 def test_golden_distances(k1, k2):
     with np.load(GOLDEN) as golden:

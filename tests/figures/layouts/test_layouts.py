@@ -29,6 +29,7 @@ def nearest(points):
     return distances.argmin(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_neighbours_stay_and_the_same_comes_again(method):
     if method == "umap":

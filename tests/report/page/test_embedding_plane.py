@@ -15,6 +15,7 @@ def section(content):
     return content.tests[0].map
 
 
+@pytest.mark.slow
 def test_points_keep_their_arrangement_within_the_drawing(section):
     for found, plane in zip(section.maps, planes(section, Album()), strict=True):
         placed = {point.number: (float(point.x), float(point.y)) for point in plane.points}

@@ -16,6 +16,8 @@ from promptreid.inference.text_controls.word_control import WordControl
 from promptreid.report.page import write_page
 from promptreid.report.page.render_page import render_page
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "link", "br", "image", "use", "path", "circle", "rect"}
 
 

@@ -14,6 +14,8 @@ from promptreid.synth.people.people import write_people
 from promptreid.training.run import domain_control
 from promptreid.training.run.train import TrainRequest, train
 
+pytestmark = pytest.mark.slow
+
 SMALL = (
     "backbone.name=tiny",
     "backbone.image_size=[48, 24]",

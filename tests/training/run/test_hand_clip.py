@@ -16,6 +16,8 @@ from promptreid.training.run.build_model import build_model
 from promptreid.training.run.training_data import training_data
 from promptreid.training.stage.step_outputs import StepOutputs
 
+pytestmark = pytest.mark.slow
+
 LABELS = [0, 0, 1, 1, 2, 2, 3]  # the last identity has one image, whose only positive is its text
 TERMS = {"id", "triplet", "supcon_i2t", "supcon_t2i", "center"}
 

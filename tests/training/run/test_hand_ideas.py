@@ -11,6 +11,8 @@ from promptreid.sweep.sweep_plan import PlannedRun, plan_sweep
 from promptreid.synth.hands.hands import write_hands
 from promptreid.training.run.train import TrainRequest, train
 
+pytestmark = pytest.mark.slow
+
 LOSSES, PROMPT = "stages.image.losses", "prompt"
 IDEAS = {
     "semi-hard": ("ce-triplet", {f"{LOSSES}.triplet.mining": "semihard"}),

@@ -7,6 +7,8 @@ from promptreid.models.towers.backbone import build_backbone
 from promptreid.synth.corpus import CAPTIONS, CorpusPlan, render_corpus
 from promptreid.training.run.pretrain import PretrainSettings, pretrain
 
+pytestmark = pytest.mark.slow
+
 PLAN = CorpusPlan(hands=4, people=2, images=7, size=128, seed=3)
 
 

@@ -18,6 +18,8 @@ from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.run.training_data import training_data
 from promptreid.training.run.training_rows import prompt_fields
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = (
     "zero-shot",
     "finetune-ce",

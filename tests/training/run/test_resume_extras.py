@@ -11,6 +11,8 @@ from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.stop_signals import Interrupted
 
+pytestmark = pytest.mark.slow
+
 SMALL = (
     "backbone.name=tiny",
     "backbone.pretrained=none",

@@ -14,6 +14,8 @@ from promptreid.training.run import train as module
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage import stop_signals, trainer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def request_(crops, quick, tmp_path_factory):

@@ -26,6 +26,8 @@ from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage import trainer
 from promptreid.training.stage.stop_signals import Interrupted
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def recorder(monkeypatch):

@@ -23,6 +23,8 @@ from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.stop_signals import Interrupted
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def request_(crops, quick, tmp_path_factory):

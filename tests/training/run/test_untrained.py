@@ -10,6 +10,8 @@ from promptreid.training.run import train as training
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.stop_signals import Interrupted
 
+pytestmark = pytest.mark.slow
+
 
 class Said(Silent):
     def __init__(self):

@@ -16,6 +16,8 @@ from promptreid.models.tuning.tuning import attach_tuning
 from promptreid.progress import Silent
 from promptreid.training.run.warm_start import start_from
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = {"penultimate": 192, "final": 192, "projected": 128}
 
 

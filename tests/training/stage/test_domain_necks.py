@@ -27,6 +27,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_each_data_set_moves_its_own_necks(tmp_path):
     specs = []
     for number in range(2):

@@ -20,6 +20,8 @@ from promptreid.training.stage.early_stopping import EarlyStopping
 from promptreid.training.stage.stop_signals import Interrupted
 from promptreid.training.stage.training_state import TrainingState
 
+pytestmark = pytest.mark.slow
+
 
 def ended_after(scores: list[float], **settings: object) -> int | None:
     """Return the validation after which a stage ends, counted from 1; None for never."""

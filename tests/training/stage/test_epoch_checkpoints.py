@@ -19,6 +19,8 @@ from promptreid.runs.run_folder import RunFolder
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.stop_signals import Interrupted
 
+pytestmark = pytest.mark.slow
+
 
 def names(run: RunFolder) -> list[str]:
     return sorted(path.name for path in (run.path / "checkpoints").iterdir())

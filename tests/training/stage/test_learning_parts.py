@@ -78,6 +78,7 @@ def expected_names(model, parts, blocks):
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vit", "resnet"])
 def test_every_combination_of_parts_learns_exactly_what_it_names(kind, request):
     model = request.getfixturevalue(kind)

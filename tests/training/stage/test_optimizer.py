@@ -136,6 +136,7 @@ def depth(kind, name):
     return 4 if words[0] in ("ln_post", "proj") else 0
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     kind=st.sampled_from(["vit", "resnet"]),

@@ -19,6 +19,8 @@ from promptreid.training.stage.trainer import Trainer
 from promptreid.training.thresholds import cross_fit as module
 from promptreid.training.thresholds.threshold_samples import CROSSED
 
+pytestmark = pytest.mark.slow
+
 
 class Said(Silent):
     def __init__(self):

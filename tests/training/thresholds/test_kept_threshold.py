@@ -24,6 +24,8 @@ from promptreid.training.thresholds import threshold_samples as samples_module
 from promptreid.training.thresholds.kept_threshold import strictest_threshold
 from promptreid.training.thresholds.threshold_samples import NEW, SEEN, UNTRAINED
 
+pytestmark = pytest.mark.slow
+
 
 class Said(Silent):
     def __init__(self):

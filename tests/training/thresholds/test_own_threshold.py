@@ -54,6 +54,7 @@ def choose(run, spec, *, far=None, **more):
     return embedder, images, choose_on(embedder, images, far=far, progress=Silent())
 
 
+@pytest.mark.slow
 def test_all_pairs_of_strangers_choose_it(run, visitors):
     embedder, images, chosen = choose(run, f"folder:{visitors}", far=0.02)
     assert (chosen.images, chosen.identities, chosen.people) == (64, 16, "unseen")
@@ -129,6 +130,7 @@ def test_many_images_are_drawn_from_always_alike(run, visitors):
     assert any("30 of 64 images" in note for note in drawn[0].notes)
 
 
+@pytest.mark.slow
 def test_it_is_stored_and_nothing_else_changes(run, visitors):
     best = run / "checkpoints" / "best.safetensors"
     tensors, before = load_file(best), read_info(best)
