@@ -56,13 +56,13 @@ class Gap:
     """The largest difference between two groups in one score.
 
     Attributes:
-        score: Its name.
+        score: Name of the score.
         best: The group that fares best.
         worst: The group that fares worst.
         value: The difference, never negative.
         low: Lower end of the interval. The two groups were picked for being far apart, so the
             interval flatters the difference where there are many groups.
-        high: Upper end.
+        high: Upper end of the interval.
     """
 
     score: str
@@ -89,9 +89,9 @@ class Breakdown:
     """Scores by the values of one attribute of the query.
 
     Attributes:
-        attribute: Its name.
+        attribute: Name of the attribute.
         far: The false accept rate that gives the threshold of TAR and FAR.
-        groups: In order of their names, numbers by value.
+        groups: The groups in order of their names, numbers by value.
         gaps: The largest one of each score, over the groups that are not too small.
         missing: Queries without a value; one that several repeats draw counts once.
         level: Share of the resamples inside each interval.
@@ -125,9 +125,9 @@ def summarise_groups(
     """Score each group, and find the largest gaps.
 
     Args:
-        attribute: For the record.
-        outcomes: One for each repeat.
-        far: For the record.
+        attribute: Name of the attribute.
+        outcomes: Outcomes of the queries, one for each repeat.
+        far: The false accept rate that gives the threshold of TAR and FAR.
         bootstrap: How the identities of all groups together are drawn.
     """
     identities = sorted({name for part in outcomes for name in part.identities})
@@ -162,13 +162,13 @@ def _resampled(
         member = torch.tensor([group == name for group in part.groups])
         if not bool(member.any()):
             continue
-        found = (member & part.found).double()
+        matched = (member & part.matched).double()
         inside = member.double()
         columns = (
-            torch.where(part.found, part.precision, 0.0) * found,
-            found,
-            part.first * found,
-            found,
+            torch.where(part.matched, part.precision, 0.0) * matched,
+            matched,
+            part.first * matched,
+            matched,
             part.true * inside,
             part.genuine * inside,
             part.false * inside,

@@ -214,14 +214,14 @@ def _check_same_queries(first: Scores, second: Scores) -> None:
 
 def _values(evidence: Evidence) -> dict[str, float]:
     """Return every score by name, as it is without resampling."""
-    found = dict(evidence.scores.values)
+    values = dict(evidence.scores.values)
     if evidence.verification is not None:
-        found["EER"] = evidence.verification.eer
+        values["EER"] = evidence.verification.eer
         for far in evidence.verification.fars:
             tar = evidence.verification.tar(far)
             if tar is not None:
-                found[tar_name(far)] = tar
-    return found
+                values[tar_name(far)] = tar
+    return values
 
 
 def tar_name(far: float) -> str:
@@ -234,15 +234,16 @@ def _resampled(evidence: Evidence, names: Sequence[str], weights: Tensor) -> dic
     numbers = {name: number for number, name in enumerate(names)}
     per_repeat = []
     for repeat, result in enumerate(evidence.scores.results):
-        found = _resampled_queries(result, numbers, weights)
+        resampled = _resampled_queries(result, numbers, weights)
         if evidence.verification is not None:
-            rates = _of_rows(evidence.accepted[repeat], numbers, weights)
-            found["EER"] = rates.eer()
+            rates = _resampled_rates(evidence.accepted[repeat], numbers, weights)
+            resampled["EER"] = rates.eer()
             for far in evidence.verification.fars:
-                found[tar_name(far)] = rates.tar(far)
-        per_repeat.append(found)
+                resampled[tar_name(far)] = rates.tar(far)
+        per_repeat.append(resampled)
     return {
-        name: torch.stack([found[name] for found in per_repeat]).mean(0) for name in per_repeat[0]
+        name: torch.stack([resampled[name] for resampled in per_repeat]).mean(0)
+        for name in per_repeat[0]
     }
 
 
@@ -250,17 +251,21 @@ def _resampled_queries(
     result: QueryResult, numbers: Mapping[str, int], weights: Tensor
 ) -> dict[str, Tensor]:
     """Return the ranking scores of one repeat in every resample."""
-    found = result.matches > 0
+    matched = result.matches > 0
     rows = [
-        numbers[name] for name, kept in zip(result.identities, found.tolist(), strict=True) if kept
+        numbers[name]
+        for name, counts in zip(result.identities, matched.tolist(), strict=True)
+        if counts
     ]
-    values = torch.stack([column[found] for column in result.values.values()], dim=1)
+    values = torch.stack([column[matched] for column in result.values.values()], dim=1)
     sums = group_sums(values, rows, len(numbers))
     counts = group_sums(torch.ones(len(rows), 1), rows, len(numbers))[:, 0]
     means = weighted_means(weights, sums, counts)
     return dict(zip(result.values, means.unbind(1), strict=True))
 
 
-def _of_rows(accepted: AcceptedPairs, numbers: Mapping[str, int], weights: Tensor) -> RateResamples:
+def _resampled_rates(
+    accepted: AcceptedPairs, numbers: Mapping[str, int], weights: Tensor
+) -> RateResamples:
     """Bring the weights into the order of a table's identities."""
     return RateResamples(accepted, weights[:, [numbers[name] for name in accepted.names]])

@@ -42,19 +42,19 @@ class Outcomes:
         groups: Q group names, empty where the attribute is missing.
         identities: Q names.
         rows: Q rows of the protocol's numbering: a query that several repeats draw has one row.
-        found: (Q,) whether the query has a match; the next two count only there.
+        matched: (Q,) whether the query has a match; the next two count only there.
         precision: (Q,) float64 average precision, by the definition of the protocol.
         first: (Q,) float64, 1 where the first image of the ranking is a match.
-        true: (Q,) genuine pairs that the threshold accepts.
-        genuine: (Q,) genuine pairs.
-        false: (Q,) impostor pairs that the threshold accepts.
-        impostors: (Q,) impostor pairs.
+        true: (Q,) number of genuine pairs that the threshold accepts.
+        genuine: (Q,) number of genuine pairs.
+        false: (Q,) number of impostor pairs that the threshold accepts.
+        impostors: (Q,) number of impostor pairs.
     """
 
     groups: tuple[str, ...]
     identities: tuple[str, ...]
     rows: tuple[int, ...]
-    found: Tensor
+    matched: Tensor
     precision: Tensor
     first: Tensor
     true: Tensor
@@ -75,8 +75,8 @@ def column_values(manifest: Manifest, column: str) -> tuple[str, ...]:
     Raises:
         EvaluationError: There is no such column, or nothing is known in it.
     """
-    own = {"camera": manifest.cameras, "view": manifest.views, "domain": manifest.domains}
-    known = {**manifest.attributes, **own}
+    fixed = {"camera": manifest.cameras, "view": manifest.views, "domain": manifest.domains}
+    known = {**manifest.attributes, **fixed}
     if column not in known:
         raise EvaluationError(unknown_name(f"attribute of {manifest.name}", column, known))
     values = tuple("" if value is None else str(value) for value in known[column])
@@ -96,9 +96,9 @@ def query_outcomes(
     """Group the queries by what is known of each.
 
     Args:
-        values: One for each row that the protocol numbers.
-        protocol: The one that was scored.
-        scores: With the outcome of each query.
+        values: A value for each row that the protocol numbers.
+        protocol: The protocol that was scored.
+        scores: Scores that hold the outcome of each query.
         verification: Gives the threshold for `far`, which is that of all queries together.
         accepted: For each repeat, pairs accepted by query at the verification's thresholds.
         far: A rate that every repeat can measure.
@@ -137,8 +137,8 @@ def pair_outcomes(
     re-ranking or expansion. Pairs in which no query has a match are left out.
 
     Args:
-        values: One for each row that the protocol numbers.
-        embeddings: One row for each.
+        values: A value for each row that the protocol numbers.
+        embeddings: A row for each of them.
         protocol: Gives query and gallery rows.
         verification: Gives the camera rule, and the threshold for `far`.
         ap: Definition of average precision.
@@ -148,10 +148,10 @@ def pair_outcomes(
     return tuple(
         _join(
             [
-                found
+                outcomes
                 for query, gallery, name in _value_pairs(values, repeat.query, repeat.gallery)
                 if (
-                    found := _pair(
+                    outcomes := _score_pair(
                         embeddings, query, gallery, name, rule, ap, checked.point(far).threshold
                     )
                 )
@@ -205,7 +205,7 @@ def _outcomes(
         groups=groups,
         identities=result.identities,
         rows=rows,
-        found=result.matches > 0,
+        matched=result.matches > 0,
         precision=result.values["mAP"],
         first=result.values["rank-1"].nan_to_num(nan=0.0),
         true=table.true[:, column],
@@ -230,7 +230,7 @@ def _value_pairs(
     ]
 
 
-def _pair(
+def _score_pair(
     embeddings: Embeddings,
     query_rows: np.ndarray,
     gallery_rows: np.ndarray,
@@ -256,7 +256,7 @@ def _join(parts: list[Outcomes]) -> Outcomes:
         raise EvaluationError(
             "No query has a match in a gallery of one value alone, so there is nothing to compare."
         )
-    names = ("found", "precision", "first", "true", "genuine", "false", "impostors")
+    names = ("matched", "precision", "first", "true", "genuine", "false", "impostors")
     columns = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
     return Outcomes(
         groups=tuple(group for part in parts for group in part.groups),

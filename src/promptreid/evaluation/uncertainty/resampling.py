@@ -116,10 +116,10 @@ class RateResamples:
     def tar(self, far: float) -> Tensor:
         """Give the largest TAR whose FAR is at most `far`, (R,); 0 where no threshold keeps it."""
         # Thresholds rise, so FAR falls: the first column that keeps the rate.
-        kept = self._false <= far * self._impostors[:, None] * (1 + 1e-12)
-        first = kept.to(torch.uint8).argmax(1)
-        found = self._true.gather(1, first[:, None])[:, 0] / self._genuine
-        return torch.where(kept.any(1), found, torch.where(self._genuine > 0, 0.0, torch.nan))
+        within = self._false <= far * self._impostors[:, None] * (1 + 1e-12)
+        first = within.to(torch.uint8).argmax(1)
+        tar = self._true.gather(1, first[:, None])[:, 0] / self._genuine
+        return torch.where(within.any(1), tar, torch.where(self._genuine > 0, 0.0, torch.nan))
 
     def eer(self) -> Tensor:
         """Give FAR where the curve meets FAR = 1 - TAR, (R,)."""
@@ -133,6 +133,6 @@ class RateResamples:
         before = (after - 1).clamp_(min=0)
         low, high = balance.gather(1, before), balance.gather(1, after)
         start, stop = far.gather(1, before), far.gather(1, after)
-        found = (start + (stop - start) * -low / (high - low))[:, 0]
+        eer = (start + (stop - start) * -low / (high - low))[:, 0]
         known = (self._genuine > 0) & (self._impostors > 0)
-        return torch.where(known, found, torch.nan)
+        return torch.where(known, eer, torch.nan)

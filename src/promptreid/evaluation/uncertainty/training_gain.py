@@ -31,8 +31,8 @@ class Gain:
     """One score before and after training.
 
     Attributes:
-        before: Of the untrained model, as a fraction of 1.
-        after: Of the trained one.
+        before: The score of the untrained model.
+        after: The score of the trained model.
         difference: After minus before, with the interval that holds 95 % of the differences when
             the test identities are drawn anew, the same draws for both.
     """
@@ -123,8 +123,10 @@ def training_worth(before: Scores, after: Scores, *, untrained: str) -> Worth:
         EvaluationError: The two were not scored on the same queries.
     """
     first, second = Evidence(after), Evidence(before)
-    found = paired_difference(first, second)
-    gains = {name: Gain(before.values[name], after.values[name], found[name]) for name in GAINED}
+    differences = paired_difference(first, second)
+    gains = {
+        name: Gain(before.values[name], after.values[name], differences[name]) for name in GAINED
+    }
     return Worth(untrained, gains, len(first.identities()))
 
 
