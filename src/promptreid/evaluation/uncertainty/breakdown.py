@@ -8,7 +8,7 @@ from that rate, and its TAR is what its members get.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -42,13 +42,7 @@ class Group:
 
     def to_dict(self) -> dict[str, object]:
         """Return all fields, JSON-ready."""
-        return {
-            "name": self.name,
-            "identities": self.identities,
-            "queries": self.queries,
-            "few": self.few,
-            "scores": {name: interval.to_dict() for name, interval in self.scores.items()},
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -74,14 +68,7 @@ class Gap:
 
     def to_dict(self) -> dict[str, str | float]:
         """Return all fields, JSON-ready."""
-        return {
-            "score": self.score,
-            "best": self.best,
-            "worst": self.worst,
-            "value": self.value,
-            "low": self.low,
-            "high": self.high,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)

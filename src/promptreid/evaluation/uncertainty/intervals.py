@@ -10,7 +10,7 @@ Bootstrap", 1993, chapter 13).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ class Interval:
 
     def to_dict(self) -> dict[str, float]:
         """Return all fields, JSON-ready."""
-        return {"value": self.value, "low": self.low, "high": self.high}
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,7 @@ class Difference:
 
     def to_dict(self) -> dict[str, float]:
         """Return all fields, JSON-ready."""
-        return {
-            "value": self.value,
-            "low": self.low,
-            "high": self.high,
-            "above_zero": self.above_zero,
-        }
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, record: Mapping[str, float]) -> Difference:

@@ -16,7 +16,7 @@ words; FNIR = 1 - TPIR.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -88,22 +88,7 @@ class Identification:
 
     def to_dict(self) -> dict[str, object]:
         """Return all fields, JSON-ready."""
-        return {
-            "rank": self.rank,
-            "enrolled": self.enrolled,
-            "searches": self.searches,
-            "same_camera": self.same_camera,
-            "note": self.note,
-            "points": [
-                {
-                    "fpir": point.fpir,
-                    "threshold": point.threshold,
-                    "tpir": point.tpir,
-                    "false_answers": point.false_answers,
-                }
-                for point in self.points
-            ],
-        }
+        return {**asdict(self), "points": [asdict(point) for point in self.points]}
 
 
 def identify(

@@ -8,7 +8,7 @@ the same score it runs diagonally, as if half of the ties were on either side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 import torch
@@ -178,13 +178,7 @@ class OperatingPoint:
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Return all fields, JSON-ready."""
-        return {
-            "far": self.far,
-            "threshold": self.threshold,
-            "tar": self.tar,
-            "false_accepts": self.false_accepts,
-            "impostors": self.impostors,
-        }
+        return asdict(self)
 
 
 def allowed_accepts(far: float, impostors: int) -> int:
