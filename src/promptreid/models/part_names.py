@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from promptreid.models.tuning.tuning import ADDITIONS, tuning_part
+from promptreid.models.tuning.tuning import addition_names, tuning_part
 
 _IMAGE = "backbone.image."
 
 
 def part_names() -> tuple[str, ...]:
     """Return all parts that a model can have."""
-    return ("image", *ADDITIONS, "text", "logit_scale", "prompt", "interaction", "head", "sie")
+    return (
+        "image",
+        *addition_names(),
+        "text",
+        "logit_scale",
+        "prompt",
+        "interaction",
+        "head",
+        "sie",
+    )
 
 
 def part_of(name: str) -> str:

@@ -21,6 +21,11 @@ ADDITIONS: Mapping[str, type[TuningAddition]] = MappingProxyType(
 """Additions by their key in a recipe's `tuning`, which is their part, in the order of building."""
 
 
+def addition_names() -> tuple[str, ...]:
+    """Return the names of all additions, which are their parts."""
+    return tuple(ADDITIONS)
+
+
 def attach_tuning(
     tower: ImageTower, *, generator: torch.Generator | None = None, **options: Any
 ) -> None:

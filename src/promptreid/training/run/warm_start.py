@@ -15,7 +15,7 @@ from promptreid.models.checkpoint import load_model
 from promptreid.models.part_names import part_names, part_of
 from promptreid.models.prompts.prompt import Prompt
 from promptreid.models.reid import ReIDModel
-from promptreid.models.tuning.tuning import ADDITIONS
+from promptreid.models.tuning.tuning import addition_names
 from promptreid.runs.run_folder import RunFolder
 
 
@@ -47,7 +47,7 @@ def start_from(
     rows = _common_rows(classes, info.classes)
     weights, donated = model.state_dict(), donor.state_dict()
     fixed, per_identity = _prompt_tensors(model.prompt)
-    left_out = {"logit_scale", *ADDITIONS} - donated_additions
+    left_out = {"logit_scale", *addition_names()} - donated_additions
     chosen = start.parts or tuple(part for part in part_names() if part not in left_out)
     for part in chosen:
         names = [name for name in weights if part_of(name) == part]
