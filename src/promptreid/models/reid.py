@@ -14,7 +14,7 @@ from promptreid.config.model import EmbeddingConfig
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
-from promptreid.models.part_checks import check_embedding, check_side_information
+from promptreid.models.part_checks import check_embedding, check_interaction, check_side_information
 from promptreid.models.part_names import part_names, part_of
 from promptreid.models.prompts.image_texts import ImageTexts, Sentences, check_kind
 from promptreid.models.prompts.prompt import Prompt, PromptOfIdentities, PromptOfImages
@@ -71,11 +71,7 @@ class ReIDModel(nn.Module):
         self.head = head
         self.sie = sie
         self.embedding = embedding or EmbeddingConfig()
-        if interaction is not None and self.image_prompt is None:
-            raise ConfigError(
-                "An interaction needs a sentence for each image: set prompt.kind to image, or "
-                "interaction.mode to none."
-            )
+        check_interaction(interaction, prompt)
         if sie is not None:
             check_side_information(sie, backbone)
         check_embedding(self.embedding, self.widths, head)
@@ -245,13 +241,13 @@ class ReIDModel(nn.Module):
             ConfigError: As in `derived`.
         """
         if self.reads_sentence:
-            found = self.derived(features, variants, prompt=prompt, words=words)
+            derived = self.derived(features, variants, prompt=prompt, words=words)
         else:
             self._kind(prompt, training=False)
-            found = self._with_head(features, {})
+            derived = self._with_head(features, {})
         if self.embedding.neck == "after" and self.head is not None:
-            found = self.head.neck(found)
-        parts = [found[name].float() for name in self.embedding.features]
+            derived = self.head.neck(derived)
+        parts = [derived[name].float() for name in self.embedding.features]
         return F.normalize(torch.cat(parts, dim=1), dim=1)
 
     def part_parameters(self, part: str) -> dict[str, nn.Parameter]:

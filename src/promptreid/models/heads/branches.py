@@ -63,10 +63,10 @@ class ViTBranch(nn.Module):
         tokens = self.norm.tokens(run_block(self.block, before))
         cells = tokens[:, -self.grid[0] * self.grid[1] :]
         whole = tokens[:, 0] if self.pool == "tok" else cells.mean(dim=1)
-        found = [whole]
+        features = [whole]
         if self.stripes > 1:
-            found += stripe_means(cells, self.grid, self.stripes).unbind(1)
-        return [self.norm.pooled(feature) for feature in found]
+            features += stripe_means(cells, self.grid, self.stripes).unbind(1)
+        return [self.norm.pooled(feature) for feature in features]
 
 
 class ResNetBranch(nn.Module):

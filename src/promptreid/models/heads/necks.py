@@ -49,17 +49,17 @@ class DomainNeck(nn.Module):
                 f"There is a neck for each of {len(self.norms)} domains, and nothing tells the "
                 "domain of these images. Use the features before the neck."
             )
-        found: Tensor | None = None
+        normed_rows: Tensor | None = None
         for number, norm in enumerate(self.norms):
             assert isinstance(norm, nn.BatchNorm1d)
             rows = (domains == number).nonzero()[:, 0]
             if not len(rows):
                 continue
             normed = _norm(norm, features[rows])
-            if found is None:
-                found = normed.new_zeros(features.shape)
-            found = found.index_copy(0, rows, normed)
-        return features if found is None else found
+            if normed_rows is None:
+                normed_rows = normed.new_zeros(features.shape)
+            normed_rows = normed_rows.index_copy(0, rows, normed)
+        return features if normed_rows is None else normed_rows
 
 
 def _norm(norm: nn.BatchNorm1d, rows: Tensor) -> Tensor:

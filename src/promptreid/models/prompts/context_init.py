@@ -1,4 +1,4 @@
-"""Learned word embeddings of a prompt: how they start, and which domain's an identity reads."""
+"""Initial values of learned context tokens: random or from words; and domains of identities."""
 
 from __future__ import annotations
 

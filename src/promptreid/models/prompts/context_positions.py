@@ -1,4 +1,4 @@
-"""Where learned tokens stand in tokenized sentences, and the words around them."""
+"""Positions of the learned context tokens in tokenized sentences, and the words around them."""
 
 from __future__ import annotations
 

@@ -88,8 +88,8 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
         self.register_buffer("sentences", numbers, persistent=len(slots) > 1)
         stacked = (ensemble,) if ensemble > 1 or options.context == "shared" else ()
         rows = identities if options.context == "identity" else 1
-        own = slots[0].length - options.shared_tokens - options.domain_tokens
-        self.tokens = nn.Parameter(torch.zeros(rows, *stacked, own, width))
+        context_tokens = slots[0].length - options.shared_tokens - options.domain_tokens
+        self.tokens = nn.Parameter(torch.zeros(rows, *stacked, context_tokens, width))
         if options.shared_tokens:
             self.shared = nn.Parameter(torch.zeros(options.shared_tokens, width))
         if options.domain_tokens:

@@ -1,4 +1,4 @@
-"""Words of a sentence around the one that is computed from an image, and the sentence without."""
+"""Sentences of an image prompt: fixed words around the computed one, and without it."""
 
 from __future__ import annotations
 

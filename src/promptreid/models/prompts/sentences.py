@@ -66,8 +66,8 @@ def template_fields(templates: Iterable[str]) -> tuple[str, ...]:
     Raises:
         ConfigError: A brace is not closed, not opened, or encloses nothing.
     """
-    found = dict.fromkeys(name for template in templates for name in _fields(template))
-    return tuple(name for name in found if name != CONTEXT)
+    fields = dict.fromkeys(name for template in templates for name in _fields(template))
+    return tuple(name for name in fields if name != CONTEXT)
 
 
 def fill_template(template: str, values: Mapping[str, str]) -> str:
@@ -127,8 +127,8 @@ def fill_prompts(
                 continue
             values = {**fields.of_identity(identity), **varying} if named else {}
             filled = [fill_template(template, values) for template in templates]
-            found = [known.setdefault(sentence, len(known)) for sentence in filled]
-            row.append([found[member % len(found)] for member in range(ensemble)])
+            chosen = [known.setdefault(sentence, len(known)) for sentence in filled]
+            row.append([chosen[member % len(chosen)] for member in range(ensemble)])
         numbers.append(row)
     return list(known), numbers
 
@@ -168,7 +168,7 @@ def fill_init(init: str, fields: SentenceFields, *, identities: int, shared: boo
 def split_fields(
     columns: Mapping[str, Sequence[str]], labels: Sequence[int], identities: int
 ) -> tuple[SentenceFields, list[int]]:
-    """Tell the fields that are constant within each identity from those that vary.
+    """Split fields into those that are constant within each identity and those that vary.
 
     Args:
         columns: Field to its value for each of N samples.

@@ -183,16 +183,16 @@ def _load_pretrained(backbone: Backbone, weights: Weights, *, source: str) -> No
         WeightsError: A weight is missing, unknown or has another shape.
     """
     tensors = to_backbone_names(weights.tensors)
-    own = backbone.state_dict()
+    fitted = backbone.state_dict()
     for name, tensor in tensors.items():
-        if name not in own or tensor.shape == own[name].shape:
+        if name not in fitted or tensor.shape == fitted[name].shape:
             continue
-        if tensor.numel() == own[name].numel() == 1:
-            tensors[name] = tensor.reshape(own[name].shape)
-        elif name in _POSITIONS and tensor.shape[1:] == own[name].shape[1:]:
+        if tensor.numel() == fitted[name].numel() == 1:
+            tensors[name] = tensor.reshape(fitted[name].shape)
+        elif name in _POSITIONS and tensor.shape[1:] == fitted[name].shape[1:]:
             tensors[name] = resize_positions(tensor, backbone.image.grid)
-    if "logit_bias" in own and "logit_bias" not in tensors:
-        tensors["logit_bias"] = torch.zeros(own["logit_bias"].shape)
+    if "logit_bias" in fitted and "logit_bias" not in tensors:
+        tensors["logit_bias"] = torch.zeros(fitted["logit_bias"].shape)
     load_strictly(backbone, tensors, source=source, assign=True)
 
 

@@ -103,7 +103,7 @@ def run_block_after(block: nn.Module, shared: Tensor, x: Tensor) -> tuple[Tensor
 
 
 def can_share(blocks: nn.ModuleList) -> bool:
-    """Tell whether `run_block_after` knows all these blocks."""
+    """Return whether `run_block_after` knows all these blocks."""
     return all(_as_plain(block) is not None for block in blocks)
 
 

@@ -79,7 +79,7 @@ _NO_BLOCKS = (
 def _find_block(name: str, patterns: list[re.Pattern[str]]) -> tuple[int, ...] | None:
     """Return the index of a parameter's block, or None outside of blocks."""
     for pattern in patterns:
-        found = pattern.match(name)
-        if found is not None and found.groups():
-            return tuple(int(index) for index in found.groups() if index is not None)
+        match = pattern.match(name)
+        if match is not None and match.groups():
+            return tuple(int(index) for index in match.groups() if index is not None)
     return None

@@ -92,7 +92,7 @@ def patch_tokens(convolution: nn.Conv2d, images: Tensor) -> Tensor:
 
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Tell whether oneDNN's operator is there, knows these tensors, and is worth its call."""
+    """Return whether oneDNN's operator is there, knows these tensors, and is worth its call."""
     if x.device.type != "cpu" or x.dtype != weight.dtype or torch.is_autocast_enabled("cpu"):
         return False
     if x.dtype == torch.bfloat16:

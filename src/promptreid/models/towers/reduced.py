@@ -95,7 +95,7 @@ def reduce_tower(tower: nn.Module, kind: torch.dtype = torch.bfloat16) -> None:
 
 
 def can_reduce(tower: nn.Module) -> bool:
-    """Tell whether a tower is of plain transformer blocks, of which `reduce_tower` knows enough."""
+    """Return whether a tower is of plain transformer blocks, all that `reduce_tower` knows."""
     return isinstance(tower, ViTTower | TextTower) and can_share(tower.transformer.resblocks)
 
 

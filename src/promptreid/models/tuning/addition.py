@@ -55,7 +55,7 @@ class TuningAddition(nn.Module, ABC):
 
     @classmethod
     def owns(cls, part: str, name: str) -> bool:
-        """Tell whether a parameter of a tower, given by its name there, belongs to the part."""
+        """Return whether a parameter of a tower, given by its name there, belongs to the part."""
         return name.startswith(f"{part}.")
 
     def fold(self, tower: Any) -> None:

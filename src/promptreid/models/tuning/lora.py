@@ -152,7 +152,7 @@ class LowRankUpdates(TuningAddition):
 
     @classmethod
     def owns(cls, part: str, name: str) -> bool:
-        """Tell whether a parameter's name is that of a factor."""
+        """Return whether a parameter's name is that of a factor."""
         return _FACTOR.search(name) is not None
 
     def train(self, mode: bool = True) -> Self:

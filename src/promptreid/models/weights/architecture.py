@@ -68,7 +68,7 @@ class Architecture:
 
 
 def _is_all_in_state(model: nn.Module) -> bool:
-    """Tell whether a state dict fills the whole model.
+    """Return whether a state dict fills the whole model.
 
     Rotary towers keep tables outside their state; OpenCLIP's text mask is not used here.
     """

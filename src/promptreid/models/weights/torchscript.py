@@ -33,7 +33,7 @@ _STORAGES = {
 
 
 def is_torchscript(path: Path) -> bool:
-    """Tell whether a file is a TorchScript archive."""
+    """Return whether a file is a TorchScript archive."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:

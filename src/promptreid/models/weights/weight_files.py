@@ -129,7 +129,7 @@ def _unwrap(content: object, path: Path, *, openai: bool) -> Weights:
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    """Tell whether a tensor is dense, real, and has a number in the file for each of its own."""
+    """Return whether a tensor is dense, real, and has a number in the file for each of its own."""
     if (
         tensor.layout != torch.strided
         or tensor.is_quantized
@@ -174,20 +174,20 @@ def load_strictly(
         WeightsError: A weight is missing, unknown, or has another shape or type; the message lists
             which.
     """
-    own = module.state_dict()
-    missing = [name for name in own if name not in tensors]
-    unknown = [name for name in tensors if name not in own]
-    shared = [name for name in own if name in tensors]
+    current = module.state_dict()
+    missing = [name for name in current if name not in tensors]
+    unknown = [name for name in tensors if name not in current]
+    shared = [name for name in current if name in tensors]
     misshapen = [
-        f"{name} ({_shape(tensors[name])} in the file, {_shape(own[name])} in the model)"
+        f"{name} ({_shape(tensors[name])} in the file, {_shape(current[name])} in the model)"
         for name in shared
-        if tensors[name].shape != own[name].shape
+        if tensors[name].shape != current[name].shape
     ]
     mistyped = [
-        f"{name} ({_kind(tensors[name])} in the file, {_kind(own[name])} in the model)"
+        f"{name} ({_kind(tensors[name])} in the file, {_kind(current[name])} in the model)"
         for name in shared
-        if tensors[name].is_floating_point() != own[name].is_floating_point()
-        or (assign and tensors[name].dtype != own[name].dtype)
+        if tensors[name].is_floating_point() != current[name].is_floating_point()
+        or (assign and tensors[name].dtype != current[name].dtype)
     ]
     problems = [
         f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''}"
