@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import torch
@@ -6,10 +7,15 @@ from small_models import RESNET, VIT, small_architecture, small_backbone, take_o
 
 from promptreid.config.model import LoraConfig
 from promptreid.errors import ModelError
-from promptreid.models.tuning.lora import find_matrices, plain_name
+from promptreid.models.tuning.lora import find_matrices
 from promptreid.models.tuning.tuning import attach_tuning, fold_tuning, tuning_part
 
 BOTH = ("attention", "mlp")
+
+
+def plain_name(name):
+    """The name a parameter had before updates were attached."""
+    return re.sub(r"\.parametrizations\.(\w+)\.original$", r".\1", name)
 
 
 def timm(name, pool, proj):

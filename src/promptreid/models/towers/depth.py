@@ -59,16 +59,6 @@ def depths(tower: ImageTower) -> Depths:
     return Depths(depth_of_name, len(blocks))
 
 
-def depth_of(tower: ImageTower, name: str) -> int:
-    """Return how deep one parameter lies, by its name in the tower; see `Depths`."""
-    return depths(tower).of[name]
-
-
-def depth_count(tower: ImageTower) -> int:
-    """Return the number of depths of a tower: its blocks and two."""
-    return depths(tower).last + 1
-
-
 _NO_BLOCKS = (
     "timm does not say where the blocks of this image encoder are, so it cannot be unfrozen or "
     "decayed block by block. Leave `blocks` and `optimizer.layer_decay` out, or take another "

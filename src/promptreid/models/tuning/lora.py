@@ -29,7 +29,6 @@ _STACKED = {"in_proj_weight": 3, "qkv": 3, "kv": 2}
 """Parameters and layers that hold several projections, one above the other."""
 
 _FACTOR = re.compile(r"\.parametrizations\.\w+\.\d+\.(?:up|down)$")
-_ORIGINAL = re.compile(r"\.parametrizations\.(\w+)\.original$")
 
 
 class LowRank(nn.Module):
@@ -188,11 +187,6 @@ def find_matrices(tower: ImageTower) -> Iterator[Matrix]:
             yield Matrix(target, module, name, f"{path}.{name}", _STACKED[name])
         elif isinstance(module, nn.Linear):
             yield Matrix(target, module, "weight", f"{path}.weight", _STACKED.get(last, 1))
-
-
-def plain_name(name: str) -> str:
-    """Return the name a parameter had before updates were attached."""
-    return _ORIGINAL.sub(r".\1", name)
 
 
 def _target(path: str) -> str | None:
