@@ -69,9 +69,9 @@ class Embedder:
             ModelError: The architecture does not embed in bfloat16.
         """
         self.device = torch.device(device)
-        kept = in_precision(model, precision, native=is_bf16_native(self.device))
-        self.precision = "float32" if kept is model else "bfloat16"
-        self.model = kept.to(self.device).eval()
+        cast = in_precision(model, precision, native=is_bf16_native(self.device))
+        self.precision = "float32" if cast is model else "bfloat16"
+        self.model = cast.to(self.device).eval()
         self.info = info
         self.threshold = _stored_threshold(info)
 
@@ -188,8 +188,8 @@ class Embedder:
         with torch.no_grad():
             for numbers, images in batches:
                 sides = rows.at(numbers, self.device)
-                found = embed_images(self.model, images, *sides, flip=flip, prompt=prompt)
-                vectors[numbers] = found.cpu()
+                embedded = embed_images(self.model, images, *sides, flip=flip, prompt=prompt)
+                vectors[numbers] = embedded.cpu()
         return vectors
 
     def batches(
@@ -265,8 +265,8 @@ class Embedder:
         """
         sentences = [sentences] if isinstance(sentences, str) else list(sentences)
         backbone = self.model.backbone
-        found = encode_sentences(backbone.text, backbone.tokenizer, sentences, chunk=batch_size)
-        return F.normalize(found.float(), dim=1).cpu()
+        texts = encode_sentences(backbone.text, backbone.tokenizer, sentences, chunk=batch_size)
+        return F.normalize(texts.float(), dim=1).cpu()
 
     def _store(self, images: Sequence[ImageLike]) -> ImageStore:
         """Open images for the test transform; none is read yet."""

@@ -70,7 +70,7 @@ def cached_embeddings(
     if path is not None and path.is_file():
         with contextlib.suppress(EvaluationError):
             return read_embeddings(path)
-    found = embed_with_sentences(
+    embeddings = embed_with_sentences(
         embedder,
         manifest,
         sentences=sentences,
@@ -83,8 +83,8 @@ def cached_embeddings(
     if path is not None:
         with contextlib.suppress(EvaluationError, OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_embeddings(found, path)
-    return found
+            write_embeddings(embeddings, path)
+    return embeddings
 
 
 def embedding_key(

@@ -59,7 +59,7 @@ def embed_with_sentences(
         WeightsError: The weights came without word embeddings.
         UnreadableImage: An image cannot be decoded.
     """
-    found = embed_manifest(
+    embeddings = embed_manifest(
         embedder,
         manifest,
         batch_size=batch_size,
@@ -70,7 +70,7 @@ def embed_with_sentences(
     )
     sentences = None if sentences is None else sentences.usable(manifest)
     if sentences is None or not sentences.templates:
-        return found
+        return embeddings
     backbone = embedder.model.backbone
     texts = [
         value_texts(backbone, manifest, name, tuple(templates)).cpu()
@@ -79,7 +79,7 @@ def embed_with_sentences(
     projected = project_images(embedder, manifest, batch_size=batch_size, progress=progress)
     scale = float(backbone.logit_scale.detach().exp())
     readings = [torch.softmax(scale * projected @ text.T, dim=1) for text in texts]
-    return replace(found, vectors=join_readings(found.vectors, readings, sentences.share))
+    return replace(embeddings, vectors=join_readings(embeddings.vectors, readings, sentences.share))
 
 
 def join_readings(vectors: Tensor, readings: Sequence[Tensor], share: float) -> Tensor:

@@ -93,12 +93,12 @@ def measure_speed(
         batches.append((images, sentences))
 
     def tower(images: Tensor, _: Tensor | None) -> Tensor:
-        found = model.backbone.image(images).projected
-        return found + model.backbone.image(images.flip(3)).projected if flip else found
+        projected = model.backbone.image(images).projected
+        return projected + model.backbone.image(images.flip(3)).projected if flip else projected
 
     def whole(prompt: str) -> Callable[[Tensor, Tensor | None], Tensor]:
-        return lambda images, own: embed_images(
-            model, images, variants=own, flip=flip, prompt=prompt
+        return lambda images, sentences: embed_images(
+            model, images, variants=sentences, flip=flip, prompt=prompt
         )
 
     seconds = _median_seconds({_TOWER: tower, **{name: whole(name) for name in prompts}}, batches)

@@ -40,8 +40,8 @@ def remove_leftovers(run: Path, *, inside: Sequence[Path]) -> None:
     name, host = re.escape(run.name), re.escape(_host())
     folders = re.compile(rf"\.{name}\.{host}-(\d{{1,9}})-[0-9a-f]{{8}}\.(tmp|old)")
     for entry in run.absolute().parent.iterdir():
-        found = folders.fullmatch(entry.name)
-        if found and not _alive(int(found[1])):
+        named = folders.fullmatch(entry.name)
+        if named and not _alive(int(named[1])):
             shutil.rmtree(entry, ignore_errors=True)
 
 

@@ -92,25 +92,25 @@ def parse_metrics(content: bytes, path: Path, *, chosen_at: str = "") -> Trainin
     if any(None in row or None in row.values() for row in rows):
         raise damaged(path, "its rows are not of one length")
     names = list(dict.fromkeys(row["stage"] for row in rows))
-    found = _CHOSEN.fullmatch(chosen_at)
+    chosen = _CHOSEN.fullmatch(chosen_at)
     return Training(
         stages=tuple(_stage(name, rows, header, path) for name in names),
-        chosen=None if found is None else (found[1], int(found[2])),
+        chosen=None if chosen is None else (chosen[1], int(chosen[2])),
     )
 
 
 def _stage(
     name: str, rows: Sequence[Mapping[str, str]], header: Sequence[str], path: Path
 ) -> StageMetrics:
-    own = [row for row in rows if row["stage"] == name]
+    of_stage = [row for row in rows if row["stage"] == name]
     columns = {}
     for column in header:
         if column in ("stage", "epoch"):
             continue
-        values = tuple(_number(row[column], path) for row in own)
+        values = tuple(_number(row[column], path) for row in of_stage)
         if not all(math.isnan(value) for value in values):
             columns[column] = values
-    return StageMetrics(name, tuple(_epoch(row["epoch"], path) for row in own), columns)
+    return StageMetrics(name, tuple(_epoch(row["epoch"], path) for row in of_stage), columns)
 
 
 def _epoch(text: str, path: Path) -> int:

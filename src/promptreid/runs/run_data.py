@@ -94,10 +94,10 @@ def check_same_data(run: RunFolder, datasets: Sequence[DataSet]) -> None:
     rows = run.images()
     for number, (record, dataset) in enumerate(zip(run.data(), datasets, strict=True)):
         if record.fingerprint != dataset.manifest.fingerprint():
-            own = [row for row in rows if row.data_set == number]
+            started_with = [row for row in rows if row.data_set == number]
             raise RunError(
                 f"The data behind {dataset.spec} have changed since {run.path} was started: "
-                f"{difference(own, dataset)}. Restore them, or start a new run."
+                f"{difference(started_with, dataset)}. Restore them, or start a new run."
             )
     changed = changed_files(rows, datasets)
     if changed:
@@ -113,9 +113,9 @@ def difference(rows: Sequence[ImageRow], dataset: DataSet) -> str:
     before = {(row.path, *row.key) for row in rows}
     keys = people(dataset.manifest)
     after = {(path, *key) for path, key in zip(dataset.manifest.paths, keys, strict=True)}
-    told = [
+    changes = [
         f"{counted(count, 'row')} {word}"
         for count, word in ((len(after - before), "added"), (len(before - after), "removed"))
         if count
     ]
-    return ", ".join(told) or "rows have other splits, cameras, boxes or attributes"
+    return ", ".join(changes) or "rows have other splits, cameras, boxes or attributes"

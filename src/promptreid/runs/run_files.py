@@ -86,12 +86,12 @@ class RunFiles:
 
     def epoch_checkpoints(self) -> list[Path]:
         """Return the checkpoints of epochs that are there, the oldest first."""
-        found = {
+        path_by_epochs = {
             int(match[1]): path
             for path in (self.path / CHECKPOINTS).glob("epoch-*.safetensors")
             if (match := _EPOCH_CHECKPOINT.fullmatch(path.name))
         }
-        return [path for _, path in sorted(found.items())]
+        return [path for _, path in sorted(path_by_epochs.items())]
 
     @property
     def cache(self) -> Path:

@@ -67,7 +67,7 @@ def image_rows(datasets: Sequence[DataSet]) -> tuple[ImageRow, ...]:
     Args:
         datasets: All of the run.
     """
-    found: list[ImageRow] = []
+    rows: list[ImageRow] = []
     for number, dataset in enumerate(datasets):
         manifest = dataset.manifest
         keys = people(manifest)
@@ -75,8 +75,8 @@ def image_rows(datasets: Sequence[DataSet]) -> tuple[ImageRow, ...]:
         for split, key, path, look in zip(
             manifest.splits, keys, manifest.paths, looks, strict=True
         ):
-            found.append(ImageRow(number, split, *key, path, look))
-    return tuple(found)
+            rows.append(ImageRow(number, split, *key, path, look))
+    return tuple(rows)
 
 
 def people(manifest: Manifest) -> list[tuple[str, str]]:

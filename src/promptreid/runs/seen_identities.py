@@ -43,15 +43,15 @@ def testable(paths: Sequence[Path], dataset: DataSet, *, say: Callable[[str], No
         return _closed(paths, dataset, say)
     _say_known(paths, dataset, say)
     trained: People = set()
-    told: list[str] = []
+    sentences: list[str] = []
     for run in filter(None, map(RunFolder.of, paths)):
-        own, changes = _history(run, dataset)
-        trained |= own
-        told += changes
-    if not told:
+        learned, changes = _history(run, dataset)
+        trained |= learned
+        sentences += changes
+    if not sentences:
         return dataset
-    found = _without(dataset, trained, " ".join(told), say)
-    return replace(found, notes=(*found.notes, *told))
+    tested = _without(dataset, trained, " ".join(sentences), say)
+    return replace(tested, notes=(*tested.notes, *sentences))
 
 
 def _closed(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], None]) -> DataSet:
