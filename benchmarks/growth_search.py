@@ -13,7 +13,7 @@ from benchmarks.growth import Work
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scoring import evaluate
 from promptreid.evaluation.ranking.similarity import similarity_blocks
-from promptreid.evaluation.reranking.neighbours import nearest_columns
+from promptreid.evaluation.reranking.nearest_neighbours import nearest_columns
 from promptreid.evaluation.reranking.rerank import Rerank
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.verification.verification import verify

@@ -6,9 +6,9 @@ from torchvision.transforms import v2
 
 from promptreid.config.augment import ColorJitterConfig, PolicyConfig
 from promptreid.data.augment import policies
+from promptreid.data.augment.magnitudes import AUGMIX, RANDAUGMENT, TRIVIALAUGMENT
 from promptreid.data.augment.operations import IDENTITY, NAMES, OPERATIONS, perform
 from promptreid.data.augment.policies import color_jitter, policy
-from promptreid.data.augment.strengths import AUGMIX, RANDAUGMENT, TRIVIALAUGMENT
 
 POLICIES = ["augmix", "randaugment", "trivialaugment"]
 SIZE = (256, 128)

@@ -7,7 +7,7 @@ import torch
 
 from promptreid.evaluation.ranking import similarity
 from promptreid.evaluation.ranking.similarity import block_rows, similarity_blocks
-from promptreid.evaluation.reranking.neighbours import nearest_columns, nearest_neighbours
+from promptreid.evaluation.reranking.nearest_neighbours import nearest_columns, nearest_neighbours
 
 
 def units(count, dim, seed):

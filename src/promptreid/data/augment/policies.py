@@ -22,8 +22,8 @@ import torch
 from torch import Generator, Tensor
 
 from promptreid.config.augment import ColorJitterConfig, PolicyConfig
+from promptreid.data.augment.magnitudes import AUGMIX, RANDAUGMENT, TRIVIALAUGMENT, Space
 from promptreid.data.augment.operations import IDENTITY, NAMES, perform
-from promptreid.data.augment.strengths import AUGMIX, RANDAUGMENT, TRIVIALAUGMENT, Space
 
 _CHAINS, _DEPTH = 3, 3
 _MOST_STRONG, _MOST_SEVERE = 30, 10  # of the settings `magnitude` and `severity`

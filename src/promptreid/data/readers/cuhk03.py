@@ -25,7 +25,7 @@ from pydantic import Field
 from promptreid.data.dataset import DataSet
 from promptreid.data.folders.layout import describe_contents, find_root, has_all
 from promptreid.data.folders.listed_images import keep_existing, note_unlisted
-from promptreid.data.folders.market_layout import FOLDERS, read_market_layout
+from promptreid.data.folders.market_file_names import FOLDERS, read_market_layout
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
 from promptreid.data.readers.cuhk03_files import (

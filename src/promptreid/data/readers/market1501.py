@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.market_layout import read_market_layout
+from promptreid.data.folders.market_file_names import read_market_layout
 from promptreid.data.readers.reader_options import CameraOptions
 
 

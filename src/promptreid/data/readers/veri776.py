@@ -16,7 +16,7 @@ from pydantic import Field
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.folders.layout import find_root, has_all, note_empty_splits, text_lines
-from promptreid.data.folders.market_layout import list_samples
+from promptreid.data.folders.market_file_names import list_samples
 from promptreid.data.folders.walk import Walk
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.unknown_values import UnknownWords

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.ranking.similarity import similarity_blocks
-from promptreid.evaluation.reranking.neighbours import nearest_columns
+from promptreid.evaluation.reranking.nearest_neighbours import nearest_columns
 
 
 @dataclass(frozen=True)

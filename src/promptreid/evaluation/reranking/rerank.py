@@ -27,8 +27,8 @@ from torch import Tensor
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.ranking.similarity import block_rows, similarity_blocks
-from promptreid.evaluation.reranking.neighbours import Neighbours, nearest_neighbours
-from promptreid.evaluation.reranking.reciprocal import find_reciprocal, reciprocal_sets
+from promptreid.evaluation.reranking.nearest_neighbours import Neighbours, nearest_neighbours
+from promptreid.evaluation.reranking.reciprocal_neighbours import find_reciprocal, reciprocal_sets
 from promptreid.evaluation.reranking.sparse import SparseRows, distinct
 
 # Entries of the inverted index that are looked at together: bounds the memory of step 6.
