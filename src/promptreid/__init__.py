@@ -36,6 +36,12 @@ def load(
 
     Raises:
         WeightsError: There is no such file, or it is none of the three.
+
+    Example:
+        >>> import promptreid
+        >>> model = promptreid.load("runs/mine", device="cpu")
+        >>> model.embed(["photos/000/0.png", "photos/001/0.png"]).shape
+        torch.Size([2, 128])
     """
     # Imported here, so that the command line answers without loading PyTorch.
     from promptreid.inference.load import load as load_embedder

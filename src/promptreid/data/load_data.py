@@ -29,6 +29,11 @@ def load_data(spec: str) -> DataSet:
     Raises:
         ConfigError: When the spec, the name or an option is wrong (all options at once).
         DataError: When the data are not there or cannot be used.
+
+    Example:
+        >>> data = load_data("folder:photos")
+        >>> len(data.manifest), len(set(data.manifest.identities))
+        (60, 12)
     """
     parsed = parse_spec(spec)
     entry = reader_entry(parsed.name)

@@ -132,6 +132,11 @@ class Embedder:
                 attribute as images, or the model has no sentence with these values.
             ModelError: A tensor has another size than the model takes.
             ConfigError: `prompt` is unknown, or the model has no sentence per image.
+
+        Example:
+            >>> vectors = model.embed(["photos/000/0.png", "photos/000/1.png"])
+            >>> bool(vectors[0] @ vectors[1] > 0.5)
+            True
         """
         if isinstance(images, str | Path | Image.Image | np.ndarray):
             images = [images]

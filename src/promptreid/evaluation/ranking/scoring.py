@@ -68,6 +68,14 @@ def evaluate(
     Raises:
         EvaluationError: An option is unknown, a set is empty, the dimensions differ, or no query
             has a match; or queries are joined although they are the gallery.
+
+    Example:
+        >>> from promptreid.evaluation import Embeddings
+        >>> query = Embeddings.from_vectors([[1.0, 0.0], [0.0, 1.0]], ["anna", "ben"])
+        >>> gallery = Embeddings.from_vectors([[2.0, 1.0], [3.0, 1.0]], ["anna", "ben"])
+        >>> scores = evaluate(query, gallery)
+        >>> scores.cmc[1], scores.mAP
+        (0.0, 0.5)
     """
     _check_definition(ap)
     same_camera = "auto" if settings.same_camera is None else settings.same_camera

@@ -59,6 +59,20 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     Raises:
         Interrupted: A signal asked for a stop; the state is saved.
         PromptReIDError: Anything the user can mend, with what to do.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from promptreid.progress import Silent
+        >>> request = TrainRequest(
+        ...     recipe="zero-shot",
+        ...     overrides=("backbone.name=tiny",),
+        ...     data=("folder:photos",),
+        ...     out=Path("runs/new"),
+        ...     device="cpu",
+        ... )
+        >>> run = train(request, progress=Silent())
+        >>> 0 < run.scores()[0]["mAP"] <= 1
+        True
     """
     plan, run = make_plan(request)
     if run is not None and _is_done(run):
