@@ -180,6 +180,7 @@ def content(added, better, worse):
     return replace(shared, tests=(replace(test, runs=runs, pairs=pairs),))
 
 
+@pytest.mark.slow
 def test_the_page_has_it(added, content):
     test = content.tests[0]
     cells = retrieval_table(test)

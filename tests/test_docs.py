@@ -70,6 +70,7 @@ def test_links_lead_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.slow
 def test_the_offline_tour_of_the_readme_runs(tmp_path, capsys, monkeypatch):
     text = (ROOT / "README.md").read_text()
     tour = text[text.index("Nothing at hand?") :]
@@ -137,6 +138,7 @@ def photos(root, paint, names):
         folder.rename(root / name)
 
 
+@pytest.mark.slow
 def test_the_first_hour_of_the_readme_ends_in_an_answer(tmp_path, capsys, monkeypatch, paint):
     """A folder of photos, and nothing but what the README says: inspect, train, same, report."""
     text = (ROOT / "README.md").read_text()

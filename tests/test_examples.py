@@ -8,6 +8,8 @@ import pytest
 import promptreid
 from promptreid.progress import Silent
 
+pytestmark = pytest.mark.slow
+
 SHOWN = {
     "promptreid": ["load"],
     "promptreid.data.load_data": ["load_data"],

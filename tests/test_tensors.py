@@ -46,6 +46,7 @@ def test_equal_content_gives_equal_bytes(path, tmp_path):
         assert again.read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_found(path):
     """All but those of a flag, any value of which but 0 is read as true and means the same."""
     content = np.frombuffer(path.read_bytes(), dtype=np.uint8)

@@ -11,6 +11,8 @@ from promptreid.config.model import EmbeddingConfig
 from promptreid.models.reid import ReIDModel
 from promptreid.models.weights.architecture import find_architecture
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = {
     # name: (native check, image size, stride, grid, widths)
     "ViT-B-16": (True, (256, 128), 12, (21, 10), (768, 768, 512)),

@@ -23,6 +23,8 @@ from promptreid.synth.people.people_domain import SITES
 from promptreid.synth.people.people_pose import PersonPose, Projection, skeleton, view_name
 from promptreid.synth.people.person_identity import PALETTE, TEXTURES
 
+pytestmark = pytest.mark.slow
+
 NAME = re.compile(r"(-1|\d{4})_c(\d)s(\d+)_(\d{6})_(\d{2})\.jpg")
 FOLDERS = ["bounding_box_test", "bounding_box_train", "query"]
 

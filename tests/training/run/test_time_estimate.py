@@ -16,6 +16,8 @@ from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.run.training_rows import training_rows
 from promptreid.training.stage.training_state import TrainingState
 
+pytestmark = pytest.mark.slow
+
 
 class Counting(Silent):
     """How many units the tasks of each name count."""
