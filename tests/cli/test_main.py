@@ -84,7 +84,7 @@ def test_unknown_command_names_the_closest(capsys):
         (["train", "clip-reid", "--data", "folder:/nowhere/at/all"], "/nowhere/at/all"),
         (["train", "--resume"], "--resume needs --out"),
         (["train", "clip-reid", "--resume", "--overwrite", "--out", "x"], "exclude each other"),
-        (["train", "clip-reid", "--dta", "x"], "'--data'"),
+        (["train", "clip-reid", "--dta", "x"], "--data"),
         (["data", "inspect", "markt1501:/x"], "Did you mean 'market1501'"),
         (["recipes", "show", "nothing-like-it"], "There is no recipe named"),
         (["evaluate", "/no/such/run", "--data", "folder:/x"], "There is no run or checkpoint"),
