@@ -50,3 +50,9 @@ def test_a_long_value_is_shown_in_part():
     with pytest.raises(ConfigError) as caught:
         load_recipe("clip-reid", ["stages.image.batch={" + "x" * 5000])
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("value", ["1", "true", "text", "{a: 1}"])
+def test_a_list_that_is_overwritten_by_something_else_leaves_other_mistakes_explained(value):
+    with pytest.raises(ConfigError, match=r"losses"):
+        load_recipe("clip-reid", [f"stages={value}", "losses.id=2"])

@@ -170,7 +170,7 @@ def _keys(node: Any, values: Any, path: str) -> Iterator[tuple[str, tuple[int, i
         yield path, (0, 0)
         return
     if _is_list(node):
-        items = [item for item in values or () if isinstance(item, Mapping)]
+        items = _items(values)
         for place, item in enumerate(items):
             for key, (unused, _) in _keys(model, item, f"{path}.{_name(item)}"):
                 yield key, (unused, len(items) - place)
@@ -191,8 +191,14 @@ def _is_list(annotation: Any) -> bool:
     return get_origin(annotation) in (tuple, list) and nested_model(annotation) is not None
 
 
+def _items(values: Any) -> list[Mapping[str, Any]]:
+    """Give the items of a list of sections; whatever else a person wrote has none."""
+    listed = values if isinstance(values, list | tuple) else ()
+    return [item for item in listed if isinstance(item, Mapping)]
+
+
 def _item_names(values: Any) -> list[str]:
-    return [_name(item) for item in values or () if isinstance(item, Mapping)]
+    return [_name(item) for item in _items(values)]
 
 
 def _name(item: Any) -> str:
