@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from small_hands import render_small_hands
 from torch import Tensor
 
 import promptreid
@@ -23,7 +24,6 @@ from promptreid.inference.attributes import project_images, value_texts
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.sentence_embed import embed_with_sentences, join_readings
 from promptreid.progress import Silent
-from promptreid.synth.hands.hands import write_hands
 from promptreid.training.run.train import TrainRequest, train
 
 SENTENCES = {
@@ -60,14 +60,7 @@ def test_cosines_are_weighted_means_of_both(share: float, widths: tuple[int, ...
 @pytest.fixture(scope="module")
 def hands(tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("hands")
-    write_hands(
-        root,
-        identities=16,
-        seed=3,
-        images_per_aspect=(3, 4),
-        size=48,
-        aspects=("dorsal right",),
-    )
+    render_small_hands(root, "dorsal right")
     return f"hands11k:{root}?aspect=dorsal_right&repeats=2"
 
 

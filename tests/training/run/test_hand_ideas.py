@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from small_hands import render_small_hands
 
 from promptreid.config.recipe_settings import differing, flat_settings
 from promptreid.config.sweep import find_sweep, load_sweep
 from promptreid.progress import Silent
 from promptreid.sweep.sweep_plan import PlannedRun, plan_sweep
-from promptreid.synth.hands.hands import write_hands
 from promptreid.training.run.train import TrainRequest, train
 
 pytestmark = pytest.mark.slow
@@ -38,14 +38,7 @@ IDEAS = {
 @pytest.fixture(scope="module")
 def hands(tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("hands")
-    write_hands(
-        root,
-        identities=16,
-        seed=3,
-        images_per_aspect=(3, 4),
-        size=48,
-        aspects=("dorsal right",),
-    )
+    render_small_hands(root, "dorsal right")
     return f"hands11k:{root}?aspect=dorsal_right&repeats=2"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_hands import render_small_hands
 
 from promptreid.config.recipes import load_recipe, recipe_names
 from promptreid.data.load_data import load_data
@@ -12,7 +13,6 @@ from promptreid.errors import ConfigError
 from promptreid.models.checkpoint import load_model
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
-from promptreid.synth.hands.hands import write_hands
 from promptreid.training.run.build_model import build_model
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.run.training_data import training_data
@@ -62,14 +62,7 @@ def go(name: str, overrides: tuple[str, ...], data: str, out: Path) -> RunFolder
 @pytest.fixture(scope="module")
 def hands(tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("hands")
-    write_hands(
-        root,
-        identities=16,
-        seed=3,
-        images_per_aspect=(3, 4),
-        size=48,
-        aspects=("dorsal right", "palmar left"),
-    )
+    render_small_hands(root, "dorsal right", "palmar left")
     return f"hands11k:{root}?aspect=dorsal_right&repeats=2"
 
 

@@ -14,12 +14,6 @@ Array = NDArray[np.float32]
 Point = tuple[float, float]
 
 
-def smoothstep(low: float, high: float, value: Array) -> Array:
-    """Rise from 0 at `low` to 1 at `high` with flat ends, element by element."""
-    x = np.clip((value - np.float32(low)) * np.float32(1.0 / (high - low)), 0.0, 1.0)
-    return x * x * (np.float32(3.0) - np.float32(2.0) * x)
-
-
 def smooth_min(first: Array, second: Array, width: float) -> Array:
     """Polynomial smooth minimum: rounds the seam of two distance fields over `width`."""
     gap = np.maximum(np.float32(width) - np.abs(first - second), 0.0)
