@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
-
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 CHECKS = Path(__file__).with_name("page_checks.js").read_text(encoding="utf-8")
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
 
@@ -81,12 +79,14 @@ def test_all_sections_are_there_and_shown(visit):
 
 
 def test_a_link_to_a_folded_part_unfolds_it(visit):
+    from playwright.sync_api import expect
+
     page = visit()
     for name in ("runs", "methods"):
         fold = page.locator(f"#{name} > details")
         assert not fold.evaluate("part => part.open")
         page.locator(f".contents a[href='#{name}']").click()
-        page.wait_for_function(f"document.querySelector('#{name} > details').open")
+        expect(fold).to_have_attribute("open", "")
         assert fold.locator("table, dl").first.is_visible()
 
 
