@@ -87,6 +87,7 @@ def test_unknown_command_names_the_closest(capsys):
         (["train", "clip-reid", "--dta", "x"], "--data"),
         (["data", "inspect", "markt1501:/x"], "Did you mean 'market1501'"),
         (["recipes", "show", "nothing-like-it"], "There is no recipe named"),
+        (["recipes", "show", "clip-reid", "validation.metric=rank7"], "validation.metric: "),
         (["evaluate", "/no/such/run", "--data", "folder:/x"], "There is no run or checkpoint"),
     ],
 )

@@ -51,6 +51,11 @@ def test_recipes_of_runs_and_files_beside_the_sweep(tmp_path):
     assert [run.resolved.name for run in runs] == ["mine", "zero-shot"]
 
 
+def test_a_metric_that_validation_lacks_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"validation\.metric: .*'mpa'.*mAP"):
+        plan(tmp_path, set=["validation.metric=mpa"])
+
+
 def test_command_line_wins(tmp_path):
     runs = plan(
         tmp_path,

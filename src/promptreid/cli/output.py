@@ -14,6 +14,9 @@ from promptreid.text.streams import unguarded
 from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptreid.config.schema import Recipe
     from promptreid.progress import Lines
     from promptreid.runs.run_folder import RunFolder
 
@@ -41,6 +44,18 @@ def started(text: str) -> AbstractContextManager[None]:
     lines = reporter()
     lines.message(text)
     return lines.doing("loading PyTorch")
+
+
+def read_recipe(name: str, overrides: Sequence[str]) -> Recipe:
+    """Resolve a recipe, check it, and say what it records under another name than was given."""
+    from promptreid.config.recipes import resolve_recipe
+    from promptreid.training.stage.early_stopping import validation_metric
+
+    recipe, notes = resolve_recipe(name, overrides)
+    validation_metric(recipe.validation)
+    for note in notes:
+        click.echo(note, err=True)
+    return recipe
 
 
 def headline(text: str) -> None:

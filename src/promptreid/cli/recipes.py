@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli.json_out import JsonOut, json_option
-from promptreid.cli.output import headline
+from promptreid.cli.output import headline, read_recipe
 from promptreid.text.wrap import indented
 
 if TYPE_CHECKING:
     from promptreid.config.recipes import RecipeInfo
-
 
 _long = click.option("--long", is_flag=True, help="Print what each recipe is, and its source.")
 
@@ -41,12 +40,9 @@ def list_command(json_out: JsonOut, long: bool) -> None:
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def show(name: str, overrides: tuple[str, ...]) -> None:
     """Print recipe NAME fully resolved, with overrides applied."""
-    from promptreid.config.recipes import dump_recipe, resolve_recipe
+    from promptreid.config.recipes import dump_recipe
 
-    recipe, notes = resolve_recipe(name, overrides)
-    for note in notes:
-        click.echo(note, err=True)
-    click.echo(dump_recipe(recipe), nl=False)
+    click.echo(dump_recipe(read_recipe(name, overrides)), nl=False)
 
 
 @recipes.command()
@@ -82,7 +78,6 @@ def _list(json_out: JsonOut, *, long: bool) -> None:
 
 
 def _print_long(listed: list[RecipeInfo]) -> None:
-
     for recipe in listed:
         headline(recipe.name)
         for text in (recipe.description, recipe.source):

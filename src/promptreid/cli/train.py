@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from promptreid.cli import options
+from promptreid.cli.output import print_run_scores, read_recipe, reporter, started
 from promptreid.text.lists import listed
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
+@click.command()
 @click.argument("recipe", required=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @options.data("Data set; several give several domains.", name="data")
@@ -78,8 +79,6 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
     if recipe is not None and "=" in recipe:
         overrides, recipe = (recipe, *overrides), None
     _check(recipe, overrides, **chosen)
-    from promptreid.cli.output import print_run_scores, reporter, started
-
     reads, out = chosen["data"], chosen["out"]
     with started(f"reading {listed(reads)}" if reads else f"going on with {out}"):
         from promptreid.training.run.train import TrainRequest
@@ -143,10 +142,7 @@ def _check(
         if not data:
             raise click.UsageError("Give --data NAME:ROOT, the data set to train on.")
     if recipe is not None:
-        from promptreid.config.recipes import resolve_recipe
-
-        for renamed in resolve_recipe(recipe, overrides)[1]:
-            click.echo(renamed, err=True)
+        read_recipe(recipe, overrides)
     if data or test:
         from promptreid.data.data_spec import parse_spec
         from promptreid.data.reader_registry import reader_entry

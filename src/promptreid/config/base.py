@@ -39,27 +39,17 @@ def _pair(value: object) -> object:
     return value if number is None else (number, number)
 
 
-def _one_or_several(value: object) -> object:
-    """Read one sentence as a list of one."""
+def one_or_several(value: object) -> object:
+    """Read one text as a list of one."""
     return (value,) if isinstance(value, str) else value
 
 
 ImageSize = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_pair)]
-
-
 Triple = tuple[float, float, float]
-
-
 Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
 Interval = tuple[float, float]
-
+Texts = Annotated[tuple[str, ...], BeforeValidator(one_or_several)]
+Templates = Annotated[Texts, Field(min_length=1)]
 
 CLASSIFIERS = ("linear", "arcface", "cosface", "circle")
-
-
 TOWER_FEATURES = ("penultimate", "final", "projected")
-
-
-Templates = Annotated[tuple[str, ...], BeforeValidator(_one_or_several), Field(min_length=1)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
@@ -107,11 +105,6 @@ class SieConfig(Strict):
     coefficient: float = 1.0
 
 
-_TEXT_OF: Mapping[str, Literal["identities", "images"] | None] = MappingProxyType(
-    {"identity": "identities", "image": "images", "none": None}
-)
-
-
 class PromptConfig(Strict):
     """What the text tower reads."""
 
@@ -144,44 +137,39 @@ class PromptConfig(Strict):
     """Hidden width of the network that computes the word of kind `image`."""
 
     @property
-    def text_of(self) -> Literal["identities", "images"] | None:
-        """What the texts stand for; None where there are none."""
-        return _TEXT_OF[self.kind]
+    def per_image(self) -> bool:
+        """Whether the texts stand for images and not for identities."""
+        return self.kind == "image"
 
 
 class HeadPartConfig(Strict):
     """A part of a head that makes further features of an image."""
 
+    gives: ClassVar[str] = ""
+    """Name of the feature it gives, where it gives one."""
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the features it gives, in order."""
-        raise NotImplementedError
+        return (self.gives,)
 
 
 class MlpConfig(HeadPartConfig):
     """Two-layer projection (Chen et al., ICML 2020); gives the feature `mlp`."""
 
+    gives: ClassVar[str] = "mlp"
     of: str = "final"
     hidden: PositiveInt | None = None
     """Width between the layers; None for that of the input."""
     width: PositiveInt = 128
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the features it gives, in order."""
-        return ("mlp",)
-
 
 class ReductionConfig(HeadPartConfig):
     """Linear reduction; gives the feature `reduced`."""
 
+    gives: ClassVar[str] = "reduced"
     of: str = "projected"
     width: PositiveInt = 256
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the features it gives, in order."""
-        return ("reduced",)
 
 
 class PartsConfig(HeadPartConfig):

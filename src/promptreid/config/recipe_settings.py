@@ -23,28 +23,16 @@ def flat_settings(recipe: Recipe) -> dict[str, Any]:
 
     A part that a recipe may lack, such as a stage, a loss or an MLP, has an entry under its own
     key: its weight, name or kind where it has one, else `YES`. What is absent, None or switched off
-    by a weight of zero has no entry.
-
-    Args:
-        recipe: Any recipe.
-
-    Returns:
-        Dotted key to a plain value, in the order of the recipe.
+    by a weight of zero has no entry. Values are plain, in the order of the recipe.
     """
     return dict(_entries(recipe, "", skip=_WORDS))
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name the keys whose values are not the same everywhere.
+    """Name the keys whose values are not the same in all flat settings, in the recipe's order.
 
     A part that only some have shows as its own entry. Entries within it count only where those that
     have the part differ among themselves, so that an added loss is one difference and not five.
-
-    Args:
-        settings: Flat settings, as `flat_settings` gives them.
-
-    Returns:
-        Keys, in the order of the recipe.
     """
     keys = _all_keys(settings)
     known = set(keys)
@@ -69,7 +57,7 @@ def changes(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:
 def _entries(
     model: BaseModel, path: str, *, skip: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, Any]]:
-    fields = type(model).model_fields
+    fields, plain = type(model).model_fields, model.model_dump(mode="json")
     names = model.active() if isinstance(model, LossTerms) else fields
     for name in names:
         value = getattr(model, name)
@@ -84,7 +72,7 @@ def _entries(
                 yield f"{key}.{stage.name}", YES
                 yield from _entries(stage, f"{key}.{stage.name}", skip=("name",))
         else:
-            yield key, _plain(value)
+            yield key, plain[name]
 
 
 def _part(value: BaseModel, key: str) -> Iterator[tuple[str, Any]]:
@@ -111,11 +99,3 @@ def parents(key: str) -> Iterator[str]:
     """Yield the dotted keys that a key lies within, the outermost first."""
     parts = key.split(".")
     return (".".join(parts[:depth]) for depth in range(1, len(parts)))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return value

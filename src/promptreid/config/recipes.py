@@ -43,11 +43,8 @@ def recipe_names() -> list[str]:
 
 def list_recipes() -> list[RecipeInfo]:
     """Return name, description and source of every recipe in the package."""
-    return [
-        RecipeInfo(name, recipe.description, recipe.source)
-        for name in recipe_names()
-        for recipe in [load_recipe(name)]
-    ]
+    recipes = map(load_recipe, recipe_names())
+    return [RecipeInfo(recipe.name, recipe.description, recipe.source) for recipe in recipes]
 
 
 def recipe_text(name: str) -> str:
@@ -74,38 +71,28 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def resolve_recipe(name: str, overrides: Sequence[str] = ()) -> tuple[Recipe, tuple[str, ...]]:
-    """Resolve a recipe as `load_recipe` does, and say what is recorded under another name.
-
-    Args:
-        name: A name from `recipe_names`, or the path of a YAML file.
-        overrides: `dotted.key=value` texts.
+    """Resolve a recipe as `load_recipe` does.
 
     Returns:
         The recipe, and a sentence for each value in the spelling of other code.
-
-    Raises:
-        ConfigError: The recipe cannot be resolved, see `load_recipe`.
     """
     tree = _resolve(name, None, (), {})
     problems = apply_overrides(tree, overrides, Recipe)
-    recipe = _checked(tree, where=f"recipe {name!r}", problems=problems)
+    recipe = validate(tree, where=f"Recipe {name!r}", problems=problems)
     return recipe, tuple(renamed(tree, recipe))
 
 
-def validate(tree: dict[str, Any], *, where: str) -> Recipe:
+def validate(tree: dict[str, Any], *, where: str, problems: Sequence[str] = ()) -> Recipe:
     """Check resolved values.
 
     Args:
         tree: Values as read from YAML.
-        where: What they are, for the message.
+        where: What they are, as the message begins.
+        problems: What is wrong with them already.
 
     Raises:
         ConfigError: All wrong keys and values, one a line.
     """
-    return _checked(tree, where=where, problems=[])
-
-
-def _checked(tree: dict[str, Any], *, where: str, problems: list[str]) -> Recipe:
     try:
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:
@@ -113,7 +100,7 @@ def _checked(tree: dict[str, Any], *, where: str, problems: list[str]) -> Recipe
     else:
         if not problems:
             return recipe
-    raise ConfigError(f"{where[0].upper()}{where[1:]} {problem_list(problems)}")
+    raise ConfigError(f"{where} {problem_list(problems)}")
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -125,18 +112,14 @@ def dump_recipe(recipe: Recipe) -> str:
 
 
 def _find(name: str, beside: Path | None) -> Path:
-    looks_like_file = name.endswith((".yaml", ".yml"))
-    if looks_like_file:
-        path = Path(name)
-        if beside is not None and not path.is_absolute():
-            path = beside / path
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name) if beside is None else beside / name
         if not path.is_file():
             raise ConfigError(f"There is no recipe file {path}. Give a YAML file or a recipe name.")
         return path
-    path = FOLDER / f"{name}.yaml"
     if name not in recipe_names():
         raise ConfigError(_unknown_recipe(name))
-    return path
+    return FOLDER / f"{name}.yaml"
 
 
 def _resolve(
@@ -175,12 +158,12 @@ def _unknown_recipe(name: str) -> str:
     return f"There is no recipe named {shown}.{did_you_mean(near)} `promptreid recipes` lists all."
 
 
-def _parents(given: Any, path: Path) -> list[str]:
+def _parents(extended: Any, path: Path) -> list[str]:
     """Return the names behind `extends`."""
-    names = [given] if isinstance(given, str) else given
+    names = [extended] if isinstance(extended, str) else extended
     if isinstance(names, list) and all(isinstance(name, str) and name for name in names):
         return names
     raise ConfigError(
         f"{path}: extends takes the name of a recipe or a YAML file, or a list of them, "
-        f"not {given!r}."
+        f"not {extended!r}."
     )

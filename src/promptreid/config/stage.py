@@ -103,18 +103,20 @@ class StageConfig(Strict):
 
     @model_validator(mode="after")
     def _cached_means_frozen(self) -> StageConfig:
-        if self.images == "cached" and set(self.learns) - {"prompt", "text"}:
+        if self.images != "cached":
+            return self
+        if self.moves_embedding:
             raise ValueError(
                 "images: cached needs a frozen image tower; only prompt and text can be in learns"
             )
         reads = [name for name, term in self.losses.active().items() if term.reads]
-        if self.images == "cached" and reads:
+        if reads:
             raise ValueError(
                 f"images: cached has only frozen features, so the losses {', '.join(reads)} teach "
                 "nothing; take images: augmented or leave them out"
             )
-        if self.images == "cached" and self.views == 2:
+        if self.views == 2:
             raise ValueError("images: cached has no augmentation, so it has no second view")
-        if self.images == "cached" and self.batch.size is None:
+        if self.batch.size is None:
             raise ValueError("images: cached takes random images; give batch.size")
         return self

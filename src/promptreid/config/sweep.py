@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from promptreid.config.base import Strict
+from promptreid.config.base import Strict, Texts, one_or_several
 from promptreid.config.reading.problems import describe, problem_list
 from promptreid.config.reading.trees import read_tree
 from promptreid.config.reading.yaml_reader import YamlError, parse_yaml
@@ -21,44 +21,26 @@ FOLDER = Path(__file__).parent.parent / "recipes" / "sweeps"
 def override_text(key: str, value: Any) -> str:
     """Write a setting as the `key=value` of the command line.
 
-    Args:
-        key: Dotted key.
-        value: Anything that YAML can hold.
-
-    Returns:
-        One line, from which `parse_override` reads the same key and value.
+    It is one line, from which `parse_override` reads the same key and value.
     """
-    return f"{key}={_one_line(value)}"
-
-
-def _one_line(value: Any) -> str:
     if isinstance(value, str) and "\n" not in value:
         with contextlib.suppress(YamlError):
             if parse_yaml(value) == value:
-                return value
+                return f"{key}={value}"
     # Our reader takes all of JSON, numbers such as 1e-05 included.
-    return json.dumps(value, ensure_ascii=False)
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def _overrides(value: object) -> object:
     """Read a mapping of dotted keys to values as a list of `key=value`."""
     if isinstance(value, dict):
         return [override_text(str(key), item) for key, item in value.items()]
-    if isinstance(value, str):
-        return [value]
-    return value
-
-
-def _specs(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    return one_or_several(value)
 
 
 Overrides = Annotated[tuple[str, ...], BeforeValidator(_overrides)]
-Specs = Annotated[tuple[str, ...], BeforeValidator(_specs)]
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]{0,59}$")]
 Seed = Annotated[int, Field(ge=0)]
-
-
 Over = Literal["all", "each", "others"]
 
 
@@ -66,8 +48,8 @@ class SweepRun(Strict):
     """One named setting; what it leaves out is that of the sweep."""
 
     recipe: str | None = None
-    data: Specs | None = None
-    test: Specs | None = None
+    data: Texts | None = None
+    test: Texts | None = None
     over: Over | None = None
     set: Overrides = ()
     """Settings of this run; they come after the sweep's own `set`, so these win."""
@@ -79,9 +61,9 @@ class Sweep(Strict):
     description: str = ""
     recipe: str | None = None
     """Name of a recipe, or a YAML file beside the sweep file."""
-    data: Specs = ()
+    data: Texts = ()
     """Data sets of every run, as `--data` takes them; the command line can name others."""
-    test: Specs = ()
+    test: Texts = ()
     """Data sets that every run is also scored on and never learns from, as `--test` takes them."""
     over: Over = "all"
     """What is trained on which data: "all", one run on all data sets; "each", a run for each data
@@ -115,15 +97,15 @@ class Sweep(Strict):
     @model_validator(mode="after")
     def _set_once(self) -> Sweep:
         """Refuse a grid key that `set` of the same runs overrides or is overridden by."""
-        keys = set(self.grid)
-        for where, texts in [
-            ("set", self.set),
-            *((f"runs.{name}.set", run.set) for name, run in self.runs.items()),
-        ]:
+        texts_by_place = {"set": self.set}
+        texts_by_place |= {f"runs.{name}.set": run.set for name, run in self.runs.items()}
+        for place, texts in texts_by_place.items():
             for text in texts:
-                if "=" in text and text.partition("=")[0].strip() in keys:
-                    key = text.partition("=")[0].strip()
-                    raise ValueError(f"{key} stands in both grid and {where}; keep one of them")
+                key, equals, _ = text.partition("=")
+                if equals and key.strip() in self.grid:
+                    raise ValueError(
+                        f"{key.strip()} stands in both grid and {place}; keep one of them"
+                    )
         return self
 
 
@@ -135,10 +117,7 @@ def sweep_names() -> list[str]:
 
 
 def find_sweep(name: str) -> Path:
-    """Return the file of a sweep.
-
-    Args:
-        name: Path of a YAML file, or a name from `sweep_names`.
+    """Return the file of a sweep by its path or by a name from `sweep_names`.
 
     Raises:
         ConfigError: There is no such file or name.
@@ -157,9 +136,6 @@ def find_sweep(name: str) -> Path:
 
 def load_sweep(path: Path) -> Sweep:
     """Read a sweep file.
-
-    Args:
-        path: The YAML file.
 
     Raises:
         ConfigError: It cannot be read, is not YAML, or holds wrong keys or values; all of them are

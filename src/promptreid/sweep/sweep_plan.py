@@ -18,6 +18,7 @@ from promptreid.config.sweep import Sweep, SweepRun, override_text
 from promptreid.errors import ConfigError, PromptReIDError, unknown_name
 from promptreid.sweep.run_names import cell_name, distinct_names, value_name
 from promptreid.text.lists import counted
+from promptreid.training.stage.early_stopping import validation_metric
 
 MOST_RUNS = 1000
 """Each run is checked before any trains, and a typing error in a grid multiplies quickly."""
@@ -160,6 +161,7 @@ def plan_sweep(
             for seed in seeds or sweep.seeds:
                 filled = tuple(_fill(text, out, seed) for text in texts)
                 resolved = load_recipe(recipe, filled)
+                validation_metric(resolved.validation)
                 name = f"{group}_seed{seed}"
                 runs.append(
                     PlannedRun(

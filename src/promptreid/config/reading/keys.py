@@ -23,14 +23,11 @@ def nested_model(annotation: Any) -> type[BaseModel] | None:
 
 
 def annotation_at(schema: Any, path: Sequence[str]) -> Any:
-    """Return the type of a key.
+    """Return the type of a key, None where there is no such key.
 
     Args:
         schema: Model of the whole.
         path: Parts of the dotted key; an item of a list of models goes by its name.
-
-    Returns:
-        The type; None where there is no such key.
     """
     node = schema
     for part in path:
@@ -49,27 +46,18 @@ def annotation_at(schema: Any, path: Sequence[str]) -> Any:
 
 
 def known_keys(schema: type[BaseModel], tree: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """List every dotted key of a recipe, those of parts it leaves out included.
+    """List the dotted keys of what a recipe uses, and all keys; later stages come first.
 
     Args:
         schema: Model of the whole.
         tree: The recipe's values, which name its stages and losses.
-
-    Returns:
-        Keys of what the recipe uses, and all keys; those of later stages come first.
     """
     ordered = sorted(_keys(schema, tree, ""), key=lambda pair: pair[1])
     return [key for key, (unused, _) in ordered if not unused], [key for key, _ in ordered]
 
 
 def meaning(path: Sequence[str], schema: type[BaseModel], tree: Mapping[str, Any]) -> str:
-    """Say what an unknown key may have meant, after a space.
-
-    Args:
-        path: Parts of the dotted key.
-        schema: Model of the whole.
-        tree: The recipe's values.
-    """
+    """Say what an unknown key, in parts, may have meant; the sentence comes after a space."""
     if "stages" not in schema.model_fields:
         return _sibling(path, schema)
     name = ".".join(path)
@@ -107,12 +95,7 @@ def _sibling(path: Sequence[str], schema: type[BaseModel]) -> str:
 
 
 def unknown_item(path: Sequence[str], names: Sequence[str]) -> str:
-    """Say that a list has no item of a name.
-
-    Args:
-        path: Parts of the dotted key up to the name.
-        names: Names of the items there are.
-    """
+    """Say that a list has no item of the name that a path ends in; `names` are those it has."""
     where, got = ".".join(path[:-1]), path[-1]
     hint = did_you_mean(closest(got, names, cutoff=_LIKELY))
     return f"{where} has no item named {got!r}; it has {', '.join(names) or 'none'}.{hint}"

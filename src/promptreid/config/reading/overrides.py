@@ -20,15 +20,12 @@ _LONGEST = 80
 def apply_overrides(
     tree: dict[str, Any], texts: Sequence[str], schema: type[BaseModel]
 ) -> list[str]:
-    """Set values in place.
+    """Set values of a recipe in place; return a sentence for each that cannot be set.
 
     Args:
         tree: The recipe's values.
         texts: `dotted.key=value`; stages are addressed by name.
         schema: Model of the whole, which knows the keys.
-
-    Returns:
-        A sentence for each override that cannot be applied.
     """
     problems: list[str] = []
     for text in texts:
@@ -57,7 +54,7 @@ def parse_override(text: str, schema: type[BaseModel] | None = None) -> tuple[li
     Raises:
         ConfigError: There is no `=`, no key, or the value is not YAML.
     """
-    key, equals, given = text.partition("=")
+    key, equals, typed = text.partition("=")
     if not equals or not key.strip():
         raise ConfigError(
             f"Override {text!r} is not of the form key=value, such as stages.image.epochs=2."
@@ -65,25 +62,16 @@ def parse_override(text: str, schema: type[BaseModel] | None = None) -> tuple[li
     path = key.strip().split(".")
     is_text = schema is not None and takes_text(annotation_at(schema, path))
     try:
-        value = parse_yaml(given)
+        value = parse_yaml(typed)
     except YamlError as error:
         if is_text:
-            return path, given.strip()
+            return path, typed.strip()
         shown = shortened(text, _LONGEST)
         raise ConfigError(f"The value of override {shown!r} is not valid YAML: {error}.") from None
-    if is_text and not _is_text(value):
-        return path, given.strip()
-    return path, value
-
-
-def _is_text(value: Any) -> bool:
-    """Tell whether YAML read a text, several texts, or nothing."""
     values = value if isinstance(value, list) else [value]
-    return value is None or all(isinstance(item, str) for item in values)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    if is_text and value is not None and not all(isinstance(item, str) for item in values):
+        return path, typed.strip()
+    return path, value
 
 
 def apply_override(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
@@ -104,13 +92,13 @@ def apply_override(tree: dict[str, Any], path: Sequence[str], value: Any) -> Non
                 node[position] = value
             node = node[position]
         elif isinstance(node, dict):
+            before = node.get(part)
             if last:
-                shorthand = is_number(value) and "weight" in _mapping(node.get(part))
-                node[part] = merge(node[part], value) if shorthand else value
+                node[part] = merge(before, value) if is_number(value) else value
             else:
-                if is_number(node.get(part)):
-                    node[part] = {"weight": node[part]}
-                elif not isinstance(node.get(part), (dict, list)):
+                if is_number(before):
+                    node[part] = {"weight": before}
+                elif not isinstance(before, (dict, list)):
                     node[part] = {}
                 node = node[part]
         else:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from promptreid.config.reading.keys import annotation_at, meaning, nested_model
-from promptreid.text.lists import shorten_list
+from promptreid.text.lists import counted, shorten_list
 from promptreid.text.short import shortened
 from promptreid.text.suggest import did_you_mean
 
@@ -40,46 +40,39 @@ def describe(error: ValidationError, tree: Any, schema: type[BaseModel]) -> list
         tree: The merged values that were checked, to name list items and given values.
         schema: The model that was checked, to suggest key names.
     """
-    sentences: list[str] = []
-    for problem in error.errors():
-        sentence = _sentence(problem, tree, schema)
-        if sentence not in sentences:
-            sentences.append(sentence)
-    return sentences
+    return list(dict.fromkeys(_sentence(problem, tree, schema) for problem in error.errors()))
 
 
 def problem_list(problems: Sequence[str]) -> str:
     """Return "has N problems:" and a line for each."""
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return f"has {count}:\n  " + "\n  ".join(problems)
+    return f"has {counted(len(problems), 'problem')}:\n  " + "\n  ".join(problems)
 
 
 def _sentence(problem: ErrorDetails, tree: Any, schema: type[BaseModel]) -> str:
-    location = problem["loc"]
-    key = dotted(location, tree)
-    kind, given = problem["type"], problem.get("input")
+    key = dotted(problem["loc"], tree)
+    kind, value = problem["type"], problem.get("input")
     if kind == "extra_forbidden":
         return f"{key}: unknown key.{meaning(key.split('.'), schema, tree)}"
     if kind == "missing":
         return f"{key}: missing; it must be given."
     if kind == "literal_error":
         expected = problem.get("ctx", {}).get("expected", "")
-        return f"{key}: got {_shown(given)}; allowed: {expected}."
+        return f"{key}: got {_shown(value)}; allowed: {expected}."
     if kind in _WORDS:
-        hint = _key_within(key, given, schema) if _WORDS[kind] == "a mapping" else ""
-        return f"{key}: expected {_WORDS[kind]}, got {_shown(given)}.{hint}"
+        hint = _key_within(key, value, schema) if _WORDS[kind] == "a mapping" else ""
+        return f"{key}: expected {_WORDS[kind]}, got {_shown(value)}.{hint}"
     if kind == "value_error":
         text = str(problem.get("ctx", {}).get("error", problem["msg"]))
         return f"{key}: {text}" if key else text
-    return f"{key}: {problem['msg']}, got {_shown(given)}."
+    return f"{key}: {problem['msg']}, got {_shown(value)}."
 
 
-def _key_within(key: str, given: Any, schema: type[BaseModel]) -> str:
+def _key_within(key: str, value: Any, schema: type[BaseModel]) -> str:
     """Point at the key of a part that a value was given for as a whole."""
     model = nested_model(annotation_at(schema, key.split(".")))
     names = list(model.model_fields) if model is not None else []
     title = next((name for name in ("name", "kind", "mode") if name in names), None)
-    if title is not None and isinstance(given, str):
+    if title is not None and isinstance(value, str):
         return did_you_mean([f"{key}.{title}"])
     return f" Its keys are {shorten_list(names, limit=6)}." if names else ""
 

@@ -15,15 +15,10 @@ from promptreid.text.suggest import closest, did_you_mean, plain
 
 
 def spelled(value: str, allowed: Sequence[str]) -> str:
-    """Read a word as one of those that are allowed.
+    """Read a word as the one that is allowed and has the same letters and digits.
 
-    Args:
-        value: The text as it was typed.
-        allowed: Words that a recipe records.
-
-    Returns:
-        The one word with the same letters and digits, or that a word of other code stands for; the
-        value itself where there is none, or more than one.
+    Else it is the one that a word of other code stands for; the value itself where there is none,
+    or more than one.
     """
     if value in allowed:
         return value
@@ -36,9 +31,6 @@ def spelled(value: str, allowed: Sequence[str]) -> str:
 
 def backbone_name(value: Any) -> Any:
     """Read a backbone's name in any usual spelling: `vitb16`, `ViT-B/16`, `rn50`.
-
-    Args:
-        value: The text as it was typed.
 
     Raises:
         ValueError: No backbone has that name.
@@ -58,11 +50,7 @@ def backbone_name(value: Any) -> Any:
 
 @cache
 def backbone_names() -> tuple[str, ...]:
-    """List the names of backbones without importing what builds them.
-
-    Returns:
-        `tiny` and those of OpenCLIP; nothing where OpenCLIP is not installed.
-    """
+    """List `tiny` and the backbones of OpenCLIP without importing it; none where it is missing."""
     package = importlib.util.find_spec("open_clip")
     if package is None or package.origin is None:
         return ()
@@ -71,7 +59,7 @@ def backbone_names() -> tuple[str, ...]:
 
 
 def renamed(tree: Any, model: Any, path: str = "") -> list[str]:
-    """Say which values are recorded under another name than they were given.
+    """Say which values of a tree are recorded under another name by the recipe they became.
 
     Args:
         tree: Values as they were given.
@@ -81,22 +69,18 @@ def renamed(tree: Any, model: Any, path: str = "") -> list[str]:
     if isinstance(tree, str) and isinstance(model, str):
         return [f"{path}: {tree!r} is recorded as {model!r}."] if tree != model else []
     if isinstance(tree, Mapping) and isinstance(model, BaseModel):
-        pairs = [(name, tree[name], getattr(model, name)) for name in type(model).model_fields
-                 if name in tree]  # fmt: skip
+        names = [name for name in type(model).model_fields if name in tree]
+        pairs = [(name, tree[name], getattr(model, name)) for name in names]
     elif isinstance(tree, (list, tuple)) and isinstance(model, tuple):
         stages = {part.name: part for part in model if isinstance(part, BaseModel)}
-        if stages:
-            pairs = [
-                (item["name"], item, stages[item["name"]])
-                for item in tree
-                if isinstance(item, Mapping) and item.get("name") in stages
-            ]
-        else:
+        items = {item.get("name"): item for item in tree if isinstance(item, Mapping)}
+        pairs = [(name, items[name], stage) for name, stage in stages.items() if name in items]
+        if not stages:
             pairs = [(str(n), *pair) for n, pair in enumerate(zip(tree, model, strict=False))]
     else:
         return []
     return [
         note
-        for name, given, now in pairs
-        for note in renamed(given, now, f"{path}.{name}" if path else str(name))
+        for name, value, recorded in pairs
+        for note in renamed(value, recorded, f"{path}.{name}" if path else str(name))
     ]

@@ -20,18 +20,20 @@ def read_tree(path: Path, *, holding: str) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be read, is not YAML, or holds something else.
     """
-    text = read_text(path)
+    text = _read_text(path)
     try:
         tree = parse_yaml(text)
     except YamlError as problem:
         raise ConfigError(f"{path} is not valid YAML: {problem}.{_hint(text)}") from None
-    if not isinstance(tree, dict):
-        what = "is empty" if tree is None else f"holds {_kind(tree)}"
-        raise ConfigError(f"{path} {what}; it must hold a mapping {holding}.")
-    return tree
+    if isinstance(tree, dict):
+        return tree
+    kinds = {type(None): "is empty", list: "holds a list", str: "holds a text"}
+    kinds[bool] = "holds true or false"
+    fault = kinds.get(type(tree), "holds a number")
+    raise ConfigError(f"{path} {fault}; it must hold a mapping {holding}.")
 
 
-def read_text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     """Read a text file of moderate size.
 
     Raises:
@@ -53,10 +55,6 @@ def read_text(path: Path) -> str:
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from None
-
-
-def _kind(tree: Any) -> str:
-    return {list: "a list", str: "a text", bool: "true or false"}.get(type(tree), "a number")
 
 
 def _hint(text: str) -> str:

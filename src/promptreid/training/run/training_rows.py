@@ -40,7 +40,7 @@ def training_rows(recipe: Recipe, datasets: Sequence[DataSet], *, seed: int) -> 
         fraction=recipe.validation.fraction,
         seed=seed,
         fields=prompt_fields(recipe),
-        per_image=recipe.prompt.text_of == "images",
+        per_image=recipe.prompt.per_image,
         side_attribute=recipe.sie.attribute,
     )
     for stage in recipe.stages:  # a stage that cannot run must not wait for the one before

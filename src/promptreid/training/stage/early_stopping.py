@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from promptreid.config.scoring import ValidationConfig
 from promptreid.errors import ConfigError, EvaluationError
 from promptreid.evaluation.metrics import METRICS, Metric, metric_by_key, validated_metrics
-from promptreid.training.stage.training_state import TrainingState
+
+if TYPE_CHECKING:  # a recipe is checked without PyTorch
+    from promptreid.training.stage.training_state import TrainingState
 
 
 def validation_metric(config: ValidationConfig) -> Metric:
