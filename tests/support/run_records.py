@@ -14,7 +14,9 @@ def environment_record(seed: int = 0, **values) -> EnvironmentRecord:
     known = {
         "promptreid": "0.1.0", "git": None, "python": "3.11.7", "packages": {"torch": "2.15.0"},
         "platform": "Linux", "processor": "", "cores": 2, "threads": 1, "device": "cpu",
-        "precision": "fp32", "seed": seed, "command": ("promptreid", "train"),
+        "precision": "fp32", "seed": seed,
+        "products": dict.fromkeys(("forward", "to_input", "to_weight"), "torch"),
+        "command": ("promptreid", "train"),
         "started": "2026-01-01T00:00:00+00:00", "unreadable": "stop", "track_pictures": "plain",
         "before": True,
     }  # fmt: skip

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from promptreid.config.base import CLASSIFIERS, TOWER_FEATURES, Strict
 from promptreid.config.checkpoints import CheckpointConfig, StartConfig
+from promptreid.config.hardware import HardwareConfig
 from promptreid.config.model import (
     BackboneConfig,
     EmbeddingConfig,
@@ -53,6 +54,7 @@ class Recipe(Strict):
     zero_shot: ZeroShotConfig = ZeroShotConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    hardware: HardwareConfig = HardwareConfig()
 
     @property
     def classifiers(self) -> tuple[str, ...]:

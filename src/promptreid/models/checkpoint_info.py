@@ -11,7 +11,7 @@ from promptreid.config.schema import Recipe
 from promptreid.config.scoring import EvaluationConfig
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.side_information import SideTables
-from promptreid.runs.run_records import BestRecord, Count, Record, Text
+from promptreid.runs.run_records import BestRecord, Count, ProductChoice, Record, Text
 
 _TYPED = TypeAdapter(Preprocess)
 
@@ -44,6 +44,7 @@ class CheckpointInfo(Record):
         preprocess: How images are prepared for these weights.
         recipe: What the weights were trained by; None for weights that are published without one.
         run: The id of the run that wrote the checkpoint; None outside runs.
+        products: Who multiplied float32 tokens with weights in that run; None outside runs.
         seed: What the random choices of that run were drawn from.
         data: Fingerprints of the data sets that were trained on.
         classes: Names of the identities that were trained on, in the order of the classifiers.
@@ -61,6 +62,7 @@ class CheckpointInfo(Record):
     preprocess: Annotated[Preprocess, BeforeValidator(_as_preprocess)]
     recipe: Recipe | None = None
     run: str | None = None
+    products: ProductChoice | None = None
     seed: int | None = None
     data: tuple[str, ...] = ()
     classes: tuple[Text, ...] = ()

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 import promptreid
-from promptreid.runs.run_records import EnvironmentRecord
+from promptreid.processor import describe_processor
+from promptreid.runs.run_records import EnvironmentRecord, ProductChoice
 
 _PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "safetensors")
 
@@ -23,6 +24,7 @@ def environment(
     seed: int,
     device: torch.device,
     precision: str,
+    products: ProductChoice,
     unreadable: str,
     track_pictures: str,
     before: bool,
@@ -34,11 +36,12 @@ def environment(
         python=platform.python_version(),
         packages={name: found for name in _PACKAGES if (found := _version(name))},
         platform=platform.platform(),
-        processor=_processor(),
+        processor=describe_processor().name,
         cores=os.cpu_count(),
         threads=torch.get_num_threads(),
         device=_device_name(device),
         precision=precision,
+        products=products,
         seed=seed,
         command=(Path(sys.argv[0]).name, *sys.argv[1:]),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -76,16 +79,6 @@ def _git(folder: Path, *arguments: str) -> str:
         check=True,
     )
     return done.stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor()
 
 
 def _device_name(device: torch.device) -> str:

@@ -28,6 +28,27 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Library = Literal["torch", "onednn", "onednn-contiguous"]
+"""torch's own product; oneDNN's; oneDNN's of operands that are first copied row by row."""
+
+
+class ProductChoice(Record):
+    """The library that multiplies float32 tokens with weight matrices, by kind of product.
+
+    Attributes:
+        forward: For tokens times the matrix.
+        to_input: For the gradient to the tokens.
+        to_weight: For the gradient to the matrix.
+    """
+
+    forward: Library
+    to_input: Library
+    to_weight: Library
+
+    def __str__(self) -> str:
+        return f"{self.forward} forward, {self.to_input} to the input, {self.to_weight} to weights"
+
+
 class BestRecord(Record):
     """Which weights validation kept.
 
@@ -81,6 +102,7 @@ class EnvironmentRecord(Record):
         threads: That computed.
         device: Name.
         precision: "fp32" or "bf16".
+        products: Who multiplied float32 tokens with weights.
         seed: Seed of every random choice.
         command: Command line.
         started: Time, ISO 8601.
@@ -99,6 +121,7 @@ class EnvironmentRecord(Record):
     threads: Count
     device: str
     precision: str
+    products: ProductChoice
     seed: Count
     command: tuple[Text, ...]
     started: str

@@ -6,7 +6,15 @@ from torch.nn import functional as F
 
 from promptreid.models.towers import products
 from promptreid.models.towers.attention import attend
+from promptreid.models.towers.product_choice import (
+    ONEDNN,
+    ONEDNN_CONTIGUOUS,
+    TORCH,
+    has_onednn,
+    multiply_by,
+)
 from promptreid.models.towers.products import linear, patch_tokens, run_mlp
+from promptreid.runs.run_records import ProductChoice
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +26,19 @@ def normal(*shape, seed=0, kind=torch.float32):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(kind)
 
 
+CHOICES = [
+    TORCH,
+    ONEDNN,
+    ONEDNN_CONTIGUOUS,
+    ProductChoice(forward="torch", to_input="onednn", to_weight="torch"),
+    ProductChoice(forward="onednn-contiguous", to_input="torch", to_weight="onednn-contiguous"),
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("gelu", [False, True])
-def test_the_product_is_that_of_torch_with_all_gradients(biased, gelu):
+def test_the_product_is_exact_by_every_library_with_all_gradients(choice, biased, gelu):
     x, weight = normal(3, 5, 24), normal(40, 24, seed=1)
     bias = normal(40, seed=2) if biased else None
     inputs = [part.double().requires_grad_() for part in (x, weight, bias) if part is not None]
@@ -29,12 +47,13 @@ def test_the_product_is_that_of_torch_with_all_gradients(biased, gelu):
     gradient = normal(3, 5, 40, seed=3)
     expected.backward(gradient.double())
     ours = [part.clone().requires_grad_() for part in (x, weight, bias) if part is not None]
-    found = linear(*ours, gelu=gelu)
-    found.backward(gradient)
+    with multiply_by(choice):
+        found = linear(*ours, gelu=gelu)
+    found.backward(gradient)  # by the choice that the product was made with
     torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-5)
     for mine, theirs in zip(ours, inputs, strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad.float(), rtol=1e-5, atol=2e-5)
-    with torch.no_grad():
+    with torch.no_grad(), multiply_by(choice):
         torch.testing.assert_close(linear(*ours, gelu=gelu), found, rtol=1e-5, atol=1e-5)
 
 
@@ -52,21 +71,76 @@ def test_slices_and_transposes_are_taken_as_they_are():
     torch.testing.assert_close(found, F.linear(x, weight[10:20]), rtol=1e-5, atol=1e-5)
 
 
-def test_the_operator_is_called_for_large_products_alone(monkeypatch):
-    if not products._there():
+@pytest.fixture
+def calls(monkeypatch):
+    """Shapes of the left factors that oneDNN was called with."""
+    if not has_onednn():
         pytest.skip("needs the instructions of another processor, and oneDNN")
-    calls = []
+    shapes = []
     honest = products._product
-    monkeypatch.setattr(products, "_product", lambda *a: calls.append(1) or honest(*a))
+    monkeypatch.setattr(
+        products, "_product", lambda x, *a: shapes.append(tuple(x.shape)) or honest(x, *a)
+    )
+    return shapes
+
+
+def test_the_operator_is_called_for_large_products_alone(monkeypatch, calls):
     x, weight = normal(6, 8), normal(4, 8)
-    linear(x, weight)
+    with multiply_by(ONEDNN):
+        linear(x, weight)
+        assert len(calls) == 1
+        linear(x.double(), weight.double())
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert linear(x, weight).dtype == torch.bfloat16
+        monkeypatch.setattr(products, "LEAST_WORK", 6 * 4 * 8 + 1)
+        linear(x, weight)
     assert len(calls) == 1
-    linear(x.double(), weight.double())
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert linear(x, weight).dtype == torch.bfloat16
-    monkeypatch.setattr(products, "LEAST_WORK", 6 * 4 * 8 + 1)
-    linear(x, weight)
-    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("kind", [*ProductChoice.model_fields, "none"])
+def test_each_kind_of_product_goes_where_it_is_sent(kind, calls):
+    choice = ProductChoice(**{**TORCH.model_dump(), **({} if kind == "none" else {kind: "onednn"})})
+    x, weight = normal(6, 8).requires_grad_(), normal(4, 8, seed=1).requires_grad_()
+    with multiply_by(choice):
+        linear(x, weight).sum().backward()
+    shapes = {"forward": [(6, 8)], "to_input": [(6, 4)], "to_weight": [(4, 6)], "none": []}
+    assert calls == shapes[kind]
+
+
+def test_torch_alone_gives_the_bits_of_torch():
+    x, weight, bias = normal(50, 24), normal(40, 24, seed=1), normal(40, seed=2)
+    gradient, found = normal(50, 40, seed=3), []
+    for product in (linear, F.linear):
+        inputs = [part.clone().requires_grad_() for part in (x, weight, bias)]
+        with multiply_by(TORCH):
+            result = product(*inputs)
+            result.backward(gradient)
+        found.append([result, *(part.grad for part in inputs)])
+    for mine, theirs in zip(*found, strict=True):
+        assert torch.equal(mine, theirs)
+
+
+class Layer(torch.nn.Module):
+    """One product."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(normal(4, 8))
+
+    def forward(self, x):
+        return linear(x, self.weight)
+
+
+def test_exported_products_are_torch_s_own_for_any_number_of_rows(calls):
+    rows = torch.export.Dim("rows", min=2, max=64)
+    layer, x = Layer(), normal(6, 8)
+    with multiply_by(ONEDNN):
+        program = torch.export.export(layer, (x,), dynamic_shapes={"x": {0: rows}})
+    assert not calls
+    assert "mkldnn" not in str(program.graph)
+    for count in (3, 60):
+        more = normal(count, 8, seed=4)
+        torch.testing.assert_close(program.module()(more), F.linear(more, layer.weight))
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])

@@ -5,11 +5,17 @@ import shutil
 import signal
 
 import pytest
+from facts import lacking
 
 from promptreid.cli.main import main
 from promptreid.errors import RunError
+from promptreid.models.checkpoint import read_info
+from promptreid.models.towers.product_choice import TORCH, current_choice
+from promptreid.processor import Processor
 from promptreid.progress import Silent
+from promptreid.runs import environment
 from promptreid.runs.run_folder import RunFolder
+from promptreid.training.run import run_plan, run_start
 from promptreid.training.run import train as module
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage import stop_signals, trainer
@@ -143,6 +149,31 @@ def test_an_edited_recipe_is_refused(whole, tmp_path):
     recipe.write_text(recipe.read_text().replace("margin: 0.3", "margin: 0.9"))
     with pytest.raises(RunError, match="it was edited, or is another run's"):
         train(TrainRequest(out=run.path, resume=True, device="cpu"), progress=Silent())
+
+
+def test_a_run_keeps_its_products_on_another_processor(request_, tmp_path, monkeypatch):
+    elsewhere = Processor("x86_64", vendor="GenuineIntel", name="Intel(R) Xeon(R) of elsewhere")
+    out, real, seen = tmp_path / "run", trainer.Trainer._after_epoch, []
+
+    def stop(self, row):
+        real(self, row)
+        seen.append(current_choice())
+        if len(seen) == 1:
+            self._stop.set()
+
+    monkeypatch.setattr(trainer.Trainer, "_after_epoch", stop)
+    with monkeypatch.context() as there:
+        for module in (run_plan, run_start, environment):
+            there.setattr(module, "describe_processor", lambda: elsewhere)
+        with pytest.raises(stop_signals.Interrupted):
+            train(TrainRequest(**{**vars(request_), "out": out}), progress=Silent())
+    run = train(TrainRequest(out=out, resume=True, device="cpu"), progress=Silent())
+    assert len(seen) == 3
+    assert set(seen) == {TORCH}  # on a processor of Intel, and kept on this one
+    assert run.environment().products == TORCH
+    assert read_info(run.best).products == read_info(run.last).products == TORCH
+    told = next(line for line in run.log.read_text().splitlines() if elsewhere.name in line)
+    assert not lacking(told, elsewhere.name, "torch forward", "last bits")
 
 
 def test_another_number_of_threads_is_refused_unless_accepted(request_, tmp_path, monkeypatch):

@@ -1,13 +1,12 @@
-"""Products of tokens with weight matrices, on processors by the library that is fast on all makes.
+"""Products of tokens with weight matrices, on processors by the library that is fastest there.
 
-For float32 torch hands plain products to MKL, which uses the widest vector instructions of one
-maker's processors only; oneDNN, which is in torch as well, uses those of every maker. Its operator
-for inference also takes 16-bit numbers, and applies an activation before a result leaves the cache.
+float32 products go where `promptreid.models.towers.product_choice` sends them. 16-bit products are
+oneDNN's, in torch as here; its operator for inference also applies an activation before a result
+leaves the cache.
 """
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 import torch
@@ -15,16 +14,22 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from promptreid.models.towers.product_choice import (
+    ONEDNN,
+    TORCH,
+    current_choice,
+    has_onednn,
+)
+from promptreid.runs.run_records import Library, ProductChoice
+
 LEAST_WORK = 1 << 24
 """Multiplications below which the call itself costs more than the better library saves."""
-
-_MACHINES = ("x86_64", "AMD64")
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, gelu: bool = False) -> Tensor:
     """Multiply with a matrix, as `torch.nn.functional.linear` does.
 
-    Sums are taken in another order than in torch's own product, so that float32 results differ in
+    oneDNN takes sums in another order than torch's own product, so that float32 results differ in
     the last bits.
 
     Args:
@@ -36,15 +41,15 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, gelu: bool 
     Returns:
         (..., out), with gradients wherever torch's own product has them.
     """
-    if not _onednn(x, weight, bias):
+    choice = _library_choice(x, weight, bias)
+    learns = choice != TORCH and _learns(x, weight, bias)
+    if learns and x.dtype == torch.float32:
+        result = _Product.apply(x, weight, bias, choice)
+    elif learns or choice.forward == "torch":
         result = F.linear(x, weight, bias)
-        return F.gelu(result) if gelu else result
-    if torch.is_grad_enabled() and any(
-        part is not None and part.requires_grad for part in (x, weight, bias)
-    ):
-        result = _Product.apply(x, weight, bias)
-        return F.gelu(result) if gelu else result
-    return _product(x, weight, bias, "gelu" if gelu else "none")
+    else:
+        return _product(x, weight, bias, "gelu" if gelu else "none")
+    return F.gelu(result) if gelu else result
 
 
 def run_mlp(mlp: nn.Module, x: Tensor) -> Tensor:
@@ -91,26 +96,27 @@ def patch_tokens(convolution: nn.Conv2d, images: Tensor) -> Tensor:
     return found if weight.dtype == images.dtype else found.to(images.dtype)
 
 
-def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Return whether oneDNN's operator is there, knows these tensors, and is worth its call."""
+def _library_choice(x: Tensor, weight: Tensor, bias: Tensor | None) -> ProductChoice:
+    """Return who multiplies these tensors; torch where no other library knows them or is worth it.
+
+    What is traced stays in torch's own operators: sizes may be symbols there, which cannot be
+    compared, and other programs know no operators of oneDNN.
+    """
+    if torch.compiler.is_compiling():
+        return TORCH
     if x.device.type != "cpu" or x.dtype != weight.dtype or torch.is_autocast_enabled("cpu"):
-        return False
-    if x.dtype == torch.bfloat16:
-        learns = (x, weight) if bias is None else (x, weight, bias)
-        if torch.is_grad_enabled() and any(part.requires_grad for part in learns):
-            return False
-    elif x.dtype != torch.float32:
-        return False
+        return TORCH
+    if x.dtype not in (torch.float32, torch.bfloat16) or not has_onednn():
+        return TORCH
     rows = x.numel() // max(x.shape[-1], 1)
-    return rows * weight.numel() >= LEAST_WORK and _there()
+    if rows * weight.numel() < LEAST_WORK:
+        return TORCH
+    return current_choice() if x.dtype == torch.float32 else ONEDNN
 
 
-def _there() -> bool:
-    return (
-        platform.machine() in _MACHINES
-        and torch.backends.mkldnn.is_available()
-        and bool(getattr(torch.backends.mkldnn, "enabled", True))
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+def _learns(*tensors: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and any(
+        tensor is not None and tensor.requires_grad for tensor in tensors
     )
 
 
@@ -119,24 +125,38 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
 
 
+def _multiply(left: Tensor, right: Tensor, library: Library) -> Tensor:
+    """Multiply (..., n) with (n, m), which may be a transposed view."""
+    if library == "torch":
+        return left @ right
+    if library == "onednn-contiguous":
+        return _product(left.contiguous(), right.t().contiguous(), None)
+    return _product(left, right.t(), None)
+
+
 class _Product(torch.autograd.Function):
-    """The float32 product with its gradients, all three by oneDNN."""
+    """The float32 product with its gradients, each by the library that is chosen for it."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, choice: ProductChoice
+    ) -> Tensor:
         ctx.save_for_backward(x, weight)
+        ctx.choice = choice
+        if choice.forward == "torch":
+            return F.linear(x, weight, bias)
         return _product(x, weight, bias)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         rows = gradient.flatten(0, -2)
         for_x = for_weight = for_bias = None
         if ctx.needs_input_grad[0]:
-            for_x = _product(gradient, weight.t(), None)
+            for_x = _multiply(gradient, weight, ctx.choice.to_input)
         if ctx.needs_input_grad[1]:
-            for_weight = _product(rows.t(), x.flatten(0, -2).t(), None)
+            for_weight = _multiply(rows.t(), x.flatten(0, -2), ctx.choice.to_weight)
         if ctx.needs_input_grad[2]:
             for_bias = rows.sum(0)
-        return for_x, for_weight, for_bias
+        return for_x, for_weight, for_bias, None

@@ -14,11 +14,14 @@ from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError, unknown_name
 from promptreid.inference.device import pick_device, resolve_precision
 from promptreid.inference.run_context import RunContext
+from promptreid.models.towers.product_choice import choose_products
+from promptreid.processor import describe_processor
 from promptreid.progress import Progress
 from promptreid.runs.run_data import found_spec, full_spec
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_note import clean_note
 from promptreid.runs.run_place import check_free, is_run
+from promptreid.runs.run_records import ProductChoice
 from promptreid.tracking.track_option import TrackerSpec, check_installed, parse_trackers
 from promptreid.tracking.tracker_group import read_tracking
 from promptreid.training.stage.early_stopping import validation_metric
@@ -65,6 +68,7 @@ class RunPlan:
     seed: int
     unreadable: str
     precision: str
+    products: ProductChoice
     device: torch.device
     track: tuple[TrackerSpec, ...]
     track_pictures: str
@@ -115,6 +119,7 @@ def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:
         seed=seed,
         unreadable=request.unreadable,
         precision=resolve_precision(recipe.precision, device),
+        products=choose_products(recipe.hardware.products, describe_processor()),
         device=device,
         track=_chosen_trackers(request, None),
         track_pictures=request.track_pictures or PICTURES[0],
@@ -164,6 +169,7 @@ def _plan_resumed(request: TrainRequest, run: RunFolder, device: torch.device) -
         seed=before.seed,
         unreadable=before.unreadable,
         precision=before.precision,
+        products=before.products,
         device=device,
         track=_chosen_trackers(request, run),
         track_pictures=request.track_pictures or before.track_pictures,

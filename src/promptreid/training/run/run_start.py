@@ -10,6 +10,7 @@ from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import RunError
 from promptreid.models.checkpoint import read_info
 from promptreid.models.checkpoint_info import CheckpointInfo
+from promptreid.processor import describe_processor
 from promptreid.runs.environment import environment
 from promptreid.runs.run_data import data_record
 from promptreid.runs.run_folder import RunFolder
@@ -39,6 +40,7 @@ def create_run(inputs: RunInputs, *, overwrite: bool) -> RunFolder:
             seed=plan.seed,
             device=plan.device,
             precision=plan.precision,
+            products=plan.products,
             unreadable=plan.unreadable,
             track_pictures=plan.track_pictures,
             before=plan.before,
@@ -94,12 +96,27 @@ def check_threads(run: RunFolder, plan: RunPlan) -> None:
         )
 
 
+def describe_move(run: RunFolder, plan: RunPlan) -> str:
+    """Say what follows from another processor than the run was started on; "" on the same one."""
+    before, now = run.environment().processor, describe_processor().name
+    if plan.device.type != "cpu" or before == now:
+        return ""
+    return (
+        f"this run was started on {before or 'an unnamed processor'}, and this is "
+        f"{now or 'an unnamed processor'}. It keeps the products it was started with "
+        f"({plan.products}), but each library computes by what the processor is, so the weights "
+        "from here on may differ in the last bits from those of a run that stayed; everything "
+        "else goes on exactly"
+    )
+
+
 def checkpoint_info(
     run: RunFolder, plan: RunPlan, preprocess: Preprocess, data: TrainingData | None
 ) -> CheckpointInfo:
     """Return what every checkpoint of a run says of itself, beside its model and position."""
     return CheckpointInfo(
         run=run.id,
+        products=plan.products,
         recipe=plan.recipe,
         preprocess=preprocess,
         classes=() if data is None else data.classes,

@@ -13,6 +13,7 @@ from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_cache import default_cache
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.reid import ReIDModel
+from promptreid.models.towers.product_choice import multiply_by
 from promptreid.progress import Logged, Progress
 from promptreid.progress.whole_work import Whole
 from promptreid.runs.run_data import check_same_data
@@ -28,6 +29,7 @@ from promptreid.training.run.run_start import (
     check_threads,
     checkpoint_info,
     create_run,
+    describe_move,
     run_info,
 )
 from promptreid.training.run.time_estimate import planned_work
@@ -100,10 +102,14 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
                 state, model, preprocess = saved
                 _check_resumed(run, plan, state, any_threads=request.any_threads)
                 progress.message(f"resuming {run.path} {_position(state, plan.recipe)}")
+                moved = describe_move(run, plan)
+                if moved and state.stage < len(plan.recipe.stages):
+                    progress.message(moved)
             else:  # new, or stopped before the first checkpoint
                 model, preprocess = fresh or inputs.start_model(progress=progress)
             progress = Whole(progress, planned_work(inputs, state, halves=needs_cross_fit(inputs)))
-            _run(run, inputs, model, preprocess, state, trackers, progress)
+            with multiply_by(plan.products):
+                _run(run, inputs, model, preprocess, state, trackers, progress)
         except _STOPS:
             run.write_status(_status("stopped", trackers, at=_position(state, plan.recipe)))
             raise Interrupted(str(run.path)) from None
