@@ -8,14 +8,14 @@ from promptreid.config.model import EmbeddingConfig
 from promptreid.errors import ConfigError, ModelError, unknown_name
 from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
-from promptreid.models.prompts.prompt import Prompt
+from promptreid.models.prompts.prompt import Prompt, PromptOfImages
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import Backbone
 
 
 def check_interaction(interaction: Interaction | None, prompt: Prompt | None) -> None:
     """Raise `ConfigError` when an interaction has no sentence of each image to work with."""
-    if interaction is not None and (prompt is None or prompt.of_images is None):
+    if interaction is not None and not isinstance(prompt, PromptOfImages):
         raise ConfigError(
             "An interaction needs a sentence for each image: set prompt.kind to image, or "
             "interaction.mode to none."

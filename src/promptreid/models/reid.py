@@ -31,7 +31,7 @@ def tower_widths(
 ) -> dict[str, int]:
     """Return the sizes of the features there are before the head, by name."""
     widths = dict(zip(FEATURES, backbone.image.widths, strict=True))
-    if prompt is not None and prompt.of_images is not None:
+    if isinstance(prompt, PromptOfImages):
         widths["text"] = backbone.text.embed_dim
     if interaction is not None:
         widths["fused"] = interaction.width
@@ -80,12 +80,12 @@ class ReIDModel(nn.Module):
     @property
     def identity_prompt(self) -> PromptOfIdentities | None:
         """The prompt where its texts stand for identities, else None."""
-        return None if self.prompt is None else self.prompt.of_identities
+        return self.prompt if isinstance(self.prompt, PromptOfIdentities) else None
 
     @property
     def image_prompt(self) -> PromptOfImages | None:
         """The prompt where it gives each image a text of its own, else None."""
-        return None if self.prompt is None else self.prompt.of_images
+        return self.prompt if isinstance(self.prompt, PromptOfImages) else None
 
     @property
     def embedding_width(self) -> int:
@@ -155,7 +155,7 @@ class ReIDModel(nn.Module):
         kind = self._kind(prompt, training=training)
         others: dict[str, Tensor] = {}
         if self.image_prompt is not None:
-            others["text"] = self._texts.of(
+            others["text"] = self._texts.encode(
                 self.image_prompt, features.projected, variants, kind, words=words
             )
             if self.interaction is not None:

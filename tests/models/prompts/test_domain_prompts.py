@@ -242,8 +242,10 @@ def test_dropped_domains_teach_all_of_them(backbone):
 def test_entries_of_all_tokens_drop_out(backbone, monkeypatch):
     prompt = build(backbone, **KINDS["both"], dropout=0.3)
     seen = []
-    encode = prompt.encode
-    monkeypatch.setattr(prompt, "encode", lambda c, s: seen.append(c.detach()) or encode(c, s))
+    encode = prompt.encode_context
+    monkeypatch.setattr(
+        prompt, "encode_context", lambda c, s: seen.append(c.detach()) or encode(c, s)
+    )
     torch.manual_seed(0)
     prompt(torch.arange(5))
     (context,) = seen

@@ -63,7 +63,11 @@ def test_learned_tokens_take_the_place_of_the_fillers(backbone, prompt):
     with torch.no_grad():
         words = backbone.text.embed_tokens(tokens)
         filler = words[:, slot.start : slot.start + slot.length]
-        assert torch.allclose(prompt.encode(filler), backbone.text.encode_tokens(tokens), atol=1e-5)
+        assert torch.allclose(
+            prompt.encode_after(prompt.prefix, filler),
+            backbone.text.encode_tokens(tokens),
+            atol=1e-5,
+        )
         words[:, slot.start : slot.start + slot.length] = prompt.tokens[2]
         expected = backbone.text.encode_embeddings(words, slot.eot)
         assert torch.allclose(prompt(torch.tensor([2])), expected, atol=1e-5)
@@ -379,8 +383,10 @@ def test_dropped_entries_are_zero_and_the_others_scaled_up(backbone, monkeypatch
     backbone.text.requires_grad_(False)
     prompt = build(backbone, 40, dropout=0.2)
     seen = []
-    encode = prompt.encode
-    monkeypatch.setattr(prompt, "encode", lambda c, s: seen.append(c.detach()) or encode(c, s))
+    encode = prompt.encode_context
+    monkeypatch.setattr(
+        prompt, "encode_context", lambda c, s: seen.append(c.detach()) or encode(c, s)
+    )
     torch.manual_seed(0)
     prompt(torch.arange(40))
     kept = seen[0] != 0

@@ -63,7 +63,7 @@ def test_the_word_stands_where_the_paper_puts_it(backbone, template, eot):
     prompt = build(backbone, template=template)
     assert [(s.start, s.length, s.eot) for s in prompt.slots] == [(5, 1, eot)]
     assert prompt.prefix.shape[0] + prompt.suffix.shape[1] == eot + 1  # and nothing after EOT
-    assert prompt.plain_ends == (eot - 1,)
+    assert prompt.shape.plain_ends == (eot - 1,)
 
 
 def test_the_short_pass_equals_the_one_over_all_positions(backbone):

@@ -116,7 +116,9 @@ def test_prompts_of_a_siglip(tmp_path):
     tokens = backbone.tokenizer([template.replace("{context}", "x x")])
     with torch.no_grad():
         filler = text.embed_tokens(tokens)[:, 4:6]
-        assert torch.allclose(prompt.encode(filler), text.encode_tokens(tokens), atol=1e-5)
+        assert torch.allclose(
+            prompt.encode_after(prompt.prefix, filler), text.encode_tokens(tokens), atol=1e-5
+        )
     features = prompt(torch.arange(3))
     assert (features[0] - features[1]).abs().max() > 1e-4
     features[0].sum().backward()

@@ -18,9 +18,7 @@ from promptreid.models.weights.tokenizers import Tokenizer
 _INIT_STD = 0.02
 
 
-def draw_tokens(
-    *shape: int, generator: torch.Generator, device: torch.device | str = "cpu"
-) -> Tensor:
+def draw_tokens(*shape: int, generator: torch.Generator, device: torch.device) -> Tensor:
     """Draw word embeddings of a shape from N(0, 0.02)."""
     return torch.randn(shape, generator=generator).mul_(_INIT_STD).to(device)
 
@@ -40,7 +38,7 @@ def start_from_words(
         tokens: (C or 1, E, n, width), changed in place.
         text: Tower with the word embeddings.
         tokenizer: Its tokenizer.
-        options: Words, templates and kind of context.
+        options: What a recipe says of the prompt.
         data: What fills the fields of the words.
 
     Raises:
@@ -61,13 +59,7 @@ def start_from_words(
 
 @torch.no_grad()
 def start_shared(shared: Tensor, text: TextTower, tokenizer: Tokenizer, words: str | None) -> None:
-    """Put words into the first of the tokens that all identities share.
-
-    Args:
-        shared: (Ms, width), changed in place.
-        text: Tower with the word embeddings.
-        tokenizer: Its tokenizer.
-        words: Plain words; None for nothing.
+    """Put plain words, if any, into the first of the (Ms, width) tokens that all identities share.
 
     Raises:
         ConfigError: They have fields or more tokens than there are, or are none.

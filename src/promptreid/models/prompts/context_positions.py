@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from promptreid.errors import ConfigError
 from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.weights.tokenizers import Tokenizer, tokenize
 
-CONTEXT = "{context}"
+CONTEXT_FIELD = "{context}"
 _FILLERS = ("X", "Y")
 
 
@@ -72,13 +72,13 @@ def place_context(
     Raises:
         ConfigError: The template lacks `{context}`, repeats it, or is too long.
     """
-    if template.count(CONTEXT) != 1:
+    if template.count(CONTEXT_FIELD) != 1:
         raise ConfigError(
-            f"The prompt template {template!r} must contain {CONTEXT} exactly once, for example "
-            f"'A photo of a {CONTEXT} person.'."
+            f"The prompt template {template!r} must contain {CONTEXT_FIELD} exactly once, for "
+            f"example 'A photo of a {CONTEXT_FIELD} person.'."
         )
     fillers = (" ".join([word] * context_tokens) for word in _FILLERS)
-    rows = tokenize(tokenizer, [template.replace(CONTEXT, filler) for filler in fillers])
+    rows = tokenize(tokenizer, [template.replace(CONTEXT_FIELD, filler) for filler in fillers])
     differing = (rows[0] != rows[1]).nonzero().flatten().tolist()
     start = differing[0] if differing else 0
     expected = [token for filler in _FILLERS for token in tokenizer.encode(filler) * context_tokens]
@@ -86,8 +86,8 @@ def place_context(
         rows[:, differing].flatten().tolist() != expected
     ):
         raise ConfigError(
-            f"In {template!r} the tokenizer does not keep {CONTEXT} apart from the words around "
-            "it. Put spaces around it."
+            f"In {template!r} the tokenizer does not keep {CONTEXT_FIELD} apart from the words "
+            "around it. Put spaces around it."
         )
     tokens = rows[:1].to(text.positional_embedding.device)
     eot = int(text.read_position(tokens))
@@ -100,13 +100,8 @@ def place_sentences(
 ) -> Words:
     """Embed the fixed words of distinct sentences that contain `{context}`.
 
-    Of several sentences, positions that a causal tower never looks at are left out.
-
-    Args:
-        text: Tower that will encode them.
-        tokenizer: Its tokenizer.
-        sentences: At least one, all fields but `{context}` filled.
-        context_tokens: Learned tokens of each.
+    Of several sentences, positions that a causal tower never looks at are left out. There is at
+    least one, with all other fields filled.
 
     Raises:
         ConfigError: A sentence lacks `{context}`, repeats it, or is too long.
@@ -126,7 +121,7 @@ def place_sentences(
     words = text.embed_tokens(ids).clone()
     for row, slot in zip(words, slots, strict=True):
         row[slot.start : slot.start + slot.length] = 0
-    shortened = (Slot(s.start, s.length, s.eot, ids.shape[1]) for s in slots)
+    shortened = (replace(slot, total=ids.shape[1]) for slot in slots)
     return Words(words[0, :prefix].clone(), words[:, prefix:].clone(), tuple(shortened))
 
 
@@ -146,7 +141,7 @@ def starting_words(
         tokenizer: Its tokenizer.
         sentences: All fields filled, repeats allowed.
         context_tokens: Learned tokens there are.
-        keys: Names of the words and of that number in a recipe's `prompt`, for messages.
+        keys: Names of words and number in a recipe's `prompt`, for messages.
 
     Returns:
         Sentence to the (K, width) embeddings of its K tokens.
@@ -162,8 +157,11 @@ def starting_words(
             raise ConfigError(
                 f"The learned tokens are to start from {sentence!r} (prompt.{keys[0]}), which "
                 f"takes {len(ids)} tokens; there are {context_tokens} learned ones. "
-                + (f"Set prompt.{keys[1]} to {len(ids)}, or shorten it." if ids else "")
-                + ("" if ids else "Give it words, or leave it out for random tokens.")
+                + (
+                    f"Set prompt.{keys[1]} to {len(ids)}, or shorten it."
+                    if ids
+                    else "Give it words, or leave it out for random tokens."
+                )
             )
         tokens = torch.tensor([ids], device=text.positional_embedding.device)
         embeddings[sentence] = text.embed_tokens(tokens)[0]
@@ -174,13 +172,7 @@ def starting_words(
 def encode_sentences(
     text: TextTower, tokenizer: Tokenizer, sentences: list[str], *, chunk: int = 256
 ) -> Tensor:
-    """Encode plain sentences, without gradients.
-
-    Args:
-        text: Text tower.
-        tokenizer: Its tokenizer.
-        sentences: Any number of sentences.
-        chunk: Sentences encoded at a time.
+    """Encode N plain sentences, `chunk` at a time, without gradients.
 
     Returns:
         (N, embed_dim) text features, not normalised.

@@ -59,11 +59,7 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
     Attributes:
         tokens: Learned word embeddings, (C, context_tokens, width); of an ensemble or shared ones
             (C or 1, E, context_tokens, width).
-        shared: Those of all identities, (shared_tokens, width); None without.
-        domain: Those of K domains, (K, domain_tokens, width); None without.
-        domains: Domain of each identity, (C,); None without domain tokens.
         sentences: Number of the sentence that each prompt takes, (V, C, E).
-        identities: Number of identities C.
         ensemble: Prompts per identity E.
     """
 
@@ -167,12 +163,7 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
     def forward(self, labels: Tensor, variants: Tensor | None = None) -> Tensor:
         """Encode the sentences of some identities, each distinct sentence once.
 
-        Args:
-            labels: (B,) identity indices, repeats allowed.
-            variants: (B,) indices of the sentence variants; may be None when there is one.
-
-        Returns:
-            (B, embed_dim) text features, not normalised; see `average_texts` for an ensemble.
+        See `PromptOfIdentities.forward`, and `average_texts` for an ensemble.
         """
         distinct, where = self._keys(labels, variants).unique(return_inverse=True)
         learning = self.training and self.tokens.requires_grad
@@ -216,9 +207,9 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
         """Encode prompts by numbers of `_keys`, (N,) to (N, embed_dim)."""
         context, sentences = self._prompts(keys, self._choose_mean_domain(learning, neutral), shift)
         if learning and self.options.dropout:
-            return self.encode(F.dropout(context, self.options.dropout), sentences)
+            return self.encode_context(F.dropout(context, self.options.dropout), sentences)
         if self.shared is None or len(self.slots) > 1:
-            return self.encode(context, sentences)
+            return self.encode_context(context, sentences)
         beginning = torch.cat([self.prefix, self.shared])  # encoded once for all
         return self.encode_after(beginning, context[:, len(self.shared) :])
 
@@ -239,12 +230,9 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
     def _prompts(
         self, keys: Tensor, mean_domain: Tensor | None, shift: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """Return tokens (N, n, width) and sentence (N,) behind numbers of `_keys`.
+        """Return tokens (N, n, width) and sentence (N,) behind the (N,) numbers of `_keys`.
 
-        Args:
-            keys: (N,) numbers.
-            mean_domain: Which rows of `_keys` read the mean of the domains; None for none.
-            shift: How many domains further the tokens are taken from.
+        Tokens are those of the domain `shift` further, or the mean of all in rows of `mean_domain`.
         """
         prompts, sentences = keys // len(self.slots), keys % len(self.slots)
         tokens = self.tokens.flatten(0, 1) if self.tokens.ndim == 4 else self.tokens
@@ -262,11 +250,10 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
 
     def _choose_mean_domain(self, learning: bool, neutral: bool) -> Tensor | None:
         """Choose which rows of `_keys` read the mean of the domains; None for none."""
-        dropped = learning and self.options.domain_dropout > 0
-        if self.domain is None or not (neutral or dropped):
+        dropout = self.options.domain_dropout
+        if self.domain is None or not (neutral or (learning and dropout)):
             return None
         rows = self.identities if self.options.context == "identity" else len(self.domain)
-        drawn = (
-            torch.rand(rows, device=self.tokens.device) if dropped else self.tokens.new_zeros(rows)
-        )
-        return drawn < (1.0 if neutral else self.options.domain_dropout)
+        if neutral:
+            return torch.ones(rows, dtype=torch.bool, device=self.tokens.device)
+        return torch.rand(rows, device=self.tokens.device) < dropout

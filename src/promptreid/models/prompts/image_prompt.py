@@ -10,13 +10,13 @@ from torch import Tensor
 from promptreid.config.model import PromptConfig
 from promptreid.errors import DataError
 from promptreid.models.model_part import PartShape
-from promptreid.models.prompts.context_positions import Slot, place_sentences
+from promptreid.models.prompts.context_positions import Slot, Words, place_sentences
 from promptreid.models.prompts.image_sentences import after_prefix, fields_of_images, place_plain
 from promptreid.models.prompts.inversion import InversionNetwork
 from promptreid.models.prompts.prompt import PromptData, PromptOfImages, average_texts
+from promptreid.models.prompts.sentence_frame import SentenceFrame, select_ends
 from promptreid.models.prompts.sentences import fill_prompts, template_fields
 from promptreid.models.towers.backbone import Backbone
-from promptreid.models.towers.text_tower import TextTower
 
 
 class ImagePromptShape(PartShape):
@@ -37,33 +37,25 @@ class ImagePromptShape(PartShape):
     plain_ends: tuple[int, ...]
 
 
-class ImagePrompt(PromptOfImages):
+class ImagePrompt(SentenceFrame, PromptOfImages):
     """A sentence for each image (PromptSG: Yang et al., CVPR 2024).
 
     "A photo of a s person.": s is a word embedding that the inversion network computes from the
     image's projected feature; the other words stay as they are. The sentence runs through the text
-    tower with gradient, so the loss reaches the inversion network although the tower is frozen. In
-    a causal tower no position after the one that is read is run, and the beginning that all
-    sentences share is run once; both leave the result as it is.
+    tower with gradient, so the loss reaches the inversion network although the tower is frozen.
 
     Sentences can name attributes of the image ("the {aspect} side"); combinations of their values
     are the variants. Several templates give one text feature by `average_texts`.
 
     Attributes:
         inversion: Network that computes the word.
-        text: The text tower that encodes the sentences.
-        slots: Where the word stands in each distinct sentence.
     """
 
     Shape = ImagePromptShape
     shape: ImagePromptShape
     fixed = ("prefix", "suffix", "sentences", "plain")
-    prefix: Tensor
-    suffix: Tensor
     plain: Tensor
     sentences: Tensor
-    _places: Tensor
-    _ends: Tensor
     _plain_ends: Tensor
 
     def __init__(
@@ -74,34 +66,22 @@ class ImagePrompt(PromptOfImages):
         *,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Build the inversion network and make room for the fixed words.
+        """Make room for the fixed words, and draw the weights of the inversion network.
 
-        Args:
-            backbone: Its text tower encodes the sentences.
-            options: Templates, and the width of the inversion network's inner layers.
-            shape: Sizes of the sentences.
-            generator: Source of the inversion network's weights; None for a generator with seed 0.
+        They come from the generator; None for a generator with seed 0.
         """
         super().__init__(backbone, options, shape)
-        self._text = (backbone.text,)  # in a tuple, so that it is not registered a second time
         slots, width = shape.slots, backbone.text.width
-        self.variants, self.slots, self.plain_ends = shape.variants, slots, shape.plain_ends
+        self.variants = shape.variants
         self.inversion = InversionNetwork(
             backbone.image.widths[2], width, hidden=options.hidden, generator=generator
         )
-        self.register_buffer("prefix", torch.zeros(shape.prefix, width))
-        self.register_buffer(
-            "suffix", torch.zeros(len(slots), slots[0].total - shape.prefix, width)
-        )
+        suffix = torch.zeros(len(slots), slots[0].total - shape.prefix, width)
+        self.frame(backbone.text, Words(torch.zeros(shape.prefix, width), suffix, slots))
         numbers = torch.zeros(len(shape.variants), len(options.template), dtype=torch.long)
         self.register_buffer("sentences", numbers)
-        places = torch.tensor([slot.start - shape.prefix for slot in slots])
-        self.register_buffer("_places", places, persistent=False)
-        ends = torch.tensor([slot.eot for slot in slots])
-        self.register_buffer("_ends", ends, persistent=False)
         self.register_buffer("plain", torch.zeros(len(slots), shape.plain_length, width))
-        plain_ends = torch.tensor(shape.plain_ends)
-        self.register_buffer("_plain_ends", plain_ends, persistent=False)
+        self.register_buffer("_plain_ends", torch.tensor(shape.plain_ends), persistent=False)
 
     @classmethod
     def build(
@@ -141,11 +121,6 @@ class ImagePrompt(PromptOfImages):
         prompt.sentences = torch.tensor(numbers, device=device)[:, 0]
         return prompt
 
-    @property
-    def text(self) -> TextTower:
-        """The text tower that encodes the sentences."""
-        return self._text[0]
-
     def forward(self, projected: Tensor, variants: Tensor | None = None) -> Tensor:
         """Encode the sentence of each image; arguments as in `words` and `encode`."""
         return self.encode(self.words(projected), variants)
@@ -158,12 +133,8 @@ class ImagePrompt(PromptOfImages):
         """Encode sentences around given words; see `PromptOfImages.encode`."""
         numbers = self._numbers(variants, len(words))
         batch, members = numbers.shape
-        numbers = numbers.flatten()
-        rest = self.suffix[numbers]
-        rows = torch.arange(len(rest), device=rest.device)
-        rest[rows, self._places[numbers]] = words.to(rest.dtype).repeat_interleave(members, dim=0)
-        eot = _reading(tuple(slot.eot for slot in self.slots), self._ends, numbers)
-        texts = self.text.encode_embeddings(rest, eot, shared=self.prefix)
+        context = words.to(self.suffix.dtype).repeat_interleave(members, dim=0)[:, None]
+        texts = self.encode_context(context, numbers.flatten())
         return average_texts(texts.unflatten(0, (batch, members)))
 
     @torch.no_grad()
@@ -172,7 +143,7 @@ class ImagePrompt(PromptOfImages):
 
         It depends on no image, so encode it once and keep it.
         """
-        ends = _reading(self.plain_ends, self._plain_ends, torch.arange(len(self.plain)))
+        ends = select_ends(self.shape.plain_ends, self._plain_ends, torch.arange(len(self.plain)))
         return average_texts(self.text.encode_embeddings(self.plain, ends)[self.sentences])
 
     def constant_sources(self) -> Iterator[Tensor]:
@@ -212,8 +183,3 @@ class ImagePrompt(PromptOfImages):
         if len(self.sentences) > 1:
             raise ValueError("variants must be given, since sentences depend on the image")
         return self.sentences[self.sentences.new_zeros(batch)]
-
-
-def _reading(ends: Sequence[int], stored: Tensor, numbers: Tensor) -> int | Tensor:
-    """Return the position that is read: one for all where they agree, else by sentence."""
-    return ends[0] if len(set(ends)) == 1 else stored[numbers.to(stored.device)]

@@ -9,18 +9,14 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import ConfigError
-from promptreid.models.prompts.context_positions import CONTEXT, Slot, Words
+from promptreid.models.prompts.context_positions import CONTEXT_FIELD, Slot, Words
 from promptreid.models.prompts.sentences import SentenceFields, template_fields
 from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.weights.tokenizers import Tokenizer, tokenize
 
 
 def fields_of_images(fields: SentenceFields, templates: Sequence[str]) -> SentenceFields:
-    """Turn fields that all identities share into fields of every variant.
-
-    Args:
-        fields: What fills the templates.
-        templates: Sentences with fields; what they do not name is passed over.
+    """Turn fields that all identities share, and a template names, into fields of every variant.
 
     Raises:
         ConfigError: A field that a template names differs between identities.
@@ -43,10 +39,6 @@ def fields_of_images(fields: SentenceFields, templates: Sequence[str]) -> Senten
 def after_prefix(text: TextTower, words: Words) -> tuple[Tensor, tuple[Slot, ...]]:
     """Bring what follows the prefix into one shape, however many sentences there are.
 
-    Args:
-        text: Tower that will encode them.
-        words: Fixed words around one learned token.
-
     Returns:
         (S, L, width) words with zeros where the learned one goes, of a causal tower no further than
         is read, and the slots in sequences of that length.
@@ -63,12 +55,7 @@ def after_prefix(text: TextTower, words: Words) -> tuple[Tensor, tuple[Slot, ...
 def place_plain(
     text: TextTower, tokenizer: Tokenizer, sentences: Sequence[str]
 ) -> tuple[Tensor, list[int]]:
-    """Embed sentences without their word.
-
-    Args:
-        text: Tower that will encode them.
-        tokenizer: Its tokenizer.
-        sentences: All fields but `{context}` filled.
+    """Embed sentences, all fields but `{context}` filled, without their word.
 
     Returns:
         (S, L, width) word embeddings, and the position that each is read at.
@@ -91,12 +78,12 @@ def without_word(sentence: str) -> str:
     Raises:
         ConfigError: No word is left.
     """
-    words = " ".join(sentence.replace(CONTEXT, " ").split())
+    words = " ".join(sentence.replace(CONTEXT_FIELD, " ").split())
     for sign in ".,;:!?":
         words = words.replace(f" {sign}", sign)
     if not any(letter.isalnum() for letter in words):
         raise ConfigError(
             f"Nothing is left of the sentence {sentence!r} without its word (prompt.template). Put "
-            f"words around {CONTEXT}, as in 'A photo of a {CONTEXT} person.'."
+            f"words around {CONTEXT_FIELD}, as in 'A photo of a {CONTEXT_FIELD} person.'."
         )
     return words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -48,17 +48,17 @@ class ImageTexts:
     """
 
     def __init__(self) -> None:
-        self._kept: _Kept | None = None
+        self._constant: _ConstantTexts | None = None
 
     def __reduce__(self) -> tuple[type[ImageTexts], tuple[()]]:
-        """Copy without what is kept: a copied model has weights of its own."""
+        """Copy without the kept texts: a copied model has weights of its own."""
         return ImageTexts, ()
 
     def forget(self) -> None:
-        """Drop what is kept."""
-        self._kept = None
+        """Drop the kept texts."""
+        self._constant = None
 
-    def of(
+    def encode(
         self,
         prompt: PromptOfImages,
         projected: Tensor,
@@ -83,7 +83,7 @@ class ImageTexts:
         """
         count, kinds = len(projected), len(prompt.variants)
         if kind == "simplified":
-            texts = self._plain(prompt)
+            texts = self._constant_texts(prompt)
             if variants is None:
                 return average_texts(texts[None]).expand(count, -1)
             return texts[variants.to(texts.device)]
@@ -94,20 +94,20 @@ class ImageTexts:
         every = torch.arange(kinds, device=projected.device).repeat(count)
         return average_texts(prompt.encode(each, every).unflatten(0, (count, kinds)))
 
-    def _plain(self, prompt: PromptOfImages) -> Tensor:
+    def _constant_texts(self, prompt: PromptOfImages) -> Tensor:
         """Return the (V, embed_dim) texts without a word."""
         if torch.is_grad_enabled():
-            return _encode(prompt)
-        if self._kept is None or not self._kept.is_of(prompt):
-            states = [_State.of(tensor) for tensor in prompt.constant_sources()]
-            self._kept = _Kept(_encode(prompt), states)
-        return self._kept.texts
+            return _encode_constant(prompt)
+        if self._constant is None or not self._constant.is_of(prompt):
+            sources = [(weakref.ref(t), _state(t)) for t in prompt.constant_sources()]
+            self._constant = _ConstantTexts(_encode_constant(prompt), sources)
+        return self._constant.texts
 
 
-def _encode(prompt: PromptOfImages) -> Tensor:
+def _encode_constant(prompt: PromptOfImages) -> Tensor:
     """Encode in the weights' own precision, whatever the caller computes in.
 
-    What is kept must not depend on who asked first, and tensors made in inference mode could never
+    Kept texts must not depend on who asked first, and tensors made in inference mode could never
     again take part in a pass with gradients.
     """
     place = next(prompt.constant_sources()).device.type
@@ -116,41 +116,22 @@ def _encode(prompt: PromptOfImages) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _State:
-    """A tensor as it was; it is not kept alive."""
-
-    tensor: weakref.ref[Tensor]
-    changes: int
-    device: torch.device
-    dtype: torch.dtype
-
-    @classmethod
-    def of(cls, tensor: Tensor) -> _State:
-        return cls(weakref.ref(tensor), _changes(tensor), tensor.device, tensor.dtype)
-
-    def is_now(self, tensor: Tensor) -> bool:
-        return (
-            self.tensor() is tensor
-            and self.changes == _changes(tensor)
-            and self.device == tensor.device
-            and self.dtype == tensor.dtype
-        )
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """Texts, and what they were made of."""
+class _ConstantTexts:
+    """Texts, and the tensors they were made of, which are not kept alive, each as it was then."""
 
     texts: Tensor
-    states: list[_State] = field(repr=False)
+    sources: list[tuple[weakref.ref[Tensor], tuple[int, torch.device, torch.dtype]]]
 
     def is_of(self, prompt: PromptOfImages) -> bool:
+        """Return whether the prompt's tensors are still the same, with the same content."""
         now = list(prompt.constant_sources())
-        return len(now) == len(self.states) and all(
-            state.is_now(tensor) for state, tensor in zip(self.states, now, strict=True)
+        return len(now) == len(self.sources) and all(
+            source() is tensor and state == _state(tensor)
+            for (source, state), tensor in zip(self.sources, now, strict=True)
         )
 
 
-def _changes(tensor: Tensor) -> int:
-    """Return how often a tensor was written to; those made in inference mode do not count."""
-    return 0 if tensor.is_inference() else tensor._version
+def _state(tensor: Tensor) -> tuple[int, torch.device, torch.dtype]:
+    """Return how often a tensor was written to (0 in inference mode), its device and type."""
+    changes = 0 if tensor.is_inference() else tensor._version
+    return changes, tensor.device, tensor.dtype

@@ -16,11 +16,6 @@ class InversionNetwork(nn.Module):
     linear - ReLU - linear - ReLU - linear - batch norm. The paper states the three layers, the
     hidden width and the norm after the last; the activation is the one its re-implementations take.
     The last layer has no bias, since the norm would take it away.
-
-    Attributes:
-        inputs: Size of the image feature.
-        width: Size of a word embedding.
-        hidden: Size between the layers.
     """
 
     def __init__(
@@ -50,7 +45,6 @@ class InversionNetwork(nn.Module):
                 "to 512 or another positive number."
             )
         generator = generator or torch.Generator().manual_seed(0)
-        self.inputs, self.width, self.hidden = inputs, width, hidden
         self.first = fresh_linear(inputs, hidden, generator=generator)
         self.second = fresh_linear(hidden, hidden, generator=generator)
         self.third = fresh_linear(hidden, width, bias=False, generator=generator)

@@ -80,16 +80,6 @@ class Prompt(ModelPart, ABC):
             WeightsError: The text tower came without word embeddings.
         """
 
-    @property
-    def of_identities(self) -> PromptOfIdentities | None:
-        """The prompt itself where its texts stand for identities, else None."""
-        return None
-
-    @property
-    def of_images(self) -> PromptOfImages | None:
-        """The prompt itself where it gives each image a text of its own, else None."""
-        return None
-
 
 class PromptOfIdentities(Prompt):
     """A prompt whose texts stand for the identities of the training set.
@@ -112,11 +102,6 @@ class PromptOfIdentities(Prompt):
         super().__init__(backbone, options, shape)
         self.shared = self.domain = None
         self.register_buffer("domains", None)
-
-    @property
-    def of_identities(self) -> PromptOfIdentities:
-        """The prompt itself."""
-        return self
 
     @abstractmethod
     def forward(self, labels: Tensor, variants: Tensor | None = None) -> Tensor:
@@ -174,11 +159,6 @@ class PromptOfIdentities(Prompt):
 
 class PromptOfImages(Prompt):
     """A prompt that computes a word from each image and puts it into a sentence."""
-
-    @property
-    def of_images(self) -> PromptOfImages:
-        """The prompt itself."""
-        return self
 
     @abstractmethod
     def words(self, projected: Tensor) -> Tensor:

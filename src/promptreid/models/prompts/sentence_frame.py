@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -40,25 +42,22 @@ class SentenceFrame(nn.Module):
         """The text tower that encodes the sentences."""
         return self._text[0]
 
-    def encode(self, context: Tensor, sentences: Tensor | None = None) -> Tensor:
+    def encode_context(self, context: Tensor, sentences: Tensor) -> Tensor:
         """Encode sentences around given tokens.
 
         Args:
             context: (N, n, width) word embeddings that fill the slot.
-            sentences: (N,) indices into `slots`; may be None when there is one sentence.
+            sentences: (N,) indices into `slots`.
 
         Returns:
             (N, embed_dim) text features, not normalised.
         """
-        if len(self.slots) == 1:
+        if self.suffix.ndim == 2:
             return self.encode_after(self.prefix, context)
-        if sentences is None:
-            raise ValueError("sentences must be given, since there are several")
         rest = self.suffix[sentences].to(context.dtype)
         rows = torch.arange(context.shape[0], device=context.device)[:, None]
         rest[rows, self._places[sentences]] = context
-        ends = {slot.eot for slot in self.slots}
-        eot = ends.pop() if len(ends) == 1 else self._ends[sentences]
+        eot = select_ends([slot.eot for slot in self.slots], self._ends, sentences)
         return self.text.encode_embeddings(rest, eot, shared=self.prefix)
 
     def encode_after(self, beginning: Tensor, context: Tensor) -> Tensor:
@@ -77,3 +76,8 @@ class SentenceFrame(nn.Module):
         suffix = self.suffix[: end - slot.start - slot.length]
         rest = torch.cat([context, suffix.expand(context.shape[0], -1, -1)], dim=1)
         return self.text.encode_embeddings(rest, slot.eot, shared=beginning)
+
+
+def select_ends(ends: Sequence[int], stored: Tensor, numbers: Tensor) -> int | Tensor:
+    """Return the position that is read: one for all where they agree, else by sentence."""
+    return ends[0] if len(set(ends)) == 1 else stored[numbers.to(stored.device)]
