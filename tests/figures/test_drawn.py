@@ -6,13 +6,11 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from promptreid.figures.drawn import Drawn
-from promptreid.figures.letters import spelled_out
+from promptreid.figures.drawn import Drawn, spelled_out
 from promptreid.figures.saving import save_figure
-from promptreid.figures.style import LIGHT, drawn_in
+from promptreid.figures.style import LIGHT, themed_figure
 from promptreid.report.page.svg import figure_svg
 
 NAME, SHOWN = "Andr\udce9\x1b16\uffff", r"Andr\udce9\u001b16\uffff"
@@ -20,8 +18,7 @@ NAME, SHOWN = "Andr\udce9\x1b16\uffff", r"Andr\udce9\u001b16\uffff"
 
 def named(name):
     """Put a name wherever a figure can have one."""
-    with drawn_in(LIGHT):
-        figure = Figure(figsize=(3, 2), layout="constrained")
+    with themed_figure(LIGHT, (3, 2)) as figure:
         left, right = figure.subplots(1, 2)
         left.plot([1, 2], [1, 2], label=f"run {name}")
         left.legend(title=name)

@@ -10,10 +10,10 @@ from promptreid.figures.style import (
     LIGHT,
     THEMES,
     decade_text,
-    drawn_in,
     find_theme,
     group_look,
     most_groups,
+    themed_figure,
 )
 
 
@@ -55,7 +55,7 @@ def test_a_theme_leaves_the_settings_as_they_were():
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    with drawn_in(DARK):
+    with themed_figure(DARK, (3, 2)):
         assert matplotlib.rcParams["axes.facecolor"] == DARK.paper
     assert dict(matplotlib.rcParams) == before
     assert find_theme("light") is LIGHT

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from promptreid.evaluation.ranking.scores import CURVE_LENGTH, Scores
-from promptreid.figures.extra import need
-from promptreid.figures.style import LIGHT, Theme, check_lines, drawn_in, line_look, name_data
+from promptreid.figures.style import LIGHT, Theme, check_lines, line_look, themed_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,32 +35,30 @@ def cmc_figure(
         ConfigError: There are too many runs, or matplotlib is missing.
     """
     check_lines(len(runs), theme)
-    figure_module = need("matplotlib.figure")
     ranks = min(ranks, CURVE_LENGTH)
-    with drawn_in(theme):
-        figure = figure_module.Figure(figsize=(5.6, 3.9), layout="constrained")
+    with themed_figure(theme, (5.6, 3.9), data=data) as figure:
         axes = figure.subplots()
-        lowest = 100.0
+        places, lowest = range(1, ranks + 1), 100.0
         for number, (name, scores) in enumerate(runs.items()):
             look = line_look(theme, number)
-            curve = [100 * value for value in scores.curve[:ranks]]
-            spread = [100 * value for value in _spread(scores, ranks)]
-            places = range(1, ranks + 1)
-            lower = [mean - width for mean, width in zip(curve, spread, strict=True)]
-            upper = [mean + width for mean, width in zip(curve, spread, strict=True)]
+            curve = 100 * np.array(scores.curve[:ranks])
+            spread = 100 * np.array(_spread(scores, ranks))
+            band = curve - spread, curve + spread
             axes.plot(places, curve, label=_label(name, scores), zorder=3, **look)
             if scores.repeats > 1:
-                axes.fill_between(places, lower, upper, color=look["color"], alpha=0.15, lw=0)
-            lowest = min(lowest, *lower)
+                axes.fill_between(places, *band, color=look["color"], alpha=0.15, lw=0)
+            lowest = min(lowest, *band[0])
         start = max(0.0, lowest - _MARGIN)
         axes.set(
             xlabel="rank", ylabel="queries with a match within the rank (%)",
             xlim=(0.6, ranks + 0.4), ylim=(start, 101),
             xticks=[tick for tick in _TICKS if tick <= ranks],
         )  # fmt: skip
-        if start:
-            _say_start(axes, start, theme)
-        name_data(figure, data)
+        if start:  # which makes differences look larger
+            axes.text(
+                0.99, 0.02, f"axis from {start:.0f} %, not from 0", ha="right", va="bottom",
+                fontsize=7, color=theme.faint, transform=axes.transAxes,
+            )  # fmt: skip
         axes.grid(visible=True)
         axes.spines[["top", "right"]].set_visible(False)
         columns = 1 if len(runs) <= 8 else 2
@@ -67,21 +66,10 @@ def cmc_figure(
     return figure
 
 
-def _say_start(axes: Any, start: float, theme: Theme) -> None:
-    """Say that an axis does not start at zero, which makes differences look larger."""
-    axes.text(
-        0.99, 0.02, f"axis from {start:.0f} %, not from 0", ha="right", va="bottom", fontsize=7,
-        color=theme.faint, transform=axes.transAxes,
-    )  # fmt: skip
-
-
 def cmc_alt(runs: Mapping[str, Scores], data: str) -> str:
     """Say in words what the figure shows."""
     scores = next(iter(runs.values()))
-    lines = "; ".join(
-        f"{name} {_first_ranks(result)}, mAP {100 * result.mAP:.1f} %{_applied(result)}"
-        for name, result in runs.items()
-    )
+    lines = "; ".join(_label(name, result, (1, 5, 10), " ") for name, result in runs.items())
     repeats = f", mean of {scores.repeats} repeats" if scores.repeats > 1 else ""
     best = max(runs, key=lambda name: runs[name].cmc[1])
     verdict = f" {best} has the highest rank-1." if len(runs) > 1 else ""
@@ -91,10 +79,6 @@ def cmc_alt(runs: Mapping[str, Scores], data: str) -> str:
     )
 
 
-def _first_ranks(scores: Scores) -> str:
-    return ", ".join(f"rank-{rank} {100 * scores.cmc[rank]:.1f} %" for rank in (1, 5, 10))
-
-
 def _spread(scores: Scores, ranks: int) -> list[float]:
     curves = [repeat.curve[:ranks] for repeat in scores.per_repeat]
     if len(curves) == 1:
@@ -102,20 +86,15 @@ def _spread(scores: Scores, ranks: int) -> list[float]:
     return [statistics.stdev(values) for values in zip(*curves, strict=True)]
 
 
-def _label(name: str, scores: Scores) -> str:
-    return (
-        f"{name}: rank-1 {100 * scores.cmc[1]:.1f} %, mAP {100 * scores.mAP:.1f} %"
-        f"{_applied(scores)}"
-    )
-
-
-def _applied(scores: Scores) -> str:
-    """Name what was done to the embeddings, so that curves of different rules are not mistaken."""
+def _label(name: str, scores: Scores, ranks: Sequence[int] = (1,), mark: str = ": ") -> str:
+    """Name a run, its scores, and what was done to its embeddings: curves differ by that, too."""
+    first = ", ".join(f"rank-{rank} {100 * scores.cmc[rank]:.1f} %" for rank in ranks)
     done = {
         "mirror images": scores.settings.flip,
         "sentences": scores.sentences is not None,
         "query expansion": scores.settings.expansion is not None,
         "re-ranked": scores.settings.rerank is not None,
     }
-    said = ", ".join(name for name, wanted in done.items() if wanted)
-    return f" ({said})" if said else ""
+    steps = ", ".join(step for step, wanted in done.items() if wanted)
+    text = f"{name}{mark}{first}, mAP {100 * scores.mAP:.1f} %"
+    return f"{text} ({steps})" if steps else text

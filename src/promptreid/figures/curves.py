@@ -14,9 +14,9 @@ from promptreid.figures.style import (
     LIGHT,
     Theme,
     check_lines,
-    drawn_in,
     label_decades,
     line_look,
+    themed_figure,
 )
 from promptreid.runs.metrics_table import StageMetrics, Training
 from promptreid.runs.run_folder import RunFolder
@@ -75,15 +75,11 @@ def curves_figure(runs: Mapping[str, Training], *, theme: Theme = LIGHT) -> Figu
         ConfigError: There are too many runs, or matplotlib is missing.
     """
     check_lines(len(runs), theme)
-    figure_module = need("matplotlib.figure")
     stages = _stage_names(runs)
     validated = any(stage.validations for run in runs.values() for stage in run.stages)
     rows = ["loss", *["validation"] * validated, "learning rate"]
-    with drawn_in(theme):
-        figure = figure_module.Figure(
-            figsize=(max(5.0, _WIDTH * len(stages)) + 1.4, _HEIGHT * len(rows) + 0.6),
-            layout="constrained",
-        )
+    size = max(5.0, _WIDTH * len(stages)) + 1.4, _HEIGHT * len(rows) + 0.6
+    with themed_figure(theme, size) as figure:
         grid = figure.subplots(len(rows), len(stages), squeeze=False, sharex="col")
         for column, name in enumerate(stages):
             stage_by_run = {run: training.stage(name) for run, training in runs.items()}
@@ -141,7 +137,7 @@ def _draw_losses(axes: Any, runs: Mapping[str, StageMetrics | None], theme: Them
     else:
         (stage,) = runs.values()
         if stage is not None:
-            if len(stage.terms) > 1 or stage.columns.get("loss") != _only_term(stage):
+            if [stage.columns.get("loss")] != [stage.columns[term] for term in stage.terms]:
                 for number, term in enumerate(stage.terms):
                     _plot(axes, stage, term, term.removeprefix("loss_"), line_look(theme, number))
             total = {"color": theme.ink, "linewidth": 2.2}
@@ -151,10 +147,6 @@ def _draw_losses(axes: Any, runs: Mapping[str, StageMetrics | None], theme: Them
     if values and max(values) > _LOG_FROM * min(values):
         axes.set_yscale("log", nonpositive="clip")
         label_decades(axes.yaxis)
-
-
-def _only_term(stage: StageMetrics) -> tuple[float, ...] | None:
-    return stage.columns[stage.terms[0]] if len(stage.terms) == 1 else None
 
 
 def _draw_validation(axes: Any, runs: Mapping[str, StageMetrics | None], theme: Theme) -> None:

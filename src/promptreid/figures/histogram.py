@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from promptreid.evaluation.verification.pair_ranks import Histogram
 from promptreid.evaluation.verification.verification import Verification
 from promptreid.figures.extra import need
-from promptreid.figures.style import LIGHT, Theme, drawn_in, name_data
+from promptreid.figures.style import LIGHT, Theme, themed_figure
 from promptreid.text.number_words import similarity
 from promptreid.text.short import shortened
 
@@ -42,15 +42,10 @@ def histogram_figure(
     Raises:
         ConfigError: Matplotlib is missing.
     """
-    figure_module = need("matplotlib.figure")
-    with drawn_in(theme):
-        figure = figure_module.Figure(
-            figsize=(_WIDTH, _HEIGHT * len(runs) + 0.8), layout="constrained"
-        )
+    with themed_figure(theme, (_WIDTH, _HEIGHT * len(runs) + 0.8), data=data) as figure:
         grid = figure.subplots(len(runs), 1, squeeze=False)
         for axes, (name, verification) in zip(grid[:, 0], runs.items(), strict=True):
             _draw_panel(axes, name, verification, theme)
-        name_data(figure, data)
         grid[-1, 0].set_xlabel("cosine similarity")
         figure.supylabel("share of pairs (%)", fontsize=9)
         handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -64,11 +59,8 @@ def histogram_alt(runs: Mapping[str, Verification], data: str) -> str:
     for name, verification in runs.items():
         first = verification.per_repeat[0]
         (genuine, genuine_spread), (impostors, impostor_spread) = _moments(first.histogram)
-        several = (
-            f", mean of {len(verification.per_repeat)} repeats"
-            if len(verification.per_repeat) > 1
-            else ""
-        )
+        repeats = len(verification.per_repeat)
+        several = f", mean of {repeats} repeats" if repeats > 1 else ""
         lines.append(
             f"{name}: genuine {genuine:.2f} ± {genuine_spread:.2f}, impostors {impostors:.2f} ± "
             f"{impostor_spread:.2f}, d' {_mean_decidability(verification):.2f}, EER "

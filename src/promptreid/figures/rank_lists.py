@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from promptreid.evaluation.ranking.matching import Matches, MatchTable
 from promptreid.evaluation.ranking.scores import QueryResult
 from promptreid.evaluation.ranking.scoring_rules import scoring_device
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.figures.selection import different_first
 
 WHICH = ("worst", "best", "median", "random")
 
@@ -82,28 +82,16 @@ def choose_queries(
     usable = drawn[np.isfinite(values[drawn])]
     if not len(usable):
         raise EvaluationError("No query has a match that counts, so there is no list to show.")
-    order = usable
-    if which != "random":
-        order = usable[np.argsort(values[usable], kind="stable")]
+    order = usable if which == "random" else usable[np.argsort(values[usable], kind="stable")]
     if which == "best":
         order = order[::-1]
     if which == "median":
         away = np.abs(np.arange(len(order)) - (len(order) - 1) / 2)
         order = order[np.argsort(away, kind="stable")]
-    chosen = _different_first(order.tolist(), results[0].identities)[:count]
+    chosen = different_first(order.tolist(), results[0].identities)[:count]
     if which == "median":
         chosen.sort(key=lambda query: values[query])
     return tuple(chosen)
-
-
-def _different_first(queries: Sequence[int], identities: Sequence[str]) -> list[int]:
-    """Put the first query of every identity before the second of any, otherwise in order."""
-    turns: Counter[str] = Counter()
-    ranked = []
-    for place, query in enumerate(queries):
-        ranked.append((turns[identities[query]], place, query))
-        turns[identities[query]] += 1
-    return [query for _, _, query in sorted(ranked)]
 
 
 def rank_lists(
@@ -137,21 +125,14 @@ def rank_lists(
     query, gallery = query.to(device), gallery.to(device)
     table = MatchTable(query, gallery, exclude_camera=exclude_camera)
     lists: dict[int, RankList] = {}
-    blocks = closeness_blocks(query, gallery, settings)
-    for queries, values in blocks:
+    for queries, values in closeness_blocks(query, gallery, settings):
         wanted = [number for number in chosen if queries.start <= number < queries.stop]
-        if wanted:
-            matches = table.block(queries)
-            lists |= {
-                number: _ranked(
-                    values[number - queries.start],
-                    gallery.vectors @ query.vectors[number],
-                    matches,
-                    number - queries.start,
-                    top,
-                )
-                for number in wanted
-            }
+        if not wanted:
+            continue
+        matches = table.block(queries)
+        for number in wanted:
+            place, cosines = number - queries.start, gallery.vectors @ query.vectors[number]
+            lists[number] = _ranked(values[place], cosines, matches, place, top)
     return tuple(lists[number] for number in chosen)
 
 

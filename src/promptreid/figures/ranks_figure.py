@@ -10,7 +10,7 @@ from promptreid.figures.extra import need
 from promptreid.figures.photographs import Picture
 from promptreid.figures.rank_lists import Hit, RankList
 from promptreid.figures.shown_queries import ShownQuery
-from promptreid.figures.style import LIGHT, Theme, drawn_in
+from promptreid.figures.style import LIGHT, Theme, themed_figure
 from promptreid.text.number_words import similarity
 from promptreid.text.short import ending, shortened
 
@@ -55,8 +55,7 @@ def ranks_figure(
     shapes = [picture.shape[1] / picture.shape[0] for picture in gallery.values()]
     aspect = min(2.0, max(0.35, statistics.median(shapes)))
     page = _Page(queries, top, (_SIDE * min(1.0, aspect), _SIDE / max(1.0, aspect)))
-    with drawn_in(theme):
-        figure = need("matplotlib.figure").Figure(figsize=(page.width, page.height))
+    with themed_figure(theme, (page.width, page.height), layout=None) as figure:
         for number, query in enumerate(queries):
             _draw_query(figure, page, number, query, gallery, theme)
         _draw_legend(figure, page, note, theme)
@@ -172,15 +171,8 @@ def _draw_hit(
     """Draw a gallery image with its sign, and its similarity below."""
     axes = page.axes(figure, *place)
     middle, below = place[0] + page.cell[0] / 2, place[1] + page.cell[1] + _BELOW
-    page.text(
-        figure,
-        middle,
-        below,
-        similarity(hit.similarity),
-        ha="center",
-        fontsize=6.5,
-        color=theme.faint,
-    )
+    words = similarity(hit.similarity)
+    page.text(figure, middle, below, words, ha="center", fontsize=6.5, color=theme.faint)
     axes.imshow(picture)
     _frame(axes, *_look(hit.match, theme))
     _badge(axes, 0.0, 1.0, hit.match, theme, transform=axes.transAxes)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptreid.errors import ConfigError
+from promptreid.figures.drawn import spelled_out
 from promptreid.figures.extra import need
-from promptreid.figures.letters import spelled_out
 from promptreid.files import replacing
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,6 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.errors import DataError
 from promptreid.evaluation.test_set import TestSet
-
-IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,8 @@ def pick_identities(dataset: DataSet | TestSet, *, identities: int, seed: int = 
             "comparison needs two. Give a data set with more images."
         )
     rng = np.random.default_rng([seed, 0x7E57])
-    chosen = sorted(rng.permutation(len(usable))[:identities].tolist())
-    numbers = {usable[index]: group for group, index in enumerate(chosen)}
-    wanted = [row for row in rows if keys[row] in numbers]
-    return _select(dataset.manifest, wanted, roles, numbers)
+    chosen = {usable[index] for index in rng.permutation(len(usable))[:identities]}
+    return _select(dataset.manifest, [row for row in rows if keys[row] in chosen], roles)
 
 
 def pick_images(dataset: DataSet | TestSet, *, images: int, seed: int = 0) -> Selection:
@@ -81,17 +78,19 @@ def pick_images(dataset: DataSet | TestSet, *, images: int, seed: int = 0) -> Se
     if not candidates:
         raise DataError(f"{dataset.spec} has no images to show.")
     rng = np.random.default_rng([seed, 0x1A6E])
-    keys = dataset.manifest.identity_keys()
-    turn: Counter[tuple[str, str]] = Counter()
+    drawn = [candidates[index] for index in rng.permutation(len(candidates))]
+    chosen = different_first(drawn, dataset.manifest.identity_keys())[:images]
+    return _select(dataset.manifest, sorted(chosen), roles)
+
+
+def different_first(rows: Sequence[int], identities: Sequence[Hashable]) -> list[int]:
+    """Put the first row of every identity before the second of any, otherwise in order."""
+    turns: Counter[Hashable] = Counter()
     ranked = []
-    for row in (candidates[index] for index in rng.permutation(len(candidates))):
-        ranked.append((turn[keys[row]], len(ranked), row))  # first images of all before seconds
-        turn[keys[row]] += 1
-    chosen = sorted(row for _, _, row in sorted(ranked)[:images])
-    names = sorted({keys[row] for row in chosen})
-    return _select(
-        dataset.manifest, chosen, roles, {key: number for number, key in enumerate(names)}
-    )
+    for place, row in enumerate(rows):
+        ranked.append((turns[identities[row]], place, row))
+        turns[identities[row]] += 1
+    return [row for _, _, row in sorted(ranked)]
 
 
 def _tested(dataset: DataSet | TestSet) -> tuple[list[int], dict[int, str]]:
@@ -101,7 +100,7 @@ def _tested(dataset: DataSet | TestSet) -> tuple[list[int], dict[int, str]]:
     """
     splits = dataset.manifest.splits
     if dataset.protocol is None:
-        roles = dict.fromkeys(range(len(splits)), IMAGE)
+        roles = dict.fromkeys(range(len(splits)), "image")
     else:
         repeat = dataset.protocol.repeats[0]
         roles = dict.fromkeys(repeat.gallery.tolist(), "gallery")
@@ -109,14 +108,10 @@ def _tested(dataset: DataSet | TestSet) -> tuple[list[int], dict[int, str]]:
     return sorted(row for row in roles if splits[row] != "distractor"), roles
 
 
-def _select(
-    manifest: Manifest,
-    rows: list[int],
-    roles: dict[int, str],
-    numbers: dict[tuple[str, str], int],
-) -> Selection:
+def _select(manifest: Manifest, rows: list[int], roles: dict[int, str]) -> Selection:
     picked = manifest.select(rows)
-    ordered = sorted(numbers, key=numbers.__getitem__)
+    ordered = sorted(set(picked.identity_keys()))
+    numbers = {key: number for number, key in enumerate(ordered)}
     several = len({domain for domain, _ in ordered}) > 1
     return Selection(
         manifest=picked,

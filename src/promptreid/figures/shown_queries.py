@@ -52,19 +52,17 @@ def show_queries(
     precisions = {
         run: assessment.scores.results[0].values["mAP"] for run, assessment in assessed.items()
     }
-    shown = []
-    for place, query in enumerate(chosen):
-        row = int(query_rows[query])
-        shown.append(
-            ShownQuery(
-                identity=identities[row],
-                camera=cameras[row],
-                picture=picture(row),
-                lists={name: ranked[place] for name, ranked in lists.items()},
-                precisions={name: float(values[query]) for name, values in precisions.items()},
-            )
+    return tuple(
+        ShownQuery(
+            identity=identities[row],
+            camera=cameras[row],
+            picture=picture(row),
+            lists={name: ranked[place] for name, ranked in lists.items()},
+            precisions={name: float(values[query]) for name, values in precisions.items()},
         )
-    return tuple(shown)
+        for place, query in enumerate(chosen)
+        for row in [int(query_rows[query])]
+    )
 
 
 def gallery_rows(shown: Sequence[ShownQuery], test_set: TestSet) -> dict[int, int]:

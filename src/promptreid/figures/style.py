@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -107,13 +107,9 @@ def most_groups(theme: Theme) -> int:
 
 
 def group_look(theme: Theme, number: int) -> tuple[str, str]:
-    """Return hue and marker of a group; both change from one group to the next.
+    """Return hue and marker of a group by its number, from 0; both change from one to the next.
 
     So neighbours in the list differ without colour too, as in a grey print.
-
-    Args:
-        theme: Gives the hues.
-        number: Number of the group, from 0.
     """
     return theme.hues[number % len(theme.hues)], SHAPES[_shape(theme, number)]
 
@@ -125,13 +121,9 @@ def _shape(theme: Theme, number: int) -> int:
 
 
 def line_look(theme: Theme, number: int) -> dict[str, Any]:
-    """Return colour, stroke and marker of a line as matplotlib's options.
+    """Return colour, stroke and marker of a line, by its number, as matplotlib's options.
 
     Neighbours differ in all three.
-
-    Args:
-        theme: Gives the hues.
-        number: Number of the line, from 0.
     """
     hue, shape = group_look(theme, number)
     return {
@@ -161,12 +153,9 @@ def check_lines(count: int, theme: Theme) -> None:
 def label_decades(axis: Any) -> None:
     """Label the powers of ten of a logarithmic axis: 0.001 to 1,000 in full, others as 10⁻⁴.
 
-    Args:
-        axis: Axis of matplotlib, logarithmic by now; its own labels would be formulas.
+    Matplotlib's own labels would be formulas.
     """
-    ticker = need("matplotlib.ticker")
-    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: decade_text(value)))
-    axis.set_minor_formatter(ticker.NullFormatter())
+    _label_ticks(axis, decade_text)
 
 
 def decade_text(value: float) -> str:
@@ -178,25 +167,33 @@ def decade_text(value: float) -> str:
 
 
 def label_percents(axis: Any) -> None:
-    """Label a logarithmic axis of rates in percent: 0.01 is 1.
+    """Label a logarithmic axis of rates in percent: 0.01 is 1."""
+    _label_ticks(axis, lambda value: f"{100 * value:.12g}")
 
-    Args:
-        axis: Axis of matplotlib, logarithmic by now.
-    """
+
+def _label_ticks(axis: Any, write: Callable[[float], str]) -> None:
     ticker = need("matplotlib.ticker")
-    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{100 * value:.12g}"))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: write(value)))
     axis.set_minor_formatter(ticker.NullFormatter())
 
 
-def name_data(figure: Any, data: str) -> None:
-    """Write the name of the data set above a figure whose layout makes room for it."""
-    if data:
-        figure.suptitle(shortened(data, _DATA_NAME), x=0.01, ha="left", fontsize=8)
-
-
 @contextlib.contextmanager
-def drawn_in(theme: Theme) -> Generator[None]:
-    """Let what is drawn within take a theme, and leave matplotlib's settings as they were."""
-    matplotlib = need("matplotlib")
-    with matplotlib.rc_context(theme.rc()):
-        yield
+def themed_figure(
+    theme: Theme, size: tuple[float, float], *, data: str = "", layout: str | None = "constrained"
+) -> Generator[Any]:
+    """Yield a new figure; what is drawn within takes the theme, and no setting of matplotlib stays.
+
+    Args:
+        theme: Light or dark.
+        size: Width and height in inches.
+        data: Name of the data set, above the figure.
+        layout: What places the axes; None for nothing.
+
+    Raises:
+        ConfigError: Matplotlib is missing.
+    """
+    with need("matplotlib").rc_context(theme.rc()):
+        figure = need("matplotlib.figure").Figure(figsize=size, layout=layout)
+        if data:
+            figure.suptitle(shortened(data, _DATA_NAME), x=0.01, ha="left", fontsize=8)
+        yield figure

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promptreid.evaluation.verification.roc import OperatingPoint
+from promptreid.evaluation.verification.roc import Curve, OperatingPoint
 from promptreid.evaluation.verification.verification import Verification, VerificationResult
 from promptreid.figures.extra import need
 from promptreid.figures.style import (
     LIGHT,
     Theme,
     check_lines,
-    drawn_in,
     label_percents,
     line_look,
-    name_data,
+    themed_figure,
 )
 from promptreid.text.number_words import similarity
 
@@ -50,31 +49,25 @@ def roc_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
         ConfigError: There are too many runs, or matplotlib is missing.
     """
     check_lines(len(runs), theme)
-    with drawn_in(theme):
-        figure, axes = _panel()
+    with themed_figure(theme, _SIZE, data=data) as figure:
+        axes = figure.subplots()
         lowest = min(_least_rate(verification.per_repeat[0]) for verification in runs.values())
         axes.set(
             xscale="log", xlim=(lowest, 1), ylim=(-2, 104),
             xlabel="false accept rate (%)", ylabel="true accept rate (%)",
         )  # fmt: skip
         label_percents(axes.xaxis)
-        for number, (name, verification) in enumerate(runs.items()):
-            first, look = verification.per_repeat[0], line_look(theme, number)
-            far, tar = np.array(first.curve.far), 100 * np.array(first.curve.tar)
+
+        def line(curve: Curve) -> tuple[Any, Any]:
             # The vertical part at FAR 0 is drawn at the least rate that can be seen.
-            axes.plot(np.maximum(far, lowest), tar, **_plain(look))
-            points = [point for point in first.points if point.tar is not None]
-            _mark_points(
-                axes,
-                [point.far for point in points],
-                [100 * (point.tar or 0) for point in points],
-                [similarity(point.threshold) for point in points],
-                look, label=_label(name, verification),
-                better=_beside(verification, points, runs), upwards=1,
-            )  # fmt: skip
+            return np.maximum(curve.far, lowest), 100 * np.array(curve.tar)
+
+        def mark(far: float, tar: float) -> tuple[float, float]:
+            return far, 100 * tar
+
+        _draw_runs(axes, runs, theme, line, mark, upwards=1)
         chance = np.geomspace(lowest, 1, 50)
         axes.plot(chance, 100 * chance, color=theme.faint, lw=0.8, ls=":", label="chance")
-        name_data(figure, data)
         _finish(figure, axes, runs)
     return figure
 
@@ -82,20 +75,12 @@ def roc_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
 def det_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme = LIGHT) -> Figure:
     """Draw false rejects over false accepts on normal deviate axes (Martin et al., 1997).
 
-    Scores that are normal with equal spread give a straight line there. Marks are those of
-    `roc_figure`; the dotted line is where both rates are equal.
-
-    Args:
-        runs: Verification by name, at least one.
-        data: Name of the data set, above the figure.
-        theme: Light or dark.
-
-    Raises:
-        ConfigError: There are too many runs, or matplotlib is missing.
+    Scores that are normal with equal spread give a straight line there. Arguments, errors and marks
+    are those of `roc_figure`; the dotted line is where both rates are equal.
     """
     check_lines(len(runs), theme)
-    with drawn_in(theme):
-        figure, axes = _panel()
+    with themed_figure(theme, _SIZE, data=data) as figure:
+        axes = figure.subplots()
         firsts = [verification.per_repeat[0] for verification in runs.values()]
         low_far = min(_first_seen(first) for first in firsts)
         low_frr = min(_LEAST_SPAN, *(1 / first.genuine / 2 for first in firsts))
@@ -104,38 +89,28 @@ def det_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
             xlim=(_NORMAL.inv_cdf(low_far), high), ylim=(_NORMAL.inv_cdf(low_frr), high),
             xlabel="false accept rate (%)", ylabel="false reject rate (%)",
         )  # fmt: skip
-        for number, (name, verification) in enumerate(runs.items()):
-            first, look = verification.per_repeat[0], line_look(theme, number)
-            far, frr = np.array(first.curve.far), np.array(first.curve.frr)
+
+        def line(curve: Curve) -> tuple[list[float], list[float]]:
+            far, frr = np.array(curve.far), np.array(curve.frr)
             inside = (far > 0) & (far < 1) & (frr > 0) & (frr < 1)
-            axes.plot(_deviate(far[inside]), _deviate(frr[inside]), **_plain(look))
-            points = [point for point in first.points if point.tar is not None]
-            seen = [point for point in points if 1 - _MOST < (point.tar or 0) < 1]
-            _mark_points(
-                axes,
-                _deviate([point.far for point in seen]),
-                _deviate([1 - (point.tar or 0) for point in seen]),
-                [similarity(point.threshold) for point in seen],
-                look, label=_label(name, verification),
-                better=_beside(verification, seen, runs), upwards=-1,
-            )  # fmt: skip
+            return _deviate(far[inside]), _deviate(frr[inside])
+
+        def mark(far: float, tar: float) -> tuple[float, float] | None:
+            if not 1 - _MOST < tar < 1:
+                return None
+            return _NORMAL.inv_cdf(far), _NORMAL.inv_cdf(1 - tar)
+
+        _draw_runs(axes, runs, theme, line, mark, upwards=-1)
         axes.plot([low, high], [low, high], color=theme.faint, lw=0.8, ls=":", label="equal rates")
         for axis, least in ((axes.xaxis, low_far), (axes.yaxis, low_frr)):
             ticks = [tick for tick in _TICKS if least <= tick]
             axis.set_ticks(_deviate(ticks), [f"{100 * tick:g}" for tick in ticks])
-        name_data(figure, data)
         _finish(figure, axes, runs)
     return figure
 
 
 def verification_alt(runs: Mapping[str, Verification], data: str, title: str) -> str:
-    """Say in words what a figure shows.
-
-    Args:
-        runs: Verification by name.
-        data: Name of the data set.
-        title: Name of the figure, such as "ROC curves".
-    """
+    """Say in words what a figure shows; its title may be "ROC curves"."""
     lines = []
     for name, verification in runs.items():
         rates = ", ".join(
@@ -154,11 +129,6 @@ def verification_alt(runs: Mapping[str, Verification], data: str, title: str) ->
     ).strip()
 
 
-def _panel() -> tuple[Figure, Any]:
-    figure = need("matplotlib.figure").Figure(figsize=_SIZE, layout="constrained")
-    return figure, figure.subplots()
-
-
 def _least_rate(result: VerificationResult) -> float:
     """Return the decade below the least false accept rate that is not 0."""
     return float(10 ** np.floor(np.log10(1 / result.impostors)))
@@ -174,78 +144,62 @@ def _deviate(rates: Any) -> list[float]:
     return [_NORMAL.inv_cdf(float(rate)) for rate in rates]
 
 
-def _plain(look: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: look[key] for key in ("color", "linestyle", "linewidth")}
-
-
-def _beside(
-    verification: Verification, points: Sequence[OperatingPoint], runs: Mapping[str, Verification]
-) -> list[bool]:
-    """Say of each point whether its threshold stands on the side where better curves lie.
-
-    Args:
-        verification: The run.
-        points: Those of its points that are marked.
-        runs: All runs; thresholds of more than two would lie over each other.
-
-    Returns:
-        One for each point, true where the run is the better one there; none for no words.
-    """
-    if len(runs) > _LABELLED:
-        return []
-    others = [other for other in runs.values() if other is not verification]
-    return [
-        all(
-            (point.tar or 0, verification.auc) >= (_tar(other, point.far), other.auc)
-            for other in others
-        )
-        for point in points
-    ]
-
-
-def _tar(verification: Verification, far: float) -> float:
-    """Return the true accept rate of the first repeat, 0 where it is not known."""
-    return next(
-        (point.tar or 0 for point in verification.per_repeat[0].points if point.far == far), 0
-    )
-
-
-def _mark_points(
+def _draw_runs(
     axes: Any,
-    across: list[float],
-    up: list[float],
-    thresholds: list[str],
-    look: Mapping[str, Any],
+    runs: Mapping[str, Verification],
+    theme: Theme,
+    line: Callable[[Curve], tuple[Any, Any]],
+    mark: Callable[[float, float], tuple[float, float] | None],
     *,
-    label: str,
-    better: Sequence[bool],
     upwards: int,
 ) -> None:
-    """Set marks on a curve, and thresholds beside them.
+    """Draw the curve of each run, marks on it, and thresholds beside these.
 
     Args:
         axes: Axes to draw on.
-        across: Places of the points.
-        up: Heights of the points.
-        thresholds: Words of the points.
-        look: Look of the run's line.
-        label: Words of the run in the legend.
-        better: For each point, whether no other run is better there; none for no words.
+        runs: Verification by name.
+        theme: Gives the looks.
+        line: Turns a curve into places across and up.
+        mark: Turns a false and a true accept rate into a place; None where it is out of sight.
         upwards: 1 where better curves are higher and further left, -1 where they are lower.
     """
-    axes.plot([], [], label=label, **look)  # for the legend: stroke and marker together
-    axes.plot(across, up, zorder=4, **{**look, "markersize": 6.5, "linestyle": ""})
-    if not better:
-        return
     halo = need("matplotlib.patheffects").withStroke(linewidth=2.5, foreground=axes.get_facecolor())
-    for x, y, words, best in zip(across, up, thresholds, better, strict=True):
-        sideways, rising = (-1, upwards) if best else (1, -upwards)
-        rising = _inwards(axes, y) or rising
-        axes.annotate(
-            words, (x, y), textcoords="offset points", xytext=(5 * sideways, 4 * rising),
-            ha="left" if sideways > 0 else "right", va="bottom" if rising > 0 else "top",
-            fontsize=7, zorder=5, path_effects=[halo],
-        )  # fmt: skip
+    for number, (name, verification) in enumerate(runs.items()):
+        first, look = verification.per_repeat[0], line_look(theme, number)
+        axes.plot(
+            *line(first.curve), **{key: look[key] for key in ("color", "linestyle", "linewidth")}
+        )
+        marks = [
+            (place, point)
+            for point in first.points
+            if point.tar is not None and (place := mark(point.far, point.tar)) is not None
+        ]
+        axes.plot([], [], label=_label(name, verification), **look)  # stroke and marker together
+        across, up = [place[0] for place, _ in marks], [place[1] for place, _ in marks]
+        axes.plot(across, up, zorder=4, **{**look, "markersize": 6.5, "linestyle": ""})
+        for (x, y), point in marks if len(runs) <= _LABELLED else ():
+            best = _is_better(verification, point, runs)
+            sideways, rising = (-1, upwards) if best else (1, -upwards)
+            rising = _inwards(axes, y) or rising
+            axes.annotate(
+                similarity(point.threshold), (x, y), textcoords="offset points",
+                xytext=(5 * sideways, 4 * rising), ha="left" if sideways > 0 else "right",
+                va="bottom" if rising > 0 else "top", fontsize=7, zorder=5, path_effects=[halo],
+            )  # fmt: skip
+
+
+def _is_better(
+    verification: Verification, point: OperatingPoint, runs: Mapping[str, Verification]
+) -> bool:
+    """Tell whether no other run is better at a point, so that its words go where curves are."""
+    rates = [
+        (
+            next((p.tar or 0 for p in run.per_repeat[0].points if p.far == point.far), 0),
+            run.auc,
+        )
+        for run in runs.values()
+    ]
+    return (point.tar or 0, verification.auc) == max(rates)
 
 
 def _inwards(axes: Any, height: float) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from promptreid import __version__
 from promptreid.data.images.readable import load_shown
@@ -15,7 +14,10 @@ from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.uncertainty.resampling import Bootstrap
 from promptreid.evaluation.uncertainty.training_gain import Worth
 from promptreid.figures.activation.draw_activation import activation_rows
-from promptreid.figures.activation.overlay import MapRow
+from promptreid.figures.activation.overlay import MapRow, activation_alt, activation_figure
+from promptreid.figures.cmc import cmc_alt, cmc_figure
+from promptreid.figures.draw_scores import PAIR_FIGURES, draw_verification
+from promptreid.figures.drawn import Drawn
 from promptreid.figures.extra import need
 from promptreid.figures.layouts.layouts import check_layout
 from promptreid.figures.style import LIGHT, check_lines
@@ -25,7 +27,6 @@ from promptreid.inference.load import load
 from promptreid.inference.text_controls.word_control import WordControl
 from promptreid.progress import Progress, Silent
 from promptreid.report.collect_data import Pictures, ReportData, choose_report_data
-from promptreid.report.collect_figures import look_figure, score_figures
 from promptreid.report.collect_map import map_section
 from promptreid.report.collect_options import ReportOptions
 from promptreid.report.collect_ranks import rank_sections
@@ -39,19 +40,15 @@ from promptreid.runs.seen_identities import testable
 from promptreid.text.lists import listed
 from promptreid.text.names import run_names
 
+_RANKS = 20
+_LONGEST_SIDE = 240
+
 
 @dataclass(frozen=True, eq=False)
 class _Look:
     """What one run made of the images of one data set; the model itself is gone by then.
 
-    Attributes:
-        name: Name of the run.
-        assessment: The run on the data set.
-        maps: Activation maps.
-        texts: Sentences on the map of embeddings; None without a map.
-        words: What exchanged words do, as the run's folder says.
-        worth: What training gained, as the run's folder says.
-        remarks: What could not be shown and why.
+    Texts are None without a map of embeddings; words and worth are what the run's folder says.
     """
 
     name: str
@@ -112,18 +109,20 @@ def collect(
     with progress.doing("drawing learning curves"):
         curves, curve_remarks = learning_curves(labels, runs)
     facts, looks = [], [[] for _ in datasets]
-    shared: dict[str, Any] = {
-        "bootstrap": Bootstrap(seed=options.seed),
-        "cache": cache,
-        "batch_size": batch_size,
-        "progress": progress,
-    }
+    bootstrap = Bootstrap(seed=options.seed)
     for label, path in zip(labels, runs, strict=True):
         with progress.doing(f"loading {path}"):
             embedder = load(path, device=device)
         facts.append(run_facts(label, path, embedder))
         for data, made in zip(datasets, looks, strict=True):
-            assessment = assess(embedder, data.test_set, **shared)
+            assessment = assess(
+                embedder,
+                data.test_set,
+                bootstrap=bootstrap,
+                cache=cache,
+                batch_size=batch_size,
+                progress=progress,
+            )
             made.append(_look(label, RunFolder.of(path), embedder, data, assessment, progress))
     return Content(
         title=options.title or f"Report of {listed(labels)}",
@@ -193,30 +192,20 @@ def _test(
         remarks += missing
     for look in looks:
         remarks += look.remarks
-    progress.message(f"drawing figures of {data.test_set.name}")
-    with progress.doing("drawing figures"):
-        return _drawn(data, looks, tuple(tested), remarks, options)
-
-
-def _drawn(
-    data: ReportData,
-    looks: Sequence[_Look],
-    tested: tuple[TestedRun, ...],
-    remarks: Sequence[str],
-    options: ReportOptions,
-) -> Test:
-    """Draw the figures of one data set, and put all that is said of it together."""
-    dataset = data.dataset
     assessed = {look.name: look.assessment for look in looks}
     pictures = Pictures(data.test_set, pixelate=options.pixelate)
-    figures = score_figures(tested, data.test_set.name)
-    looked = look_figure([row for look in looks for row in look.maps], data, pictures)
-    section, said = None, ()
-    if data.mapped is not None:
-        texts = [look.texts for look in looks if look.texts is not None]
-        vectors = {name: run.embeddings.vectors for name, run in assessed.items()}
-        section, said = map_section(data.mapped, vectors, texts, options, pictures)
-    scores = tested[0].scores
+    progress.message(f"drawing figures of {data.test_set.name}")
+    with progress.doing("drawing figures"):
+        maps = [row for look in looks for row in look.maps]
+        figures = _score_figures(tested, data.test_set.name) | _look_figure(maps, data, pictures)
+        section = None
+        if data.mapped is not None:
+            texts = [look.texts for look in looks if look.texts is not None]
+            vectors = {name: run.embeddings.vectors for name, run in assessed.items()}
+            section, map_remarks = map_section(data.mapped, vectors, texts, options, pictures)
+            remarks += map_remarks
+        ranks = rank_sections(assessed, options, pictures)
+    dataset, scores = data.dataset, tested[0].scores
     return Test(
         spec=dataset.spec,
         name=dataset.manifest.name,
@@ -228,10 +217,31 @@ def _drawn(
         queries=scores.per_repeat[0].queries,
         gallery=scores.per_repeat[0].gallery,
         unmatched=unmatched_queries(looks[0].assessment),
-        runs=tested,
+        runs=tuple(tested),
         pairs=pair_runs(assessed),
-        figures=figures if looked is None else {**figures, "activation": looked},
-        ranks=rank_sections(assessed, options, pictures),
+        figures=figures,
+        ranks=ranks,
         map=section,
-        remarks=tuple(dict.fromkeys((*remarks, *said))),
+        remarks=tuple(dict.fromkeys(remarks)),
     )
+
+
+def _score_figures(runs: Sequence[TestedRun], data: str) -> dict[str, Drawn]:
+    """Draw CMC curves, and ROC, DET and histograms of the runs that could be verified."""
+    scores = {run.name: run.scores for run in runs}
+    figures = {"cmc": Drawn(cmc_figure(scores, data=data, ranks=_RANKS), cmc_alt(scores, data))}
+    verified = {run.name: run.verification for run in runs if run.verification is not None}
+    if verified:
+        figures |= {kind: draw_verification(kind, verified, data) for kind in PAIR_FIGURES}
+    return figures
+
+
+def _look_figure(rows: Sequence[MapRow], data: ReportData, pictures: Pictures) -> dict[str, Drawn]:
+    """Lay the activation maps of all runs over the same images; nothing where there are no maps."""
+    if not rows:
+        return {}
+    selection, name = data.looked_at, data.test_set.name
+    shown = [pictures.read(row, _LONGEST_SIDE) for row in selection.rows]
+    captions = [selection.identities[group] for group in selection.groups]
+    alt = activation_alt(captions, rows, name)
+    return {"activation": Drawn(activation_figure(shown, captions, rows, data=name), alt)}

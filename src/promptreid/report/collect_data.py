@@ -46,36 +46,26 @@ class ReportData:
 
 
 class Pictures:
-    """Reads pictures of test images, each size of each once.
-
-    Args:
-        test_set: The test images.
-        pixelate: Turn all into coarse mosaics.
-    """
+    """Reads pictures of test images, each size of each once, as coarse mosaics if asked to."""
 
     def __init__(self, test_set: TestSet, *, pixelate: bool) -> None:
         self._manifest, self._pixelate = test_set.manifest, pixelate
         self._pictures: dict[tuple[int, int], Picture] = {}
 
-    def of(self, row: int, longest: int) -> Picture:
+    def read(self, row: int, longest: int) -> Picture:
         """Give the picture of a row of the test set, its longer side `longest` pixels at most."""
-        picture = self._pictures.get((row, longest))
-        if picture is None:
-            picture = read_picture(
-                self._manifest.image(row), longest=longest, pixelate=self._pixelate
+        if (row, longest) not in self._pictures:
+            image = self._manifest.image(row)
+            self._pictures[row, longest] = read_picture(
+                image, longest=longest, pixelate=self._pixelate
             )
-            self._pictures[row, longest] = picture
-        return picture
+        return self._pictures[row, longest]
 
 
 def choose_report_data(
     datasets: Sequence[DataSet], options: ReportOptions
 ) -> tuple[ReportData, ...]:
     """Choose what is shown of data sets.
-
-    Args:
-        datasets: The data sets as they were read.
-        options: What the report is asked to show.
 
     Raises:
         EvaluationError: One has nothing to test on, or none has an attribute that is asked for.
@@ -108,12 +98,8 @@ def breakdown_attributes(test_set: TestSet) -> tuple[str, ...]:
             column = column_values(test_set.manifest, name)
         except EvaluationError:  # nothing is known in it
             continue
-        values_by_row = test_set.manifest.attributes.get(name)
-        pairs = (
-            set()
-            if values_by_row is None
-            else {(values_by_row[row], identities[row]) for row in queries}
-        )
+        attribute = test_set.manifest.attributes.get(name)
+        pairs = {(attribute[row], identities[row]) for row in queries} if attribute else set()
         names_people = people > 1 and len({value for value, _ in pairs}) == len(pairs) == people
         values = [column[row] for row in queries]
         numbers = {value: number for number, value in enumerate(dict.fromkeys(values))}

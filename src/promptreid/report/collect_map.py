@@ -38,8 +38,8 @@ def map_section(
         selection: The images, rows of the embeddings.
         vectors: (N, D) embeddings of the test images by each run.
         texts: Sentences of each run, in the same order.
-        options: Method and seed.
-        pictures: Pictures of the data set.
+        options: Gives method and seed.
+        pictures: Reads the images.
 
     Returns:
         The maps, None where there are too few images; and what a reader should know of them.
@@ -58,7 +58,6 @@ def map_section(
     remarks = [sentences.remark for sentences in texts if sentences.remark]
     if any(sentences.sentences for sentences in texts):
         remarks.append(GAP)
-    rows = selection.rows
     points = tuple(
         MapPoint(role, group, _label(selection, place), place)
         for place, (role, group) in enumerate(zip(selection.roles, selection.groups, strict=True))
@@ -67,7 +66,7 @@ def map_section(
         maps=tuple(maps),
         points=points,
         identities=selection.identities,
-        pictures=tuple(pictures.of(row, _LONGEST_SIDE) for row in rows),
+        pictures=tuple(pictures.read(row, _LONGEST_SIDE) for row in selection.rows),
     )
     return section, tuple(dict.fromkeys(remarks))
 

@@ -26,11 +26,6 @@ def rank_sections(
     around the median by the first run. Identities differ as far as there are enough. No query is
     in two sections; where there are few, sections are short or missing.
 
-    Args:
-        assessed: Assessments of one test set by name of the run.
-        options: How many queries, how long the lists, and the seed.
-        pictures: Pictures of the test set.
-
     Raises:
         UnreadableImage: An image cannot be decoded.
     """
@@ -40,7 +35,7 @@ def rank_sections(
     every = tuple(query for queries in chosen.values() for query in queries)
 
     def picture(row: int) -> Picture:
-        return pictures.of(row, _LONGEST_SIDE)
+        return pictures.read(row, _LONGEST_SIDE)
 
     shown = show_queries(assessed, every, top=options.top, picture=picture)
     by_query = dict(zip(every, shown, strict=True))
@@ -65,9 +60,7 @@ def _choose(
         # More than are needed, so that enough remain once others' are gone.
         many = choose_queries(results, which, 3 * options.queries, seed=options.seed)
         free = [query for query in many if query not in taken]
-        if which == "median":
-            start = max(0, (len(free) - options.queries) // 2)
-            free = free[start:]
-        chosen[which] = tuple(free[: options.queries])
+        start = max(0, (len(free) - options.queries) // 2) if which == "median" else 0
+        chosen[which] = tuple(free[start : start + options.queries])
         taken |= set(chosen[which])
     return {which: chosen[which] for which in SECTIONS if chosen[which]}

@@ -17,12 +17,7 @@ _EXAMPLES = 5
 def score_run(
     name: str, assessment: Assessment, by: Sequence[str]
 ) -> tuple[TestedRun, tuple[str, ...]]:
-    """Ask for all that a report says of a run on one data set.
-
-    Args:
-        name: Name of the run.
-        assessment: The run on the data set.
-        by: Attributes to break scores down by.
+    """Ask for all that a report says of a run on one data set, broken down by some attributes.
 
     Returns:
         What the report says; and what could not be computed and why.
@@ -31,9 +26,11 @@ def score_run(
         EvaluationError: No query has a match.
     """
     scores, intervals = assessment.scores, assessment.intervals
-    if assessment.why_unverified:
-        remarks = _unverified(assessment, by)
-        return TestedRun(name, scores, intervals, verification=None, breakdowns=()), remarks
+    if assessment.why_unverified:  # as where all images show one identity
+        remarks = [f"Nothing can be verified: {assessment.why_unverified}"]
+        if by:
+            remarks.append(f"Without verification nothing is broken down by {', '.join(by)}.")
+        return TestedRun(name, scores, intervals, None, ()), tuple(remarks)
     breakdowns: list[Breakdown] = []
     remarks = []
     for attribute in by:
@@ -53,37 +50,17 @@ def score_run(
     return tested, tuple(remarks)
 
 
-def _unverified(assessment: Assessment, by: Sequence[str]) -> tuple[str, ...]:
-    """Say why there is no verification, as where all images show one identity, and no breakdown."""
-    remarks = [f"Nothing can be verified: {assessment.why_unverified}"]
-    if by:
-        remarks.append(f"Without verification nothing is broken down by {', '.join(by)}.")
-    return tuple(remarks)
-
-
 def pair_runs(assessed: Mapping[str, Assessment]) -> tuple[PairedRuns, ...]:
-    """Compare every run after the first with the first, on the same queries.
-
-    Args:
-        assessed: The runs by name, in the order of the report.
-    """
+    """Compare every run after the first with the first, on the same queries."""
     (baseline, first), *others = assessed.items()
     return tuple(
-        PairedRuns(
-            name=name,
-            baseline=baseline,
-            differences=paired_difference(run.evidence, first.evidence, first.bootstrap),
-        )
+        PairedRuns(name, baseline, paired_difference(run.evidence, first.evidence, first.bootstrap))
         for name, run in others
     )
 
 
 def unmatched_queries(assessment: Assessment) -> tuple[Unmatched, ...]:
-    """List the queries that no gallery image can answer, by reason.
-
-    Args:
-        assessment: Any run on the test set; all runs have the same ones.
-    """
+    """List the queries that no gallery image can answer, by reason; all runs have the same ones."""
     test_set = assessment.test_set
     rows_by_reason: dict[int, list[int]] = {}
     for repeat, result in zip(test_set.protocol.repeats, assessment.scores.results, strict=True):

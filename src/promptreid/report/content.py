@@ -15,7 +15,7 @@ from promptreid.evaluation.uncertainty.training_gain import Worth
 from promptreid.evaluation.verification.identification import Identification
 from promptreid.evaluation.verification.verification import Verification
 from promptreid.figures.drawn import Drawn
-from promptreid.figures.layouts.tsne import Points
+from promptreid.figures.layouts.layouts import Points
 from promptreid.figures.photographs import Picture
 from promptreid.figures.shown_queries import ShownQuery
 from promptreid.inference.text_controls.domain_texts import DomainTexts

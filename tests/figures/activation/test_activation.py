@@ -10,7 +10,7 @@ from promptreid.config.model import (
     VisualPromptConfig,
 )
 from promptreid.errors import ConfigError, ModelError
-from promptreid.figures.activation.activation import activation_maps, patch_shares
+from promptreid.figures.activation.draw_activation import activation_maps, patch_shares
 from promptreid.figures.activation.map_kinds import KINDS, ModelInput, natural_kind
 from promptreid.figures.activation.rollout import recorded_attention, rollout
 from promptreid.models.interaction import Interaction

@@ -6,18 +6,16 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from promptreid.figures.drawn import Drawn
-from promptreid.figures.style import DARK, LIGHT, drawn_in
+from promptreid.figures.style import DARK, LIGHT, themed_figure
 from promptreid.report.page.colours import replaced_colours, stylesheet, variables
 from promptreid.report.page.svg import figure_svg
 
 
 def draw(*, name="a run", picture=False, title=""):
-    with drawn_in(LIGHT):
-        figure = Figure(figsize=(4, 3), layout="constrained")
+    with themed_figure(LIGHT, (4, 3)) as figure:
         axes = figure.subplots()
         if picture:
             noise = np.random.default_rng(0).integers(0, 30, (400, 500, 3))

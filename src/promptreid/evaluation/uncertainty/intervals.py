@@ -66,6 +66,10 @@ class Difference:
     high: float
     above_zero: float
 
+    def turned(self) -> Difference:
+        """Return how much the second scores above the first."""
+        return Difference(-self.value, -self.high, -self.low, 1 - self.above_zero)
+
     def to_dict(self) -> dict[str, float]:
         """Return all fields, JSON-ready."""
         return asdict(self)

@@ -1,24 +1,27 @@
-"""A figure of where runs look, made from the runs and a data set."""
+"""Activation maps, a map over each image of where a model looks, and a figure of those of runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 import torch
+from torch import Tensor
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.transforms import normalize
 from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest
-from promptreid.figures.activation.activation import activation_maps, patch_shares
-from promptreid.figures.activation.map_kinds import AUTO, ModelInput
+from promptreid.figures.activation.map_kinds import AUTO, ModelInput, find_kind, natural_kind
 from promptreid.figures.activation.overlay import MapRow, activation_alt, activation_figure
+from promptreid.figures.activation.relevance_maps import even_share
 from promptreid.figures.drawn import Drawn
 from promptreid.figures.photographs import read_picture
 from promptreid.figures.selection import pick_images
 from promptreid.figures.style import LIGHT, Theme
 from promptreid.inference.embed import open_images, side_rows
 from promptreid.inference.embedder import Embedder
+from promptreid.models.reid import ReIDModel
+from promptreid.models.towers.image_tower import ImageTower
 
 _LONGEST_SIDE = 320
 
@@ -87,6 +90,42 @@ def activation_rows(
         for kind in kinds
         for title, maps in activation_maps(embedder.model, batch, kind).items()
     ]
+
+
+@torch.no_grad()
+def activation_maps(model: ReIDModel, batch: ModelInput, kind: str = AUTO) -> dict[str, Tensor]:
+    """Make maps over the images of a batch.
+
+    Args:
+        model: The model, in eval mode.
+        batch: The images.
+        kind: One of `KINDS`, or "auto" for `natural_kind`.
+
+    Returns:
+        Maps by title, (B, rows, columns) float32 on the CPU each: the relevance of each patch, 1
+        being an even share.
+
+    Raises:
+        ConfigError: There is no such kind.
+        ModelError: The model has not what this kind shows.
+    """
+    tower = model.backbone.image
+    tower.check_images(batch.images)
+    relevance = find_kind(natural_kind(model) if kind == AUTO else kind).compute(model, batch)
+    return {
+        title: even_share(values).unflatten(1, tower.grid).cpu()
+        for title, values in relevance.items()
+    }
+
+
+def patch_shares(tower: ImageTower) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return how far patches lie apart and how large they are, as shares of height and width."""
+    patch = tower.patch
+    if not patch:  # cells of a map tile the image
+        tiles = 1 / tower.grid[0], 1 / tower.grid[1]
+        return tiles, tiles
+    height, width = tower.image_size
+    return (tower.stride / height, tower.stride / width), (patch / height, patch / width)
 
 
 def model_input(embedder: Embedder, manifest: Manifest) -> ModelInput:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from promptreid.figures.activation.relevance_maps import enlarge
 from promptreid.figures.extra import need
-from promptreid.figures.style import LIGHT, Theme, drawn_in, name_data
+from promptreid.figures.style import LIGHT, Theme, themed_figure
 from promptreid.text.short import ending, folded
 
 if TYPE_CHECKING:
@@ -106,13 +106,10 @@ def activation_figure(
     Raises:
         ConfigError: Matplotlib is missing.
     """
-    figure_module = need("matplotlib.figure")
     shape = np.mean([picture.shape[1] / picture.shape[0] for picture in pictures])
     width = max(4.0, len(pictures) * (_HEIGHT * float(np.clip(shape, 0.4, 1.8)) + 0.1) + 1.2)
-    with drawn_in(theme):
-        figure = figure_module.Figure(
-            figsize=(width, (_HEIGHT + 0.1) * (1 + len(rows)) + 0.3), layout="constrained"
-        )
+    size = width, (_HEIGHT + 0.1) * (1 + len(rows)) + 0.3
+    with themed_figure(theme, size, data=data) as figure:
         # The colour bars have a column of their own, so that the rows stay aligned.
         widths = [1.0] * len(pictures) + [_BAR]
         grid = figure.subplots(1 + len(rows), len(widths), squeeze=False, width_ratios=widths)
@@ -123,7 +120,6 @@ def activation_figure(
         for line, row in zip(grid[1:], rows, strict=True):
             alike = [other for other in rows if other.title == row.title]
             _draw_row(figure, line, row, pictures, colour_scale(alike), bar=row is alike[0])
-        name_data(figure, data)
         for axes in grid[:, :-1].flat:
             axes.set(xticks=[], yticks=[])
     return figure

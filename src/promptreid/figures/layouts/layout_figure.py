@@ -13,7 +13,7 @@ from promptreid.figures.extra import need
 from promptreid.figures.layouts.identity_spread import Spread
 from promptreid.figures.layouts.layouts import Layout
 from promptreid.figures.selection import Selection
-from promptreid.figures.style import LIGHT, Theme, drawn_in, group_look, most_groups, name_data
+from promptreid.figures.style import LIGHT, Theme, group_look, most_groups, themed_figure
 from promptreid.text.short import ending, folded
 
 if TYPE_CHECKING:
@@ -61,19 +61,15 @@ def layout_figure(panels: Sequence[Panel], selection: Selection, *, theme: Theme
             f"{len(selection.identities)} identities are more than colours and shapes can tell "
             f"apart; take {most_groups(theme)} at most."
         )
-    figure_module = need("matplotlib.figure")
-    with drawn_in(theme):
-        handles = _handles(selection, theme)
-        width = _SIDE * len(panels)
-        columns = _columns(width, [handle.get_label() for handle in handles])
-        lines = -(-len(handles) // columns)
-        figure = figure_module.Figure(
-            figsize=(width, _SIDE + 0.8 + _LINE * lines), layout="constrained"
-        )
+    handles, width = _handles(selection, theme), _SIDE * len(panels)
+    longest = max(len(handle.get_label()) for handle in handles)
+    columns = max(1, int(width / (_MARK + _LETTER * longest)))
+    lines = -(-len(handles) // columns)
+    size = width, _SIDE + 0.8 + _LINE * lines
+    with themed_figure(theme, size, data=selection.manifest.name) as figure:
         grid = figure.subplots(1, len(panels), squeeze=False)
         for panel, axes in zip(panels, grid[0], strict=True):
             _draw_panel(axes, panel, selection, theme)
-        name_data(figure, selection.manifest.name)
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.2)
     return figure
 
@@ -108,12 +104,8 @@ def _draw_panel(axes: Any, panel: Panel, selection: Selection, theme: Theme) -> 
             rows = (groups == group) & (roles == role)
             if rows.any():
                 hue, shape = group_look(theme, group)
-                axes.scatter(
-                    *panel.layout.points[rows].T,
-                    marker=shape,
-                    clip_on=False,
-                    **_mark(role, hue, theme),
-                )
+                points, look = panel.layout.points[rows], _mark(role, hue, theme)
+                axes.scatter(*points.T, marker=shape, clip_on=False, **look)
     spread = panel.spread
     axes.set_title(folded(panel.name, _TITLE))
     lines = [
@@ -140,10 +132,11 @@ def _mark(role: str, hue: str, theme: Theme) -> dict[str, Any]:
 
 def _handles(selection: Selection, theme: Theme) -> list[Any]:
     """Return what the legend explains: roles, and identities unless they are many."""
-    handles = []
-    for role in ("query", "gallery", "image"):
-        if role in selection.roles:
-            handles.append(_handle("o", role, _mark(role, theme.faint, theme)))
+    handles = [
+        _handle("o", role, _mark(role, theme.faint, theme))
+        for role in ("query", "gallery", "image")
+        if role in selection.roles
+    ]
     if len(selection.identities) <= _NAMED:
         for group, name in enumerate(selection.identities):
             hue, shape = group_look(theme, group)
@@ -152,20 +145,9 @@ def _handles(selection: Selection, theme: Theme) -> list[Any]:
     return handles
 
 
-def _columns(width: float, labels: Sequence[str]) -> int:
-    """Say how many columns of a legend fit into so many inches."""
-    return max(1, int(width / (_MARK + _LETTER * max(len(label) for label in labels))))
-
-
 def _handle(shape: str, label: str, mark: dict[str, Any]) -> Any:
     return need("matplotlib.lines").Line2D(
-        [],
-        [],
-        linestyle="",
-        marker=shape,
-        label=label,
-        markersize=mark["s"] ** 0.5,
-        markerfacecolor=mark["facecolors"],
-        markeredgecolor=mark["edgecolors"],
+        [], [], linestyle="", marker=shape, label=label, markersize=mark["s"] ** 0.5,
+        markerfacecolor=mark["facecolors"], markeredgecolor=mark["edgecolors"],
         markeredgewidth=mark["linewidths"],
-    )
+    )  # fmt: skip

@@ -13,23 +13,24 @@ from promptreid.text.tables import plain_table
 def word_verdict(control: WordControl) -> str:
     """Say whether own words beat those of other images, and having none."""
     permuted, none = control.over_permuted["mAP"], control.over_none["mAP"]
-    if permuted.low > 0:
-        first = f"Own words beat permuted ones by {_told(permuted, control.level)}."
-    elif permuted.high < 0:
-        first = f"Permuted words beat own ones by {_told(_turned(permuted), control.level)}."
+    if permuted.high < 0:
+        first = "Permuted words beat own ones by"
+    elif permuted.low > 0:
+        first = "Own words beat permuted ones by"
     else:
-        told = _told(permuted, control.level)
-        first = f"The words make no difference here: own words beat permuted ones by {told}."
-    if none.low > 0:
-        second = f"They beat a sentence without a word by {_told(none, control.level)}."
-    elif none.high < 0:
-        told = _told(_turned(none), control.level)
-        second = f"A sentence without a word beats own words by {told}."
+        first = "The words make no difference here: own words beat permuted ones by"
+    if none.high < 0:
+        second = "A sentence without a word beats own words by"
+    elif none.low > 0:
+        second = "They beat a sentence without a word by"
     else:
-        told = _told(none, control.level)
-        second = f"Own words and none do not differ for certain: {told}."
+        second = "Own words and none do not differ for certain:"
+    sentences = [
+        f"{start} {_write_points(change.turned() if change.high < 0 else change, control.level)}."
+        for start, change in ((first, permuted), (second, none))
+    ]
     few = f" With {control.identities} identities, intervals say little." if control.few else ""
-    return f"{first} {second}{few}"
+    return " ".join(sentences) + few
 
 
 def render_words(control: WordControl) -> str:
@@ -57,13 +58,6 @@ def render_words(control: WordControl) -> str:
     return "\n".join(["Do the words matter? Percent.", *table, *verdict])
 
 
-def _told(difference: Difference, level: float) -> str:
+def _write_points(difference: Difference, level: float) -> str:
     value, low, high = (100 * end for end in (difference.value, difference.low, difference.high))
     return f"{value:.2f} points of mAP ({100 * level:g} % interval {low:.2f} to {high:.2f})"
-
-
-def _turned(difference: Difference) -> Difference:
-    """Take the second from the first."""
-    return Difference(
-        -difference.value, -difference.high, -difference.low, 1 - difference.above_zero
-    )

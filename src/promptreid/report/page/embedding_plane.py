@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptreid.figures.layouts.tsne import Points
+from promptreid.figures.layouts.layouts import Points
 from promptreid.figures.style import LIGHT, group_look
 from promptreid.report.content import EmbeddingMap, MapPoint, MapSection
 from promptreid.report.page.album import Album

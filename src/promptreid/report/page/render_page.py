@@ -14,7 +14,6 @@ from promptreid.inference.text_controls.word_tables import word_verdict
 from promptreid.report.content import Content
 from promptreid.report.page.album import Album
 from promptreid.report.page.colours import stylesheet
-from promptreid.report.page.rank_pictures import section_title
 from promptreid.report.page.run_facts import (
     data_rows,
     environment_rows,
@@ -23,7 +22,14 @@ from promptreid.report.page.run_facts import (
     split_words,
 )
 from promptreid.report.page.score_cells import cell, unreliable_rates
-from promptreid.report.page.score_words import applied, group_name, meaning, score_name, setting
+from promptreid.report.page.score_words import (
+    applied,
+    group_name,
+    meaning,
+    score_name,
+    section_title,
+    setting,
+)
 from promptreid.report.page.sections import FIGURES, ShownFigure, shown_test
 from promptreid.report.page.summary import headlines, side
 from promptreid.report.page.svg import figure_svg

@@ -147,19 +147,15 @@ def word_table(test: Test) -> ScoreTable | None:
     """Tell mAP with own words, with those of other images and with none; None if not measured."""
     rows = {}
     for run in test.runs:
-        if run.words is not None:
-            own, permuted, none = (
-                found["mAP"] for found in (run.words.own, run.words.permuted, run.words.none)
-            )
-            over = (run.words.over_permuted["mAP"], run.words.over_none["mAP"])
+        if (words := run.words) is not None:
+            values = (scores["mAP"] for scores in (words.own, words.permuted, words.none))
+            changes = (words.over_permuted["mAP"], words.over_none["mAP"])
             rows[run.name] = (
-                *(PageCell(number(value, 2), 100 * value) for value in (own, permuted, none)),
-                *(_change_cell(found) for found in over),
+                *(PageCell(number(value, 2), 100 * value) for value in values),
+                *map(_change_cell, changes),
             )
-    if not rows:
-        return None
     columns = ("Own word", "Permuted", "None", "Own − permuted", "Own − none")
-    return ScoreTable(columns, rows)
+    return ScoreTable(columns, rows) if rows else None
 
 
 def _change_cell(difference: Difference) -> PageCell:
@@ -169,29 +165,23 @@ def _change_cell(difference: Difference) -> PageCell:
 
 def verification_table(test: Test) -> ScoreTable | None:
     """Tell how well scores of pairs tell identities apart; None where nothing can be verified."""
-    known = [run.verification for run in test.runs if run.verification is not None]
+    known = _verified(test)
     if not known:
         return None
-    fars = [
-        far
-        for far in dict.fromkeys(far for verification in known for far in verification.fars)
-        if any(
-            far in verification.fars and verification.tar(far) is not None for verification in known
-        )
-    ]
+    fars = [far for far in _fars(known) if any(_is_known(one, far) for one in known)]
     rows = {}
     for run in test.runs:
         verification, scores = run.verification, run.intervals.scores
         if verification is None:
-            rows[run.name] = (PageCell(number(None), None),) * (2 + len(fars))
+            rows[run.name] = (cell(None),) * (2 + len(fars))
             continue
         rows[run.name] = (
             cell(scores.get("EER")),
             PageCell(number(verification.auc, 2), 100 * verification.auc),
             *(
                 cell(scores.get(tar_name(far)), _threshold_note(verification, far))
-                if far in verification.fars and verification.tar(far) is not None
-                else PageCell(number(None), None, note="too few pairs")
+                if _is_known(verification, far)
+                else cell(None, "too few pairs")
                 for far in fars
             ),
         )
@@ -206,16 +196,24 @@ def _threshold_note(verification: Verification, far: float) -> str:
 
 def unreliable_rates(test: Test) -> tuple[str, ...]:
     """Return the false accept rates that rest on few accepted pairs in some run, written out."""
-    known = [run.verification for run in test.runs if run.verification is not None]
-    fars = dict.fromkeys(far for verification in known for far in verification.fars)
+    known = _verified(test)
     return tuple(
         rate(far)
-        for far in fars
-        if any(
-            verification.tar(far) is not None and not verification.reliable(far)
-            for verification in known
-        )
+        for far in _fars(known)
+        if any(_is_known(one, far) and not one.reliable(far) for one in known)
     )
+
+
+def _verified(test: Test) -> list[Verification]:
+    return [run.verification for run in test.runs if run.verification is not None]
+
+
+def _fars(known: Sequence[Verification]) -> list[float]:
+    return list(dict.fromkeys(far for verification in known for far in verification.fars))
+
+
+def _is_known(verification: Verification, far: float) -> bool:
+    return far in verification.fars and verification.tar(far) is not None
 
 
 def identification_table(test: Test) -> ScoreTable | None:
@@ -236,7 +234,7 @@ def _identified(repeats: Sequence[Identification], place: int) -> PageCell:
     points = [repeat.points[place] for repeat in repeats]
     known = [p for p in points if p.tpir is not None and p.threshold is not None]
     if not points or len(known) < len(points):
-        return PageCell(number(None), None, note="too few searches")
+        return cell(None, "too few searches")
     tpir = statistics.fmean(point.tpir or 0.0 for point in known)
     threshold = statistics.fmean(point.threshold or 0.0 for point in known)
     return PageCell(number(tpir), 100 * tpir, note=f"threshold {similarity(threshold)}")
@@ -261,10 +259,7 @@ def change_table(pair: PairedRuns, ap: str) -> ChangeTable:
 def _change(name: str, difference: Difference) -> DifferenceCell:
     known = difference.low == difference.low and difference.high == difference.high
     kind = score_kind(name)
-    verdicts = ("no clear difference", "better", "worse")
-    if kind.lower_is_better:
-        verdicts = ("no clear difference", "worse", "better")
-    share = 1 - difference.above_zero if kind.lower_is_better else difference.above_zero
+    gain = difference.turned() if kind.lower_is_better else difference
     return DifferenceCell(
         score=score_name(name),
         value=points(difference.value, scale=kind.scale),
@@ -272,21 +267,15 @@ def _change(name: str, difference: Difference) -> DifferenceCell:
         low=kind.scale * difference.low if known else None,
         high=kind.scale * difference.high if known else None,
         span=span(difference.low, difference.high, signed=True, scale=kind.scale),
-        better=number(share, 0),
-        verdict=verdicts[side(difference)] if known else "not known",
+        better=number(gain.above_zero, 0),
+        verdict=("no clear difference", "better", "worse")[side(gain)] if known else "not known",
     )
 
 
-def breakdown_attributes(test: Test) -> tuple[str, ...]:
-    """Return the attributes that any run was broken down by, in order."""
-    return tuple(dict.fromkeys(part.attribute for run in test.runs for part in run.breakdowns))
-
-
-def breakdowns_by(test: Test, attribute: str) -> dict[str, Breakdown]:
-    """Return the breakdowns by one attribute, by run."""
-    return {
-        run.name: part
-        for run in test.runs
-        for part in run.breakdowns
-        if part.attribute == attribute
-    }
+def breakdown_tables(test: Test) -> dict[str, dict[str, Breakdown]]:
+    """Return the breakdowns by attribute, then by run."""
+    tables: dict[str, dict[str, Breakdown]] = {}
+    for run in test.runs:
+        for part in run.breakdowns:
+            tables.setdefault(part.attribute, {})[run.name] = part
+    return tables

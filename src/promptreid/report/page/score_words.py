@@ -1,4 +1,4 @@
-"""What scores, settings and groups are called on a page, and what they mean."""
+"""What scores, settings, groups and rank lists are called on a page, and what they mean."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import Any
 
 from promptreid.evaluation.metrics import score_kind
 from promptreid.evaluation.ranking.scores import Scores
+from promptreid.report.content import RankSection
 from promptreid.text.number_words import rate
+
+_QUERIES = {
+    "worst": "Worst queries",
+    "median": "Queries around the median",
+    "best": "Best queries",
+}
 
 
 def score_name(name: str) -> str:
@@ -34,6 +41,13 @@ def setting(value: Any) -> str:
 def group_name(value: str, attribute: str) -> str:
     """Name a group in a sentence, where a bare number would say nothing: "camera 3"."""
     return f"{attribute} {value}" if value[:1].isdigit() else value
+
+
+def section_title(section: RankSection) -> str:
+    """Name rank lists, and where there are several runs the first one, whose median it is."""
+    runs = list(section.queries[0].lists)
+    named = section.which == "median" and len(runs) > 1
+    return f"{_QUERIES[section.which]} of {runs[0]}" if named else _QUERIES[section.which]
 
 
 def applied(scores: Scores) -> str:

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from promptreid.evaluation.uncertainty.breakdown import Breakdown
-from promptreid.report.content import MapSection, Test
+from promptreid.report.content import MapSection, RankSection, Test
 from promptreid.report.page.album import Album
 from promptreid.report.page.embedding_plane import Key, Plane, keys, planes
-from promptreid.report.page.rank_pictures import store_pictures
 from promptreid.report.page.score_cells import (
     ChangeTable,
     ScoreTable,
-    breakdown_attributes,
-    breakdowns_by,
+    breakdown_tables,
     change_table,
     identification_table,
     retrieval_table,
@@ -88,15 +86,12 @@ class ShownTest:
 
 
 def shown_test(test: Test, key: str, album: Album) -> ShownTest:
-    """Make a data set's section ready.
+    """Make a data set's section ready, under a key that is unique in the page.
 
-    Args:
-        test: The facts.
-        key: Unique in the page.
-        album: Where its pictures go.
+    Its pictures go into the album.
     """
     for section in test.ranks:
-        store_pictures(section, album)
+        _store_pictures(section, album)
     notes = [run.scores.note for run in test.runs]
     return ShownTest(
         key=key,
@@ -114,10 +109,20 @@ def shown_test(test: Test, key: str, album: Album) -> ShownTest:
             for name, title in FIGURES.items()
             if (drawn := test.figures.get(name)) is not None
         },
-        breakdowns={name: breakdowns_by(test, name) for name in breakdown_attributes(test)},
+        breakdowns=breakdown_tables(test),
         cameras=any(name for section in test.ranks for name in section.cameras.values()),
         map=None if test.map is None else _shown_map(test.map, album),
     )
+
+
+def _store_pictures(section: RankSection, album: Album) -> None:
+    """Store the pictures of rank lists, in the order in which the page shows them."""
+    for query in section.queries:
+        album.add(query.picture)
+        for ranked in query.lists.values():
+            late = [ranked.first] if ranked.first.rank > section.top else []
+            for hit in (*ranked.hits, *late):
+                album.add(section.gallery[hit.row])
 
 
 def _shown_map(section: MapSection, album: Album) -> ShownMap:

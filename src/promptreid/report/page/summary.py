@@ -115,16 +115,16 @@ def _verdict(test: Test, best: TestedRun) -> str:
     if rival is None:
         return f"{start}."
     other, change = rival
-    if side(change):
-        return f"{start} and is clearly {'better' if side(change) > 0 else 'worse'} than {other}."
-    return f"{start}; there is no clear difference between it and {other}."
+    if not side(change):
+        return f"{start}; there is no clear difference between it and {other}."
+    return f"{start} and is clearly {'better' if side(change) > 0 else 'worse'} than {other}."
 
 
 def _opening(test: Test, best: TestedRun) -> str:
     scores, level = best.intervals.scores, best.intervals.level
     scores_text = " and ".join(
-        f"{name} {interval(score.value, score.low, score.high, level)}"
-        for name, score in ((name, scores[name]) for name in ("mAP", "rank-1"))
+        f"{name} {interval(scores[name].value, scores[name].low, scores[name].high, level)}"
+        for name in ("mAP", "rank-1")
     )
     who = best.name if len(test.runs) == 1 else f"{best.name}, the best of {len(test.runs)} runs,"
     repeats = f", mean of {test.repeats} repeats" if test.repeats > 1 else ""
@@ -145,7 +145,7 @@ def _rival(test: Test, best: TestedRun) -> tuple[str, Difference] | None:
     if pair is not None:
         return pair.baseline, pair.differences["mAP"]
     pair = max(test.pairs, key=lambda pair: pair.differences["mAP"].value)
-    return pair.name, _turned(pair.differences["mAP"])
+    return pair.name, pair.differences["mAP"].turned()
 
 
 def _compared(test: Test, best: TestedRun) -> str:
@@ -168,20 +168,12 @@ def _gained(best: TestedRun) -> str:
     if best.worth is None:
         return ""
     gain = best.worth.gains["mAP"]
-    what = {
-        "better": "made it better",
-        "worse": "made it worse",
-        "unclear": "made no clear difference",
-    }[gain.verdict]
+    outcome = "no clear difference" if gain.verdict == "unclear" else f"it {gain.verdict}"
     return (
-        f"Training {what}: mAP {percent(gain.before)} of {best.worth.untrained} became "
+        f"Training made {outcome}: mAP {percent(gain.before)} of {best.worth.untrained} became "
         f"{percent(gain.after)} (difference "
         f"{span(gain.difference.low, gain.difference.high, signed=True)})."
     )
-
-
-def _turned(change: Difference) -> Difference:
-    return Difference(-change.value, -change.high, -change.low, 1 - change.above_zero)
 
 
 def side(change: Difference | Gap) -> int:
