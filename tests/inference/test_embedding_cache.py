@@ -25,9 +25,7 @@ def manifest(crops):
 def test_a_second_time_nothing_is_embedded(manifest, tmp_path, monkeypatch):
     first = cached_embeddings(build(), manifest, folder=tmp_path / "new")
     assert len(list((tmp_path / "new").iterdir())) == 1
-    monkeypatch.setattr(
-        cache, "embed_with_sentences", lambda *_, **__: pytest.fail("embedded again")
-    )
+    monkeypatch.setattr(cache, "embed_manifest", lambda *_, **__: pytest.fail("embedded again"))
     again = cached_embeddings(build(), manifest, folder=tmp_path / "new")
     assert torch.equal(first.vectors, again.vectors)
     assert first.identities == again.identities

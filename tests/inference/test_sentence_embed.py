@@ -22,7 +22,7 @@ from promptreid.evaluation.test_set import TestSet
 from promptreid.inference.assess import assess
 from promptreid.inference.attributes import project_images, value_texts
 from promptreid.inference.embed import embed_manifest
-from promptreid.inference.sentence_embed import embed_with_sentences, join_readings
+from promptreid.inference.sentence_embed import join_readings, join_sentences
 from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
 
@@ -170,7 +170,7 @@ def test_identities_are_never_read(run: Path, data: DataSet) -> None:
     mirrored = {**manifest.attributes, "gender": tuple(swapped[value] for value in values)}
     share = SentenceShare(0.3, SENTENCES)
     both: list[Tensor] = [
-        embed_with_sentences(embedder, rows, sentences=share).vectors
+        join_sentences(embedder, rows, embed_manifest(embedder, rows), share).vectors
         for rows in (manifest, replace(manifest, attributes=mirrored))
     ]
     assert torch.equal(*both)

@@ -172,9 +172,9 @@ def test_everything_comes_from_one_embedding(runs, table, monkeypatch):
 
     def counted(*args, **options):
         calls.append(len(args[1]))
-        return sentence_embed.embed_with_sentences(*args, **options)
+        return sentence_embed.embed_manifest(*args, **options)
 
-    monkeypatch.setattr(cache_module, "embed_with_sentences", counted)
+    monkeypatch.setattr(cache_module, "embed_manifest", counted)
     collect(runs[:1], [table, table], options=QUICK, device="cpu")
     assert calls == [60]
 

@@ -49,14 +49,13 @@ def assess(
     """
     if settings is None:
         settings = RetrievalSettings.of(embedder.info.evaluation)
-    share = SentenceShare.of(settings.sentences, embedder.info.templates)
     embeddings = cached_embeddings(
         embedder,
         test_set.manifest,
         folder=cache,
         flip=settings.flip,
         prompt=settings.prompt,
-        sentences=None if share is None else share.usable(test_set.manifest),
+        sentences=_usable_sentences(embedder, test_set, settings),
         store=store,
         batch_size=batch_size,
         progress=progress,
@@ -75,28 +74,29 @@ def assess_embeddings(
     bootstrap: Bootstrap = BOOTSTRAP,
     progress: Progress | None = None,
 ) -> Assessment:
-    """Put embeddings together with what their model says of itself.
+    """Put embeddings by a model, one row for each image, together with what it says of itself.
 
-    Args:
-        embedder: The model.
-        test_set: The images and the protocol.
-        embeddings: One row for each image, by the model and the settings.
-        settings: How images were embedded and are ranked.
-        bootstrap: How intervals are made.
-        progress: Where to report; None for silence.
+    The arguments are those of `assess`.
 
     Raises:
         EvaluationError: Sentences have a share, and the model's recipe has none.
     """
-    share = SentenceShare.of(settings.sentences, embedder.info.templates)
-    own = settings.prompt == embedder.model.sentences.retrieval
+    if settings.prompt == embedder.model.sentences.retrieval:
+        settings = replace(settings, prompt=None)
     return Assessment(
         test_set,
         embeddings,
-        replace(settings, prompt=None) if own else settings,
-        sentences=None if share is None else share.usable(test_set.manifest),
+        settings,
+        sentences=_usable_sentences(embedder, test_set, settings),
         threshold=embedder.threshold,
         note=side_note(embedder, test_set.manifest),
         bootstrap=bootstrap,
         progress=Silent() if progress is None else progress,
     )
+
+
+def _usable_sentences(
+    embedder: Embedder, test_set: TestSet, settings: RetrievalSettings
+) -> SentenceShare | None:
+    share = SentenceShare.of(settings.sentences, embedder.info.templates)
+    return None if share is None else share.usable(test_set.manifest)

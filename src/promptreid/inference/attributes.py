@@ -52,10 +52,7 @@ class AttributeScores:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields, JSON-ready."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }
+        return asdict(self)
 
 
 def classify_attributes(
@@ -91,23 +88,20 @@ def classify_attributes(
     """
     if not templates:
         return {}
-    asked = {
-        name: (
-            _values(manifest, name),
-            value_texts(embedder.model.backbone, manifest, name, tuple(sentences)),
-        )
+    texts = {
+        name: value_texts(embedder.model.backbone, manifest, name, tuple(sentences)).cpu()
         for name, sentences in templates.items()
     }
     images = project_images(embedder, manifest, batch_size=batch_size, progress=progress)
     return {
         name: score_guesses(
             manifest.attributes[name],
-            (images @ texts.cpu().T).argmax(dim=1),
-            values=values,
+            (images @ texts[name].T).argmax(dim=1),
+            values=_values(manifest, name),
             attribute=name,
-            templates=templates[name],
+            templates=sentences,
         )
-        for name, (values, texts) in asked.items()
+        for name, sentences in templates.items()
     }
 
 
@@ -148,14 +142,16 @@ def attribute_texts(
                 f"{template!r} cannot tell values of {attribute!r} apart: it must hold "
                 f"{{{attribute}}}, and no {{{CONTEXT}}}."
             )
-    rows = []
-    for value in values:
-        filled = (
-            fill_template(template, {**other, attribute: value})
-            for template in templates
-            for other in others
+    rows = [
+        list(
+            dict.fromkeys(
+                fill_template(template, {**other, attribute: value})
+                for template in templates
+                for other in others
+            )
         )
-        rows.append(list(dict.fromkeys(filled)))
+        for value in values
+    ]
     if len({tuple(row) for row in rows}) < len(rows):
         raise DataError(f"Two values of {attribute!r} read alike: {', '.join(map(repr, values))}.")
     sentences = [sentence for row in rows for sentence in row]
@@ -172,14 +168,14 @@ def score_guesses(
     attribute: str,
     templates: Sequence[str],
 ) -> AttributeScores:
-    """Compare guessed values with the true ones.
+    """Compare guessed values of an attribute, asked for by these sentences, with the true ones.
 
     Args:
         truth: True value of each image, empty where missing, (N,).
         guesses: (N,) index into `values`.
         values: The values to choose from, each true for at least one image.
-        attribute: Name of the attribute, for the record.
-        templates: Its sentences, for the record.
+        attribute: Its name.
+        templates: The sentences.
     """
     rows = torch.from_numpy(table_rows(truth, values))
     known = rows >= 0
@@ -219,12 +215,7 @@ def value_texts(
 ) -> Tensor:
     """Return the text feature of each value of an attribute in the data, in ascending order.
 
-    Args:
-        backbone: Text tower and tokenizer.
-        manifest: Gives the values, and those of what else the sentences name, over which the
-            features are averaged.
-        attribute: A field of each sentence.
-        templates: The sentences.
+    They are averaged over the values in the data of what else the sentences name.
 
     Returns:
         (V, d) rows of length 1.
@@ -256,19 +247,9 @@ def _check_known(manifest: Manifest, names: Sequence[str]) -> None:
 
 @torch.no_grad()
 def project_images(
-    embedder: Embedder,
-    manifest: Manifest,
-    *,
-    batch_size: int,
-    progress: Progress | None,
+    embedder: Embedder, manifest: Manifest, *, batch_size: int, progress: Progress | None
 ) -> Tensor:
     """Encode all images in the space shared with text; an attribute never enters the image tower.
-
-    Args:
-        embedder: The model.
-        manifest: Rows to encode.
-        batch_size: Images per forward pass.
-        progress: Where to report; None for silence.
 
     Returns:
         (N, d) rows of length 1, on the CPU.
@@ -279,12 +260,9 @@ def project_images(
     sides = embedder.info.sides
     rows = SideRows.of(sides.camera_rows(manifest), sides.view_rows(manifest, attributes=False))
     store = open_images(manifest, embedder.preprocess, cache=False)
-    parts = []
+    parts, title = [], f"reading attributes of {manifest.name}"
     for numbers, images in embedder.batches(
-        store,
-        title=f"reading attributes of {manifest.name}",
-        batch_size=batch_size,
-        progress=progress,
+        store, title=title, batch_size=batch_size, progress=progress
     ):
         cameras, views, _ = rows.at(numbers, embedder.device)
         projected = embedder.model.features(images, cameras, views).projected

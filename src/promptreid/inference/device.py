@@ -26,11 +26,8 @@ def pick_device(name: str | None = None) -> torch.device:
         ConfigError: The device is unknown or not there.
     """
     if name is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        if torch.backends.mps.is_available():
-            return torch.device("mps")
-        return torch.device("cpu")
+        best = "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device("cuda" if torch.cuda.is_available() else best)
     kind = plain(name.partition(":")[0])
     if kind in _OTHER_WORDS:
         raise ConfigError(

@@ -81,10 +81,7 @@ def labelled(vectors: torch.Tensor, manifest: Manifest) -> Embeddings:
     """Put unit vectors, row for row of a manifest, together with what is known of each image."""
     return Embeddings(
         vectors=vectors,
-        identities=tuple(
-            f"{domain}/{identity}"
-            for domain, identity in zip(manifest.domains, manifest.identities, strict=True)
-        ),
+        identities=tuple("/".join(key) for key in manifest.identity_keys()),
         cameras=CameraNames(manifest.cameras),
         paths=tuple(manifest.paths),
     )
@@ -95,10 +92,7 @@ def open_images(
 ) -> ImageStore:
     """Open the images of a manifest's rows for the test transform; none is read yet.
 
-    Args:
-        manifest: The rows.
-        preprocess: That of the weights.
-        cache: Whether decoded images stay in memory, as `ImageStore` takes it.
+    Decoded images stay in memory where `cache` says so, as `ImageStore` takes it.
     """
     size, interpolation = preprocess.image_size, preprocess.test_interpolation
     return ImageStore(manifest.images(), size, interpolation, cache=cache)

@@ -18,8 +18,9 @@ from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embedding_files import read_embeddings, write_embeddings
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
+from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.sentence_embed import embed_with_sentences
+from promptreid.inference.sentence_embed import join_sentences
 from promptreid.progress import Progress
 
 
@@ -43,16 +44,16 @@ def cached_embeddings(
 ) -> Embeddings:
     """Embed a manifest, or read what was embedded before.
 
-    The many arguments are those of `embed_with_sentences` and the folder.
+    The many arguments are those of `embed_manifest`, where they are explained, and two more.
 
     Args:
         embedder: The model.
         manifest: Rows to embed.
         folder: Where embeddings are kept; None to keep none.
-        flip: Average each embedding with that of the mirrored image.
-        prompt: Kind of sentence of an image prompt, as in `embed_manifest`.
+        flip: Also encode mirror images.
+        prompt: Kind of sentence of an image prompt.
         sentences: What sentences have to say in the similarity; None for images alone.
-        store: What `open_images` gave for these rows; None to read them from the disk.
+        store: Opened images.
         batch_size: Images per forward pass.
         progress: Where to report.
 
@@ -70,16 +71,19 @@ def cached_embeddings(
     if path is not None and path.is_file():
         with contextlib.suppress(EvaluationError):
             return read_embeddings(path)
-    embeddings = embed_with_sentences(
+    embeddings = embed_manifest(
         embedder,
         manifest,
-        sentences=sentences,
         batch_size=batch_size,
         flip=flip,
         prompt=prompt,
         store=store,
         progress=progress,
     )
+    if sentences is not None:
+        embeddings = join_sentences(
+            embedder, manifest, embeddings, sentences, batch_size=batch_size, progress=progress
+        )
     if path is not None:
         with contextlib.suppress(EvaluationError, OSError):
             path.parent.mkdir(parents=True, exist_ok=True)

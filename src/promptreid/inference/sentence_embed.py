@@ -9,29 +9,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from promptreid.data.images.image_store import ImageStore
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.inference.attributes import project_images, value_texts
-from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import BATCH_SIZE
 from promptreid.progress import Progress
 
 
-def embed_with_sentences(
+def join_sentences(
     embedder: Embedder,
     manifest: Manifest,
+    embeddings: Embeddings,
+    sentences: SentenceShare,
     *,
-    sentences: SentenceShare | None,
     batch_size: int = BATCH_SIZE,
-    flip: bool = False,
-    prompt: str | None = None,
-    store: ImageStore | None = None,
     progress: Progress | None = None,
 ) -> Embeddings:
-    """Embed every row of a manifest, and put beside it what sentences say of the image.
+    """Put what sentences say of each image of a manifest beside its embedding.
 
     The image reads each attribute as CLIP classifies zero-shot: p_a = softmax(cos(x, t_v) / tau)
     over the values v of the attribute, tau as the backbone was pretrained. The cosine of two of
@@ -40,17 +36,15 @@ def embed_with_sentences(
         (1 - s) cos(e_1, e_2) + s mean_a cos(p_a1, p_a2),
 
     so everything that ranks, joins or verifies embeddings works on them as on any others. The
-    values to choose from are those that occur in the data; the image's own value is never read.
+    values to choose from are those that occur in the data; the image's own value is never read,
+    and sentences are read off the image as it is, not off its mirror image.
 
     Args:
         embedder: The model.
-        manifest: Rows to embed.
-        sentences: Share and sentences; None, or none that is usable here, for images alone.
+        manifest: The images, which differ in each attribute.
+        embeddings: Their embeddings, row for row.
+        sentences: Share and sentences; without sentences images count alone.
         batch_size: Images per forward pass.
-        flip: Average each embedding with that of the mirrored image; sentences are read off
-            the image as it is.
-        prompt: Kind of sentence of an image prompt; None for the model's own choice.
-        store: What `open_images` gave for these rows; None to read them from the disk.
         progress: Where to report.
 
     Raises:
@@ -59,17 +53,7 @@ def embed_with_sentences(
         WeightsError: The weights came without word embeddings.
         UnreadableImage: An image cannot be decoded.
     """
-    embeddings = embed_manifest(
-        embedder,
-        manifest,
-        batch_size=batch_size,
-        flip=flip,
-        prompt=prompt,
-        store=store,
-        progress=progress,
-    )
-    sentences = None if sentences is None else sentences.usable(manifest)
-    if sentences is None or not sentences.templates:
+    if not sentences.templates:
         return embeddings
     backbone = embedder.model.backbone
     texts = [

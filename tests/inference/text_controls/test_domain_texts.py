@@ -74,7 +74,7 @@ def test_shares_are_those_of_a_naive_search(prompt, images):
         assert one.identities == DOMAINS.count(number)
         for kind, values in right.items():
             assert getattr(one, kind) == pytest.approx(sum(values) / len(values)), kind
-        assert one.over_swapped.value == pytest.approx(one.own - one.swapped)
+        assert one.own_minus_swapped.value == pytest.approx(one.own - one.swapped)
     assert any(one.own != one.swapped for one in found)
 
 
@@ -91,8 +91,8 @@ def test_the_interval_is_over_drawn_identities(prompt, images):
     low, high = torch.tensor(drawn, dtype=torch.float64).quantile(
         torch.tensor([0.025, 0.975], dtype=torch.float64)
     )
-    assert first.over_swapped.low == pytest.approx(float(low))
-    assert first.over_swapped.high == pytest.approx(float(high))
+    assert first.own_minus_swapped.low == pytest.approx(float(low))
+    assert first.own_minus_swapped.high == pytest.approx(float(high))
 
 
 def test_a_domain_without_images_is_left_out(prompt, images):

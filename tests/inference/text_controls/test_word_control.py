@@ -77,8 +77,8 @@ def test_permuted_scores_are_the_mean_over_the_draws(parts):
     assert found.permuted["mAP"] == pytest.approx(mean)
     assert found.none["rank-5"] == none.cmc[5]
     assert found.permuted["rank-1"] == pytest.approx(sum(one.cmc[1] for one in permuted) / 3)
-    assert found.over_permuted["mAP"].value == pytest.approx(own.mAP - mean)
-    assert found.over_none["mAP"].value == pytest.approx(own.mAP - none.mAP)
+    assert found.own_minus_permuted["mAP"].value == pytest.approx(own.mAP - mean)
+    assert found.own_minus_none["mAP"].value == pytest.approx(own.mAP - none.mAP)
     assert (found.draws, found.seed, found.identities, found.few) == (3, 3, IDENTITIES, False)
 
 
@@ -87,7 +87,10 @@ def test_intervals_are_those_of_identities_drawn_one_by_one(parts):
     found = compare_words(own, permuted, none, seed=3)
     weights = Bootstrap(seed=3).weights(IDENTITIES)
     drawn = by_identity(own, weights)
-    for difference, others in ((found.over_permuted, permuted), (found.over_none, (none,))):
+    for difference, others in (
+        (found.own_minus_permuted, permuted),
+        (found.own_minus_none, (none,)),
+    ):
         changes = drawn - torch.stack([by_identity(one, weights) for one in others]).mean(0)
         low, high = np.quantile(changes.numpy(), [0.025, 0.975])
         assert difference["mAP"].low == pytest.approx(low, abs=1e-9)
@@ -97,7 +100,7 @@ def test_intervals_are_those_of_identities_drawn_one_by_one(parts):
 def test_words_that_change_nothing_differ_by_nothing(parts):
     own = parts[0]
     found = compare_words(own, (own, own), own)
-    assert found.over_permuted["mAP"] == Difference(0.0, 0.0, 0.0, 0.5)
+    assert found.own_minus_permuted["mAP"] == Difference(0.0, 0.0, 0.0, 0.5)
     assert word_verdict(found).startswith("The words make no difference here")
 
 
@@ -120,8 +123,8 @@ def told(parts, permuted, none, identities=IDENTITIES):
     found = compare_words(*parts)
     return dataclasses.replace(
         found,
-        over_permuted={**found.over_permuted, "mAP": Difference(*permuted)},
-        over_none={**found.over_none, "mAP": Difference(*none)},
+        own_minus_permuted={**found.own_minus_permuted, "mAP": Difference(*permuted)},
+        own_minus_none={**found.own_minus_none, "mAP": Difference(*none)},
         identities=identities,
     )
 
@@ -167,7 +170,7 @@ def test_the_table_holds_all_kinds_and_fits_a_terminal(parts):
     rows = {line.split("  ")[0]: line.split() for line in lines[2:7]}
     assert list(rows) == ["own", "permuted (3 draws)", "none", "own - permuted", "own - none"]
     assert rows["own"][1] == f"{100 * found.own['mAP']:.2f}"
-    assert rows["own - none"][3] == f"{100 * found.over_none['mAP'].value:+.2f}"
+    assert rows["own - none"][3] == f"{100 * found.own_minus_none['mAP'].value:+.2f}"
 
 
 def test_own_words_score_as_plain_scoring_does_notes_included(crops, tmp_path):

@@ -63,10 +63,10 @@ def test_before_is_what_zero_shot_scores(asked):
 
 def test_the_second_run_on_the_same_data_embeds_nothing_twice(asked, monkeypatch):
     embedded = []
-    real = cache.embed_with_sentences
+    real = cache.embed_manifest
     monkeypatch.setattr(
         cache,
-        "embed_with_sentences",
+        "embed_manifest",
         lambda *args, **more: embedded.append(1) or real(*args, **more),
     )
     train(asked(), progress=Silent())

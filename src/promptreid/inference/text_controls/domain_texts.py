@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -31,7 +31,7 @@ class DomainTexts:
         own: Share of the images, with the tokens of the identity's own domain in the texts.
         swapped: With those of another domain, the mean over all others.
         neutral: With the mean of all domains' tokens.
-        over_swapped: Own minus swapped, paired over identities.
+        own_minus_swapped: Own minus swapped, paired over identities.
         images: Number of images.
         identities: Number of identities, those of the texts.
     """
@@ -40,21 +40,13 @@ class DomainTexts:
     own: float
     swapped: float
     neutral: float
-    over_swapped: Difference
+    own_minus_swapped: Difference
     images: int
     identities: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields, JSON-ready."""
-        return {
-            "domain": self.domain,
-            "own": self.own,
-            "swapped": self.swapped,
-            "neutral": self.neutral,
-            "own_minus_swapped": self.over_swapped.to_dict(),
-            "images": self.images,
-            "identities": self.identities,
-        }
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> DomainTexts:
@@ -67,7 +59,7 @@ class DomainTexts:
             return cls(
                 domain=str(record["domain"]),
                 **{name: float(record[name]) for name in ("own", "swapped", "neutral")},
-                over_swapped=Difference.from_dict(record["own_minus_swapped"]),
+                own_minus_swapped=Difference.from_dict(record["own_minus_swapped"]),
                 images=int(record["images"]),
                 identities=int(record["identities"]),
             )
@@ -78,15 +70,14 @@ class DomainTexts:
 
     def verdict(self) -> str:
         """Say in a sentence whether the tokens of a domain say something of it."""
-        found, level = self.over_swapped, f"{100 * BOOTSTRAP.level:g} % interval"
-        told = (
-            f"{100 * found.value:.2f} points ({level} {100 * found.low:.2f} to "
-            f"{100 * found.high:.2f}) more training images of {self.domain} to their text than "
-            f"another domain's, {100 * self.own:.2f} % for {100 * self.swapped:.2f} %"
+        gain, level = self.own_minus_swapped, f"{100 * BOOTSTRAP.level:g} % interval"
+        effect = "matter to" if gain.low > 0 else "do not help"
+        return (
+            f"Domain tokens {effect} the texts: a domain's own bring {100 * gain.value:.2f} points "
+            f"({level} {100 * gain.low:.2f} to {100 * gain.high:.2f}) more training images of "
+            f"{self.domain} to their text than another domain's, {100 * self.own:.2f} % for "
+            f"{100 * self.swapped:.2f} %."
         )
-        if found.low > 0:
-            return f"Domain tokens matter to the texts: a domain's own bring {told}."
-        return f"Domain tokens do not help the texts: a domain's own bring {told}."
 
 
 def compare_domain_texts(
@@ -113,44 +104,40 @@ def compare_domain_texts(
     """
     assert prompt.domains is not None
     place = prompt.domains.to(labels.device)
-    count = len(domains)
-    banks = [prompt.bank(), *(prompt.swapped(shift) for shift in range(1, count))]
+    banks = [prompt.bank(), *(prompt.swapped(shift) for shift in range(1, len(domains)))]
     neutral = prompt.neutral()[None].expand(len(banks[0]), -1, -1)
     own, *swapped, mean = (
-        _found(images, bank, labels, variants, place) for bank in (*banks, neutral)
+        _find_right(images, bank, labels, variants, place) for bank in (*banks, neutral)
     )
     other = torch.stack(swapped).mean(0)
-    found = []
-    for number, name in enumerate(domains):
-        rows = place[labels] == number
-        if not rows.any():
-            continue
-        identities = int((place == number).sum())
-        found.append(
-            DomainTexts(
-                domain=name,
-                own=float(own[rows].mean()),
-                swapped=float(other[rows].mean()),
-                neutral=float(mean[rows].mean()),
-                over_swapped=_difference(own[rows] - other[rows], labels[rows], seed),
-                images=int(rows.sum()),
-                identities=identities,
-            )
+    return tuple(
+        DomainTexts(
+            domain=name,
+            own=float(own[rows].mean()),
+            swapped=float(other[rows].mean()),
+            neutral=float(mean[rows].mean()),
+            own_minus_swapped=_difference(own[rows] - other[rows], labels[rows], seed),
+            images=int(rows.sum()),
+            identities=int((place == number).sum()),
         )
-    return tuple(found)
+        for number, name in enumerate(domains)
+        if (rows := place[labels] == number).any()
+    )
 
 
-def _found(images: Tensor, bank: Tensor, labels: Tensor, variants: Tensor, place: Tensor) -> Tensor:
+def _find_right(
+    images: Tensor, bank: Tensor, labels: Tensor, variants: Tensor, place: Tensor
+) -> Tensor:
     """Say which images lie closest to their identity's text, (N,) float64 of ones and zeros."""
     texts = torch.nn.functional.normalize(bank.to(images.device).float(), dim=2)
-    found = torch.zeros(len(images), dtype=torch.float64)
+    right = torch.zeros(len(images), dtype=torch.float64)
     for variant in variants.unique().tolist():
         for domain in place[labels].unique().tolist():
             rows = (variants == variant) & (place[labels] == domain)
             known = (place == domain).nonzero()[:, 0]
             best = known[(images[rows].float() @ texts[variant, known].T).argmax(1)]
-            found[rows.cpu()] = (best == labels[rows]).double().cpu()
-    return found
+            right[rows.cpu()] = (best == labels[rows]).double().cpu()
+    return right
 
 
 def _difference(changes: Tensor, labels: Tensor, seed: int) -> Difference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from promptreid.data.images.image_store import ImageStore
@@ -33,8 +33,8 @@ class WordControl:
         own: Scores by name, as fractions of 1, with each image's own word.
         permuted: With words of other images, the mean over the draws.
         none: With the sentence that has no word.
-        over_permuted: Own minus permuted by score, paired over identities.
-        over_none: Own minus none, likewise.
+        own_minus_permuted: Own minus permuted by score, paired over identities.
+        own_minus_none: Own minus none, likewise.
         draws: How often words were exchanged.
         seed: Seed of the exchanges and the resamples.
         identities: Number of identities that the intervals are drawn from.
@@ -45,8 +45,8 @@ class WordControl:
     own: Mapping[str, float]
     permuted: Mapping[str, float]
     none: Mapping[str, float]
-    over_permuted: Mapping[str, Difference]
-    over_none: Mapping[str, Difference]
+    own_minus_permuted: Mapping[str, Difference]
+    own_minus_none: Mapping[str, Difference]
     draws: int
     seed: int
     identities: int
@@ -60,18 +60,7 @@ class WordControl:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields, JSON-ready."""
-        return {
-            "own": dict(self.own),
-            "permuted": dict(self.permuted),
-            "none": dict(self.none),
-            "own_minus_permuted": _plain(self.over_permuted),
-            "own_minus_none": _plain(self.over_none),
-            "draws": self.draws,
-            "seed": self.seed,
-            "identities": self.identities,
-            "level": self.level,
-            "resamples": self.resamples,
-        }
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> WordControl:
@@ -81,16 +70,16 @@ class WordControl:
             EvaluationError: Something is missing or of another kind.
         """
         try:
-            return cls(
-                **{name: _numbers(record[name]) for name in ("own", "permuted", "none")},
-                over_permuted=_differences(record["own_minus_permuted"]),
-                over_none=_differences(record["own_minus_none"]),
-                draws=int(record["draws"]),
-                seed=int(record["seed"]),
-                identities=int(record["identities"]),
-                level=float(record["level"]),
-                resamples=int(record["resamples"]),
-            )
+            parsed: dict[str, Any] = {
+                name: {score: float(value) for score, value in record[name].items()}
+                for name in ("own", "permuted", "none")
+            }
+            for name in ("own_minus_permuted", "own_minus_none"):
+                changes = record[name].items()
+                parsed[name] = {score: Difference.from_dict(change) for score, change in changes}
+            for name in ("draws", "seed", "identities", "resamples"):
+                parsed[name] = int(record[name])
+            return cls(level=float(record["level"]), **parsed)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise EvaluationError(
                 "These scores do not say what exchanged words do as `promptreid evaluate --words` "
@@ -143,11 +132,11 @@ def assess_words(
     )
     composed = replace(settings, prompt="composed")
     own = assess_embeddings(embedder, test_set, embedded.own, composed, progress=progress)
-    permuted, none = (
-        tuple(replace(own, embeddings=embeddings).scores for embeddings in others)
-        for others in (embedded.permuted, (embedded.none,))
+    *permuted, none = (
+        replace(own, embeddings=embeddings).scores
+        for embeddings in (*embedded.permuted, embedded.none)
     )
-    return own, compare_words(own.scores, permuted, *none, seed=seed)
+    return own, compare_words(own.scores, tuple(permuted), none, seed=seed)
 
 
 def compare_words(
@@ -171,8 +160,8 @@ def compare_words(
         own=own.values,
         permuted=exchanged.scores.values,
         none=none.values,
-        over_permuted=paired_difference(against, exchanged, Bootstrap(seed=seed)),
-        over_none=paired_difference(Evidence(own), Evidence(none), Bootstrap(seed=seed)),
+        own_minus_permuted=paired_difference(against, exchanged, Bootstrap(seed=seed)),
+        own_minus_none=paired_difference(Evidence(own), Evidence(none), Bootstrap(seed=seed)),
         draws=len(permuted),
         seed=seed,
         identities=len(against.identities()),
@@ -186,15 +175,3 @@ def _joined(draws: tuple[Scores, ...]) -> Scores:
         per_repeat=tuple(repeat for scores in draws for repeat in scores.per_repeat),
         results=tuple(result for scores in draws for result in scores.results),
     )
-
-
-def _plain(differences: Mapping[str, Difference]) -> dict[str, dict[str, float]]:
-    return {name: found.to_dict() for name, found in differences.items()}
-
-
-def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
-    return {str(name): float(value) for name, value in record.items()}
-
-
-def _differences(record: Mapping[str, Any]) -> dict[str, Difference]:
-    return {str(name): Difference.from_dict(one) for name, one in record.items()}

@@ -200,12 +200,11 @@ class _Exchange:
     def _vectors(self, part: _Part, words: tuple[Tensor, ...] | None) -> Tensor:
         """Embed one part with these words; None for sentences without one."""
         kind = "simplified" if words is None else "composed"
-        given = words or (None,) * len(part.sides)
-        found = [
-            self.model.embed_features(side, part.variants, prompt=kind, words=own).float()
-            for side, own in zip(part.sides, given, strict=True)
+        vectors = [
+            self.model.embed_features(side, part.variants, prompt=kind, words=word).float()
+            for side, word in zip(part.sides, words or (None,) * len(part.sides), strict=True)
         ]
-        joined = found[0] if len(found) == 1 else F.normalize(found[0] + found[1], dim=1)
+        joined = vectors[0] if len(vectors) == 1 else F.normalize(vectors[0] + vectors[1], dim=1)
         return joined.cpu()
 
 

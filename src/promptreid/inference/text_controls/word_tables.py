@@ -12,7 +12,7 @@ from promptreid.text.tables import plain_table
 
 def word_verdict(control: WordControl) -> str:
     """Say whether own words beat those of other images, and having none."""
-    permuted, none = control.over_permuted["mAP"], control.over_none["mAP"]
+    permuted, none = control.own_minus_permuted["mAP"], control.own_minus_none["mAP"]
     if permuted.high < 0:
         first = "Permuted words beat own ones by"
     elif permuted.low > 0:
@@ -48,8 +48,8 @@ def render_words(control: WordControl) -> str:
     ):
         rows.append([name, *(metric.text(scores[metric.name]) for metric in metrics)])
     for name, differences in (
-        ("own - permuted", control.over_permuted),
-        ("own - none", control.over_none),
+        ("own - permuted", control.own_minus_permuted),
+        ("own - none", control.own_minus_none),
     ):
         changes = ((metric, differences[metric.name].value) for metric in metrics)
         rows.append([name, *(metric.text(change, sign=True) for metric, change in changes)])

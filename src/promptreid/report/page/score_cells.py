@@ -149,7 +149,7 @@ def word_table(test: Test) -> ScoreTable | None:
     for run in test.runs:
         if (words := run.words) is not None:
             values = (scores["mAP"] for scores in (words.own, words.permuted, words.none))
-            changes = (words.over_permuted["mAP"], words.over_none["mAP"])
+            changes = (words.own_minus_permuted["mAP"], words.own_minus_none["mAP"])
             rows[run.name] = (
                 *(PageCell(number(value, 2), 100 * value) for value in values),
                 *map(_change_cell, changes),
