@@ -59,9 +59,9 @@ from promptreid.training.batches.feature_cache import cached_projections
 from promptreid.training.run import build_model as build
 from promptreid.training.run import train as whole_run
 from promptreid.training.run.build_model import build_model
+from promptreid.training.run.run_inputs import prompt_fields
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.run.training_data import TrainingData, training_data
-from promptreid.training.run.training_rows import prompt_fields
 from promptreid.training.stage.schedule import learning_rate
 from promptreid.training.stage.trainer import Trainer
 from promptreid.training.stage.training_state import TrainingState

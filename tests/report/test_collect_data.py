@@ -151,12 +151,12 @@ def test_one_identity_has_no_map(crops, tmp_path):
 def test_pictures_are_read_once_and_no_larger_than_asked(table, monkeypatch):
     (found,) = choose_report_data([load_data(table)], ReportOptions())
     pictures = Pictures(found.test_set, pixelate=False)
-    small = pictures.of(3, 16)
+    small = pictures.read(3, 16)
     assert max(small.shape[:2]) == 16
-    assert pictures.of(3, 16) is small
+    assert pictures.read(3, 16) is small
     with Image.open(found.test_set.manifest.path(3)) as image:
-        assert np.array_equal(pictures.of(3, 999), np.asarray(image.convert("RGB")))
-    hidden = Pictures(found.test_set, pixelate=True).of(3, 40)
+        assert np.array_equal(pictures.read(3, 999), np.asarray(image.convert("RGB")))
+    hidden = Pictures(found.test_set, pixelate=True).read(3, 40)
     assert len(np.unique(hidden.reshape(-1, 3), axis=0)) <= 100
 
 

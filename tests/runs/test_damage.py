@@ -26,7 +26,7 @@ from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.load_data import load_data
 from promptreid.errors import PromptReIDError
 from promptreid.inference.load import load
-from promptreid.models.checkpoint import SavedTraining, load_training, save_model
+from promptreid.models.checkpoint import SavedTraining, load_training, read_info, save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.report.collect_runs import run_facts
@@ -38,7 +38,6 @@ from promptreid.runs.run_records import BestRecord, StatusRecord
 from promptreid.runs.seen_identities import testable as fit_for_test
 from promptreid.sweep.run_results import read_runs
 from promptreid.training.run.run_plan import TrainRequest, make_plan
-from promptreid.training.run.run_start import check_own_weights
 
 pytestmark = pytest.mark.slow
 
@@ -127,7 +126,7 @@ def readers(path: Path, dataset: DataSet) -> dict[str, Callable[[Path], Any]]:
         plan, run = make_plan(TrainRequest(out=path, resume=True, device="cpu"))
         assert run is not None
         check_same_data(run, [dataset])
-        check_own_weights(run, run.last)
+        run.check_id(run.last, read_info(run.last).run or run.id)
         training = load_training(run.last)
         found = {name: tensor.tolist() for name, tensor in training.tensors.items()}
         return plan, run.status(), found, training.values, run.note()

@@ -11,24 +11,11 @@ from pathlib import Path
 
 from promptreid.errors import RunError, WeightsError
 from promptreid.files import name_entries, write_bytes
-from promptreid.runs.file_names import (
-    BEST,
-    CACHE,
-    CHECKPOINTS,
-    DATA,
-    ENVIRONMENT,
-    LAST,
-    LEDGER,
-    LOG,
-    METRICS,
-    RECIPE,
-    SCORES,
-    STATUS,
-)
+from promptreid.runs import file_names as names
 from promptreid.runs.leftovers import remove_leftovers
 from promptreid.runs.record_reading import damaged, read_content
 from promptreid.runs.run_ledger import Ledger, read_ledger
-from promptreid.runs.run_lock import held
+from promptreid.runs.run_place import held
 
 _TRIES, _PAUSE = 4, 0.02
 
@@ -58,12 +45,12 @@ class RunFiles:
     @property
     def last(self) -> Path:
         """Checkpoint to resume from."""
-        return self.path / CHECKPOINTS / LAST
+        return self.path / names.CHECKPOINTS / names.LAST
 
     @property
     def best(self) -> Path:
         """Checkpoint that validation chose."""
-        return self.path / CHECKPOINTS / BEST
+        return self.path / names.CHECKPOINTS / names.BEST
 
     @property
     def weights(self) -> Path:
@@ -82,13 +69,13 @@ class RunFiles:
 
     def epoch_checkpoint(self, epochs: int) -> Path:
         """Checkpoint that is kept after this many epochs of the run, over all its stages."""
-        return self.path / CHECKPOINTS / f"epoch-{epochs:03d}.safetensors"
+        return self.path / names.CHECKPOINTS / f"epoch-{epochs:03d}.safetensors"
 
     def epoch_checkpoints(self) -> list[Path]:
         """Return the checkpoints of epochs that are there, the oldest first."""
         path_by_epochs = {
             int(match[1]): path
-            for path in (self.path / CHECKPOINTS).glob("epoch-*.safetensors")
+            for path in (self.path / names.CHECKPOINTS).glob("epoch-*.safetensors")
             if (match := _EPOCH_CHECKPOINT.fullmatch(path.name))
         }
         return [path for _, path in sorted(path_by_epochs.items())]
@@ -96,37 +83,37 @@ class RunFiles:
     @property
     def cache(self) -> Path:
         """Folder of features that can be computed again."""
-        return self.path / CACHE
+        return self.path / names.CACHE
 
     @property
     def log(self) -> Path:
         """The file of what training said, with the time of each line."""
-        return self.path / LOG
+        return self.path / names.LOG
 
     @property
     def described(self) -> tuple[Path, ...]:
         """Files that say what the run is and never change."""
-        return tuple(self.path / name for name in (RECIPE, ENVIRONMENT, DATA))
+        return tuple(self.path / name for name in (names.RECIPE, names.ENVIRONMENT, names.DATA))
 
     @property
     def has_ledger(self) -> bool:
         """Tell whether there is something that says which run this is."""
-        return (self.path / LEDGER).is_file()
+        return (self.path / names.LEDGER).is_file()
 
     @property
     def has_status(self) -> bool:
         """Tell whether there is something that says how far the run is."""
-        return (self.path / STATUS).exists()
+        return (self.path / names.STATUS).exists()
 
     @property
     def has_scores(self) -> bool:
         """Tell whether the run was scored."""
-        return (self.path / SCORES).exists()
+        return (self.path / names.SCORES).exists()
 
     @property
     def has_metrics(self) -> bool:
         """Tell whether there is a table of epochs."""
-        return (self.path / METRICS).exists()
+        return (self.path / names.METRICS).exists()
 
     def check_id(self, checkpoint: Path, own: str) -> None:
         """Make sure that a checkpoint in the folder is this run's.

@@ -19,19 +19,9 @@ from promptreid.config.recipes import dump_recipe, validate
 from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError
 from promptreid.files import name_entries
-from promptreid.runs.file_names import (
-    CHECKPOINTS,
-    DATA,
-    ENVIRONMENT,
-    IMAGES,
-    METRICS,
-    NOTE,
-    RECIPE,
-    SCORES,
-    STATUS,
-)
+from promptreid.runs import file_names as names
 from promptreid.runs.metrics_table import Training, parse_metrics
-from promptreid.runs.record_reading import damaged, parse_record
+from promptreid.runs.record_reading import Record, damaged, parse_record
 from promptreid.runs.run_files import RunFiles
 from promptreid.runs.run_images import ImageRow, read_rows, write_rows
 from promptreid.runs.run_ledger import Ledger
@@ -74,13 +64,13 @@ class RunFolder(RunFiles):
         check_free(path, overwrite=overwrite)
         ledger = Ledger.start()
         with made_in_one_step(path) as fresh:
-            (fresh / CHECKPOINTS).mkdir()
+            (fresh / names.CHECKPOINTS).mkdir()
             ledger.write(fresh)
             made = cls(fresh)
-            made.write(RECIPE, encodable(dump_recipe(recipe)).encode())
-            made.write(ENVIRONMENT, _json(environment))
-            made.write(DATA, _json([_plain(record) for record in data]))
-            made.write(IMAGES, write_rows(images))
+            made.write(names.RECIPE, encodable(dump_recipe(recipe)).encode())
+            made.write(names.ENVIRONMENT, _json(environment))
+            made.write(names.DATA, _json([_plain(record) for record in data]))
+            made.write(names.IMAGES, write_rows(images))
             made.write_note(note)
             made.write_status(StatusRecord(status="started"))
         run = cls(path)
@@ -98,7 +88,8 @@ class RunFolder(RunFiles):
             raise RunError(f"There is no run folder {path}.")
         if not is_run(path):
             raise RunError(
-                f"{path} is not a run folder: it has no {RECIPE}; it holds {name_entries(path)}."
+                f"{path} is not a run folder: it has no {names.RECIPE}; it holds "
+                f"{name_entries(path)}."
             )
         return cls(path)
 
@@ -122,7 +113,7 @@ class RunFolder(RunFiles):
             The run; None for anything else, such as a checkpoint alone.
         """
         inside = path.absolute().parent
-        folder = inside.parent if inside.name == CHECKPOINTS else path
+        folder = inside.parent if inside.name == names.CHECKPOINTS else path
         return cls(folder) if is_run(folder) else None
 
     def part(self, name: str) -> RunFolder:
@@ -138,8 +129,8 @@ class RunFolder(RunFiles):
         Raises:
             RunError: The file is missing or damaged, or is no recipe of this version.
         """
-        path = self.path / RECIPE
-        content = self.read(RECIPE)
+        path = self.path / names.RECIPE
+        content = self.read(names.RECIPE)
         try:
             tree = parse_yaml(content.decode())
             if not isinstance(tree, dict):
@@ -158,50 +149,53 @@ class RunFolder(RunFiles):
         Raises:
             RunError: The file is missing or damaged; every reader here says so.
         """
-        return parse_record(self.read(STATUS), StatusRecord, self.path / STATUS)
+        return self._record(names.STATUS, StatusRecord)
 
     def environment(self) -> EnvironmentRecord:
         """Read where and how the run was made."""
-        return parse_record(self.read(ENVIRONMENT), EnvironmentRecord, self.path / ENVIRONMENT)
+        return self._record(names.ENVIRONMENT, EnvironmentRecord)
 
     def data(self) -> tuple[DataRecord, ...]:
         """Read what the run knows of its data sets."""
-        return parse_record(self.read(DATA), tuple[DataRecord, ...], self.path / DATA)
+        return self._record(names.DATA, tuple[DataRecord, ...])
 
     def images(self) -> tuple[ImageRow, ...]:
         """Read which images the run has, who they show, and how their files looked."""
-        return read_rows(self.read(IMAGES), self.path / IMAGES)
+        return read_rows(self.read(names.IMAGES), self.path / names.IMAGES)
 
     def scores(self) -> tuple[dict[str, Any], ...]:
         """Read the scores, one mapping for each data set."""
-        content = self.read(SCORES)
-        parse_record(content, ScoresRecord, self.path / SCORES)
-        values = json.loads(content)
+        values = self._all_scores()
         return tuple(values.get("results", [values]))
 
     def note(self) -> str:
         """Read what the run is for, in the user's words; "" where there is no note."""
-        path = self.path / NOTE
+        path = self.path / names.NOTE
         if not path.exists():
             return ""
         try:
-            return self.read(NOTE).decode().strip()
+            return self.read(names.NOTE).decode().strip()
         except UnicodeDecodeError as error:
             raise damaged(path, "it is not UTF-8") from error
 
     def domain_texts(self) -> tuple[dict[str, Any], ...]:
         """Read what the domain tokens of the run's prompts say, one mapping for each domain."""
-        content = self.read(SCORES)
-        parse_record(content, ScoresRecord, self.path / SCORES)
-        return tuple(json.loads(content).get("domain_texts", ()))
+        return tuple(self._all_scores().get("domain_texts", ()))
 
     def training(self) -> Training:
         """Read the table of epochs; a run that still trains may be read, too."""
         best = self.status().best
-        content = self.read(METRICS)
-        return parse_metrics(
-            content, self.path / METRICS, chosen_at="" if best is None else best.chosen_at
-        )
+        chosen_at = "" if best is None else best.chosen_at
+        content = self.read(names.METRICS)
+        return parse_metrics(content, self.path / names.METRICS, chosen_at=chosen_at)
+
+    def _record(self, name: str, kind: type[Record]) -> Record:
+        return parse_record(self.read(name), kind, self.path / name)
+
+    def _all_scores(self) -> dict[str, Any]:
+        content = self.read(names.SCORES)
+        parse_record(content, ScoresRecord, self.path / names.SCORES)
+        return json.loads(content)
 
     def write_note(self, text: str) -> None:
         """Write what the run is for; "" takes the note away.
@@ -211,9 +205,9 @@ class RunFolder(RunFiles):
         """
         note = clean_note(text)
         if note:
-            self.write(NOTE, f"{note}\n".encode())
+            self.write(names.NOTE, f"{note}\n".encode())
         else:
-            (self.path / NOTE).unlink(missing_ok=True)
+            (self.path / names.NOTE).unlink(missing_ok=True)
 
     def write_status(self, status: StatusRecord) -> None:
         """Write how far the run is.
@@ -221,23 +215,21 @@ class RunFolder(RunFiles):
         Raises:
             RunError: The folder is not this run's any more; every writer here says so.
         """
-        self.write(STATUS, _json(status))
+        self.write(names.STATUS, _json(status))
 
     def write_scores(self, results: Sequence[Mapping[str, Any]], **more: Any) -> None:
         """Write the scores, one mapping for each data set, and what else was measured."""
         scores = results[0] if len(results) == 1 else {"results": [dict(one) for one in results]}
-        self.write(SCORES, _json({**scores, **more}))
+        self.write(names.SCORES, _json({**scores, **more}))
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the table of epochs; columns are the union of all keys, in order of appearance."""
-        columns: dict[str, None] = {}
-        for row in rows:
-            columns.update(dict.fromkeys(row))
+        columns = list(dict.fromkeys(column for row in rows for column in row))
         text = io.StringIO()
-        table = csv.DictWriter(text, list(columns), lineterminator="\n", restval="")
+        table = csv.DictWriter(text, columns, lineterminator="\n", restval="")
         table.writeheader()
         table.writerows(rows)
-        self.write(METRICS, encodable(text.getvalue()).encode())
+        self.write(names.METRICS, encodable(text.getvalue()).encode())
 
 
 def _plain(record: BaseModel) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The place of a run folder: whether it is free, and how a new run gets there in one step."""
+"""The place of a run folder: one process at a time holds it, and a run gets there in one step."""
 
 from __future__ import annotations
 
@@ -9,14 +9,39 @@ from pathlib import Path
 
 from promptreid.errors import RunError
 from promptreid.files import name_entries
-from promptreid.runs.file_names import RECIPE
+from promptreid.runs.file_names import LOCK, RECIPE
 from promptreid.runs.leftovers import beside
-from promptreid.runs.run_lock import held
 
 
 def is_run(path: Path) -> bool:
     """Tell whether a folder is that of a run."""
     return (path / RECIPE).is_file()
+
+
+@contextmanager
+def held(folder: Path) -> Generator[None]:
+    """Hold a run folder; the system lets go of it when the process ends, however it ends.
+
+    Args:
+        folder: An existing folder.
+
+    Raises:
+        RunError: Another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # no advisory locks on this platform
+        yield
+        return
+    with (folder / LOCK).open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                f"Another process is training into {folder}. Wait for it or stop it, or give "
+                "another --out."
+            ) from None
+        yield
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:
@@ -45,10 +70,9 @@ def check_free(path: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def made_in_one_step(path: Path) -> Generator[Path]:
-    """Give a fresh folder to fill, which then takes its place; it leaves nothing if that fails.
+    """Give a fresh folder to fill, which then takes a place that is free or of a run it replaces.
 
-    Args:
-        path: The place, free or of a run that is replaced.
+    It leaves nothing if that fails.
 
     Raises:
         RunError: A process is training into the run that is there, or the folder cannot be written.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from promptreid.errors import RunError
 from promptreid.runs.run_data import difference
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_images import ImageRow, people
+from promptreid.runs.run_records import DataRecord
 from promptreid.text.lists import counted, shorten_list
 
 People = set[tuple[str, str]]
@@ -56,19 +57,14 @@ def testable(paths: Sequence[Path], dataset: DataSet, *, say: Callable[[str], No
 
 def _closed(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], None]) -> DataSet:
     """Make sure that no image of a closed set is tested that trained, and say what has changed."""
-    now, tested = dataset.manifest.fingerprint(), _images_tested(dataset)
-    place = source_of(dataset.spec, dataset.manifest.name).place
-    told: list[str] = []
+    tested = _images_tested(dataset)
+    sentences: list[str] = []
     for run in filter(None, map(RunFolder.of, paths)):
-        records = run.data()
-        own = [n for n, one in enumerate(records) if source_of(one.place, one.name).place == place]
-        if not own or any(records[number].fingerprint == now for number in own):
+        records = _find_records(run, dataset)
+        if not records or _is_same(records.values(), dataset):
             continue
-        rows = [row for row in run.images() if row.data_set in own]
-        about = (
-            f"The data behind {dataset.spec} are not as when {run.path} was started: "
-            f"{difference(rows, dataset)}."
-        )
+        rows = [row for row in run.images() if row.data_set in records]
+        about = _describe_change(run, rows, dataset)
         learned = {(row.path, *row.key) for row in rows if row.split in TRAINING_SPLITS}
         if run.recipe().stages and (known := tested & learned):
             raise RunError(
@@ -76,10 +72,29 @@ def _closed(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], None])
                 f"trained on: {shorten_list(sorted(path for path, *_ in known))}. Restore the "
                 "data, or give others with --data."
             )
-        told.append(f"{about} No image that is tested has trained.")
-    for sentence in told:
+        sentences.append(f"{about} No image that is tested has trained.")
+    for sentence in sentences:
         say(sentence)
-    return replace(dataset, notes=(*dataset.notes, *told)) if told else dataset
+    return replace(dataset, notes=(*dataset.notes, *sentences)) if sentences else dataset
+
+
+def _find_records(run: RunFolder, dataset: DataSet) -> dict[int, DataRecord]:
+    """Return the records of a run's data sets that lie where a data set does, by number."""
+    place = source_of(dataset.spec, dataset.manifest.name).place
+    records = enumerate(run.data())
+    return {n: one for n, one in records if source_of(one.place, one.name).place == place}
+
+
+def _is_same(records: Iterable[DataRecord], dataset: DataSet) -> bool:
+    """Tell whether a run has read this data set as it is."""
+    return any(record.fingerprint == dataset.manifest.fingerprint() for record in records)
+
+
+def _describe_change(run: RunFolder, rows: Sequence[ImageRow], dataset: DataSet) -> str:
+    return (
+        f"The data behind {dataset.spec} are not as when {run.path} was started: "
+        f"{difference(rows, dataset)}."
+    )
 
 
 def _images_tested(dataset: DataSet) -> set[tuple[str, str, str]]:
@@ -92,25 +107,17 @@ def _images_tested(dataset: DataSet) -> set[tuple[str, str, str]]:
 
 def _history(run: RunFolder, dataset: DataSet) -> tuple[People, list[str]]:
     """Return who of the data set trained a run, and how the data set has changed since."""
-    records = run.data()
-    learned = bool(run.recipe().stages)
-    now = dataset.manifest.fingerprint()
-    place = source_of(dataset.spec, dataset.manifest.name).place
-    own = [n for n, one in enumerate(records) if source_of(one.place, one.name).place == place]
+    records, learned = _find_records(run, dataset), bool(run.recipe().stages)
     trained: People = set()
     changes = []
-    images = run.images() if own else ()
-    for number in own:
+    images = run.images() if records else ()
+    same = _is_same(records.values(), dataset)
+    for number, record in records.items():
         rows = [row for row in images if row.data_set == number]
-        if learned and records[number].role == "train":
+        if learned and record.role == "train":
             trained |= _learned(rows)
-        if records[number].fingerprint != now and not changes:
-            changes.append(
-                f"The data behind {dataset.spec} are not as when {run.path} was started: "
-                f"{difference(rows, dataset)}."
-            )
-    if any(records[number].fingerprint == now for number in own):
-        changes = []
+        if not same and not changes:
+            changes.append(_describe_change(run, rows, dataset))
     return trained, changes
 
 
@@ -125,17 +132,17 @@ def _without(dataset: DataSet, trained: People, about: str, say: Callable[[str],
             f"{about} {len(known)} of the {len(_tested(dataset))} identities that would be tested "
             f"were trained on: {_names(known)}. Restore the data, or give others with --data."
         )
-    found = keep_trained(dataset, trained)
-    if found.protocol is None:
+    others = keep_trained(dataset, trained)
+    if others.protocol is None:
         raise RunError(
             f"{about} Besides the {len(trained)} identities that trained nobody is left to test. "
             "Restore the data, or give others with --data."
         )
     say(
         f"{about} The {counted(len(trained), 'identity', 'identities')} that trained stay out of "
-        f"the test: {len(_tested(found))} others are tested, in place of the draw above."
+        f"the test: {len(_tested(others))} others are tested, in place of the draw above."
     )
-    return found
+    return others
 
 
 def _say_known(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], None]) -> None:
@@ -151,9 +158,8 @@ def _say_known(paths: Sequence[Path], dataset: DataSet, say: Callable[[str], Non
                 continue
             images = run.images() if images is None else images
             learned = _learned([row for row in images if row.data_set == number])
-            names = {
-                identity for _, identity in learned
-            }  # an aspect is a domain of the same people
+            # An aspect is a domain of the same people.
+            names = {identity for _, identity in learned}
             known = {key for key in tested if key[1] in names}
             if known:
                 say(

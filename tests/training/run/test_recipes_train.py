@@ -14,9 +14,9 @@ from promptreid.models.checkpoint import load_model
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
 from promptreid.training.run.build_model import build_model
+from promptreid.training.run.run_inputs import prompt_fields
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.run.training_data import training_data
-from promptreid.training.run.training_rows import prompt_fields
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,10 @@ from promptreid.config.recipes import load_recipe
 from promptreid.data.load_data import load_data
 from promptreid.progress import Silent
 from promptreid.progress.whole_work import task_name
-from promptreid.training.run.run_inputs import RunInputs
+from promptreid.training.run.run_inputs import RunInputs, training_rows
 from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.time_estimate import planned_work
 from promptreid.training.run.train import TrainRequest, train
-from promptreid.training.run.training_rows import training_rows
 from promptreid.training.stage.training_state import TrainingState
 
 pytestmark = pytest.mark.slow

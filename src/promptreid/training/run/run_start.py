@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import RunError
-from promptreid.models.checkpoint import read_info
+from promptreid.models.checkpoint import load_model, load_training
 from promptreid.models.checkpoint_info import CheckpointInfo
+from promptreid.models.reid import ReIDModel
 from promptreid.processor import describe_processor
 from promptreid.runs.environment import environment
 from promptreid.runs.run_data import data_record
@@ -20,14 +19,11 @@ from promptreid.tracking.tracker import RunInfo
 from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.run.run_plan import RunPlan
 from promptreid.training.run.training_data import TrainingData
+from promptreid.training.stage.training_state import TrainingState
 
 
 def create_run(inputs: RunInputs, *, overwrite: bool) -> RunFolder:
-    """Make the folder of a new run.
-
-    Args:
-        inputs: Where it goes, what it does and what it reads.
-        overwrite: Replace an earlier run.
+    """Make the folder of a new run, in place of an earlier one if that may be overwritten.
 
     Raises:
         RunError: The folder is taken or cannot be written.
@@ -45,8 +41,10 @@ def create_run(inputs: RunInputs, *, overwrite: bool) -> RunFolder:
             track_pictures=plan.track_pictures,
             before=plan.before,
         ),
-        data=[data_record(dataset, "train", run=plan.out) for dataset in inputs.datasets]
-        + [data_record(dataset, "test", run=plan.out) for dataset in inputs.tests],
+        data=[
+            *(data_record(dataset, "train", run=plan.out) for dataset in inputs.datasets),
+            *(data_record(dataset, "test", run=plan.out) for dataset in inputs.tests),
+        ],
         images=image_rows(inputs.all_datasets),
         note=plan.note,
         overwrite=overwrite,
@@ -66,18 +64,18 @@ def run_info(run: RunFolder, plan: RunPlan, *, epochs: int) -> RunInfo:
     )
 
 
-def check_own_weights(run: RunFolder, path: Path) -> None:
-    """Refuse a checkpoint that another run has written.
-
-    Args:
-        run: The run.
-        path: A checkpoint in its folder.
+def load_last(run: RunFolder) -> tuple[TrainingState, ReIDModel, Preprocess] | None:
+    """Load what a stopped run goes on from; None before its first checkpoint.
 
     Raises:
-        RunError: The checkpoint names another run.
+        RunError: Another run has written the checkpoint.
         WeightsError: It cannot be read.
     """
-    run.check_id(path, read_info(path).run or run.id)
+    if not run.last.is_file():
+        return None
+    model, info = load_model(run.last)
+    run.check_id(run.last, info.run or run.id)
+    return TrainingState.unpack(load_training(run.last)), model, info.preprocess
 
 
 def check_threads(run: RunFolder, plan: RunPlan) -> None:

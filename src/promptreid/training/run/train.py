@@ -25,11 +25,11 @@ from promptreid.training.run.final_scores import score_run
 from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.run.run_plan import RunPlan, TrainRequest, make_plan
 from promptreid.training.run.run_start import (
-    check_own_weights,
     check_threads,
     checkpoint_info,
     create_run,
     describe_move,
+    load_last,
     run_info,
 )
 from promptreid.training.run.time_estimate import planned_work
@@ -97,7 +97,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         trackers = _open_trackers(run, plan, progress)
         state = TrainingState()
         try:
-            saved = _load_last(run)
+            saved = load_last(run)
             if saved is not None:
                 state, model, preprocess = saved
                 _check_resumed(run, plan, state, any_threads=request.any_threads)
@@ -133,12 +133,29 @@ def _run(
     progress: Progress,
 ) -> None:
     """Train what is left, choose the threshold of the best weights, and score them."""
-    plan, table = inputs.plan, state.table
+    plan, data, table = inputs.plan, inputs.data, state.table
     with trackers.session(run_info(run, plan, epochs=len(table)), table, stopped=_STOPS):
         untrained = score_untrained(
             plan, inputs.all_datasets, cache=default_cache(), progress=progress
         )
-        _fit(run, inputs, model, preprocess, state, trackers, progress)
+        run.write_status(_status("training", trackers))
+        info = checkpoint_info(run, plan, preprocess, data)
+        if data is None:  # nothing learns, so the first checkpoint is the last and the best
+            save_model(run.last, model, info, training=state.pack())
+            nothing = BestRecord(score=None, chosen_at="nothing was trained")
+            save_model(run.best, model, info.updated(best=nothing))
+        else:
+            trainer = Trainer(
+                run,
+                plan.recipe,
+                model,
+                data,
+                state=state,
+                info=info,
+                trackers=trackers,
+                context=plan.context(progress),
+            )
+            trainer.fit()
         best, info = load_model(run.best)
         embedder = Embedder(best, info, device=plan.device)
         keep_threshold(run, embedder, inputs, progress=progress)
@@ -151,15 +168,6 @@ def _run(
             untrained=untrained,
             progress=progress,
         )
-
-
-def _load_last(run: RunFolder) -> tuple[TrainingState, ReIDModel, Preprocess] | None:
-    """Load what a stopped run goes on from; None before its first checkpoint."""
-    if not run.last.is_file():
-        return None
-    check_own_weights(run, run.last)
-    model, info = load_model(run.last)
-    return TrainingState.unpack(load_training(run.last)), model, info.preprocess
 
 
 def _check_resumed(
@@ -200,50 +208,16 @@ def _report_to_trackers(run: RunFolder, plan: RunPlan, progress: Progress) -> No
         run.write_status(run.status().model_copy(update={"trackers_dropped": trackers.dropped}))
 
 
-def _fit(
-    run: RunFolder,
-    inputs: RunInputs,
-    model: ReIDModel,
-    preprocess: Preprocess,
-    state: TrainingState,
-    trackers: Trackers,
-    progress: Progress,
-) -> None:
-    """Train what is left, and make sure that `last` and `best` exist."""
-    run.write_status(_status("training", trackers))
-    plan, data = inputs.plan, inputs.data
-    info = checkpoint_info(run, plan, preprocess, data)
-    if data is None:  # nothing learns, so the first checkpoint is the last and the best
-        save_model(run.last, model, info, training=state.pack())
-        best = BestRecord(score=None, chosen_at="nothing was trained")
-        save_model(run.best, model, info.updated(best=best))
-        return
-    trainer = Trainer(
-        run,
-        plan.recipe,
-        model,
-        data,
-        state=state,
-        info=info,
-        trackers=trackers,
-        context=plan.context(progress),
-    )
-    trainer.fit()
-
-
 def _finish(run: RunFolder, state: TrainingState, trackers: Trackers) -> None:
     shutil.rmtree(run.cache, ignore_errors=True)
-    best = BestRecord(score=state.best, chosen_at=state.best_at)
-    seconds = round(state.seconds, 1)
-    run.write_status(
-        _status(
-            "complete",
-            trackers,
-            training_seconds=seconds,
-            best=best,
-            ended_early=state.ended_early,
-        )
+    status = _status(
+        "complete",
+        trackers,
+        training_seconds=round(state.seconds, 1),
+        best=BestRecord(score=state.best, chosen_at=state.best_at),
+        ended_early=state.ended_early,
     )
+    run.write_status(status)
 
 
 def _status(status: State, trackers: Trackers, **more: Any) -> StatusRecord:

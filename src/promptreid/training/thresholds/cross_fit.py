@@ -35,15 +35,14 @@ from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.thresholds.pair_sets import PairSet, RankScale, all_impostor_scores
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
-from promptreid.models.checkpoint import load_model, load_training
 from promptreid.progress import Progress
 from promptreid.progress.reporting import Passed
 from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
+from promptreid.training.run.run_inputs import started_model, training_rows
 from promptreid.training.run.run_plan import RunPlan
-from promptreid.training.run.run_start import checkpoint_info
+from promptreid.training.run.run_start import checkpoint_info, load_last
 from promptreid.training.run.training_data import TrainingData
-from promptreid.training.run.training_rows import started_model, training_rows
 from promptreid.training.stage.trainer import Trainer
 from promptreid.training.stage.training_state import TrainingState
 from promptreid.training.thresholds.threshold_samples import draw_images
@@ -166,13 +165,10 @@ def _build_trainer(
 ) -> Trainer:
     """Put a training together, from where it was stopped if it was."""
     half.path.mkdir(parents=True, exist_ok=True)
-    state = TrainingState()
-    if half.last.is_file():
-        model, info = load_model(half.last)
-        preprocess = info.preprocess
-        state = TrainingState.unpack(load_training(half.last))
-    else:
-        model, preprocess = started_model(recipe, data, seed=plan.seed, progress=progress)
+    state, model, preprocess = load_last(half) or (
+        TrainingState(),
+        *started_model(recipe, data, seed=plan.seed, progress=progress),
+    )
     return Trainer(
         half,
         recipe,

@@ -11,8 +11,7 @@ from promptreid.data.splits.draws import generator, pick
 from promptreid.data.splits.unseen import check_unseen
 from promptreid.data.splits.validation import Validation, kind_for
 from promptreid.errors import DataError, EvaluationError
-from promptreid.training.run.run_inputs import RunInputs
-from promptreid.training.run.training_rows import validation_kind
+from promptreid.training.run.run_inputs import RunInputs, validation_kind
 
 Rows = TypeVar("Rows", bound=Manifest)
 
