@@ -69,7 +69,7 @@ def first_line(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def parsing(kind: type[PromptReIDError], told: str) -> Generator[None]:
+def parsing(kind: type[PromptReIDError], problem: str) -> Generator[None]:
     """Turn whatever a parser of a foreign or damaged file raises into one sentence.
 
     A parser that meets bytes it was not made for may raise anything: an index error inside a
@@ -78,7 +78,7 @@ def parsing(kind: type[PromptReIDError], told: str) -> Generator[None]:
 
     Args:
         kind: Error to raise.
-        told: What is wrong, as the beginning of a sentence: "x.pth is not a readable weights file".
+        problem: What is wrong, as a sentence begins: "x.pth is not a readable weights file".
 
     Raises:
         PromptReIDError: Of the given kind; errors that are already sentences pass as they are.
@@ -88,6 +88,6 @@ def parsing(kind: type[PromptReIDError], told: str) -> Generator[None]:
     except PromptReIDError:
         raise
     except OSError as error:
-        raise kind(f"{told}: {error.strerror or first_line(error)}.") from error
+        raise kind(f"{problem}: {error.strerror or first_line(error)}.") from error
     except Exception as error:
-        raise kind(f"{told}: {first_line(error)}.") from error
+        raise kind(f"{problem}: {first_line(error)}.") from error

@@ -168,7 +168,7 @@ def test_identities_are_never_read(run: Path, data: DataSet) -> None:
     values = manifest.attributes["gender"]
     swapped = {"female": "male", "male": "female"}
     mirrored = {**manifest.attributes, "gender": tuple(swapped[value] for value in values)}
-    share = SentenceShare(0.3, SENTENCES)
+    share = SentenceShare(0.3, SENTENCES).usable(manifest)
     both: list[Tensor] = [
         join_sentences(embedder, rows, embed_manifest(embedder, rows), share).vectors
         for rows in (manifest, replace(manifest, attributes=mirrored))

@@ -17,8 +17,8 @@ from promptreid.errors import ConfigError, EvaluationError, RunError
 from promptreid.evaluation.test_set import TestSet
 from promptreid.figures.selection import pick_identities
 from promptreid.inference import embedding_cache as cache_module
-from promptreid.inference import sentence_embed
 from promptreid.inference.assess import assess
+from promptreid.inference.embed import embed_manifest
 from promptreid.inference.load import load
 from promptreid.models.checkpoint import save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
@@ -172,7 +172,7 @@ def test_everything_comes_from_one_embedding(runs, table, monkeypatch):
 
     def counted(*args, **options):
         calls.append(len(args[1]))
-        return sentence_embed.embed_manifest(*args, **options)
+        return embed_manifest(*args, **options)
 
     monkeypatch.setattr(cache_module, "embed_manifest", counted)
     collect(runs[:1], [table, table], options=QUICK, device="cpu")

@@ -23,13 +23,8 @@ def cmc_figure(
 ) -> Figure:
     """Draw a curve for each run: the share of queries with a match within rank 1, 2, ...
 
-    With several repeats the band is one sample standard deviation to either side of the mean.
-
-    Args:
-        runs: Scores by name, at least one.
-        data: Name of the data set, above the figure.
-        ranks: Length of the curves, at most 50.
-        theme: Light or dark.
+    With several repeats the band is one sample standard deviation to either side of the mean. The
+    curves are at most 50 ranks long, and the name of the data set stands above them.
 
     Raises:
         ConfigError: There are too many runs, or matplotlib is missing.

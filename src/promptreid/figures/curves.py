@@ -36,11 +36,7 @@ _STAR = MappingProxyType({"marker": "*", "markersize": 13, "linestyle": ""})
 
 
 def draw_curves(runs: Mapping[str, Path], *, theme: Theme = LIGHT) -> Drawn:
-    """Read the tables of epochs of runs, and draw them.
-
-    Args:
-        runs: Run folders by name.
-        theme: Light or dark.
+    """Read the tables of epochs in run folders, and draw them.
 
     Raises:
         RunError: A run has no table, or a damaged one.
@@ -66,10 +62,6 @@ def curves_figure(runs: Mapping[str, Training], *, theme: Theme = LIGHT) -> Figu
 
     One run shows the loss and its terms, each before its weight, and all validation scores. Several
     runs show loss and mAP of each. A star stands where validation chose the weights to keep.
-
-    Args:
-        runs: Metrics tables by name, at least one.
-        theme: Light or dark.
 
     Raises:
         ConfigError: There are too many runs, or matplotlib is missing.

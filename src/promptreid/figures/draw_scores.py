@@ -23,12 +23,7 @@ _LONGEST_SIDE = 200
 
 
 def draw_cmc(assessed: Mapping[str, Assessment], *, ranks: int = 20, theme: Theme = LIGHT) -> Drawn:
-    """Draw the CMC curve of each run by the data set's protocol and the run's recipe.
-
-    Args:
-        assessed: Assessments of one test set by name of the run, at least one.
-        ranks: Length of the curves, at most 50.
-        theme: Light or dark.
+    """Draw the CMC curve, at most 50 ranks long, of runs that have been assessed on one test set.
 
     Raises:
         ConfigError: Matplotlib is missing, or there are too many runs.
@@ -40,12 +35,7 @@ def draw_cmc(assessed: Mapping[str, Assessment], *, ranks: int = 20, theme: Them
 
 
 def draw_pairs(kind: str, assessed: Mapping[str, Assessment], *, theme: Theme = LIGHT) -> Drawn:
-    """Verify all pairs of query and gallery by cosine, and draw the rates or scores of each run.
-
-    Args:
-        kind: One of `PAIR_FIGURES`.
-        assessed: Assessments of one test set by name of the run, at least one.
-        theme: Light or dark.
+    """Verify all pairs of query and gallery by cosine, and draw one of `PAIR_FIGURES` of them.
 
     Raises:
         ConfigError: Matplotlib is missing, or there are too many runs.
@@ -58,13 +48,7 @@ def draw_pairs(kind: str, assessed: Mapping[str, Assessment], *, theme: Theme = 
 def draw_verification(
     kind: str, verified: Mapping[str, Verification], data: str, *, theme: Theme = LIGHT
 ) -> Drawn:
-    """Draw ROC curves, DET curves or histograms of pairs that are verified already.
-
-    Args:
-        kind: One of `PAIR_FIGURES`.
-        verified: Verification by name of the run, at least one.
-        data: Name of the data set.
-        theme: Light or dark.
+    """Draw one of `PAIR_FIGURES` of pairs that are verified already, by name of the run.
 
     Raises:
         ConfigError: Matplotlib is missing, or there are too many runs.
@@ -90,10 +74,9 @@ def draw_ranks(
     """Show queries of the first repeat and the gallery images that each run puts first.
 
     Args:
-        assessed: Assessments of one test set by name of the run, at least one. All show the same
-            queries.
+        assessed: Assessments of one test set by name of the run, at least one.
         which: Choice of queries, see `choose_queries`.
-        queries: How many.
+        queries: How many, the same for all runs.
         top: Length of the lists.
         seed: Draws random queries, and those among equals.
         pixelate: Show all pictures as coarse mosaics.

@@ -12,10 +12,7 @@ INSTALL = "pip install 'promptreid[report]'"
 
 
 def need(module: str) -> Any:
-    """Import a module of the extra `report`.
-
-    Args:
-        module: Full name, such as "matplotlib.figure".
+    """Import a module of the extra `report` by its full name, such as "matplotlib.figure".
 
     Raises:
         ConfigError: Its package is not installed; the command that installs it is said.

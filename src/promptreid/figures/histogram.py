@@ -34,11 +34,6 @@ def histogram_figure(
     upright line is the threshold of the equal error rate. With several repeats the bars are those
     of the first; rates and threshold are means over all, as in tables.
 
-    Args:
-        runs: Verification by name, at least one.
-        data: Name of the data set, above the figure.
-        theme: Light or dark.
-
     Raises:
         ConfigError: Matplotlib is missing.
     """

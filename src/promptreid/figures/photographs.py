@@ -41,16 +41,9 @@ def read_picture(source: Path | ImageSource, *, longest: int, pixelate: bool = F
 
 
 def mosaic(picture: Picture, tiles: int = _TILES) -> Picture:
-    """Replace each square tile by its mean colour.
+    """Replace each square tile of a picture by its mean colour; so many lie along the longer side.
 
     Faces cannot be recognised then, but colours and the outline of a person remain.
-
-    Args:
-        picture: (H, W, 3).
-        tiles: Along the longer side.
-
-    Returns:
-        A picture of the same size.
     """
     height, width = picture.shape[:2]
     side = max(height, width) / tiles

@@ -139,15 +139,7 @@ def rank_lists(
 def _ranked(
     values: torch.Tensor, cosines: torch.Tensor, matches: Matches, place: int, top: int
 ) -> RankList:
-    """Rank one query of a block.
-
-    Args:
-        values: (G,) how close the gallery is.
-        cosines: (G,) how similar it is.
-        matches: Matches of the block.
-        place: Place of the query in the block.
-        top: Length of the list.
-    """
+    """Rank the gallery, (G,) close and (G,) similar, for the query at a place in a block."""
     index = matches.index[place]
     counts, match = torch.ones_like(values, dtype=torch.bool), torch.zeros_like(values).bool()
     counts[index[matches.ignored[place]]] = False

@@ -43,7 +43,7 @@ def ranks_figure(
     it.
 
     Args:
-        queries: Queries with their lists, at least one.
+        queries: At least one, with lists of `top` images.
         gallery: Pictures by gallery row: of all hits and of all first matches.
         top: Length of the lists.
         note: Sentence at the bottom.

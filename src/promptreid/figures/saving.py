@@ -39,13 +39,8 @@ def save_figure(figure: Figure, path: Path, *, alt: str) -> None:
     r"""Write a figure in one step; the same figure gives the same bytes.
 
     Letters that the figure's own font lacks stay letters in SVG and are written as `\uXXXX` in PNG
-    and PDF.
-
-    Args:
-        figure: What to write.
-        path: Where; its ending says the format, its folder is made.
-        alt: What the figure shows, in words, for those who do not see it. It is stored as the
-            description of the file.
+    and PDF. The ending of the path says the format, and its folder is made. What the figure shows,
+    in words for those who do not see it, is stored as the description of the file.
 
     Raises:
         ConfigError: The ending names no format that is written.

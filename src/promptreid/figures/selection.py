@@ -63,12 +63,9 @@ def pick_identities(dataset: DataSet | TestSet, *, identities: int, seed: int = 
 
 
 def pick_images(dataset: DataSet | TestSet, *, images: int, seed: int = 0) -> Selection:
-    """Draw queries, of different identities as far as there are enough.
+    """Draw queries, as many as there are, of different identities as far as there are enough.
 
-    Args:
-        dataset: The data set; without a test protocol all its images may be drawn.
-        images: Number of images; all there are when there are fewer.
-        seed: Seed of the draw.
+    Without a test protocol all images of the data set may be drawn.
 
     Raises:
         DataError: The data set is empty.

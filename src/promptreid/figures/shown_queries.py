@@ -39,11 +39,8 @@ def show_queries(
 ) -> tuple[ShownQuery, ...]:
     """Rank the gallery of the first repeat for some queries under every run.
 
-    Args:
-        assessed: Assessments of one test set by name of the run.
-        chosen: Positions of the queries in the repeat, each of which has a match.
-        top: Length of the lists.
-        picture: Reads the picture of a row of the test set.
+    The queries are chosen by their positions in the repeat, and each has a match. `picture` reads
+    the picture of a row of the test set.
     """
     test_set = next(iter(assessed.values())).test_set
     query_rows = test_set.protocol.repeats[0].query

@@ -38,12 +38,7 @@ def roc_figure(runs: Mapping[str, Verification], *, data: str = "", theme: Theme
 
     Marks stand at the false accept rates that were asked for and that the pairs suffice for, with
     the thresholds beside them for one or two runs. Curves and marks are those of the first repeat,
-    EER and AUC of the legend the means over all.
-
-    Args:
-        runs: Verification by name, at least one.
-        data: Name of the data set, above the figure.
-        theme: Light or dark.
+    EER and AUC of the legend the means over all. The name of the data set stands above the figure.
 
     Raises:
         ConfigError: There are too many runs, or matplotlib is missing.

@@ -52,7 +52,8 @@ class AttributeScores:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields, JSON-ready."""
-        return asdict(self)
+        fields = asdict(self).items()
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
 
 
 def classify_attributes(

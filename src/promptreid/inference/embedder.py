@@ -17,12 +17,7 @@ from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import WeightsError
 from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 from promptreid.inference.device import is_bf16_native
-from promptreid.inference.embedding_loop import (
-    BATCH_SIZE,
-    SideRows,
-    embed_images,
-    image_batches,
-)
+from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows, embed_images, image_batches
 from promptreid.inference.named_sides import Name, Names, named_sides
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.context_positions import encode_sentences
@@ -140,14 +135,11 @@ class Embedder:
         """
         if isinstance(images, str | Path | Image.Image | np.ndarray):
             images = [images]
-        items = images if isinstance(images, Tensor) else list(images)
-        count = len(items)
-        rows = named_sides(
-            self.model, self.info, count, cameras=cameras, views=views, attributes=attributes
-        )
+        source = images if isinstance(images, Tensor) else self._open(images)
+        sides = {"cameras": cameras, "views": views, "attributes": attributes}
         return self.embed_source(
-            items if isinstance(items, Tensor) else self._store(items),
-            rows,
+            source,
+            named_sides(self.model, self.info, len(source), **sides),
             title="embedding images",
             batch_size=batch_size,
             flip=flip,
@@ -239,8 +231,8 @@ class Embedder:
             attributes: Two values of each attribute, as in `embed`.
 
         Returns:
-            Score, threshold, false accept rate, what that rests on, and how many strangers score so
-            high; true where the images show one identity.
+            Score, threshold, what that rests on, and how many strangers score so high; true where
+            the images show one identity.
 
         Raises:
             WeightsError: The checkpoint has no threshold.
@@ -273,7 +265,7 @@ class Embedder:
         texts = encode_sentences(backbone.text, backbone.tokenizer, sentences, chunk=batch_size)
         return F.normalize(texts.float(), dim=1).cpu()
 
-    def _store(self, images: Sequence[ImageLike]) -> ImageStore:
+    def _open(self, images: Iterable[ImageLike]) -> ImageStore:
         """Open images for the test transform; none is read yet."""
         opened = [Path(image) if isinstance(image, str) else image for image in images]
         size, interpolation = self.preprocess.image_size, self.preprocess.test_interpolation
@@ -281,11 +273,7 @@ class Embedder:
 
 
 def _stored_threshold(info: CheckpointInfo) -> Threshold | None:
-    """Read the threshold of a checkpoint.
-
-    Raises:
-        WeightsError: It is damaged.
-    """
+    """Read the threshold of a checkpoint; raise `WeightsError` where it is damaged."""
     if info.verification is None:
         return None
     try:

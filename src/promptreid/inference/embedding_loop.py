@@ -104,13 +104,13 @@ def embed_images(
     """Encode a batch, averaged over each image and its mirror image if wanted.
 
     Args:
-        model: In eval mode.
+        model: In eval mode; what it takes is explained by its `features` and `derived`.
         images: (B, 3, H, W) normalised pixels.
-        cameras: (B,) rows of the camera table, as in `ReIDModel.features`.
-        views: (B,) rows of the view table, likewise.
-        variants: (B,) sentences of an image prompt, as in `ReIDModel.derived`.
+        cameras: (B,) rows of the camera table.
+        views: (B,) rows of the view table.
+        variants: (B,) sentences of an image prompt.
         flip: Give normalise(e(image) + e(mirror image)), both of unit length, in place of e(image).
-        prompt: Kind of sentence of an image prompt, as in `ReIDModel.derived`.
+        prompt: Kind of sentence of an image prompt.
 
     Returns:
         (B, width) float32 rows of length 1.

@@ -27,15 +27,7 @@ def named_sides(
     views: Names | None = None,
     attributes: Mapping[str, Sequence[str]] | None = None,
 ) -> SideRows:
-    """Resolve what goes into a model beside each of its images.
-
-    Args:
-        model: The model.
-        info: Names the rows of its tables.
-        count: Number of images.
-        cameras: Camera of each image, as in `Embedder.embed`; None where unknown.
-        views: View of each image, likewise.
-        attributes: Attribute to its value for each image; None where they are unknown.
+    """Resolve what goes into a model beside each of so many images, as `Embedder.embed` takes it.
 
     Raises:
         DataError: There are not as many names as images, a name is no name or stands for several

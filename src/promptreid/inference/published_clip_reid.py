@@ -162,9 +162,8 @@ def _count_blocks(tower: Mapping[str, Tensor]) -> int:
 
 def _name(vision: Mapping[str, Any]) -> str:
     if "patch_size" not in vision:
-        return (
-            "RN50" if vision["layers"] == [3, 4, 6, 3] and vision["width"] == 64 else "CLIP-ResNet"
-        )
+        is_rn50 = vision["layers"] == [3, 4, 6, 3] and vision["width"] == 64
+        return "RN50" if is_rn50 else "CLIP-ResNet"
     size = {768: "B", 1024: "L"}.get(vision["width"])
     return f"ViT-{size}-{vision['patch_size']}" if size else "CLIP-ViT"
 
@@ -232,8 +231,7 @@ def _assemble(
 
 def _rename(tensors: Mapping[str, Tensor], model: ReIDModel) -> dict[str, Tensor]:
     """Translate published names; heads, and the table a ResNet never used, are left out."""
-    # The method never scales its logits, so the file leaves the scale out: CLIP's initial one is
-    # set.
+    # The method never scales its logits, so the file has no scale; CLIP's initial one is set.
     renamed = {"backbone.logit_scale": torch.tensor(math.log(1 / 0.07))}
     for name, tensor in tensors.items():
         if name.startswith(_HEADS) or (name == "cv_embed" and model.sie is None):

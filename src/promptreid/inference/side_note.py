@@ -15,12 +15,7 @@ from promptreid.text.lists import shorten_list
 def side_note(embedder: Embedder, manifest: Manifest) -> str:
     """Say how many images are of cameras or views that the model has not learned.
 
-    Args:
-        embedder: The model.
-        manifest: The images, which may name cameras and views.
-
-    Returns:
-        Sentences; empty where the model knows all that are named, or reads none.
+    There is nothing to say where the model knows all that are named, or reads none.
     """
     table, sides = embedder.model.sie, embedder.info.sides
     if table is None:

@@ -75,8 +75,6 @@ def collect(
     Each run embeds each data set once; all else comes from these embeddings. One model is in memory
     at a time.
 
-    The many arguments are the options of `promptreid report` that are not about its content.
-
     Args:
         runs: Run folders or checkpoints, at least one.
         specs: Data sets, at least one.

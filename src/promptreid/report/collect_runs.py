@@ -25,10 +25,7 @@ _HASH_LETTERS = 12
 def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
     """Gather what a run's folder and weights say about it.
 
-    Args:
-        name: What the report calls it.
-        path: Run folder or checkpoint. A checkpoint inside a run folder belongs to that run.
-        embedder: The run, loaded.
+    A checkpoint inside a run folder belongs to that run.
 
     Raises:
         RunError: A file of the run is missing or damaged.
@@ -70,10 +67,6 @@ def learning_curves(
     names: Sequence[str], paths: Sequence[Path]
 ) -> tuple[Drawn | None, tuple[str, ...]]:
     """Draw the learning curves of those runs that have some.
-
-    Args:
-        names: Names of the runs.
-        paths: Their folders or checkpoints.
 
     Returns:
         The figure, None where no run has curves; and why each of the others has none.

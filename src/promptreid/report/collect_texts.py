@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 
 import torch
 from torch import Tensor
@@ -46,11 +47,6 @@ def map_texts(name: str, embedder: Embedder, selection: Selection) -> Texts:
     of an image itself, for one image of each identity. Learned prompts stand for identities of the
     training set, none of which is tested, and are never shown.
 
-    Args:
-        name: Name of the run.
-        embedder: The run.
-        selection: Images of the map.
-
     Returns:
         The sentences, or in words why there are none.
 
@@ -60,7 +56,7 @@ def map_texts(name: str, embedder: Embedder, selection: Selection) -> Texts:
     model = embedder.model
     features = model.embedding.features
     if features != _COMPARABLE or model.embedding.neck == "after":
-        return _none(
+        return _no_texts(
             f"The embedding of {name} is made of {listed(features)}"
             f"{' behind the neck' if model.embedding.neck == 'after' else ''}, which no sentence "
             "compares with, so its map shows images alone."
@@ -69,10 +65,17 @@ def map_texts(name: str, embedder: Embedder, selection: Selection) -> Texts:
         return _composed(embedder, model.image_prompt.options.template[0], selection)
     templates = embedder.info.templates
     if not templates:
-        return _none(_why_none(name, embedder))
+        if model.identity_prompt is not None:
+            reason = (
+                f"The prompts that {name} has learned stand for identities of the training set, "
+                "none of which is tested"
+            )
+        else:
+            reason = f"The recipe of {name} has no sentences (zero_shot.attributes)"
+        return _no_texts(f"{reason}, so its map shows images alone.")
     sentences = attribute_sentences(templates, selection.manifest.attributes)
     if not sentences:
-        return _none(
+        return _no_texts(
             f"The sentences of {name} name {', '.join(templates)}, which is not known of these "
             "images, so its map shows images alone."
         )
@@ -80,7 +83,7 @@ def map_texts(name: str, embedder: Embedder, selection: Selection) -> Texts:
     try:
         vectors = embedder.embed_text(shown)
     except (ConfigError, WeightsError) as error:
-        return _none(f"The map of {name} shows images alone: {error}")
+        return _no_texts(f"The map of {name} shows images alone: {error}")
     left = f"The map of {name} shows {_MOST} of {len(sentences)} sentences."
     remark = left if len(sentences) > _MOST else ""
     return Texts(vectors, tuple(shown), (-1,) * len(shown), remark)
@@ -89,28 +92,20 @@ def map_texts(name: str, embedder: Embedder, selection: Selection) -> Texts:
 def attribute_sentences(
     templates: Mapping[str, Sequence[str]], columns: Mapping[str, Sequence[str]]
 ) -> list[str]:
-    """Fill the sentences that attributes are read by, with the values there are.
-
-    Args:
-        templates: Attribute to sentences with fields.
-        columns: Attribute to its value for each image.
+    """Fill the sentences of each attribute with the values that images have in columns.
 
     Returns:
         Distinct sentences, the first template of every attribute first. Those that name an
         attribute which is not there are left out.
     """
     sentences: dict[str, None] = {}
-    longest = max((len(of_attribute) for of_attribute in templates.values()), default=0)
-    for place in range(longest):
-        for of_attribute in templates.values():
-            for template in of_attribute[place : place + 1]:
-                names = template_fields([template])
-                if not all(name in columns for name in names):
-                    continue
-                rows = zip(*(columns[name] for name in names), strict=True)
-                for row in sorted({row for row in rows if all(row)}):
-                    values = dict(zip(names, row, strict=True))
-                    sentences[fill_template(template, values)] = None
+    for template in filter(None, chain.from_iterable(zip_longest(*templates.values()))):
+        names = template_fields([template])
+        if all(name in columns for name in names):
+            rows = zip(*(columns[name] for name in names), strict=True)
+            for row in sorted({row for row in rows if all(row)}):
+                values = dict(zip(names, row, strict=True))
+                sentences[fill_template(template, values)] = None
     return list(sentences)
 
 
@@ -121,7 +116,7 @@ def _composed(embedder: Embedder, template: str, selection: Selection) -> Texts:
     try:
         batch = model_input(embedder, manifest)
     except DataError as error:  # an attribute that the sentences name is not known
-        return _none(str(error))
+        return _no_texts(str(error))
     with torch.no_grad():
         features = embedder.model.features(batch.images, batch.cameras, batch.views)
         texts = embedder.model.derived(features, batch.variants)["text"]
@@ -140,17 +135,5 @@ def _one_of_each(selection: Selection) -> list[int]:
     return [places[group] for group in sorted(places)]
 
 
-def _why_none(name: str, embedder: Embedder) -> str:
-    if embedder.model.identity_prompt is not None:
-        return (
-            f"The prompts that {name} has learned stand for identities of the training set, none "
-            "of which is tested, so its map shows images alone."
-        )
-    return (
-        f"The recipe of {name} has no sentences (zero_shot.attributes), so its map shows images "
-        "alone."
-    )
-
-
-def _none(remark: str) -> Texts:
+def _no_texts(remark: str) -> Texts:
     return Texts(torch.zeros(0, 0), remark=remark)

@@ -16,12 +16,10 @@ def read_controls(
 ) -> tuple[WordControl | None, Worth | None]:
     """Read what exchanged words do to a run's scores on a data set, and what training gained there.
 
-    Args:
-        run: The run; None for a lone checkpoint.
-        dataset: Found in the run's records by its rows, whatever its path was.
+    The data set is looked for in the run's records by its rows, whatever its path was.
 
     Returns:
-        None each where the run was not scored on these rows, or that was not measured.
+        None each where there is no run, it was not scored on these rows, or that was not measured.
 
     Raises:
         RunError: A file of the run is damaged.

@@ -15,9 +15,6 @@ def recipe_changes(recipe: Recipe) -> tuple[str, tuple[SettingChange, ...]]:
     That is the recipe it names. Where the run takes that one as it is, nothing would be left to
     say, so it is set against the recipe which that one extends.
 
-    Args:
-        recipe: The resolved recipe of a run.
-
     Returns:
         Name of the packaged recipe and the settings that differ, in the order of the recipe; ""
         and nothing for a recipe that is not in the package.

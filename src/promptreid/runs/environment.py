@@ -34,7 +34,7 @@ def environment(
         promptreid=promptreid.__version__,
         git=_git_commit(),
         python=platform.python_version(),
-        packages={name: found for name in _PACKAGES if (found := _version(name))},
+        packages={name: number for name in _PACKAGES if (number := _version(name))},
         platform=platform.platform(),
         processor=describe_processor().name,
         cores=os.cpu_count(),
@@ -71,13 +71,8 @@ def _git_commit() -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=5,
-        check=True,
-    )
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     return done.stdout.strip()
 
 

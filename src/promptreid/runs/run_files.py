@@ -115,19 +115,15 @@ class RunFiles:
         """Tell whether there is a table of epochs."""
         return (self.path / names.METRICS).exists()
 
-    def check_id(self, checkpoint: Path, own: str) -> None:
-        """Make sure that a checkpoint in the folder is this run's.
-
-        Args:
-            checkpoint: The file, for the message.
-            own: The run that it names.
+    def check_id(self, checkpoint: Path, run_id: str) -> None:
+        """Make sure that the run which a checkpoint in the folder names is this one.
 
         Raises:
             RunError: It names another run.
         """
-        if own != self.id:
+        if run_id != self.id:
             raise RunError(
-                f"{checkpoint} belongs to another run (id {own}; the run in {self.path} has id "
+                f"{checkpoint} belongs to another run (id {run_id}; the run in {self.path} has id "
                 f"{self.id}). Put the run's own checkpoint back, or take this one to a folder of "
                 "its own."
             )
@@ -153,16 +149,16 @@ class RunFiles:
         Raises:
             RunError: The folder was deleted, or another run stands in its place.
         """
-        own = self.id
+        run_id = self.id
         if not self.path.is_dir():
             raise RunError(
                 f"The run folder {self.path} was deleted or moved while the run was using it. "
                 "Nothing more is written; start the run anew."
             )
         ledger = read_ledger(self.path)
-        if ledger.id != own:
+        if ledger.id != run_id:
             raise RunError(
-                f"Another run (id {ledger.id}) has taken the place of this one (id {own}) in "
+                f"Another run (id {ledger.id}) has taken the place of this one (id {run_id}) in "
                 f"{self.path}. Nothing more is written; start this run anew with another --out."
             )
         return ledger

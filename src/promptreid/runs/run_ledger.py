@@ -45,8 +45,8 @@ class Ledger(Record):
         """Return the ledger for a file that is about to be written."""
         new = digest(content)
         earlier = [one for one in self.files.get(name, ()) if one != new]
-        kept = (*earlier[1 - _KEPT :], new)
-        return Ledger(id=self.id, files={**self.files, name: kept})
+        digests = (*earlier[1 - _KEPT :], new)
+        return Ledger(id=self.id, files={**self.files, name: digests})
 
     def write(self, folder: Path) -> None:
         """Write `run.json` in one step."""

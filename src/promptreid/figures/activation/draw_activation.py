@@ -70,19 +70,7 @@ def draw_activation(
 def activation_rows(
     name: str, embedder: Embedder, manifest: Manifest, kinds: Sequence[str] = (AUTO,)
 ) -> list[MapRow]:
-    """Make the maps of one run over images.
-
-    Args:
-        name: Name of the run.
-        embedder: The run.
-        manifest: The images.
-        kinds: Kinds of maps, see `promptreid.figures.activation.map_kinds`.
-
-    Raises:
-        ConfigError: There is no such kind.
-        ModelError: The model has not what a kind shows.
-        UnreadableImage: An image cannot be decoded.
-    """
+    """Make the maps of one run over images; raises as `draw_activation` does."""
     stride, patch = patch_shares(embedder.model.backbone.image)
     batch = model_input(embedder, manifest)
     return [
@@ -94,12 +82,7 @@ def activation_rows(
 
 @torch.no_grad()
 def activation_maps(model: ReIDModel, batch: ModelInput, kind: str = AUTO) -> dict[str, Tensor]:
-    """Make maps over the images of a batch.
-
-    Args:
-        model: The model, in eval mode.
-        batch: The images.
-        kind: One of `KINDS`, or "auto" for `natural_kind`.
+    """Make maps over the images of a batch, of one of `KINDS` or of the `natural_kind` ("auto").
 
     Returns:
         Maps by title, (B, rows, columns) float32 on the CPU each: the relevance of each patch, 1

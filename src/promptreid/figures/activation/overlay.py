@@ -94,14 +94,9 @@ def activation_figure(
     data: str = "",
     theme: Theme = LIGHT,
 ) -> Figure:
-    """Draw pictures in a first row, and a row of overlays for each run and kind.
+    """Draw pictures, (H, W, 3) each, in a first row, and a row of overlays for each run and kind.
 
-    Args:
-        pictures: (H, W, 3) each, sizes may differ.
-        captions: Above each picture, such as its identity.
-        rows: What is laid over them.
-        data: Name of the data set, above the figure.
-        theme: Light or dark.
+    A caption stands above each picture, such as its identity, and the name of the data above all.
 
     Raises:
         ConfigError: Matplotlib is missing.

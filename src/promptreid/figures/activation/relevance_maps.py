@@ -38,12 +38,7 @@ def head_mean(attention: Tensor) -> Tensor:
 
 
 def strongest_groups(values: Tensor, count: int) -> list[int]:
-    """Return the groups that are largest on average, the largest first.
-
-    Args:
-        values: (B, N, groups).
-        count: How many; all there are when there are fewer.
-    """
+    """Return the groups of (B, N, groups) values that are largest on average, the largest first."""
     mean = values.float().mean(dim=(0, 1))
     return mean.argsort(descending=True, stable=True)[:count].tolist()
 

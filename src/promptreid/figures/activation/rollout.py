@@ -33,14 +33,8 @@ def rollout(attentions: Sequence[Tensor], *, fresh: slice | None = None) -> Tens
     shares = eye.expand(first.shape)
     for attention in attentions:
         if fresh is not None:
-            shares = torch.cat(
-                [
-                    shares[:, : fresh.start],
-                    eye[fresh].expand(len(first), -1, -1),
-                    shares[:, fresh.stop :],
-                ],
-                dim=1,
-            )
+            anew = eye[fresh].expand(len(first), -1, -1)
+            shares = torch.cat([shares[:, : fresh.start], anew, shares[:, fresh.stop :]], dim=1)
         shares = (attention.float() + eye) / 2 @ shares
     return shares
 

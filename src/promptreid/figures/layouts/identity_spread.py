@@ -30,14 +30,11 @@ class Spread:
 
 
 def class_spread(vectors: Tensor, groups: Sequence[int]) -> Spread:
-    """Measure identities in the space of the embeddings, not in a picture of it.
+    """Measure identities in the space of the embeddings, as means over all pairs of rows.
 
     Args:
         vectors: (N, D) rows of length 1.
         groups: Number of the identity of each row.
-
-    Returns:
-        Means over all pairs of different rows.
 
     Raises:
         EvaluationError: No two rows share an identity, or all do.

@@ -48,11 +48,6 @@ def layout_figure(panels: Sequence[Panel], selection: Selection, *, theme: Theme
     An identity has the same colour and shape in all of them. Queries are filled, gallery images
     hollow.
 
-    Args:
-        panels: One a run.
-        selection: What the points are.
-        theme: Light or dark.
-
     Raises:
         ConfigError: There are more identities than can be told apart, or matplotlib is missing.
     """

@@ -142,13 +142,10 @@ def assess_words(
 def compare_words(
     own: Scores, permuted: tuple[Scores, ...], none: Scores, *, seed: int = 0
 ) -> WordControl:
-    """Set scores with own words against those with exchanged words and without.
+    """Set scores with own words against those with exchanged words, a draw each, and without.
 
-    Args:
-        own: With the outcome of each query, and so are all others.
-        permuted: One entry a draw.
-        none: Without a word.
-        seed: Seed of the resamples, and what is noted as that of the exchanges.
+    All have the outcome of each query. The seed is that of the resamples, and what is noted as that
+    of the exchanges.
 
     Raises:
         EvaluationError: The scores are not of the same queries.

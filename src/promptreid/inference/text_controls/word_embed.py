@@ -20,7 +20,7 @@ from promptreid.models.towers.image_tower import ImageFeatures
 from promptreid.progress import Progress
 
 DRAWS = 3
-_KEPT = 2**30  # bytes of image features that wait for words of other images
+_MOST_BYTES = 2**30  # of image features that wait for words of other images
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +41,7 @@ class WordEmbeddings:
 def derangement(count: int, generator: torch.Generator) -> Tensor:
     """Draw a permutation that leaves nothing in its place: one random cycle through all.
 
-    Args:
-        count: Number of places, at least two.
-        generator: Source of the draw.
-
-    Returns:
-        (count,) int64; place i gets what was in place `result[i]`.
+    Place i of the `count` places, at least two, gets what was in place `result[i]`.
     """
     cycle = torch.randperm(count, generator=generator)
     drawn = torch.empty_like(cycle)
@@ -157,7 +152,7 @@ class _Exchange:
     own: Tensor = field(init=False)
     none: Tensor = field(init=False)
     permuted: Tensor = field(init=False)
-    _kept: list[_Part] = field(default_factory=list)
+    _waiting: list[_Part] = field(default_factory=list)
     _bytes: int = 0
     _seen: int = 0
 
@@ -174,28 +169,29 @@ class _Exchange:
         part = _Part(rows, sides, words, variants)
         self.own[rows] = self._vectors(part, words)
         self.none[rows] = self._vectors(part, None)
-        self._kept.append(part)
+        self._waiting.append(part)
         self._seen += len(rows)
         self._bytes += sum(_bytes(side) for side in sides)
-        kept = sum(len(part.rows) for part in self._kept)
+        waiting = sum(len(part.rows) for part in self._waiting)
         # An image that is left alone would have nobody to exchange its word with.
-        if self._bytes >= _KEPT and kept > 1 and self.count - self._seen != 1:
+        if self._bytes >= _MOST_BYTES and waiting > 1 and self.count - self._seen != 1:
             self.finish()
 
     def finish(self) -> None:
         """Exchange the words of all images that are kept."""
-        if not self._kept:
+        if not self._waiting:
             return
-        words = [torch.cat(own) for own in zip(*(part.words for part in self._kept), strict=True)]
+        sides = zip(*(part.words for part in self._waiting), strict=True)
+        words = [torch.cat(of_parts) for of_parts in sides]
         for draw in range(self.draws):
             order = derangement(len(words[0]), self.generator).to(words[0].device)
             start = 0
-            for part in self._kept:
+            for part in self._waiting:
                 taken = order[start : start + len(part.rows)]
                 start += len(part.rows)
-                others = tuple(own[taken] for own in words)
+                others = tuple(of_side[taken] for of_side in words)
                 self.permuted[draw, part.rows] = self._vectors(part, others)
-        self._kept, self._bytes = [], 0
+        self._waiting, self._bytes = [], 0
 
     def _vectors(self, part: _Part, words: tuple[Tensor, ...] | None) -> Tensor:
         """Embed one part with these words; None for sentences without one."""

@@ -38,11 +38,7 @@ class Album:
         self._shown: dict[str, Shown] = {}
 
     def add(self, picture: Picture) -> Shown:
-        """Store a picture, if it is not there yet.
-
-        Args:
-            picture: (H, W, 3).
-        """
+        """Store a picture, (H, W, 3), if it is not there yet."""
         height, width = picture.shape[:2]
         content = hashlib.sha256(f"{height} {width} ".encode() + picture.tobytes()).hexdigest()
         if content not in self._shown:

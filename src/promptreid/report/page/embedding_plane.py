@@ -88,13 +88,11 @@ def keys(section: MapSection) -> tuple[Key, ...]:
 
 
 def _plane(laid_out: EmbeddingMap, section: MapSection, names: Sequence[str]) -> Plane:
-    together = np.concatenate([laid_out.points, laid_out.texts])
-    places = _places(together)
-    whats = [*section.points, *laid_out.text_points]
-    count = len(section.points)
+    places = _fit(np.concatenate([laid_out.points, laid_out.texts]))
+    numbered = [*enumerate(section.points), *((-1, text) for text in laid_out.text_points)]
     placed = [
-        _placed(what, place, names, number if number < count else -1)
-        for number, (what, place) in enumerate(zip(whats, places, strict=True))
+        _placed(point, place, names, number)
+        for (number, point), place in zip(numbered, places, strict=True)
     ]
     return Plane(
         name=laid_out.name,
@@ -105,7 +103,7 @@ def _plane(laid_out: EmbeddingMap, section: MapSection, names: Sequence[str]) ->
     )
 
 
-def _places(points: Points) -> Points:
+def _fit(points: Points) -> Points:
     """Fit points into the drawing, to one scale both ways, with the second axis upwards."""
     low, high = points.min(axis=0), points.max(axis=0)
     widest = float((high - low).max()) or 1.0
@@ -113,17 +111,17 @@ def _places(points: Points) -> Points:
     return scaled * np.array([1, -1]) + SIDE / 2
 
 
-def _placed(what: MapPoint, place: Points, names: Sequence[str], number: int) -> Placed:
-    hue, shape = _look(what.group)
+def _placed(point: MapPoint, place: Points, names: Sequence[str], number: int) -> Placed:
+    hue, shape = _look(point.group)
     return Placed(
         x=f"{place[0]:.1f}",
         y=f"{place[1]:.1f}",
-        kind=what.kind,
-        group=what.group,
+        kind=point.kind,
+        group=point.group,
         hue=hue,
-        shape="text" if what.kind == "text" else shape,
-        label=what.label,
-        picture=names[what.picture] if 0 <= what.picture < len(names) else "",
+        shape="text" if point.kind == "text" else shape,
+        label=point.label,
+        picture=names[point.picture] if point.picture >= 0 else "",
         number=number,
     )
 

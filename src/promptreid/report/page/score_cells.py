@@ -243,9 +243,7 @@ def _identified(repeats: Sequence[Identification], place: int) -> PageCell:
 def change_table(pair: PairedRuns, ap: str) -> ChangeTable:
     """Tell how a run differs from the first on the same queries.
 
-    Args:
-        pair: The two runs.
-        ap: The definition that is called mAP, which need not be told twice.
+    The definition `ap` is called mAP, which need not be told twice.
     """
     rows = tuple(
         _change(name, difference)

@@ -36,31 +36,22 @@ def figure_svg(drawn: Drawn, key: str) -> str:
     """Draw a figure as an element of a page.
 
     Letters stay letters, in the type of the page; colours become the page's variables, so that one
-    drawing serves both themes.
-
-    Args:
-        drawn: A figure in the light theme. It is left as it was, but that its layout is settled.
-        key: Name of the figure within the page; goes before all names inside it.
+    drawing, in the light theme, serves both themes. The figure is left as it was, but that its
+    layout is settled. Its key within the page goes before all names inside it.
     """
     root = ElementTree.fromstring(_draw(drawn.figure))
     _strip(root)
     _restyle(root, replaced_colours(), in_raster=False)
     _rename(root, key)
-    width, height = root.get("width", ""), root.get("height", "")
-    box = root.get("viewBox", "")
-    root.attrib.clear()
-    root.attrib |= {
+    width, height = (_short(root.get(side, "").removesuffix("pt")) for side in ("width", "height"))
+    root.attrib = {
         "class": "plot",
-        "viewBox": box,
+        "viewBox": root.get("viewBox", ""),
         "role": "img",
         "aria-label": drawn.alt,
-        "style": f"--w:{_points(width)};--h:{_points(height)}",
+        "style": f"--w:{width};--h:{height}",
     }
     return ElementTree.tostring(root, encoding="unicode")
-
-
-def _points(length: str) -> str:
-    return _short(length.removesuffix("pt"))
 
 
 def _draw(figure: Figure) -> str:
@@ -123,11 +114,7 @@ def _local(name: str) -> str:
 def _restyle(element: Element, colours: Mapping[str, str], *, in_raster: bool) -> None:
     """Turn styles, measures and pictures of an element and all within it into the page's.
 
-    Args:
-        element: Element to start at.
-        colours: Colours of the page by those of the figure.
-        in_raster: Whether it lies in axes with a picture. Black and white lines there are drawn
-            for the picture, and stay.
+    In axes with a picture (a raster), black and white lines are drawn for the picture, and stay.
     """
     if element.get("id", "").startswith(_HALO):
         element.set("class", "halo")
