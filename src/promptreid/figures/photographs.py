@@ -41,9 +41,10 @@ def read_picture(source: Path | ImageSource, *, longest: int, pixelate: bool = F
 
 
 def mosaic(picture: Picture, tiles: int = _TILES) -> Picture:
-    """Replace each square tile of a picture by its mean colour; so many lie along the longer side.
+    """Replace each square tile of a picture, (H, W, 3), by its mean colour.
 
-    Faces cannot be recognised then, but colours and the outline of a person remain.
+    So many tiles lie along its longer side. Faces cannot be recognised then, but colours and the
+    outline of a person remain.
     """
     height, width = picture.shape[:2]
     side = max(height, width) / tiles

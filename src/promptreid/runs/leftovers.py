@@ -14,12 +14,7 @@ _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 
 
 def beside(path: Path, ending: str) -> Path:
-    """Name a temporary folder beside a run folder; the name says which process it is of.
-
-    Args:
-        path: The run folder.
-        ending: "tmp" or "old".
-    """
+    """Name a temporary folder beside a run folder; the name says which process it is of."""
     return path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.{ending}")
 
 

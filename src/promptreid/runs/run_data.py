@@ -18,13 +18,7 @@ from promptreid.text.lists import counted, shorten_list
 
 
 def data_record(dataset: DataSet, role: Role, *, run: Path) -> DataRecord:
-    """Say what a run keeps of a data set.
-
-    Args:
-        dataset: Trained on, or only scored.
-        role: "train" or "test".
-        run: Folder of the run.
-    """
+    """Say what a run in a folder keeps of a data set that is trained on, or only scored."""
     place = full_spec(dataset.spec)
     manifest, protocol = dataset.manifest, dataset.protocol
     return DataRecord(
@@ -56,10 +50,6 @@ def full_spec(spec: str) -> DataSpec:
 
 def found_spec(run: RunFolder, record: DataRecord) -> str:
     """Say where a data set of a run lies now.
-
-    Args:
-        run: The run.
-        record: One of its data sets.
 
     Returns:
         The name as it was given, where it means the same folder from here; else the full one; else

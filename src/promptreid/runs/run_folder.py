@@ -104,14 +104,7 @@ class RunFolder(RunFiles):
 
     @classmethod
     def of(cls, path: Path) -> RunFolder | None:
-        """Find the run that a path stands for.
-
-        Args:
-            path: A run folder, or a checkpoint inside one.
-
-        Returns:
-            The run; None for anything else, such as a checkpoint alone.
-        """
+        """Find the run of a path: a run folder or a checkpoint inside one; None for others."""
         inside = path.absolute().parent
         folder = inside.parent if inside.name == names.CHECKPOINTS else path
         return cls(folder) if is_run(folder) else None

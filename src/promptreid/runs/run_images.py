@@ -62,19 +62,12 @@ _COLUMNS = ("data_set", "split", "domain", "identity", "path", "size", "time", "
 
 
 def image_rows(datasets: Sequence[DataSet]) -> tuple[ImageRow, ...]:
-    """Look at every image of the data sets of a new run.
-
-    Args:
-        datasets: All of the run.
-    """
+    """Look at every image of all data sets of a new run."""
     rows: list[ImageRow] = []
-    for number, dataset in enumerate(datasets):
-        manifest = dataset.manifest
-        keys = people(manifest)
+    for number, manifest in enumerate(dataset.manifest for dataset in datasets):
         looks = _looks(manifest.root / path for path in manifest.paths)
-        for split, key, path, look in zip(
-            manifest.splits, keys, manifest.paths, looks, strict=True
-        ):
+        columns = manifest.splits, people(manifest), manifest.paths, looks
+        for split, key, path, look in zip(*columns, strict=True):
             rows.append(ImageRow(number, split, *key, path, look))
     return tuple(rows)
 
@@ -124,11 +117,7 @@ def changed_files(rows: Sequence[ImageRow], datasets: Sequence[DataSet]) -> list
     """Name the images whose files are not those that the run was started with.
 
     A file of the same size and time is taken as the same; of the others the pieces are compared, so
-    that a copy of the data is the same data.
-
-    Args:
-        rows: Rows of the run.
-        datasets: The run's data sets, as they are now.
+    that a copy of the data is the same data. The data sets are the run's, as they are now.
     """
     roots = [dataset.manifest.root for dataset in datasets]
     paths = [roots[row.data_set] / row.path for row in rows]

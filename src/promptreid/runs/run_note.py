@@ -10,13 +10,9 @@ LONGEST = 500
 
 
 def clean_note(text: str) -> str:
-    """Check a note and bring it onto one line.
+    """Check a note and bring it onto one line; "" is one without words, which is none.
 
-    Args:
-        text: What was given; line breaks and runs of spaces become one space.
-
-    Returns:
-        The note; "" for one without words, which is none.
+    Line breaks and runs of spaces become one space.
 
     Raises:
         RunError: It is too long, or holds characters that cannot be seen.

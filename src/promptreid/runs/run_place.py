@@ -20,10 +20,7 @@ def is_run(path: Path) -> bool:
 
 @contextmanager
 def held(folder: Path) -> Generator[None]:
-    """Hold a run folder; the system lets go of it when the process ends, however it ends.
-
-    Args:
-        folder: An existing folder.
+    """Hold an existing folder; the system lets go of it when the process ends, however it ends.
 
     Raises:
         RunError: Another process holds it.

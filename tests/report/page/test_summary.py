@@ -8,7 +8,7 @@ from report_content import HOSTILE
 
 from promptreid.evaluation.uncertainty.intervals import Difference
 from promptreid.evaluation.uncertainty.training_gain import GAINED, Gain, Worth
-from promptreid.report.page.summary import headlines, usual_far
+from promptreid.report.page.summary import summarise, usual_far
 
 
 def plain(sentence):
@@ -16,7 +16,7 @@ def plain(sentence):
 
 
 def test_the_best_run_comes_first_with_its_intervals(content):
-    (line,) = headlines(content)
+    (line,) = summarise(content)
     run = content.tests[0].runs[1]
     assert line.best == run.name == HOSTILE
     found = run.intervals.scores["mAP"]
@@ -32,26 +32,26 @@ def test_the_best_run_comes_first_with_its_intervals(content):
 def test_the_summary_says_how_sure_the_difference_is(content):
     test = content.tests[0]
     (pair,) = test.pairs
-    known = headlines(content)[0].sentences[1]
+    known = summarise(content)[0].sentences[1]
     assert f"{100 * pair.differences['mAP'].value:.1f} points above that of zero-shot" in known
     assert "includes zero" not in known
     unsure = replace(
         pair, differences={**pair.differences, "mAP": Difference(0.02, -0.01, 0.05, 0.8)}
     )
-    told = headlines(replace(content, tests=(replace(test, pairs=(unsure,)),)))[0].sentences[1]
+    told = summarise(replace(content, tests=(replace(test, pairs=(unsure,)),)))[0].sentences[1]
     assert "it includes zero, so there is no clear difference" in told
 
 
 def test_the_verdict_is_one_sentence(content):
-    (line,) = headlines(content)
+    (line,) = summarise(content)
     test = content.tests[0]
     first = 100 * test.runs[1].intervals.scores["rank-1"].value
     facts = (HOSTILE, "right identity first", f"{first:.1f} %", "clearly better than zero-shot")
     assert not lacking(plain(line.verdict), *facts)
     unsure = replace(test.pairs[0], differences={"mAP": Difference(0.02, -0.01, 0.05, 0.8)})
-    (line,) = headlines(replace(content, tests=(replace(test, pairs=(unsure,)),)))
+    (line,) = summarise(replace(content, tests=(replace(test, pairs=(unsure,)),)))
     assert line.verdict.endswith("there is no clear difference between it and zero-shot.")
-    (line,) = headlines(replace(content, tests=(replace(test, runs=test.runs[1:], pairs=()),)))
+    (line,) = summarise(replace(content, tests=(replace(test, runs=test.runs[1:], pairs=()),)))
     assert line.verdict.endswith("% of the queries.")
 
 
@@ -64,7 +64,7 @@ def test_the_summary_says_what_training_gained(content, low, high, told):
     gain = Gain(0.3, 0.5, Difference((low + high) / 2, low, high, 0.9))
     worth = Worth("tiny untrained", dict.fromkeys(GAINED, gain), 12)
     shown = replace(test, runs=(test.runs[0], replace(test.runs[1], worth=worth)))
-    (line,) = headlines(replace(content, tests=(shown,)))
+    (line,) = summarise(replace(content, tests=(shown,)))
     sentence = plain(line.sentences[1])
     assert told in sentence
     assert "mAP 30.0 % of tiny untrained became 50.0 %" in sentence
@@ -85,12 +85,12 @@ def test_the_first_run_may_be_the_best(content):
             ),
         ),
     )
-    told = plain(headlines(replace(content, tests=(swapped,)))[0].sentences[1])
+    told = plain(summarise(replace(content, tests=(swapped,)))[0].sentences[1])
     assert "its mAP is 50.0 points above that of zero-shot (95 % interval +40.0 to +60.0)" in told
 
 
 def test_the_stored_threshold_is_tried_on_the_test_pairs(content):
-    told = plain(" ".join(headlines(content)[0].sentences))
+    told = plain(" ".join(summarise(content)[0].sentences))
     assert "from a cosine of 0.71 on, chosen at FAR 1 % on 4 950 pairs" in told
     assert "among 100 validation images of <unseen> identities" in told
     stored = content.tests[0].runs[1].stored
@@ -100,7 +100,7 @@ def test_the_stored_threshold_is_tried_on_the_test_pairs(content):
         f"{100 * stored.far:.2f} % of those of different ones." in told
     )
     runs = (content.runs[0], replace(content.runs[1], threshold=None))
-    told = " ".join(headlines(replace(content, runs=runs))[0].sentences)
+    told = " ".join(summarise(replace(content, runs=runs))[0].sentences)
     assert "It has no threshold of its own" in told
 
 

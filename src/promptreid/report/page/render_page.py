@@ -31,7 +31,7 @@ from promptreid.report.page.score_words import (
     setting,
 )
 from promptreid.report.page.sections import FIGURES, ShownFigure, shown_test
-from promptreid.report.page.summary import headlines, side
+from promptreid.report.page.summary import side, summarise
 from promptreid.report.page.svg import figure_svg
 from promptreid.text import number_words as words
 from promptreid.text.lists import listed
@@ -78,7 +78,7 @@ def render_page(content: Content) -> str:
         .get_template("page.html")
         .render(
             content=content,
-            headlines=headlines(content),
+            headlines=summarise(content),
             facts=fact_rows(content.runs),
             environment=environment_rows(content.runs),
             data=data_rows(content.runs),

@@ -53,7 +53,7 @@ class Headline:
     sentences: tuple[str, ...]
 
 
-def headlines(content: Content) -> tuple[Headline, ...]:
+def summarise(content: Content) -> tuple[Headline, ...]:
     """Say the most important things about each data set."""
     facts = {run.name: run for run in content.runs}
     return tuple(_headline(number, test, facts) for number, test in enumerate(content.tests, 1))

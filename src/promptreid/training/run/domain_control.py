@@ -29,17 +29,12 @@ def score_domain_texts(
     """Match training images with texts of their own domain's tokens, and of other domains'.
 
     A domain enters neither the image tower nor the retrieval vector, so retrieval cannot depend on
-    its tokens; what can are the texts that taught the tower.
-
-    Args:
-        embedder: The best checkpoint.
-        data: What was learned from; None where nothing was.
-        seed: Seed of the drawn images and the resamples.
-        batch_size: Images per forward pass.
-        progress: Where to report.
+    its tokens; what can are the texts that taught the tower. The seed is that of the drawn images
+    and of the resamples.
 
     Returns:
-        One entry for each domain; none where the prompt has no tokens of several domains.
+        One entry for each domain; none where the prompt has no tokens of several domains, or
+        nothing was learned.
 
     Raises:
         UnreadableImage: An image cannot be decoded.

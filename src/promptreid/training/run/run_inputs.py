@@ -65,15 +65,7 @@ class RunInputs:
 
 
 def training_rows(recipe: Recipe, datasets: Sequence[DataSet], *, seed: int) -> TrainingData | None:
-    """Gather the training rows and the validation that a recipe asks for.
-
-    Args:
-        recipe: Resolved recipe.
-        datasets: What `--data` named.
-        seed: Seed of the draws.
-
-    Returns:
-        The rows; None for a recipe without stages.
+    """Gather the training rows and the validation that a recipe asks for; None without stages.
 
     Raises:
         DataError: There is too little to train or validate on, a stage's batches cannot be made, or
@@ -118,11 +110,7 @@ def started_model(
 ) -> tuple[ReIDModel, Preprocess]:
     """Build the model of a recipe, with the weights of the run that it starts from.
 
-    Args:
-        recipe: Resolved recipe.
-        data: Training rows; None for a recipe without stages.
-        seed: Seed of the fresh parts.
-        progress: Hears what was taken from the earlier run.
+    The seed is that of the fresh parts; `progress` hears what was taken from the earlier run.
 
     Raises:
         PromptReIDError: The model cannot be built, or the earlier run does not fit it; see

@@ -83,9 +83,6 @@ class RunPlan:
 def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:
     """Decide everything that a request leaves open.
 
-    Args:
-        request: Recipe, data and options.
-
     Returns:
         The plan, and the run to go on with where there is one.
 

@@ -16,13 +16,7 @@ _LEARNED, _CACHED = 3.0, 0.3
 
 
 def planned_work(inputs: RunInputs, state: TrainingState, *, halves: bool) -> list[Work]:
-    """List what is left: stages, validations, the trainings of a cross-fit, and embedding.
-
-    Args:
-        inputs: What is run, on which data.
-        state: How far training is.
-        halves: Whether a cross-fit follows.
-    """
+    """List what is left: stages, validations, halves of a cross-fit if one follows, embedding."""
     plan, data = inputs.plan, inputs.data
     recipe, seed = plan.recipe, plan.seed
     embedded = sum(map(_count_tested, inputs.all_datasets)) * (1 + plan.before)

@@ -45,8 +45,7 @@ def score_untrained(
     Args:
         plan: What is run.
         datasets: All of the run, trained on or not.
-        cache: Folder where embeddings are kept, by weights and images, so that the next run on the
-            same data has them; None to keep none.
+        cache: Folder where embeddings are kept for the next run on the same data; None for none.
         progress: Where to report.
 
     Returns:

@@ -119,8 +119,8 @@ def _common_rows(classes: Sequence[str], earlier: Sequence[str]) -> tuple[Tensor
     """Return rows of the new table and of the old one that belong to the same identity."""
     place = {name: row for row, name in enumerate(earlier)}
     pairs = [(row, place[name]) for row, name in enumerate(classes) if name in place]
-    table = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+    new, old = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T
+    return new, old
 
 
 def _prompt_tensors(prompt: Prompt | None) -> tuple[frozenset[str], tuple[str, ...]]:

@@ -34,15 +34,9 @@ from promptreid.training.thresholds.threshold_samples import (
 def keep_threshold(
     run: RunFolder, embedder: Embedder, inputs: RunInputs, *, progress: Progress
 ) -> None:
-    """Choose the threshold of the best weights and store it with them, in one step.
+    """Choose the threshold of a run's best weights, loaded, and store it with them, in one step.
 
     Where there is nothing to choose it on, that is said and the weights stay as they are.
-
-    Args:
-        run: Its best checkpoint is written anew.
-        embedder: That checkpoint.
-        inputs: What was run, on which data.
-        progress: Where to report.
 
     Raises:
         RunError: The checkpoint cannot be written.
@@ -52,7 +46,11 @@ def keep_threshold(
         return
     try:
         with progress.doing("choosing the threshold for the same identity"):
-            chosen = _choose(run, embedder, inputs, progress)
+            if needs_cross_fit(inputs):
+                chosen = _cross_fit(run, embedder, inputs, progress)
+            else:
+                samples = threshold_samples(inputs)
+                chosen = strictest_threshold(embedder, samples, progress=progress)
     except (EvaluationError, DataError) as error:
         progress.message(
             f"no threshold for the same identity is kept: {error} Choose one with: "
@@ -65,12 +63,6 @@ def keep_threshold(
         f"same identity from cosine {chosen.threshold:.4f} on: false accept rate {chosen.far:g} on "
         f"{chosen.pairs:,} pairs of {chosen.images:,} {chosen.source}{caution}"
     )
-
-
-def _choose(run: RunFolder, embedder: Embedder, inputs: RunInputs, progress: Progress) -> Threshold:
-    if needs_cross_fit(inputs):
-        return _cross_fit(run, embedder, inputs, progress)
-    return strictest_threshold(embedder, threshold_samples(inputs), progress=progress)
 
 
 def _cross_fit(
@@ -108,11 +100,6 @@ def strictest_threshold(
     The rate is the first of `RATES` that any data set has pairs enough for; those with fewer pairs
     have no say.
 
-    Args:
-        embedder: The model.
-        samples: Images of each data set.
-        progress: Where to report.
-
     Raises:
         EvaluationError: There are too few pairs for any rate.
         UnreadableImage: An image cannot be decoded.
@@ -141,9 +128,7 @@ def _strictest_rate(
 ) -> tuple[float, list[bool]]:
     """Find the first rate that any data set carries, and say which of them carry it.
 
-    Args:
-        names: Identities of the images of each set of each data set.
-        source: What the images are, in words.
+    `names` holds the identities of the images of each set of each data set.
 
     Raises:
         EvaluationError: There are too few pairs for any rate.

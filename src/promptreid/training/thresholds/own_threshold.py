@@ -119,13 +119,9 @@ def _distinct_images(dataset: DataSet, left_out: Sequence[bool]) -> list[int]:
 def choose_on(
     embedder: Embedder, images: BroughtImages, *, far: float | None, progress: Progress
 ) -> Threshold:
-    """Embed the images and choose the threshold on all their pairs.
+    """Embed what `brought_images` gave and choose the threshold on all pairs.
 
-    Args:
-        embedder: The model.
-        images: What `brought_images` gave.
-        far: The false accept rate; None for the first of `RATES` that the pairs can carry.
-        progress: Where to report.
+    Without a false accept rate it is chosen at the first of `RATES` that the pairs can carry.
 
     Raises:
         EvaluationError: There are too few pairs; the sentence says what to do.
@@ -151,16 +147,13 @@ def choose_on(
 def store_threshold(
     model: Path, embedder: Embedder, chosen: Threshold, *, out: Path | None = None
 ) -> Path:
-    """Write the threshold into the checkpoint that was loaded, in one step.
+    """Write the threshold into a checkpoint in one step, and return its path.
 
     Args:
         model: The run or checkpoint that `embedder` was loaded from, in float32.
         embedder: The model.
         chosen: The threshold.
         out: Checkpoint to write in place of that one.
-
-    Returns:
-        The file written.
 
     Raises:
         RunError: A training holds the run, or the file cannot be written.

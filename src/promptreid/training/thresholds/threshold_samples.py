@@ -49,9 +49,6 @@ def threshold_samples(inputs: RunInputs) -> tuple[ThresholdSample, ...]:
     were learned from. Where it was not, and the weights come from no other run, training images do
     as well: up to 2000 of each data set, drawn by the run's seed.
 
-    Args:
-        inputs: What was run, on which data.
-
     Raises:
         EvaluationError: There are none; the sentence says why.
     """
@@ -83,9 +80,6 @@ def needs_cross_fit(inputs: RunInputs) -> bool:
 
     That is so where the embedding learns from all identities and `validation.kind` is `folds`, be
     it by name or as what `auto` makes of small data.
-
-    Args:
-        inputs: What is run, on which data.
     """
     recipe, data = inputs.plan.recipe, inputs.data
     if data is None or data.validations:
