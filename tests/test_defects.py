@@ -44,7 +44,7 @@ from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.evaluation.test_set import TestSet
 from promptreid.inference.assess import assess
-from promptreid.inference.embed import embed_manifest, sentence_rows
+from promptreid.inference.embed import embed_manifest, find_sentence_rows
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.run_context import RunContext
 from promptreid.models.checkpoint import load_model
@@ -622,7 +622,7 @@ def test_images_are_tested_with_the_sentence_they_would_be_trained_with(
     whole = rows_of(load_recipe("prompt-sg/hand-v4", ["validation.kind=none"]), data)
     train = data.manifest.select(data.manifest.indices("train"))
     assert len(whole.variants) == len(train) > len(rows.variants)
-    found = sentence_rows(model, train)
+    found = find_sentence_rows(model, train)
     assert found is not None
     assert found.tolist() == whole.variants.tolist()
     assert len(set(found.tolist())) == 2

@@ -10,8 +10,8 @@ from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.errors import ConfigError, DataError
 from promptreid.inference.attributes import (
-    attribute_texts,
     classify_attributes,
+    encode_attribute,
     score_guesses,
 )
 from promptreid.inference.embedder import Embedder
@@ -71,7 +71,7 @@ def naive_units(model, manifest, cameras=None, views=None):
 def test_one_text_per_value_is_the_mean_direction_of_its_sentences(backbone):
     templates = ("a photo of a {side} hand", "{side}", "the {side} side of a {tone} hand")
     others = ({"tone": "dark"}, {"tone": "very_fair"})
-    found = attribute_texts(backbone, "side", templates, ("dorsal_right", "palmar"), others=others)
+    found = encode_attribute(backbone, "side", templates, ("dorsal_right", "palmar"), others=others)
     for row, words in zip(found, ("dorsal right", "palmar"), strict=True):
         sentences = [
             f"a photo of a {words} hand",
@@ -97,7 +97,7 @@ def test_one_text_per_value_is_the_mean_direction_of_its_sentences(backbone):
 )
 def test_sentences_that_tell_nothing_apart_are_refused(backbone, templates, values, error, words):
     with pytest.raises(error, match=words):
-        attribute_texts(backbone, "side", templates, values)
+        encode_attribute(backbone, "side", templates, values)
 
 
 def test_each_image_gets_the_value_it_lies_closest_to(model, manifest):
@@ -110,7 +110,7 @@ def test_each_image_gets_the_value_it_lies_closest_to(model, manifest):
     images = naive_units(model, manifest)
     others = [{"tone": tone} for tone in TONES]
     for name, values, extra in (("tone", TONES, [{}]), ("side", SIDES[:2], others)):
-        texts = attribute_texts(model.backbone, name, templates[name], values, others=extra)
+        texts = encode_attribute(model.backbone, name, templates[name], values, others=extra)
         hits = {value: [] for value in values}
         for image, truth in zip(images, manifest.attributes[name], strict=True):
             if truth:

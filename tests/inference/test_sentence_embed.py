@@ -20,7 +20,7 @@ from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.test_set import TestSet
 from promptreid.inference.assess import assess
-from promptreid.inference.attributes import project_images, value_texts
+from promptreid.inference.attributes import encode_values, project_images
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.sentence_embed import join_readings, join_sentences
 from promptreid.progress import Silent
@@ -96,7 +96,7 @@ def test_a_score_is_that_of_the_loops(run: Path, data: DataSet) -> None:
     scale = math.exp(float(model.backbone.logit_scale.detach()))
 
     def read(attribute: str) -> list[list[float]]:
-        texts = value_texts(model.backbone, manifest, attribute, SENTENCES[attribute])
+        texts = encode_values(model.backbone, manifest, attribute, SENTENCES[attribute])
         rows = []
         for picture in pictures:
             scores = [scale * cosine(picture.tolist(), text.tolist()) for text in texts]

@@ -31,11 +31,11 @@ from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.report.collect_runs import run_facts
 from promptreid.runs import run_files as folder
-from promptreid.runs.run_data import check_same_data, data_record
+from promptreid.runs.run_data import check_same_data, record_data
 from promptreid.runs.run_folder import RunFolder
-from promptreid.runs.run_images import image_rows
+from promptreid.runs.run_images import list_images
 from promptreid.runs.run_records import BestRecord, StatusRecord
-from promptreid.runs.seen_identities import testable as fit_for_test
+from promptreid.runs.seen_identities import make_testable
 from promptreid.sweep.run_results import read_runs
 from promptreid.training.run.run_plan import TrainRequest, make_plan
 
@@ -61,8 +61,8 @@ def make(path: Path, spec: str, seed: int) -> RunFolder:
         path,
         recipe=recipe,
         environment=environment_record(seed, device="cpu"),
-        data=[data_record(dataset, "train", run=path)],
-        images=image_rows([dataset]),
+        data=[record_data(dataset, "train", run=path)],
+        images=list_images([dataset]),
         note=f"run {seed}",
     )
     epochs = range(1, seed + 3)
@@ -117,7 +117,7 @@ def readers(path: Path, dataset: DataSet) -> dict[str, Callable[[Path], Any]]:
         return record
 
     def evaluate(path: Path) -> Any:
-        return own_data([path]), fit_for_test([path], dataset, say=beside.append)
+        return own_data([path]), make_testable([path], dataset, say=beside.append)
 
     def report(path: Path) -> Any:
         return run_facts("run", path, embedder), RunFolder.open(path).training()

@@ -7,7 +7,7 @@ import sys
 
 from run_records import make_run
 
-from promptreid.runs.leftovers import beside
+from promptreid.runs.leftovers import name_beside
 
 
 def dead_process():
@@ -33,7 +33,7 @@ def test_temporary_files_inside_go(tmp_path):
 
 def test_folders_beside_go_when_their_process_is_dead(tmp_path):
     run = make_run(tmp_path / "run")
-    own = beside(run.path, "tmp")
+    own = name_beside(run.path, "tmp")
     gone = own.with_name(own.name.replace(f"-{os.getpid()}-", f"-{dead_process()}-"))
     elsewhere = gone.with_name(gone.name.replace(socket.gethostname()[:3], "zzz", 1))
     other = gone.with_name(gone.name.replace(".run.", ".run2."))

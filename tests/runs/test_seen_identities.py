@@ -9,10 +9,10 @@ from run_records import environment_record
 from promptreid.config.recipes import load_recipe
 from promptreid.data.load_data import load_data
 from promptreid.errors import RunError
-from promptreid.runs.run_data import check_same_data, data_record, found_spec
+from promptreid.runs.run_data import check_same_data, locate_spec, record_data
 from promptreid.runs.run_folder import RunFolder
-from promptreid.runs.run_images import image_rows, people
-from promptreid.runs.seen_identities import testable as fit_for_test
+from promptreid.runs.run_images import list_images, name_people
+from promptreid.runs.seen_identities import make_testable
 
 
 def start(path, *specs, recipe="clip-reid"):
@@ -22,13 +22,13 @@ def start(path, *specs, recipe="clip-reid"):
         path,
         recipe=load_recipe(recipe),
         environment=environment_record(),
-        data=[data_record(dataset, "train", run=path) for dataset in datasets],
-        images=image_rows(datasets),
+        data=[record_data(dataset, "train", run=path) for dataset in datasets],
+        images=list_images(datasets),
     )
 
 
 def names_tested(dataset):
-    keys = people(dataset.manifest)
+    keys = name_people(dataset.manifest)
     rows = {int(row) for repeat in dataset.protocol.repeats for row in repeat.query}
     return {keys[row][1] for row in rows}
 
@@ -52,8 +52,8 @@ def folder(tmp_path):
 def table(folder):
     """The same people as a table without a split."""
 
-    def write(people):
-        rows = [f"{p}/{image}.jpg,{p}" for p in people for image in range(4)]
+    def write(name_people):
+        rows = [f"{p}/{image}.jpg,{p}" for p in name_people for image in range(4)]
         (folder / "list.csv").write_text("\n".join(["path,identity", *rows]) + "\n")
         return f"csv:{folder / 'list.csv'}"
 
@@ -64,7 +64,7 @@ def test_unchanged_data_are_taken_as_they_are(folder, tmp_path):
     run = start(tmp_path / "run", f"folder:{folder}")
     said = []
     dataset = load_data(f"folder:{folder}")
-    assert fit_for_test([run.path], dataset, say=said.append) is dataset
+    assert make_testable([run.path], dataset, say=said.append) is dataset
     assert said == []
 
 
@@ -76,7 +76,7 @@ def test_a_removed_person_never_puts_one_who_trained_into_the_test(folder, tmp_p
     changed = load_data(f"folder:{folder}")
     assert names_tested(changed) & trained(run)  # what the new draw alone would do
     said = []
-    fit = fit_for_test([run.path], changed, say=said.append)
+    fit = make_testable([run.path], changed, say=said.append)
     assert names_tested(fit) == everybody - trained(run) - {gone}
     (sentence,) = said
     assert "are not as when" in sentence
@@ -88,7 +88,7 @@ def test_a_removed_person_never_puts_one_who_trained_into_the_test(folder, tmp_p
 def test_new_people_are_tested_too(folder, tmp_path):
     run = start(tmp_path / "run", f"folder:{folder}")
     shutil.copytree(folder / "00", folder / "new")
-    fit = fit_for_test([run.path], load_data(f"folder:{folder}"), say=[].append)
+    fit = make_testable([run.path], load_data(f"folder:{folder}"), say=[].append)
     assert "new" in names_tested(fit)
     assert not names_tested(fit) & trained(run)
 
@@ -99,14 +99,14 @@ def test_a_table_without_split_does_likewise(table, tmp_path):
     run = start(tmp_path / "run", spec)
     table(names[1:])
     said = []
-    fit = fit_for_test([run.path], load_data(spec), say=said.append)
+    fit = make_testable([run.path], load_data(spec), say=said.append)
     assert names_tested(fit) == set(names[1:]) - trained(run)
     assert "4 rows removed" in said[0]
 
 
 def test_another_draw_of_the_same_folder_is_a_change(folder, tmp_path):
     run = start(tmp_path / "run", f"folder:{folder}")
-    fit = fit_for_test([run.path], load_data(f"folder:{folder}?seed=1"), say=[].append)
+    fit = make_testable([run.path], load_data(f"folder:{folder}?seed=1"), say=[].append)
     assert names_tested(fit).isdisjoint(trained(run))
 
 
@@ -114,7 +114,7 @@ def test_several_runs_keep_the_training_people_of_all(folder, tmp_path):
     first = start(tmp_path / "first", f"folder:{folder}")
     second = start(tmp_path / "second", f"folder:{folder}?seed=1")
     dataset = load_data(f"folder:{folder}")
-    fit = fit_for_test([first.path, second.path], dataset, say=[].append)
+    fit = make_testable([first.path, second.path], dataset, say=[].append)
     assert names_tested(fit).isdisjoint(trained(first) | trained(second))
 
 
@@ -132,10 +132,10 @@ def test_a_split_that_the_data_give_is_refused_when_it_moves_people_into_the_tes
     run = start(tmp_path / "run", spec)
     write({0, 1})
     with pytest.raises(RunError, match=r"1 of the 4 identities .* were trained on: 02"):
-        fit_for_test([run.path], load_data(spec), say=[].append)
+        make_testable([run.path], load_data(spec), say=[].append)
     write({0, 1, 2, 3})
     said = []
-    fit = fit_for_test([run.path], load_data(spec), say=said.append)
+    fit = make_testable([run.path], load_data(spec), say=said.append)
     assert names_tested(fit) == {"04", "05"}
     assert "Nobody who is tested has trained" in said[0]
 
@@ -145,7 +145,7 @@ def test_nobody_left_to_test_is_said(folder, tmp_path):
     for person in {row.identity for row in run.images()} - trained(run):
         shutil.rmtree(folder / person)
     with pytest.raises(RunError, match="nobody is left to test"):
-        fit_for_test([run.path], load_data(f"folder:{folder}"), say=[].append)
+        make_testable([run.path], load_data(f"folder:{folder}"), say=[].append)
 
 
 def test_other_data_and_lone_checkpoints_are_no_matter(folder, tmp_path):
@@ -153,8 +153,8 @@ def test_other_data_and_lone_checkpoints_are_no_matter(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "other" / "set")
     shutil.rmtree(tmp_path / "other" / "set" / "03")
     other = load_data(f"folder:{tmp_path / 'other' / 'set'}")
-    assert fit_for_test([run.path], other, say=pytest.fail) is other
-    assert fit_for_test([tmp_path / "lone.safetensors"], other, say=pytest.fail) is other
+    assert make_testable([run.path], other, say=pytest.fail) is other
+    assert make_testable([tmp_path / "lone.safetensors"], other, say=pytest.fail) is other
 
 
 def test_a_run_that_learned_nothing_may_be_tested_on_everybody(folder, tmp_path):
@@ -162,7 +162,9 @@ def test_a_run_that_learned_nothing_may_be_tested_on_everybody(folder, tmp_path)
     shutil.rmtree(folder / "03")
     changed = load_data(f"folder:{folder}")
     said = []
-    assert names_tested(fit_for_test([run.path], changed, say=said.append)) == names_tested(changed)
+    assert names_tested(make_testable([run.path], changed, say=said.append)) == names_tested(
+        changed
+    )
     assert "4 rows removed" in said[0]
 
 
@@ -170,12 +172,12 @@ def test_a_relative_place_is_found_from_anywhere(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = start(Path("run"), "folder:set?train=0.5")
     (record,) = run.data()
-    assert found_spec(run, record) == "folder:set?train=0.5"
+    assert locate_spec(run, record) == "folder:set?train=0.5"
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "set" / "x").mkdir(parents=True)  # a folder of the same name
     monkeypatch.chdir(elsewhere)
     run = RunFolder.open(tmp_path / "run")
-    assert found_spec(run, record) == f"folder:{folder}?train=0.5"
+    assert locate_spec(run, record) == f"folder:{folder}?train=0.5"
 
 
 def test_a_run_that_moved_with_its_data_finds_them(folder, tmp_path):
@@ -184,9 +186,9 @@ def test_a_run_that_moved_with_its_data_finds_them(folder, tmp_path):
     start(tmp_path / "study" / "run", f"folder:{folder}")
     (tmp_path / "study").rename(tmp_path / "moved")
     run = RunFolder.open(tmp_path / "moved" / "run")
-    assert found_spec(run, run.data()[0]) == f"folder:{tmp_path / 'moved' / 'set'}"
+    assert locate_spec(run, run.data()[0]) == f"folder:{tmp_path / 'moved' / 'set'}"
     shutil.rmtree(tmp_path / "moved" / "set")
-    assert found_spec(run, run.data()[0]) == f"folder:{folder}"
+    assert locate_spec(run, run.data()[0]) == f"folder:{folder}"
 
 
 def test_a_resumed_run_needs_the_rows_and_the_bytes_that_it_began_with(folder, tmp_path):
@@ -209,7 +211,7 @@ def test_images_of_a_closed_set_that_trained_are_never_tested(folder, tmp_path):
     run = start(tmp_path / "run", spec)
     said = []
     dataset = load_data(spec)
-    assert fit_for_test([run.path], dataset, say=said.append) is dataset
+    assert make_testable([run.path], dataset, say=said.append) is dataset
     assert said == []
     for person in folder.iterdir():
         (person / "9.jpg").write_bytes(person.name.encode() * 50)
@@ -220,10 +222,10 @@ def test_images_of_a_closed_set_that_trained_are_never_tested(folder, tmp_path):
     with pytest.raises(
         RunError, match=r"24 rows added\. \d+ of the 72 images that would be tested"
     ):
-        fit_for_test([run.path], changed, say=said.append)
+        make_testable([run.path], changed, say=said.append)
     for person in folder.iterdir():
         (person / "9.jpg").unlink()
     shutil.rmtree(folder / "03")
-    fit = fit_for_test([run.path], load_data(spec), say=said.append)
+    fit = make_testable([run.path], load_data(spec), say=said.append)
     assert "4 rows removed. No image that is tested has trained." in said[0]
     assert said[0] in fit.notes

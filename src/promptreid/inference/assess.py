@@ -14,7 +14,7 @@ from promptreid.evaluation.test_set import TestSet
 from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_cache import cached_embeddings
-from promptreid.inference.side_note import side_note
+from promptreid.inference.side_note import note_unknown_sides
 from promptreid.progress import Progress, Silent
 
 
@@ -89,7 +89,7 @@ def assess_embeddings(
         settings,
         sentences=_usable_sentences(embedder, test_set, settings),
         threshold=embedder.threshold,
-        note=side_note(embedder, test_set.manifest),
+        note=note_unknown_sides(embedder, test_set.manifest),
         bootstrap=bootstrap,
         progress=Silent() if progress is None else progress,
     )

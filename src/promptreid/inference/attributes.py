@@ -90,7 +90,7 @@ def classify_attributes(
     if not templates:
         return {}
     texts = {
-        name: value_texts(embedder.model.backbone, manifest, name, tuple(sentences)).cpu()
+        name: encode_values(embedder.model.backbone, manifest, name, tuple(sentences)).cpu()
         for name, sentences in templates.items()
     }
     images = project_images(embedder, manifest, batch_size=batch_size, progress=progress)
@@ -106,7 +106,7 @@ def classify_attributes(
     }
 
 
-def attribute_texts(
+def encode_attribute(
     backbone: Backbone,
     attribute: str,
     templates: Sequence[str],
@@ -211,7 +211,7 @@ def _values(manifest: Manifest, attribute: str) -> tuple[str, ...]:
     return values
 
 
-def value_texts(
+def encode_values(
     backbone: Backbone, manifest: Manifest, attribute: str, templates: tuple[str, ...]
 ) -> Tensor:
     """Return the text feature of each value of an attribute in the data, in ascending order.
@@ -222,7 +222,7 @@ def value_texts(
         (V, d) rows of length 1.
 
     Raises:
-        ConfigError: As `attribute_texts`.
+        ConfigError: As `encode_attribute`.
         DataError: The data lack an attribute, it has a single value, or two values read alike.
         WeightsError: The weights came without word embeddings.
     """
@@ -233,7 +233,7 @@ def value_texts(
     if names and not distinct:
         raise DataError(f"No image of {manifest.name} has a value for {', '.join(names)}.")
     others = [dict(zip(names, row, strict=True)) for row in distinct] or [{}]
-    return attribute_texts(
+    return encode_attribute(
         backbone, attribute, templates, _values(manifest, attribute), others=others
     )
 

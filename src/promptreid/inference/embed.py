@@ -57,27 +57,27 @@ def embed_manifest(
         raise ValueError(f"There are {len(store)} opened images for {len(manifest)} rows.")
     vectors = embedder.embed_source(
         store,
-        side_rows(embedder, manifest),
+        find_side_rows(embedder, manifest),
         title=f"embedding {manifest.name}" + (f", {prompt}" if prompt is not None else ""),
         batch_size=batch_size,
         flip=flip,
         prompt=prompt,
         progress=progress,
     )
-    return labelled(vectors, manifest)
+    return label_embeddings(vectors, manifest)
 
 
-def side_rows(embedder: Embedder, manifest: Manifest) -> SideRows:
+def find_side_rows(embedder: Embedder, manifest: Manifest) -> SideRows:
     """Resolve cameras, views and sentences of a manifest's images to rows of the model's tables."""
     sides = embedder.info.sides
     return SideRows.of(
         sides.camera_rows(manifest),
         sides.view_rows(manifest),
-        sentence_rows(embedder.model, manifest),
+        find_sentence_rows(embedder.model, manifest),
     )
 
 
-def labelled(vectors: torch.Tensor, manifest: Manifest) -> Embeddings:
+def label_embeddings(vectors: torch.Tensor, manifest: Manifest) -> Embeddings:
     """Put unit vectors, row for row of a manifest, together with what is known of each image."""
     return Embeddings(
         vectors=vectors,
@@ -98,7 +98,7 @@ def open_images(
     return ImageStore(manifest.images(), size, interpolation, cache=cache)
 
 
-def sentence_rows(model: ReIDModel, manifest: Manifest) -> torch.Tensor | None:
+def find_sentence_rows(model: ReIDModel, manifest: Manifest) -> torch.Tensor | None:
     """Give each image's sentence of an image prompt whose sentences name attributes."""
     prompt = model.image_prompt
     if prompt is None or len(prompt.variants) < 2:

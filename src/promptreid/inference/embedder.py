@@ -18,7 +18,7 @@ from promptreid.errors import WeightsError
 from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 from promptreid.inference.device import is_bf16_native
 from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows, embed_images, image_batches
-from promptreid.inference.named_sides import Name, Names, named_sides
+from promptreid.inference.named_sides import Name, Names, find_named_sides
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.reid import ReIDModel
@@ -139,7 +139,7 @@ class Embedder:
         sides = {"cameras": cameras, "views": views, "attributes": attributes}
         return self.embed_source(
             source,
-            named_sides(self.model, self.info, len(source), **sides),
+            find_named_sides(self.model, self.info, len(source), **sides),
             title="embedding images",
             batch_size=batch_size,
             flip=flip,

@@ -119,7 +119,7 @@ def embed_images(
         ConfigError: As `ReIDModel.derived`.
     """
     parts = []
-    for rows in parts_of(images):
+    for rows in split_batch(images):
         sides = [None if side is None else side[rows] for side in (cameras, views, variants)]
         vectors = model.embed(images[rows], *sides, prompt=prompt).float()
         if flip:
@@ -129,7 +129,7 @@ def embed_images(
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def parts_of(images: Tensor) -> list[slice]:
+def split_batch(images: Tensor) -> list[slice]:
     """Say which images of a batch, (B, 3, H, W), a device encodes at a time."""
     step = _PART if images.device.type == "cpu" else max(len(images), 1)
     return [slice(start, start + step) for start in range(0, max(len(images), 1), step)]

@@ -18,7 +18,7 @@ Name = str | int | tuple[str, str] | None
 Names = Sequence[Name] | Tensor
 
 
-def named_sides(
+def find_named_sides(
     model: ReIDModel,
     info: CheckpointInfo,
     count: int,

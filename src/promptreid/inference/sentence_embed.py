@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
-from promptreid.inference.attributes import project_images, value_texts
+from promptreid.inference.attributes import encode_values, project_images
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import BATCH_SIZE
 from promptreid.progress import Progress
@@ -57,7 +57,7 @@ def join_sentences(
         return embeddings
     backbone = embedder.model.backbone
     texts = [
-        value_texts(backbone, manifest, name, tuple(templates)).cpu()
+        encode_values(backbone, manifest, name, tuple(templates)).cpu()
         for name, templates in sentences.templates.items()
     ]
     projected = project_images(embedder, manifest, batch_size=batch_size, progress=progress)

@@ -12,7 +12,7 @@ from promptreid.inference.embedder import Embedder
 from promptreid.text.lists import shorten_list
 
 
-def side_note(embedder: Embedder, manifest: Manifest) -> str:
+def note_unknown_sides(embedder: Embedder, manifest: Manifest) -> str:
     """Say how many images are of cameras or views that the model has not learned.
 
     There is nothing to say where the model knows all that are named, or reads none.

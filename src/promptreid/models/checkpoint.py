@@ -20,7 +20,7 @@ from promptreid.models.rebuild import rebuild_model
 from promptreid.models.reid import ReIDModel
 from promptreid.models.weights.tokenizer_json import JsonTokenizer
 from promptreid.models.weights.weight_files import load_strictly
-from promptreid.runs.record_reading import as_tuples, what_is_wrong
+from promptreid.runs.record_reading import describe_error, make_tuples
 from promptreid.tensors import (
     DamagedTensors,
     ForeignTensors,
@@ -167,9 +167,9 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 def _checked_info(path: Path, record: Mapping[str, Any]) -> CheckpointInfo:
     try:
-        return CheckpointInfo.model_validate(as_tuples(record.get("info")))
+        return CheckpointInfo.model_validate(make_tuples(record.get("info")))
     except (ValidationError, ConfigError) as error:
-        reason = what_is_wrong(error) if isinstance(error, ValidationError) else str(error)
+        reason = describe_error(error) if isinstance(error, ValidationError) else str(error)
         raise _damaged(path, f"what it says of its model is wrong, {reason.rstrip('.')}") from error
 
 

@@ -36,7 +36,7 @@ from promptreid.report.collect_texts import Texts, map_texts
 from promptreid.report.collect_words import read_controls
 from promptreid.report.content import Content, Test, TestedRun
 from promptreid.runs.run_folder import RunFolder
-from promptreid.runs.seen_identities import testable
+from promptreid.runs.seen_identities import make_testable
 from promptreid.text.lists import listed
 from promptreid.text.names import run_names
 
@@ -95,7 +95,7 @@ def collect(
     labels = _checked(runs, options)
     datasets = choose_report_data(
         [
-            testable(
+            make_testable(
                 runs,
                 load_shown(spec, policy=options.unreadable, progress=progress),
                 say=progress.message,

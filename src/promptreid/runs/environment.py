@@ -19,7 +19,7 @@ from promptreid.runs.run_records import EnvironmentRecord, ProductChoice
 _PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "safetensors")
 
 
-def environment(
+def record_environment(
     *,
     seed: int,
     device: torch.device,

@@ -13,7 +13,7 @@ from pathlib import Path
 _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 
 
-def beside(path: Path, ending: str) -> Path:
+def name_beside(path: Path, ending: str) -> Path:
     """Name a temporary folder beside a run folder; the name says which process it is of."""
     return path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.{ending}")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptreid.errors import RunError
-from promptreid.runs.record_reading import damaged
+from promptreid.runs.record_reading import report_damage
 
 _CHOSEN = re.compile(r"stage (.+), epoch (\d{1,9})")
 _DIGITS = 9
@@ -86,11 +86,11 @@ def parse_metrics(content: bytes, path: Path, *, chosen_at: str = "") -> Trainin
         rows = list(table)
         header = table.fieldnames or []
     except (UnicodeDecodeError, csv.Error) as error:
-        raise damaged(path, f"it is not a table ({error})") from error
+        raise report_damage(path, f"it is not a table ({error})") from error
     if not rows or not {"stage", "epoch"} <= set(header):
         raise RunError(f"{path} holds no epochs, so there are no learning curves to draw.")
     if any(None in row or None in row.values() for row in rows):
-        raise damaged(path, "its rows are not of one length")
+        raise report_damage(path, "its rows are not of one length")
     names = list(dict.fromkeys(row["stage"] for row in rows))
     chosen = _CHOSEN.fullmatch(chosen_at)
     return Training(
@@ -115,7 +115,7 @@ def _stage(
 
 def _epoch(text: str, path: Path) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
-        raise damaged(path, f"{text[:20]!r} is not an epoch")
+        raise report_damage(path, f"{text[:20]!r} is not an epoch")
     return int(text)
 
 
@@ -125,4 +125,4 @@ def _number(text: str, path: Path) -> float:
     try:
         return float(text)
     except ValueError:
-        raise damaged(path, f"{text[:20]!r} is not a number") from None
+        raise report_damage(path, f"{text[:20]!r} is not a number") from None

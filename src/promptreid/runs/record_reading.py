@@ -24,7 +24,7 @@ WAYS_OUT = {
 """What mends a file, by its name; every other file has to come back from a copy."""
 
 
-def way_out(path: Path) -> str:
+def find_way_out(path: Path) -> str:
     """Say what mends a file of a run that is missing or damaged."""
     return WAYS_OUT.get(path.name, _AGAIN).format(run=path.parent)
 
@@ -38,10 +38,10 @@ def read_content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise RunError(f"{path} is missing. {way_out(path)}") from None
+        raise RunError(f"{path} is missing. {find_way_out(path)}") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise RunError(f"{path} cannot be read: {reason}. {way_out(path)}") from error
+        raise RunError(f"{path} cannot be read: {reason}. {find_way_out(path)}") from error
 
 
 def parse_record(content: bytes, kind: type[Record], path: Path) -> Record:
@@ -57,17 +57,17 @@ def parse_record(content: bytes, kind: type[Record], path: Path) -> Record:
     """
     try:
         tree = json.loads(content.decode(), parse_constant=_refuse)
-        return _adapter(kind).validate_python(as_tuples(tree), strict=True)
+        return _adapter(kind).validate_python(make_tuples(tree), strict=True)
     except (ValidationError, RecursionError, ValueError) as error:
-        raise damaged(path, what_is_wrong(error)) from None
+        raise report_damage(path, describe_error(error)) from None
 
 
-def damaged(path: Path, reason: str) -> RunError:
+def report_damage(path: Path, reason: str) -> RunError:
     """Say that a file of a run is damaged."""
-    return RunError(f"{path} is damaged: {reason}. {way_out(path)}")
+    return RunError(f"{path} is damaged: {reason}. {find_way_out(path)}")
 
 
-def what_is_wrong(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Say what keeps a JSON text from being a record: the first wrong key and why, in words."""
     if not isinstance(error, ValidationError):
         return f"it is not JSON ({str(error)[:80]})"
@@ -81,12 +81,12 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not a number")
 
 
-def as_tuples(tree: Any) -> Any:
+def make_tuples(tree: Any) -> Any:
     """Turn the lists of a JSON tree into tuples, as records have them."""
     if isinstance(tree, list):
-        return tuple(as_tuples(value) for value in tree)
+        return tuple(make_tuples(value) for value in tree)
     if isinstance(tree, dict):
-        return {key: as_tuples(value) for key, value in tree.items()}
+        return {key: make_tuples(value) for key, value in tree.items()}
     return tree
 
 

@@ -12,14 +12,14 @@ from promptreid.data.same_data import DataSource, source_of
 from promptreid.errors import RunError
 from promptreid.files import full_path
 from promptreid.runs.run_folder import RunFolder
-from promptreid.runs.run_images import ImageRow, changed_files, people
+from promptreid.runs.run_images import ImageRow, find_changed_files, name_people
 from promptreid.runs.run_records import DataRecord, Role
 from promptreid.text.lists import counted, shorten_list
 
 
-def data_record(dataset: DataSet, role: Role, *, run: Path) -> DataRecord:
+def record_data(dataset: DataSet, role: Role, *, run: Path) -> DataRecord:
     """Say what a run in a folder keeps of a data set that is trained on, or only scored."""
-    place = full_spec(dataset.spec)
+    place = resolve_spec(dataset.spec)
     manifest, protocol = dataset.manifest, dataset.protocol
     return DataRecord(
         spec=dataset.spec,
@@ -37,18 +37,18 @@ def data_record(dataset: DataSet, role: Role, *, run: Path) -> DataRecord:
     )
 
 
-def trained_sources(records: Sequence[DataRecord]) -> tuple[DataSource, ...]:
+def list_trained_sources(records: Sequence[DataRecord]) -> tuple[DataSource, ...]:
     """Name the data sets that a run was trained on."""
     return tuple(source_of(one.place, one.name) for one in records if one.role == "train")
 
 
-def full_spec(spec: str) -> DataSpec:
+def resolve_spec(spec: str) -> DataSpec:
     """Return a data name whose paths do not depend on the folder that a command runs in."""
     parsed = parse_spec(spec)
     return _with_paths(parsed, {key: full_path(path) for key, path in _paths(parsed).items()})
 
 
-def found_spec(run: RunFolder, record: DataRecord) -> str:
+def locate_spec(run: RunFolder, record: DataRecord) -> str:
     """Say where a data set of a run lies now.
 
     Returns:
@@ -61,7 +61,7 @@ def found_spec(run: RunFolder, record: DataRecord) -> str:
         moved = {key: full_path(here / path) for key, path in record.beside.items()}
         if all(path.exists() for path in moved.values()):
             return str(_with_paths(place, moved))
-    return record.spec if str(full_spec(record.spec)) == record.place else record.place
+    return record.spec if str(resolve_spec(record.spec)) == record.place else record.place
 
 
 def _paths(spec: DataSpec) -> dict[str, str]:
@@ -87,9 +87,9 @@ def check_same_data(run: RunFolder, datasets: Sequence[DataSet]) -> None:
             started_with = [row for row in rows if row.data_set == number]
             raise RunError(
                 f"The data behind {dataset.spec} have changed since {run.path} was started: "
-                f"{difference(started_with, dataset)}. Restore them, or start a new run."
+                f"{describe_changes(started_with, dataset)}. Restore them, or start a new run."
             )
-    changed = changed_files(rows, datasets)
+    changed = find_changed_files(rows, datasets)
     if changed:
         raise RunError(
             f"{counted(len(changed), 'image file')} of {run.path} "
@@ -98,10 +98,10 @@ def check_same_data(run: RunFolder, datasets: Sequence[DataSet]) -> None:
         )
 
 
-def difference(rows: Sequence[ImageRow], dataset: DataSet) -> str:
+def describe_changes(rows: Sequence[ImageRow], dataset: DataSet) -> str:
     """Say in words which rows of a data set were added and removed since a run was started."""
     before = {(row.path, *row.key) for row in rows}
-    keys = people(dataset.manifest)
+    keys = name_people(dataset.manifest)
     after = {(path, *key) for path, key in zip(dataset.manifest.paths, keys, strict=True)}
     changes = [
         f"{counted(count, 'row')} {word}"

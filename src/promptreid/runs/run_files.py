@@ -13,9 +13,9 @@ from promptreid.errors import RunError, WeightsError
 from promptreid.files import name_entries, write_bytes
 from promptreid.runs import file_names as names
 from promptreid.runs.leftovers import remove_leftovers
-from promptreid.runs.record_reading import damaged, read_content
+from promptreid.runs.record_reading import read_content, report_damage
 from promptreid.runs.run_ledger import Ledger, read_ledger
-from promptreid.runs.run_place import held
+from promptreid.runs.run_place import hold_run
 
 _TRIES, _PAUSE = 4, 0.02
 
@@ -140,7 +140,7 @@ class RunFiles:
             RunError: Another process holds it.
         """
         self.id = read_ledger(self.path).id  # whatever stands there later is another run
-        with held(self.path):
+        with hold_run(self.path):
             yield
 
     def check_own(self) -> Ledger:
@@ -175,7 +175,9 @@ class RunFiles:
             if read_ledger(self.path).knows(name, content):
                 return content
             time.sleep(attempt * _PAUSE)  # a run that trains may have written it in between
-        raise damaged(path, "it is not as the run wrote it; it was edited, or is another run's")
+        raise report_damage(
+            path, "it is not as the run wrote it; it was edited, or is another run's"
+        )
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file in one step; `run.json` knows it before it is there.

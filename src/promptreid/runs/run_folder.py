@@ -21,12 +21,12 @@ from promptreid.errors import ConfigError, RunError
 from promptreid.files import name_entries
 from promptreid.runs import file_names as names
 from promptreid.runs.metrics_table import Training, parse_metrics
-from promptreid.runs.record_reading import Record, damaged, parse_record
+from promptreid.runs.record_reading import Record, parse_record, report_damage
 from promptreid.runs.run_files import RunFiles
 from promptreid.runs.run_images import ImageRow, read_rows, write_rows
 from promptreid.runs.run_ledger import Ledger
 from promptreid.runs.run_note import clean_note
-from promptreid.runs.run_place import check_free, is_run, made_in_one_step
+from promptreid.runs.run_place import check_free, is_run, make_in_one_step
 from promptreid.runs.run_records import DataRecord, EnvironmentRecord, ScoresRecord, StatusRecord
 from promptreid.text.safe import encodable
 
@@ -63,7 +63,7 @@ class RunFolder(RunFiles):
         """
         check_free(path, overwrite=overwrite)
         ledger = Ledger.start()
-        with made_in_one_step(path) as fresh:
+        with make_in_one_step(path) as fresh:
             (fresh / names.CHECKPOINTS).mkdir()
             ledger.write(fresh)
             made = cls(fresh)
@@ -127,12 +127,12 @@ class RunFolder(RunFiles):
         try:
             tree = parse_yaml(content.decode())
             if not isinstance(tree, dict):
-                raise damaged(path, f"it holds no keys but {type(tree).__name__}")
+                raise report_damage(path, f"it holds no keys but {type(tree).__name__}")
             return validate(tree, where=str(path))
         except YamlError as error:
-            raise damaged(path, f"it is not YAML, {error}") from error
+            raise report_damage(path, f"it is not YAML, {error}") from error
         except UnicodeDecodeError as error:
-            raise damaged(path, "it is not UTF-8") from error
+            raise report_damage(path, "it is not UTF-8") from error
         except ConfigError as error:
             raise RunError(str(error)) from error
 
@@ -169,7 +169,7 @@ class RunFolder(RunFiles):
         try:
             return self.read(names.NOTE).decode().strip()
         except UnicodeDecodeError as error:
-            raise damaged(path, "it is not UTF-8") from error
+            raise report_damage(path, "it is not UTF-8") from error
 
     def domain_texts(self) -> tuple[dict[str, Any], ...]:
         """Read what the domain tokens of the run's prompts say, one mapping for each domain."""

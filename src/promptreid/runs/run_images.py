@@ -17,7 +17,7 @@ from pathlib import Path
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import Manifest
-from promptreid.runs.record_reading import damaged
+from promptreid.runs.record_reading import report_damage
 
 _PIECE = 4096
 _THREADS = 8
@@ -61,18 +61,18 @@ class ImageRow:
 _COLUMNS = ("data_set", "split", "domain", "identity", "path", "size", "time", "hash")
 
 
-def image_rows(datasets: Sequence[DataSet]) -> tuple[ImageRow, ...]:
+def list_images(datasets: Sequence[DataSet]) -> tuple[ImageRow, ...]:
     """Look at every image of all data sets of a new run."""
     rows: list[ImageRow] = []
     for number, manifest in enumerate(dataset.manifest for dataset in datasets):
         looks = _looks(manifest.root / path for path in manifest.paths)
-        columns = manifest.splits, people(manifest), manifest.paths, looks
+        columns = manifest.splits, name_people(manifest), manifest.paths, looks
         for split, key, path, look in zip(*columns, strict=True):
             rows.append(ImageRow(number, split, *key, path, look))
     return tuple(rows)
 
 
-def people(manifest: Manifest) -> list[tuple[str, str]]:
+def name_people(manifest: Manifest) -> list[tuple[str, str]]:
     """Return domain and identity of each row; a domain called as the data set is none."""
     return [
         ("" if domain == manifest.name else domain, identity)
@@ -102,7 +102,7 @@ def read_rows(content: bytes, path: Path) -> tuple[ImageRow, ...]:
         text = io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")
         header, *rows = csv.reader(text, strict=True)
         if tuple(header) != _COLUMNS:
-            raise damaged(path, f"its columns are {', '.join(header)[:80]}")
+            raise report_damage(path, f"its columns are {', '.join(header)[:80]}")
         return tuple(
             ImageRow(
                 int(number), split, domain, identity, name, FileLook(int(size), int(time), mark)
@@ -110,10 +110,10 @@ def read_rows(content: bytes, path: Path) -> tuple[ImageRow, ...]:
             for number, split, domain, identity, name, size, time, mark in rows
         )
     except (ValueError, csv.Error) as error:
-        raise damaged(path, f"it is not a table of images ({str(error)[:80]})") from error
+        raise report_damage(path, f"it is not a table of images ({str(error)[:80]})") from error
 
 
-def changed_files(rows: Sequence[ImageRow], datasets: Sequence[DataSet]) -> list[str]:
+def find_changed_files(rows: Sequence[ImageRow], datasets: Sequence[DataSet]) -> list[str]:
     """Name the images whose files are not those that the run was started with.
 
     A file of the same size and time is taken as the same; of the others the pieces are compared, so

@@ -10,7 +10,7 @@ from pathlib import Path
 from promptreid.errors import RunError
 from promptreid.files import name_entries
 from promptreid.runs.file_names import LOCK, RECIPE
-from promptreid.runs.leftovers import beside
+from promptreid.runs.leftovers import name_beside
 
 
 def is_run(path: Path) -> bool:
@@ -19,7 +19,7 @@ def is_run(path: Path) -> bool:
 
 
 @contextmanager
-def held(folder: Path) -> Generator[None]:
+def hold_run(folder: Path) -> Generator[None]:
     """Hold an existing folder; the system lets go of it when the process ends, however it ends.
 
     Raises:
@@ -52,7 +52,7 @@ def check_free(path: Path, *, overwrite: bool) -> None:
     if not path.is_dir() or not any(path.iterdir()):
         return
     if overwrite and is_run(path):
-        with held(path):
+        with hold_run(path):
             return
     entries = name_entries(path)
     if overwrite:
@@ -66,7 +66,7 @@ def check_free(path: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def made_in_one_step(path: Path) -> Generator[Path]:
+def make_in_one_step(path: Path) -> Generator[Path]:
     """Give a fresh folder to fill, which then takes a place that is free or of a run it replaces.
 
     It leaves nothing if that fails.
@@ -76,7 +76,7 @@ def made_in_one_step(path: Path) -> Generator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = beside(path, "tmp")
+        fresh = name_beside(path, "tmp")
         fresh.mkdir()
         try:
             yield fresh
@@ -94,8 +94,8 @@ def _swap(fresh: Path, path: Path) -> None:
     if not path.exists():
         fresh.rename(path)
         return
-    old = beside(path, "old")
-    with held(path):  # an empty folder, or a run that no process trains into
+    old = name_beside(path, "old")
+    with hold_run(path):  # an empty folder, or a run that no process trains into
         path.rename(old)
         fresh.rename(path)
     shutil.rmtree(old, ignore_errors=True)

@@ -12,16 +12,18 @@ from promptreid.data.manifest.sample_columns import TRAINING_SPLITS
 from promptreid.data.same_data import DataSource, source_of
 from promptreid.data.splits.redraw import keep_trained
 from promptreid.errors import RunError
-from promptreid.runs.run_data import difference
+from promptreid.runs.run_data import describe_changes
 from promptreid.runs.run_folder import RunFolder
-from promptreid.runs.run_images import ImageRow, people
+from promptreid.runs.run_images import ImageRow, name_people
 from promptreid.runs.run_records import DataRecord
 from promptreid.text.lists import counted, shorten_list
 
 People = set[tuple[str, str]]
 
 
-def testable(paths: Sequence[Path], dataset: DataSet, *, say: Callable[[str], None]) -> DataSet:
+def make_testable(
+    paths: Sequence[Path], dataset: DataSet, *, say: Callable[[str], None]
+) -> DataSet:
     """Return a data set as runs may be tested on it.
 
     Data that are those of the runs, and data that have nothing to do with them, are returned as
@@ -93,14 +95,14 @@ def _is_same(records: Iterable[DataRecord], dataset: DataSet) -> bool:
 def _describe_change(run: RunFolder, rows: Sequence[ImageRow], dataset: DataSet) -> str:
     return (
         f"The data behind {dataset.spec} are not as when {run.path} was started: "
-        f"{difference(rows, dataset)}."
+        f"{describe_changes(rows, dataset)}."
     )
 
 
 def _images_tested(dataset: DataSet) -> set[tuple[str, str, str]]:
     assert dataset.protocol is not None
     manifest = dataset.manifest
-    keys = people(manifest)
+    keys = name_people(manifest)
     rows = {int(row) for repeat in dataset.protocol.repeats for row in repeat.query}
     return {(manifest.paths[row], *keys[row]) for row in rows}
 
@@ -182,7 +184,7 @@ def _tested(dataset: DataSet) -> People:
     """Return the people that are searched for."""
     if dataset.protocol is None:
         return set()
-    keys = people(dataset.manifest)
+    keys = name_people(dataset.manifest)
     return {keys[int(row)] for repeat in dataset.protocol.repeats for row in repeat.query}
 
 

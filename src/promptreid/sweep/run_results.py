@@ -13,7 +13,7 @@ from promptreid.config.recipe_settings import flat_settings
 from promptreid.data.same_data import source_of
 from promptreid.errors import PromptReIDError, RunError
 from promptreid.files import name_entries
-from promptreid.runs.run_data import trained_sources
+from promptreid.runs.run_data import list_trained_sources
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_place import is_run
 from promptreid.runs.run_records import DataRecord, Role, StatusRecord
@@ -124,7 +124,7 @@ def _fingerprints(records: Sequence[DataRecord], role: Role) -> tuple[tuple[str,
 
 
 def _seen(records: Sequence[DataRecord]) -> dict[str, bool]:
-    trained = {source.place for source in trained_sources(records)}
+    trained = {source.place for source in list_trained_sources(records)}
     return {one.spec: source_of(one.place, one.name).place in trained for one in records}
 
 

@@ -16,7 +16,7 @@ from promptreid.errors import EvaluationError
 from promptreid.inference.embed import embed_manifest, open_images
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.text_controls import word_embed
-from promptreid.inference.text_controls.word_embed import check_words, derangement, embed_words
+from promptreid.inference.text_controls.word_embed import check_words, draw_derangement, embed_words
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.interaction import Interaction
 from promptreid.models.prompts.sentences import SentenceFields
@@ -103,20 +103,20 @@ def one_by_one(model, manifest, order, images):
 def test_a_derangement_leaves_nothing_in_its_place(count):
     generator = torch.Generator().manual_seed(count)
     for _ in range(200):
-        order = derangement(count, generator)
+        order = draw_derangement(count, generator)
         assert sorted(order.tolist()) == list(range(count))
         assert not (order == torch.arange(count)).any()
 
 
 def test_a_derangement_is_that_of_its_seed_and_sends_each_word_everywhere():
     def drawn(seed):
-        return derangement(30, torch.Generator().manual_seed(seed)).tolist()
+        return draw_derangement(30, torch.Generator().manual_seed(seed)).tolist()
 
     assert drawn(3) == drawn(3) != drawn(4)
     generator = torch.Generator().manual_seed(0)
     received = torch.zeros(4, 4)
     for _ in range(3000):
-        received[torch.arange(4), derangement(4, generator)] += 1
+        received[torch.arange(4), draw_derangement(4, generator)] += 1
     off = received[~torch.eye(4, dtype=torch.bool)] / 3000
     assert (off - 1 / 3).abs().max() < 0.05
 
@@ -128,7 +128,7 @@ def test_vectors_are_those_of_images_embedded_one_by_one(model, manifest, batch_
     generator = torch.Generator().manual_seed(5)
     images = pictures(manifest)
     for draw_found in found.permuted:
-        order = derangement(len(manifest), generator)
+        order = draw_derangement(len(manifest), generator)
         expected = one_by_one(model, manifest, order, images)
         assert torch.allclose(draw_found.vectors, expected, atol=1e-5)
         assert (draw_found.vectors - found.own.vectors).norm(dim=1).min() > 1e-3
@@ -148,7 +148,7 @@ def test_own_and_no_words_are_those_of_plain_embedding_to_the_bit(model, manifes
 @torch.no_grad()
 def test_a_mirror_image_gets_the_word_of_the_other_mirror_image(model, manifest):
     found = embed(model, manifest, draws=1, seed=2, flip=True)
-    order = derangement(len(manifest), torch.Generator().manual_seed(2))
+    order = draw_derangement(len(manifest), torch.Generator().manual_seed(2))
     images = pictures(manifest)
     both = [one_by_one(model, manifest, order, side) for side in (images, images.flip(3))]
     expected = F.normalize(both[0] + both[1], dim=1)
@@ -162,9 +162,9 @@ def test_with_little_memory_words_are_exchanged_among_those_kept(model, manifest
     generator = torch.Generator().manual_seed(1)
     # Seven images in batches of two: the last one would be alone, so it joins those before.
     parts = [
-        derangement(2, generator),
-        2 + derangement(2, generator),
-        4 + derangement(3, generator),
+        draw_derangement(2, generator),
+        2 + draw_derangement(2, generator),
+        4 + draw_derangement(3, generator),
     ]
     expected = one_by_one(model, manifest, torch.cat(parts), pictures(manifest))
     assert torch.allclose(found.permuted[0].vectors, expected, atol=1e-5)

@@ -16,7 +16,7 @@ from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.test_set import TestSet
 from promptreid.inference.assess import assess
-from promptreid.inference.embed import open_images, sentence_rows
+from promptreid.inference.embed import find_sentence_rows, open_images
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.speed import measure_speed
 from promptreid.inference.text_controls.word_control import assess_words
@@ -76,7 +76,7 @@ def _measure_speeds(
         embedder,
         store,
         prompts=kinds,
-        variants=sentence_rows(embedder.model, test_set.manifest),
+        variants=find_sentence_rows(embedder.model, test_set.manifest),
         batch_size=batch_size,
         flip=flip,
     )

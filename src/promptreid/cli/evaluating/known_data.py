@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptreid.runs.run_data import found_spec, trained_sources
+from promptreid.runs.run_data import list_trained_sources, locate_spec
 from promptreid.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def own_data(models: Sequence[Path]) -> tuple[str, ...]:
             raise click.UsageError(
                 f"Give --data NAME:ROOT, the data set to score on; {model} does not name one."
             )
-        specs |= dict.fromkeys(found_spec(run, record) for record in run.data() if record.protocol)
+        specs |= dict.fromkeys(locate_spec(run, record) for record in run.data() if record.protocol)
     if not specs:
         raise click.UsageError(
             "Give --data NAME:ROOT, the data set to score on; those that were trained on have "
@@ -48,6 +48,6 @@ def matrix_row(name: str, model: Path, info: CheckpointInfo) -> MatrixRow:
     if run is None:
         return MatrixRow(name, None)
     if info.recipe is None or info.recipe.stages:
-        return MatrixRow(name, trained_sources(run.data()))
+        return MatrixRow(name, list_trained_sources(run.data()))
     elsewhere = info.recipe.start.checkpoint is not None
     return MatrixRow(name, None if elsewhere else ())

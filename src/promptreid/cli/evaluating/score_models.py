@@ -27,7 +27,7 @@ from promptreid.inference.attributes import classify_attributes
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.load import load
 from promptreid.progress import Lines
-from promptreid.runs.seen_identities import testable
+from promptreid.runs.seen_identities import make_testable
 
 
 class ModelScoring:
@@ -115,7 +115,7 @@ class ModelScoring:
     def _dataset(self, spec: str) -> DataSet:
         if spec not in self._datasets:
             loaded = load_readable(spec, policy=self._request.unreadable, progress=self._progress)
-            self._datasets[spec] = testable(
+            self._datasets[spec] = make_testable(
                 self._request.models, loaded, say=self._progress.message
             )
         return self._datasets[spec]

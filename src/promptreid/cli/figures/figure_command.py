@@ -106,11 +106,11 @@ class FigureRequest:
     def dataset(self) -> DataSet:
         """Read the data set that is shown, as the runs may be tested on it."""
         from promptreid.data.images.readable import load_shown
-        from promptreid.runs.seen_identities import testable
+        from promptreid.runs.seen_identities import make_testable
 
         lines = reporter()
         dataset = load_shown(self.spec, policy=self.unreadable, progress=lines)
-        return testable(self.runs, dataset, say=lines.message)
+        return make_testable(self.runs, dataset, say=lines.message)
 
     def embedding(self) -> dict[str, Any]:
         """Return what functions that embed images take beside runs and images."""

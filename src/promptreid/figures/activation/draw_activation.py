@@ -18,7 +18,7 @@ from promptreid.figures.drawn import Drawn
 from promptreid.figures.photographs import read_picture
 from promptreid.figures.selection import pick_images
 from promptreid.figures.style import LIGHT, Theme
-from promptreid.inference.embed import open_images, side_rows
+from promptreid.inference.embed import find_side_rows, open_images
 from promptreid.inference.embedder import Embedder
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.image_tower import ImageTower
@@ -116,5 +116,5 @@ def model_input(embedder: Embedder, manifest: Manifest) -> ModelInput:
     store = open_images(manifest, embedder.preprocess, cache=False)
     numbers = torch.arange(len(manifest))
     pixels = store.batch(numbers.numpy()).to(embedder.device)
-    sides = side_rows(embedder, manifest).at(numbers, embedder.device)
+    sides = find_side_rows(embedder, manifest).at(numbers, embedder.device)
     return ModelInput(normalize(pixels, embedder.preprocess), *sides)

@@ -12,9 +12,9 @@ from promptreid.data.images.image_store import ImageStore
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings
-from promptreid.inference.embed import labelled, open_images, side_rows
+from promptreid.inference.embed import find_side_rows, label_embeddings, open_images
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.embedding_loop import BATCH_SIZE, parts_of
+from promptreid.inference.embedding_loop import BATCH_SIZE, split_batch
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.image_tower import ImageFeatures
 from promptreid.progress import Progress
@@ -38,7 +38,7 @@ class WordEmbeddings:
     none: Embeddings
 
 
-def derangement(count: int, generator: torch.Generator) -> Tensor:
+def draw_derangement(count: int, generator: torch.Generator) -> Tensor:
     """Draw a permutation that leaves nothing in its place: one random cycle through all.
 
     Place i of the `count` places, at least two, gets what was in place `result[i]`.
@@ -91,22 +91,22 @@ def embed_words(
             f"{len(manifest)} images and {draws} draws."
         )
     store = open_images(manifest, embedder.preprocess, cache=False) if store is None else store
-    rows = side_rows(embedder, manifest)
+    rows = find_side_rows(embedder, manifest)
     exchange = _Exchange(model, len(manifest), draws, torch.Generator().manual_seed(seed))
     title = f"embedding {manifest.name} with own, exchanged and no words"
     for numbers, images in embedder.batches(
         store, title=title, batch_size=batch_size, progress=progress
     ):
-        for part in parts_of(images):
+        for part in split_batch(images):
             here, pixels = numbers[part], images[part]
             cameras, views, variants = rows.at(here, device)
             mirrored = (model.features(pixels.flip(3), cameras, views),) if flip else ()
             exchange.add(here, (model.features(pixels, cameras, views), *mirrored), variants)
     exchange.finish()
     return WordEmbeddings(
-        own=labelled(exchange.own, manifest),
-        permuted=tuple(labelled(vectors, manifest) for vectors in exchange.permuted),
-        none=labelled(exchange.none, manifest),
+        own=label_embeddings(exchange.own, manifest),
+        permuted=tuple(label_embeddings(vectors, manifest) for vectors in exchange.permuted),
+        none=label_embeddings(exchange.none, manifest),
     )
 
 
@@ -184,7 +184,7 @@ class _Exchange:
         sides = zip(*(part.words for part in self._waiting), strict=True)
         words = [torch.cat(of_parts) for of_parts in sides]
         for draw in range(self.draws):
-            order = derangement(len(words[0]), self.generator).to(words[0].device)
+            order = draw_derangement(len(words[0]), self.generator).to(words[0].device)
             start = 0
             for part in self._waiting:
                 taken = order[start : start + len(part.rows)]

@@ -17,7 +17,7 @@ from promptreid.inference.run_context import RunContext
 from promptreid.models.towers.product_choice import choose_products
 from promptreid.processor import describe_processor
 from promptreid.progress import Progress
-from promptreid.runs.run_data import found_spec, full_spec
+from promptreid.runs.run_data import locate_spec, resolve_spec
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_note import clean_note
 from promptreid.runs.run_place import check_free, is_run
@@ -155,8 +155,8 @@ def _plan_resumed(request: TrainRequest, run: RunFolder, device: torch.device) -
     """Take the plan from the folder, and refuse a request that differs from it."""
     recipe, before = run.recipe(), run.environment()
     records = run.data()
-    specs = tuple(found_spec(run, record) for record in records if record.role == "train")
-    test = tuple(found_spec(run, record) for record in records if record.role == "test")
+    specs = tuple(locate_spec(run, record) for record in records if record.role == "train")
+    test = tuple(locate_spec(run, record) for record in records if record.role == "test")
     _check_same_request(request, run, recipe, specs, test)
     return RunPlan(
         recipe=recipe,
@@ -193,8 +193,8 @@ def _check_same_request(
                 "none, or give another --out."
             )
     for option, asked, earlier in (("data", request.data, specs), ("test", request.test, test)):
-        if asked and [str(full_spec(spec)) for spec in asked] != [
-            str(full_spec(spec)) for spec in earlier
+        if asked and [str(resolve_spec(spec)) for spec in asked] != [
+            str(resolve_spec(spec)) for spec in earlier
         ]:
             started = f" --{option} ".join(["", *earlier]).strip() or f"no --{option}"
             raise RunError(

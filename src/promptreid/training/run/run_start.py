@@ -10,10 +10,10 @@ from promptreid.models.checkpoint import load_model, load_training
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.processor import describe_processor
-from promptreid.runs.environment import environment
-from promptreid.runs.run_data import data_record
+from promptreid.runs.environment import record_environment
+from promptreid.runs.run_data import record_data
 from promptreid.runs.run_folder import RunFolder
-from promptreid.runs.run_images import image_rows
+from promptreid.runs.run_images import list_images
 from promptreid.text.lists import counted
 from promptreid.tracking.tracker import RunInfo
 from promptreid.training.run.run_inputs import RunInputs
@@ -32,7 +32,7 @@ def create_run(inputs: RunInputs, *, overwrite: bool) -> RunFolder:
     return RunFolder.create(
         plan.out,
         recipe=plan.recipe,
-        environment=environment(
+        environment=record_environment(
             seed=plan.seed,
             device=plan.device,
             precision=plan.precision,
@@ -42,10 +42,10 @@ def create_run(inputs: RunInputs, *, overwrite: bool) -> RunFolder:
             before=plan.before,
         ),
         data=[
-            *(data_record(dataset, "train", run=plan.out) for dataset in inputs.datasets),
-            *(data_record(dataset, "test", run=plan.out) for dataset in inputs.tests),
+            *(record_data(dataset, "train", run=plan.out) for dataset in inputs.datasets),
+            *(record_data(dataset, "test", run=plan.out) for dataset in inputs.tests),
         ],
-        images=image_rows(inputs.all_datasets),
+        images=list_images(inputs.all_datasets),
         note=plan.note,
         overwrite=overwrite,
     )

@@ -25,7 +25,7 @@ from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint import SavedTraining, load_training, save_model
 from promptreid.progress import Progress
-from promptreid.runs.run_data import trained_sources
+from promptreid.runs.run_data import list_trained_sources
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_place import is_run
 from promptreid.training.thresholds.threshold_samples import draw_images, identity_names
@@ -188,7 +188,7 @@ def _learned_from(model: Path, embedder: Embedder, dataset: DataSet) -> bool:
     run = RunFolder.of(model)
     if run is None:
         return False
-    places = {source.place for source in trained_sources(run.data())}
+    places = {source.place for source in list_trained_sources(run.data())}
     return source_of(dataset.spec, dataset.manifest.name).place in places
 
 
