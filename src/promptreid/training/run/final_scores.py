@@ -59,6 +59,7 @@ def score_run(
         progress.message("no query and gallery images, so there is nothing to score")
         return
     settings = RetrievalSettings.of(plan.recipe.evaluation)
+    templates = plan.recipe.zero_shot.attributes
     results, shown = [], []
     for dataset in testable:
         test_set = TestSet.of(dataset)
@@ -69,22 +70,20 @@ def score_run(
             with progress.doing("comparing with the untrained model"):
                 worth = training_worth(before, assessment.scores, untrained=untrained.name)
             result["worth"] = worth.to_dict()
-        if plan.recipe.zero_shot.attributes:
-            templates = plan.recipe.zero_shot.attributes
+        if templates:
             result["attributes"] = _read_attributes(embedder, test_set, templates, progress)
         results.append(result)
-        shown.append(assessment if trackers and plan.track_pictures != "none" else None)
+        if trackers and plan.track_pictures != "none":
+            shown.append(assessment)
     domain_texts = score_domain_texts(embedder, inputs.data, seed=plan.seed, progress=progress)
     for domain in domain_texts:
         progress.message(domain.verdict())
     more = {"domain_texts": [d.to_dict() for d in domain_texts]} if domain_texts else {}
     run.write_scores(results, **more)
     trackers.summary(results)
-    for name, assessment in zip(name_test_sets(results), shown, strict=True):
-        if assessment is not None:
-            pixelate = plan.track_pictures == "pixelated"
-            run_name = run.path.resolve().name
-            _show_ranks(trackers, run_name, assessment, name, epochs, progress, pixelate=pixelate)
+    pixelate = plan.track_pictures == "pixelated"
+    for name, assessment in zip(name_test_sets(results), shown, strict=False):
+        _show_ranks(trackers, run.name, assessment, name, epochs, progress, pixelate=pixelate)
 
 
 def _assess(
@@ -119,18 +118,14 @@ def _show_ranks(
 
 
 def _read_attributes(
-    embedder: Embedder,
-    test_set: TestSet,
-    templates: Mapping[str, Any],
-    progress: Progress,
+    embedder: Embedder, test_set: TestSet, templates: Mapping[str, Any], progress: Progress
 ) -> dict[str, Any]:
     """Read each attribute off the test images; one that cannot be told apart is said, not fatal."""
     records: dict[str, Any] = {}
     for name, sentences in templates.items():
         try:
-            scores = classify_attributes(
-                embedder, test_set.manifest, {name: sentences}, progress=progress
-            )
+            asked = {name: sentences}
+            scores = classify_attributes(embedder, test_set.manifest, asked, progress=progress)
         except DataError as error:
             progress.message(f"the attribute {name} is not read: {error}")
             continue

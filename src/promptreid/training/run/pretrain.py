@@ -133,11 +133,7 @@ def _step(model: CLIP, optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor
 
 
 def _loss(
-    model: CLIP,
-    text: TextTower,
-    images: Tensor,
-    words: Tensor,
-    context: RunContext,
+    model: CLIP, text: TextTower, images: Tensor, words: Tensor, context: RunContext
 ) -> Tensor:
     with context.forward():
         seen = model.visual(images)
