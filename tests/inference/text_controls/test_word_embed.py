@@ -157,7 +157,7 @@ def test_a_mirror_image_gets_the_word_of_the_other_mirror_image(model, manifest)
 
 @torch.no_grad()
 def test_with_little_memory_words_are_exchanged_among_those_kept(model, manifest, monkeypatch):
-    monkeypatch.setattr(word_embed, "_KEPT", 1)
+    monkeypatch.setattr(word_embed, "_MOST_BYTES", 1)
     found = embed(model, manifest, draws=1, seed=1, batch_size=2)
     generator = torch.Generator().manual_seed(1)
     # Seven images in batches of two: the last one would be alone, so it joins those before.
@@ -172,7 +172,7 @@ def test_with_little_memory_words_are_exchanged_among_those_kept(model, manifest
 
 
 def test_batches_of_one_image_still_exchange(model, manifest, monkeypatch):
-    monkeypatch.setattr(word_embed, "_KEPT", 1)
+    monkeypatch.setattr(word_embed, "_MOST_BYTES", 1)
     found = embed(model, manifest, draws=1, batch_size=1)
     assert (found.permuted[0].vectors - found.own.vectors).norm(dim=1).min() > 1e-3
 
