@@ -89,7 +89,8 @@ def _find_records(run: RunFolder, dataset: DataSet) -> dict[int, DataRecord]:
 
 def _is_same(records: Iterable[DataRecord], dataset: DataSet) -> bool:
     """Tell whether a run has read this data set as it is."""
-    return any(record.fingerprint == dataset.manifest.fingerprint() for record in records)
+    now = dataset.manifest.fingerprint()
+    return any(record.fingerprint == now for record in records)
 
 
 def _describe_change(run: RunFolder, rows: Sequence[ImageRow], dataset: DataSet) -> str:
