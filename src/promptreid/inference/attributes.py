@@ -239,11 +239,10 @@ def encode_values(
 
 
 def _check_known(manifest: Manifest, names: Sequence[str]) -> None:
+    known = manifest.attributes
     for name in names:
-        if name not in manifest.attributes:
-            raise DataError(
-                unknown_name(f"attribute of {manifest.name}", name, manifest.attributes)
-            )
+        if name not in known:
+            raise DataError(unknown_name(f"attribute of {manifest.name}", name, known))
 
 
 @torch.no_grad()

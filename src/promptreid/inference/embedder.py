@@ -158,17 +158,10 @@ class Embedder:
         prompt: str | None = None,
         progress: Progress | None = None,
     ) -> Tensor:
-        """Embed the N images of a source.
+        """Embed the N images of a source, beside each of which go some rows of the model's tables.
 
-        Args:
-            source: A store of images resized with the test filter; or (N, 3, H, W), taken as
-                already normalised.
-            rows: What goes in beside each image.
-            title: What is reported.
-            batch_size: Images per forward pass.
-            flip: Average each vector with that of the mirrored image.
-            prompt: Kind of sentence of a model with a sentence per image; None for its own choice.
-            progress: Where to report; None for silence.
+        A source is a store of images resized with the test filter, or (N, 3, H, W), taken as
+        already normalised. The title is what is reported; the other arguments are those of `embed`.
 
         Returns:
             (N, width) float32 rows of length 1, on the CPU.

@@ -61,16 +61,9 @@ def image_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Give all images of a source in order, ready for the model, and report how far that is.
 
-    Those of a store are decoded in threads while the batch before is used.
-
-    Args:
-        source: A store of images resized with the test filter; or (N, 3, H, W), taken as already
-            normalised.
-        preprocess: Gives mean and standard deviation.
-        device: Where images go.
-        title: What is reported.
-        batch_size: Images at a time; the last batch holds the rest.
-        progress: Where to report; None for silence.
+    A source is a store of images resized with the test filter, which are decoded in threads while
+    the batch before is used; or (N, 3, H, W), taken as already normalised. The last batch holds the
+    rest.
 
     Yields:
         Numbers of the images (B,) int64 on the CPU, and pixels (B, 3, H, W) float32.

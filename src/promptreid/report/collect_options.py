@@ -54,7 +54,6 @@ class ReportOptions:
                 f"{self.identities}."
             )
         for name in ("queries", "top", "images"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"A report needs {name} of 1 at least; got {getattr(self, name)}."
-                )
+            number = getattr(self, name)
+            if number < 1:
+                raise ConfigError(f"A report needs {name} of 1 at least; got {number}.")

@@ -50,5 +50,5 @@ def _alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:  # somebody else's process
-        return True
+        pass
     return True

@@ -43,8 +43,8 @@ def draw_layout(
         method: One of `promptreid.figures.layouts.layouts.METHODS`.
         identities: How many to draw; all there are when there are fewer.
         seed: Draws the identities, and starts t-SNE and UMAP.
-        perplexity: Perplexity of t-SNE, see `tsne_layout`.
-        neighbours: Images that count as near in UMAP, see `umap_layout`.
+        perplexity: Perplexity of t-SNE, see `layout`.
+        neighbours: Images that count as near in UMAP, see `layout`.
         cache: Folder where embeddings are kept; None to keep none.
         batch_size: Images per forward pass.
         theme: Light or dark.

@@ -62,7 +62,8 @@ def layout(
         vectors: (N, D) rows of length 1.
         method: One of `METHODS`.
         seed: Starts t-SNE and UMAP.
-        perplexity: Perplexity of t-SNE, see `tsne_layout`.
+        perplexity: About the number of neighbours that count in t-SNE; None for the root of the
+            number of rows, at least 5 and at most 30, and never more than a third of the rows.
         neighbours: Images that count as near in UMAP; None for 15, or all there are.
 
     Returns:
@@ -74,12 +75,14 @@ def layout(
             not fit their number.
     """
     check_layout(method)
+    explained = None
     if method == "pca":
         points, explained = pca_layout(vectors)
-        return Layout(points, METHODS[method], explained)
-    if method == "umap":
-        return Layout(umap_layout(vectors, seed=seed, neighbours=neighbours), METHODS[method])
-    return Layout(tsne_layout(vectors, seed=seed, perplexity=perplexity), METHODS[method])
+    elif method == "umap":
+        points = umap_layout(vectors, seed=seed, neighbours=neighbours)
+    else:
+        points = tsne_layout(vectors, seed=seed, perplexity=perplexity)
+    return Layout(points, METHODS[method], explained)
 
 
 def check_layout(method: str) -> None:
@@ -128,20 +131,10 @@ def tsne_layout(vectors: Tensor, *, seed: int = 0, perplexity: float | None = No
     """Lay embeddings out in the plane (van der Maaten and Hinton, JMLR 2008).
 
     The start is the first two principal components, so that the seed hardly matters and large
-    distances keep some meaning.
-
-    Args:
-        vectors: (N, D) rows of length 1.
-        seed: Seed of scikit-learn's random state.
-        perplexity: About the number of neighbours that count; None for the root of the number of
-            rows, at least 5 and at most 30, and never more than a third of the rows.
+    distances keep some meaning. Arguments and errors are those of `layout`.
 
     Returns:
         (N, 2) points around the origin.
-
-    Raises:
-        ConfigError: scikit-learn is not installed.
-        EvaluationError: There are too few rows, or the perplexity is not below their number.
     """
     manifold, count = need("sklearn.manifold"), len(vectors)
     _check_count(count, "t-SNE")
@@ -170,19 +163,10 @@ def umap_layout(vectors: Tensor, *, seed: int = 0, neighbours: int | None = None
     """Lay embeddings out so that neighbours stay together (McInnes, Healy and Melville 2018).
 
     The start is the first two principal components. The first call of a process takes several
-    seconds, in which the package compiles itself.
-
-    Args:
-        vectors: (N, D) rows of length 1.
-        seed: Seed of its random state.
-        neighbours: Images that count as near; None for 15, or all there are.
+    seconds, in which the package compiles itself. Arguments and errors are those of `layout`.
 
     Returns:
         (N, 2) points around the origin.
-
-    Raises:
-        ConfigError: umap-learn is not installed.
-        EvaluationError: There are too few rows, or `neighbours` is not below their number.
     """
     count = len(vectors)
     _check_count(count, "UMAP")

@@ -100,16 +100,9 @@ def assess_words(
 ) -> tuple[Assessment, WordControl]:
     """Assess a model as `assess` does, and again with exchanged words and with none.
 
-    Args:
-        embedder: A model whose retrieval vector reads the sentence of an image prompt.
-        test_set: The images and the protocol.
-        settings: How images are embedded and ranked; sentences have no share, and images keep their
-            own words.
-        draws: How often words are exchanged.
-        seed: Seed of the exchanges and of the resamples.
-        store: What `open_images` gave for the images; None to read them from the disk.
-        batch_size: Images per forward pass.
-        progress: Where to report; None for silence.
+    The arguments are those of `assess` and of `embed_words`. Sentences have no share, whatever the
+    settings say, and the assessment is of images with their own words. The seed is that of the
+    exchanges and of the resamples.
 
     Returns:
         The assessment with each image's own word, as `assess` gives it for composed sentences; and
