@@ -7,6 +7,7 @@ import torch
 
 from promptreid.config.recipes import load_recipe
 from promptreid.data.load_data import load_data
+from promptreid.models.towers.product_choice import TORCH
 from promptreid.progress import Silent
 from promptreid.progress.whole_work import task_name
 from promptreid.training.run.run_inputs import RunInputs, training_rows
@@ -44,6 +45,7 @@ def inputs_of(recipe, dataset, *, before):
         seed=5,
         unreadable="stop",
         precision="fp32",
+        products=TORCH,
         device=torch.device("cpu"),
         track=(),
         track_pictures="none",
