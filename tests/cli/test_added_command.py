@@ -18,10 +18,10 @@ def test_an_added_command_is_listed_called_and_suggested(monkeypatch) -> None:
         """Say a word."""
         click.echo(f"so {word}")
 
-    module = ModuleType("greeting")
+    module = ModuleType("greet")
     module.__dict__["greet"] = greet
-    monkeypatch.setitem(sys.modules, "greeting", module)
-    commands = {**entry.COMMANDS, "greet": ("greeting:greet", "Say a word.")}
+    monkeypatch.setitem(sys.modules, "promptreid.cli.greet", module)
+    commands = {**entry.COMMANDS, "greet": "Say a word."}
     monkeypatch.setattr(entry, "COMMANDS", MappingProxyType(commands))
 
     run = CliRunner().invoke

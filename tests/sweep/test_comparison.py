@@ -42,7 +42,7 @@ def test_runs_that_differ_by_seed_are_one_row(make_run):
     assert cell.values == tuple(scores.values())
     assert cell.mean == pytest.approx(statistics.fmean(scores.values()))
     assert cell.std == pytest.approx(statistics.stdev(scores.values()))
-    assert cell.over == "seeds"
+    assert cell.std_over == "seeds"
     assert row_named(found, "b").scores["mAP"].std is None
     assert found.keys == (LR,)
     assert found.warnings == ()
@@ -51,7 +51,7 @@ def test_runs_that_differ_by_seed_are_one_row(make_run):
 def test_a_run_alone_has_the_deviation_over_its_draws(make_run):
     found = compare(make_run("a", results=[result(0.4, repeats=10, std=0.02)]))
     cell = found.rows[0].scores["rank1"]
-    assert (cell.mean, cell.std, cell.over) == (0.4, 0.02, "draws")
+    assert (cell.mean, cell.std, cell.std_over) == (0.4, 0.02, "draws")
     assert "over the protocol's draws" in comparison_text(found)
 
 

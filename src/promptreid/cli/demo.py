@@ -49,17 +49,11 @@ def demo(out: Path, identities: int, seed: int, device: str | None) -> None:
     data = _render(out, identities, seed, lines)
     spec = f"hands11k:{data}?aspect=dorsal_right"
     lines.message("\n2/4  scoring the backbone as it is (zero-shot)")
-    before = _run(
-        "zero-shot",
-        ("backbone.name=tiny", f"backbone.image_size={IMAGE_SIZE}"),
-        spec,
-        out / "zero-shot",
-        seed,
-        device,
-        lines,
-    )
+    shared: dict[str, Any] = {"data": (spec,), "seed": seed, "device": device}
+    small = ("backbone.name=tiny", f"backbone.image_size={IMAGE_SIZE}")
+    before = _run(lines, recipe="zero-shot", overrides=small, out=out / "zero-shot", **shared)
     lines.message("\n3/4  training CLIP-ReID: identity prompts, then the image tower")
-    after = _run("clip-reid/demo", (), spec, out / "clip-reid", seed, device, lines)
+    after = _run(lines, recipe="clip-reid/demo", out=out / "clip-reid", **shared)
     lines.message("\n4/4  writing the evidence on one page")
     page = _report(out, spec, device, lines)
     _print(before, after)
@@ -106,29 +100,13 @@ def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
     return data
 
 
-def _run(
-    recipe: str,
-    overrides: tuple[str, ...],
-    spec: str,
-    out: Path,
-    seed: int,
-    device: str | None,
-    lines: Lines,
-) -> dict[str, Any]:
+def _run(lines: Lines, **request: Any) -> dict[str, Any]:
+    """Train a run, or go on with it, and return its scores."""
     from promptreid.training.run.train import TrainRequest, train
     from promptreid.training.stage.stop_signals import Interrupted
 
-    request = TrainRequest(
-        recipe=recipe,
-        overrides=overrides,
-        data=(spec,),
-        out=out,
-        seed=seed,
-        resume=True,
-        device=device,
-    )
     try:
-        run = train(request, progress=lines)
+        run = train(TrainRequest(**request, resume=True), progress=lines)
     except Interrupted:
         click.echo("stopped; the same command goes on from here", err=True)
         raise click.Abort from None
@@ -141,10 +119,11 @@ def _report(out: Path, spec: str, device: str | None, lines: Lines) -> str:
 
     runs = [out / "zero-shot", out / "clip-reid"]
     title = "Rendered hands, before and after training"
-    words = ["promptreid", "report", *map(str, runs), "--title", title]
-    command = shlex.join([*words, "--out", str(out / "report.html")])
-    absent = missing("matplotlib", "sklearn", "jinja2")
-    if absent:
+    page = out / "report.html"
+    command = shlex.join(
+        ["promptreid", "report", *map(str, runs), "--title", title, "--out", str(page)]
+    )
+    if missing("matplotlib", "sklearn", "jinja2"):
         return f"pip install 'promptreid[report]', then {command}"
     from promptreid.report.collect import collect
     from promptreid.report.collect_options import ReportOptions
@@ -157,8 +136,8 @@ def _report(out: Path, spec: str, device: str | None, lines: Lines) -> str:
         device=device,
         progress=lines,
     )
-    write_page(content, out / "report.html")
-    return str(out / "report.html")
+    write_page(content, page)
+    return str(page)
 
 
 def _print(before: dict[str, Any], after: dict[str, Any]) -> None:

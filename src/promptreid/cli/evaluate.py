@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,13 +13,7 @@ from promptreid.text.lists import listed
 
 
 @click.command()
-@click.argument(
-    "models",
-    nargs=-1,
-    required=True,
-    metavar="RUN_OR_CHECKPOINT...",
-    type=click.Path(path_type=Path),
-)
+@options.models
 @options.data("Data set to score on; may be given several times.  [default: the runs' own]")
 @json_option
 @click.option(

@@ -6,13 +6,13 @@ import contextlib
 import functools
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-Command = Callable[..., Any]
+from promptreid.cli.options import Command
+
 _STANDARD = Path("-")
 
 
@@ -20,11 +20,7 @@ class JsonOut:
     """Takes what a command has to say as JSON: into a file, to standard output, or nowhere."""
 
     def __init__(self, file: Path | None) -> None:
-        """Take the value of the option.
-
-        Args:
-            file: Where to write; `-` for standard output, None for nowhere.
-        """
+        """Take where to write; `-` for standard output, None for nowhere."""
         self._file = file
         self._value: Any = None
 

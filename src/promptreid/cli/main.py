@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
-from types import MappingProxyType
+from collections.abc import Generator
+from types import FrameType, MappingProxyType
 
 import click
 
 from promptreid import __version__
-from promptreid.cli.stopping import termination_stops
-from promptreid.errors import PromptReIDError
+from promptreid.errors import PromptReIDError, unknown_name
 from promptreid.text.streams import guarded_output
 
 COMMANDS = MappingProxyType(
     {
-        "demo": ("promptreid.cli.demo:demo", "Train and score on rendered hands, in minutes."),
-        "train": ("promptreid.cli.train:train", "Train a recipe on data sets into a run folder."),
-        "evaluate": ("promptreid.cli.evaluate:evaluate", "Score a run or a checkpoint on data."),
-        "threshold": (
-            "promptreid.cli.threshold:threshold",
-            "Choose and keep a run's threshold for the same identity.",
-        ),
-        "same": ("promptreid.cli.same:same", "Say whether two images show one identity."),
-        "sweep": ("promptreid.cli.sweep:sweep", "Train a grid or list of settings from one file."),
-        "compare": ("promptreid.cli.compare:compare", "Set the scores of runs side by side."),
-        "note": ("promptreid.cli.note:note", "Show or change the note of a run."),
-        "report": ("promptreid.cli.report:report", "Write all about runs into one HTML page."),
-        "figure": ("promptreid.cli.figure:figure", "Draw t-SNE and activation maps of runs."),
-        "recipes": ("promptreid.cli.recipes:recipes", "List, show and copy recipes."),
-        "data": ("promptreid.cli.data:data", "Inspect data sets; render synthetic ones."),
-        "bench": ("promptreid.cli.bench:bench", "Measure speed beside plain formulations."),
-        "pretrain": ("promptreid.cli.pretrain:pretrain", "Make the weights of `tiny` anew."),
+        "demo": "Train and score on rendered hands, in minutes.",
+        "train": "Train a recipe on data sets into a run folder.",
+        "evaluate": "Score a run or a checkpoint on data.",
+        "threshold": "Choose and keep a run's threshold for the same identity.",
+        "same": "Say whether two images show one identity.",
+        "sweep": "Train a grid or list of settings from one file.",
+        "compare": "Set the scores of runs side by side.",
+        "note": "Show or change the note of a run.",
+        "report": "Write all about runs into one HTML page.",
+        "figure": "Draw t-SNE and activation maps of runs.",
+        "recipes": "List, show and copy recipes.",
+        "data": "Inspect data sets; render synthetic ones.",
+        "bench": "Measure speed beside plain formulations.",
+        "pretrain": "Make the weights of `tiny` anew.",
     }
 )
+"""Each command, which has a file of its name, and what it does."""
 
 
 class LazyGroup(click.Group):
@@ -51,16 +52,13 @@ class LazyGroup(click.Group):
         """Import the command, or return None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        return getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(f"promptreid.cli.{cmd_name}"), cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggest the closest command for an unknown one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from promptreid.errors import unknown_name
-
             message = unknown_name("command", args[0], COMMANDS, see="`promptreid --help`")
             raise click.UsageError(message, ctx)
         return super().resolve_command(ctx, args)
@@ -68,7 +66,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 # Our own streams make escape codes visible; click would take them out without a word.
@@ -86,18 +84,35 @@ def main(arguments: list[str] | None = None) -> None:
     # torch reads this once: large pages, where the system gives them to those who ask. A training
     # step touches gigabytes anew, and fetching them in pages of 4 KiB is a tenth of its time.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    with guarded_output(), termination_stops():
-        _run(given)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    with guarded_output(), _termination_stops():
+        _run(words)
 
 
-def _run(given: list[str]) -> None:
-    debug = "--debug" in given
-    given = [argument for argument in given if argument != "--debug"]
+@contextlib.contextmanager
+def _termination_stops() -> Generator[None]:
+    """Let SIGTERM stop what runs as Ctrl-C does: files are whole, and the status is "stopped"."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(words: list[str]) -> None:
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
     if not debug:  # what Pillow says of damaged tags of a picture would stand amid the progress
         warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        code = cli.main(args=given, prog_name="promptreid", standalone_mode=False)
+        code = cli.main(args=words, prog_name="promptreid", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         if isinstance(error, click.NoSuchOption):
@@ -136,8 +151,9 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, BrokenPipeError):
         return 0
     if isinstance(error, OSError) and error.errno is not None:
+        start, remedy = _os_words(error)
         where = f" {error.filename}" if error.filename else ""
-        _say(f"error: {_os_sentence(error)}{where}.{_remedy(error)}")
+        _say(f"error: {start}{where}.{remedy}")
         return 2
     if "No space left on device" in str(error):
         _say(f"error: the disk is full.{_DISK_FULL}")
@@ -150,20 +166,13 @@ def _explain(error: Exception, *, debug: bool) -> int:
 _DISK_FULL = " Nothing half-written was left; free some space and run the command again."
 
 
-def _os_sentence(error: OSError) -> str:
+def _os_words(error: OSError) -> tuple[str, str]:
+    """Say what the system refuses, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full:"
+        return "the disk is full:", _DISK_FULL
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "no permission for"
-    return f"{(error.strerror or str(error)).lower()}:"
-
-
-def _remedy(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _DISK_FULL
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return " Choose another place, or change the permissions."
-    return ""
+        return "no permission for", " Choose another place, or change the permissions."
+    return f"{(error.strerror or str(error)).lower()}:", ""
 
 
 def _say(text: str) -> None:

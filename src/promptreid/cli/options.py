@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from promptreid.errors import RunError
 
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
@@ -14,14 +16,9 @@ Option = Callable[[Command], Command]
 _SPEC = "'NAME:ROOT[?key=value&...]'"
 
 
-def data(about: str, *, name: str = "specs") -> Option:
-    """Make `--data`, given several times, with the name of its argument."""
-    return click.option("--data", name, multiple=True, metavar=_SPEC, help=about)
-
-
-def scored_data(about: str, *, name: str = "tests") -> Option:
-    """Make `--test`, given several times, with the name of its argument."""
-    return click.option("--test", name, multiple=True, metavar=_SPEC, help=about)
+def data(about: str, *, name: str = "specs", option: str = "--data") -> Option:
+    """Make `--data` or the like, given several times, with the name of its argument."""
+    return click.option(option, name, multiple=True, metavar=_SPEC, help=about)
 
 
 def one_data(about: str) -> Option:
@@ -29,9 +26,22 @@ def one_data(about: str) -> Option:
     return click.option("--data", "spec", required=True, metavar=_SPEC, help=about)
 
 
-runs = click.argument(
-    "runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path)
+class ExistingRun(click.Path):
+    """The path of a run folder or a checkpoint, which must be there."""
+
+    def convert(self, value: Any, param: object, ctx: object) -> Path:
+        """Return the path; raises RunError where there is nothing."""
+        path = Path(value)
+        if not path.exists():
+            raise RunError(f"There is no run or checkpoint {path}.")
+        return path
+
+
+runs = click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=ExistingRun())
+models = click.argument(
+    "models", nargs=-1, required=True, metavar="RUN_OR_CHECKPOINT...", type=ExistingRun()
 )
+model = click.argument("model", metavar="RUN_OR_CHECKPOINT", type=ExistingRun())
 device = click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
 seeded = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 batch_size = click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
@@ -79,16 +89,3 @@ def cache_folder(cache: Path | None, *, no_cache: bool) -> Path | None:
     from promptreid.inference.embedding_cache import default_cache
 
     return None if no_cache else cache or default_cache()
-
-
-def check_runs(runs: Sequence[Path]) -> None:
-    """Refuse runs and checkpoints that are not there.
-
-    Raises:
-        RunError: One of them does not exist.
-    """
-    from promptreid.errors import RunError
-
-    for run in runs:
-        if not run.exists():
-            raise RunError(f"There is no run or checkpoint {run}.")

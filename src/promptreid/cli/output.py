@@ -26,8 +26,7 @@ _REPORTER = "promptreid.reporter"
 def reporter() -> Lines:
     """Return the progress reporter of the command that runs: one, so that none talks over another.
 
-    It is made without anything that takes long to import, so that a command can say its first word
-    at once.
+    Nothing that takes long is imported for it: a command says its first word at once.
     """
     from promptreid.progress import Lines
 
@@ -36,11 +35,7 @@ def reporter() -> Lines:
 
 
 def started(text: str) -> AbstractContextManager[None]:
-    """Say the first word of a command, and that it is at work while it imports what it needs.
-
-    Args:
-        text: What it does first, as in "reading folder:crops".
-    """
+    """Say the first word of a command, and that it is at work while it imports what it needs."""
     lines = reporter()
     lines.message(text)
     return lines.doing("loading PyTorch")
@@ -81,12 +76,7 @@ def print_run_scores(run: RunFolder) -> None:
 
 
 def next_commands(run: RunFolder, *, tested: bool) -> list[str]:
-    """Say which two commands come after a training, ready to be pasted.
-
-    Args:
-        run: A finished run.
-        tested: Whether it has test images, to report on.
-    """
+    """Say which two commands come after a training; a report where there are test images."""
     from promptreid.models.checkpoint import read_info
 
     shown = shlex.quote(str(run.path))

@@ -74,7 +74,6 @@ def report(
     from promptreid.data.data_spec import parse_spec
     from promptreid.figures.extra import need
 
-    options.check_runs(runs)
     specs = specs or own_data(runs)
     for spec in specs:
         parse_spec(spec)
@@ -92,14 +91,11 @@ def report(
 
     by = tuple(dict.fromkeys(by))
     shown = ("method", "pixelate", "seed", "names", "title", "unreadable")
+    choices = {name: chosen[name] for name in shown}
     content = collect(
         runs,
         specs,
-        options=ReportOptions(
-            by=by,
-            command=_command(runs, specs, out, by, chosen),
-            **{name: chosen[name] for name in shown},
-        ),
+        options=ReportOptions(by=by, command=_command(runs, specs, out, by, chosen), **choices),
         cache=options.cache_folder(chosen["cache"], no_cache=chosen["no_cache"]),
         device=chosen["device"],
         batch_size=chosen["batch_size"],
@@ -108,12 +104,11 @@ def report(
     with progress.doing(f"writing {out}"):
         size = write_page(content, out)
     click.echo(f"wrote {out} ({size / 1e6:.1f} MB)")
-    for line in headlines(content):
-        click.echo(line)
+    _print_best(content)
 
 
-def headlines(content: Content) -> tuple[str, str]:
-    """Say in two lines what a report shows: the scores of the best run, and how sure that is."""
+def _print_best(content: Content) -> None:
+    """Print in two lines the scores of the best run, and how sure they are."""
     from promptreid.report.page.summary import best_run
 
     test = content.tests[0]
@@ -121,31 +116,30 @@ def headlines(content: Content) -> tuple[str, str]:
     on = f"on {test.name}"
     if len(content.tests) > 1:
         on += f", the first of {len(content.tests)} data sets"
-    first = f"{best.name}: {_scored(best, 'mAP')}, {_scored(best, 'rank-1')} {on}"
-    return first, _second(test, best)
+    click.echo(f"{best.name}: {_scored(best, 'mAP')}, {_scored(best, 'rank-1')} {on}")
+    click.echo(_certainty(test, best))
 
 
-def _second(test: Test, best: TestedRun) -> str:
+def _certainty(test: Test, best: TestedRun) -> str:
+    from promptreid.report.page.summary import side
+
     if test.pairs:
         pair = max(test.pairs, key=lambda pair: abs(pair.differences["mAP"].value))
-        difference = pair.differences["mAP"]
-        sure = (
-            "which may be chance"
-            if difference.low <= 0 <= difference.high
-            else "which is no chance"
-        )
+        change = pair.differences["mAP"]
         return (
-            f"{pair.name} against {pair.baseline}: {100 * difference.value:+.1f} points of mAP "
-            f"[{100 * difference.low:+.1f}, {100 * difference.high:+.1f}], {sure}"
+            f"{pair.name} against {pair.baseline}: {100 * change.value:+.1f} points of mAP "
+            f"[{100 * change.low:+.1f}, {100 * change.high:+.1f}], "
+            f"which {'is no' if side(change) else 'may be'} chance"
         )
     if best.verification is None:
         return f"{test.queries:,} queries, {test.gallery:,} gallery images; nothing to verify"
     verified = best.verification
-    rates = [far for far in verified.fars if verified.tar(far) is not None and far <= 1e-3]
-    tar_text = (
-        f", TAR {100 * (verified.tar(rates[0]) or 0):.1f} % at FAR {rates[0]:g}" if rates else ""
-    )
-    return f"verification: EER {100 * verified.eer:.1f} %, AUC {verified.auc:.3f}{tar_text}"
+    text = f"verification: EER {100 * verified.eer:.1f} %, AUC {verified.auc:.3f}"
+    for far in verified.fars:
+        tar = verified.tar(far)
+        if tar is not None and far <= 1e-3:
+            return f"{text}, TAR {100 * tar:.1f} % at FAR {far:g}"
+    return text
 
 
 def _scored(run: TestedRun, score: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", metavar="RUN_OR_CHECKPOINT", type=click.Path(path_type=Path))
+@options.model
 @click.argument("first", metavar="IMAGE", type=click.Path(path_type=Path))
 @click.argument(
     "others", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
@@ -39,7 +39,6 @@ def same(
     """  # noqa: D301 - click reads the \b itself
     from promptreid.errors import DataError, WeightsError
 
-    options.check_runs([model])
     for image in (first, *others):
         if not image.is_file():
             raise DataError(f"There is no image file {image}.")
@@ -53,16 +52,16 @@ def same(
         raise WeightsError(NO_THRESHOLD.replace("RUN", str(model), 1))
     vectors = embedder.embed([first, *others])
     answers = [chosen.compare(float(vectors[0] @ vector)) for vector in vectors[1:]]
+    records = []
     for image, answer in zip(others, answers, strict=True):
         click.echo(_text(first, image, answer))
+        records.append(_record(first, image, answer))
     click.echo(_basis(chosen))
-    records = [_record(first, image, answer) for image, answer in zip(others, answers, strict=True)]
     json_out.give({"model": str(model), "answers": records})
 
 
 def _text(first: Path, other: Path, answer: PairComparison) -> str:
-    verdict = "THE SAME" if answer.same else "NOT THE SAME"
-    side = "reaches" if answer.same else "is below"
+    verdict, side = ("THE SAME", "reaches") if answer.same else ("NOT THE SAME", "is below")
     lines = [
         f"{verdict}: {first} and {other}",
         f"  score {answer.score:.4f} {side} the threshold {answer.threshold:.4f}",
@@ -71,16 +70,13 @@ def _text(first: Path, other: Path, answer: PairComparison) -> str:
 
 
 def _basis(chosen: Threshold) -> str:
-    lines = [
-        wrapped(
-            f"The threshold accepts at most 1 in {round(1 / chosen.far):,} pairs of strangers; "
-            f"it was chosen on {chosen.pairs:,} pairs of {chosen.images:,} "
-            f"{chosen.source or 'images'}."
-        )
-    ]
+    text = wrapped(
+        f"The threshold accepts at most 1 in {round(1 / chosen.far):,} pairs of strangers; it was "
+        f"chosen on {chosen.pairs:,} pairs of {chosen.images:,} {chosen.source or 'images'}."
+    )
     if chosen.people == "seen":
-        lines.append("The model was trained on these people: real strangers score higher.")
-    return "\n".join(lines)
+        text += "\nThe model was trained on these people: real strangers score higher."
+    return text
 
 
 def _record(first: Path, other: Path, answer: PairComparison) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,18 +12,21 @@ from promptreid.cli import options
 from promptreid.cli.output import reporter, started
 
 if TYPE_CHECKING:
-    from promptreid.progress import Lines
     from promptreid.sweep.run_sweep import Outcome
     from promptreid.sweep.sweep_plan import PlannedRun
 
-_SAID_BEFORE = 10
+_MANY_RUNS = 10
 
 
 @click.command()
 @click.argument("file", metavar="FILE")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @options.data("Data set of every run, in place of those of the file; several give several domains.")
-@options.scored_data("Data set to score on and not to learn from, in place of those of the file.")
+@options.data(
+    "Data set to score on and not to learn from, in place of those of the file.",
+    name="tests",
+    option="--test",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -107,7 +110,7 @@ def sweep(
     asked = load_sweep(path)
     seeds = tuple(dict.fromkeys(seeds))
     size = count_runs(asked, data=specs, seeds=seeds)
-    if _SAID_BEFORE < size.runs <= most_runs:  # checking them takes a while
+    if _MANY_RUNS < size.runs <= most_runs:  # checking them takes a while
         click.echo(f"{path.stem}: checking {size}", err=True)
     runs = plan_sweep(
         asked,
@@ -126,7 +129,15 @@ def sweep(
         _check_data(chosen)
     if dry_run:
         return
-    outcomes = _train(runs, chosen, path, out, device, unreadable, progress)
+    outcomes = _train(
+        runs,
+        out=out,
+        source=str(path),
+        device=device,
+        unreadable=unreadable,
+        progress=progress,
+        chosen=chosen,
+    )
     _report(runs, out)
     if _failures(outcomes, out):
         ctx.exit(1)
@@ -143,11 +154,8 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
     states = {run.name: read_state(run) for run in chosen}
     counts = Counter(state.kind for state in states.values())
     states_text = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    settings = len({run.group for run in chosen})
-    click.echo(
-        f"{counted(len(chosen), 'run')} ({counted(settings, 'setting')}) in {out}: {states_text}",
-        err=not verbose,
-    )
+    size = f"{counted(len(chosen), 'run')} ({counted(len({r.group for r in chosen}), 'setting')})"
+    click.echo(f"{size} in {out}: {states_text}", err=not verbose)
     if not verbose:
         return
     rows = [["run", "recipe", "state"]]
@@ -169,30 +177,15 @@ def _check_data(chosen: Sequence[PlannedRun]) -> None:
         load_data(spec)
 
 
-def _train(
-    runs: Sequence[PlannedRun],
-    chosen: Sequence[PlannedRun],
-    path: Path,
-    out: Path,
-    device: str | None,
-    unreadable: str,
-    progress: Lines,
-) -> dict[str, Outcome]:
+def _train(runs: Sequence[PlannedRun], *, device: str | None, **how: Any) -> dict[str, Outcome]:
+    """Train as `run_sweep` does; a stop ends the command."""
     from promptreid.inference.device import pick_device
     from promptreid.sweep.run_sweep import run_sweep
     from promptreid.training.stage.stop_signals import Interrupted
 
     pick_device(device)
     try:
-        return run_sweep(
-            runs,
-            out=out,
-            source=str(path),
-            device=device,
-            unreadable=unreadable,
-            progress=progress,
-            chosen=chosen,
-        )
+        return run_sweep(runs, device=device, **how)
     except Interrupted:
         click.echo("stopped; the state is saved, and the same command goes on from here", err=True)
         raise click.Abort from None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", metavar="RUN_OR_CHECKPOINT", type=click.Path(path_type=Path))
+@options.model
 @options.one_data("Images of known identities; those that the run was trained on are left out.")
 @click.option(
     "--far",
@@ -66,7 +66,6 @@ def threshold(
     from promptreid.errors import WeightsError
 
     parse_spec(spec)
-    options.check_runs([model])
     if out is not None and out.suffix != ".safetensors":
         raise WeightsError(f"--out {out} is to be a checkpoint; end its name with .safetensors.")
     with started(f"reading {spec}"):
@@ -98,8 +97,11 @@ def threshold_text(chosen: Threshold) -> str:
     """Say in a few lines what a threshold is and what it rests on."""
     lines = [
         f"same identity from cosine {chosen.threshold:.4f} on",
-        f"  accepts {_share(chosen.far)} of the pairs of strangers{_interval(chosen)}",
+        f"  accepts at most 1 in {round(1 / chosen.far):,} of the pairs of strangers",
     ]
+    if chosen.far_interval is not None:
+        low, high = chosen.far_interval
+        lines.append(f"  with other identities {low:.2%} to {high:.2%} of them (95 % interval)")
     if chosen.tar is not None:
         lines.append(f"  finds {chosen.tar:.1%} of the {chosen.genuine:,} pairs of one identity")
     lines.append(
@@ -112,14 +114,3 @@ def threshold_text(chosen: Threshold) -> str:
     if chosen.identities < 20:
         lines.append("  few identities: take it as a rough guide")
     return "\n".join(lines)
-
-
-def _share(rate: float) -> str:
-    return f"at most 1 in {round(1 / rate):,}"
-
-
-def _interval(chosen: Threshold) -> str:
-    if chosen.far_interval is None:
-        return ""
-    low, high = chosen.far_interval
-    return f"\n  with other identities {low:.2%} to {high:.2%} of them (95 % interval)"

@@ -17,9 +17,10 @@ from promptreid.text.lists import listed
 @click.argument("recipe", required=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @options.data("Data set; several give several domains.", name="data")
-@options.scored_data(
+@options.data(
     "Data set that is scored at the end and never learned from; may be given several times.",
     name="test",
+    option="--test",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/...]")
 @click.option(

@@ -263,5 +263,4 @@ class LossTerms(Strict):
 
     def active(self) -> dict[str, LossOptions]:
         """Return the terms with a weight above zero, by name."""
-        given = ((name, getattr(self, name)) for name in type(self).model_fields)
-        return {name: term for name, term in given if term is not None and term.weight > 0}
+        return {name: term for name, term in self if term is not None and term.weight > 0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING
 
 from promptreid.text.safe import visible
@@ -13,49 +13,36 @@ if TYPE_CHECKING:
 
 
 def counted_bar(stream: IO[str], title: str, total: int, unit: str, left: Callable[[], str]) -> Bar:
-    """Show a counted task.
+    """Show a counted task on a terminal; `left` gives the time left, in words."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
-    Args:
-        stream: A terminal.
-        title: What is done.
-        total: Number of units.
-        unit: What they are.
-        left: Gives the time left, in words.
-    """
+    words = TextColumn("{task.description}")
+    columns = (words, BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn(unit), _words(left))
+    return _started(stream, columns, title, total)
+
+
+def endless_bar(stream: IO[str], title: str) -> Bar:
+    """Show that something is being done whose length is not known."""
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    return _started(stream, columns, title, None)
+
+
+def _started(
+    stream: IO[str], columns: Sequence[ProgressColumn], title: str, total: int | None
+) -> Bar:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import Progress
 
     bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        _words(left),
+        *columns,
         console=Console(file=stream),
         transient=True,
         redirect_stdout=False,  # what is printed for a pipe must not land on the terminal
         redirect_stderr=False,
     )
     bar.add_task(visible(title), total=total)
-    bar.start()
-    return bar
-
-
-def endless_bar(stream: IO[str], title: str) -> Bar:
-    """Show that something is being done whose length is not known."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        console=Console(file=stream),
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    bar.add_task(visible(title), total=None)
     bar.start()
     return bar
 

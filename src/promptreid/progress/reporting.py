@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -22,11 +22,7 @@ class Progress(Protocol):
         """Say one thing."""
 
     def doing(self, text: str) -> AbstractContextManager[None]:
-        """Say that something is being done whose length is not known, while it lasts.
-
-        Args:
-            text: What is being done, such as "building the model".
-        """
+        """Say that something is being done whose length is not known, while it lasts."""
         ...
 
     def start(self, title: str, total: int, unit: str) -> None:
@@ -75,11 +71,9 @@ class Passed:
         """Say one thing."""
         self.progress.message(text)
 
-    @contextlib.contextmanager
-    def doing(self, text: str) -> Generator[None]:
+    def doing(self, text: str) -> AbstractContextManager[None]:
         """Say that something is being done while it lasts."""
-        with self.progress.doing(text):
-            yield
+        return self.progress.doing(text)
 
     def start(self, title: str, total: int, unit: str) -> None:
         """Begin a counted task."""
@@ -109,7 +103,6 @@ class Logged(Passed):
         """Say one thing and write it down."""
         self.progress.message(text)
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        said = visible_lines(text).split("\n")
-        lines = "".join(f"{now}  {line}\n" for line in said if line.strip())
+        lines = visible_lines(text).split("\n")
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(lines)
+            file.writelines(f"{now}  {line}\n" for line in lines if line.strip())

@@ -24,7 +24,7 @@ def compare_runs(
     seeds_together: bool = True,
     sort: str | None = None,
 ) -> RunComparison:
-    """Lay runs side by side.
+    """Lay runs side by side; those without scores are named in `left_out`.
 
     Args:
         records: The runs.
@@ -32,9 +32,6 @@ def compare_runs(
         seeds_together: Join runs that differ only by seed into one row, with mean and standard
             deviation over them; otherwise each has its own, with the seed as a setting.
         sort: A metric to sort by, the best first; None for the order of the runs.
-
-    Returns:
-        The comparison; runs without scores are named in `left_out`.
 
     Raises:
         RunError: No run has scores, or those of a run lack a metric.
@@ -78,10 +75,8 @@ def _group_runs(
         # Equal settings on equal data, scored alike: whatever else differs makes another row.
         rules = [scoring_rules(result, record) for result in record.results]
         alone = None if together else str(record.path)
-        key = json.dumps(
-            [_seedless(record), record.data, record.test, rules, alone], sort_keys=True
-        )
-        group = groups.setdefault(key, [])
+        alike = [_seedless(record), record.data, record.test, rules, alone]
+        group = groups.setdefault(json.dumps(alike, sort_keys=True), [])
         twin = next((other for other in group if other.seed == record.seed), None)
         if twin is None:
             group.append(record)
@@ -142,8 +137,9 @@ def _cell(records: Sequence[RunRecord], place: int, metric: Metric) -> ScoreCell
     if len(values) > 1:
         return ScoreCell(statistics.fmean(values), statistics.stdev(values), "seeds", values)
     result = records[0].results[place]
-    std = metric.read(result["std"]) if result["repeats"] > 1 else None
-    return ScoreCell(values[0], std, "draws", values)
+    if result["repeats"] > 1:
+        return ScoreCell(values[0], metric.read(result["std"]), "draws", values)
+    return ScoreCell(values[0], None, None, values)
 
 
 def _sort_key(

@@ -16,14 +16,14 @@ class ScoreCell:
     Attributes:
         mean: Mean over the runs of the row.
         std: Sample standard deviation, None where there is one value only.
-        over: What the deviation is taken over: "seeds", or "draws" of the protocol where there is
-            one seed.
+        std_over: What the deviation is taken over: "seeds", or "draws" of the protocol where there
+            is one seed; None without a deviation.
         values: The value of each run, in the order of the row's seeds.
     """
 
     mean: float
     std: float | None
-    over: str
+    std_over: str | None
     values: tuple[float, ...]
 
 
@@ -39,8 +39,8 @@ class ComparisonRow:
         seen: Whether the runs were trained on its training images; None where they trained nothing.
         settings: Flat settings, `recipe` and `data` (trained on) with them.
         rules: How the scores were made; scores of different rules do not compare.
-        scores: Cells by the key of the metric.
         notes: Notes of the runs, each text once.
+        scores: Cells by the key of the metric.
     """
 
     name: str
@@ -50,8 +50,8 @@ class ComparisonRow:
     seen: bool | None
     settings: Mapping[str, Any]
     rules: Mapping[str, Any]
+    notes: tuple[str, ...]
     scores: Mapping[str, ScoreCell]
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

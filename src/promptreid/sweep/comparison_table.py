@@ -40,15 +40,7 @@ class TableLayout:
 
 
 def comparison_text(comparison: RunComparison, *, width: int = 80) -> str:
-    """Write a comparison in plain text.
-
-    Args:
-        comparison: Rows and notes.
-        width: Columns to keep to as far as names and scores allow.
-
-    Returns:
-        Several lines without a line break at the end.
-    """
+    """Write a comparison in lines of a width, as far as names and scores allow."""
     layout = lay_out(comparison, width=width)
     lines = plain_table([layout.header, *layout.rows], right=layout.right)
     return "\n".join([*lines, *layout.settings, "", *notes(comparison, width=width)])
@@ -69,12 +61,7 @@ def lay_out(comparison: RunComparison, *, width: int) -> TableLayout:
 
 
 def notes(comparison: RunComparison, *, width: int | None = None) -> list[str]:
-    """Say how the scores were made and what to beware of.
-
-    Args:
-        comparison: Rows, warnings and runs left out.
-        width: Where to break lines; None for one line each.
-    """
+    """Say how the scores were made and what to beware of, in lines of a width if there is one."""
     lines = [_unit(comparison)]
     for spec, name in comparison.data.items():
         rules = next(row.rules for row in comparison.rows if row.data == spec)
@@ -88,19 +75,12 @@ def notes(comparison: RunComparison, *, width: int | None = None) -> list[str]:
             "seen: whether the run was trained on the training images of the data set it is scored "
             "on; the best of each kind is marked by itself."
         )
-    lines += _run_notes(comparison)
+    noted = (row for row in comparison.rows if row.notes)
+    # A run that is scored on several data sets has its notes once.
+    lines += dict.fromkeys(f"Note of {row.name}: {'; '.join(row.notes)}" for row in noted)
     lines += [f"Beware: {warning}" for warning in comparison.warnings]
     lines += [f"Left out: {reason}" for reason in comparison.left_out]
     return lines if width is None else [part for line in lines for part in _wrap(line, width)]
-
-
-def _run_notes(comparison: RunComparison) -> list[str]:
-    """Give the notes of the runs, those of a run scored on several data sets once."""
-    return list(
-        dict.fromkeys(
-            f"Note of {row.name}: {'; '.join(row.notes)}" for row in comparison.rows if row.notes
-        )
-    )
 
 
 def score_text(row: ComparisonRow, metric: Metric) -> str:
@@ -227,9 +207,7 @@ def _phrase(label: str, text: str, value: Any) -> str:
 
 def _unit(comparison: RunComparison) -> str:
     """Say in which unit scores are, and what their deviations are taken over."""
-    over = {
-        cell.over for row in comparison.rows for cell in row.scores.values() if cell.std is not None
-    }
+    over = {cell.std_over for row in comparison.rows for cell in row.scores.values()} - {None}
     unit = unit_words(comparison.metrics)
     if not over:
         return f"{unit}."

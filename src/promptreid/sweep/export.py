@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +27,13 @@ _COLUMNS = 5
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse a file whose kind is not known.
-
-    Raises:
-        ConfigError: The name ends in none of `SUFFIXES`.
-    """
+    """Refuse a file whose kind is not known; raises ConfigError."""
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
 
 
 def write_comparison(comparison: RunComparison, path: Path) -> None:
-    """Write a comparison in one step, in the format that the name ends in.
-
-    Args:
-        comparison: What to write.
-        path: A file ending in .md, .csv or .json; an existing one is replaced.
+    """Write a comparison in one step, in the format that the name ends in: .md, .csv or .json.
 
     Raises:
         ConfigError: The name ends otherwise.
@@ -97,54 +90,37 @@ def csv_text(comparison: RunComparison) -> str:
         for metric in comparison.metrics:
             cell = row.scores[metric.key]
             cells += [cell.mean, "" if cell.std is None else cell.std]
-        over = {cell.over for cell in row.scores.values() if cell.std is not None}
+        over = {cell.std_over or "" for cell in row.scores.values()}
         table.writerow([csv_cell(cell) for cell in (*cells, "".join(over), "; ".join(row.notes))])
     return text.getvalue()
 
 
 def json_text(comparison: RunComparison) -> str:
     """Write everything: all settings that differ, the score of each run, rules and warnings."""
-    rows = [
-        {
-            "name": row.name,
-            "runs": list(row.runs),
-            "seeds": list(row.seeds),
-            "data": row.data,
-            "seen": row.seen,
-            "settings": {key: row.settings.get(key) for key in comparison.keys},
-            "rules": dict(row.rules),
-            "notes": list(row.notes),
-            "scores": {
-                metric: {
-                    "mean": cell.mean,
-                    "std": cell.std,
-                    "std_over": cell.over if cell.std is not None else None,
-                    "values": list(cell.values),
-                }
-                for metric, cell in row.scores.items()
-            },
-        }
-        for row in comparison.rows
-    ]
+    differing = [{key: row.settings.get(key) for key in comparison.keys} for row in comparison.rows]
     whole = {
         "metrics": [metric.key for metric in comparison.metrics],
-        "rows": rows,
-        "warnings": list(comparison.warnings),
-        "left_out": list(comparison.left_out),
+        "rows": [
+            {**asdict(row), "settings": settings}
+            for row, settings in zip(comparison.rows, differing, strict=True)
+        ],
+        "warnings": comparison.warnings,
+        "left_out": comparison.left_out,
     }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
 def _settings_table(comparison: RunComparison) -> list[str]:
     """Lay settings out downwards, one column a run; a run scored on several data counts once."""
-    places: dict[tuple[str, ...], int] = {}
+    place_by_runs: dict[tuple[str, ...], int] = {}
     for place, row in enumerate(comparison.rows):
-        places.setdefault(row.runs, place)
-    names = [markdown_cell(comparison.rows[place].name) for place in places.values()]
+        place_by_runs.setdefault(row.runs, place)
+    places = place_by_runs.values()
+    names = [markdown_cell(comparison.rows[place].name) for place in places]
     rows = []
     for key in comparison.keys:
         texts = setting_texts(comparison, key)
-        rows.append([f"`{key}`", *(markdown_cell(texts[place]) for place in places.values())])
+        rows.append([f"`{key}`", *(markdown_cell(texts[place]) for place in places)])
     return _pipes(["setting", *names], rows, right=0)
 
 

@@ -59,14 +59,10 @@ class RunRecord:
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """Find run folders.
+    """Find run folders, each once, in the order given.
 
-    Args:
-        paths: Run folders, or folders that hold some, such as that of a sweep.
-
-    Returns:
-        Each run folder once, in the order given; runs of a sweep in the sweep's order, others by
-        name.
+    A path may also be a folder that holds runs: those of a sweep come in the sweep's order, others
+    by name.
 
     Raises:
         RunError: A path is missing, or is and holds no run.
@@ -87,11 +83,7 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_runs(paths: Sequence[Path]) -> list[RunRecord]:
-    """Read run folders; one that is unfinished or damaged says so in `problem`.
-
-    Args:
-        paths: Run folders.
-    """
+    """Read run folders; one that is unfinished or damaged says so in `problem`."""
     return [_read(path) for path in paths]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +10,6 @@ from promptreid.config.recipe_settings import changes
 from promptreid.errors import PromptReIDError, RunError
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_place import check_free, is_run
-from promptreid.runs.run_records import DataRecord
 from promptreid.sweep.sweep_plan import PlannedRun
 from promptreid.text.lists import shorten_list
 
@@ -43,15 +42,14 @@ def read_state(run: PlannedRun) -> RunState:
     try:
         folder = RunFolder.open(run.out)
         before, status = folder.recipe(), folder.status()
-        seed = folder.environment().seed
-        specs = _specs(folder.data())
+        seed, records = folder.environment().seed, folder.data()
     except PromptReIDError as error:
         return RunState("changed", str(error))
     different = changes(before, run.resolved)
-    for role, planned in (("train", run.data), ("test", run.test)):
-        if specs[role] != planned:
-            key = "data" if role == "train" else role
-            different[key] = (" ".join(specs[role]) or None, " ".join(planned) or None)
+    for key, role, planned in (("data", "train", run.data), ("test", "test", run.test)):
+        specs = tuple(one.spec for one in records if one.role == role)
+        if specs != planned:
+            different[key] = (" ".join(specs) or None, " ".join(planned) or None)
     if seed != run.seed:
         different["seed"] = (seed, run.seed)
     if different:
@@ -62,23 +60,13 @@ def read_state(run: PlannedRun) -> RunState:
     return RunState("unfinished", f"goes on from its last checkpoint{where}")
 
 
-def _specs(records: Sequence[DataRecord]) -> dict[str, tuple[str, ...]]:
-    """Return the data sets by what the run does with them."""
-    return {
-        role: tuple(one.spec for one in records if one.role == role) for role in ("train", "test")
-    }
-
-
 def _changes_text(different: Mapping[str, tuple[Any, Any]]) -> str:
-    changes = [
-        f"{key} was {_word(old)} and is now {_word(new)}" for key, (old, new) in different.items()
-    ]
+    texts = []
+    for key, values in different.items():
+        old, new = ("absent" if value is None else value for value in values)
+        texts.append(f"{key} was {old} and is now {new}")
     return (
         "The folder was made with other settings: "
-        f"{shorten_list(changes, limit=_SHOWN, separator='; ')}. Put the settings back, move the "
+        f"{shorten_list(texts, limit=_SHOWN, separator='; ')}. Put the settings back, move the "
         "folder away, or give another --out."
     )
-
-
-def _word(value: Any) -> str:
-    return "absent" if value is None else str(value)

@@ -76,7 +76,8 @@ def run_sweep(
         RunError: `out` is a file, or a run itself.
     """
     _check_out(out)
-    outcomes = {run.name: Outcome(_status_before(run)) for run in runs}
+    complete = {run.name: read_state(run).kind == "complete" for run in runs}
+    outcomes = {name: Outcome("complete" if done else "waiting") for name, done in complete.items()}
     record = {"sweep": source, "runs": outcomes}
     _write_record(out, record)
     chosen = runs if chosen is None else chosen
@@ -95,12 +96,6 @@ def run_sweep(
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     return outcomes
-
-
-def _status_before(run: PlannedRun) -> str:
-    """Return what `sweep.json` says of a run before it is trained."""
-    kind = read_state(run).kind
-    return kind if kind == "complete" else "waiting"
 
 
 def _train_run(
@@ -141,18 +136,14 @@ def _train_run(
     except Interrupted:
         raise
     except Exception as error:  # one run must not take the others down
-        outcome.status, outcome.error = "failed", _sentence(error)
+        outcome.status, outcome.error = "failed", str(error)
         if not isinstance(error, PromptReIDError):
+            outcome.error = f"{type(error).__name__}: {error}"
             outcome.details = traceback.format_exc()
         progress.message(f"{title} failed: {outcome.error}")
         return
     outcome.status = "complete"
     progress.message(f"{title}: {_score_line(folder)}{clock(time.monotonic() - begun)}")
-
-
-def _sentence(error: Exception) -> str:
-    """Say in a line what failed."""
-    return str(error) if isinstance(error, PromptReIDError) else f"{type(error).__name__}: {error}"
 
 
 def _score_line(folder: RunFolder) -> str:

@@ -27,12 +27,7 @@ _RULES = {
 
 
 def scoring_rules(result: Mapping[str, Any], record: RunRecord) -> dict[str, Any]:
-    """Give what the scores of two runs on one data set must share to be compared.
-
-    Args:
-        result: A result of `scores.json`.
-        record: The run it is of.
-    """
+    """Give what results of `scores.json` of two runs must share to be compared."""
     rules = {key: result.get(key) for key in _RULES if key != "images"}
     rules["flip"] = bool(rules["flip"])
     rules["images"] = dict(record.data + record.test).get(result.get("data", ""))
@@ -40,7 +35,7 @@ def scoring_rules(result: Mapping[str, Any], record: RunRecord) -> dict[str, Any
 
 
 def rule_warnings(rows: Sequence[ComparisonRow], trained: Sequence[RunRecord]) -> list[str]:
-    """Say in sentences which scores do not compare, and why.
+    """Say in sentences which scores of the rows do not compare, and why.
 
     Args:
         rows: Rows of a comparison.

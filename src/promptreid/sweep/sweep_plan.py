@@ -15,6 +15,8 @@ from promptreid.config.recipe_settings import flat_settings
 from promptreid.config.recipes import load_recipe
 from promptreid.config.schema import Recipe
 from promptreid.config.sweep import Sweep, SweepRun, override_text
+from promptreid.data.data_spec import parse_spec
+from promptreid.data.reader_registry import reader_entry
 from promptreid.errors import ConfigError, PromptReIDError, unknown_name
 from promptreid.sweep.run_names import cell_name, distinct_names, value_name
 from promptreid.text.lists import counted
@@ -74,27 +76,14 @@ class SweepSize:
 
     def __str__(self) -> str:
         """Write the product, without factors of one."""
-        parts = [
-            counted(count, word)
-            for count, word in (
-                (self.settings, "setting"),
-                (self.cells, "combination"),
-                (self.seeds, "seed"),
-            )
-            if count > 1
-        ]
+        factors = {"setting": self.settings, "combination": self.cells, "seed": self.seeds}
+        parts = [counted(count, word) for word, count in factors.items() if count > 1]
         made = f" ({' x '.join(parts)})" if len(parts) > 1 else ""
         return f"{counted(self.runs, 'run')}{made}"
 
 
 def count_runs(sweep: Sweep, *, data: Sequence[str] = (), seeds: Sequence[int] = ()) -> SweepSize:
-    """Count the runs of a sweep without working any of them out.
-
-    Args:
-        sweep: The sweep file.
-        data: Data sets in place of those of the file.
-        seeds: Seeds in place of those of the file.
-    """
+    """Count the runs of a sweep, without working any of them out; see `plan_sweep`."""
     settings = 0
     for run in (sweep.runs or {"": SweepRun()}).values():
         specs = data or run.data or sweep.data
@@ -123,7 +112,7 @@ def plan_sweep(
     run can start from an earlier one: `start.checkpoint={out}/pretrain_seed{seed}`.
 
     Args:
-        sweep: The sweep file.
+        sweep: Content of the sweep file.
         beside: Folder that recipe files are named from.
         out: Folder of the runs.
         data: Data sets in place of those of the file.
@@ -131,9 +120,6 @@ def plan_sweep(
         overrides: `key=value` texts that win over the file.
         seeds: Seeds in place of those of the file.
         most: Number of runs there may be; more are refused before any is worked out.
-
-    Returns:
-        The runs in order.
 
     Raises:
         ConfigError: A recipe, an override or a data spec is wrong, two runs are the same, or there
@@ -163,20 +149,19 @@ def plan_sweep(
                 resolved = load_recipe(recipe, filled)
                 validation_metric(resolved.validation)
                 name = f"{group}_seed{seed}"
-                runs.append(
-                    PlannedRun(
-                        name=name,
-                        group=group,
-                        label=one.label,
-                        recipe=recipe,
-                        overrides=filled,
-                        data=one.data,
-                        test=one.test,
-                        seed=seed,
-                        out=out / name,
-                        resolved=resolved,
-                    )
+                run = PlannedRun(
+                    name=name,
+                    group=group,
+                    label=one.label,
+                    recipe=recipe,
+                    overrides=filled,
+                    data=one.data,
+                    test=one.test,
+                    seed=seed,
+                    out=out / name,
+                    resolved=resolved,
                 )
+                runs.append(run)
         except PromptReIDError as error:
             problems.setdefault(str(error), []).append(group)
     if problems:
@@ -186,7 +171,7 @@ def plan_sweep(
 
 
 def select_runs(runs: Sequence[PlannedRun], names: Sequence[str]) -> list[PlannedRun]:
-    """Pick runs by name.
+    """Pick runs of a sweep by name.
 
     Args:
         runs: All runs of a sweep.
@@ -203,11 +188,7 @@ def select_runs(runs: Sequence[PlannedRun], names: Sequence[str]) -> list[Planne
         fitting = {
             run.name
             for run in runs
-            if any(
-                fnmatch.fnmatchcase(name, wanted)
-                for name in (run.name, run.group, run.label)
-                if name
-            )
+            if fnmatch.filter(filter(None, (run.name, run.group, run.label)), wanted)
         }
         if not fitting:
             known = dict.fromkeys(run.label or run.group for run in runs)
@@ -263,8 +244,6 @@ def _divide_data(
 
 def _place(spec: str) -> str:
     """Name a data set by its reader and the last part of its root."""
-    from promptreid.data.data_spec import parse_spec
-
     parsed = parse_spec(spec)
     return value_name(f"{parsed.name} {Path(parsed.root).name}")
 
@@ -281,9 +260,6 @@ def _fill(text: str, out: Path, seed: int) -> str:
 
 
 def _check_specs(specs: Sequence[str], tests: Sequence[str]) -> None:
-    from promptreid.data.data_spec import parse_spec
-    from promptreid.data.reader_registry import reader_entry
-
     if not specs:
         raise ConfigError(
             "No data is named. Give --data NAME:ROOT, or data: [NAME:ROOT] in the sweep file."
@@ -299,17 +275,15 @@ def _describe_problems(problems: Mapping[str, Sequence[str]], count: int) -> str
     for message, groups in problems.items():
         others = f" and {len(groups) - 1} more" if len(groups) > 1 else ""
         lines.append(f"  {groups[0]}{others}: " + message.replace("\n", "\n  "))
-    what = "The sweep" if count == 1 else f"{wrong} of the {count} settings of the sweep"
-    return f"{what} cannot be run, so nothing was trained:\n" + "\n".join(lines)
+    at_fault = "The sweep" if count == 1 else f"{wrong} of the {count} settings of the sweep"
+    return f"{at_fault} cannot be run, so nothing was trained:\n" + "\n".join(lines)
 
 
 def _check_distinct(runs: Sequence[PlannedRun]) -> None:
-    seen: dict[str, PlannedRun] = {}
+    run_by_settings: dict[str, PlannedRun] = {}
     for run in runs:
-        settings = json.dumps(
-            [flat_settings(run.resolved), run.data, run.test, run.seed], sort_keys=True
-        )
-        other = seen.setdefault(settings, run)
+        settings = [flat_settings(run.resolved), run.data, run.test, run.seed]
+        other = run_by_settings.setdefault(json.dumps(settings, sort_keys=True), run)
         if other is not run:
             raise ConfigError(
                 f"{other.group} and {run.group} are the same settings, so one of them would be "

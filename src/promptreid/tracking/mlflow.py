@@ -22,12 +22,10 @@ class MlflowTracker:
     """Writes to an MLflow experiment through a client of its own, beside any run that is open."""
 
     def __init__(self, place: str) -> None:
-        """Take where the run goes.
+        """Take an experiment, an address (`http://host:5000`, `sqlite:///mlflow.db`), or both.
 
-        Args:
-            place: An experiment, an address (`http://host:5000`, `sqlite:///mlflow.db`), or
-                `ADDRESS#EXPERIMENT`. What is left out comes from MLFLOW_TRACKING_URI and
-                MLFLOW_EXPERIMENT_NAME, or else MLflow's own default and `promptreid`.
+        Both are `ADDRESS#EXPERIMENT`. What is left out comes from MLFLOW_TRACKING_URI and
+        MLFLOW_EXPERIMENT_NAME, or else MLflow's own default and `promptreid`.
         """
         self._address, self._experiment = split_place(place)
         self._mlflow: Any = None
@@ -70,26 +68,21 @@ class MlflowTracker:
         self._client.set_terminated(self._id, _STATUSES[outcome])
 
     def _experiment_id(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
-        return found.experiment_id if found is not None else self._client.create_experiment(name)
+        known = self._client.get_experiment_by_name(name)
+        return known.experiment_id if known is not None else self._client.create_experiment(name)
 
     def _describe(self, info: RunInfo) -> None:
         """Send the recipe as parameters, and whole with environment and data as files."""
-        params = [
-            self._mlflow.entities.Param(_key(key), str(value)[:_LENGTH])
-            for key, value in flat_tree(info.recipe).items()
-        ]
+        param, settings = self._mlflow.entities.Param, flat_tree(info.recipe)
+        params = [param(_key(key), str(value)[:_LENGTH]) for key, value in settings.items()]
         for first in range(0, len(params), _PARAMS):
             self._client.log_batch(self._id, params=params[first : first + _PARAMS])
         for file in info.files:
             self._client.log_artifact(self._id, str(file))
 
     def _send(self, values: Mapping[str, float], step: int) -> None:
-        now = int(time.time() * 1000)
-        metrics = [
-            self._mlflow.entities.Metric(_key(name), value, now, step)
-            for name, value in values.items()
-        ]
+        metric, now = self._mlflow.entities.Metric, int(time.time() * 1000)
+        metrics = [metric(_key(name), value, now, step) for name, value in values.items()]
         for first in range(0, len(metrics), _METRICS):
             self._client.log_batch(self._id, metrics=metrics[first : first + _METRICS])
 

@@ -23,11 +23,7 @@ class TensorBoardTracker:
     """
 
     def __init__(self, place: str) -> None:
-        """Take where the event files go.
-
-        Args:
-            place: Folder that holds one folder per run; empty for `tensorboard` in the run folder.
-        """
+        """Take a folder for one folder per run; empty for `tensorboard` in the run folder."""
         self._place = place
         self._writer: SummaryWriter | None = None
         self._step = 0
@@ -41,9 +37,8 @@ class TensorBoardTracker:
         if known is None and self._place:
             key = str(_free(Path(self._place).resolve(), info.name))
         folder = info.folder / key  # an absolute one stands for itself
-        self._writer = SummaryWriter(
-            str(folder), purge_step=info.step + 1 if known is not None else None
-        )
+        purged = None if known is None else info.step + 1
+        self._writer = SummaryWriter(str(folder), purge_step=purged)
         if known is None:
             for name, value in info.config.items():
                 self._writer.add_text(name, _code(value), global_step=0)

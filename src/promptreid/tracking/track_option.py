@@ -17,23 +17,10 @@ if TYPE_CHECKING:
     from promptreid.tracking.tracker import Tracker
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """How a kind of tracker is made: its package, and the class that talks to it."""
-
-    package: str
-    module: str
-    tracker: str
-
-
-KINDS: Mapping[str, _Kind] = MappingProxyType(
-    {
-        "tensorboard": _Kind("tensorboard", "tensorboard", "TensorBoardTracker"),
-        "wandb": _Kind("wandb", "wandb", "WandbTracker"),
-        "mlflow": _Kind("mlflow", "mlflow", "MlflowTracker"),
-    }
+KINDS: Mapping[str, str] = MappingProxyType(
+    {"tensorboard": "TensorBoardTracker", "wandb": "WandbTracker", "mlflow": "MlflowTracker"}
 )
-"""Kinds of trackers; each has an extra of its own name."""
+"""Class of each kind of tracker, whose package, extra and file here have the name of the kind."""
 
 NONE = "none"
 
@@ -96,10 +83,9 @@ def check_installed(specs: Sequence[TrackerSpec]) -> None:
         ConfigError: With the command that installs it.
     """
     for spec in specs:
-        package = KINDS[spec.kind].package
-        if not _installed(package):
+        if not _installed(spec.kind):
             raise ConfigError(
-                f"--track {spec} needs the package {package}, which is not installed: "
+                f"--track {spec} needs the package {spec.kind}, which is not installed: "
                 f"pip install 'promptreid[{spec.kind}]', or leave it out (a resumed run goes on "
                 "without trackers with --track none)."
             )
@@ -108,13 +94,12 @@ def check_installed(specs: Sequence[TrackerSpec]) -> None:
 def _installed(package: str) -> bool:
     if package in sys.modules:
         return sys.modules[package] is not None
-    found = importlib.util.find_spec(package)
+    located = importlib.util.find_spec(package)
     # A folder ./wandb or ./mlflow of earlier results looks like a package without a file.
-    return found is not None and found.origin is not None
+    return located is not None and located.origin is not None
 
 
 def make_tracker(spec: TrackerSpec) -> Tracker:
     """Make the tracker a spec names; its package is imported when it starts."""
-    kind = KINDS[spec.kind]
-    module = importlib.import_module(f"promptreid.tracking.{kind.module}")
-    return cast("Tracker", getattr(module, kind.tracker)(spec.place))
+    module = importlib.import_module(f"promptreid.tracking.{spec.kind}")
+    return cast("Tracker", getattr(module, KINDS[spec.kind])(spec.place))

@@ -134,12 +134,7 @@ class Trackers:
             self._live = []
 
     def log(self, row: Mapping[str, Any], step: int) -> None:
-        """Pass one row of the metrics table on.
-
-        Args:
-            row: A row of `metrics.csv`.
-            step: Number of the row, from 1.
-        """
+        """Pass one row of the metrics table on; `step` is its number, from 1."""
         if not self._live:
             return
         values = epoch_values(row)

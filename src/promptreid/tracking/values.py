@@ -13,34 +13,25 @@ _NOT_SCORES = frozenset({"rerank", "query_expansion", "per_repeat", "without_mat
 
 
 def epoch_values(row: Mapping[str, Any]) -> dict[str, float]:
-    """Name the numbers of one row of the metrics table for a tracker.
+    """Name the numbers of one row of `metrics.csv` for a tracker; empty cells are left out.
 
-    Args:
-        row: A row of `metrics.csv`: the stage's name, and numbers; empty cells are left out.
-
-    Returns:
-        `STAGE/loss`, `STAGE/lr`, ... and `validation/mAP`, ... : losses of different stages are
-        different things, validation scores are one curve over the whole run.
+    They are `STAGE/loss`, `STAGE/lr`, ... and `validation/mAP`, ... : losses of different stages
+    are different things, validation scores are one curve over the whole run.
     """
     values: dict[str, float] = {}
     for key, value in row.items():
         number = _number(value)
-        if number is None:
-            continue
-        name = f"validation/{key.removeprefix('val_')}" if key.startswith("val_") else None
-        values[name or f"{row['stage']}/{key}"] = number
+        if number is not None:
+            part = "validation" if key.startswith("val_") else row["stage"]
+            values[f"{part}/{key.removeprefix('val_')}"] = number
     return values
 
 
 def score_values(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Name the numbers of `scores.json` for a tracker.
+    """Name the numbers of `scores.json`, one mapping per test set, for a tracker.
 
-    Args:
-        results: One mapping per test set, each with its `data` spec.
-
-    Returns:
-        `scores/mAP`, `scores/rank1`, `scores/std/mAP`, ...; with several test sets
-        `scores/NAME/mAP`, a repeated name numbered from its second use on. Curves are left out.
+    They are `scores/mAP`, `scores/rank1`, `scores/std/mAP`, ...; with several test sets
+    `scores/NAME/mAP`, a repeated name numbered from its second use on. Curves are left out.
     """
     values: dict[str, float] = {}
     for name, result in zip(name_test_sets(results), results, strict=True):
@@ -52,11 +43,7 @@ def score_values(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def name_test_sets(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Name test sets for a tracker: by reader, numbered from a name's second use on.
 
-    Args:
-        results: One mapping per test set, each with its `data` spec.
-
-    Returns:
-        One name each; an empty one where there is a single test set.
+    The name of a single test set is empty.
     """
     if len(results) < 2:
         return ("",) * len(results)
@@ -82,15 +69,11 @@ def _select_scores(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _numbers(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, float]]:
     for key, value in tree.items():
-        if isinstance(value, Mapping):
-            if key == "cmc":
-                ranks = {f"rank{rank}": share for rank, share in value.items()}
-                yield from _numbers(ranks, prefix)
-            else:
-                yield from _numbers(value, f"{prefix}/{key}")
-            continue
-        number = _number(value)
-        if number is not None:
+        if key == "cmc":
+            yield from _numbers({f"rank{rank}": share for rank, share in value.items()}, prefix)
+        elif isinstance(value, Mapping):
+            yield from _numbers(value, f"{prefix}/{key}")
+        elif (number := _number(value)) is not None:
             yield f"{prefix}/{key}", number
 
 

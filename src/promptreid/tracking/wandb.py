@@ -24,11 +24,7 @@ class WandbTracker:
     """
 
     def __init__(self, place: str) -> None:
-        """Take where the run goes.
-
-        Args:
-            place: `PROJECT` or `ENTITY/PROJECT`; empty for WANDB_PROJECT, or else `promptreid`.
-        """
+        """Take `PROJECT` or `ENTITY/PROJECT`; empty for WANDB_PROJECT, or else `promptreid`."""
         entity, _, project = place.rpartition("/")
         self._entity, self._project = entity or None, project
         self._wandb: Any = None

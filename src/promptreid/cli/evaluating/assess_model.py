@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from promptreid.cli.evaluating.evaluate_request import EvaluateRequest
-from promptreid.data.images.image_store import ImageStore
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
@@ -25,11 +24,28 @@ from promptreid.progress import Lines
 
 
 def check_model(request: EvaluateRequest, model: Path, embedder: Embedder, lines: Lines) -> None:
-    """Refuse --prompt and --words for a model without a sentence or a word of each image."""
-    if request.prompts:
-        _check_sentences(embedder, model, lines)
+    """Refuse --prompt and --words for a model without a sentence or a word of each image.
+
+    Where --prompt changes nothing, the lines say so.
+    """
+    if request.prompts and embedder.model.image_prompt is None:
+        raise click.UsageError(
+            f"--prompt chooses between the sentences of an image prompt (prompt.kind: image), and "
+            f"{model} has none. Leave --prompt out, or give runs of PromptSG alone."
+        )
+    if request.prompts and not embedder.model.reads_sentence:
+        features = ", ".join(embedder.model.embedding.features)
+        lines.message(
+            f"{model} retrieves with {features}, which read no sentence: all kinds score alike."
+        )
     if request.words:
-        _check_words(embedder, model)
+        try:
+            check_words(embedder.model)
+        except EvaluationError as error:
+            raise click.UsageError(
+                f"--words exchanges the words that a model reads at retrieval, and {model} reads "
+                f"none. {error} Leave --words out, or give runs of PromptSG alone."
+            ) from None
 
 
 def assess_model(
@@ -51,65 +67,21 @@ def assess_model(
         assessment, control = assess_words(embedder, test_set, settings, **shared)
         yield assessment, {"word_control": control.to_dict()}
         return
-    store, speeds = None, {}
-    named = [kind for kind in request.kinds if kind is not None]
-    if named:
-        store = open_images(test_set.manifest, embedder.preprocess)
-        speeds = _measure_speeds(
-            embedder, test_set, store, named, settings.flip, request.batch_size
-        )
-    for kind in request.kinds:
-        one = replace(settings, prompt=kind)
-        yield assess(embedder, test_set, one, store=store, **shared), speeds.get(kind, {})
-
-
-def _measure_speeds(
-    embedder: Embedder,
-    test_set: TestSet,
-    store: ImageStore,
-    kinds: Sequence[str],
-    flip: bool,
-    batch_size: int,
-) -> dict[str | None, dict[str, Any]]:
-    """Measure how fast the test images are embedded by kind of sentence."""
+    if not request.prompts:
+        yield assess(embedder, test_set, settings, **shared), {}
+        return
+    store = open_images(test_set.manifest, embedder.preprocess)
+    kinds = tuple(dict.fromkeys(request.prompts))
     speeds = measure_speed(
         embedder,
         store,
         prompts=kinds,
         variants=find_sentence_rows(embedder.model, test_set.manifest),
-        batch_size=batch_size,
-        flip=flip,
+        batch_size=request.batch_size,
+        flip=settings.flip,
     )
-    return {
-        kind: {
-            "prompt": kind,
-            "images_per_second": speed.images_per_second,
-            "speed": speed.to_dict(),
-        }
-        for kind, speed in speeds.items()
-    }
-
-
-def _check_sentences(embedder: Embedder, model: Path, progress: Lines) -> None:
-    """Refuse --prompt for a model without a sentence per image; say when it changes nothing."""
-    if embedder.model.image_prompt is None:
-        raise click.UsageError(
-            f"--prompt chooses between the sentences of an image prompt (prompt.kind: image), and "
-            f"{model} has none. Leave --prompt out, or give runs of PromptSG alone."
-        )
-    if not embedder.model.reads_sentence:
-        features = ", ".join(embedder.model.embedding.features)
-        progress.message(
-            f"{model} retrieves with {features}, which read no sentence: all kinds score alike."
-        )
-
-
-def _check_words(embedder: Embedder, model: Path) -> None:
-    """Refuse --words for a model that reads no word of an image."""
-    try:
-        check_words(embedder.model)
-    except EvaluationError as error:
-        raise click.UsageError(
-            f"--words exchanges the words that a model reads at retrieval, and {model} reads none. "
-            f"{error} Leave --words out, or give runs of PromptSG alone."
-        ) from None
+    for kind in kinds:
+        speed = speeds[kind]
+        rate = {"images_per_second": speed.images_per_second, "speed": speed.to_dict()}
+        assessed = assess(embedder, test_set, replace(settings, prompt=kind), store=store, **shared)
+        yield assessed, {"prompt": kind, **rate}

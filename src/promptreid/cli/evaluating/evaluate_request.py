@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptreid.cli import options
-
 if TYPE_CHECKING:
     from promptreid.evaluation.retrieval_settings import RetrievalSettings
     from promptreid.inference.embedder import Embedder
@@ -42,10 +40,9 @@ class EvaluateRequest:
     unreadable: str
 
     def check(self) -> None:
-        """Refuse options that exclude each other, and models and data sets that are not there."""
+        """Refuse options that exclude each other, and data sets without a name and a root."""
         from promptreid.data.data_spec import parse_spec
 
-        options.check_runs(self.models)
         for spec in self.specs:
             parse_spec(spec)
         if self.multi_query is not None and self.by:

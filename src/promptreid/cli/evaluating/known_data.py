@@ -35,19 +35,11 @@ def own_data(models: Sequence[Path]) -> tuple[str, ...]:
 
 
 def matrix_row(name: str, model: Path, info: CheckpointInfo) -> MatrixRow:
-    """Say what a model was trained on, out of the run it belongs to.
-
-    Args:
-        name: What the model is called.
-        model: Run folder or checkpoint.
-        info: The record of its checkpoint.
-    """
+    """Say what a model of a name was trained on, out of the run that its path belongs to."""
     from promptreid.evaluation.tables.train_test_matrix import MatrixRow
 
     run = RunFolder.of(model)
-    if run is None:
-        return MatrixRow(name, None)
-    if info.recipe is None or info.recipe.stages:
+    if run is not None and (info.recipe is None or info.recipe.stages):
         return MatrixRow(name, list_trained_sources(run.data()))
-    elsewhere = info.recipe.start.checkpoint is not None
+    elsewhere = run is None or info.recipe is None or info.recipe.start.checkpoint is not None
     return MatrixRow(name, None if elsewhere else ())

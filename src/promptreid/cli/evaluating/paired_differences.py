@@ -12,23 +12,14 @@ from promptreid.text.tables import plain_table
 
 
 class Pairing:
-    """Keeps what differences are made of, for each model on each data set.
-
-    Args:
-        verification: Whether verification scores are compared as well.
-    """
+    """Keeps what differences are made of, for each model on each data set."""
 
     def __init__(self, *, verification: bool) -> None:
         self._verification = verification
         self._evidence: dict[str, dict[str, Evidence]] = {}
 
     def keep(self, name: str, assessment: Assessment) -> None:
-        """Keep what differences are made of, and let the embeddings go.
-
-        Args:
-            name: Name of the model, and of the kind of its sentences.
-            assessment: The model on one data set.
-        """
+        """Keep what differences of a model are made of, and let its embeddings go."""
         evidence = assessment.evidence if self._verification else Evidence(assessment.scores)
         self._evidence.setdefault(assessment.test_set.spec, {})[name] = evidence
 

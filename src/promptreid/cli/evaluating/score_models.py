@@ -31,13 +31,7 @@ from promptreid.runs.seen_identities import make_testable
 
 
 class ModelScoring:
-    """Scores the models of a request one after the other; each data set is read once.
-
-    Args:
-        request: What is asked for.
-        specs: Data sets to score on.
-        progress: Where to report.
-    """
+    """Scores the models of a request one after the other; each data set is read once."""
 
     def __init__(self, request: EvaluateRequest, specs: Sequence[str], progress: Lines) -> None:
         self._request, self._specs, self._progress = request, specs, progress
@@ -70,9 +64,8 @@ class ModelScoring:
     def _score_model(self, model: Path, embedder: Embedder) -> list[tuple[dict[str, Any], ...]]:
         """Score a model on all data sets; return a row of results for each kind of sentence."""
         settings = self._request.settings(embedder)
-        templates = {}
-        if self._request.attributes:
-            templates = recipe_templates(model, embedder.info)
+        asked = self._request.attributes
+        templates = recipe_templates(model, embedder.info) if asked else {}
         columns = []
         for spec in self._specs:
             test_set = TestSet.of(self._dataset(spec))
@@ -92,11 +85,7 @@ class ModelScoring:
         return list(zip(*columns, strict=True))
 
     def _score_kinds(
-        self,
-        model: Path,
-        embedder: Embedder,
-        test_set: TestSet,
-        settings: RetrievalSettings,
+        self, model: Path, embedder: Embedder, test_set: TestSet, settings: RetrievalSettings
     ) -> list[dict[str, Any]]:
         """Score a model on one data set by each kind of sentence, and print the results."""
         request, results = self._request, []

@@ -80,7 +80,6 @@ class FigureRequest:
 
         check_format(self.out)
         self.named_runs()
-        options.check_runs(self.runs)
         need("matplotlib")
 
     @property
@@ -129,35 +128,28 @@ class FigureRequest:
         return {name: assess(embedder, test_set, **options) for name, embedder in self.models()}
 
 
-def draws_runs(draw: Draws) -> options.Command:
-    """Make a command of a function that draws runs."""
-    return _drawing(draw, _RUNS)
-
-
-def draws_images(draw: Draws) -> options.Command:
-    """Make a command of a function that shows runs on test images."""
-    return _drawing(draw, _IMAGES)
-
-
-def draws_embeddings(draw: Draws) -> options.Command:
-    """Make a command of a function that embeds test images."""
-    return _drawing(draw, _EMBEDDINGS)
-
-
 def _drawing(draw: Draws, shared: tuple[options.Option, ...]) -> options.Command:
     @functools.wraps(draw)
-    def run(**given: Any) -> None:
-        given["theme_name"] = given.pop("theme")
-        fields = FigureRequest.__dataclass_fields__.keys() & given
-        request = FigureRequest(**{name: given.pop(name) for name in fields})
+    def run(**choices: Any) -> None:
+        choices["theme_name"] = choices.pop("theme")
+        fields = FigureRequest.__dataclass_fields__.keys() & choices
+        request = FigureRequest(**{name: choices.pop(name) for name in fields})
         request.check()
         lines = reporter()
         lines.message(f"drawing {request.out}")
         with lines.doing(f"drawing {request.out}"):
-            drawn = draw(request, **given)
+            drawn = draw(request, **choices)
         from promptreid.figures.saving import save_figure
 
         save_figure(drawn.figure, request.out, alt=drawn.alt)
         click.echo(f"wrote {request.out}\n{drawn.alt}")
 
     return options.together(run, *shared)
+
+
+draws_runs = functools.partial(_drawing, shared=_RUNS)
+"""Make a command of a function that draws runs."""
+draws_images = functools.partial(_drawing, shared=_IMAGES)
+"""Make a command of a function that shows runs on test images."""
+draws_embeddings = functools.partial(_drawing, shared=_EMBEDDINGS)
+"""Make a command of a function that embeds test images."""

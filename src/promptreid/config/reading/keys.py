@@ -161,12 +161,11 @@ def _keys(node: Any, values: Any, path: str) -> Iterator[tuple[str, tuple[int, i
     if path:
         yield path, (0, 0)
     for name, field in model.model_fields.items():
-        given = values.get(name) if isinstance(values, Mapping) else None
+        value = values.get(name) if isinstance(values, Mapping) else None
         optional = nested_model(field.annotation) is not None or field.default is None
-        missing = int(given is None and optional)
-        for key, (unused, place) in _keys(
-            field.annotation, given, f"{path}.{name}" if path else name
-        ):
+        missing = int(value is None and optional)
+        inner = f"{path}.{name}" if path else name
+        for key, (unused, place) in _keys(field.annotation, value, inner):
             yield key, (max(unused, missing), place)
 
 
