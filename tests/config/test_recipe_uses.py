@@ -4,10 +4,11 @@ from promptreid.config.recipe_uses import find_use, recipe_uses
 from promptreid.config.recipes import list_recipes, recipe_names
 
 NAMES = recipe_names()
+DESCRIBED = dict.fromkeys(NAMES, "")
 
 
 def test_every_recipe_has_a_use_and_a_line():
-    uses = recipe_uses(NAMES, {})
+    uses = recipe_uses(DESCRIBED)
     for name in NAMES:
         use, take_if = find_use(name)
         assert use in uses, name
@@ -16,7 +17,7 @@ def test_every_recipe_has_a_use_and_a_line():
 
 
 def test_every_row_names_a_recipe_that_exists():
-    listed = {row.name for rows in recipe_uses(NAMES, {}).values() for row in rows}
+    listed = {row.name for rows in recipe_uses(DESCRIBED).values() for row in rows}
     singles = {name for name in listed if "*" not in name}
     assert singles <= set(NAMES)
     several = [name.removesuffix("*") for name in listed if "*" in name]
@@ -24,7 +25,7 @@ def test_every_row_names_a_recipe_that_exists():
 
 
 def test_a_new_recipe_is_listed_with_its_description():
-    uses = recipe_uses([*NAMES, "new/one"], {"new/one": "Something new."})
+    uses = recipe_uses({**DESCRIBED, "new/one": "Something new."})
     (row,) = uses["More"]
     assert (row.name, row.take_if) == ("new/one", "Something new.")
     assert find_use("new/one") == ("", "")

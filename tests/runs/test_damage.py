@@ -19,7 +19,7 @@ import torch
 from run_records import environment_record, result_of
 from small_models import VIT, small_backbone
 
-from promptreid.cli.evaluating.known_data import own_data
+from promptreid.cli.evaluating.known_data import find_run_data
 from promptreid.config.recipes import load_recipe
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.preprocess import Preprocess
@@ -117,7 +117,7 @@ def readers(path: Path, dataset: DataSet) -> dict[str, Callable[[Path], Any]]:
         return record
 
     def evaluate(path: Path) -> Any:
-        return own_data([path]), make_testable([path], dataset, say=beside.append)
+        return find_run_data([path]), make_testable([path], dataset, say=beside.append)
 
     def report(path: Path) -> Any:
         return run_facts("run", path, embedder), RunFolder.open(path).training()

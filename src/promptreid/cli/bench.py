@@ -99,16 +99,13 @@ def _run(wanted: Sequence[str], settings: Settings, json_out: JsonOut) -> None:
                 click.echo(line)
             keep()
     if outcomes:
-        click.echo("")
-        for line in table_lines(outcomes):
-            click.echo(line)
+        click.echo("\n".join(["", *table_lines(outcomes)]))
     if GROWTH in wanted:
         for row in growth(settings):
             grown.append(row)
             click.echo(f"{row.name} {row.size:,}: {row.seconds:.3g} s", err=True)
             keep()
-        for line in ("", grown[0].device, *growth_lines(grown)):
-            click.echo(line)
+        click.echo("\n".join(["", grown[0].device, *growth_lines(grown)]))
     differing = [outcome.row.name for outcome in outcomes if not outcome.agrees]
     if differing:
         raise RuntimeError(f"results differ by more than is allowed: {', '.join(differing)}")

@@ -26,9 +26,8 @@ def list_command() -> None:
 
     for name, entry in READERS.items():
         headline(name)
-        click.echo(indented(entry.description, "    "))
-        if entry.source:
-            click.echo(indented(entry.source, "    "))
+        for text in filter(None, (entry.description, entry.source)):
+            click.echo(indented(text, "    "))
         for option in data_options(name):
             text = f"?{option.name}={option.allowed}  {option.description}"
             click.echo(indented(text, "      ", first="    "))

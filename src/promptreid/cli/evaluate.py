@@ -139,11 +139,11 @@ def evaluate(json_out: JsonOut, **chosen: Any) -> None:
     promptreid evaluate runs/a runs/b --paired --data market1501:/data/Market
     """  # noqa: D301 - click reads the \b itself
     from promptreid.cli.evaluating.evaluate_request import EvaluateRequest
-    from promptreid.cli.evaluating.known_data import own_data
+    from promptreid.cli.evaluating.known_data import find_run_data
 
     request = EvaluateRequest(**chosen)
     request.check()
-    specs = request.specs or own_data(request.models)
+    specs = request.specs or find_run_data(request.models)
     with started(f"reading {listed([str(model) for model in request.models])}"):
         from promptreid.cli.evaluating.score_models import ModelScoring
 

@@ -87,10 +87,8 @@ def _print_long(listed: list[RecipeInfo]) -> None:
 def _print_uses(listed: list[RecipeInfo]) -> None:
     from promptreid.config.recipe_uses import recipe_uses
 
-    described = {recipe.name: recipe.description for recipe in listed}
-    uses = recipe_uses(list(described), described)
     click.echo("Take this if ...")
-    for use, rows in uses.items():
+    for use, rows in recipe_uses({one.name: one.description for one in listed}).items():
         click.echo()
         headline(use)
         column = 2 + max(len(row.name) for row in rows) + 2

@@ -70,11 +70,11 @@ def report(
     promptreid report runs/zero-shot runs/clip-reid --data SPEC --out both.html
     promptreid report runs/my-run --by gender --by skinColor --pixelate --map pca
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.cli.evaluating.known_data import own_data
+    from promptreid.cli.evaluating.known_data import find_run_data
     from promptreid.data.data_spec import parse_spec
     from promptreid.figures.extra import need
 
-    specs = specs or own_data(runs)
+    specs = specs or find_run_data(runs)
     for spec in specs:
         parse_spec(spec)
     need("matplotlib")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -99,18 +99,10 @@ class UseRow:
     take_if: str
 
 
-def recipe_uses(names: Sequence[str], described: Mapping[str, str]) -> dict[str, list[UseRow]]:
-    """Sort recipes by use.
-
-    Args:
-        names: Names of all recipes.
-        described: What each is, which stands for recipes that no use names.
-
-    Returns:
-        Use to its recipes; every recipe is in one of them.
-    """
+def recipe_uses(described: Mapping[str, str]) -> dict[str, list[UseRow]]:
+    """Sort all recipes by use; what each is stands for those that no use names."""
     rows_by_use: dict[str, list[UseRow]] = {}
-    left = dict.fromkeys(names)
+    left = dict(described)
     for use, rows in _ROWS.items():
         for name, take_if in rows.items():
             meant = [other for other in left if _fits(other, name)]
@@ -118,8 +110,8 @@ def recipe_uses(names: Sequence[str], described: Mapping[str, str]) -> dict[str,
                 del left[other]
             if meant:
                 rows_by_use.setdefault(use, []).append(UseRow(name, take_if))
-    for name in left:
-        rows_by_use.setdefault(_OTHER, []).append(UseRow(name, described.get(name, "")))
+    for name, description in left.items():
+        rows_by_use.setdefault(_OTHER, []).append(UseRow(name, description))
     return rows_by_use
 
 

@@ -17,10 +17,9 @@ _MARKUP = re.compile(r"(?P<mark>[\\`*<|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|
 def csv_cell(value: Any) -> Any:
     """Keep a spreadsheet from reading a name as a formula.
 
-    Args:
-        value: Numbers, None and texts that are numbers stay as they are. Another text that begins
-            with `=`, `+`, `-`, `@`, a tab or a return gets an apostrophe before it, which
-            spreadsheets take as "this is text".
+    Numbers, None and texts that are numbers stay as they are. Another text that begins with `=`,
+    `+`, `-`, `@`, a tab or a return gets an apostrophe before it, which spreadsheets take as "this
+    is text".
     """
     if not isinstance(value, str):
         return value
@@ -30,9 +29,5 @@ def csv_cell(value: Any) -> Any:
 
 
 def markdown_cell(text: str) -> str:
-    """Keep a name from being read as markup in a table of Markdown.
-
-    Args:
-        text: The name as it should be read.
-    """
+    """Keep a name from being read as markup in a table of Markdown."""
     return _MARKUP.sub(r"\\\g<mark>", visible(text))

@@ -7,15 +7,13 @@ from typing import Any
 
 
 def flat_tree(tree: Any, path: str = "", *, separator: str = ".") -> dict[str, Any]:
-    """Give each value of nested mappings a key of its own.
+    """Give each value of nested mappings a key of its own, joined from those on the way to it.
 
     Args:
-        tree: Mappings, lists and values; a list of mappings is keyed by their `name` or position.
+        tree: Mappings, lists and values; a list of mappings is keyed by their `name` or position,
+            a list of plain values is a value.
         path: Key of `tree` itself.
         separator: What joins the keys of a path; "." as in overrides on the command line.
-
-    Returns:
-        Joined key to value, in order. Lists of plain values are values.
     """
     if isinstance(tree, Mapping):
         items = [(str(key), value) for key, value in tree.items()]

@@ -21,21 +21,13 @@ def shorten_list(names: Sequence[str], *, limit: int = 3, separator: str = ", ")
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:
-    """Join words as in a sentence: "a, b and c".
-
-    Args:
-        words: The words in order; nothing is written for none.
-        last: What joins the last two, "and" or "or".
-    """
+    """Join words as in a sentence, the last two by "and" or "or": "a, b and c"."""
     return f" {last} ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def counted(number: int, noun: str, nouns: str = "") -> str:
     """Write a number with what it counts: "1 folder", "2,000 folders".
 
-    Args:
-        number: How many.
-        noun: What one is called.
-        nouns: What several are called; with an s by default.
+    Several are called by the noun with an s, or by `nouns`.
     """
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

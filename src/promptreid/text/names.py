@@ -12,23 +12,23 @@ from promptreid.files import full_path
 _GENERIC = ("name", "kind", "size", "width", "weight", "features")
 
 
-def run_names(paths: Sequence[Path], given: Sequence[str] = ()) -> tuple[str, ...]:
+def run_names(paths: Sequence[Path], chosen: Sequence[str] = ()) -> tuple[str, ...]:
     """Name runs by the least of their paths that tells them apart, or as the user does.
 
     Args:
         paths: Run folders or checkpoints.
-        given: A name for each, or nothing.
+        chosen: A name for each, or nothing.
 
     Raises:
         ConfigError: There are names, but not as many as runs, or two are the same.
     """
-    if given:
-        if len(given) != len(paths) or len(set(given)) != len(given):
+    if chosen:
+        if len(chosen) != len(paths) or len(set(chosen)) != len(chosen):
             raise ConfigError(
-                f"{len(given)} names are given for {len(paths)} runs; give each run a name of its "
+                f"{len(chosen)} names are given for {len(paths)} runs; give each run a name of its "
                 "own, or none at all."
             )
-        return tuple(given)
+        return tuple(chosen)
     absolute = [_stem(full_path(path)) for path in paths]
     if len(set(absolute)) != len(absolute):
         raise ConfigError("The same run is named twice; a figure compares different runs.")
@@ -43,13 +43,9 @@ def run_names(paths: Sequence[Path], given: Sequence[str] = ()) -> tuple[str, ..
 def short_keys(keys: Iterable[str]) -> dict[str, str]:
     """Give each dotted key its shortest end that no other key shares.
 
-    Args:
-        keys: Distinct dotted keys, such as `stages.image.optimizer.lr`.
-
-    Returns:
-        Key to its last parts, such as `lr`, or `image.optimizer.lr` beside the rate of another
-        stage. A key that is the end of another stays whole; one part is not enough where it says
-        little, as in `backbone.name`.
+    `stages.image.optimizer.lr` becomes `lr`, or `image.optimizer.lr` beside the rate of another
+    stage. A key that is the end of another stays whole; one part is not enough where it says
+    little, as in `backbone.name`.
     """
     parts = {key: key.split(".") for key in keys}
     short = {}

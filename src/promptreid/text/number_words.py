@@ -18,10 +18,7 @@ _MINUS = "\N{MINUS SIGN}"
 def number(value: float | None, digits: int = 1, *, scale: float = 100.0) -> str:
     """Write a fraction of 1 in percent, without the sign; a dash where there is none.
 
-    Args:
-        value: The fraction.
-        digits: Digits after the point.
-        scale: What it is multiplied by; 1 for a number that is no fraction.
+    A number that is no fraction has the scale 1.
     """
     if value is None or math.isnan(value):
         return NONE

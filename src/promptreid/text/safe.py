@@ -34,47 +34,27 @@ ERRORS = "promptreid.written_out"
 
 
 def visible(text: str) -> str:
-    """Make a text fit for one line: line breaks, too, are written out.
-
-    Args:
-        text: Anything, such as the name of a file.
-    """
+    """Make a text, such as the name of a file, fit for one line: line breaks are written out."""
     return _HIDDEN.sub(_written_out, text)
 
 
 def visible_lines(text: str) -> str:
-    """Make a text fit for several lines: line feeds and tabs stay.
-
-    Args:
-        text: A message of several lines.
-    """
+    """Make a message fit for several lines: line feeds and tabs stay."""
     return _HIDDEN_IN_LINES.sub(_written_out, text)
 
 
 def encodable(text: str) -> str:
-    """Write out what UTF-8 cannot hold, and nothing else.
-
-    Args:
-        text: The content of a file.
-    """
+    """Write out what UTF-8 cannot hold, and nothing else."""
     return _SURROGATES.sub(_written_out, text)
 
 
 def written_out(text: str) -> str:
-    r"""Write every character as `\uXXXX`, one beyond the basic plane as two of them, as JSON does.
-
-    Args:
-        text: Some characters.
-    """
+    r"""Write characters as `\uXXXX`, one beyond the basic plane as two of them, as JSON does."""
     return "".join(_units(character) for character in text)
 
 
 def visible_tree(tree: Any) -> Any:
-    """Make all texts in mappings, lists and tuples fit for one line.
-
-    Args:
-        tree: Values as JSON has them; a copy is made.
-    """
+    """Copy values as JSON has them, with all texts in them fit for one line."""
     if isinstance(tree, str):
         return visible(tree)
     if isinstance(tree, Mapping):

@@ -6,12 +6,7 @@ _SEAMS = " /_-,;:"
 
 
 def folded(name: str, width: int) -> str:
-    """Break a name into two lines at most, shortened as by `shortened`.
-
-    Args:
-        name: What to write.
-        width: Letters a line has room for.
-    """
+    """Break a name into two lines of so many letters at most, shortened as by `shortened`."""
     if len(name) <= width:
         return name
     name = shortened(name, 2 * width)
@@ -22,12 +17,7 @@ def folded(name: str, width: int) -> str:
 
 
 def shortened(name: str, width: int) -> str:
-    """Take the middle out of a long name, since runs differ at the beginning or at the end.
-
-    Args:
-        name: What to write.
-        width: Letters there is room for.
-    """
+    """Take the middle out of a long name, since runs differ at the beginning or at the end."""
     if len(name) <= width:
         return name
     letters = max(width - 1, 2)
@@ -35,10 +25,5 @@ def shortened(name: str, width: int) -> str:
 
 
 def ending(name: str, width: int) -> str:
-    """Take the beginning out of a long name, since identities differ at the end.
-
-    Args:
-        name: What to write.
-        width: Letters there is room for.
-    """
+    """Take the beginning out of a long name, since identities differ at the end."""
     return name if len(name) <= width else f"…{name[1 - width :]}"

@@ -23,11 +23,7 @@ class GuardedStream:
     """
 
     def __init__(self, stream: IO[str]) -> None:
-        """Guard a stream.
-
-        Args:
-            stream: Where the text goes; its handling of what its encoding lacks is changed.
-        """
+        """Guard a stream; its handling of what its encoding lacks is changed."""
         self.unguarded = stream
         register_errors()
         _handle_errors(stream, ERRORS)
@@ -56,22 +52,14 @@ class GuardedStream:
 
 
 def guarded(stream: IO[str]) -> IO[str]:
-    """Guard a stream, unless it is guarded already.
-
-    Args:
-        stream: Where text goes.
-    """
+    """Guard a stream, unless it is guarded already."""
     if isinstance(stream, GuardedStream):
         return cast("IO[str]", stream)
     return cast("IO[str]", GuardedStream(stream))
 
 
 def unguarded(stream: IO[str]) -> IO[str]:
-    """Return the stream below, for those who draw on a terminal and make names safe themselves.
-
-    Args:
-        stream: Guarded or not.
-    """
+    """Return the stream below, for those who draw on a terminal and make names safe themselves."""
     return stream.unguarded if isinstance(stream, GuardedStream) else stream
 
 

@@ -38,7 +38,7 @@ def closest(got: str, names: Iterable[str], *, cutoff: float = 0.5, most: int = 
             continue
         likeness = difflib.SequenceMatcher(None, wanted, letters).ratio()
         if len(wanted) > 2 and wanted in letters:
-            likeness = 1 + likeness
+            likeness += 1
         if likeness >= cutoff:
             scored.append((likeness, name))
     scored.sort(key=lambda pair: (-pair[0], len(pair[1]), pair[1]))
@@ -47,9 +47,7 @@ def closest(got: str, names: Iterable[str], *, cutoff: float = 0.5, most: int = 
 
 def did_you_mean(names: Sequence[str]) -> str:
     """Write a question with the names, after a space; empty without names."""
-    if not names:
-        return ""
-    return f" Did you mean {either(names)}?"
+    return f" Did you mean {either(names)}?" if names else ""
 
 
 def either(names: Sequence[str]) -> str:

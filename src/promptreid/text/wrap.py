@@ -22,12 +22,9 @@ def wrapped(text: str, *, width: int = WIDTH) -> str:
 
 
 def indented(text: str, indent: str, *, first: str | None = None) -> str:
-    """Break a text into lines of a terminal, each behind an indent; words are never broken.
+    """Break a paragraph into lines of a terminal, each behind an indent, the first behind `first`.
 
-    Args:
-        text: One paragraph.
-        indent: What every line begins with.
-        first: What the first line begins with instead; None for the same.
+    Words are never broken; None for `first` is the same indent.
     """
     return textwrap.fill(
         text,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptreid.models.checkpoint_info import CheckpointInfo
 
 
-def own_data(models: Sequence[Path]) -> tuple[str, ...]:
+def find_run_data(models: Sequence[Path]) -> tuple[str, ...]:
     """Return the data sets of runs that have something to test on, each once."""
     specs: dict[str, None] = {}
     for model in models:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,8 @@ def print_side_by_side(
     matrix = ScoreMatrix(tuple(rows), columns, tuple(table))
     if len(rows) > 1:
         for number, dataset in enumerate(datasets):
-            results_by_model = {
-                row.model: results[number] for row, results in zip(rows, table, strict=True)
-            }
-            click.echo(f"\n{render_comparison(results_by_model, dataset.spec)}")
+            names = [row.model for row in rows]
+            column = dict(zip(names, (results[number] for results in table), strict=True))
+            click.echo(f"\n{render_comparison(column, dataset.spec)}")
     click.echo(f"\n{render_matrix(matrix)}")
-    every = [result for results in table for result in results]
-    return {"results": every, "matrix": matrix.to_dict()}
+    return {"results": list(itertools.chain(*table)), "matrix": matrix.to_dict()}
