@@ -92,14 +92,10 @@ class SquareOptions(HeadPartConfig):
 class Square(HeadPart):
     """Squares of a feature times a learned factor."""
 
-    def __init__(self, options, width):
+    def __init__(self, options, widths, tower, generator):
         super().__init__(options)
-        self.reads, self.widths = (options.of,), {"squared": width}
+        self.reads, self.widths = (options.of,), {"squared": widths[options.of]}
         self.factor = nn.Parameter(torch.ones(1))
-
-    @classmethod
-    def build(cls, options, widths, tower, generator):
-        return cls(options, widths[options.of])
 
     def forward(self, features, derived):
         return {"squared": self.factor * derived[self.options.of].square()}

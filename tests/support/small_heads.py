@@ -40,14 +40,14 @@ def restored_head(head: Head, widths: Any, tower: Any) -> Head:
 def small_parts(tower: Any, *, generator: torch.Generator | None = None, **options: Any) -> Parts:
     """Build part branches of the kind that the options name."""
     config = PartsConfig(**options)
-    return PARTS_KINDS[config.kind](config, tower, generator)
+    return PARTS_KINDS[config.kind](config, tower, generator or torch.Generator().manual_seed(0))
 
 
 def pcb_parts(tower: Any, stripes: int = 6, width: int = 256) -> PCBParts:
     """Build stripes of PCB."""
-    return PCBParts(PartsConfig(stripes=stripes, width=width), tower)
+    return PCBParts(PartsConfig(stripes=stripes, width=width), tower, torch.Generator())
 
 
 def mgn_parts(tower: Any, width: int = 256) -> MGNParts:
     """Build branches of MGN."""
-    return MGNParts(PartsConfig(kind="mgn", width=width), tower)
+    return MGNParts(PartsConfig(kind="mgn", width=width), tower, torch.Generator())

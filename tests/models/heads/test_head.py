@@ -161,7 +161,7 @@ def test_projections(features):
 def test_projections_start_as_pytorchs_and_from_the_generator():
     def build(seed, **options):
         generator = torch.Generator().manual_seed(seed)
-        return Mlp.build(MlpConfig(**options), {"final": 400}, None, generator)
+        return Mlp(MlpConfig(**options), {"final": 400}, None, generator)
 
     one, same, other = (build(seed, hidden=300) for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))

@@ -10,7 +10,7 @@ from torch.nn.utils import parametrize
 from promptreid.config.base import CLASSIFIERS
 from promptreid.config.model import LoraConfig, PartsConfig, VisualPromptConfig
 from promptreid.errors import ModelError
-from promptreid.models.heads.stripes import stripe_means
+from promptreid.models.heads.branches import stripe_means
 from promptreid.models.towers.blocks import run_block
 from promptreid.models.tuning.tuning import attach_tuning
 

@@ -1,22 +1,55 @@
-"""Own copies of an image tower's last block or layer, for heads with several branches."""
+"""Stripes of a tower's grid of cells, and branches with own copies of its last block or layer."""
 
 from __future__ import annotations
 
 import copy
-from typing import TypeVar, cast
+from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from promptreid.errors import ModelError
-from promptreid.models.heads.stripes import check_rows, stripe_means
 from promptreid.models.towers.blocks import run_block, run_block_at
 from promptreid.models.towers.image_tower import ImageTower
 from promptreid.models.towers.resnet import ResNetTower
 from promptreid.models.towers.vit import ViTTower
+from promptreid.models.tuning.lora import fold_updates
 
 M = TypeVar("M", bound=nn.Module)
+
+
+def stripe_means(cells: Tensor, grid: tuple[int, int], stripes: int) -> Tensor:
+    """Average horizontal stripes of a grid of cells.
+
+    Stripe i of S has the rows from floor(i R / S) up to floor((i + 1) R / S) of R rows, so every
+    row belongs to exactly one stripe and the stripes' heights differ by at most one row.
+
+    Args:
+        cells: (B, R*columns, D) in reading order.
+        grid: Rows and columns, at least as many rows as stripes.
+        stripes: Number of stripes.
+
+    Returns:
+        (B, stripes, D), from the top.
+    """
+    rows = grid[0]
+    by_row = cells.unflatten(1, grid)
+    bounds = [number * rows // stripes for number in range(stripes + 1)]
+    means = [by_row[:, top:end].mean(dim=(1, 2)) for top, end in pairwise(bounds)]
+    return torch.stack(means, dim=1)
+
+
+def check_rows(tower: ImageTower, stripes: int) -> None:
+    """Raise `ModelError` when a tower's grid has fewer rows than stripes."""
+    rows, columns = tower.grid
+    if rows < stripes:
+        height, width = tower.image_size
+        raise ModelError(
+            f"{stripes} stripes need at least {stripes} rows of patches, but images of "
+            f"{height}x{width} with stride {tower.stride} give {rows}x{columns} patches. Take "
+            "higher images, a smaller stride or fewer stripes."
+        )
 
 
 class FinalNorm(nn.Module):
@@ -100,7 +133,7 @@ def copy_branch(tower: ImageTower, stripes: int) -> ViTBranch | ResNetBranch:
     if isinstance(tower, ResNetTower):
         return ResNetBranch(tower, stripes)
     raise ModelError(
-        f"Branches with their own last layer (parts.kind: mgn) are for CLIP's vision transformers "
+        "Branches with their own last layer (parts.kind: mgn) are for CLIP's vision transformers "
         f"and ResNets; {type(tower).__name__} takes its encoder from timm. Take parts.kind: pcb, "
         "or another backbone."
     )
@@ -112,32 +145,5 @@ def own_copy(module: M) -> M:
     Updates that are attached to its parameters (LoRA) are folded in: the copy learns as a whole.
     """
     twin = copy.deepcopy(module)
-    for part in list(twin.modules()):
-        if parametrize.is_parametrized(part):
-            _fold(part)
+    fold_updates(twin)
     return twin.requires_grad_(True)
-
-
-def _fold(part: nn.Module) -> None:
-    """Replace parametrized tensors of a copy by plain parameters.
-
-    A copy shares the class that its original was given for its parametrizations, so PyTorch's own
-    removal, which edits that class, would break the original.
-    """
-    chains = cast(nn.ModuleDict, part.parametrizations)
-    values = {name: _value(cast(parametrize.ParametrizationList, c)) for name, c in chains.items()}
-    del part.parametrizations
-    part.__class__ = parametrize.type_before_parametrizations(part)
-    # Weights stand before biases, as they did: the order of parameters decides last bits of a norm.
-    biases = dict(part.named_parameters(recurse=False))
-    for name in biases:
-        delattr(part, name)
-    for name, value in (values | biases).items():
-        part.register_parameter(name, nn.Parameter(value))
-
-
-@torch.no_grad()
-def _value(chain: parametrize.ParametrizationList) -> Tensor:
-    """Return what a parametrized tensor is; of a tower that waits for its weights, the shape."""
-    original = chain.original
-    return torch.empty_like(original) if original.is_meta else chain().clone()

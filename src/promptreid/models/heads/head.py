@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import torch
@@ -15,15 +15,16 @@ from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.heads.classifiers import build_classifier
 from promptreid.models.heads.head_part import HeadPart
 from promptreid.models.heads.necks import DomainNeck, shared_neck
-from promptreid.models.heads.parts import Parts
+from promptreid.models.heads.parts import build_parts
 from promptreid.models.heads.projection import Mlp, Reduction
 from promptreid.models.model_part import ModelPart, PartShape
 from promptreid.models.towers.image_tower import FEATURES, ImageFeatures, ImageTower
 
-HEAD_PARTS: Mapping[str, type[HeadPart]] = MappingProxyType(
-    {"mlp": Mlp, "reduction": Reduction, "parts": Parts}
+HEAD_PARTS: Mapping[str, Callable[..., HeadPart]] = MappingProxyType(
+    {"mlp": Mlp, "reduction": Reduction, "parts": build_parts}
 )
-"""Makers of further features by their key in a recipe's `head`, in the order of building."""
+"""Builders of further features by their key in a recipe's `head`, in their order; see `HeadPart`.
+"""
 
 
 class HeadShape(PartShape):
@@ -71,8 +72,6 @@ class Head(ModelPart):
     ) -> None:
         """Build parts, necks and classifiers.
 
-        The many arguments are the parts of a head that a recipe chooses, each by itself.
-
         Args:
             options: What a recipe says of the head.
             shape: Number of classes, their domains, and kinds of classifiers.
@@ -87,14 +86,13 @@ class Head(ModelPart):
         """
         super().__init__(options, shape)
         generator = generator or torch.Generator().manual_seed(0)
-        given = {**{name: widths[name] for name in FEATURES}, **widths}
+        self.widths = {**{name: widths[name] for name in FEATURES}, **widths}
         self.makers: dict[str, HeadPart] = {}
-        for name, kind in HEAD_PARTS.items():
-            chosen = getattr(options, name, None)
-            if chosen is not None:
-                self.makers[name] = kind.build(chosen, given, tower, generator)
+        for name, build in HEAD_PARTS.items():
+            part_options = getattr(options, name, None)
+            if part_options is not None:
+                self.makers[name] = build(part_options, self.widths, tower, generator)
                 self.add_module(name, self.makers[name])
-        self.widths = dict(given)
         for maker in self.makers.values():
             self.widths |= maker.widths
         self.features = options.features

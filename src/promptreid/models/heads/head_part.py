@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from promptreid.config.base import Strict
-from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
+from promptreid.models.towers.image_tower import ImageFeatures
 
 
 class HeadPart(nn.Module, ABC):
     """Makes further features of an image, to be classified, compared or retrieved with.
+
+    Its entry in `HEAD_PARTS` builds it: a class or a function that is called with its options in a
+    recipe's `head`, the sizes of the features there are before it, by name, the image tower (None
+    where no part reads its tokens), and a generator for its fresh weights.
 
     Attributes:
         options: What it was built with.
@@ -30,28 +33,6 @@ class HeadPart(nn.Module, ABC):
     def __init__(self, options: Strict) -> None:
         super().__init__()
         self.options = options
-
-    @classmethod
-    @abstractmethod
-    def build(
-        cls,
-        options: Any,
-        widths: Mapping[str, int],
-        tower: ImageTower | None,
-        generator: torch.Generator,
-    ) -> Self:
-        """Build the part with fresh weights.
-
-        Args:
-            options: Its options in a recipe's `head`.
-            widths: Sizes of the features there are before it, by name.
-            tower: The image tower, fitted to its image size; None where no part reads its tokens.
-            generator: Source of the initial weights.
-
-        Raises:
-            ConfigError: It reads a feature that is not there.
-            ModelError: The tower cannot have it.
-        """
 
     @abstractmethod
     def forward(self, features: ImageFeatures, derived: Mapping[str, Tensor]) -> dict[str, Tensor]:

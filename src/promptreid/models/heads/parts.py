@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import cast
@@ -12,10 +13,9 @@ from torch.nn import functional as F
 
 from promptreid.config.model import PartsConfig
 from promptreid.errors import ModelError
-from promptreid.models.heads.branches import FinalNorm, copy_branch
+from promptreid.models.heads.branches import FinalNorm, check_rows, copy_branch, stripe_means
 from promptreid.models.heads.fresh_layers import fresh_linear
 from promptreid.models.heads.head_part import HeadPart
-from promptreid.models.heads.stripes import check_rows, stripe_means
 from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
 from promptreid.models.towers.vit import ViTTower
 
@@ -42,17 +42,13 @@ class Parts(HeadPart):
     options: PartsConfig
     needs_tokens = True
 
-    def __init__(
-        self, options: PartsConfig, tower: ImageTower, generator: torch.Generator | None = None
-    ) -> None:
-        """Keep the options; derived classes build their layers for the tower."""
+    @abstractmethod
+    def __init__(self, options: PartsConfig, tower: ImageTower, generator: torch.Generator) -> None:
+        """Build the layers for a tower that is fitted to its image size."""
         super().__init__(options)
 
-    def _build_reductions(
-        self, tower: ImageTower, generator: torch.Generator | None
-    ) -> nn.ModuleDict:
+    def _build_reductions(self, tower: ImageTower, generator: torch.Generator) -> nn.ModuleDict:
         """Build a reduction for each feature, and note their widths."""
-        generator = generator or torch.Generator().manual_seed(0)
         self.widths = dict.fromkeys(self.options.names, self.options.width)
         return nn.ModuleDict(
             {
@@ -60,19 +56,6 @@ class Parts(HeadPart):
                 for name, width in self.widths.items()
             }
         )
-
-    @classmethod
-    def build(
-        cls,
-        options: PartsConfig,
-        widths: Mapping[str, int],
-        tower: ImageTower | None,
-        generator: torch.Generator,
-    ) -> Parts:
-        """Build the branches of the options' kind; see `HeadPart.build`."""
-        if tower is None:
-            raise ValueError("part features are made of the tokens of a tower; give `tower`")
-        return PARTS_KINDS[options.kind](options, tower, generator)
 
 
 class PCBParts(Parts):
@@ -84,20 +67,13 @@ class PCBParts(Parts):
     features are `part1` (top), `part2`, ...
     """
 
-    def __init__(
-        self, options: PartsConfig, tower: ImageTower, generator: torch.Generator | None = None
-    ) -> None:
-        """Build the reductions for a tower that is fitted to its image size.
-
-        Args:
-            options: Number of stripes and size of each part feature.
-            tower: Any image tower.
-            generator: Source of the initial weights; None for a generator with seed 0.
+    def __init__(self, options: PartsConfig, tower: ImageTower, generator: torch.Generator) -> None:
+        """Build the reductions for any image tower that is fitted to its image size.
 
         Raises:
             ModelError: The tower's grid has fewer rows than stripes.
         """
-        super().__init__(options, tower)
+        super().__init__(options, tower, generator)
         check_rows(tower, options.stripes)
         self.grid, self.prefix = tower.grid, tower.prefix_tokens
         self.norm = FinalNorm(cast(ViTTower, tower)) if tower.has_class_token else None
@@ -150,20 +126,13 @@ class MGNParts(Parts):
     branches.
     """
 
-    def __init__(
-        self, options: PartsConfig, tower: ImageTower, generator: torch.Generator | None = None
-    ) -> None:
-        """Copy the tower's last layer three times, with its present weights.
-
-        Args:
-            options: Size of each feature.
-            tower: A vision transformer or ResNet of CLIP's kind, fitted to its image size.
-            generator: Source of the initial reductions; None for a generator with seed 0.
+    def __init__(self, options: PartsConfig, tower: ImageTower, generator: torch.Generator) -> None:
+        """Copy the tower's last layer three times, with its present weights; build the reductions.
 
         Raises:
             ModelError: The tower comes from timm, or has fewer than three rows.
         """
-        super().__init__(options, tower)
+        super().__init__(options, tower, generator)
         self.branches = nn.ModuleList(copy_branch(tower, stripes) for stripes in _MGN_STRIPES)
         self.reductions = self._build_reductions(tower, generator)
 
@@ -198,3 +167,15 @@ class MGNParts(Parts):
 
 PARTS_KINDS: Mapping[str, type[Parts]] = MappingProxyType({"pcb": PCBParts, "mgn": MGNParts})
 """Part branches by `head.parts.kind` of a recipe."""
+
+
+def build_parts(
+    options: PartsConfig,
+    widths: Mapping[str, int],
+    tower: ImageTower | None,
+    generator: torch.Generator,
+) -> Parts:
+    """Build the branches of the options' kind; see `HeadPart`."""
+    if tower is None:
+        raise ValueError("part features are made of the tokens of a tower; give `tower`")
+    return PARTS_KINDS[options.kind](options, tower, generator)

@@ -23,24 +23,24 @@ class Mlp(HeadPart):
 
     options: MlpConfig
 
-    def __init__(self, options: MlpConfig, inputs: int, *, generator: torch.Generator) -> None:
-        """Build the layers for a feature of size `inputs`."""
-        super().__init__(options)
-        hidden = inputs if options.hidden is None else options.hidden
-        self.reads, self.widths = (options.of,), {"mlp": options.width}
-        self.first = fresh_linear(inputs, hidden, generator=generator)
-        self.second = fresh_linear(hidden, options.width, generator=generator)
-
-    @classmethod
-    def build(
-        cls,
+    def __init__(
+        self,
         options: MlpConfig,
         widths: Mapping[str, int],
         tower: ImageTower | None,
         generator: torch.Generator,
-    ) -> Mlp:
-        """Build the layers; see `HeadPart.build`."""
-        return cls(options, _input_size(widths, options.of), generator=generator)
+    ) -> None:
+        """Build the layers for the feature that the options name; see `HeadPart`.
+
+        Raises:
+            ConfigError: There is no such feature.
+        """
+        super().__init__(options)
+        inputs = _input_size(widths, options.of)
+        hidden = inputs if options.hidden is None else options.hidden
+        self.reads, self.widths = (options.of,), {"mlp": options.width}
+        self.first = fresh_linear(inputs, hidden, generator=generator)
+        self.second = fresh_linear(hidden, options.width, generator=generator)
 
     def forward(self, features: ImageFeatures, derived: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Project the feature that the options name."""
@@ -53,23 +53,17 @@ class Reduction(HeadPart):
     options: ReductionConfig
 
     def __init__(
-        self, options: ReductionConfig, inputs: int, *, generator: torch.Generator
-    ) -> None:
-        """Build the layer for a feature of size `inputs`."""
-        super().__init__(options)
-        self.reads, self.widths = (options.of,), {"reduced": options.width}
-        self.linear = fresh_linear(inputs, options.width, generator=generator)
-
-    @classmethod
-    def build(
-        cls,
+        self,
         options: ReductionConfig,
         widths: Mapping[str, int],
         tower: ImageTower | None,
         generator: torch.Generator,
-    ) -> Reduction:
-        """Build the layer; see `HeadPart.build`."""
-        return cls(options, _input_size(widths, options.of), generator=generator)
+    ) -> None:
+        """Build the layer for the feature that the options name; raises as `Mlp`."""
+        super().__init__(options)
+        inputs = _input_size(widths, options.of)
+        self.reads, self.widths = (options.of,), {"reduced": options.width}
+        self.linear = fresh_linear(inputs, options.width, generator=generator)
 
     def forward(self, features: ImageFeatures, derived: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Reduce the feature that the options name."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -162,13 +162,7 @@ class LowRankUpdates(TuningAddition):
 
     def fold(self, tower: ImageTower) -> None:
         """Put all updates into their matrices, which get their old names back."""
-        for module in list(tower.modules()):
-            for name in _updated_matrices(module):
-                # Copies of a module share the class that PyTorch made for it and would lose the
-                # matrix with this one.
-                kind = type(module)
-                module.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))
-                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+        fold_updates(tower)
 
 
 def find_matrices(tower: ImageTower) -> Iterator[Matrix]:
@@ -197,10 +191,30 @@ def _target(path: str) -> str | None:
     return next((_OWNERS[word] for word in reversed(words) if word in _OWNERS), None)
 
 
-def _updated_matrices(module: nn.Module) -> list[str]:
-    """Return the names of a module's own matrices that have a low-rank update."""
-    if not parametrize.is_parametrized(module):
-        return []
-    maps = module.parametrizations
-    assert isinstance(maps, nn.ModuleDict)
-    return [name for name, chain in maps.items() if isinstance(next(chain.children()), LowRank)]
+def fold_updates(module: nn.Module) -> None:
+    """Replace the matrices of a module and its parts that have an update by what they are with it.
+
+    Copies of a module share the class that PyTorch made for its updates, so PyTorch's own removal,
+    which edits that class, would break the others.
+    """
+    for part in list(module.modules()):
+        if not parametrize.is_parametrized(part):
+            continue
+        chains = cast(Mapping[str, parametrize.ParametrizationList], part.parametrizations)
+        folded = {name: _fold_matrix(chain) for name, chain in chains.items()}
+        del part.parametrizations
+        part.__class__ = parametrize.type_before_parametrizations(part)
+        # Weights stand before biases, as they did: their order decides last bits of a norm.
+        others = dict(part.named_parameters(recurse=False))
+        for name in others:
+            delattr(part, name)
+        for name, parameter in (folded | others).items():
+            part.register_parameter(name, parameter)
+
+
+@torch.no_grad()
+def _fold_matrix(chain: parametrize.ParametrizationList) -> nn.Parameter:
+    """Return a matrix with its update; of a tower that waits for its weights, the shape alone."""
+    original = chain.original
+    value = torch.empty_like(original) if original.is_meta else chain().clone()
+    return nn.Parameter(value, requires_grad=original.requires_grad)
