@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from promptreid.config.base import TOWER_FEATURES
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.towers.backbone import Backbone
-from promptreid.models.towers.image_tower import FEATURES, ImageTower
+from promptreid.models.towers.image_tower import ImageTower
 from promptreid.models.weights.architecture import Architecture
 from promptreid.models.weights.tokenizers import find_tokenizer
 
@@ -44,4 +45,4 @@ def small_backbone(vision: dict[str, Any] = VIT, **options: Any) -> Backbone:
 
 def tower_widths(tower: ImageTower) -> dict[str, int]:
     """Return the sizes of a tower's three features by name."""
-    return dict(zip(FEATURES, tower.widths, strict=True))
+    return dict(zip(TOWER_FEATURES, tower.widths, strict=True))

@@ -33,20 +33,20 @@ def check_side_information(sie: SideInformation, backbone: Backbone) -> None:
         )
 
 
-def check_embedding(embedding: EmbeddingConfig, known: Collection[str], head: Head | None) -> None:
+def check_embedding(embedding: EmbeddingConfig, widths: Collection[str], head: Head | None) -> None:
     """Raise `ConfigError` unless the model makes the embedding's features, behind a neck if asked.
 
     Args:
         embedding: Which features make the retrieval vector.
-        known: Names of all features.
+        widths: Sizes of all features, or their names.
         head: The head, which may have necks.
     """
     features = embedding.features
     if len(set(features)) != len(features):
         raise ConfigError(f"The embedding needs distinct features, got {list(features)}.")
     for name in features:
-        if name not in known:
-            raise ConfigError(unknown_name("image feature", name, list(known)))
+        if name not in widths:
+            raise ConfigError(unknown_name("image feature", name, list(widths)))
     if embedding.neck == "after":
         necks = head.features if head is not None else ()
         missing = [name for name in features if name not in necks]

@@ -10,27 +10,42 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from promptreid.config.base import TOWER_FEATURES
 from promptreid.config.model import EmbeddingConfig
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
 from promptreid.models.part_checks import check_embedding, check_interaction, check_side_information
-from promptreid.models.part_names import part_names, part_of
 from promptreid.models.prompts.image_texts import ImageTexts, Sentences, check_kind
 from promptreid.models.prompts.prompt import Prompt, PromptOfIdentities, PromptOfImages
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import Backbone
-from promptreid.models.towers.image_tower import FEATURES, ImageFeatures
-from promptreid.models.tuning.tuning import describe_tuning
+from promptreid.models.towers.image_tower import ImageFeatures
+from promptreid.models.tuning.tuning import addition_names, describe_tuning, tuning_part
+
+_IMAGE = "backbone.image."
+
+
+def part_names() -> tuple[str, ...]:
+    """Return all parts of a model that can learn on their own."""
+    rest = ("text", "logit_scale", "prompt", "interaction", "head", "sie")
+    return ("image", *addition_names(), *rest)
+
+
+def part_of(name: str) -> str:
+    """Return the part that a parameter of a model belongs to, by its full name."""
+    if name.startswith(_IMAGE):
+        return tuning_part(name.removeprefix(_IMAGE))
+    if name.startswith("backbone.text."):
+        return "text"
+    return "logit_scale" if name.startswith("backbone.logit_") else name.partition(".")[0]
 
 
 def tower_widths(
-    backbone: Backbone,
-    prompt: Prompt | None,
-    interaction: Interaction | None,
+    backbone: Backbone, prompt: Prompt | None, interaction: Interaction | None
 ) -> dict[str, int]:
-    """Return the sizes of the features there are before the head, by name."""
-    widths = dict(zip(FEATURES, backbone.image.widths, strict=True))
+    """Return the sizes of the features before the head, by name."""
+    widths = dict(zip(TOWER_FEATURES, backbone.image.widths, strict=True))
     if isinstance(prompt, PromptOfImages):
         widths["text"] = backbone.text.embed_dim
     if interaction is not None:
@@ -175,17 +190,17 @@ class ReIDModel(nn.Module):
         return prompt
 
     def _with_head(self, features: ImageFeatures, others: dict[str, Tensor]) -> dict[str, Tensor]:
-        if self.head is not None:
-            return self.head.derive(features, others)
-        return {**{name: features[name] for name in FEATURES}, **others}
+        if self.head is None:
+            return features.by_name() | others
+        return self.head.derive(features, others)
 
     @property
     def reads_sentence(self) -> bool:
         """Whether the retrieval vector is computed with the sentence of an image prompt."""
         read = set(self.embedding.features)
         if self.head is not None:
-            read |= set(self.head.features) if self.embedding.neck == "after" else set()
-            read |= {name for maker in self.head.makers.values() for name in maker.reads}
+            read.update(self.head.features if self.embedding.neck == "after" else ())
+            read.update(name for maker in self.head.makers.values() for name in maker.reads)
         return bool(read & {"text", "fused"})
 
     @property
@@ -211,14 +226,7 @@ class ReIDModel(nn.Module):
         *,
         prompt: str | None = None,
     ) -> Tensor:
-        """Encode images for retrieval; arguments as in `features` and `derived`.
-
-        Returns:
-            (B, embedding_width) float32 rows of length 1.
-
-        Raises:
-            ConfigError: As in `derived`.
-        """
+        """Encode images for retrieval; see `features` and `embed_features`."""
         return self.embed_features(self.features(images, cameras, views), variants, prompt=prompt)
 
     def embed_features(
@@ -229,16 +237,13 @@ class ReIDModel(nn.Module):
         prompt: str | None = None,
         words: Tensor | None = None,
     ) -> Tensor:
-        """Make retrieval vectors of what the image tower gave; arguments as in `derived`.
+        """Make retrieval vectors of what the image tower gave; see `derived` for the arguments.
 
         The features are concatenated and normalised once, not each on its own, as in CLIP-ReID.
         Sentences that no feature of the embedding reads are not encoded.
 
         Returns:
             (B, embedding_width) float32 rows of length 1.
-
-        Raises:
-            ConfigError: As in `derived`.
         """
         if self.reads_sentence:
             derived = self.derived(features, variants, prompt=prompt, words=words)
@@ -253,8 +258,7 @@ class ReIDModel(nn.Module):
     def part_parameters(self, part: str) -> dict[str, nn.Parameter]:
         """Return the parameters of a part by full name, without those that never learn.
 
-        Args:
-            part: One of `part_names()`. A part this model lacks has no parameters.
+        A part that this model lacks has none.
 
         Raises:
             ConfigError: There is no such part.
@@ -268,10 +272,7 @@ class ReIDModel(nn.Module):
         }
 
     def learn(self, parts: Iterable[str]) -> dict[str, nn.Parameter]:
-        """Let some parts learn and freeze all others.
-
-        Args:
-            parts: Names out of `part_names()`.
+        """Let some parts, out of `part_names()`, learn and freeze all others.
 
         Returns:
             The parameters that learn, by full name.

@@ -45,14 +45,9 @@ class SideInformation(nn.Module):
         coefficient: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Build the table.
+        """Build the table for a class token of a width; numbers and coefficient as in `SideShape`.
 
-        Args:
-            cameras: Number of cameras, 0 when the camera does not matter.
-            views: Number of views, 0 when the view does not matter.
-            width: Size of the class token.
-            coefficient: Factor on the looked-up vector.
-            generator: Source of the initial table; None for a generator with seed 0.
+        It is drawn from the generator; None for one with seed 0.
 
         Raises:
             ConfigError: There is neither a camera nor a view.
@@ -83,11 +78,11 @@ class SideInformation(nn.Module):
         table = self.embed.unflatten(0, (max(self.cameras, 1), max(self.views, 1)))
         table = torch.cat([table, table.mean(dim=0, keepdim=True)], dim=0)
         table = torch.cat([table, table.mean(dim=1, keepdim=True)], dim=1)
-        row = self._known(cameras, self.cameras, count)
-        column = self._known(views, self.views, count)
+        row = self._row_numbers(cameras, self.cameras, count)
+        column = self._row_numbers(views, self.views, count)
         return self.shape.coefficient * table[row, column]
 
-    def _known(self, numbers: Tensor | None, size: int, count: int) -> Tensor:
+    def _row_numbers(self, numbers: Tensor | None, size: int, count: int) -> Tensor:
         """Replace numbers outside 0..size-1 by the index of the mean."""
         unknown = max(size, 1)
         if numbers is None or size == 0:

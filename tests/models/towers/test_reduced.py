@@ -1,15 +1,23 @@
 """Towers with 16-bit matrices: close to float32, closer than autocast, and frozen."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from small_models import RESNET, small_backbone
 
 from promptreid.config.model import LoraConfig
 from promptreid.errors import ModelError
-from promptreid.models.towers.reduced import reduced_copy
+from promptreid.models.towers.reduced import reduce_tower
 from promptreid.models.tuning.tuning import attach_tuning
 
 FEATURES = ("penultimate", "final", "projected")
+
+
+def reduced_copy(tower, kind=torch.bfloat16):
+    copy = deepcopy(tower)
+    reduce_tower(copy, kind)
+    return copy
 
 
 def images(count=8):

@@ -3,7 +3,7 @@ import torch
 from small_models import VIT, small_architecture, small_backbone, take_over
 
 from promptreid.errors import ModelError, WeightsError
-from promptreid.models.towers.text_tower import AbsentText
+from promptreid.models.towers.text_tower import FULL, NO_VOCABULARY, AbsentText
 
 VARIANTS = {
     "clip": {},
@@ -89,9 +89,9 @@ def test_gradients_reach_embeddings_through_frozen_weights():
 
 def test_without_vocabulary_words_cannot_be_embedded():
     tower = small_backbone().text
-    assert tower.has_vocabulary
+    assert tower.kind == FULL
     tower.drop_vocabulary()
-    assert not tower.has_vocabulary
+    assert tower.kind == NO_VOCABULARY
     assert not any("token_embedding" in name for name in tower.state_dict())
     with pytest.raises(WeightsError, match="no word embeddings"):
         tower.encode_tokens(sentences(77))

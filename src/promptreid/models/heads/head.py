@@ -9,7 +9,7 @@ import torch
 from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
-from promptreid.config.base import CLASSIFIERS
+from promptreid.config.base import CLASSIFIERS, TOWER_FEATURES
 from promptreid.config.model import HeadConfig
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.heads.classifiers import build_classifier
@@ -18,7 +18,7 @@ from promptreid.models.heads.necks import DomainNeck, shared_neck
 from promptreid.models.heads.parts import build_parts
 from promptreid.models.heads.projection import Mlp, Reduction
 from promptreid.models.model_part import ModelPart, PartShape
-from promptreid.models.towers.image_tower import FEATURES, ImageFeatures, ImageTower
+from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
 
 HEAD_PARTS: Mapping[str, Callable[..., HeadPart]] = MappingProxyType(
     {"mlp": Mlp, "reduction": Reduction, "parts": build_parts}
@@ -86,7 +86,7 @@ class Head(ModelPart):
         """
         super().__init__(options, shape)
         generator = generator or torch.Generator().manual_seed(0)
-        self.widths = {**{name: widths[name] for name in FEATURES}, **widths}
+        self.widths = {**{name: widths[name] for name in TOWER_FEATURES}, **widths}
         self.makers: dict[str, HeadPart] = {}
         for name, build in HEAD_PARTS.items():
             part_options = getattr(options, name, None)
@@ -135,7 +135,7 @@ class Head(ModelPart):
         Raises:
             ModelError: Tokens are needed and missing, or of another image size.
         """
-        derived = {**{name: features[name] for name in FEATURES}, **(others or {})}
+        derived = {**features.by_name(), **(others or {})}
         before = dict(derived)
         for maker in self.makers.values():
             derived |= maker(features, before)

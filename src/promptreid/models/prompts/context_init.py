@@ -103,10 +103,10 @@ def domain_numbers(domains: Sequence[int] | Tensor | None, *, identities: int) -
             f"There are {identities} identities, but domains for {tuple(numbers.shape)}; give one "
             "number per identity."
         )
-    there = numbers.unique().tolist()
-    if there != list(range(len(there))):
+    distinct = numbers.unique().tolist()
+    if distinct != list(range(len(distinct))):
         raise ConfigError(
-            f"Domains are numbered from 0 without gaps, got the numbers {there}. A domain without "
-            "identities would have tokens that never learn."
+            f"Domains are numbered from 0 without gaps, got the numbers {distinct}. A domain "
+            "without identities would have tokens that never learn."
         )
     return numbers.to(torch.long)

@@ -161,20 +161,20 @@ class ImagePrompt(SentenceFrame, PromptOfImages):
                 f"The sentence {self.options.template[0]!r} names {missing}, but the images have "
                 f"only the attributes {sorted(columns)}. Read the data with these attributes."
             )
-        known: dict[tuple[str, ...], int] = {}
+        number_by_values: dict[tuple[str, ...], int] = {}
         for number, variant in enumerate(self.variants):
-            known.setdefault(tuple(variant[name] for name in names), number)
+            number_by_values.setdefault(tuple(variant[name] for name in names), number)
         if not names:
             return torch.zeros(images, dtype=torch.long)
-        asked = list(zip(*(columns[name] for name in names), strict=True))
-        new = sorted(set(asked) - set(known))
-        if new:
+        value_rows = list(zip(*(columns[name] for name in names), strict=True))
+        unseen = sorted(set(value_rows) - set(number_by_values))
+        if unseen:
             raise DataError(
-                f"The prompt has no sentence with {dict(zip(names, new[0], strict=True))}; it was "
-                f"built for {sorted(known)}. Train on data with these values, or leave the images "
-                "out."
+                f"The prompt has no sentence with {dict(zip(names, unseen[0], strict=True))}; it "
+                f"was built for {sorted(number_by_values)}. Train on data with these values, or "
+                "leave the images out."
             )
-        return torch.tensor([known[values] for values in asked], dtype=torch.long)
+        return torch.tensor([number_by_values[values] for values in value_rows], dtype=torch.long)
 
     def _numbers(self, variants: Tensor | None, batch: int) -> Tensor:
         """Return the sentences of each image, (B, E)."""

@@ -116,7 +116,7 @@ def fill_prompts(
     Raises:
         ConfigError: A template names a field that is not given, or its braces do not match.
     """
-    known: dict[str, int] = {}
+    number_by_sentence: dict[str, int] = {}
     named = bool(template_fields(templates))
     numbers = []
     for varying in fields.variants:
@@ -127,10 +127,13 @@ def fill_prompts(
                 continue
             values = {**fields.of_identity(identity), **varying} if named else {}
             filled = [fill_template(template, values) for template in templates]
-            chosen = [known.setdefault(sentence, len(known)) for sentence in filled]
+            chosen = [
+                number_by_sentence.setdefault(sentence, len(number_by_sentence))
+                for sentence in filled
+            ]
             row.append([chosen[member % len(chosen)] for member in range(ensemble)])
         numbers.append(row)
-    return list(known), numbers
+    return list(number_by_sentence), numbers
 
 
 def fill_init(init: str, fields: SentenceFields, *, identities: int, shared: bool) -> list[str]:
@@ -150,9 +153,11 @@ def fill_init(init: str, fields: SentenceFields, *, identities: int, shared: boo
             tokens would start differently for different identities.
     """
     names = _fields(init)
-    wrong = [name for name in names if name in fields.variants[0]]
-    if wrong or CONTEXT in names:
-        reason = f"{wrong[0]!r} varies within an identity" if wrong else "{context} is what starts"
+    varying = [name for name in names if name in fields.variants[0]]
+    if varying or CONTEXT in names:
+        reason = "{context} is what starts"
+        if varying:
+            reason = f"{varying[0]!r} varies within an identity"
         raise ConfigError(
             f"The learned tokens cannot start from {init!r} (prompt.init): {reason}. Leave it out."
         )

@@ -90,10 +90,10 @@ def run_block_after(block: nn.Module, shared: Tensor, x: Tensor) -> tuple[Tensor
     first = _projected(attn, plain.ln_1(shared))
     q, k, v = _projected(attn, plain.ln_1(x))
     rows, before = x.shape[1], shared.shape[1]
-    many = (x.shape[0], -1, -1, -1)
+    shape = (x.shape[0], -1, -1, -1)
     k, v = (
-        torch.cat([common.expand(many), own], dim=2)
-        for common, own in zip(first[1:], (k, v), strict=True)
+        torch.cat([common.expand(shape), after], dim=2)
+        for common, after in zip(first[1:], (k, v), strict=True)
     )
     mask = torch.ones(rows, before + rows, dtype=torch.bool, device=x.device).tril(before)
     return (

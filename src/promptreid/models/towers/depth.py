@@ -50,20 +50,17 @@ def depths(tower: ImageTower) -> Depths:
             stem |= {name for name in names if addition.owns(part, name)}
     blocks = sorted({block for block in block_of.values() if block is not None})
     if not blocks:
-        raise ModelError(_NO_BLOCKS)
+        raise ModelError(
+            "timm does not say where the blocks of this image encoder are, so it cannot be "
+            "unfrozen or decayed block by block. Leave `blocks` and `optimizer.layer_decay` out, "
+            "or take another backbone."
+        )
     depth_of_block = {block: depth for depth, block in enumerate(blocks, start=1)}
     depth_of_name = {}
     for name, block in block_of.items():
         outside = 0 if name in stem else len(blocks) + 1
         depth_of_name[name] = outside if block is None else depth_of_block[block]
     return Depths(depth_of_name, len(blocks))
-
-
-_NO_BLOCKS = (
-    "timm does not say where the blocks of this image encoder are, so it cannot be unfrozen or "
-    "decayed block by block. Leave `blocks` and `optimizer.layer_decay` out, or take another "
-    "backbone."
-)
 
 
 def _find_block(name: str, patterns: list[re.Pattern[str]]) -> tuple[int, ...] | None:

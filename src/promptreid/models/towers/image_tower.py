@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from promptreid.config.base import TOWER_FEATURES
 from promptreid.errors import ModelError
 from promptreid.models.tuning.addition import TuningAddition
-
-FEATURES = ("penultimate", "final", "projected")
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,14 @@ class ImageFeatures:
     before: Tensor | None = None
 
     def __getitem__(self, name: str) -> Tensor:
-        """Return a feature by its name, one of `FEATURES`."""
-        if name not in FEATURES:
+        """Return a feature by its name, one of `TOWER_FEATURES`."""
+        if name not in TOWER_FEATURES:
             raise KeyError(name)
         return getattr(self, name)
+
+    def by_name(self) -> dict[str, Tensor]:
+        """Return the three features by their names."""
+        return {name: self[name] for name in TOWER_FEATURES}
 
 
 class ImageTower(nn.Module, ABC):

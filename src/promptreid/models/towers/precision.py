@@ -16,7 +16,7 @@ PRECISIONS = ("float32", "bfloat16", "auto")
 def in_precision(model: ReIDModel, precision: str, *, native: bool) -> ReIDModel:
     """Give a model that embeds in a number type.
 
-    In bfloat16 the matrices of the image tower's blocks are rounded, as `reduced_copy` does; of the
+    In bfloat16 the matrices of the image tower's blocks are rounded, as `reduce_tower` does; of the
     text tower likewise where embeddings read a sentence of the image. Norms, sums, additions to the
     tower, interaction and head keep float32, and so do embeddings. Low-rank updates are merged.
 

@@ -7,9 +7,6 @@ so the residual sums, norms, positions and the final projection keep full precis
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import TypeVar
-
 import torch
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
@@ -18,8 +15,6 @@ from promptreid.errors import ModelError
 from promptreid.models.towers.blocks import can_share
 from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.towers.vit import ViTTower
-
-Tower = TypeVar("Tower", ViTTower, TextTower)
 
 
 class RoundedOutput(nn.Module):
@@ -33,38 +28,6 @@ class RoundedOutput(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Run the module and round."""
         return self.module(x).to(self.kind)
-
-
-class RoundedInput(nn.Conv2d):
-    """A convolution in a smaller type, which takes and gives float32."""
-
-    @classmethod
-    def of(cls, source: nn.Conv2d, kind: torch.dtype) -> RoundedInput:
-        """Copy a convolution without padding, rounding its weights."""
-        weight = source.weight
-        copy = cls(
-            source.in_channels,
-            source.out_channels,
-            _pair(source.kernel_size),
-            stride=_pair(source.stride),
-            bias=source.bias is not None,
-            device=weight.device,
-            dtype=kind,
-        )
-        copy.load_state_dict(source.state_dict())
-        return copy.train(source.training)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Round, and convolve."""
-        return super().forward(input.to(self.weight.dtype)).float()
-
-
-def reduced_copy(tower: Tower, kind: torch.dtype = torch.bfloat16) -> Tower:
-    """Copy a tower for frozen use; see `reduce_tower`."""
-    _check(tower)
-    copy = deepcopy(tower)
-    reduce_tower(copy, kind)
-    return copy
 
 
 def reduce_tower(tower: nn.Module, kind: torch.dtype = torch.bfloat16) -> None:
@@ -90,7 +53,7 @@ def reduce_tower(tower: nn.Module, kind: torch.dtype = torch.bfloat16) -> None:
         block.ln_1 = RoundedOutput(block.ln_1, kind)
         block.ln_2 = RoundedOutput(block.ln_2, kind)
     if isinstance(tower, ViTTower):
-        tower.conv1 = RoundedInput.of(tower.conv1, kind)
+        tower.conv1.to(kind)
     tower.requires_grad_(False)
 
 
@@ -111,7 +74,3 @@ def _check(tower: nn.Module) -> None:
             f"The image tower has additions inside its blocks ({', '.join(inside)}), which would "
             "be rounded apart from what they add to. Merge the low-rank updates first."
         )
-
-
-def _pair(values: tuple[int, ...]) -> tuple[int, int]:
-    return values[0], values[1]

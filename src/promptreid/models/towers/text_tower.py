@@ -62,14 +62,9 @@ class TextTower(nn.Module):
         return self.text_projection.shape[1]
 
     @property
-    def has_vocabulary(self) -> bool:
-        """Whether words can be embedded; published CLIP-ReID files leave that table out."""
-        return self.token_embedding is not None
-
-    @property
     def kind(self) -> str:
         """How much of a text tower this is, as checkpoints record it."""
-        return FULL if self.has_vocabulary else NO_VOCABULARY
+        return NO_VOCABULARY if self.token_embedding is None else FULL
 
     def drop_vocabulary(self) -> None:
         """Remove the word table, for weights that were saved without one."""
@@ -138,34 +133,28 @@ class TextTower(nn.Module):
             if shared is not None:
                 beginning = shared.expand(embeddings.shape[0], -1, -1)
                 embeddings = torch.cat([beginning, embeddings], dim=1)
-            return self._encode_all(embeddings, eot)
+            return self._encode(embeddings + self.positional_embedding.to(embeddings.dtype), eot)
         last = eot if isinstance(eot, int) else int(eot.max())
         positions = self.positional_embedding.to(embeddings.dtype)
         x = embeddings[:, : last + 1 - start] + positions[start : last + 1]
         if shared is None:
-            return self._encode_causal(x, eot)
+            return self._encode(x, eot)
         head = (shared + positions[:start]).unsqueeze(0)
         if not can_share(self.transformer.resblocks):
-            return self._encode_causal(torch.cat([head.expand(x.shape[0], -1, -1), x], dim=1), eot)
+            return self._encode(torch.cat([head.expand(x.shape[0], -1, -1), x], dim=1), eot)
         for block in self.transformer.resblocks[:-1]:
             head, x = run_block_after(block, head, x)
         return self._read(torch.cat([head.expand(x.shape[0], -1, -1), x], dim=1), eot)
 
-    def _encode_causal(self, x: Tensor, eot: int | Tensor) -> Tensor:
+    def _encode(self, x: Tensor, eot: int | Tensor) -> Tensor:
         for block in self.transformer.resblocks[:-1]:
-            x = run_block(block, x, causal=True)
+            x = run_block(block, x, causal=self.causal)
         return self._read(x, eot)
 
-    def _encode_all(self, embeddings: Tensor, eot: int | Tensor) -> Tensor:
-        x = embeddings + self.positional_embedding.to(embeddings.dtype)
-        for block in self.transformer.resblocks[:-1]:
-            x = run_block(block, x)
-        return self._project(run_block_at(self.transformer.resblocks[-1], x, eot))
-
     def _read(self, x: Tensor, eot: int | Tensor) -> Tensor:
-        """Run the last causal block for the rows that are read, norm and project them."""
+        """Run the last block for the rows that are read, norm and project them."""
         visible = None
-        if not isinstance(eot, int):
+        if self.causal and not isinstance(eot, int):
             visible = torch.arange(x.shape[1], device=x.device) <= eot[:, None]
         return self._project(run_block_at(self.transformer.resblocks[-1], x, eot, visible=visible))
 

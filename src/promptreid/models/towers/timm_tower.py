@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from promptreid.config.base import TOWER_FEATURES
 from promptreid.errors import ModelError
 from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
 from promptreid.models.towers.position_embeddings import patch_grid, resize_positions
@@ -71,10 +73,13 @@ class TimmTower(ImageTower):
         self.check_images(images)
         self.refuse_side_information(sie)
         before, last = self._run(images)
-        projected = self.head(self.trunk.forward_head(last))
-        return ImageFeatures(
-            self._pool(before), self._pool(last), projected, _as_tokens(last) if tokens else None
+        features = ImageFeatures(
+            self._pool(before), self._pool(last), self.head(self.trunk.forward_head(last))
         )
+        if not tokens:
+            return features
+        in_order = last.flatten(2).transpose(1, 2) if last.ndim == 4 else last
+        return replace(features, tokens=in_order)
 
     def block_patterns(self) -> list[str]:
         """Return timm's own patterns of blocks or stages; see `ImageTower.block_patterns`."""
@@ -173,15 +178,8 @@ class TimmTower(ImageTower):
         images = parameter.new_zeros(1, 3, *self.image_size)
         features = self.forward(images, tokens=True)
         self.train(training)
-        self.widths = (
-            features.penultimate.shape[1],
-            features.final.shape[1],
-            features.projected.shape[1],
-        )
+        penultimate, final, projected = (features[name].shape[1] for name in TOWER_FEATURES)
+        self.widths = (penultimate, final, projected)
         patches = getattr(self.trunk, "patch_embed", None)
         grid = getattr(patches, "grid_size", None)
         self.grid = grid or (self.image_size[0] // self.stride, self.image_size[1] // self.stride)
-
-
-def _as_tokens(x: Tensor) -> Tensor:
-    return x.flatten(2).transpose(1, 2) if x.ndim == 4 else x

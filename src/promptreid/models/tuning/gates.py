@@ -83,9 +83,9 @@ class SpatialGate(nn.Module):
     def forward(self, grouped: Tensor, cells: Tensor) -> Tensor:
         """Weigh groups of tokens; arguments as in `MeanGate.forward`, returns (B, L, groups)."""
         mean = cells.mean(dim=1, keepdim=True)
-        alike, known = (grouped * mean).sum(dim=-1), (cells * mean).sum(dim=-1)
-        spread, center = torch.std_mean(known, dim=1, correction=0, keepdim=True)
-        return torch.sigmoid(self.scale * (alike - center) / (spread + 1e-5) + self.shift)
+        products, products_of_cells = ((x * mean).sum(dim=-1) for x in (grouped, cells))
+        spread, center = torch.std_mean(products_of_cells, dim=1, correction=0, keepdim=True)
+        return torch.sigmoid(self.scale * (products - center) / (spread + 1e-5) + self.shift)
 
 
 class ConstantGate(nn.Module):

@@ -119,11 +119,11 @@ class LowRankUpdates(TuningAddition):
         matrices = list(find_matrices(tower))
         for target in options.targets:
             if not any(matrix.target == target for matrix in matrices):
-                there = sorted({matrix.target for matrix in matrices})
+                targets = sorted({matrix.target for matrix in matrices})
                 raise ModelError(
                     f"This image tower has no {target} matrices that LoRA could update; it has "
-                    f"{' and '.join(there) or 'none at all'}. Change tuning.lora.targets, or take "
-                    "another backbone."
+                    f"{' and '.join(targets) or 'none at all'}. Change tuning.lora.targets, or "
+                    "take another backbone."
                 )
         chosen = [matrix for matrix in matrices if matrix.target in options.targets]
         for matrix in chosen:

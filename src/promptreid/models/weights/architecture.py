@@ -42,7 +42,7 @@ class Architecture:
             ModelError: OpenCLIP cannot build this configuration.
         """
         if self.name == TINY:
-            return build_tiny(seed=seed)[0]
+            return build_tiny(seed=seed)
         config = deepcopy(self.config)
         kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
         try:
@@ -85,12 +85,12 @@ def find_architecture(name: str) -> Architecture:
     Raises:
         ModelError: The name is unknown, or the architecture cannot serve re-ID here.
     """
-    known = [TINY, *open_clip.list_models()]
+    names = [TINY, *open_clip.list_models()]
     name = name.replace("/", "-")
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
         raise ModelError(
-            unknown_name("backbone", name, near or _COMMON)
+            unknown_name("backbone", name, close or _COMMON)
             + " These are not all: every dual encoder of `open_clip.list_models()` is taken."
         )
     if name == TINY:

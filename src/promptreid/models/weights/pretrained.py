@@ -53,10 +53,10 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> WeightSo
         ModelError: The tag is unknown, or its download fails.
         WeightsError: The file cannot be read.
     """
-    given = str(pretrained)
-    if given == NONE:
+    tag = str(pretrained)
+    if tag == NONE:
         return WeightSource(None, NONE, _native(architecture, _any_tag(architecture.name)))
-    if architecture.name == TINY and given == AUTO:
+    if architecture.name == TINY and tag == AUTO:
         if not tiny.WEIGHTS.is_file():
             raise WeightsError(
                 f"The weights of `tiny` are not installed ({tiny.WEIGHTS} is missing). Reinstall "
@@ -64,28 +64,28 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> WeightSo
             )
         return WeightSource(read_weights(tiny.WEIGHTS), TINY, tiny.NATIVE)
     tags = list_pretrained_tags_by_model(architecture.name)
-    if given == AUTO:
+    if tag == AUTO:
         if not tags:
             raise ModelError(
                 f"OpenCLIP lists no weights for {architecture.name}. Give a weights file as "
                 "`pretrained`, or 'none' for random weights."
             )
-        given = OPENAI if OPENAI in tags else tags[0]
-    config = get_pretrained_cfg(architecture.name, given)
+        tag = OPENAI if OPENAI in tags else tags[0]
+    config = get_pretrained_cfg(architecture.name, tag)
     if config:
-        weights = read_weights(_download(architecture.name, given, config))
+        weights = read_weights(_download(architecture.name, tag, config))
         native = _native(architecture, config)
-        return WeightSource(weights, given, native, bool(config.get("quick_gelu", False)))
-    if not Path(given).is_file():
-        if "/" in given or given.endswith(_FILE_ENDINGS):
-            raise WeightsError(f"There is no weights file at {given}.")
+        return WeightSource(weights, tag, native, bool(config.get("quick_gelu", False)))
+    if not Path(tag).is_file():
+        if "/" in tag or tag.endswith(_FILE_ENDINGS):
+            raise WeightsError(f"There is no weights file at {tag}.")
         raise ModelError(
-            unknown_name(f"set of weights for {architecture.name}", given, [AUTO, NONE, *tags])
+            unknown_name(f"set of weights for {architecture.name}", tag, [AUTO, NONE, *tags])
             + " A path to a weights file is taken too."
         )
-    weights = read_weights(Path(given))
+    weights = read_weights(Path(tag))
     native = _native(architecture, _any_tag(architecture.name))
-    return WeightSource(weights, given, native, True if weights.openai else None)
+    return WeightSource(weights, tag, native, True if weights.openai else None)
 
 
 def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:
@@ -114,9 +114,9 @@ def _cached(hub: str) -> Path | None:
     if name.endswith((".bin", ".pth")):
         names = (name[:-4] + ".safetensors", name)
     for candidate in names:
-        found = try_to_load_from_cache(repository, candidate)
-        if isinstance(found, str):
-            return Path(found)
+        path = try_to_load_from_cache(repository, candidate)
+        if isinstance(path, str):
+            return Path(path)
     return None
 
 

@@ -33,12 +33,12 @@ class TinyTokenizer(SimpleTokenizer):
 
     def __init__(self) -> None:
         super().__init__(context_length=CONTEXT_LENGTH)
-        kept = VOCABULARY - _BYTE_SYMBOLS - len(_SPECIAL)
-        symbols = [self.decoder[index] for index in range(_BYTE_SYMBOLS + kept)]
+        merges = VOCABULARY - _BYTE_SYMBOLS - len(_SPECIAL)
+        symbols = [self.decoder[index] for index in range(_BYTE_SYMBOLS + merges)]
         symbols.extend(_SPECIAL)
         self.encoder = {symbol: index for index, symbol in enumerate(symbols)}
         self.decoder = dict(enumerate(symbols))
-        self.bpe_ranks = {pair: rank for pair, rank in self.bpe_ranks.items() if rank < kept}
+        self.bpe_ranks = {pair: rank for pair, rank in self.bpe_ranks.items() if rank < merges}
         self.vocab_size = len(symbols)
         self.all_special_ids = [self.encoder[symbol] for symbol in _SPECIAL]
         self.sot_token_id, self.eot_token_id = self.all_special_ids
@@ -50,29 +50,14 @@ def tiny_tokenizer() -> TinyTokenizer:
     return TinyTokenizer()
 
 
-def tiny_architecture() -> CLIP:
-    """Return the `tiny` model with random weights from the global generator's current state."""
-    return CLIP(
-        embed_dim=128,
-        vision_cfg=CLIPVisionCfg(
-            layers=6, width=192, head_width=64, patch_size=16, image_size=NATIVE.image_size
-        ),
-        text_cfg=CLIPTextCfg(
-            context_length=CONTEXT_LENGTH, vocab_size=VOCABULARY, width=128, heads=4, layers=3
-        ),
+def build_tiny(*, seed: int = 0) -> CLIP:
+    """Build `tiny` in eval mode with random weights, leaving the global random state as it was."""
+    image = CLIPVisionCfg(
+        layers=6, width=192, head_width=64, patch_size=16, image_size=NATIVE.image_size
     )
-
-
-def build_tiny(*, seed: int = 0) -> tuple[CLIP, TinyTokenizer, Preprocess]:
-    """Build `tiny` with random weights.
-
-    Args:
-        seed: Seed of the random weights; the caller's random state is left as it was.
-
-    Returns:
-        The model in eval mode, its tokenizer and the preprocessing its shipped weights expect.
-    """
+    text = CLIPTextCfg(
+        context_length=CONTEXT_LENGTH, vocab_size=VOCABULARY, width=128, heads=4, layers=3
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = tiny_architecture()
-    return model.eval(), tiny_tokenizer(), NATIVE
+        return CLIP(embed_dim=128, vision_cfg=image, text_cfg=text).eval()

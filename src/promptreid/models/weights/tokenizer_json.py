@@ -111,12 +111,12 @@ class JsonTokenizer:
 
 
 def _pad_id(values: dict[str, Any], config: dict[str, Any]) -> int:
-    added = {token["content"]: token["id"] for token in values.get("added_tokens", [])}
-    named = config.get("pad_token")
-    if isinstance(named, dict):
-        named = named.get("content")
-    if named in added:
-        return added[named]
+    id_by_token = {token["content"]: token["id"] for token in values.get("added_tokens", [])}
+    pad_token = config.get("pad_token")
+    if isinstance(pad_token, dict):
+        pad_token = pad_token.get("content")
+    if pad_token in id_by_token:
+        return id_by_token[pad_token]
     if values.get("padding"):
         return values["padding"]["pad_id"]
-    return next((added[name] for name in _PAD_NAMES if name in added), 0)
+    return next((id_by_token[name] for name in _PAD_NAMES if name in id_by_token), 0)

@@ -11,6 +11,7 @@ import math
 import pickle
 import zipfile
 from collections import OrderedDict
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,6 @@ def is_torchscript(path: Path) -> bool:
 def read_torchscript(path: Path) -> dict[str, Tensor]:
     """Read parameters and buffers of a TorchScript module.
 
-    Args:
-        path: The archive.
-
     Returns:
         Dotted attribute name to tensor, on the CPU.
 
@@ -56,9 +54,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
     with zipfile.ZipFile(path) as archive:
         name = next(n for n in archive.namelist() if n.count("/") == 1 and n.endswith("/data.pkl"))
         module = _Reader(archive, name.removesuffix("data.pkl")).load()
-    found: dict[str, Tensor] = {}
-    _collect(module, "", found)
-    return found
+    return dict(_named_tensors(module))
 
 
 class _Module:
@@ -90,10 +86,8 @@ class _Reader(pickle.Unpickler):
             raise pickle.UnpicklingError(f"the archive refers to an unknown {kind}")
         if key not in self._storages:
             content = bytearray(self._archive.read(f"{self._root}data/{key}"))
-            empty = not content
-            self._storages[key] = (
-                torch.empty(0, dtype=dtype) if empty else torch.frombuffer(content, dtype=dtype)
-            )
+            numbers = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0)
+            self._storages[key] = numbers.to(dtype)
         return self._storages[key]
 
 
@@ -107,9 +101,9 @@ def _first(value: Any, *_: object) -> Any:
     return value
 
 
-def _collect(node: object, prefix: str, found: dict[str, Tensor]) -> None:
+def _named_tensors(node: object, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
     for name, value in vars(node).items():
         if isinstance(value, Tensor):
-            found[prefix + name] = value
+            yield prefix + name, value
         elif isinstance(value, _Module):
-            _collect(value, f"{prefix}{name}.", found)
+            yield from _named_tensors(value, f"{prefix}{name}.")

@@ -114,11 +114,11 @@ def _unwrap(content: object, path: Path, *, openai: bool) -> Weights:
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
         raise WeightsError(f"{path} holds no tensors.")
-    odd = [name for name, value in tensors.items() if not _is_plain(value)]
-    if odd:
+    damaged = [name for name, value in tensors.items() if not _is_plain(value)]
+    if damaged:
         raise WeightsError(
-            f"{path} is damaged or no file of weights: {odd[0]} is no array of plain numbers, or "
-            "is larger than what the file holds of it."
+            f"{path} is damaged or no file of weights: {damaged[0]} is no array of plain numbers, "
+            "or is larger than what the file holds of it."
         )
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
@@ -190,8 +190,8 @@ def load_strictly(
         or (assign and tensors[name].dtype != current[name].dtype)
     ]
     problems = [
-        f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''}"
-        for what, names in (
+        f"{len(names)} {problem}: {', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''}"
+        for problem, names in (
             ("missing", missing),
             ("not part of the model", unknown),
             ("of another shape", misshapen),

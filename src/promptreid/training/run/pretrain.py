@@ -20,7 +20,7 @@ from promptreid.data.batches.samplers import Uniform
 from promptreid.inference.run_context import RunContext
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.models.towers.text_tower import TextTower
-from promptreid.models.weights.tiny import NATIVE, TinyTokenizer, build_tiny
+from promptreid.models.weights.tiny import NATIVE, TinyTokenizer, build_tiny, tiny_tokenizer
 from promptreid.seeds import derive_seed
 from promptreid.tensors import write_tensors
 
@@ -73,7 +73,7 @@ def pretrain(
         Last training loss, held-out image-to-text and text-to-image recall at 1 among 256 pairs.
     """
     device, progress = context.device, context.progress
-    model, tokenizer, _ = build_tiny(seed=settings.seed)
+    model, tokenizer = build_tiny(seed=settings.seed), tiny_tokenizer()
     model.to(device).train()
     text = TextTower(model)
     rows = np.arange(len(pixels))
