@@ -63,13 +63,9 @@ class Interaction(ModelPart):
         *,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Build the layers.
+        """Build the layers for tokens and text of a width in the joint space.
 
-        Args:
-            options: Mode, number of blocks after the cross-attention, number of heads (of the
-                blocks' too), and whether the text is added to the attended token.
-            width: Size of tokens and text in the joint space.
-            generator: Source of the initial weights; None for a generator with seed 0.
+        Weights are drawn from the generator; None for a generator with seed 0.
 
         Raises:
             ConfigError: There is no mode, the heads do not divide the width, or an option does not

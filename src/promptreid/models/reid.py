@@ -23,8 +23,6 @@ from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.image_tower import ImageFeatures
 from promptreid.models.tuning.tuning import addition_names, describe_tuning, tuning_part
 
-_IMAGE = "backbone.image."
-
 
 def part_names() -> tuple[str, ...]:
     """Return all parts of a model that can learn on their own."""
@@ -34,8 +32,8 @@ def part_names() -> tuple[str, ...]:
 
 def part_of(name: str) -> str:
     """Return the part that a parameter of a model belongs to, by its full name."""
-    if name.startswith(_IMAGE):
-        return tuning_part(name.removeprefix(_IMAGE))
+    if name.startswith("backbone.image."):
+        return tuning_part(name.removeprefix("backbone.image."))
     if name.startswith("backbone.text."):
         return "text"
     return "logit_scale" if name.startswith("backbone.logit_") else name.partition(".")[0]

@@ -69,7 +69,11 @@ def randomize(module):
 
 
 def adapter_of(width=24, *, scramble=True, **options):
-    adapter = SemanticGroupingAdapter(AdapterConfig(**{"groups": 4, "ratio": 3} | options), width)
+    adapter = SemanticGroupingAdapter(
+        AdapterConfig(**{"groups": 4, "ratio": 3} | options),
+        width,
+        generator=torch.Generator().manual_seed(0),
+    )
     return randomize(adapter) if scramble else adapter
 
 
@@ -77,7 +81,9 @@ def adapter_of(width=24, *, scramble=True, **options):
     ("width", "groups", "count"), [(768, 32, 115_282), (768, 8, 225_850), (2048, 32, 798_882)]
 )
 def test_number_of_parameters(width, groups, count):
-    adapter = SemanticGroupingAdapter(AdapterConfig(groups=groups), width)
+    adapter = SemanticGroupingAdapter(
+        AdapterConfig(groups=groups), width, generator=torch.Generator().manual_seed(0)
+    )
     assert sum(parameter.numel() for parameter in adapter.parameters()) == count
 
 
@@ -93,7 +99,12 @@ def test_a_fresh_adapter_leaves_every_feature_as_it_is_to_the_bit(vision, rule):
     for gate, fusion in itertools.product(GATES, ("global", "group")):
         options = {"groups": 8, "gate": gate, "fusion": fusion, "class_token": rule}
         tower.put_addition(
-            "adapter", SemanticGroupingAdapter(AdapterConfig(**options), tower.widths[1])
+            "adapter",
+            SemanticGroupingAdapter(
+                AdapterConfig(**options),
+                tower.widths[1],
+                generator=torch.Generator().manual_seed(0),
+            ),
         )
         for tokens, expected in enumerate(plain):
             adapted = tower(images, tokens=bool(tokens))

@@ -30,7 +30,7 @@ class InversionNetwork(nn.Module):
 
         Args:
             inputs: Size of the image feature in the joint space.
-            width: Size of a word embedding of the text tower.
+            width: Size of a word embedding.
             hidden: Size between the layers.
             generator: Source of the initial weights; None for a generator with seed 0.
 

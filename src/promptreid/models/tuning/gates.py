@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
+
+from promptreid.models.heads.fresh_layers import draw_uniformly
 
 
 class GroupLinear(nn.Module):
@@ -27,8 +28,8 @@ class GroupLinear(nn.Module):
         self.weight = nn.Parameter(torch.zeros(groups, size, size))
         self.bias = nn.Parameter(torch.zeros(width))
         if generator is not None:
-            _draw(self.weight, size, generator)
-            _draw(self.bias, size, generator)
+            draw_uniformly(self.weight, size, generator)
+            draw_uniformly(self.bias, size, generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., C) to (..., C), group by group."""
@@ -46,7 +47,7 @@ class MeanGate(nn.Module):
         size = width // groups
         self.weight = nn.Parameter(torch.empty(groups, size))
         self.bias = nn.Parameter(torch.zeros(groups))
-        _draw(self.weight, size, generator)
+        draw_uniformly(self.weight, size, generator)
 
     def forward(self, grouped: Tensor, cells: Tensor) -> Tensor:
         """Weigh groups.
@@ -106,9 +107,3 @@ Gate = MeanGate | SpatialGate | ConstantGate
 GATES: Mapping[str, type[Gate]] = MappingProxyType(
     {"mean": MeanGate, "spatial": SpatialGate, "constant": ConstantGate}
 )
-
-
-def _draw(parameter: nn.Parameter, inputs: int, generator: torch.Generator) -> None:
-    bound = 1 / math.sqrt(inputs)
-    with torch.no_grad():
-        parameter.uniform_(-bound, bound, generator=generator)

@@ -21,7 +21,7 @@ class SemanticGroupingAdapter(TuningAddition):
     layers "groupwise" within each of G groups of channels::
 
         U     = GELU(groupwise_in(N))
-        group = groupwise_out(s * U)               s: gate of each group, see `models.gates`
+        group = groupwise_out(s * U)               s: gate of each group, see `GATES`
         whole = W2 GELU(W1 M)                      the same for all tokens
         Delta = a0 * group + a1 * whole            (a0, a1) = softmax(balance)
 
@@ -48,16 +48,8 @@ class SemanticGroupingAdapter(TuningAddition):
     options: AdapterConfig
     draws_maps = True
 
-    def __init__(
-        self, options: AdapterConfig, width: int, *, generator: torch.Generator | None = None
-    ) -> None:
-        """Build the layers.
-
-        Args:
-            options: Groups G, gate, fusion, rule for the class token, and the ratio of C to the
-                hidden width of the stream that sees the image as a whole.
-            width: Channels C of the tokens.
-            generator: Source of the initial weights; None for a generator with seed 0.
+    def __init__(self, options: AdapterConfig, width: int, *, generator: torch.Generator) -> None:
+        """Build the layers for tokens of `width` channels C, with weights of a generator.
 
         Raises:
             ModelError: The groups do not divide the width, or the ratio leaves nothing of it.
@@ -65,7 +57,6 @@ class SemanticGroupingAdapter(TuningAddition):
         super().__init__(options)
         groups, ratio = options.groups, options.ratio
         _check_sizes(width, groups, ratio)
-        generator = generator or torch.Generator().manual_seed(0)
         self.adapts = options.class_token != "before"
         self.norm = nn.LayerNorm(width)
         self.group_in = GroupLinear(groups, width, generator=generator)
@@ -133,8 +124,9 @@ class SemanticGroupingAdapter(TuningAddition):
         pair = self.balance.softmax(dim=0)
         if pair.ndim == 2:
             pair = pair.repeat_interleave(tokens.shape[-1] // self.options.groups, dim=1)
-        grouped = self.group_stream(normed, leading=leading)
-        return pair[0] * grouped + pair[1] * self.whole_stream(normed, leading=leading)
+        mean = normed[:, leading:].mean(dim=1, keepdim=True)
+        whole = self.expand(F.gelu(self.squeeze(mean)))
+        return pair[0] * self.group_stream(normed, leading=leading) + pair[1] * whole
 
     def group_stream(self, normed: Tensor, *, leading: int = 0) -> Tensor:
         """Transform and weigh each group of (B, leading + N, C) normed tokens."""
@@ -143,17 +135,10 @@ class SemanticGroupingAdapter(TuningAddition):
         gate = self.gate(inner, inner[:, leading:])
         return self.group_out((inner * gate.unsqueeze(-1)).flatten(-2))
 
-    def whole_stream(self, normed: Tensor, *, leading: int = 0) -> Tensor:
-        """Return what the mean of the last N normed tokens gives to all tokens, (B, 1, C)."""
-        mean = normed[:, leading:].mean(dim=1, keepdim=True)
-        return self.expand(F.gelu(self.squeeze(mean)))
-
     def maps(self, tokens: Tensor, *, leading: int = 0) -> Tensor:
-        """Return where each group acts: the length of its part of Delta at each cell, (B, N, G).
+        """Return the length of each group's part of Delta at each cell, (B, N, G).
 
-        Args:
-            tokens: (B, leading + N, C) what enters the adapter.
-            leading: Tokens before the cells.
+        The (B, leading + N, C) tokens are what enters the adapter.
         """
         cells = self.change(tokens[:, leading:])
         return cells.float().unflatten(-1, (self.options.groups, -1)).norm(dim=-1)

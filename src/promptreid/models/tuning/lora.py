@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +13,11 @@ from torch.nn.utils import parametrize
 
 from promptreid.config.model import LoraConfig
 from promptreid.errors import ModelError
+from promptreid.models.heads.fresh_layers import draw_uniformly
 from promptreid.models.towers.image_tower import ImageTower
 from promptreid.models.tuning.addition import TuningAddition
 
-_OWNERS = {
-    "attn": "attention",
-    "attnpool": "attention",
-    "attn_pool": "attention",
-    "mlp": "mlp",
-}
+_OWNERS = {"attn": "attention", "attnpool": "attention", "attn_pool": "attention", "mlp": "mlp"}
 """Names of the modules whose matrices a target stands for."""
 
 _STACKED = {"in_proj_weight": 3, "qkv": 3, "kv": 2}
@@ -50,13 +45,13 @@ class LowRank(nn.Module):
         rank: int,
         alpha: float,
         pieces: int = 1,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator,
     ) -> None:
         """Draw the factors for an (out, in) matrix; see the class."""
         super().__init__()
         rows, columns = weight.shape
-        bound = 1 / math.sqrt(columns)
-        down = torch.empty(pieces, rank, columns).uniform_(-bound, bound, generator=generator)
+        down = torch.empty(pieces, rank, columns)
+        draw_uniformly(down, columns, generator)
         self.down = nn.Parameter(down.to(weight.device))
         self.up = nn.Parameter(torch.zeros(pieces, rows // pieces, rank, device=weight.device))
         self.scale = alpha / rank
@@ -132,8 +127,7 @@ class LowRankUpdates(TuningAddition):
             if options.rank > highest:
                 raise ModelError(
                     f"tuning.lora.rank is {options.rank}, but {matrix.path} has rank {highest} at "
-                    "most, so the update would not be of low rank. Take a rank below "
-                    f"{highest}."
+                    f"most, so the update would not be of low rank. Take a rank below {highest}."
                 )
         updates = []
         for matrix in chosen:

@@ -39,20 +39,10 @@ class VisualPrompt(TuningAddition):
         *,
         patch: int,
         blocks: int,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator,
     ) -> None:
-        """Draw the tokens.
-
-        Args:
-            options: Their number, whether every block has its own, and the probability with which
-                an entry is dropped, per image, in training mode.
-            width: Size of the transformer's tokens.
-            patch: Side of its patches in pixels, which sets the scale of the initial tokens.
-            blocks: Number of its blocks.
-            generator: Source of the initial tokens; None for a generator with seed 0.
-        """
+        """Draw the tokens for a transformer's width, patches of `patch` pixels, and blocks."""
         super().__init__(options)
-        generator = generator or torch.Generator().manual_seed(0)
         bound = math.sqrt(6 / (3 * patch**2 + width))
         initial = torch.empty(blocks if options.deep else 1, options.tokens, width)
         self.tokens = nn.Parameter(initial.uniform_(-bound, bound, generator=generator))
@@ -85,14 +75,8 @@ class VisualPrompt(TuningAddition):
     def enter(self, tokens: Tensor, block: int, *, blocks: int, cells: int) -> Tensor:
         """Put the prompt among the tokens that enter a block; see `TuningAddition.enter`.
 
-        Args:
-            tokens: (B, 1 + N, width) for the first block, (B, 1 + count + N, width) for later ones.
-            block: Index of the block.
-            blocks: Number of blocks.
-            cells: Number of patches.
-
-        Returns:
-            (B, 1 + count + N, width).
+        (B, 1 + N, width) tokens of the first block become (B, 1 + count + N, width), those of
+        later ones stay as many.
         """
         if block > 0 and not self.deep:
             return tokens
