@@ -66,11 +66,8 @@ def save_model(
 ) -> None:
     """Write a checkpoint in one step: a crash leaves the old file or the new one.
 
-    Args:
-        path: Where; its folder is made.
-        model: What to save.
-        info: What the checkpoint says of the model.
-        training: What training needs to go on from here; None where it does not.
+    The folder of the path is made. `training` is what training needs to go on from here; None
+    where it does not go on.
 
     Raises:
         RunError: The file cannot be written (disk full, no permission).
@@ -105,8 +102,8 @@ def load_model(path: Path) -> tuple[ReIDModel, CheckpointInfo]:
             its weights do not fit the model it describes.
     """
     record = _read_record(path)
-    info = _checked_info(path, record)
-    tensors = _read(path, lambda name: not name.startswith(_TRAINING))
+    info = _check_info(path, record)
+    tensors = _read_tensors(path, lambda name: not name.startswith(_TRAINING))
     packed = tensors.pop(_TOKENIZER, None)
     tokenizer = None if packed is None else zlib.decompress(packed.numpy().tobytes()).decode()
     try:
@@ -127,7 +124,7 @@ def read_info(path: Path) -> CheckpointInfo:
     Raises:
         WeightsError: The file is missing, damaged, no promptreid checkpoint, or of another format.
     """
-    return _checked_info(path, _read_record(path))
+    return _check_info(path, _read_record(path))
 
 
 def load_training(path: Path) -> SavedTraining:
@@ -140,7 +137,7 @@ def load_training(path: Path) -> SavedTraining:
     record = _read_record(path)
     if "training" not in record:
         raise RunError(f"{path} holds no training state, so training cannot go on from it.")
-    tensors = _read(path, lambda name: name.startswith(_TRAINING))
+    tensors = _read_tensors(path, lambda name: name.startswith(_TRAINING))
     named = {name.removeprefix(_TRAINING): tensor for name, tensor in tensors.items()}
     return SavedTraining(named, record["training"])
 
@@ -148,9 +145,7 @@ def load_training(path: Path) -> SavedTraining:
 def rebuild_model(description: dict[str, Any], tokenizer: str | None = None) -> ReIDModel:
     """Build an empty model of what `ReIDModel.describe` gave.
 
-    Args:
-        description: Options and shapes of all parts.
-        tokenizer: Text of the backbone's `tokenizer.json`, when it has one.
+    The tokenizer is the text of the backbone's `tokenizer.json`, when it has one.
 
     Raises:
         ModelError: The installed OpenCLIP cannot build the backbone.
@@ -195,7 +190,7 @@ def _read_record(path: Path) -> dict[str, Any]:
             "the file as `backbone.pretrained`."
         ) from error
     except DamagedTensors as error:
-        raise _damaged(path, error) from error
+        raise _damage_error(path, error) from error
     record = None if text is None else json.loads(text)
     if not isinstance(record, dict) or "model" not in record:
         raise WeightsError(
@@ -210,22 +205,24 @@ def _read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def _checked_info(path: Path, record: Mapping[str, Any]) -> CheckpointInfo:
+def _check_info(path: Path, record: Mapping[str, Any]) -> CheckpointInfo:
     try:
         return CheckpointInfo.model_validate(make_tuples(record.get("info")))
     except (ValidationError, ConfigError) as error:
         reason = describe_error(error) if isinstance(error, ValidationError) else str(error)
-        raise _damaged(path, f"what it says of its model is wrong, {reason.rstrip('.')}") from error
+        raise _damage_error(
+            path, f"what it says of its model is wrong, {reason.rstrip('.')}"
+        ) from error
 
 
-def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+def _read_tensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
     try:
         return read_tensors(path, wanted)[0]
     except DamagedTensors as error:
-        raise _damaged(path, error) from error
+        raise _damage_error(path, error) from error
 
 
-def _damaged(path: Path, reason: DamagedTensors | str) -> WeightsError:
+def _damage_error(path: Path, reason: DamagedTensors | str) -> WeightsError:
     return WeightsError(
         f"{path} is not a readable checkpoint: {reason}. Put it back from a copy; a checkpoint to "
         "resume from may also be removed, and training begins again."

@@ -74,7 +74,7 @@ class Interaction(ModelPart):
         super().__init__(options)
         mode, blocks = options.mode, options.blocks
         heads = options.heads or max(1, width // 64)
-        _check(options, width, heads)
+        _check_options(options, width, heads)
         generator = generator or torch.Generator().manual_seed(0)
         self.width, self.mode, self.heads = width, mode, heads
         self.norm_text = nn.LayerNorm(width)
@@ -128,13 +128,13 @@ class Interaction(ModelPart):
                 "key the attention is 1 whatever the sentence says. Use a backbone with patch "
                 "tokens or a smaller stride."
             )
-        attention = self._weigh(normed, self.norm_text(text))
+        attention = self._weigh_tokens(normed, self.norm_text(text))
         if self.value is None or self.output is None:
             scale = count * attention.mean(dim=1).unsqueeze(2)
             patches = (tokens[:, first:] * scale).to(tokens.dtype)
             attention = nn.functional.pad(attention, (first, 0))
             return torch.cat([tokens[:, :first], patches], dim=1), attention
-        values = self._split(self.value(normed))
+        values = self._split_heads(self.value(normed))
         weighted = attention.transpose(1, 2).unsqueeze(3) * values
         if self.mode == "value":
             changes = (count * weighted).to(values.dtype).flatten(2)
@@ -143,17 +143,17 @@ class Interaction(ModelPart):
         fused = self.output(attended)
         return (fused + text.unsqueeze(1) if self.options.residual else fused), attention
 
-    def _weigh(self, tokens: Tensor, text: Tensor) -> Tensor:
+    def _weigh_tokens(self, tokens: Tensor, text: Tensor) -> Tensor:
         """Return the (B, heads, N) attention of normed text to normed tokens, in float32."""
-        query = self._split(self.query(text)) * (self.width // self.heads) ** -0.5
-        logits = torch.einsum("bhd,bnhd->bhn", query, self._split(self.key(tokens)))
+        query = self._split_heads(self.query(text)) * (self.width // self.heads) ** -0.5
+        logits = torch.einsum("bhd,bnhd->bhn", query, self._split_heads(self.key(tokens)))
         return logits.softmax(dim=2, dtype=torch.float32)
 
-    def _split(self, x: Tensor) -> Tensor:
+    def _split_heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1))
 
 
-def _check(options: InteractionConfig, width: int, heads: int) -> None:
+def _check_options(options: InteractionConfig, width: int, heads: int) -> None:
     mode, blocks = options.mode, options.blocks
     if mode not in MODES:
         raise ConfigError(unknown_name("mode of the interaction", mode, MODES))

@@ -165,7 +165,7 @@ class ReIDModel(nn.Module):
             ConfigError: A kind of sentence is asked for that is not known, or of a model without an
                 image prompt.
         """
-        kind = self._kind(prompt, training=training)
+        kind = self._choose_kind(prompt, training=training)
         others: dict[str, Tensor] = {}
         if self.image_prompt is not None:
             others["text"] = self._texts.encode(
@@ -176,7 +176,7 @@ class ReIDModel(nn.Module):
                 others["fused"] = self.interaction(tokens, others["text"]).feature
         return self._with_head(features, others)
 
-    def _kind(self, prompt: str | None, *, training: bool) -> str:
+    def _choose_kind(self, prompt: str | None, *, training: bool) -> str:
         if prompt is None:
             return self.sentences.training if training else self.sentences.retrieval
         check_kind(prompt)
@@ -246,7 +246,7 @@ class ReIDModel(nn.Module):
         if self.reads_sentence:
             derived = self.derived(features, variants, prompt=prompt, words=words)
         else:
-            self._kind(prompt, training=False)
+            self._choose_kind(prompt, training=False)
             derived = self._with_head(features, {})
         if self.embedding.neck == "after" and self.head is not None:
             derived = self.head.neck(derived)

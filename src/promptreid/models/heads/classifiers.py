@@ -39,14 +39,10 @@ class CosineClassifier(nn.Module):
 def build_classifier(
     kind: str, size: int, identities: int, *, generator: torch.Generator
 ) -> nn.Module:
-    """Build a classifier with fresh weights.
+    """Build a classifier with fresh weights for a feature of a size.
 
-    Args:
-        kind: `linear` gives logits, without a bias and from N(0, 0.001), so that identities are
-            separated by directions through the origin; any other kind gives cosines.
-        size: Size of the feature.
-        identities: Number of scores.
-        generator: Source of the initial weights.
+    The kind `linear` gives logits, without a bias and from N(0, 0.001), so that identities are
+    separated by directions through the origin; any other kind gives cosines.
     """
     if kind != "linear":
         return CosineClassifier(size, identities, generator=generator)

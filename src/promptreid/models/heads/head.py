@@ -170,12 +170,9 @@ class Head(ModelPart):
     def scores(
         self, derived: Mapping[str, Tensor], kind: str, labels: Tensor | None = None
     ) -> list[Tensor]:
-        """Classify the features that `derive` returns.
+        """Classify the features that `derive` returns, by the classifiers of a kind.
 
-        Args:
-            derived: Features by name.
-            kind: Of the classifiers.
-            labels: As for `neck`; scores do not depend on them beyond the domain.
+        Labels are those of `neck`; scores do not depend on them beyond the domain.
 
         Returns:
             (B, identities) scores of each classified feature: logits if `kind` is linear, else

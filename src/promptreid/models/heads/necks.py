@@ -17,11 +17,7 @@ def shared_neck(width: int) -> nn.BatchNorm1d:
 
 
 class DomainNeck(nn.Module):
-    """A batch-norm neck for each domain, so that domains do not share mean and variance.
-
-    Attributes:
-        norms: One a domain.
-    """
+    """A batch-norm neck for each domain, so that domains do not share mean and variance."""
 
     def __init__(self, width: int, domains: int) -> None:
         """Build `domains` necks of a width."""
@@ -55,14 +51,14 @@ class DomainNeck(nn.Module):
             rows = (domains == number).nonzero()[:, 0]
             if not len(rows):
                 continue
-            normed = _norm(norm, features[rows])
+            normed = _norm_rows(norm, features[rows])
             if normed_rows is None:
                 normed_rows = normed.new_zeros(features.shape)
             normed_rows = normed_rows.index_copy(0, rows, normed)
         return features if normed_rows is None else normed_rows
 
 
-def _norm(norm: nn.BatchNorm1d, rows: Tensor) -> Tensor:
+def _norm_rows(norm: nn.BatchNorm1d, rows: Tensor) -> Tensor:
     if len(rows) > 1 or not norm.training:
         return norm(rows)
     assert isinstance(norm.running_mean, torch.Tensor)

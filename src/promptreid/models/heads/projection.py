@@ -36,7 +36,7 @@ class Mlp(HeadPart):
             ConfigError: There is no such feature.
         """
         super().__init__(options)
-        inputs = _input_size(widths, options.of)
+        inputs = _read_width(widths, options.of)
         hidden = inputs if options.hidden is None else options.hidden
         self.reads, self.widths = (options.of,), {"mlp": options.width}
         self.first = fresh_linear(inputs, hidden, generator=generator)
@@ -61,7 +61,7 @@ class Reduction(HeadPart):
     ) -> None:
         """Build the layer for the feature that the options name; raises as `Mlp`."""
         super().__init__(options)
-        inputs = _input_size(widths, options.of)
+        inputs = _read_width(widths, options.of)
         self.reads, self.widths = (options.of,), {"reduced": options.width}
         self.linear = fresh_linear(inputs, options.width, generator=generator)
 
@@ -70,7 +70,7 @@ class Reduction(HeadPart):
         return {"reduced": self.linear(derived[self.options.of])}
 
 
-def _input_size(widths: Mapping[str, int], name: str) -> int:
+def _read_width(widths: Mapping[str, int], name: str) -> int:
     if name not in widths:
         raise ConfigError(unknown_name("feature of the image tower", name, widths))
     return widths[name]

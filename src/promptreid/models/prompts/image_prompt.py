@@ -131,7 +131,7 @@ class ImagePrompt(SentenceFrame, PromptOfImages):
 
     def encode(self, words: Tensor, variants: Tensor | None = None) -> Tensor:
         """Encode sentences around given words; see `PromptOfImages.encode`."""
-        numbers = self._numbers(variants, len(words))
+        numbers = self._number_sentences(variants, len(words))
         batch, members = numbers.shape
         context = words.to(self.suffix.dtype).repeat_interleave(members, dim=0)[:, None]
         texts = self.encode_context(context, numbers.flatten())
@@ -176,7 +176,7 @@ class ImagePrompt(SentenceFrame, PromptOfImages):
             )
         return torch.tensor([number_by_values[values] for values in value_rows], dtype=torch.long)
 
-    def _numbers(self, variants: Tensor | None, batch: int) -> Tensor:
+    def _number_sentences(self, variants: Tensor | None, batch: int) -> Tensor:
         """Return the sentences of each image, (B, E)."""
         if variants is not None:
             return self.sentences[variants.to(self.sentences.device)]

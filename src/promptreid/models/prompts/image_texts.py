@@ -99,7 +99,7 @@ class ImageTexts:
         if torch.is_grad_enabled():
             return _encode_constant(prompt)
         if self._constant is None or not self._constant.is_of(prompt):
-            sources = [(weakref.ref(t), _state(t)) for t in prompt.constant_sources()]
+            sources = [(weakref.ref(t), _read_state(t)) for t in prompt.constant_sources()]
             self._constant = _ConstantTexts(_encode_constant(prompt), sources)
         return self._constant.texts
 
@@ -126,12 +126,12 @@ class _ConstantTexts:
         """Return whether the prompt's tensors are still the same, with the same content."""
         now = list(prompt.constant_sources())
         return len(now) == len(self.sources) and all(
-            source() is tensor and state == _state(tensor)
+            source() is tensor and state == _read_state(tensor)
             for (source, state), tensor in zip(self.sources, now, strict=True)
         )
 
 
-def _state(tensor: Tensor) -> tuple[int, torch.device, torch.dtype]:
+def _read_state(tensor: Tensor) -> tuple[int, torch.device, torch.dtype]:
     """Return how often a tensor was written to (0 in inference mode), its device and type."""
     changes = 0 if tensor.is_inference() else tensor._version
     return changes, tensor.device, tensor.dtype

@@ -66,7 +66,7 @@ def template_fields(templates: Iterable[str]) -> tuple[str, ...]:
     Raises:
         ConfigError: A brace is not closed, not opened, or encloses nothing.
     """
-    fields = dict.fromkeys(name for template in templates for name in _fields(template))
+    fields = dict.fromkeys(name for template in templates for name in _read_fields(template))
     return tuple(name for name in fields if name != CONTEXT)
 
 
@@ -82,7 +82,7 @@ def fill_template(template: str, values: Mapping[str, str]) -> str:
     Raises:
         ConfigError: The template names a field without a value, or its braces do not match.
     """
-    for name in _fields(template):
+    for name in _read_fields(template):
         if name not in values and name != CONTEXT:
             raise ConfigError(
                 f"The template {template!r} cannot be filled. "
@@ -152,7 +152,7 @@ def fill_init(init: str, fields: SentenceFields, *, identities: int, shared: boo
         ConfigError: A field is not given, varies within an identity or is `{context}`, or shared
             tokens would start differently for different identities.
     """
-    names = _fields(init)
+    names = _read_fields(init)
     varying = [name for name in names if name in fields.variants[0]]
     if varying or CONTEXT in names:
         reason = "{context} is what starts"
@@ -200,7 +200,7 @@ def split_fields(
     return SentenceFields(constant, variants), [numbers[row] for row in rows]
 
 
-def _fields(template: str) -> list[str]:
+def _read_fields(template: str) -> list[str]:
     """Return the fields of a template, in order, `{context}` among them."""
     rest = _FIELD.sub("", template)
     names = [name.strip() for name in _FIELD.findall(template)]

@@ -147,11 +147,9 @@ def build_backbone(
 
 
 def restore_backbone(description: dict[str, Any], tokenizer: str | None = None) -> Backbone:
-    """Build a backbone of a description without its weights, which must then be assigned.
+    """Build a backbone of what `Backbone.describe` gave, ready for its weights to be assigned.
 
-    Args:
-        description: What `Backbone.describe` gave.
-        tokenizer: Text of its `tokenizer.json`, when it has one.
+    The tokenizer is the text of its `tokenizer.json`, when it has one.
 
     Raises:
         ModelError: The installed OpenCLIP cannot build it.

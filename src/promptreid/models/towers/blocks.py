@@ -33,7 +33,7 @@ def run_block(block: nn.Module, x: Tensor, *, causal: bool = False) -> Tensor:
         mask = _additive_causal_mask(x) if causal else None
         return block(x, attn_mask=mask)
     normed = plain.ln_1(x)
-    return _after_attention(plain, x, _attend(plain.attn, normed, normed, causal=causal))
+    return _finish_block(plain, x, _attend(plain.attn, normed, normed, causal=causal))
 
 
 def run_block_at(
@@ -52,7 +52,7 @@ def run_block_at(
     """
     plain = _as_plain(block)
     if plain is None:
-        return pick(block(x, attn_mask=_additive_mask(block, x, visible)), rows)
+        return select_row(block(x, attn_mask=_additive_mask(block, x, visible)), rows)
     normed = plain.ln_1(x)
     mask = None if visible is None else visible[:, None, None, :]
     if isinstance(rows, int):
@@ -60,12 +60,12 @@ def run_block_at(
         # without that, torch before 2.14 makes a product of its own for each sequence.
         query = normed[:, rows :: normed.shape[1]]
     else:
-        query = pick(normed, rows).unsqueeze(1)
+        query = select_row(normed, rows).unsqueeze(1)
     attended = _attend(plain.attn, query, normed, mask=mask)
-    return _after_attention(plain, pick(x, rows), attended.squeeze(1))
+    return _finish_block(plain, select_row(x, rows), attended.squeeze(1))
 
 
-def pick(x: Tensor, rows: Tensor | int) -> Tensor:
+def select_row(x: Tensor, rows: Tensor | int) -> Tensor:
     """Return one row of each sequence: (B, L, w) and (B,) indices, or one index, to (B, w)."""
     if isinstance(rows, int):
         return x[:, rows]
@@ -87,8 +87,8 @@ def run_block_after(block: nn.Module, shared: Tensor, x: Tensor) -> tuple[Tensor
     if plain is None:
         raise TypeError(f"{type(block).__name__} cannot run on a shared beginning")
     attn = plain.attn
-    first = _projected(attn, plain.ln_1(shared))
-    q, k, v = _projected(attn, plain.ln_1(x))
+    first = _project_tokens(attn, plain.ln_1(shared))
+    q, k, v = _project_tokens(attn, plain.ln_1(x))
     rows, before = x.shape[1], shared.shape[1]
     shape = (x.shape[0], -1, -1, -1)
     k, v = (
@@ -97,8 +97,8 @@ def run_block_after(block: nn.Module, shared: Tensor, x: Tensor) -> tuple[Tensor
     )
     mask = torch.ones(rows, before + rows, dtype=torch.bool, device=x.device).tril(before)
     return (
-        _after_attention(plain, shared, _joined(attn, attend(*first, causal=True))),
-        _after_attention(plain, x, _joined(attn, attend(q, k, v, mask=mask))),
+        _finish_block(plain, shared, _join_heads(attn, attend(*first, causal=True))),
+        _finish_block(plain, x, _join_heads(attn, attend(q, k, v, mask=mask))),
     )
 
 
@@ -114,7 +114,7 @@ def _as_plain(block: nn.Module) -> ResidualAttentionBlock | None:
     return None
 
 
-def _after_attention(block: ResidualAttentionBlock, x: Tensor, attended: Tensor) -> Tensor:
+def _finish_block(block: ResidualAttentionBlock, x: Tensor, attended: Tensor) -> Tensor:
     x = x + block.ls_1(attended)
     return x + block.ls_2(run_mlp(block.mlp, block.ln_2(x)))
 
@@ -128,25 +128,25 @@ def _attend(
     causal: bool = False,
 ) -> Tensor:
     if query is source:
-        q, k, v = _projected(attn, source)
+        q, k, v = _project_tokens(attn, source)
     else:
         width, weight, bias = attn.embed_dim, attn.in_proj_weight, attn.in_proj_bias
-        (q,) = _by_head(attn, linear(query, weight[:width], bias[:width]), 1)
-        k, v = _by_head(attn, linear(source, weight[width:], bias[width:]), 2)
-    return _joined(attn, attend(q, k, v, mask=mask, causal=causal))
+        (q,) = _split_heads(attn, linear(query, weight[:width], bias[:width]), 1)
+        k, v = _split_heads(attn, linear(source, weight[width:], bias[width:]), 2)
+    return _join_heads(attn, attend(q, k, v, mask=mask, causal=causal))
 
 
-def _projected(attn: nn.MultiheadAttention, x: Tensor) -> tuple[Tensor, ...]:
+def _project_tokens(attn: nn.MultiheadAttention, x: Tensor) -> tuple[Tensor, ...]:
     """Return queries, keys and values of all rows, (B, heads, L, d) each."""
-    return _by_head(attn, linear(x, attn.in_proj_weight, attn.in_proj_bias), 3)
+    return _split_heads(attn, linear(x, attn.in_proj_weight, attn.in_proj_bias), 3)
 
 
-def _by_head(attn: nn.MultiheadAttention, x: Tensor, parts: int) -> tuple[Tensor, ...]:
+def _split_heads(attn: nn.MultiheadAttention, x: Tensor, parts: int) -> tuple[Tensor, ...]:
     cut = (part.unflatten(-1, (attn.num_heads, -1)) for part in x.chunk(parts, dim=-1))
     return tuple(part.transpose(1, 2) for part in cut)
 
 
-def _joined(attn: nn.MultiheadAttention, attended: Tensor) -> Tensor:
+def _join_heads(attn: nn.MultiheadAttention, attended: Tensor) -> Tensor:
     """Bring heads together again: (B, heads, L, d) to (B, L, w)."""
     rows = attended.transpose(1, 2).flatten(2)
     return linear(rows, attn.out_proj.weight, attn.out_proj.bias)

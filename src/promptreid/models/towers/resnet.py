@@ -96,7 +96,7 @@ class ResNetTower(ImageTower):
         for addition in self.tuning.values():
             cells = addition.adapt(cells, leading=0)
         final = cells.mean(dim=1)
-        penultimate, projected = x3.mean(dim=(2, 3)), _pool(self.attnpool, cells)
+        penultimate, projected = x3.mean(dim=(2, 3)), _pool_mean(self.attnpool, cells)
         if not tokens:
             return ImageFeatures(penultimate, final, projected)
         return ImageFeatures(penultimate, final, projected, tokens=cells, before=x3)
@@ -120,7 +120,7 @@ def feature_map(image_size: tuple[int, int], stride: int) -> tuple[int, int]:
     return rows, columns
 
 
-def _pool(pool: AttentionPool2d, cells: Tensor) -> Tensor:
+def _pool_mean(pool: AttentionPool2d, cells: Tensor) -> Tensor:
     """Attention-pool (B, N, C) cells with the mean as the only query that is read."""
     # In steps of a whole sequence, for the reason given in `run_block_at`.
     mean_alone = slice(None, None, 1 + cells.shape[1])

@@ -166,7 +166,7 @@ def find_matrices(tower: ImageTower) -> Iterator[Matrix]:
     for path, module in tower.named_modules():
         if not path.startswith(prefix):
             continue
-        target = _target(path)
+        target = _find_target(path)
         if target is None:
             continue
         last = path.rpartition(".")[2]
@@ -177,7 +177,7 @@ def find_matrices(tower: ImageTower) -> Iterator[Matrix]:
             yield Matrix(target, module, "weight", f"{path}.weight", _STACKED.get(last, 1))
 
 
-def _target(path: str) -> str | None:
+def _find_target(path: str) -> str | None:
     """Return what the nearest enclosing module of a known name stands for."""
     words = path.split(".")
     if "rel_pos" in words:  # a map of two coordinates, not of tokens

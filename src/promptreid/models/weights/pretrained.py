@@ -55,7 +55,9 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> WeightSo
     """
     tag = str(pretrained)
     if tag == NONE:
-        return WeightSource(None, NONE, _native(architecture, _any_tag(architecture.name)))
+        return WeightSource(
+            None, NONE, _native_preprocess(architecture, _first_config(architecture.name))
+        )
     if architecture.name == TINY and tag == AUTO:
         if not tiny.WEIGHTS.is_file():
             raise WeightsError(
@@ -74,7 +76,7 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> WeightSo
     config = get_pretrained_cfg(architecture.name, tag)
     if config:
         weights = read_weights(_download(architecture.name, tag, config))
-        native = _native(architecture, config)
+        native = _native_preprocess(architecture, config)
         return WeightSource(weights, tag, native, bool(config.get("quick_gelu", False)))
     if not Path(tag).is_file():
         if "/" in tag or tag.endswith(_FILE_ENDINGS):
@@ -84,13 +86,13 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> WeightSo
             + " A path to a weights file is taken too."
         )
     weights = read_weights(Path(tag))
-    native = _native(architecture, _any_tag(architecture.name))
+    native = _native_preprocess(architecture, _first_config(architecture.name))
     return WeightSource(weights, tag, native, True if weights.openai else None)
 
 
 def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:
     hub, url = config.get("hf_hub"), config.get("url")
-    cached = _cached(hub) if hub else None
+    cached = _find_cached(hub) if hub else None
     if cached is not None:
         return cached
     try:
@@ -107,7 +109,7 @@ def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:
         ) from error
 
 
-def _cached(hub: str) -> Path | None:
+def _find_cached(hub: str) -> Path | None:
     """Find a file that an earlier download left, without asking the network."""
     repository, name = hub.rsplit("/", 1)
     names = (name,) if name else (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)
@@ -120,25 +122,25 @@ def _cached(hub: str) -> Path | None:
     return None
 
 
-def _any_tag(name: str) -> Mapping[str, Any]:
+def _first_config(name: str) -> Mapping[str, Any]:
     tags = list_pretrained_tags_by_model(name)
     return get_pretrained_cfg(name, tags[0]) if tags else {}
 
 
-def _native(architecture: Architecture, config: Mapping[str, Any]) -> Preprocess:
+def _native_preprocess(architecture: Architecture, config: Mapping[str, Any]) -> Preprocess:
     if architecture.name == TINY:
         return tiny.NATIVE
     size = architecture.config["vision_cfg"].get("image_size", 224)
     height, width = (size, size) if isinstance(size, int) else size
     return Preprocess(
         image_size=(height, width),
-        mean=_three(config.get("mean") or CLIP_MEAN),
-        std=_three(config.get("std") or CLIP_STD),
+        mean=_read_triple(config.get("mean") or CLIP_MEAN),
+        std=_read_triple(config.get("std") or CLIP_STD),
         train_interpolation="bicubic",
         test_interpolation="bicubic",
     )
 
 
-def _three(values: Any) -> tuple[float, float, float]:
+def _read_triple(values: Any) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue

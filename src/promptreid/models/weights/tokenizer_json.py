@@ -80,7 +80,7 @@ class JsonTokenizer:
             content,
             context_length=context_length,
             clean=clean,
-            pad=_pad_id(values, config),
+            pad=_find_pad_id(values, config),
             strip_separator=strip_separator,
         )
 
@@ -110,7 +110,7 @@ class JsonTokenizer:
         }
 
 
-def _pad_id(values: dict[str, Any], config: dict[str, Any]) -> int:
+def _find_pad_id(values: dict[str, Any], config: dict[str, Any]) -> int:
     id_by_token = {token["content"]: token["id"] for token in values.get("added_tokens", [])}
     pad_token = config.get("pad_token")
     if isinstance(pad_token, dict):

@@ -54,9 +54,7 @@ class AbsentTokenizer:
 def find_tokenizer(architecture: Architecture, source: str | Path | None = None) -> Tokenizer:
     """Return the tokenizer of an architecture.
 
-    Args:
-        architecture: Which model.
-        source: Folder with a `tokenizer.json`, or such a file; None for OpenCLIP's own.
+    The source is a folder with a `tokenizer.json`, or such a file; None for OpenCLIP's own.
 
     Raises:
         ModelError: The file is missing or unreadable, or the `tokenizers` package is.
@@ -92,12 +90,9 @@ def describe_tokenizer(tokenizer: Tokenizer) -> dict[str, Any] | None:
 def restore_tokenizer(
     architecture: Architecture, description: dict[str, Any] | None, content: str | None
 ) -> Tokenizer:
-    """Build the tokenizer of a checkpoint.
+    """Build the tokenizer of a checkpoint from what `describe_tokenizer` gave.
 
-    Args:
-        architecture: Which model.
-        description: What `describe_tokenizer` gave.
-        content: Text of its `tokenizer.json`; None when OpenCLIP contains the tokenizer.
+    The content is the text of its `tokenizer.json`; None when OpenCLIP contains the tokenizer.
     """
     if description is None or content is None:
         return find_tokenizer(architecture)
@@ -105,11 +100,7 @@ def restore_tokenizer(
 
 
 def tokenize(tokenizer: Tokenizer, sentences: list[str]) -> Tensor:
-    """Tokenize sentences, refusing those that would be cut.
-
-    Args:
-        tokenizer: Where the ids come from.
-        sentences: At least one.
+    """Tokenize one or several sentences, refusing those that would be cut.
 
     Returns:
         (N, context_length) token ids.

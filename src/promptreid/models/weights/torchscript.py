@@ -73,11 +73,11 @@ class _Reader(pickle.Unpickler):
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _rebuild
+            return _rebuild_tensor
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch.jit._pickle" and name.startswith(("build_", "restore_type_tag")):
-            return _first
+            return _keep_first
         raise pickle.UnpicklingError(f"the archive refers to {module}.{name}")
 
     def persistent_load(self, pid: Any) -> Tensor:
@@ -91,13 +91,13 @@ class _Reader(pickle.Unpickler):
         return self._storages[key]
 
 
-def _rebuild(storage: Tensor, offset: int, size: Any, stride: Any, *_: object) -> Tensor:
+def _rebuild_tensor(storage: Tensor, offset: int, size: Any, stride: Any, *_: object) -> Tensor:
     if math.prod(size) > storage.numel():  # a stride of zero would make gigabytes of one number
         raise ValueError(f"a tensor of shape {tuple(size)} has {storage.numel()} numbers stored")
     return storage.as_strided(tuple(size), tuple(stride), offset).clone()
 
 
-def _first(value: Any, *_: object) -> Any:
+def _keep_first(value: Any, *_: object) -> Any:
     return value
 
 

@@ -60,7 +60,7 @@ def read_weights(path: Path) -> Weights:
         with parsing(WeightsError, unreadable), warnings.catch_warnings():
             # A damaged pickle may claim any protocol, of which PyTorch warns before it fails.
             warnings.simplefilter("ignore")
-            content, openai = _content(path)
+            content, openai = _read_content(path)
     except WeightsError as error:
         if isinstance(error.__cause__, pickle.UnpicklingError):
             raise WeightsError(
@@ -72,7 +72,7 @@ def read_weights(path: Path) -> Weights:
     return _unwrap(content, path, openai=openai)
 
 
-def _content(path: Path) -> tuple[object, bool]:
+def _read_content(path: Path) -> tuple[object, bool]:
     """Return what a file holds, and whether it is an archive as OpenAI publishes them."""
     if path.suffix == ".safetensors":
         return load_file(path), False
