@@ -34,7 +34,7 @@ def check_side_information(sie: SideInformation, backbone: Backbone) -> None:
 
 
 def check_embedding(embedding: EmbeddingConfig, widths: Collection[str], head: Head | None) -> None:
-    """Raise `ConfigError` unless the model makes the features of the embedding, with necks if asked."""
+    """Raise `ConfigError` unless the model makes the embedding's features, with necks if asked."""
     features = embedding.features
     if len(set(features)) != len(features):
         raise ConfigError(f"The embedding needs distinct features, got {list(features)}.")

@@ -16,27 +16,13 @@ from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
 from promptreid.models.part_checks import check_embedding, check_interaction, check_side_information
+from promptreid.models.part_names import part_names, part_of
 from promptreid.models.prompts.image_texts import ImageTexts, Sentences, check_kind
 from promptreid.models.prompts.prompt import Prompt, PromptOfIdentities, PromptOfImages
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.image_tower import ImageFeatures
-from promptreid.models.tuning.tuning import addition_names, describe_tuning, tuning_part
-
-
-def part_names() -> tuple[str, ...]:
-    """Return all parts of a model that can learn on their own."""
-    rest = ("text", "logit_scale", "prompt", "interaction", "head", "sie")
-    return ("image", *addition_names(), *rest)
-
-
-def part_of(name: str) -> str:
-    """Return the part that a parameter of a model belongs to, by its full name."""
-    if name.startswith("backbone.image."):
-        return tuning_part(name.removeprefix("backbone.image."))
-    if name.startswith("backbone.text."):
-        return "text"
-    return "logit_scale" if name.startswith("backbone.logit_") else name.partition(".")[0]
+from promptreid.models.tuning.tuning import describe_tuning
 
 
 def tower_widths(

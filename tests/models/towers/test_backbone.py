@@ -215,7 +215,7 @@ def test_without_a_network_the_sentence_says_what_to_do(monkeypatch):
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(pretrained, "getproxies", dict)
-    monkeypatch.setattr(pretrained, "_cached", lambda hub: None)
+    monkeypatch.setattr(pretrained, "_find_cached", lambda hub: None)
     monkeypatch.setattr(socket, "getaddrinfo", offline)
     with pytest.raises(ModelError, match="'openai' of ViT-B-16 could not be fetched") as caught:
         build_backbone("ViT-B-16")

@@ -32,14 +32,8 @@ def start_from_words(
 ) -> None:
     """Put the words of `options.init` into the first tokens of each row; nothing without words.
 
-    Members of an ensemble that take a template again keep their noise on top of the words.
-
-    Args:
-        tokens: (C or 1, E, n, width), changed in place.
-        text: Tower with the word embeddings.
-        tokenizer: Its tokenizer.
-        options: What a recipe says of the prompt.
-        data: What fills the fields of the words.
+    The (C or 1, E, n, width) tokens are changed in place. Members of an ensemble that take a
+    template again keep their noise on top of the words.
 
     Raises:
         ConfigError: A field cannot be filled, or there are more words than tokens.

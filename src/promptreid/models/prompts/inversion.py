@@ -26,13 +26,9 @@ class InversionNetwork(nn.Module):
         hidden: int = 512,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Build the layers.
+        """Build the layers from image features of size `inputs` to words of size `width`.
 
-        Args:
-            inputs: Size of the image feature in the joint space.
-            width: Size of a word embedding.
-            hidden: Size between the layers.
-            generator: Source of the initial weights; None for a generator with seed 0.
+        Weights are drawn from the generator; None for a generator with seed 0.
 
         Raises:
             ConfigError: A size is below one.

@@ -117,10 +117,7 @@ class PromptOfIdentities(Prompt):
 
     @abstractmethod
     def bank(self, *, chunk: int = 64) -> Tensor:
-        """Encode all identities in all sentence variants, without gradients and dropout.
-
-        Args:
-            chunk: Sentences encoded at a time.
+        """Encode all identities in all variants, `chunk` at a time, without gradients and dropout.
 
         Returns:
             (V, C, embed_dim) text features, not normalised.
@@ -131,10 +128,7 @@ class PromptOfIdentities(Prompt):
 
         What a text says of an identity wherever it is seen: for diagnostics, and to compare with
         images of a domain that has no tokens. Without domain tokens it is the plain text. Variants
-        of the sentence are averaged as the prompts of an ensemble are.
-
-        Args:
-            chunk: Sentences encoded at a time.
+        of the sentence are averaged as the prompts of an ensemble are. `chunk` as in `bank`.
 
         Returns:
             (C, embed_dim) text features, not normalised, without gradients.
@@ -149,7 +143,7 @@ class PromptOfIdentities(Prompt):
 
         Args:
             shift: An identity of domain k reads as one of domain (k + shift) modulo their number.
-            chunk: Sentences encoded at a time.
+            chunk: As in `bank`.
 
         Returns:
             (V, C, embed_dim) text features, not normalised, without gradients.

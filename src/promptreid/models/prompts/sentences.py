@@ -101,13 +101,9 @@ def fill_template(template: str, values: Mapping[str, str]) -> str:
 def fill_prompts(
     templates: Sequence[str], fields: SentenceFields, *, identities: int, ensemble: int
 ) -> tuple[list[str], list[list[list[int]]]]:
-    """Write the sentences of all prompts.
+    """Write the sentences of all prompts, E for each of C identities.
 
-    Args:
-        templates: What the prompts of an ensemble take in turn.
-        fields: What fills them.
-        identities: Number of identities C.
-        ensemble: Prompts per identity E.
+    The prompts of an ensemble take the templates in turn.
 
     Returns:
         The distinct sentences, `{context}` left in them, and the number of each prompt's, by
@@ -137,13 +133,7 @@ def fill_prompts(
 
 
 def fill_init(init: str, fields: SentenceFields, *, identities: int, shared: bool) -> list[str]:
-    """Write the words that learned tokens start from.
-
-    Args:
-        init: Words with fields that are constant within an identity.
-        fields: What fills them.
-        identities: Number of identities C.
-        shared: Whether all identities share their tokens.
+    """Write the words that learned tokens start from, with fields constant within an identity.
 
     Returns:
         One sentence for each identity, or one for all when tokens are shared.

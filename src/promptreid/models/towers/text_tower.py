@@ -133,20 +133,22 @@ class TextTower(nn.Module):
             if shared is not None:
                 beginning = shared.expand(embeddings.shape[0], -1, -1)
                 embeddings = torch.cat([beginning, embeddings], dim=1)
-            return self._encode(embeddings + self.positional_embedding.to(embeddings.dtype), eot)
+            return self._encode_rows(
+                embeddings + self.positional_embedding.to(embeddings.dtype), eot
+            )
         last = eot if isinstance(eot, int) else int(eot.max())
         positions = self.positional_embedding.to(embeddings.dtype)
         x = embeddings[:, : last + 1 - start] + positions[start : last + 1]
         if shared is None:
-            return self._encode(x, eot)
+            return self._encode_rows(x, eot)
         head = (shared + positions[:start]).unsqueeze(0)
         if not can_share(self.transformer.resblocks):
-            return self._encode(torch.cat([head.expand(x.shape[0], -1, -1), x], dim=1), eot)
+            return self._encode_rows(torch.cat([head.expand(x.shape[0], -1, -1), x], dim=1), eot)
         for block in self.transformer.resblocks[:-1]:
             head, x = run_block_after(block, head, x)
         return self._read(torch.cat([head.expand(x.shape[0], -1, -1), x], dim=1), eot)
 
-    def _encode(self, x: Tensor, eot: int | Tensor) -> Tensor:
+    def _encode_rows(self, x: Tensor, eot: int | Tensor) -> Tensor:
         for block in self.transformer.resblocks[:-1]:
             x = run_block(block, x, causal=self.causal)
         return self._read(x, eot)

@@ -63,13 +63,9 @@ class TuningAddition(nn.Module, ABC):
         raise NotImplementedError
 
     def enter(self, tokens: Tensor, block: int, *, blocks: int, cells: int) -> Tensor:
-        """Change the tokens that enter a block.
+        """Change the (B, N, width) tokens, the patches last, that enter a block.
 
-        Args:
-            tokens: (B, N, width), the patches last.
-            block: Index of the block.
-            blocks: Number of blocks.
-            cells: Number of patches.
+        It is number `block` of `blocks`, from 0, and there are `cells` patches.
         """
         return tokens
 

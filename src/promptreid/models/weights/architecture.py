@@ -77,10 +77,7 @@ def _is_all_in_state(model: nn.Module) -> bool:
 
 
 def find_architecture(name: str) -> Architecture:
-    """Look an architecture up.
-
-    Args:
-        name: "tiny" or an OpenCLIP name; "ViT-B/16" is read as "ViT-B-16".
+    """Look "tiny" or an OpenCLIP architecture up; "ViT-B/16" is read as "ViT-B-16".
 
     Raises:
         ModelError: The name is unknown, or the architecture cannot serve re-ID here.

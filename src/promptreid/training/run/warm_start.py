@@ -12,8 +12,9 @@ from torch import Tensor
 from promptreid.config.checkpoints import StartConfig
 from promptreid.errors import ConfigError, WeightsError
 from promptreid.models.checkpoint import load_model
+from promptreid.models.part_names import part_names, part_of
 from promptreid.models.prompts.prompt import Prompt
-from promptreid.models.reid import ReIDModel, part_names, part_of
+from promptreid.models.reid import ReIDModel
 from promptreid.models.tuning.tuning import addition_names
 from promptreid.runs.run_folder import RunFolder
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from torch import nn
 
 from promptreid.errors import ConfigError
-from promptreid.models.reid import ReIDModel, part_of
+from promptreid.models.part_names import part_of
+from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.depth import depths
 from promptreid.models.towers.image_tower import ImageTower
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from promptreid.config.optimize import OptimizerConfig
-from promptreid.models.reid import part_of
+from promptreid.models.part_names import part_of
 from promptreid.models.towers.depth import Depths, depths
 from promptreid.models.towers.image_tower import ImageTower
 
