@@ -26,8 +26,8 @@ from promptreid.models.prompts.identity_prompt import IdentityPrompt, IdentityPr
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import restore_backbone
-from promptreid.models.towers.position_embeddings import patch_grid
-from promptreid.models.towers.resnet import feature_map
+from promptreid.models.towers.position_embeddings import count_patches
+from promptreid.models.towers.resnet import measure_map
 from promptreid.models.towers.text_tower import ABSENT, NO_VOCABULARY
 from promptreid.models.weights.weight_files import load_strictly, read_weights
 
@@ -175,13 +175,13 @@ def _find_size(
     sizes = _IMAGE_SIZES if image_size is None else (image_size,)
     if patch is None:
         candidates = [
-            (size, stride, feature_map(size, stride)) for size in sizes for stride in (16, 32)
+            (size, stride, measure_map(size, stride)) for size in sizes for stride in (16, 32)
         ]
     else:
         every = range(patch, 0, -1)
         strides = [s for s in (*_STRIDES, patch) if s <= patch] if image_size is None else every
         candidates = [
-            (size, stride, patch_grid(size, patch=patch, stride=stride))
+            (size, stride, count_patches(size, patch=patch, stride=stride))
             for size in sizes
             for stride in dict.fromkeys(strides)
         ]

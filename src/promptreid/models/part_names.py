@@ -11,7 +11,7 @@ def part_names() -> tuple[str, ...]:
     return ("image", *addition_names(), *rest)
 
 
-def part_of(name: str) -> str:
+def find_part(name: str) -> str:
     """Return the part that a parameter of a model belongs to, by its full name."""
     if name.startswith("backbone.image."):
         return tuning_part(name.removeprefix("backbone.image."))

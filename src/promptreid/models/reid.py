@@ -16,7 +16,7 @@ from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.heads.head import Head
 from promptreid.models.interaction import Interaction
 from promptreid.models.part_checks import check_embedding, check_interaction, check_side_information
-from promptreid.models.part_names import part_names, part_of
+from promptreid.models.part_names import find_part, part_names
 from promptreid.models.prompts.image_texts import ImageTexts, Sentences, check_kind
 from promptreid.models.prompts.prompt import Prompt, PromptOfIdentities, PromptOfImages
 from promptreid.models.sie import SideInformation
@@ -252,7 +252,7 @@ class ReIDModel(nn.Module):
         return {
             name: parameter
             for name, parameter in self.named_parameters()
-            if name not in self._fixed and part_of(name) == part
+            if name not in self._fixed and find_part(name) == part
         }
 
     def learn(self, parts: Iterable[str]) -> dict[str, nn.Parameter]:

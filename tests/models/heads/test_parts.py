@@ -10,7 +10,7 @@ from torch.nn.utils import parametrize
 from promptreid.config.base import CLASSIFIERS
 from promptreid.config.model import LoraConfig, PartsConfig, VisualPromptConfig
 from promptreid.errors import ModelError
-from promptreid.models.heads.branches import stripe_means
+from promptreid.models.heads.branches import average_stripes
 from promptreid.models.towers.blocks import run_block
 from promptreid.models.tuning.tuning import attach_tuning
 
@@ -63,7 +63,7 @@ def test_stripes_share_rows_out_evenly(extra, stripes):
     rows = stripes + extra
     # A stripe's mean of one-hot rows shows which rows are in it, and how many.
     cells = torch.eye(rows).repeat_interleave(4, dim=0)[None]
-    found = stripe_means(cells, (rows, 4), stripes)[0]
+    found = average_stripes(cells, (rows, 4), stripes)[0]
     members = found > 0
     assert members.sum(dim=0).tolist() == [1] * rows
     heights = members.sum(dim=1)

@@ -4,7 +4,7 @@ from small_models import RESNET, VIT, small_architecture, small_backbone, take_o
 
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.errors import ModelError
-from promptreid.models.towers.depth import depths
+from promptreid.models.towers.depth import find_depths
 from promptreid.models.tuning.tuning import attach_tuning
 
 
@@ -24,7 +24,7 @@ def test_depths_of_a_vision_transformer():
         lora=LoraConfig(rank=2),
         adapter=AdapterConfig(class_token="before"),
     )
-    found = depths(tower)
+    found = find_depths(tower)
     assert (found.blocks, found.last) == (3, 4)
     assert set(found.of) == {name for name, _ in tower.named_parameters()}
     expected = {
@@ -57,7 +57,7 @@ def test_depths_of_a_vision_transformer():
 def test_depths_of_a_resnet():
     tower = small_backbone(RESNET).image
     attach_tuning(tower, adapter=AdapterConfig())
-    found = depths(tower)
+    found = find_depths(tower)
     assert found.blocks == 4
     for name, depth in found.of.items():
         first = name.partition(".")[0]
@@ -99,7 +99,7 @@ def test_depths_of_a_resnet():
 )
 def test_depths_of_timm_encoders(name, pool, blocks, stem, block, after):
     tower = timm(name, pool)
-    found = depths(tower)
+    found = find_depths(tower)
     assert found.blocks == blocks
     where = {0: set(), blocks + 1: set()}
     for parameter, depth in found.of.items():
@@ -116,14 +116,14 @@ def test_an_encoder_without_known_blocks_is_refused(monkeypatch):
     tower = timm("test_vit", "token")
     monkeypatch.setattr(tower.trunk, "group_matcher", lambda coarse: {"stem": "^patch_embed"})
     with pytest.raises(ModelError, match="where the blocks of this image encoder are"):
-        depths(tower)
+        find_depths(tower)
 
 
 def test_depths_rise_along_the_forward_pass():
     """Every parameter of a depth acts before those of greater depths do."""
     tower = small_backbone(VIT).image
     images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    found = depths(tower)
+    found = find_depths(tower)
     for block in range(1, found.blocks + 1):
         seen = []
         handle = tower.transformer.resblocks[block - 1].ln_1.register_forward_hook(

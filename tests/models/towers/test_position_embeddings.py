@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from promptreid.errors import ModelError, WeightsError
-from promptreid.models.towers.position_embeddings import patch_grid, resize_positions
+from promptreid.models.towers.position_embeddings import count_patches, resize_positions
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from promptreid.models.towers.position_embeddings import patch_grid, resize_posi
     ],
 )
 def test_grid_of_the_published_sizes(size, stride, grid):
-    assert patch_grid(size, patch=16, stride=stride) == grid
+    assert count_patches(size, patch=16, stride=stride) == grid
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_grid_of_the_published_sizes(size, stride, grid):
 )
 def test_impossible_grids_are_refused(size, stride, words):
     with pytest.raises(ModelError, match=words):
-        patch_grid(size, patch=16, stride=stride)
+        count_patches(size, patch=16, stride=stride)
 
 
 def naive_bilinear(grid, rows, columns):

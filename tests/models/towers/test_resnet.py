@@ -3,7 +3,7 @@ import torch
 from small_models import RESNET, small_architecture, small_backbone, take_over
 
 from promptreid.errors import ModelError
-from promptreid.models.towers.resnet import feature_map
+from promptreid.models.towers.resnet import measure_map
 
 
 def draw(*shape):
@@ -54,7 +54,7 @@ def test_features_are_the_pooled_maps(tower):
 @pytest.mark.parametrize("size", [(256, 128), (64, 64), (70, 33), (31, 95)])
 @pytest.mark.parametrize("stride", [16, 32])
 def test_the_grid_is_that_of_the_last_map(tower, size, stride):
-    grid = feature_map(size, stride)
+    grid = measure_map(size, stride)
     if min(grid) < 1:
         with pytest.raises(ModelError, match="empty feature map"):
             tower.fit(size, stride)

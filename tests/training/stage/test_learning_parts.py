@@ -10,9 +10,10 @@ from torch import nn
 from promptreid.config.model import AdapterConfig, InteractionConfig, LoraConfig, VisualPromptConfig
 from promptreid.errors import ConfigError, ModelError
 from promptreid.models.interaction import Interaction
-from promptreid.models.reid import ReIDModel, part_of
+from promptreid.models.part_names import find_part
+from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
-from promptreid.models.towers.depth import depths
+from promptreid.models.towers.depth import find_depths
 from promptreid.models.tuning.lora import LowRank
 from promptreid.models.tuning.tuning import attach_tuning
 from promptreid.training.stage.learning_parts import set_learning, set_modes
@@ -59,10 +60,10 @@ def resnet():
 
 def expected_names(model, parts, blocks):
     """What learns, by the rules of the documentation, parameter by parameter."""
-    tower = depths(model.backbone.image)
+    tower = find_depths(model.backbone.image)
     names = set()
     for name, parameter in model.named_parameters():
-        part = part_of(name)
+        part = find_part(name)
         in_tower = {"image", "visual_prompt", "lora", "adapter"} & set(parts)
         if part not in parts and not (part == "sie" and in_tower):
             continue
@@ -189,7 +190,7 @@ def test_an_interaction_trains_when_it_learns():
     )
     for parts in itertools.product(("prompt", "text"), ("interaction", "image")):
         learning = dict(set_learning(model, parts))
-        assert {part_of(name) for name in learning} == set(parts)
+        assert {find_part(name) for name in learning} == set(parts)
         assert model.interaction.training == ("interaction" in parts)
         assert model.prompt.training == ("prompt" in parts)
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
 from promptreid.config.optimize import OptimizerConfig
-from promptreid.models.reid import ReIDModel, part_of
+from promptreid.models.part_names import find_part
+from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning
 from promptreid.training.stage.learning_parts import set_learning
@@ -160,9 +161,9 @@ def test_every_learning_parameter_has_one_group_and_the_rate_of_the_formula(
     assert len(set(seen)) == len(seen)
     for group in groups:
         for name in group["names"]:
-            part = "image" if part_of(name) == "sie" else part_of(name)
+            part = "image" if find_part(name) == "sie" else find_part(name)
             expected = factors.get(part, 1.0) * (bias if "bias" in name else 1.0)
-            if part_of(name) == "image":
+            if find_part(name) == "image":
                 expected *= layer_decay ** (LAST[kind] - depth(kind, name))
             assert math.isclose(group["lr_factor"], expected), name
             assert math.isclose(group["lr"], 1e-3 * expected), name

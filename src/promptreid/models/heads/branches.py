@@ -19,7 +19,7 @@ from promptreid.models.tuning.lora import fold_updates
 M = TypeVar("M", bound=nn.Module)
 
 
-def stripe_means(cells: Tensor, grid: tuple[int, int], stripes: int) -> Tensor:
+def average_stripes(cells: Tensor, grid: tuple[int, int], stripes: int) -> Tensor:
     """Average horizontal stripes of a grid of cells.
 
     Stripe i of S has the rows from floor(i R / S) up to floor((i + 1) R / S) of R rows, so every
@@ -58,7 +58,7 @@ class FinalNorm(nn.Module):
     def __init__(self, tower: ViTTower) -> None:
         """Copy the norm with its weights."""
         super().__init__()
-        self.ln_post = own_copy(tower.ln_post)
+        self.ln_post = copy_module(tower.ln_post)
         self.after_pool = tower.norm_after_pool
 
     def tokens(self, tokens: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class ViTBranch(nn.Module):
         """Copy the weights."""
         super().__init__()
         self.stripes, self.grid, self.pool = stripes, tower.grid, tower.pool
-        self.block = own_copy(tower.transformer.resblocks[-1])
+        self.block = copy_module(tower.transformer.resblocks[-1])
         self.norm = FinalNorm(tower)
 
     def forward(self, before: Tensor) -> list[Tensor]:
@@ -98,7 +98,7 @@ class ViTBranch(nn.Module):
         whole = tokens[:, 0] if self.pool == "tok" else cells.mean(dim=1)
         features = [whole]
         if self.stripes > 1:
-            features += stripe_means(cells, self.grid, self.stripes).unbind(1)
+            features += average_stripes(cells, self.grid, self.stripes).unbind(1)
         return [self.norm.pooled(feature) for feature in features]
 
 
@@ -109,7 +109,7 @@ class ResNetBranch(nn.Module):
         """Copy the weights."""
         super().__init__()
         self.stripes, self.grid = stripes, tower.grid
-        self.layer4 = own_copy(tower.layer4)
+        self.layer4 = copy_module(tower.layer4)
 
     def forward(self, before: Tensor) -> list[Tensor]:
         """Return features as `ViTBranch.forward`, of the (B, C, rows, columns) map of layer3."""
@@ -117,7 +117,7 @@ class ResNetBranch(nn.Module):
         whole = cells.mean(dim=1)
         if self.stripes == 1:
             return [whole]
-        return [whole, *stripe_means(cells, self.grid, self.stripes).unbind(1)]
+        return [whole, *average_stripes(cells, self.grid, self.stripes).unbind(1)]
 
 
 def copy_branch(tower: ImageTower, stripes: int) -> ViTBranch | ResNetBranch:
@@ -139,7 +139,7 @@ def copy_branch(tower: ImageTower, stripes: int) -> ViTBranch | ResNetBranch:
     )
 
 
-def own_copy(module: M) -> M:
+def copy_module(module: M) -> M:
     """Copy a module as it computes now, all of its parameters learning.
 
     Updates that are attached to its parameters (LoRA) are folded in: the copy learns as a whole.

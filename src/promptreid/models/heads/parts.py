@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from promptreid.config.model import PartsConfig
 from promptreid.errors import ModelError
-from promptreid.models.heads.branches import FinalNorm, check_rows, copy_branch, stripe_means
+from promptreid.models.heads.branches import FinalNorm, average_stripes, check_rows, copy_branch
 from promptreid.models.heads.fresh_layers import fresh_linear
 from promptreid.models.heads.head_part import HeadPart
 from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
@@ -90,7 +90,7 @@ class PCBParts(Parts):
         cells = self._cells(features)
         if self.norm is not None:
             cells = self.norm.tokens(cells)
-        parts = stripe_means(cells, self.grid, self.options.stripes)
+        parts = average_stripes(cells, self.grid, self.options.stripes)
         if self.norm is not None:
             parts = self.norm.pooled(parts)
         return {

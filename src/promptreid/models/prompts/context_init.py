@@ -9,7 +9,7 @@ from torch import Tensor
 
 from promptreid.config.model import PromptConfig
 from promptreid.errors import ConfigError
-from promptreid.models.prompts.context_positions import starting_words
+from promptreid.models.prompts.context_positions import embed_starting_words
 from promptreid.models.prompts.prompt import PromptData
 from promptreid.models.prompts.sentences import fill_init
 from promptreid.models.towers.text_tower import TextTower
@@ -43,7 +43,7 @@ def start_from_words(
         return
     shared = options.context == "shared"
     starts = fill_init(options.init, data.fields, identities=data.identities, shared=shared)
-    words = starting_words(text, tokenizer, starts, context_tokens=tokens.shape[2])
+    words = embed_starting_words(text, tokenizer, starts, context_tokens=tokens.shape[2])
     fresh = len(options.template)
     for row, start in zip(tokens, starts, strict=True):
         word = words[start]
@@ -67,7 +67,7 @@ def start_shared(shared: Tensor, text: TextTower, tokenizer: Tokenizer, words: s
             "share them, so they start from plain words without fields."
         )
     keys = ("shared_init", "shared_tokens")
-    starts = starting_words(text, tokenizer, [words], context_tokens=len(shared), keys=keys)
+    starts = embed_starting_words(text, tokenizer, [words], context_tokens=len(shared), keys=keys)
     shared[: len(starts[words])] = starts[words]
 
 

@@ -126,7 +126,7 @@ def place_sentences(
 
 
 @torch.no_grad()
-def starting_words(
+def embed_starting_words(
     text: TextTower,
     tokenizer: Tokenizer,
     sentences: Iterable[str],

@@ -64,7 +64,7 @@ def place_plain(
         ConfigError: Nothing is left of a sentence.
         WeightsError: The text tower came without word embeddings.
     """
-    plain = [without_word(sentence) for sentence in sentences]
+    plain = [remove_word(sentence) for sentence in sentences]
     tokens = tokenize(tokenizer, plain).to(text.positional_embedding.device)
     ends = text.read_position(tokens).tolist()
     if text.causal:
@@ -72,7 +72,7 @@ def place_plain(
     return text.embed_tokens(tokens).clone(), ends
 
 
-def without_word(sentence: str) -> str:
+def remove_word(sentence: str) -> str:
     """Leave `{context}` out of a sentence, and the space it leaves before a sign.
 
     Raises:

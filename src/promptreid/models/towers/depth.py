@@ -33,7 +33,7 @@ class Depths:
         return self.blocks + 1
 
 
-def depths(tower: ImageTower) -> Depths:
+def find_depths(tower: ImageTower) -> Depths:
     """Return how deep the parameters of a tower lie.
 
     Raises:

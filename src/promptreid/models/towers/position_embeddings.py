@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from promptreid.errors import ModelError, WeightsError
 
 
-def patch_grid(image_size: tuple[int, int], *, patch: int, stride: int) -> tuple[int, int]:
+def count_patches(image_size: tuple[int, int], *, patch: int, stride: int) -> tuple[int, int]:
     """Count the patches that fit into an image.
 
     Args:

@@ -50,7 +50,7 @@ class ResNetTower(ImageTower):
         self.stride = 32
         side = source.image_size
         self.image_size = (side, side) if isinstance(side, int) else (side[0], side[1])
-        self.grid = feature_map(self.image_size, self.stride)
+        self.grid = measure_map(self.image_size, self.stride)
         channels = self.attnpool.c_proj.in_features  # each layer doubles them
         self.widths = (channels // 2, channels, self.attnpool.c_proj.out_features)
 
@@ -59,7 +59,7 @@ class ResNetTower(ImageTower):
         stride = stride or STRIDES[0]
         if stride not in STRIDES:
             raise ModelError(f"stride is {stride}; CLIP ResNets take 16 or 32.")
-        grid = feature_map(image_size, stride)
+        grid = measure_map(image_size, stride)
         if min(grid) < 1:
             raise ModelError(
                 f"image_size {image_size[0]}x{image_size[1]} leaves an empty feature map at stride "
@@ -114,7 +114,7 @@ class ResNetTower(ImageTower):
         return torch.cat([features.projected.unsqueeze(1), cells], dim=1)
 
 
-def feature_map(image_size: tuple[int, int], stride: int) -> tuple[int, int]:
+def measure_map(image_size: tuple[int, int], stride: int) -> tuple[int, int]:
     """Return rows and columns of the last map, at stride 16 or 32."""
     rows, columns = ((size + 1) // 2 // 2 // 2 // 2 // (stride // 16) for size in image_size)
     return rows, columns

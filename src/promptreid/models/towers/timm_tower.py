@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from promptreid.config.base import TOWER_FEATURES
 from promptreid.errors import ModelError
 from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
-from promptreid.models.towers.position_embeddings import patch_grid, resize_positions
+from promptreid.models.towers.position_embeddings import count_patches, resize_positions
 
 _STAGE_STRIDE = 32
 
@@ -147,7 +147,7 @@ class TimmTower(ImageTower):
     def _refit_patches(self, image_size: tuple[int, int], stride: int) -> None:
         patches = self.trunk.patch_embed
         old_grid = patches.grid_size
-        grid = patch_grid(image_size, patch=patches.patch_size[0], stride=stride)
+        grid = count_patches(image_size, patch=patches.patch_size[0], stride=stride)
         patches.img_size, patches.grid_size = image_size, grid
         patches.num_patches = grid[0] * grid[1]
         patches.proj.stride = (stride, stride)

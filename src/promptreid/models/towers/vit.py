@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from promptreid.errors import ModelError
 from promptreid.models.towers.blocks import run_block, run_block_at
 from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
-from promptreid.models.towers.position_embeddings import patch_grid, resize_positions
+from promptreid.models.towers.position_embeddings import count_patches, resize_positions
 from promptreid.models.towers.products import patch_tokens
 
 
@@ -64,7 +64,7 @@ class ViTTower(ImageTower):
     def fit(self, image_size: tuple[int, int], stride: int | None) -> None:
         """Change input size and stride; see `ImageTower.fit`. By default patches do not overlap."""
         stride = stride or self.patch
-        grid = patch_grid(image_size, patch=self.patch, stride=stride)
+        grid = count_patches(image_size, patch=self.patch, stride=stride)
         with torch.no_grad():
             resized = resize_positions(self.positional_embedding, grid, old_grid=self.grid)
         self.positional_embedding = nn.Parameter(

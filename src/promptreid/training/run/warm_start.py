@@ -12,7 +12,7 @@ from torch import Tensor
 from promptreid.config.checkpoints import StartConfig
 from promptreid.errors import ConfigError, WeightsError
 from promptreid.models.checkpoint import load_model
-from promptreid.models.part_names import part_names, part_of
+from promptreid.models.part_names import find_part, part_names
 from promptreid.models.prompts.prompt import Prompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.tuning.tuning import addition_names
@@ -50,7 +50,7 @@ def start_from(
     left_out = {"logit_scale", *addition_names()} - donated_additions
     chosen = start.parts or tuple(part for part in part_names() if part not in left_out)
     for part in chosen:
-        names = [name for name in weights if part_of(name) == part]
+        names = [name for name in weights if find_part(name) == part]
         if part == "prompt":
             names = [name for name in names if name not in fixed]
         taken = []

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from torch import nn
 
 from promptreid.errors import ConfigError
-from promptreid.models.part_names import part_of
+from promptreid.models.part_names import find_part
 from promptreid.models.reid import ReIDModel
-from promptreid.models.towers.depth import depths
+from promptreid.models.towers.depth import find_depths
 from promptreid.models.towers.image_tower import ImageTower
 
 _IMAGE = "backbone.image."
@@ -47,9 +47,9 @@ def set_learning(
     learning = model.learn([*wanted, "sie"] if in_tower else wanted)
     frozen_names = [name for name in learning if name.startswith(_VOCABULARY)]
     if frozen >= 0:
-        for name, depth in depths(model.backbone.image).of.items():
+        for name, depth in find_depths(model.backbone.image).of.items():
             full = _IMAGE + name
-            if depth <= frozen and part_of(full) == "image" and full in learning:
+            if depth <= frozen and find_part(full) == "image" and full in learning:
                 frozen_names.append(full)
     for name in frozen_names:
         learning.pop(name).requires_grad_(False)
@@ -97,7 +97,7 @@ def _frozen_depth(tower: ImageTower, parts: Iterable[str], blocks: int | None) -
             f"blocks is {blocks}, which says how much of the image tower learns, but learns does "
             "not name `image`. Add it, or leave blocks out."
         )
-    count = depths(tower).blocks
+    count = find_depths(tower).blocks
     if not 1 <= blocks <= count:
         raise ConfigError(
             f"blocks is {blocks}, but this image tower has {count} blocks or layers. Take 1 to "
@@ -111,7 +111,7 @@ def _train_above(tower: ImageTower, frozen: int) -> None:
     if frozen < 0:
         tower.train()
         return
-    depth_by_name = depths(tower).of
+    depth_by_name = find_depths(tower).of
     learns: dict[str, bool] = {}
     for path, module in tower.named_modules():
         prefix = f"{path}." if path else ""

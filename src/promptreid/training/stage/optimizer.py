@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from promptreid.config.optimize import OptimizerConfig
-from promptreid.models.part_names import part_of
-from promptreid.models.towers.depth import Depths, depths
+from promptreid.models.part_names import find_part
+from promptreid.models.towers.depth import Depths, find_depths
 from promptreid.models.towers.image_tower import ImageTower
 
 NamedParameters = Iterable[tuple[str, nn.Parameter]]
@@ -48,7 +48,7 @@ def parameter_groups(
     if config.layer_decay < 1:
         if tower is None:
             raise ValueError("layer decay depends on the image tower; give `tower`")
-        tower_depths = depths(tower)
+        tower_depths = find_depths(tower)
     members: dict[float, list[tuple[str, nn.Parameter]]] = {}
     for name, parameter in named:
         if parameter.requires_grad:
@@ -69,7 +69,7 @@ def parameter_groups(
 
 def _rate_factor(name: str, config: OptimizerConfig, tower_depths: Depths | None) -> float:
     factor = config.bias_lr_factor if "bias" in name else 1.0
-    part = part_of(name)
+    part = find_part(name)
     if part in ("sie", "logit_scale"):
         part = "image"
     inner = name.removeprefix(_IMAGE)
