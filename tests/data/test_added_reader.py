@@ -44,10 +44,10 @@ def read(root: Path, options: Options) -> DataSet:
 @pytest.fixture
 def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Add the reader to the table, and give a folder that it reads."""
-    module = ModuleType("zoo_reader")
+    entry = ReaderEntry("zoo", "Animals of a zoo")
+    module = ModuleType(entry.module)
     module.__dict__.update(Options=Options, read=read)
-    monkeypatch.setitem(sys.modules, "zoo_reader", module)
-    entry = ReaderEntry("zoo", "zoo_reader", "Animals of a zoo")
+    monkeypatch.setitem(sys.modules, entry.module, module)
     monkeypatch.setattr(reader_registry, "READERS", MappingProxyType({**READERS, "zoo": entry}))
     for place, split in enumerate(SPLITS):
         for number in range(4 if split == "train" else 1):

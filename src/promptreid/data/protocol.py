@@ -137,20 +137,14 @@ class Protocol:
 
 
 def fixed_protocol(
-    manifest: Manifest,
-    *,
-    name: str,
-    same_camera: str,
-    ap: str = "step",
-    note: str = "",
+    manifest: Manifest, *, name: str, same_camera: str, note: str = ""
 ) -> Protocol | None:
-    """Score the splits `query` against `gallery` and `distractor`, once.
+    """Score the splits `query` against `gallery` and `distractor`, once, with AP by steps.
 
     Args:
         manifest: The table.
         name: Name of the protocol.
         same_camera: See `Protocol`.
-        ap: See `Protocol`.
         note: See `Protocol`.
 
     Returns:
@@ -159,4 +153,4 @@ def fixed_protocol(
     query, gallery = manifest.indices("query"), manifest.indices("gallery", "distractor")
     if not query.size or not gallery.size:
         return None
-    return Protocol(name, (Repeat(query, gallery),), same_camera, ap, note)
+    return Protocol(name, (Repeat(query, gallery),), same_camera, "step", note)

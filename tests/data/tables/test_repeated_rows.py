@@ -6,6 +6,7 @@ import pytest
 from facts import lacking
 
 from promptreid.data.tables.repeated_rows import find_distinct_rows
+from promptreid.data.tables.table_reader import Table
 from promptreid.errors import DataError
 
 FILE = Path("/data/t.csv")
@@ -16,9 +17,8 @@ def distinct(
 ) -> tuple[list[int], tuple[str, ...]]:
     """Look through rows of image, identity and note that begin in lines 2, 3, 4 and so on."""
     return find_distinct_rows(
-        FILE,
+        Table(FILE, {}, list(range(2, 2 + len(rows)))),
         [row[0] for row in rows],
-        list(range(2, 2 + len(rows))),
         names=[row[0] for row in rows],
         labels={"identity": [row[1] for row in rows]},
         others={"note": [row[2] for row in rows]},

@@ -14,6 +14,7 @@ from promptreid.data.folders.layout import find_root, has_all, note_empty_splits
 from promptreid.data.folders.walk import Walk
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import fixed_protocol
+from promptreid.data.readers.reader_options import CameraOptions
 from promptreid.errors import DataError
 from promptreid.text.lists import counted
 
@@ -87,56 +88,43 @@ def list_samples(
 
 
 def read_market_layout(
-    root: Path,
-    *,
-    name: str,
-    same_camera: str,
-    nested: Sequence[str] = (),
-    folders: Mapping[str, str] = FOLDERS,
+    root: Path, options: CameraOptions, *, name: str, nested: Sequence[str] = ()
 ) -> DataSet:
     """Read a data set in the layout of Market-1501.
 
     Args:
         root: Folder of the data set, or the folder above or below it.
+        options: The camera rule.
         name: Name of the data set.
-        same_camera: "exclude" (published) or "keep".
         nested: Where archives put the data below `root`.
-        folders: Split to folder name.
 
     Returns:
         One repeat, query against gallery, AP by steps.
 
     Raises:
-        DataError: When the folders are not there or hold no image.
+        DataError: When the folders are not there or hold no image, or a file name cannot be read.
     """
-    wanted = f"the folders {', '.join(folders.values())}"
-    home, notes = find_root(root, has_all(*folders.values()), wanted=wanted, nested=nested)
+    wanted = f"the folders {', '.join(FOLDERS.values())}"
+    home, notes = find_root(root, has_all(*FOLDERS.values()), wanted=wanted, nested=nested)
     walk = Walk(home)
-    samples, boxes = list_samples(home, folders, walk)
+    samples, boxes = list_samples(home, FOLDERS, walk)
     if not samples:
         raise DataError(f"{home} has {wanted}, but no image in them.")
     manifest = Manifest.of(name, home, samples)
     protocol = fixed_protocol(
         manifest,
         name=name,
-        same_camera=same_camera,
+        same_camera=options.same_camera,
         note="One query set against one gallery."
-        + (" Same identity and camera ignored." if same_camera == "exclude" else ""),
+        + (" Same identity and camera ignored." if options.same_camera == "exclude" else ""),
     )
+    # In a set that counts its identities from 0, somebody searches for 0 or learns it.
+    searched = {manifest.identities[row] for row in manifest.indices("train", "query")}
     return DataSet(
         f"{name}:{root}",
         manifest,
         protocol,
-        notes=(*notes, *boxes, *walk.notes, *note_empty_splits(samples, folders)),
+        notes=(*notes, *boxes, *walk.notes, *note_empty_splits(samples, FOLDERS)),
         lost=walk.lost,
-        background=_background(manifest),
+        background=frozenset({BACKGROUND} - searched),
     )
-
-
-def _background(manifest: Manifest) -> frozenset[str]:
-    """Say whether identity 0 stands for nobody in particular, as in the gallery of Market-1501.
-
-    In a set that counts its identities from 0, somebody searches for 0 or learns it.
-    """
-    searched = {manifest.identities[row] for row in manifest.indices("train", "val", "query")}
-    return frozenset({BACKGROUND} - searched)

@@ -46,8 +46,8 @@ from promptreid.data.tables.table_reader import Table, read_table
 from promptreid.errors import DataError, unknown_name
 from promptreid.files import full_path
 
-_OWN = ("path", "split")
-"""Columns in which two rows of one image may differ: none, and its role in testing."""
+_LABELS = ("identity", "camera", "view", "domain")
+"""Columns in which all rows of one image must agree."""
 _DRIVE = re.compile(r"[A-Za-z]:/")
 
 
@@ -68,10 +68,6 @@ class Options(FlatOptions, MissingOptions):
 def read(file: Path, options: Options) -> DataSet:
     """Read a table of images.
 
-    Args:
-        file: The CSV file.
-        options: Checked options.
-
     Raises:
         DataError: When the file cannot be read, a cell is wrong (the line is named), images are
             missing, or training and test share an identity.
@@ -81,48 +77,43 @@ def read(file: Path, options: Options) -> DataSet:
         there = f" {folder} holds {describe_contents(folder)}." if folder.is_dir() else ""
         raise DataError(f"{file} is not a file; a table with path and identity is needed.{there}")
     table = read_table(file, keys=("path", "identity")).stripped()
-    notes = table.notes
     _check_columns(table)
-    table, more_notes = _without_unknown(table, options.unknown_words)
-    notes += more_notes
+    table = _without_unknown(table, options.unknown_words)
     root = full_path(options.root) if options.root else file.parent
     paths = [_plain_path(table, row) for row in range(len(table.lines))]
-    existing, more_notes = find_listed(paths, root, missing=options.missing, listed_in=file.name)
-    table = table.select([row for row, _ in existing])
+    existing, missing_notes = find_listed(paths, root, missing=options.missing, listed_in=file.name)
+    table = table.select([row for row, _ in existing], missing_notes)
     table.columns["path"] = [path for _, path in existing]
-    notes += more_notes
     if options.identities == "closed":
-        table, more_notes = _without_enrolled(table)
-        notes += more_notes
-    table, boxes, more_notes, hint = take_boxes(table, wanted=options.boxes)
-    notes += more_notes
-    rows, more_notes = _distinct(table, boxes, root, hint)
-    notes += more_notes
+        table = _without_enrolled(table)
+    table, boxes, hint = take_boxes(table, wanted=options.boxes)
+    rows, repeat_notes = _distinct(table, boxes, root, hint)
     samples = [_sample(table, row, boxes[row]) for row in rows]
+    split_notes = ()
     if "split" not in table.columns:
-        samples, more_notes = split_samples(samples, options, file.stem)
-        notes += more_notes
+        samples, split_notes = split_samples(samples, options, file.stem)
     manifest = make_manifest(file.stem, root, samples, options, source=str(file))
-    protocol, more_notes = choose_protocol(manifest, options)
+    protocol, protocol_notes = choose_protocol(manifest, options)
+    notes = (*table.notes, *repeat_notes, *split_notes, *protocol_notes)
     drawn = "split" not in table.columns and not manifest.closed
-    return DataSet(f"csv:{file}", manifest, protocol, (*notes, *more_notes), own=True, drawn=drawn)
+    return DataSet(f"csv:{file}", manifest, protocol, notes, own=True, drawn=drawn)
 
 
-def _without_unknown(table: Table, words: UnknownWords) -> tuple[Table, tuple[str, ...]]:
+def _without_unknown(table: Table, words: UnknownWords) -> Table:
     """Leave out rows of unknown identity, and empty the other cells that mean "not known"."""
     splits = table.columns.get("split", [""] * len(table.lines))
-    kept, notes = find_known_identities(
+    known, notes = find_known_identities(
         table.columns["identity"], splits, words, source=str(table.file)
     )
     written = (cell for name in NAMES for cell in table.columns.get(name, ()))
-    notes += note_unmet_words(words, written)
-    table = table.select(kept)
-    for name in table.columns:
+    table = table.select(known, notes + note_unmet_words(words, written))
+    cleared: list[str] = []
+    for name, cells in table.columns.items():
         if name not in ("path", "identity", "split"):
-            values, told = clear_unknown(table.columns[name], name, words)
+            values, column_notes = clear_unknown(cells, name, words)
             table.columns[name] = [value or "" for value in values]
-            notes += told
-    return table, notes
+            cleared += column_notes
+    return table.with_columns(table.columns, tuple(cleared))
 
 
 def _check_columns(table: Table) -> None:
@@ -162,20 +153,18 @@ def _plain_path(table: Table, row: int) -> str:
     return plain
 
 
-def _without_enrolled(table: Table) -> tuple[Table, tuple[str, ...]]:
+def _without_enrolled(table: Table) -> Table:
     """Leave out gallery rows of a closed set whose pictures train: these are its gallery anyway."""
     splits, paths = table.columns.get("split", []), table.columns["path"]
     trained = {path for path, split in zip(paths, splits, strict=False) if split == "train"}
-    kept = [
+    others = [
         row
         for row, path in enumerate(paths)
         if not (splits and splits[row] == "gallery" and path in trained)
     ]
-    out = len(paths) - len(kept)
-    if not out:
-        return table, ()
-    told = f"{table.file.name}: {out:,} gallery rows name images that train, which are the gallery."
-    return table.select(kept), (told,)
+    count = len(paths) - len(others)
+    words = "gallery rows name images that train, which are the gallery."
+    return table.select(others, (f"{table.file.name}: {count:,} {words}",) if count else ())
 
 
 def _distinct(
@@ -187,21 +176,12 @@ def _distinct(
     boxes of one picture are different images.
     """
     columns = table.columns
-    named = [
-        path if box is None else f"{path}, box {box}"
-        for path, box in zip(columns["path"], boxes, strict=True)
-    ]
+    images = list(zip(columns["path"], boxes, strict=True))
     return find_distinct_rows(
-        table.file,
-        [
-            (posixpath.join(root, path), box)
-            for path, box in zip(columns["path"], boxes, strict=True)
-        ],
-        table.lines,
-        names=named,
-        labels={
-            name: columns[name] for name in CORE_COLUMNS if name in columns and name not in _OWN
-        },
+        table,
+        [(posixpath.join(root, path), box) for path, box in images],
+        names=[path if box is None else f"{path}, box {box}" for path, box in images],
+        labels={name: columns[name] for name in _LABELS if name in columns},
         others={name: cells for name, cells in columns.items() if name not in CORE_COLUMNS},
         splits=columns.get("split"),
         hint=hint,

@@ -41,11 +41,7 @@ class Options(ReaderOptions):
 
 
 def read(root: Path, options: Options) -> DataSet:
-    """Read CUHK01.
-
-    Args:
-        root: The folder with the images (campus), or the one above.
-        options: Checked options.
+    """Read CUHK01 from the folder with its images (campus), or the one above.
 
     Raises:
         DataError: When the layout is not found, a file name cannot be read, or nobody is left to
@@ -55,29 +51,22 @@ def read(root: Path, options: Options) -> DataSet:
     def fits(folder: Path) -> bool:
         return any(_NAME.fullmatch(name) for name in list_folder(folder).images)
 
-    home, notes = find_root(
-        root,
-        fits,
-        wanted="images such as 0001001.png",
-        nested=("campus", "CUHK01/campus", "CUHK01"),
-    )
+    nested = ("campus", "CUHK01/campus", "CUHK01")
+    home, notes = find_root(root, fits, wanted="images such as 0001001.png", nested=nested)
     walk = Walk(home)
-    found = [_parse(name, home) for name in walk.enter(home).images]
-    people = sort_names(identity for _, identity, _ in found)
+    images = [(name, *_parse(name, home)) for name in walk.enter(home).images]
+    people = sort_names(identity for _, identity, _ in images)
     if options.train >= len(people):
         raise DataError(
             f"train={options.train} of {len(people)} people leaves nobody to test on; choose fewer."
         )
     rng = generator(options.seed, "cuhk01", "people", options.split)
     trained = set(pick(people, options.train, rng))
-    manifest = Manifest.of(
-        "cuhk01",
-        home,
-        (
-            Sample(name, identity, "train" if identity in trained else "test", camera)
-            for name, identity, camera in found
-        ),
-    )
+    samples = [
+        Sample(name, identity, "train" if identity in trained else "test", camera)
+        for name, identity, camera in images
+    ]
+    manifest = Manifest.of("cuhk01", home, samples)
     protocol = Protocol(
         name=f"cuhk01/split{options.split}",
         repeats=tuple(_repeat(manifest, options, number) for number in range(options.repeats)),
@@ -93,17 +82,17 @@ def _repeat(manifest: Manifest, options: Options, number: int) -> Repeat:
     test = manifest.indices("test")
     cameras = np.array([manifest.cameras[row] for row in test])
     rng = generator(options.seed, "cuhk01", "gallery", options.split, number)
-    _, gallery = draw_gallery(
-        manifest, test[cameras == CAMERA_B], per_identity=options.shots, rng=rng
-    )
+    shown = test[cameras == CAMERA_B]
+    _, gallery = draw_gallery(manifest, shown, per_identity=options.shots, rng=rng)
     return Repeat(test[cameras == CAMERA_A], np.array(gallery))
 
 
-def _parse(name: str, folder: Path) -> tuple[str, str, str]:
+def _parse(name: str, folder: Path) -> tuple[str, str]:
+    """Read person and camera from a file name."""
     match = _NAME.fullmatch(name)
     if match is None or not 1 <= int(match[2]) <= 4:
         raise DataError(
             f"{folder / name} is not named by person (4 digits) and image (001 to 004), as in "
             "0001001.png."
         )
-    return name, str(int(match[1])), CAMERA_A if int(match[2]) <= 2 else CAMERA_B
+    return str(int(match[1])), CAMERA_A if int(match[2]) <= 2 else CAMERA_B

@@ -53,11 +53,9 @@ class Options(CameraOptions, MissingOptions):
 
 
 def read(root: Path, options: Options) -> DataSet:
-    """Read CUHK03, extracting the images of `cuhk-03.mat` the first time.
+    """Read CUHK03 from the folder with the images or the .mat file, or one around it.
 
-    Args:
-        root: The folder with the images or the .mat file, or one around it.
-        options: Checked options.
+    The images of `cuhk-03.mat` are extracted the first time.
 
     Raises:
         DataError: When the layout is not found, a file cannot be read, an optional package is
@@ -76,7 +74,7 @@ def read(root: Path, options: Options) -> DataSet:
     wanted = f"the folder {folder}, the file cuhk-03.mat, or {kind}/{FOLDERS['train']}"
     home, notes = find_root(root, fits, wanted=wanted, nested=("cuhk03", "CUHK03", "cuhk03-np"))
     if not (home / folder).is_dir() and has_all(*FOLDERS.values())(home / kind):
-        data = read_market_layout(home / kind, name="cuhk03", same_camera=options.same_camera)
+        data = read_market_layout(home / kind, options, name="cuhk03")
         return replace(data, spec=f"cuhk03:{root}", notes=(*notes, *data.notes))
     cached = (full_path(options.cache) if options.cache else home) / folder
     images = home / folder if (home / folder).is_dir() else cached
@@ -118,9 +116,4 @@ def _sample(folder: str, name: str, split: str, source: Path) -> Sample:
             f"{source} lists {name!r}; image names must be camera pair, person, view and number, "
             "as in 1_001_1_01.png."
         )
-    return Sample(
-        path=f"{folder}/{name}",
-        identity=str(int(match[1] + match[2])),
-        split=split,
-        camera=match[3],
-    )
+    return Sample(f"{folder}/{name}", str(int(match[1] + match[2])), split, camera=match[3])

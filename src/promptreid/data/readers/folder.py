@@ -48,10 +48,6 @@ class Options(FlatOptions):
 def read(root: Path, options: Options) -> DataSet:
     """Read images sorted into one folder per identity.
 
-    Args:
-        root: The folder.
-        options: Checked options.
-
     Raises:
         DataError: When there is no such folder or no image in it, when its folders are roles or
             have a published layout, when there is a single identity or none is known, or when

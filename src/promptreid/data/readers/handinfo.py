@@ -57,10 +57,9 @@ def read_hand_info(file: Path) -> tuple[list[Hand], tuple[str, ...]]:
             f"{list_columns(list(table.columns))}."
         )
     hands = [_hand(table, row) for row in range(len(table.lines))]
-    kept, told = find_distinct_rows(
-        file,
+    distinct, notes = find_distinct_rows(
+        table,
         [hand.image for hand in hands],
-        table.lines,
         names=table.columns["imageName"],
         labels={
             "id": [hand.person for hand in hands],
@@ -69,8 +68,8 @@ def read_hand_info(file: Path) -> tuple[list[Hand], tuple[str, ...]]:
         },
         others={name: cells for name, cells in table.columns.items() if name not in NEEDED},
     )
-    found = sorted((hands[row] for row in kept), key=lambda hand: hand.image)
-    return found, (*table.notes, *told)
+    by_image = sorted((hands[row] for row in distinct), key=lambda hand: hand.image)
+    return by_image, (*table.notes, *notes)
 
 
 def _hand(table: Table, row: int) -> Hand:

@@ -23,10 +23,11 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.folders.layout import describe_contents, find_root, has_all
 from promptreid.data.folders.listed_images import keep_existing, note_unlisted
 from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.data.manifest.sample_columns import TRAINING_SPLITS
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.data.readers.handinfo import ASPECTS, Hand, read_hand_info
 from promptreid.data.readers.reader_options import MissingOptions
-from promptreid.data.splits.draws import draw_gallery, draw_one_each, generator, rows_by_identity
+from promptreid.data.splits.draws import draw_gallery, generator, hold_out_images, rows_by_identity
 from promptreid.errors import DataError
 from promptreid.text.lists import counted
 
@@ -75,11 +76,7 @@ class Options(MissingOptions):
 
 
 def read(root: Path, options: Options) -> DataSet:
-    """Read 11k Hands.
-
-    Args:
-        root: The folder with HandInfo.csv, or one around it.
-        options: Checked options.
+    """Read 11k Hands from the folder with HandInfo.csv, or one around it.
 
     Raises:
         DataError: When the layout is not found, HandInfo.csv cannot be read, listed images are
@@ -93,9 +90,8 @@ def read(root: Path, options: Options) -> DataSet:
             f"Looked in {home} for the folder {options.images} with the images, but it holds "
             f"{describe_contents(home)}. The option images=DIR names another."
         )
-    hands, told = read_hand_info(home / "HandInfo.csv")
-    notes += told
-    listed = hands
+    listed, table_notes = read_hand_info(home / "HandInfo.csv")
+    hands = listed
     if options.accessories == "drop":
         hands = [hand for hand in hands if hand.attributes["accessories"] == "0"]
     limits = _thresholds(hands, options)
@@ -112,8 +108,9 @@ def read(root: Path, options: Options) -> DataSet:
     samples, skipped = keep_existing(
         samples, home, missing=options.missing, listed_in="HandInfo.csv"
     )
-    manifest = _hold_out(Manifest.of(f"hands11k-{options.aspect}", home, samples), options.seed)
-    _check_halves(manifest, max(limits[aspect] for aspect in _own(options)))
+    manifest = Manifest.of(f"hands11k-{options.aspect}", home, samples)
+    manifest = hold_out_images(manifest, options.seed)
+    _check_halves(manifest, max(limits[aspect] for aspect in _tested_aspects(options)))
     protocol = Protocol(
         name="hands11k/gallery_all" if options.gallery == "all" else "hands11k/gallery",
         repeats=tuple(_repeats(manifest, options)),
@@ -121,9 +118,9 @@ def read(root: Path, options: Options) -> DataSet:
         ap="step",
         note=_protocol_note(options),
     )
-    told = (
-        *notes,
-        *_threshold_notes(manifest, options, limits),
+    notes += (
+        *table_notes,
+        _threshold_note(manifest, limits),
         *_left_out(listed, hands, wanted, options),
         *note_unlisted(
             (f"{options.images}/{hand.image}" for hand in listed), home, listed_in="HandInfo.csv"
@@ -131,27 +128,25 @@ def read(root: Path, options: Options) -> DataSet:
         *skipped,
         *_single_notes(manifest),
     )
-    return DataSet(f"hands11k:{root}", manifest, protocol, told)
+    return DataSet(f"hands11k:{root}", manifest, protocol, notes)
 
 
 def _left_out(
     listed: Sequence[Hand], bare: Sequence[Hand], wanted: Sequence[Hand], options: Options
 ) -> tuple[str, ...]:
     """Count the images that the table lists and that are not used."""
-    told = []
+    unused = []
     if len(listed) > len(bare):
-        told.append(f"{counted(len(listed) - len(bare), 'image')} with accessories left out")
+        unused.append(f"{counted(len(listed) - len(bare), 'image')} with accessories left out")
     if len(bare) > len(wanted):
-        told.append(
-            f"{counted(len(bare) - len(wanted), 'image')} of other aspects than {options.aspect} "
-            "not used"
-        )
-    return (
-        (f"HandInfo.csv lists {counted(len(listed), 'image')}: {', '.join(told)}.",) if told else ()
-    )
+        others = counted(len(bare) - len(wanted), "image")
+        unused.append(f"{others} of other aspects than {options.aspect} not used")
+    if not unused:
+        return ()
+    return (f"HandInfo.csv lists {counted(len(listed), 'image')}: {', '.join(unused)}.",)
 
 
-def _own(options: Options) -> tuple[str, ...]:
+def _tested_aspects(options: Options) -> tuple[str, ...]:
     """Return the aspects that train and are searched for."""
     return ASPECTS if options.aspect == "all" else (options.aspect,)
 
@@ -179,22 +174,14 @@ def _split(hand: Hand, aspect: str, limits: Mapping[str, int]) -> str:
 
 def _sample(hand: Hand, split: str, options: Options) -> Sample:
     """A distractor, or any hand when all aspects are read, is named by person and aspect."""
-    own = options.aspect == hand.aspect
+    by_person = options.aspect == hand.aspect
     return Sample(
         path=f"{options.images}/{hand.image}",
-        identity=str(hand.person) if own else f"{hand.person}/{hand.aspect}",
+        identity=str(hand.person) if by_person else f"{hand.person}/{hand.aspect}",
         split=split,
         domain=f"hands11k/{hand.aspect}",
         attributes=hand.attributes,
     )
-
-
-def _hold_out(manifest: Manifest, seed: int) -> Manifest:
-    """Turn one random image of each training identity with at least two into validation."""
-    splits = list(manifest.splits)
-    for row in draw_one_each(manifest, manifest.indices("train"), seed=seed, purpose="val"):
-        splits[row] = "val"
-    return manifest.with_splits(splits)
 
 
 def _check_halves(manifest: Manifest, last: int) -> None:
@@ -214,7 +201,7 @@ def _check_halves(manifest: Manifest, last: int) -> None:
 
 def _repeats(manifest: Manifest, options: Options) -> Iterable[Repeat]:
     """Draw the repeats; an aspect's draw does not depend on what else is read."""
-    own = _own(options)
+    tested = _tested_aspects(options)
     domains = np.array(manifest.domains)
     rows = manifest.indices("test", "distractor")
     for number in range(options.repeats):
@@ -222,14 +209,14 @@ def _repeats(manifest: Manifest, options: Options) -> Iterable[Repeat]:
         for aspect in ASPECTS:
             domain = f"hands11k/{aspect}"
             rng = generator(options.seed, domain, "gallery", number)
-            mine = rows[domains[rows] == domain]
-            draws[aspect] = draw_gallery(manifest, mine, per_identity=1, rng=rng)
+            of_aspect = rows[domains[rows] == domain]
+            draws[aspect] = draw_gallery(manifest, of_aspect, per_identity=1, rng=rng)
         if options.gallery == "all":
-            query = [row for aspect in own for row in draws[aspect][0]]
+            query = [row for aspect in tested for row in draws[aspect][0]]
             gallery = [row for _, rows_drawn in draws.values() for row in rows_drawn]
             yield Repeat(np.array(sorted(query)), np.array(sorted(gallery)))
         else:
-            for aspect in own:
+            for aspect in tested:
                 query, gallery = draws[aspect]
                 if query:
                     yield Repeat(np.array(query), np.array(gallery))
@@ -237,43 +224,39 @@ def _repeats(manifest: Manifest, options: Options) -> Iterable[Repeat]:
 
 def _protocol_note(options: Options) -> str:
     aspects = "each of the four aspects" if options.aspect == "all" else options.aspect
-    gallery = (
-        "one random image per test identity of all four aspects"
-        if options.gallery == "all"
-        else "one random image per test identity of the same aspect"
+    gallery = "all four aspects" if options.gallery == "all" else "the same aspect"
+    return (
+        f"{options.repeats} draws, queries of {aspects}, gallery of one random image per test "
+        f"identity of {gallery}."
     )
-    return f"{options.repeats} draws, queries of {aspects}, gallery of {gallery}."
 
 
-def _threshold_notes(
-    manifest: Manifest, options: Options, limits: Mapping[str, int]
-) -> tuple[str, ...]:
-    shown = sorted(set(limits.values()))
-    if len(shown) == 1:
-        told = f"People up to number {shown[0]} train, in all aspects."
+def _threshold_note(manifest: Manifest, limits: Mapping[str, int]) -> str:
+    if len(set(limits.values())) == 1:
+        note = f"People up to number {limits[ASPECTS[0]]} train, in all aspects."
     else:
-        told = "People up to a published number train, one number for each aspect."
-    people: dict[str, set[str]] = {"train": set(), "other": set()}
+        note = "People up to a published number train, one number for each aspect."
+    trained, others = set(), set()
     for split, number in zip(manifest.splits, manifest.attributes["id"], strict=True):
-        people["train" if split in ("train", "val") else "other"].add(number)
-    both = sorted(people["train"] & people["other"])
+        (trained if split in TRAINING_SPLITS else others).add(number)
+    both = sorted(trained & others)
     if both:
-        told += (
+        note += (
             f" So {len(both)} people train with one hand and are tested, or distract, with another:"
             f" {', '.join(both[:FEW_SHOWN])}{' …' if len(both) > FEW_SHOWN else ''}. "
             "thresholds=common avoids this."
         )
-    return (told,)
+    return note
 
 
 def _single_notes(manifest: Manifest) -> tuple[str, ...]:
     notes = []
-    for split, told in (
-        ("train", "training identities have a single image, which trains; they have no validation"),
-        ("test", "test identities have a single image, which is in every gallery; they have no"),
+    for kind, splits, fate in (
+        ("training", TRAINING_SPLITS, "trains; they have no validation image"),
+        ("test", ("test",), "is in every gallery; they have no query"),
     ):
-        rows = manifest.indices(*(("train", "val") if split == "train" else (split,)))
-        count = sum(len(group) == 1 for group in rows_by_identity(manifest, rows).values())
+        groups = rows_by_identity(manifest, manifest.indices(*splits)).values()
+        count = sum(len(rows) == 1 for rows in groups)
         if count:
-            notes.append(f"{count} {told} {'image' if split == 'train' else 'query'}.")
+            notes.append(f"{count} {kind} identities have a single image, which {fate}.")
     return tuple(notes)

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
@@ -21,9 +20,9 @@ from promptreid.data.folders.layout import find_root, has_all
 from promptreid.data.folders.listing import list_folder
 from promptreid.data.folders.walk import Walk
 from promptreid.data.manifest.manifest import Manifest, Sample
-from promptreid.data.protocol import Protocol, Repeat
+from promptreid.data.protocol import Protocol
 from promptreid.data.readers.reader_options import ReaderOptions
-from promptreid.data.splits.draws import draw_gallery, draw_one_each, generator
+from promptreid.data.splits.draws import draw_galleries, hold_out_images
 from promptreid.errors import DataError
 from promptreid.text.lists import counted
 
@@ -45,11 +44,7 @@ class Options(ReaderOptions):
 
 
 def read(root: Path, options: Options) -> DataSet:
-    """Read the HD hands.
-
-    Args:
-        root: The folder "Original Images", or one around it.
-        options: Checked options.
+    """Read the HD hands from the folder "Original Images", or one around it.
 
     Raises:
         DataError: When the layout is not found, a file name cannot be read, or nobody is left to
@@ -65,7 +60,7 @@ def read(root: Path, options: Options) -> DataSet:
     )
     walk = Walk(home)
     samples = [sample for folder in folders for sample in _list(home, folder, options, walk)]
-    manifest = _hold_out(Manifest.of("hd_hands", home, samples), options.seed)
+    manifest = hold_out_images(Manifest.of("hd_hands", home, samples), options.seed)
     numbers = [int(name) for name in manifest.identity_list("train", "val", "test")]
     for split, role in (("train", "train on"), ("test", "test on")):
         if split not in manifest.splits:
@@ -74,7 +69,7 @@ def read(root: Path, options: Options) -> DataSet:
                 f"{max(numbers, default=0)} and those up to {options.threshold} train. The option "
                 "threshold=N changes that."
             )
-    repeats = tuple(_repeats(manifest, options))
+    repeats = draw_galleries(manifest, options.repeats, options.seed, "hd_hands", "gallery")
     if not repeats:
         raise DataError("No test subject has two images, so there is nothing to search for.")
     extra = len(manifest.identity_list("distractor"))
@@ -87,9 +82,10 @@ def read(root: Path, options: Options) -> DataSet:
         f"{extra} distractor subjects.",
     )
     if options.gallery == "same" and (home / DISTRACTORS).is_dir():
-        left_out = len(list_folder(home / DISTRACTORS).images)
-        told = counted(left_out, "image")
-        notes += (f"{told} of further subjects in {DISTRACTORS}, left out; gallery=all adds them.",)
+        images = counted(len(list_folder(home / DISTRACTORS).images), "image")
+        notes += (
+            f"{images} of further subjects in {DISTRACTORS}, left out; gallery=all adds them.",
+        )
     return DataSet(f"hd_hands:{root}", manifest, protocol, (*notes, *walk.notes), lost=walk.lost)
 
 
@@ -104,20 +100,3 @@ def _list(home: Path, folder: str, options: Options, walk: Walk) -> Iterable[Sam
         else:
             split = "train" if subject <= options.threshold else "test"
             yield Sample(f"{folder}/{name}", str(subject), split)
-
-
-def _hold_out(manifest: Manifest, seed: int) -> Manifest:
-    """Turn one random image of each training subject with at least two into validation."""
-    splits = list(manifest.splits)
-    for row in draw_one_each(manifest, manifest.indices("train"), seed=seed, purpose="val"):
-        splits[row] = "val"
-    return manifest.with_splits(splits)
-
-
-def _repeats(manifest: Manifest, options: Options) -> Iterable[Repeat]:
-    others = manifest.indices("distractor")
-    for number in range(options.repeats):
-        rng = generator(options.seed, "hd_hands", "gallery", number)
-        query, gallery = draw_gallery(manifest, manifest.indices("test"), per_identity=1, rng=rng)
-        if query:
-            yield Repeat(np.array(query), np.concatenate([np.array(gallery, np.int64), others]))

@@ -22,10 +22,6 @@ def read(root: Path, options: Options) -> DataSet:
     Hidden files and folders are left out, and each real folder is read once, whatever links lead
     to it. Everything is training data and nothing can be scored.
 
-    Args:
-        root: The folder.
-        options: Checked options.
-
     Raises:
         DataError: When there is no such folder or no image in it.
     """

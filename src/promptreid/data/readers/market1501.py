@@ -6,30 +6,15 @@ identity 0002, camera 1. Identity -1 is junk and left out; 0000 are distractors 
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
-from promptreid.data.dataset import DataSet
 from promptreid.data.folders.market_file_names import read_market_layout
 from promptreid.data.readers.reader_options import CameraOptions
 
+Options = CameraOptions
 
-class Options(CameraOptions):
-    """Options of `market1501`."""
-
-
-def read(root: Path, options: Options) -> DataSet:
-    """Read Market-1501.
-
-    Args:
-        root: The folder with bounding_box_train, query and bounding_box_test, or one around it.
-        options: Checked options.
-
-    Raises:
-        DataError: When the layout is not found or a file name cannot be read.
-    """
-    return read_market_layout(
-        root,
-        name="market1501",
-        same_camera=options.same_camera,
-        nested=("Market-1501-v15.09.15", "market1501/Market-1501-v15.09.15", "market1501"),
-    )
+read = partial(
+    read_market_layout,
+    name="market1501",
+    nested=("Market-1501-v15.09.15", "market1501/Market-1501-v15.09.15", "market1501"),
+)

@@ -51,11 +51,9 @@ class Options(CameraOptions, MissingOptions):
 
 
 def read(root: Path, options: Options) -> DataSet:
-    """Read MSMT17; the version is told from the folder names and said in the notes.
+    """Read MSMT17 from the folder with the list files and the image folders, or one around it.
 
-    Args:
-        root: The folder with the list files and the image folders, or one around it.
-        options: Checked options.
+    The version is told from the folder names and said in the notes.
 
     Raises:
         DataError: When the layout is not found, a list line cannot be read, or listed images are

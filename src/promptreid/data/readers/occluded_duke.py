@@ -5,30 +5,15 @@ DukeMTMC-reID split anew so that all queries are occluded; same folders, same fi
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
-from promptreid.data.dataset import DataSet
 from promptreid.data.folders.market_file_names import read_market_layout
 from promptreid.data.readers.reader_options import CameraOptions
 
+Options = CameraOptions
 
-class Options(CameraOptions):
-    """Options of `occluded_duke`."""
-
-
-def read(root: Path, options: Options) -> DataSet:
-    """Read Occluded-Duke.
-
-    Args:
-        root: The folder with bounding_box_train, query and bounding_box_test, or one around it.
-        options: Checked options.
-
-    Raises:
-        DataError: When the layout is not found or a file name cannot be read.
-    """
-    return read_market_layout(
-        root,
-        name="occluded_duke",
-        same_camera=options.same_camera,
-        nested=("Occluded_Duke", "dukemtmcreid/Occluded_Duke", "Occluded-DukeMTMC-reID"),
-    )
+read = partial(
+    read_market_layout,
+    name="occluded_duke",
+    nested=("Occluded_Duke", "dukemtmcreid/Occluded_Duke", "Occluded-DukeMTMC-reID"),
+)

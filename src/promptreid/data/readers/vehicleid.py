@@ -13,16 +13,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import Field, field_validator
 
 from promptreid.data.dataset import DataSet
 from promptreid.data.folders.layout import describe_contents, find_root, has_all, text_lines
 from promptreid.data.folders.listed_images import keep_existing, note_unlisted
 from promptreid.data.manifest.manifest import Manifest, Sample
-from promptreid.data.protocol import Protocol, Repeat
+from promptreid.data.protocol import Protocol
 from promptreid.data.readers.reader_options import MissingOptions
-from promptreid.data.splits.draws import draw_gallery, generator
+from promptreid.data.splits.draws import draw_galleries
 from promptreid.errors import DataError
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -42,11 +41,7 @@ class Options(MissingOptions):
 
 
 def read(root: Path, options: Options) -> DataSet:
-    """Read VehicleID.
-
-    Args:
-        root: The folder with image and train_test_split, or one around it.
-        options: Checked options.
+    """Read VehicleID from the folder with image and train_test_split, or one around it.
 
     Raises:
         DataError: When the layout is not found, a list line cannot be read, listed images are
@@ -75,7 +70,7 @@ def read(root: Path, options: Options) -> DataSet:
     tested = len(manifest.identity_list("test"))
     if tested != options.size:
         notes += (f"The test list has {tested:,} vehicles, not {options.size:,}.",)
-    repeats = tuple(_trials(manifest, options))
+    repeats = draw_galleries(manifest, options.repeats, options.seed, "vehicleid", options.size)
     if not repeats:
         raise DataError("No test vehicle has two images, so there is nothing to search for.")
     protocol = Protocol(
@@ -86,15 +81,6 @@ def read(root: Path, options: Options) -> DataSet:
         note=f"Mean of {options.repeats} trials, one random gallery image per vehicle.",
     )
     return DataSet(f"vehicleid:{root}", manifest, protocol, (*notes, *skipped, *unlisted))
-
-
-def _trials(manifest: Manifest, options: Options) -> Iterable[Repeat]:
-    rows = manifest.indices("test")
-    for trial in range(options.repeats):
-        rng = generator(options.seed, "vehicleid", options.size, trial)
-        query, gallery = draw_gallery(manifest, rows, per_identity=1, rng=rng)
-        if query:
-            yield Repeat(np.array(query), np.array(gallery))
 
 
 def _read_list(file: Path, split: str) -> Iterable[Sample]:

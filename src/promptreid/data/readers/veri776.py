@@ -41,11 +41,7 @@ class Options(CameraOptions):
 
 
 def read(root: Path, options: Options) -> DataSet:
-    """Read VeRi-776.
-
-    Args:
-        root: The folder with image_train, image_query and image_test, or one around it.
-        options: Checked options.
+    """Read VeRi-776 from the folder with its image folders, or one around it.
 
     Raises:
         DataError: When the layout is not found, a name or a label line cannot be read, or

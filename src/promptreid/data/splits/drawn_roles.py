@@ -14,12 +14,7 @@ from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat, fixed_protocol
 from promptreid.data.readers.reader_options import UnknownOptions
 from promptreid.data.splits.closed_set import make_closed_protocol, refuse_known, split_images
-from promptreid.data.splits.draws import (
-    draw_across_cameras,
-    draw_gallery,
-    generator,
-    pick,
-)
+from promptreid.data.splits.draws import draw_across_cameras, draw_galleries, generator, pick
 from promptreid.errors import DataError
 
 
@@ -200,22 +195,14 @@ def _across_cameras(manifest: Manifest, options: FlatOptions) -> Protocol | None
 
 def _repeated(manifest: Manifest, options: FlatOptions, rule: str) -> Protocol | None:
     count = options.gallery_per_identity
-    repeats = []
-    for number in range(options.repeats):
-        rng = generator(options.seed, manifest.name, "gallery", number)
-        query, gallery = draw_gallery(
-            manifest, manifest.indices("test"), per_identity=count, rng=rng
-        )
-        if query:
-            others = manifest.indices("distractor")
-            repeats.append(
-                Repeat(np.array(query), np.concatenate([np.array(gallery, np.int64), others]))
-            )
+    repeats = draw_galleries(
+        manifest, options.repeats, options.seed, manifest.name, "gallery", per_identity=count
+    )
     if not repeats:
         return None
     return Protocol(
         f"{manifest.name}/gallery",
-        tuple(repeats),
+        repeats,
         rule,
         "step",
         f"{options.repeats} draws of {count} gallery image(s) per identity, all others queries.",

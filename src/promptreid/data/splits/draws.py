@@ -71,6 +71,40 @@ def draw_gallery(
     return sorted(int(row) for row in rows if int(row) not in chosen), sorted(gallery)
 
 
+def draw_galleries(
+    manifest: Manifest, repeats: int, seed: int, *words: str | int, per_identity: int = 1
+) -> tuple[Repeat, ...]:
+    """Draw queries and gallery of the split test several times; distractors are in every gallery.
+
+    Args:
+        manifest: The table.
+        repeats: Number of draws.
+        seed: The user's seed.
+        *words: What tells these draws from others of the same seed.
+        per_identity: As for `draw_gallery`.
+
+    Returns:
+        A repeat for each draw, or nothing when no identity has an image left to be a query.
+    """
+    rows, others = manifest.indices("test"), manifest.indices("distractor")
+    drawn = []
+    for number in range(repeats):
+        rng = generator(seed, *words, number)
+        query, gallery = draw_gallery(manifest, rows, per_identity=per_identity, rng=rng)
+        if query:
+            gallery_rows = np.concatenate([np.array(gallery, np.int64), others])
+            drawn.append(Repeat(np.array(query), gallery_rows))
+    return tuple(drawn)
+
+
+def hold_out_images(manifest: Manifest, seed: int) -> Manifest:
+    """Turn one random image of each training identity with at least two into validation."""
+    splits = list(manifest.splits)
+    for row in draw_one_each(manifest, manifest.indices("train"), seed=seed, purpose="val"):
+        splits[row] = "val"
+    return manifest.with_splits(splits)
+
+
 def draw_one_each(manifest: Manifest, rows: Iterable[int], *, seed: int, purpose: str) -> list[int]:
     """Draw one random image of each identity that has at least two; each domain on its own.
 

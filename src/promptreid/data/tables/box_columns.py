@@ -61,16 +61,14 @@ class BoxColumns:
     edges: bool
     sure: bool
 
-    def told(self) -> str:
+    def __str__(self) -> str:
         """Name the columns and how they are read."""
         last = "right, lower edge" if self.edges else "width, height"
         plural = "s" if len(self.names) > 1 else ""
         return f"column{plural} {', '.join(self.names)} (left, upper edge, {last} in pixels)"
 
 
-def take_boxes(
-    table: Table, *, wanted: str
-) -> tuple[Table, list[Box | None], tuple[str, ...], str]:
+def take_boxes(table: Table, *, wanted: str) -> tuple[Table, list[Box | None], str]:
     """Read the boxes of a table out of its columns.
 
     Args:
@@ -80,7 +78,7 @@ def take_boxes(
 
     Returns:
         The table without the columns that were read; a box for each row, None for the whole
-        picture; notes; and a hint for messages about images that are listed again, which is empty
+        picture; and a hint for messages about images that are listed again, which is empty
         unless columns may hold boxes and were not read.
 
     Raises:
@@ -89,42 +87,41 @@ def take_boxes(
     """
     whole: list[Box | None] = [None] * len(table.lines)
     if wanted == "ignore":
-        kept = {name: cells for name, cells in table.columns.items() if name != BOX_COLUMN}
-        return table.with_columns(kept), whole, (), ""
-    found = [one for one in find_box_columns(list(table.columns)) if _holds_boxes(table, one)]
-    sure = [one for one in found if one.sure or wanted == "cut"]
+        return _drop_columns(table, (BOX_COLUMN,)), whole, ""
+    candidates = [one for one in find_box_columns(list(table.columns)) if _holds_boxes(table, one)]
+    sure = [one for one in candidates if one.sure or wanted == "cut"]
     if wanted == "cut" and len(sure) != 1:
-        raise DataError(f"{table.file}: {_not_one(sure, list(table.columns))}")
+        raise DataError(f"{table.file}: {_explain_not_one(sure, list(table.columns))}")
     if len(sure) != 1:
-        if not found:
-            return table, whole, (), ""
-        names = "; or ".join(one.told() for one in found)
+        if not candidates:
+            return table, whole, ""
+        names = "; or ".join(map(str, candidates))
         way = (
             "boxes=cut reads them as boxes, so that each is an image of its own"
-            if len(found) == 1
+            if len(candidates) == 1
             else "take out all but one kind of column, so that it is clear which holds the boxes"
         )
         hint = f"{table.file.name}: {names} may hold boxes, which are not cut out; {way}."
-        return table, whole, (hint,), hint
+        return table.with_columns(table.columns, (hint,)), whole, hint
     (columns,) = sure
-    boxes = _boxes(table, columns)
-    rest = {name: cells for name, cells in table.columns.items() if name not in columns.names}
+    boxes = _read_boxes(table, columns)
     cut = sum(box is not None for box in boxes)
     note = (
         f"{table.file.name}: {cut:,} of {len(boxes):,} images are cut out of their pictures by "
-        f"{columns.told()}; boxes=ignore uses whole pictures."
+        f"{columns}; boxes=ignore uses whole pictures."
     )
-    return table.with_columns(rest), boxes, (note,), ""
+    return _drop_columns(table, columns.names, (note,)), boxes, ""
+
+
+def _drop_columns(table: Table, names: Sequence[str], notes: tuple[str, ...] = ()) -> Table:
+    others = {name: cells for name, cells in table.columns.items() if name not in names}
+    return table.with_columns(others, notes)
 
 
 def find_box_columns(names: Sequence[str]) -> list[BoxColumns]:
-    """Find the columns that may hold boxes by their names.
-
-    Args:
-        names: Names of all columns.
-    """
+    """Find the columns that may hold boxes by their names."""
     plain = {name: _plain(name) for name in names}
-    found = [
+    candidates = [
         BoxColumns((name,), _LISTS[word], sure=True)
         for name in names
         if (word := _SEPARATORS.sub("", name.lower())) in _LISTS
@@ -132,11 +129,11 @@ def find_box_columns(names: Sequence[str]) -> list[BoxColumns]:
     for kinds, edges in ((_EDGES, True), (_SIZES, False)):
         for kind in kinds:
             for prefixed in (True, False):
-                own = {word: name for name, (word, has) in plain.items() if has is prefixed}
-                if all(word in own for word in kind):
-                    columns = tuple(own[word] for word in kind)
-                    found.append(BoxColumns(columns, edges, prefixed or kind not in _VAGUE))
-    return found
+                by_word = {word: name for name, (word, has) in plain.items() if has is prefixed}
+                if all(word in by_word for word in kind):
+                    columns = tuple(by_word[word] for word in kind)
+                    candidates.append(BoxColumns(columns, edges, prefixed or kind not in _VAGUE))
+    return candidates
 
 
 def _plain(name: str) -> tuple[str, bool]:
@@ -168,9 +165,9 @@ def _numbers(cells: Sequence[str]) -> list[float] | None:
     return numbers if len(numbers) == 4 else None
 
 
-def _boxes(table: Table, columns: BoxColumns) -> list[Box | None]:
+def _read_boxes(table: Table, columns: BoxColumns) -> list[Box | None]:
     rows = list(zip(*(table.columns[name] for name in columns.names), strict=True))
-    read = [_row(table, columns, row, cells) for row, cells in enumerate(rows)]
+    read = [_read_row(table, columns, row, cells) for row, cells in enumerate(rows)]
     _check_pixels(table, columns, read)
     boxes: list[Box | None] = []
     for row, numbers in enumerate(read):
@@ -189,21 +186,19 @@ def _boxes(table: Table, columns: BoxColumns) -> list[Box | None]:
     return boxes
 
 
-def _row(table: Table, columns: BoxColumns, row: int, cells: Sequence[str]) -> list[float] | None:
+def _read_row(
+    table: Table, columns: BoxColumns, row: int, cells: Sequence[str]
+) -> list[float] | None:
     if not any(cells):
         return None
     numbers = _numbers(cells)
     if numbers is None:
-        bad = next(
-            (
-                (name, cell)
-                for name, cell in zip(columns.names, cells, strict=True)
-                if len(cells) > 1 and _numbers([cell] * 4) is None
-            ),
-            (columns.names[0], cells[0]),
-        )
-        what = "four numbers" if len(cells) == 1 else "a number"
-        raise DataError(f"{table.at(row, bad[0])}: {quote_cell(bad[1])} is not {what}. {_WAY_OUT}")
+        wanted, at = "four numbers", 0
+        if len(cells) > 1:
+            wanted = "a number"
+            at = next(at for at, cell in enumerate(cells) if _numbers([cell] * 4) is None)
+        where = table.at(row, columns.names[at])
+        raise DataError(f"{where}: {quote_cell(cells[at])} is not {wanted}. {_WAY_OUT}")
     return numbers
 
 
@@ -218,9 +213,9 @@ def _check_pixels(table: Table, columns: BoxColumns, read: Sequence[list[float] 
         )
 
 
-def _not_one(found: Sequence[BoxColumns], names: Sequence[str]) -> str:
-    if found:
-        kinds = "; and ".join(one.told() for one in found)
+def _explain_not_one(candidates: Sequence[BoxColumns], names: Sequence[str]) -> str:
+    if candidates:
+        kinds = "; and ".join(map(str, candidates))
         return f"boxes=cut was asked for, but several columns hold boxes: {kinds}. Keep one kind."
     return (
         "boxes=cut was asked for, but no columns hold boxes. Known are bbox as [x, y, width, "

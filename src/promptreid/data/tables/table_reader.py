@@ -46,14 +46,14 @@ class Table:
         """Name the place of a row, or of its cell in a column, for messages."""
         return name_place(self.file, self.lines[row], column)
 
-    def select(self, rows: Sequence[int]) -> Table:
-        """Return a table of some rows, in the order given."""
+    def select(self, rows: Sequence[int], notes: tuple[str, ...] = ()) -> Table:
+        """Return a table of some rows, in the order given, with notes on what was left out."""
         columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}
-        return replace(self, columns=columns, lines=[self.lines[row] for row in rows])
+        return Table(self.file, columns, [self.lines[row] for row in rows], self.notes + notes)
 
-    def with_columns(self, columns: dict[str, list[str]]) -> Table:
-        """Return the same rows with other columns."""
-        return replace(self, columns=columns)
+    def with_columns(self, columns: dict[str, list[str]], notes: tuple[str, ...] = ()) -> Table:
+        """Return the same rows with other columns, and notes on these."""
+        return replace(self, columns=columns, notes=self.notes + notes)
 
     def stripped(self) -> Table:
         """Return the table without space around its cells."""
