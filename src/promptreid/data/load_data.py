@@ -36,9 +36,8 @@ def load_data(spec: str) -> DataSet:
         (60, 12)
     """
     parsed = parse_spec(spec)
-    entry = reader_entry(parsed.name)
-    module = importlib.import_module(entry.module)
-    options = parse_options(entry.name, module.Options, parsed.options)
+    module = importlib.import_module(reader_entry(parsed.name).module)
+    options = parse_options(parsed.name, module.Options, parsed.options)
     root = full_path(parsed.root)
     _check_mark(root)
     try:
@@ -64,13 +63,7 @@ def _check_mark(root: Path) -> None:
 
 
 def data_options(name: str) -> tuple[OptionHelp, ...]:
-    """List the options that a data set takes in its spec.
-
-    Args:
-        name: Name of the data set.
-
-    Returns:
-        Key, allowed values, default and description of each.
+    """List the options that the data set of a name takes in its spec.
 
     Raises:
         ConfigError: When there is no such data set.

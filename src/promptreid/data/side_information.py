@@ -40,8 +40,8 @@ def table_values(values: Iterable[Side | None]) -> tuple[Side, ...]:
             names.setdefault(site, set()).add(name)
     return tuple(
         name if site is None else (site, name)
-        for site, own in names.items()
-        for name in sort_names(own)
+        for site, of_site in names.items()
+        for name in sort_names(of_site)
     )
 
 
@@ -123,7 +123,7 @@ def named_rows(values: Sequence[object], table: Sequence[Side], column: str) -> 
         rows.setdefault(value, []).append(row)
         if isinstance(value, tuple):
             rows.setdefault(value[1], []).append(row)
-    found = []
+    chosen = []
     for value in values:
         site, name = value if isinstance(value, tuple | list) and len(value) == 2 else (None, value)
         try:
@@ -139,5 +139,5 @@ def named_rows(values: Sequence[object], table: Sequence[Side], column: str) -> 
                 f"The {column} {name!r} is of several data sets; write data set and {column}, as "
                 f"in {sites}."
             )
-        found.append(fitting[0] if fitting else UNKNOWN)
-    return np.array(found, dtype=np.int64)
+        chosen.append(fitting[0] if fitting else UNKNOWN)
+    return np.array(chosen, dtype=np.int64)

@@ -11,7 +11,7 @@ from PIL import Image
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.decode import read_image
 from promptreid.data.images.image_files import UnreadableImage
-from promptreid.data.inspection.file_checks import why_unreadable
+from promptreid.data.inspection.file_checks import check_files
 from promptreid.data.inspection.inspect import inspect_data, render_text
 from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
@@ -145,6 +145,12 @@ FILES = {
 }
 
 
+def why_unreadable(path: Path) -> str:
+    """Why inspection refuses an image; empty where it does not."""
+    manifest = Manifest.of("toy", path.parent, [Sample(path.name, "1", "train")])
+    return "".join(refused.reason for refused in check_files(manifest)[0])
+
+
 @pytest.mark.parametrize("name", list(FILES))
 def test_inspection_refuses_what_training_refuses(tmp_path: Path, name: str) -> None:
     FILES[name](tmp_path / name)
@@ -153,7 +159,7 @@ def test_inspection_refuses_what_training_refuses(tmp_path: Path, name: str) -> 
         readable = True
     except UnreadableImage:
         readable = False
-    reason = why_unreadable((tmp_path / name).read_bytes())
+    reason = why_unreadable(tmp_path / name)
     assert (reason == "") == readable, reason
 
 
@@ -275,5 +281,5 @@ def test_images_are_refused_alike_when_inspected_and_when_read(tmp_path: Path, s
         except UnreadableImage:
             readable = False
         refused += not readable
-        assert (why_unreadable(bytes(data)) == "") == readable
+        assert (why_unreadable(path) == "") == readable
     assert refused > 5

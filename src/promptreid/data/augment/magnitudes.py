@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -28,7 +28,7 @@ class Range:
     whole: Literal["", "nearest", "cut"] = ""
     side: Literal["", "height", "width"] = ""
 
-    def at(self, level: Tensor, sign: Tensor, size: tuple[int, int]) -> Tensor:
+    def at(self, level: Tensor, sign: Tensor, size: Sequence[int]) -> Tensor:
         """Return strengths.
 
         Args:
@@ -46,14 +46,7 @@ class Range:
 Space = Mapping[str, Range]
 
 
-def _space(
-    *,
-    slope: float,
-    across: Range,
-    along: Range,
-    degrees: float,
-    enhance: float,
-) -> Space:
+def _space(*, slope: float, across: Range, along: Range, degrees: float, enhance: float) -> Space:
     """Return the 14 operations of RandAugment and its followers."""
     factor = Range(1, enhance, signed=True)
     return MappingProxyType(

@@ -16,35 +16,14 @@ Operation = Callable[[Tensor, Tensor], Tensor]
 """Takes pixels (B, 3, H, W), uint8, and strengths (B,) float64 on the CPU; returns pixels."""
 
 
-def _rotate(batch: Tensor, degrees: Tensor) -> Tensor:
-    height, width = batch.shape[2:]
-    return warp(batch, rotation(degrees, (height, width)))
-
-
-def _shear_x(batch: Tensor, slope: Tensor) -> Tensor:
-    return warp(batch, shear(slope, torch.zeros_like(slope)))
-
-
-def _shear_y(batch: Tensor, slope: Tensor) -> Tensor:
-    return warp(batch, shear(torch.zeros_like(slope), slope))
-
-
-def _translate_x(batch: Tensor, pixels: Tensor) -> Tensor:
-    return warp(batch, shift(pixels, torch.zeros_like(pixels)))
-
-
-def _translate_y(batch: Tensor, pixels: Tensor) -> Tensor:
-    return warp(batch, shift(torch.zeros_like(pixels), pixels))
-
-
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {
         "identity": lambda batch, _: batch,
-        "shear_x": _shear_x,
-        "shear_y": _shear_y,
-        "translate_x": _translate_x,
-        "translate_y": _translate_y,
-        "rotate": _rotate,
+        "shear_x": lambda batch, slope: warp(batch, shear(slope, torch.zeros_like(slope))),
+        "shear_y": lambda batch, slope: warp(batch, shear(torch.zeros_like(slope), slope)),
+        "translate_x": lambda batch, right: warp(batch, shift(right, torch.zeros_like(right))),
+        "translate_y": lambda batch, down: warp(batch, shift(torch.zeros_like(down), down)),
+        "rotate": lambda batch, degrees: warp(batch, rotation(degrees, batch.shape[2:])),
         "brightness": photometric.brightness,
         "saturation": photometric.saturation,
         "contrast": photometric.contrast,

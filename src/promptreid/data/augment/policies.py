@@ -13,7 +13,7 @@ with 255, as torchvision has it, the weakest strength would turn a white backgro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -66,12 +66,8 @@ def color_jitter(batch: Tensor, config: ColorJitterConfig, generator: Generator)
 def _draw_color_jitter(
     count: int, config: ColorJitterConfig, generator: Generator
 ) -> OperationPlan:
-    spreads = {
-        "brightness": config.brightness,
-        "contrast": config.contrast,
-        "saturation": config.saturation,
-        "hue": config.hue,
-    }
+    names = ("brightness", "contrast", "saturation", "hue")
+    spreads = {name: getattr(config, name) for name in names}
     chance = torch.rand(count, generator=generator, dtype=torch.float64)
     uniform, place = torch.rand(2, len(spreads), count, generator=generator, dtype=torch.float64)
     which = torch.empty((len(spreads), count), dtype=torch.int64)
@@ -101,7 +97,7 @@ def policy(batch: Tensor, config: PolicyConfig, generator: Generator) -> Tensor:
 def _randaugment(batch: Tensor, used: Tensor, config: PolicyConfig, generator: Generator) -> Tensor:
     shape = (config.operations, len(batch))
     level = torch.full(shape, config.magnitude / _MOST_STRONG, dtype=torch.float64)
-    return _draw(RANDAUGMENT, level, used, _size(batch), generator).run(batch)
+    return _draw(RANDAUGMENT, level, used, batch.shape[2:], generator).run(batch)
 
 
 def _trivialaugment(
@@ -109,12 +105,12 @@ def _trivialaugment(
 ) -> Tensor:
     magnitude = torch.randint(_MOST_STRONG + 1, (1, len(batch)), generator=generator)
     level = magnitude.to(torch.float64) / _MOST_STRONG
-    return _draw(TRIVIALAUGMENT, level, used, _size(batch), generator).run(batch)
+    return _draw(TRIVIALAUGMENT, level, used, batch.shape[2:], generator).run(batch)
 
 
 def _augmix(batch: Tensor, used: Tensor, config: PolicyConfig, generator: Generator) -> Tensor:
     """Return the weighted mean of each used image and its chains."""
-    plan, weights = _draw_augmix(used, config.severity, _size(batch), generator)
+    plan, weights = _draw_augmix(used, config.severity, batch.shape[2:], generator)
     rows = used.nonzero()[:, 0]
     if not len(rows):
         return batch
@@ -130,7 +126,7 @@ def _augmix(batch: Tensor, used: Tensor, config: PolicyConfig, generator: Genera
 
 
 def _draw_augmix(
-    used: Tensor, severity: int, size: tuple[int, int], generator: Generator
+    used: Tensor, severity: int, size: Sequence[int], generator: Generator
 ) -> tuple[OperationPlan, Tensor]:
     """Draw chains and weights.
 
@@ -153,7 +149,7 @@ def _draw_augmix(
 
 
 def _draw(
-    space: Space, level: Tensor, used: Tensor, size: tuple[int, int], generator: Generator
+    space: Space, level: Tensor, used: Tensor, size: Sequence[int], generator: Generator
 ) -> OperationPlan:
     """Draw one operation of the space, uniformly, for each level (S, B); none for unused images."""
     choice = torch.randint(len(space), level.shape, generator=generator)
@@ -165,11 +161,6 @@ def _draw(
         strength[chosen] = span.at(level[chosen], sign[chosen], size)
     which[:, ~used] = IDENTITY
     return OperationPlan(which, strength)
-
-
-def _size(batch: Tensor) -> tuple[int, int]:
-    height, width = batch.shape[2:]
-    return height, width
 
 
 _POLICIES: Mapping[str, Callable[[Tensor, Tensor, PolicyConfig, Generator], Tensor]] = (

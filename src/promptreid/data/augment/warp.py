@@ -8,6 +8,7 @@ additions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -95,7 +96,7 @@ def shear(across: Tensor, along: Tensor) -> Tensor:
     return matrices
 
 
-def rotation(degrees: Tensor, size: tuple[int, int]) -> Tensor:
+def rotation(degrees: Tensor, size: Sequence[int]) -> Tensor:
     """Return matrices that turn each image about its centre, counter-clockwise.
 
     Args:

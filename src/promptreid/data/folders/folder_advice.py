@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
-from promptreid.data.folders.known_layouts import find_reader
 from promptreid.data.folders.layout import describe_contents
 from promptreid.data.folders.role_folders import quote_spec, refuse_known_layout
 from promptreid.data.folders.walk import Walk
@@ -12,39 +12,36 @@ from promptreid.errors import DataError
 from promptreid.text.lists import counted, shorten_list
 
 
-def explain_no_identities(root: Path, walk: Walk, *, depth: int) -> DataError:
+def refuse_no_identities(root: Path, walk: Walk, *, depth: int) -> NoReturn:
     """Say where the images are instead, or why there are none, and what to do.
 
     Args:
         root: The folder that was read.
         walk: The walk that found nothing.
         depth: Levels at which folders of identities were looked for.
+
+    Raises:
+        DataError: Always.
     """
-    near = [root.parent, *sorted(path for path in root.iterdir() if path.is_dir())]
-    known = next((folder for folder in near if find_reader(folder)), None)
-    if known is not None:
-        try:
-            refuse_known_layout(known)
-        except DataError as error:
-            return error
-    said = f"Looked in {root} for one folder of images per identity"
+    for folder in (root.parent, *sorted(path for path in root.iterdir() if path.is_dir())):
+        refuse_known_layout(folder)
+    looked = f"Looked in {root} for one folder of images per identity"
     again = Walk(root)
     below = list(again.images_below(root, again.enter(root)))
     loose = [path for path in below if "/" not in path]
     if loose:
-        return DataError(
-            f"{said}, but {counted(len(loose), 'image lies', 'images lie')} directly in it: "
+        raise DataError(
+            f"{looked}, but {counted(len(loose), 'image lies', 'images lie')} directly in it: "
             f"{shorten_list(loose)}. Put each person's photos in a folder of their own, or read "
             f"them without identities as {quote_spec('images', root)}."
         )
     if below:
-        return _deeper(said, root, below, depth)
-    reasons = (*walk.lost, *walk.notes)
-    told = f"it holds {describe_contents(root)}"
-    return DataError(f"{said}, but {told}." + "".join(f" {reason}" for reason in reasons))
+        raise DataError(f"{looked}, {_describe_depth(root, below, depth)}")
+    reasons = "".join(f" {reason}" for reason in (*walk.lost, *walk.notes))
+    raise DataError(f"{looked}, but it holds {describe_contents(root)}.{reasons}")
 
 
-def _deeper(said: str, root: Path, below: list[str], depth: int) -> DataError:
+def _describe_depth(root: Path, below: list[str], depth: int) -> str:
     levels = sorted({path.count("/") for path in below} - {depth})
     first = next(path for path in below if path.count("/") == levels[0])
     top = first.partition("/")[0]
@@ -55,7 +52,7 @@ def _deeper(said: str, root: Path, below: list[str], depth: int) -> DataError:
     else:
         ways += " reads them"
     deep = counted(levels[0], "folder")
-    return DataError(
-        f"{said}, but the images lie {deep} deep, for example {shorten_list([first])}. {ways}; or "
+    return (
+        f"but the images lie {deep} deep, for example {shorten_list([first])}. {ways}; or "
         "list them in a table and read it as csv:FILE."
     )

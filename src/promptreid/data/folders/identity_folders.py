@@ -46,7 +46,7 @@ class IdentityFolders:
             DataError: When folders that should hold identities are roles, or two stand for one.
         """
         top = self.walk.enter(self._root)
-        inside = dict(self.walk.children(self._root, top))
+        inside = self.walk.children(self._root, top)
         self._loose += top.images
         self.roles = self._find_roles(inside)
         if not self.roles:
@@ -58,7 +58,7 @@ class IdentityFolders:
         for role, name in self.roles.items():
             split = "gallery" if role == "test" and "query" in self.roles else role
             self._loose += [f"{name}/{image}" for image in inside[name].images]
-            children = dict(self.walk.children(self._root / name, inside[name]))
+            children = self.walk.children(self._root / name, inside[name])
             samples += self._identities(f"{name}/", children, split, self._depth)
         return samples
 
@@ -67,9 +67,6 @@ class IdentityFolders:
 
         A single one that holds images too, beside other folders with images, is an identity whose
         name happens to be that of a role.
-
-        Args:
-            inside: Name and content of all folders.
 
         Returns:
             Role to name of its folder.
@@ -110,7 +107,7 @@ class IdentityFolders:
             for name, listing in folders.items():
                 path = f"{prefix}{name}"
                 self._loose += [f"{path}/{image}" for image in listing.images]
-                children = dict(self.walk.children(self._root / path, listing))
+                children = self.walk.children(self._root / path, listing)
                 yield from self._identities(f"{path}/", children, split, depth - 1)
             return
         filled = {
@@ -119,10 +116,9 @@ class IdentityFolders:
             if listing.images or (self._take_nested and listing.folders)
         }
         refuse_roles(self._root / prefix, filled)
-        levels = self._depth
         for name, listing in folders.items():
             path = f"{prefix}{name}"
-            identity = "/".join(part.strip() for part in path.split("/")[-levels:])
+            identity = "/".join(part.strip() for part in path.split("/")[-self._depth :])
             for image in self._images(path, listing):
                 yield Sample(image, identity, split)
 
@@ -139,21 +135,16 @@ class IdentityFolders:
     def notes(self) -> tuple[str, ...]:
         """Say what was not taken."""
         notes = []
-        if self._loose:
-            images = counted(len(self._loose), "image lies", "images lie")
-            notes.append(
-                f"{images} outside of identity folders, left out: {shorten_list(self._loose)}."
-            )
-        if self._nested:
-            images = counted(len(self._nested), "image lies", "images lie")
-            notes.append(
-                f"{images} in folders inside identity folders, left out: "
-                f"{shorten_list(self._nested)}. The option nested=take takes them."
-            )
-        if self._beside:
-            images = counted(len(self._beside), "image lies", "images lie")
-            roles = ", ".join(self.roles.values())
-            notes.append(
-                f"{images} in folders beside {roles}, left out: {shorten_list(self._beside)}."
-            )
+        for paths, where, hint in (
+            (self._loose, "outside of identity folders", ""),
+            (
+                self._nested,
+                "in folders inside identity folders",
+                " The option nested=take takes them.",
+            ),
+            (self._beside, f"in folders beside {', '.join(self.roles.values())}", ""),
+        ):
+            if paths:
+                images = counted(len(paths), "image lies", "images lie")
+                notes.append(f"{images} {where}, left out: {shorten_list(paths)}.{hint}")
         return (*notes, *self.walk.notes)

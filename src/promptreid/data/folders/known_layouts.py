@@ -16,14 +16,13 @@ _DUKE_NAME = re.compile(r"\d+_c\d+_f\d+.*")
 _CUHK01_NAME = re.compile(r"\d{7}\.(?:png|jpg|bmp)", re.IGNORECASE)
 
 
-def _first_name(folder: Path) -> str:
-    return next(iter(list_folder(folder).images), "")
+def _is_named(folder: Path, pattern: re.Pattern[str]) -> bool:
+    """Tell whether the first image of a folder is named by a pattern."""
+    return any(pattern.fullmatch(name) for name in list_folder(folder).images[:1])
 
 
 def _is_duke(folder: Path) -> bool:
-    return has_all(*_MARKET)(folder) and bool(
-        _DUKE_NAME.fullmatch(_first_name(folder / _MARKET[0]))
-    )
+    return has_all(*_MARKET)(folder) and _is_named(folder / _MARKET[0], _DUKE_NAME)
 
 
 def _is_occluded_duke(folder: Path) -> bool:
@@ -31,18 +30,16 @@ def _is_occluded_duke(folder: Path) -> bool:
 
 
 def _is_cuhk03(folder: Path) -> bool:
-    kinds = ("labeled", "detected")
-    return any(
-        has_all(name)(folder)
-        for kind in kinds
+    names = [
+        name
+        for kind in ("labeled", "detected")
         for name in (f"images_{kind}", f"{kind}/{_MARKET[0]}", "cuhk-03.mat")
-    )
+    ]
+    return any((folder / name).exists() for name in names)
 
 
 def _is_cuhk01(folder: Path) -> bool:
-    return has_all("campus")(folder) and bool(
-        _CUHK01_NAME.fullmatch(_first_name(folder / "campus"))
-    )
+    return has_all("campus")(folder) and _is_named(folder / "campus", _CUHK01_NAME)
 
 
 LAYOUTS: Mapping[str, Callable[[Path], bool]] = MappingProxyType(
@@ -63,11 +60,7 @@ LAYOUTS: Mapping[str, Callable[[Path], bool]] = MappingProxyType(
 
 
 def find_reader(folder: Path) -> str:
-    """Name the reader whose published layout a folder has; empty for all others.
-
-    Args:
-        folder: The folder.
-    """
+    """Name the reader whose published layout a folder has; empty for all others."""
     try:
         return next((name for name, fits in LAYOUTS.items() if fits(folder)), "")
     except (DataError, OSError):  # it may not be looked into

@@ -35,13 +35,13 @@ def find_root(
         DataError: When no folder or more than one fits; says what is there instead.
     """
     if not root.is_dir():
-        what = "is a file, not a folder" if root.is_file() else "does not exist"
+        reason = "is a file, not a folder" if root.is_file() else "does not exist"
         above = next((parent for parent in root.parents if parent.is_dir()), None)
         there = f" {above} holds {describe_contents(above)}." if above is not None else ""
-        raise DataError(f"{root} {what}; looked there for {wanted}.{there}")
+        raise DataError(f"{root} {reason}; looked there for {wanted}.{there}")
     known = [root, *(root / name for name in nested)]
-    found = next((folder for folder in known if _has(folder, fits)), None)
-    if found is None:
+    home = next((folder for folder in known if _has(folder, fits)), None)
+    if home is None:
         children = [folder for folder in subfolders(root) if _has(folder, fits)]
         if len(children) > 1:
             raise DataError(
@@ -49,10 +49,10 @@ def find_root(
                 "name one of them."
             )
         above = [root.parent] if _has(root.parent, fits) else []
-        found = next(iter([*children, *above]), None)
-    if found is None:
+        home = next(iter([*children, *above]), None)
+    if home is None:
         raise DataError(f"Looked in {root} for {wanted}, but it holds {describe_contents(root)}.")
-    return found, () if found == root else (f"Read from {found}.",)
+    return home, () if home == root else (f"Read from {home}.",)
 
 
 def _has(folder: Path, fits: Callable[[Path], bool]) -> bool:

@@ -6,7 +6,8 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from promptreid.data.folders.listing import list_folder
@@ -33,8 +34,8 @@ def keep_existing(
         DataError: The same as for `find_listed`.
     """
     paths = [sample.path for sample in samples]
-    found, notes = find_listed(paths, root, missing=missing, listed_in=listed_in)
-    return [replace(samples[row], path=path) for row, path in found], notes
+    existing, notes = find_listed(paths, root, missing=missing, listed_in=listed_in)
+    return [replace(samples[row], path=path) for row, path in existing], notes
 
 
 def find_listed(
@@ -64,19 +65,19 @@ def find_listed(
     respelled: list[tuple[str, str]] = []
     several: list[str] = []
     for row, path in enumerate(paths):
-        exact = folders.find(path)
-        if exact is None:
+        matches = folders.find(path)
+        if len(matches) == 1:
+            existing.append((row, matches[0]))
+            if matches[0] != path:
+                respelled.append((path, matches[0]))
+        else:
             gone.append(path)
-            if folders.several(path):
+            if matches:
                 several.append(path)
-            continue
-        existing.append((row, exact))
-        if exact != path:
-            respelled.append((path, exact))
-    notes = (_respelled(respelled, len(paths), listed_in),) if respelled else ()
+    notes = (_note_respelled(respelled, len(paths), listed_in),) if respelled else ()
     if not gone:
         return existing, notes
-    told = f"{len(gone):,} of {len(paths):,} images listed in {listed_in} are not in {root}"
+    absent = f"{len(gone):,} of {len(paths):,} images listed in {listed_in} are not in {root}"
     alike = ""
     if several:
         alike = (
@@ -86,8 +87,8 @@ def find_listed(
         )
     if missing == "stop" or not existing:
         hint = "" if not existing else " Add the option missing=skip to use only those that exist."
-        raise DataError(f"{told}: {shorten_list(gone)}.{alike}{hint}")
-    return existing, (f"{told} and were skipped: {shorten_list(gone)}.{alike}", *notes)
+        raise DataError(f"{absent}: {shorten_list(gone)}.{alike}{hint}")
+    return existing, (f"{absent} and were skipped: {shorten_list(gone)}.{alike}", *notes)
 
 
 def note_unlisted(paths: Iterable[str], root: Path, *, listed_in: str) -> tuple[str, ...]:
@@ -102,88 +103,57 @@ def note_unlisted(paths: Iterable[str], root: Path, *, listed_in: str) -> tuple[
     for path in paths:
         folder, _, name = path.rpartition("/")
         listed.setdefault(folder, set()).add(_fold(name))
-    found = [
+    unlisted = [
         _join(folder, name)
         for folder, names in listed.items()
         if (root / folder).is_dir()
         for name in list_folder(root / folder).images
         if _fold(name) not in names
     ]
-    if not found:
+    if not unlisted:
         return ()
-    told = counted(len(found), "image in these folders is", "images in these folders are")
-    return (f"{told} not listed in {listed_in} and not used: {shorten_list(found)}.",)
+    images = counted(len(unlisted), "image in these folders is", "images in these folders are")
+    return (f"{images} not listed in {listed_in} and not used: {shorten_list(unlisted)}.",)
 
 
-@dataclass
 class _Folders:
-    """Names in the folders below a root, each listed once.
+    """Names in the folders below a root, each listed once."""
 
-    Attributes:
-        root: Where relative paths start.
-    """
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = cache(self._find_folder)
+        self._names = cache(self._list_names)
+        self._folded = cache(self._fold_names)
 
-    root: Path
-    _listings: dict[str, frozenset[str] | None] = field(default_factory=dict)
-    _alike: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    _spelled: dict[str, str | None] = field(default_factory=dict)
-
-    def find(self, path: str) -> str | None:
-        """Return the path as the disk spells it, or None when no such file or several exist."""
+    def find(self, path: str) -> list[str]:
+        """Return the path as the disk spells it: that of one file, of several alike, or none."""
         parent, slash, name = path.rpartition("/")
         folder = self._folder(parent or slash)
         if folder is None:
-            return None
-        match = self._match(folder, name)
-        return None if match is None else _join(folder, match)
+            return []
+        if name in (self._names(folder) or ()):
+            return [_join(folder, name)]
+        return [_join(folder, alike) for alike in self._folded(folder).get(_fold(name), ())]
 
-    def several(self, path: str) -> bool:
-        """Say whether more than one file has this name in another spelling."""
-        parent, slash, name = path.rpartition("/")
-        folder = self._folder(parent or slash)
-        return folder is not None and len(self._folded(folder).get(_fold(name), ())) > 1
-
-    def _folder(self, path: str) -> str | None:
-        """Return a folder as the disk spells it; None when there is none."""
-        if path not in self._spelled:
-            self._spelled[path] = self._look_up(path)
-        return self._spelled[path]
-
-    def _look_up(self, path: str) -> str | None:
+    def _find_folder(self, path: str) -> str | None:
+        """Return a folder as the disk spells it; None when there is none, or several."""
         if self._names(path) is not None:
             return path
-        if path in ("", "/"):
+        matches = self.find(path) if path not in ("", "/") else []
+        return matches[0] if len(matches) == 1 and self._names(matches[0]) is not None else None
+
+    def _list_names(self, folder: str) -> frozenset[str] | None:
+        try:
+            with os.scandir(self._root / folder) as entries:
+                return frozenset(entry.name for entry in entries)
+        except (OSError, ValueError):  # absent, or a name that no file can have
             return None
-        parent, slash, name = path.rpartition("/")
-        above = self._folder(parent or slash)
-        match = None if above is None else self._match(above, name)
-        if above is None or match is None or self._names(_join(above, match)) is None:
-            return None
-        return _join(above, match)
 
-    def _match(self, folder: str, name: str) -> str | None:
-        """Return the name in a folder that is this one, or the only one that is alike."""
-        if name in (self._names(folder) or ()):
-            return name
-        alike = self._folded(folder).get(_fold(name), ())
-        return alike[0] if len(alike) == 1 else None
-
-    def _names(self, folder: str) -> frozenset[str] | None:
-        if folder not in self._listings:
-            try:
-                with os.scandir(self.root / folder) as entries:
-                    self._listings[folder] = frozenset(entry.name for entry in entries)
-            except (OSError, ValueError):  # absent, or a name that no file can have
-                self._listings[folder] = None
-        return self._listings[folder]
-
-    def _folded(self, folder: str) -> dict[str, list[str]]:
-        if folder not in self._alike:
-            alike: dict[str, list[str]] = {}
-            for name in sorted(self._names(folder) or ()):
-                alike.setdefault(_fold(name), []).append(name)
-            self._alike[folder] = alike
-        return self._alike[folder]
+    def _fold_names(self, folder: str) -> dict[str, list[str]]:
+        alike: dict[str, list[str]] = {}
+        for name in sorted(self._names(folder) or ()):
+            alike.setdefault(_fold(name), []).append(name)
+        return alike
 
 
 def _fold(name: str) -> str:
@@ -195,7 +165,7 @@ def _join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if folder else name
 
 
-def _respelled(pairs: Sequence[tuple[str, str]], count: int, listed_in: str) -> str:
+def _note_respelled(pairs: Sequence[tuple[str, str]], count: int, listed_in: str) -> str:
     kinds = Counter(_difference(*pair) for pair in pairs)
     listed, exact = pairs[0]
     how = ", ".join(f"{number:,} in {kind}" for kind, number in kinds.items())

@@ -43,19 +43,16 @@ class Listing:
 def list_folder(folder: Path) -> Listing:
     """List a folder; nothing in it is opened.
 
-    Args:
-        folder: The folder.
-
     Raises:
         DataError: When it cannot be listed.
     """
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            by_name = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"{folder} cannot be listed: {error.strerror}.") from error
     listing = Listing()
-    for entry in found:
+    for entry in by_name:
         if not entry.name.startswith(".") and entry.name.lower() not in LITTER:
             _sort(entry, listing)
     return listing

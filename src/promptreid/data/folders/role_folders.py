@@ -47,9 +47,6 @@ def quote_spec(name: str, root: Path, **options: str) -> str:
 def refuse_known_layout(folder: Path) -> None:
     """Stop when a folder has a published layout, which has a reader of its own.
 
-    Args:
-        folder: What was given as folders of identities.
-
     Raises:
         DataError: It has; says how to read it.
     """

@@ -12,6 +12,7 @@ from promptreid.text.lists import counted, shorten_list
 from promptreid.text.safe import visible
 
 _SUFFIXES_SHOWN = 8
+_NOT_TAKEN = ("heic", "raw", "special", "dead_images", "dead_folders")  # fields of a listing
 
 
 class Walk:
@@ -22,19 +23,11 @@ class Walk:
     """
 
     def __init__(self, root: Path) -> None:
-        """Begin; nothing is listed yet.
-
-        Args:
-            root: Names in notes start from here.
-        """
+        """Begin; nothing is listed yet, and names in notes start from the root."""
         self._root = root
         self._met: set[tuple[int, int]] = set()
         self._again: list[str] = []
-        self._heic: list[str] = []
-        self._raw: list[str] = []
-        self._special: list[str] = []
-        self._dead_images: list[str] = []
-        self._dead_folders: list[str] = []
+        self._not_taken: dict[str, list[str]] = {kind: [] for kind in _NOT_TAKEN}
         self._suffixes: Counter[str] = Counter()
 
     def enter(self, folder: Path) -> Listing:
@@ -47,26 +40,20 @@ class Walk:
             DataError: When it cannot be listed.
         """
         try:
-            found = folder.stat()
+            status = folder.stat()
         except OSError:
             return list_folder(folder)  # which says why it cannot be
-        if (found.st_dev, found.st_ino) in self._met:
+        if (status.st_dev, status.st_ino) in self._met:
             self._again.append(self._name(folder))
             return Listing()
-        self._met.add((found.st_dev, found.st_ino))
+        self._met.add((status.st_dev, status.st_ino))
         listing = list_folder(folder)
-        for mine, names in (
-            (self._heic, listing.heic),
-            (self._raw, listing.raw),
-            (self._special, listing.special),
-            (self._dead_images, listing.dead_images),
-            (self._dead_folders, listing.dead_folders),
-        ):
-            mine += [self._name(folder / name) for name in names]
+        for kind, names in self._not_taken.items():
+            names += [self._name(folder / name) for name in getattr(listing, kind)]
         self._suffixes.update(os.path.splitext(name)[1].lower() for name in listing.others)  # noqa: PTH122
         return listing
 
-    def children(self, folder: Path, listing: Listing) -> list[tuple[str, Listing]]:
+    def children(self, folder: Path, listing: Listing) -> dict[str, Listing]:
         """Enter the folders in a folder, real ones before links, so that these keep their names.
 
         Args:
@@ -76,14 +63,13 @@ class Walk:
         Returns:
             Name and content of each, by name; those met before are left out.
         """
-        order = sorted(listing.folders, key=lambda name: (name in listing.linked, name))
-        entered = []
-        for name in order:
+        entered = {}
+        for name in sorted(listing.folders, key=lambda name: (name in listing.linked, name)):
             before = len(self._again)
             inside = self.enter(folder / name)
             if len(self._again) == before:
-                entered.append((name, inside))
-        return sorted(entered, key=lambda pair: pair[0])
+                entered[name] = inside
+        return {name: entered[name] for name in sorted(entered)}
 
     def images_below(self, folder: Path, listing: Listing, prefix: str = "") -> Iterator[str]:
         """Yield the images in a folder and all folders inside, as paths behind a prefix.
@@ -99,7 +85,7 @@ class Walk:
             yield from (prefix + name for name in listing.images)
             stack += [
                 (folder / name, inside, f"{prefix}{name}/")
-                for name, inside in reversed(self.children(folder, listing))
+                for name, inside in reversed(self.children(folder, listing).items())
             ]
 
     @property
@@ -107,8 +93,8 @@ class Walk:
         """Sentences on what was met and not taken, in numbers."""
         notes = []
         if self._suffixes:
-            told = counted(
-                sum(self._suffixes.values()),
+            files = counted(
+                self._suffixes.total(),
                 "file is no image by its name",
                 "files are no images by their name",
             )
@@ -116,41 +102,43 @@ class Walk:
                 (suffix or "no ending") + (f" ({number:,})" if len(self._suffixes) > 1 else "")
                 for suffix, number in sorted(self._suffixes.items())
             ]
-            notes.append(f"{told}: {shorten_list(kinds, limit=_SUFFIXES_SHOWN)}.")
-        for kind, names in (("HEIC", self._heic), ("raw camera", self._raw)):
+            notes.append(f"{files}: {shorten_list(kinds, limit=_SUFFIXES_SHOWN)}.")
+        left = self._not_taken
+        for kind, names in (("HEIC", left["heic"]), ("raw camera", left["raw"])):
             if names:
                 them = "it" if len(names) == 1 else "them"
                 notes.append(
                     f"{counted(len(names), f'{kind} file')} cannot be read here; convert {them} to "
                     f"JPEG: {shorten_list(names)}."
                 )
-        if self._special:
-            told = counted(
-                len(self._special),
+        for names, one, several in (
+            (
+                left["special"],
                 "entry is no file but a pipe, socket or device",
                 "entries are no files but pipes, sockets or devices",
-            )
-            notes.append(f"{told}: {shorten_list(self._special)}.")
-        if self._again:
-            told = counted(
-                len(self._again),
+            ),
+            (
+                self._again,
                 "folder is met again through links and left out",
                 "folders are met again through links and left out",
-            )
-            notes.append(f"{told}: {shorten_list(self._again)}.")
+            ),
+        ):
+            if names:
+                notes.append(f"{counted(len(names), one, several)}: {shorten_list(names)}.")
         return tuple(notes)
 
     @property
     def lost(self) -> tuple[str, ...]:
         """A sentence on links to nothing, if there are any."""
-        dead = [*self._dead_images, *self._dead_folders]
+        images, folders = self._not_taken["dead_images"], self._not_taken["dead_folders"]
+        dead = [*images, *folders]
         if not dead:
             return ()
-        kinds = ((len(self._dead_images), "image"), (len(self._dead_folders), "folder"))
-        told = " and ".join(counted(number, noun) for number, noun in kinds if number)
+        kinds = ((len(images), "image"), (len(folders), "folder"))
+        links = " and ".join(counted(number, noun) for number, noun in kinds if number)
         verb = "is a link" if len(dead) == 1 else "are links"
         target = visible(os.fspath((self._root / dead[0]).readlink()))
-        return (f"{told} {verb} to nothing, for example {visible(dead[0])} -> {target}.",)
+        return (f"{links} {verb} to nothing, for example {visible(dead[0])} -> {target}.",)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix() if path != self._root else path.name

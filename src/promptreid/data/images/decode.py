@@ -17,7 +17,7 @@ from promptreid.data.images.image_files import (
     open_image,
     why_undecodable,
 )
-from promptreid.data.images.jpeg_header import plain_header
+from promptreid.data.images.jpeg_header import count_plain_pixels
 from promptreid.data.images.orientation import orientation_of, upright_image, upright_pixels
 from promptreid.errors import DataError
 
@@ -84,8 +84,8 @@ def cut_out(pixels: Tensor, image: ImageSource) -> Tensor:
 def _read_whole(path: Path) -> Tensor:
     data = image_bytes(path)
     try:
-        header = plain_header(data)
-        if header is not None and header.pixels <= _LARGEST_FAST:
+        count = count_plain_pixels(data)
+        if count is not None and count <= _LARGEST_FAST:
             pixels = _decode_jpeg(data)
             if pixels is not None:
                 return pixels
@@ -145,9 +145,8 @@ def _decode_jpeg(data: bytes) -> Tensor | None:
 def _from_pillow(image: Image.Image) -> Tensor:
     mode, source = image.mode, image.format
     image = upright_image(image)
-    if mode.startswith("I;16"):
-        return _from_array(np.asarray(image).astype(np.uint16))
-    if mode == "I" and source in ("PNG", "PPM"):  # 16-bit files that Pillow widens
+    widened = mode == "I" and source in ("PNG", "PPM")  # 16-bit files that Pillow widens
+    if widened or mode.startswith("I;16"):
         return _from_array(np.asarray(image).astype(np.uint16))
     if mode in ("I", "F"):
         raise ValueError("its pixels are 32 bits wide, with no agreed brightness range")
@@ -170,15 +169,6 @@ def _from_array(array: np.ndarray) -> Tensor:
     if len(shape) == 2:
         array = array[:, :, None]
     pixels = torch.from_numpy(np.array(array[:, :, :3])).permute(2, 0, 1)
-    if pixels.dtype == torch.uint16:
-        pixels = _eight_bits(pixels)
-    return _three_channels(pixels)
-
-
-def _three_channels(pixels: Tensor) -> Tensor:
+    if pixels.dtype == torch.uint16:  # 0...65535 becomes 0...255, rounded to nearest
+        pixels = ((pixels.to(torch.int32) + 128) // 257).to(torch.uint8)
     return pixels if pixels.shape[0] == 3 else pixels.repeat(3, 1, 1)
-
-
-def _eight_bits(pixels: Tensor) -> Tensor:
-    """Scale 0...65535 to 0...255, rounding to nearest."""
-    return ((pixels.to(torch.int32) + 128) // 257).to(torch.uint8)

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptreid.data.images.image_formats import FORMATS, why_not_by_content, why_not_by_name
+from promptreid.data.images.image_formats import FORMATS, RAW, why_not_by_content
 from promptreid.data.images.regular_files import read_regular
 from promptreid.errors import DataError
 
@@ -40,15 +40,12 @@ class UnreadableImage(DataError):  # noqa: N818 - it names a thing, of which cal
 def image_bytes(path: Path) -> bytes:
     """Read an image file, whose content is not looked at.
 
-    Args:
-        path: The file.
-
     Raises:
         UnreadableImage: It is missing, empty, larger than `LARGEST_FILE`, a raw camera file, or no
             ordinary file but a pipe, a device or a folder, which are never opened.
     """
-    reason = why_not_by_name(path.suffix)
-    if reason:
+    if path.suffix.lower() in RAW:  # read as the TIFF that it is built on, it gives a small preview
+        reason = "it is a raw camera file, which is not decoded here; convert it to JPEG"
         raise UnreadableImage(path, reason)
     try:
         data = read_regular(path, limit=LARGEST_FILE)
@@ -61,9 +58,6 @@ def image_bytes(path: Path) -> bytes:
 
 def open_image(data: bytes) -> Image.Image:
     """Open the content of an image file with Pillow, which decodes it later.
-
-    Args:
-        data: The bytes of the file.
 
     Raises:
         Exception: Whatever Pillow raises; `why_undecodable` puts it into words.

@@ -52,19 +52,6 @@ _OTHERS = (
 )
 
 
-def why_not_by_name(suffix: str) -> str:
-    """Say why files of a kind of photograph are not decoded here; empty for all others.
-
-    A raw file would be opened as the TIFF that it is built on, and give its small preview.
-
-    Args:
-        suffix: Ending of the name, with its dot.
-    """
-    if suffix.lower() in RAW:
-        return "it is a raw camera file, which is not decoded here; convert it to JPEG"
-    return ""
-
-
 def why_not_by_content(data: bytes) -> str:
     """Say what a file is in which no known image format was found.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 _START = b"\xff\xd8\xff"
 _FRAMES = frozenset((0xC0, 0xC1, 0xC2))  # baseline, extended and progressive, Huffman coded
@@ -11,21 +10,8 @@ _TABLES = frozenset((0xC4, 0xDB, 0xDD, 0xFE))  # DHT, DQT, DRI, comment
 _SCAN, _JFIF, _ADOBE = 0xDA, 0xE0, 0xEE
 
 
-@dataclass(frozen=True, slots=True)
-class JpegHeader:
-    """The head of a JPEG without tags.
-
-    Attributes:
-        pixels: Height times width of its frame.
-        channels: Number of colour channels of the frame, 1 or 3.
-    """
-
-    pixels: int
-    channels: int
-
-
-def plain_header(data: bytes) -> JpegHeader | None:
-    """Read the head of a JPEG that holds nothing but pictures: no tags, so it is stored upright.
+def count_plain_pixels(data: bytes) -> int | None:
+    """Count the pixels of a JPEG that holds nothing but pictures: no tags, so it is stored upright.
 
     Allowed are one frame of 8 bits in grey or three channels, tables, comments, and the marks of
     JFIF and Adobe in their usual length. Whatever is read differently by different programs, such
@@ -35,22 +21,22 @@ def plain_header(data: bytes) -> JpegHeader | None:
         data: The bytes of a file.
 
     Returns:
-        The head, or None for every other JPEG and for all other files.
+        Height times width of its frame, or None for every other JPEG and for all other files.
     """
     if not data.startswith(_START):
         return None
-    at, frame = 2, None
+    at, pixels = 2, None
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], (data[at + 2] << 8) + data[at + 3]
         if marker == _SCAN:
-            return frame
+            return pixels
         if marker in _FRAMES:
-            if frame is not None or at + 10 > len(data):
+            if pixels is not None or at + 10 > len(data):
                 return None
             bits, height, width, channels = struct.unpack_from(">BHHB", data, at + 4)
             if bits != 8 or channels not in (1, 3) or length != 8 + 3 * channels:
                 return None
-            frame = JpegHeader(height * width, channels)
+            pixels = height * width
         elif marker == _JFIF:
             if length != 16 or data[at + 4 : at + 9] != b"JFIF\0":
                 return None

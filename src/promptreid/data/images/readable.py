@@ -86,26 +86,23 @@ def only_readable(dataset: DataSet, *, policy: str, progress: Progress) -> DataS
     if not bad and not dataset.lost:
         return dataset
     if policy == "stop":
-        told = [sentence.rstrip(".") for sentence in dataset.lost]
+        faults = [sentence.rstrip(".") for sentence in dataset.lost]
         if bad:
-            told.append(
-                f"{len(bad)} of {len(manifest)} images of {dataset.spec} cannot be read:\n"
-                f"{_listing(bad)}"
-            )
-        raise DataError(
-            "\n".join(told) + "\nMend or remove them, or leave them out with --unreadable skip."
-        )
+            count = f"{len(bad)} of {len(manifest)}"
+            faults.append(f"{count} images of {dataset.spec} cannot be read:\n{_list_bad(bad)}")
+        faults.append("Mend or remove them, or leave them out with --unreadable skip.")
+        raise DataError("\n".join(faults))
     for sentence in dataset.lost:
         progress.message(f"skipping what is not there: {sentence}")
-    found = replace(dataset, notes=(*dataset.notes, *dataset.lost), lost=())
-    return _only_good(found, good, bad, progress) if bad else found
+    dataset = replace(dataset, notes=(*dataset.notes, *dataset.lost), lost=())
+    return _drop_bad(dataset, good, bad, progress) if bad else dataset
 
 
-def _only_good(
+def _drop_bad(
     dataset: DataSet, good: Sequence[int], bad: Sequence[UnreadableImage], progress: Progress
 ) -> DataSet:
     """Drop the images that cannot be decoded, and say which."""
-    manifest, listing = dataset.manifest, _listing(bad)
+    manifest, listing = dataset.manifest, _list_bad(bad)
     if not good:
         raise DataError(
             f"None of the {len(manifest)} images of {dataset.spec} can be read:\n{listing}"
@@ -118,19 +115,19 @@ def _only_good(
     return replace(
         dataset,
         manifest=manifest.select(rows),
-        protocol=_without(dataset.protocol, rows, len(manifest)),
+        protocol=_renumber(dataset.protocol, rows, len(manifest)),
         notes=(*dataset.notes, note),
     )
 
 
-def _listing(bad: Sequence[UnreadableImage]) -> str:
+def _list_bad(bad: Sequence[UnreadableImage]) -> str:
     lines = [f"  {error.path}: {error.reason}" for error in bad[:_SHOWN]]
     if len(bad) > _SHOWN:
         lines.append(f"  and {len(bad) - _SHOWN} more")
     return "\n".join(lines)
 
 
-def _without(protocol: Protocol | None, rows: np.ndarray, count: int) -> Protocol | None:
+def _renumber(protocol: Protocol | None, rows: np.ndarray, count: int) -> Protocol | None:
     """Renumber a protocol's rows after rows were dropped."""
     if protocol is None:
         return None

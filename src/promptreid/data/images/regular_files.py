@@ -23,9 +23,6 @@ def explain_irregular(path: Path) -> str:
     """Say why there is no ordinary file at a path; empty when there is one.
 
     The path is looked up, links included, and nothing is opened.
-
-    Args:
-        path: The file to open.
     """
     try:
         mode = path.stat().st_mode
@@ -66,14 +63,14 @@ def read_regular(path: Path, *, limit: int) -> bytes:
 
 
 def _read_all(descriptor: int, limit: int) -> bytes:
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         raise DataError("it is no ordinary file")
-    if found.st_size > limit:
-        raise DataError(_too_large(found.st_size, limit))
+    if status.st_size > limit:
+        raise DataError(_too_large(status.st_size, limit))
     # One byte more than there should be tells that the file ends there.
-    data = os.read(descriptor, found.st_size + 1)
-    while len(data) != found.st_size and len(data) <= limit:  # it grew, or says no size
+    data = os.read(descriptor, status.st_size + 1)
+    while len(data) != status.st_size and len(data) <= limit:  # it grew, or says no size
         more = os.read(descriptor, _PIECE)
         if not more:
             return data

@@ -35,15 +35,7 @@ def resize(image: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
 
 
 def flip(batch: Tensor, mask: Tensor) -> Tensor:
-    """Mirror the images of a batch that the mask names.
-
-    Args:
-        batch: Images (B, C, H, W).
-        mask: (B,) bool, true where an image is mirrored left to right.
-
-    Returns:
-        Images (B, C, H, W).
-    """
+    """Mirror images (B, C, H, W) left to right where the mask (B,) bool is true."""
     return torch.where(mask[:, None, None, None], batch.flip(-1), batch)
 
 
@@ -117,10 +109,5 @@ def box_mask(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def noise_size(boxes: Tensor, channels: int) -> int:
-    """How many values `erase` replaces in a batch.
-
-    Args:
-        boxes: (B, 4) int64, as for `erase`.
-        channels: C, the channels of an image.
-    """
+    """Count the values that `erase` replaces in images of some channels, by boxes (B, 4)."""
     return channels * int((boxes[:, 2] * boxes[:, 3]).sum())

@@ -40,9 +40,6 @@ def check_files(
 ) -> tuple[tuple[Unreadable, ...], tuple[Duplicate, ...], tuple[str, ...]]:
     """Read, decode and compare all image files, in threads; each file once.
 
-    Args:
-        manifest: The table.
-
     Returns:
         The images that cannot be had, the groups of different files with equal bytes and equal
         boxes, and the images whose boxes reach beyond their pictures.
@@ -56,23 +53,22 @@ def check_files(
     seen = set()
     for row, (path, box) in enumerate(zip(manifest.paths, manifest.boxes, strict=True)):
         check = checks[path]
-        reason = check.reason or _why_no_box(box, check.size)
-        image = manifest.image_name(row)
         if (key := (path, None if check.reason else box)) in seen:
             continue
         seen.add(key)
-        if reason:
-            unreadable.append(Unreadable(path if check.reason else image, reason))
-        elif box is not None and box.within(*check.size) != box:
-            clipped.append(image)
-        if check.digest and not reason:
-            groups.setdefault((check.digest, box), []).append(row)
+        if check.reason:
+            unreadable.append(Unreadable(path, check.reason))
+            continue
+        part = None if box is None else box.within(*check.size)
+        if box is not None and part is None:
+            reason = box_outside(box, *check.size)
+            unreadable.append(Unreadable(manifest.image_name(row), reason))
+            continue
+        if part != box:
+            clipped.append(manifest.image_name(row))
+        groups.setdefault((check.digest, box), []).append(row)
     duplicates = [_duplicate(manifest, group) for group in groups.values() if len(group) > 1]
     return tuple(unreadable), tuple(duplicates), tuple(clipped)
-
-
-def _why_no_box(box: Box | None, size: tuple[int, int]) -> str:
-    return box_outside(box, *size) if box is not None and box.within(*size) is None else ""
 
 
 def _check_file(path: Path) -> FileCheck:
@@ -84,17 +80,12 @@ def _check_file(path: Path) -> FileCheck:
     return FileCheck(reason, hashlib.sha256(content).hexdigest(), size)
 
 
-def why_unreadable(content: bytes) -> str:
-    """Decode an image fully and say what fails; empty when nothing does.
-
-    Pillow does it, so that nothing heavy is imported; `images.read_image`, which training uses,
-    refuses the same files.
-    """
-    return _decode(content)[0]
-
-
 def _decode(content: bytes) -> tuple[str, tuple[int, int]]:
-    """Return what fails in decoding, and the size of the upright picture."""
+    """Return what fails in decoding, empty when nothing does, and the size of the upright picture.
+
+    Pillow does it, so that nothing heavy is imported; `read_image`, which training uses, refuses
+    the same files.
+    """
     from promptreid.data.images.orientation import upright_size
 
     try:

@@ -134,13 +134,5 @@ class Inspection:
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain dicts, lists, strings and numbers, with `ok`."""
-        return {"ok": self.ok, **_plain(asdict(self))}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+        """Return everything, with `ok`, as dicts, tuples, strings and numbers, ready for JSON."""
+        return {"ok": self.ok, **asdict(self)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
@@ -26,7 +27,11 @@ from promptreid.data.protocol import Protocol
 
 __all__ = ["Inspection", "inspect_data", "render_text"]
 
-HISTOGRAM = ((1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 64), (65, None))
+HISTOGRAM = {
+    **{"1": (1, 1), "2": (2, 2), "3-4": (3, 4), "5-8": (5, 8), "9-16": (9, 16)},
+    **{"17-32": (17, 32), "33-64": (33, 64), "65+": (65, math.inf)},
+}
+"""Name of each range of images per identity to the fewest and the most."""
 
 
 def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
@@ -59,11 +64,7 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         unreadable=unreadable,
         duplicates=duplicates,
         notes=tuple(note for note in dataset.notes if note not in spellings),
-        warnings=(
-            *spellings,
-            *_box_warnings(clipped, manifest),
-            *_warnings(manifest, protocol, duplicates),
-        ),
+        warnings=(*spellings, *_warnings(manifest, protocol, duplicates, clipped)),
         problems=(*dataset.lost, *_problems(manifest, protocol, unreadable, duplicates)),
     )
 
@@ -81,9 +82,9 @@ def _summarise(manifest: Manifest, split: str) -> SplitSummary:
         views=len({manifest.views[row] for row in rows} - {None}),
         per_identity=(counts[0], float(median(counts)), counts[-1]),
         histogram={
-            _range_name(low, high): number
-            for low, high in HISTOGRAM
-            if (number := sum(low <= count and (high is None or count <= high) for count in counts))
+            name: number
+            for name, (fewest, most) in HISTOGRAM.items()
+            if (number := sum(fewest <= count <= most for count in counts))
         },
     )
 
@@ -91,12 +92,6 @@ def _summarise(manifest: Manifest, split: str) -> SplitSummary:
 def _images_of_each(names: Sequence[str | None]) -> dict[str, int]:
     counts = Counter(name for name in names if name is not None)
     return {name: counts[name] for name in sort_names(counts)}
-
-
-def _range_name(low: int, high: int | None) -> str:
-    if high is None:
-        return f"{low}+"
-    return str(low) if low == high else f"{low}-{high}"
 
 
 def _protocol_summary(manifest: Manifest, protocol: Protocol) -> ProtocolSummary:
@@ -111,9 +106,9 @@ def _protocol_summary(manifest: Manifest, protocol: Protocol) -> ProtocolSummary
         absent += int((known == 0).sum())
         own_camera += int(hidden.sum())
         examples += [manifest.image_name(row) for row in repeat.query[(known == 0) | hidden]]
-    sizes = [(repeat.query.size, repeat.gallery.size) for repeat in protocol.repeats]
+    queries = [repeat.query.size for repeat in protocol.repeats]
+    galleries = [repeat.gallery.size for repeat in protocol.repeats]
     people = [np.unique(codes[repeat.gallery]).size for repeat in protocol.repeats]
-    queries, galleries = zip(*sizes, strict=True)
     return ProtocolSummary(
         name=protocol.name,
         repeats=len(protocol.repeats),
@@ -148,20 +143,19 @@ def _match_counts(
     return known, np.where(cameras[query] >= 0, same, 0)
 
 
-def _box_warnings(clipped: Sequence[str], manifest: Manifest) -> list[str]:
-    if not clipped:
-        return []
-    boxes = sum(box is not None for box in manifest.boxes)
-    return [
-        f"{len(clipped):,} of {boxes:,} boxes reach beyond their pictures and are clipped, e.g. "
-        f"{clipped[0]}."
-    ]
-
-
 def _warnings(
-    manifest: Manifest, protocol: ProtocolSummary | None, duplicates: Sequence[Duplicate]
+    manifest: Manifest,
+    protocol: ProtocolSummary | None,
+    duplicates: Sequence[Duplicate],
+    clipped: Sequence[str],
 ) -> list[str]:
     warnings = []
+    if clipped:
+        boxes = sum(box is not None for box in manifest.boxes)
+        warnings.append(
+            f"{len(clipped):,} of {boxes:,} boxes reach beyond their pictures and are clipped, "
+            f"e.g. {clipped[0]}."
+        )
     places: dict[tuple[str, tuple[int, ...]], set[str]] = {}
     for image, split in zip(manifest.image_keys(), manifest.splits, strict=True):
         places.setdefault(image, set()).add(split)
@@ -216,12 +210,10 @@ def _problems(
             f"{len(leaks):,} files are in both training and test under different names, e.g. "
             f"{leaks[0].paths[:2]}."
         )
-    if (
-        protocol is not None
-        and protocol.absent + protocol.same_camera_only == protocol.total_queries
-    ):
+    if protocol is None:
+        if not manifest.indices("train").size:
+            problems.append("There is nothing to train on and nothing to test on.")
+    elif protocol.absent + protocol.same_camera_only == protocol.total_queries:
         hint = " Try same_camera=keep." if protocol.same_camera_only else ""
         problems.append(f"No query can have a match.{hint}")
-    if protocol is None and not manifest.indices("train").size:
-        problems.append("There is nothing to train on and nothing to test on.")
     return problems

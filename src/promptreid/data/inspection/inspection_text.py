@@ -13,30 +13,23 @@ SHOWN = 10
 
 
 def render_text(inspection: Inspection) -> str:
-    """Write an inspection as lines of plain text.
-
-    Args:
-        inspection: The findings.
-
-    Returns:
-        Several lines without a final newline.
-    """
+    """Write an inspection as lines of plain text, without a final newline."""
     lines = [f"{inspection.name}  {inspection.images:,} images in {visible(inspection.root)}", ""]
     lines += _table(inspection)
     for word, images in (("cameras", inspection.cameras), ("views", inspection.views)):
         if images:
-            told = [f"{name} ({count:,})" for name, count in images.items()]
-            lines += ["", f"{word} (images): {shorten_list(told, limit=SHOWN)}"]
+            counts = [f"{name} ({count:,})" for name, count in images.items()]
+            lines += ["", f"{word} (images): {shorten_list(counts, limit=SHOWN)}"]
     if inspection.protocol is not None:
         lines += ["", *_protocol(inspection.protocol)]
-    for title, found in (
+    for title, findings in (
         ("Notes", inspection.notes),
         ("Unreadable images", [f"{item.path}: {item.reason}" for item in inspection.unreadable]),
         ("Equal files", [" = ".join(group.paths) for group in inspection.duplicates]),
         ("Warnings", inspection.warnings),
         ("Problems", inspection.problems),
     ):
-        lines += _section(title, found)
+        lines += _section(title, findings)
     if not inspection.images_checked:
         lines += ["", "Images were not opened."]
     lines += ["", f"fingerprint {inspection.fingerprint[:16]}"]
@@ -73,17 +66,13 @@ def _protocol(protocol: ProtocolSummary) -> list[str]:
 
 
 def _span(bounds: tuple[int, int]) -> str:
-    low, high = bounds
-    return f"{low:,}" if low == high else f"{low:,}-{high:,}"
+    return "-".join(f"{bound:,}" for bound in dict.fromkeys(bounds))
 
 
 def _section(title: str, findings: Sequence[str]) -> list[str]:
     if not findings:
         return []
+    lines = ["", f"{title} ({len(findings):,})"]
+    lines += [f"  {visible(line)}" for line in findings[:SHOWN]]
     more = [f"  … and {len(findings) - SHOWN:,} more"] if len(findings) > SHOWN else []
-    return [
-        "",
-        f"{title} ({len(findings):,})",
-        *(f"  {visible(line)}" for line in findings[:SHOWN]),
-        *more,
-    ]
+    return lines + more

@@ -137,16 +137,11 @@ class Manifest(SampleColumns):
         return np.array([i for i, split in enumerate(self.splits) if split in wanted], np.int64)
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Self:
-        """Return a manifest of some rows, in the order given.
-
-        Args:
-            indices: Row numbers (N,).
-        """
+        """Return a manifest of some rows (N,), in the order given."""
         rows = [int(index) for index in indices]
         columns = {
-            column.name: tuple(getattr(self, column.name)[row] for row in rows)
-            for column in fields(self)
-            if column.name in (*PLURALS.values(), "boxes")
+            name: tuple(getattr(self, name)[row] for row in rows)
+            for name in (*PLURALS.values(), "boxes")
         }
         attributes = {
             key: tuple(values[row] for row in rows) for key, values in self.attributes.items()

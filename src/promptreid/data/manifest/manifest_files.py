@@ -9,7 +9,7 @@ from types import ModuleType
 
 from promptreid.data.images.boxes import BOX_COLUMN, Box, parse_box
 from promptreid.data.manifest.manifest import Manifest
-from promptreid.data.manifest.sample_columns import CORE_COLUMNS
+from promptreid.data.manifest.sample_columns import CORE_COLUMNS, PLURALS
 from promptreid.data.tables.table_messages import list_columns, quote_cell
 from promptreid.data.tables.table_reader import read_table
 from promptreid.errors import DataError
@@ -64,8 +64,12 @@ def read_manifest(
         DataError: When the file is no such table (the line is named), or pyarrow is needed and not
             installed.
     """
-    columns = _read_parquet(path) if _is_parquet(path) else _read_csv(path)
-    boxes = _boxes(path, columns)
+    if _is_parquet(path):
+        columns = _read_parquet(path)
+    else:
+        columns = read_table(path, keys=CORE_COLUMNS, exact=True).columns
+        _check_core(path, columns)
+    boxes = _read_boxes(path, columns)
     name = name or path.stem
     return Manifest(
         name=name,
@@ -99,12 +103,6 @@ def _fill_parquet(temporary: Path, columns: Mapping[str, Sequence[str | None]]) 
     parquet.write_table(arrow.table(arrays), temporary)
 
 
-def _read_csv(path: Path) -> Mapping[str, Sequence[str]]:
-    table = read_table(path, keys=CORE_COLUMNS, exact=True)
-    _check_core(path, table.columns)
-    return table.columns
-
-
 def _read_parquet(path: Path) -> Mapping[str, Sequence[str]]:
     arrow, parquet = _pyarrow()
     try:
@@ -127,22 +125,16 @@ def _line(cells: Iterable[str | None]) -> str:
 
 
 def _columns(manifest: Manifest, *, absolute: bool) -> dict[str, tuple[str | None, ...]]:
-    root = manifest.root.absolute()
-    paths = tuple((root / path).as_posix() for path in manifest.paths)
-    boxes = tuple(None if box is None else str(box) for box in manifest.boxes)
-    return {
-        "path": paths if absolute else manifest.paths,
-        "identity": manifest.identities,
-        "camera": manifest.cameras,
-        "view": manifest.views,
-        "domain": manifest.domains,
-        "split": manifest.splits,
-        **({BOX_COLUMN: boxes} if any(boxes) else {}),
-        **manifest.attributes,
-    }
+    columns = {name: getattr(manifest, plural) for name, plural in PLURALS.items()}
+    if absolute:
+        root = manifest.root.absolute()
+        columns["path"] = tuple((root / path).as_posix() for path in manifest.paths)
+    if any(manifest.boxes):
+        columns[BOX_COLUMN] = tuple(None if box is None else str(box) for box in manifest.boxes)
+    return columns | dict(manifest.attributes)
 
 
-def _boxes(path: Path, columns: Mapping[str, Sequence[str | None]]) -> list[Box | None]:
+def _read_boxes(path: Path, columns: Mapping[str, Sequence[str | None]]) -> list[Box | None]:
     boxes = []
     for row, cell in enumerate(columns.get(BOX_COLUMN, ())):
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from promptreid.data.images.boxes import BOX_COLUMN
 from promptreid.data.manifest.sample_columns import (
@@ -18,9 +18,6 @@ from promptreid.errors import DataError
 
 def check_manifest(table: SampleColumns) -> None:
     """Check everything that a manifest promises.
-
-    Args:
-        table: The columns.
 
     Raises:
         DataError: When columns differ in length, a value is not allowed, an image is listed twice
@@ -55,9 +52,6 @@ def _check_lengths(table: SampleColumns) -> None:
 
 
 def _check_values(table: SampleColumns) -> None:
-    def first_bad(values: Sequence[object], good: Callable[[object], bool]) -> int | None:
-        return next((i for i, value in enumerate(values) if not good(value)), None)
-
     def is_name(value: object) -> bool:
         return isinstance(value, str) and value != "" and value == value.strip()
 
@@ -72,13 +66,12 @@ def _check_values(table: SampleColumns) -> None:
         ("splits", lambda value: value in SPLITS, f"one of {', '.join(SPLITS)}"),
     )
     for column, good, allowed in rules:
-        values = getattr(table, column)
-        row = first_bad(values, good)
-        if row is not None:
-            raise DataError(
-                f"In {column} of {table.name!r}, row {row} ({table.paths[row]}) is "
-                f"{values[row]!r}; it must be {allowed}."
-            )
+        for row, value in enumerate(getattr(table, column)):
+            if not good(value):
+                raise DataError(
+                    f"In {column} of {table.name!r}, row {row} ({table.paths[row]}) is "
+                    f"{value!r}; it must be {allowed}."
+                )
 
 
 def _check_paths(table: SampleColumns) -> None:

@@ -86,8 +86,7 @@ def note_one_spelling(names: Iterable[tuple[str, str]], many: str) -> str | None
         A sentence, None where every name has one spelling.
     """
     groups: dict[tuple[str, str], list[str]] = {}
-    distinct = set(names)
-    for domain, name in distinct:
+    for domain, name in set(names):
         groups.setdefault((domain, simplify_name(name)), []).append(name)
     double = [sort_names(group) for group in groups.values() if len(group) > 1]
     if not double:
@@ -109,14 +108,11 @@ def note_spellings(manifest: Manifest) -> tuple[str, ...]:
     Args:
         manifest: The table. Images that are each named by their file have no spellings.
     """
-    notes = [
-        note_one_spelling(_of_all(manifest.domains), "domains"),
-        note_one_spelling(_of_all(manifest.cameras), "cameras"),
-        note_one_spelling(_of_all(manifest.views), "views"),
-    ]
-    if manifest.identities != manifest.paths:
-        keys = manifest.identity_keys()
-        notes.insert(0, note_one_spelling(keys, "identities"))
+    named = manifest.identities != manifest.paths
+    names = {"identities": manifest.identity_keys() if named else []}
+    for many in ("domains", "cameras", "views"):
+        names[many] = [("", name) for name in set(getattr(manifest, many)) if name is not None]
+    notes = (note_one_spelling(keys, many) for many, keys in names.items())
     return tuple(note for note in notes if note is not None)
 
 
@@ -128,10 +124,6 @@ def _differences(group: list[str]) -> list[str]:
     return needed or [
         kind for kind, take_out in SPELLING.items() if len(set(map(take_out, group))) < len(group)
     ]
-
-
-def _of_all(names: Iterable[str | None]) -> list[tuple[str, str]]:
-    return [("", name) for name in set(names) if name is not None]
 
 
 def _written_out(name: str) -> str:

@@ -99,11 +99,10 @@ def clear_unknown(
     met = Counter(cell.strip() for cell in cells if cell in unknown)
     if not any(met):
         return values, ()
-    what = column if column in (*NAMES, "domain") else f"attribute {column}"
-    told = (
-        f"The {what} of {met.total():,} of {len(cells):,} images is not known: {count_words(met)}."
-    )
-    return values, (told + _way_out(met),)
+    noun = column if column in (*NAMES, "domain") else f"attribute {column}"
+    share = f"{met.total():,} of {len(cells):,}"
+    note = f"The {noun} of {share} images is not known: {count_words(met)}.{_way_out(met)}"
+    return values, (note,)
 
 
 def find_known_identities(
@@ -130,19 +129,15 @@ def find_known_identities(
         name in unknown and split != "distractor"
         for name, split in zip(identities, splits, strict=True)
     ]
-    kept = [row for row, out in enumerate(left_out) if not out]
+    known = [row for row, out in enumerate(left_out) if not out]
     met = Counter(identities[row].strip() for row, out in enumerate(left_out) if out)
     if not met:
-        return kept, ()
-    if not kept:
-        raise DataError(
-            f"No image of {source} has a known identity: {count_words(met)}.{_way_out(met)}"
-        )
-    told = (
-        f"{met.total():,} of {len(identities):,} images are left out, since their identity is not "
-        f"known: {count_words(met)}."
-    )
-    return kept, (told + _way_out(met),)
+        return known, ()
+    words_met = f"{count_words(met)}.{_way_out(met)}"
+    if not known:
+        raise DataError(f"No image of {source} has a known identity: {words_met}")
+    share = f"{met.total():,} of {len(identities):,}"
+    return known, (f"{share} images are left out, since their identity is not known: {words_met}",)
 
 
 def note_unmet_words(words: UnknownWords, names: Iterable[str]) -> tuple[str, ...]:
@@ -193,8 +188,8 @@ def read_name(value: object, column: str, words: UnknownWords) -> str | None:
 def count_words(met: Counter[str]) -> str:
     """Write words as they were met and how often, the most frequent first."""
     times = sorted(met.items(), key=lambda item: (-item[1], item[0]))
-    told = [f"{quote_cell(word) if word else 'empty'} ({count:,})" for word, count in times]
-    return shorten_list(told, limit=_MOST_WORDS)
+    counts = [f"{quote_cell(word) if word else 'empty'} ({count:,})" for word, count in times]
+    return shorten_list(counts, limit=_MOST_WORDS)
 
 
 def _plain(value: str) -> str:

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import Field
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.folder_advice import explain_no_identities
+from promptreid.data.folders.folder_advice import refuse_no_identities
 from promptreid.data.folders.identity_folders import IdentityFolders
 from promptreid.data.folders.role_folders import refuse_known_layout
 from promptreid.data.manifest.unknown_values import find_known_identities, note_unmet_words
@@ -60,27 +60,22 @@ def read(root: Path, options: Options) -> DataSet:
     reading = IdentityFolders(root, depth=options.depth, take_nested=options.nested == "take")
     samples = reading.samples()
     if not samples:
-        raise explain_no_identities(root, reading.walk, depth=options.depth)
+        refuse_no_identities(root, reading.walk, depth=options.depth)
     names = [sample.identity.rsplit("/", 1)[-1] for sample in samples]
-    kept, unknown = find_known_identities(
-        names,
-        [sample.split for sample in samples],
-        options.unknown_words,
-        source=str(root),
-    )
-    unknown += note_unmet_words(options.unknown_words, names)
-    samples = [samples[row] for row in kept]
-    notes = (*unknown, *reading.notes())
+    splits = [sample.split for sample in samples]
+    known, notes = find_known_identities(names, splits, options.unknown_words, source=str(root))
+    notes += (*note_unmet_words(options.unknown_words, names), *reading.notes())
+    samples = [samples[row] for row in known]
     if not reading.roles:
-        samples, told = split_samples(samples, options, name)
-        notes += told
+        samples, split_notes = split_samples(samples, options, name)
+        notes += split_notes
     manifest = make_manifest(name, root, samples, options, source=str(root))
-    protocol, told = choose_protocol(manifest, options)
+    protocol, protocol_notes = choose_protocol(manifest, options)
     return DataSet(
         f"folder:{root}",
         manifest,
         protocol,
-        (*notes, *told),
+        notes + protocol_notes,
         lost=reading.walk.lost,
         own=True,
         drawn=not reading.roles and not manifest.closed,

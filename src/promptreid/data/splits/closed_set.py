@@ -36,7 +36,7 @@ def refuse_known(samples: Sequence[Sample], *, name: str, source: str) -> None:
     Raises:
         DataError: Test images show identities that train; the identities are counted.
     """
-    keys = _keys(samples, name)
+    keys = identity_keys(samples, name)
     trained, tested = (
         {key for key, sample in zip(keys, samples, strict=True) if sample.split in splits}
         for splits in (TRAINING_SPLITS, TEST_SPLITS)
@@ -71,20 +71,19 @@ def split_images(
         The rows with split train or test, and notes.
     """
     groups: dict[tuple[str, str], list[int]] = {}
-    keys = _keys(samples, name)
+    keys = identity_keys(samples, name)
     for row in sorted(range(len(samples)), key=lambda row: samples[row].path):
         groups.setdefault(keys[row], []).append(row)
     trained: set[int] = set()
     for key, rows in sorted(groups.items()):
         count = min(max(round(train * len(rows)), 1), max(len(rows) - 1, 1))
         trained.update(pick(rows, count, generator(seed, name, "closed set", *key)))
-    told = (
-        f"{len(trained):,} of {len(samples):,} images, drawn of each identity with seed {seed}, "
-        "train."
-    )
-    splits = ("train" if row in trained else "test" for row in range(len(samples)))
-    found = [replace(sample, split=split) for sample, split in zip(samples, splits, strict=True)]
-    return found, (told,)
+    share = f"{len(trained):,} of {len(samples):,}"
+    note = f"{share} images, drawn of each identity with seed {seed}, train."
+    return [
+        replace(sample, split="train" if row in trained else "test")
+        for row, sample in enumerate(samples)
+    ], (note,)
 
 
 def make_closed_protocol(
@@ -125,16 +124,10 @@ def make_closed_protocol(
         "Closed set: test images of known identities against the images that trained; says "
         "nothing about new identities."
     )
-    protocol = Protocol(
-        f"{manifest.name}/closed",
-        (Repeat(query, gallery),),
-        same_camera,
-        "step",
-        note,
-        closed=True,
-    )
-    return protocol, notes
+    name, repeats = f"{manifest.name}/closed", (Repeat(query, gallery),)
+    return Protocol(name, repeats, same_camera, "step", note, closed=True), notes
 
 
-def _keys(samples: Sequence[Sample], name: str) -> list[tuple[str, str]]:
+def identity_keys(samples: Sequence[Sample], name: str) -> list[tuple[str, str]]:
+    """Return (domain, identity) of every sample; the data set's name where it has no domain."""
     return [(sample.domain or name, sample.identity) for sample in samples]

@@ -13,7 +13,12 @@ from pydantic import Field
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat, fixed_protocol
 from promptreid.data.readers.reader_options import UnknownOptions
-from promptreid.data.splits.closed_set import make_closed_protocol, refuse_known, split_images
+from promptreid.data.splits.closed_set import (
+    identity_keys,
+    make_closed_protocol,
+    refuse_known,
+    split_images,
+)
 from promptreid.data.splits.draws import draw_across_cameras, draw_galleries, generator, pick
 from promptreid.errors import DataError
 
@@ -61,7 +66,8 @@ def split_samples(
     Raises:
         DataError: When there is only one identity.
     """
-    keys = sorted({(sample.domain or name, sample.identity) for sample in samples})
+    sample_keys = identity_keys(samples, name)
+    keys = sorted(set(sample_keys))
     if len(keys) == 1:
         raise DataError(
             f"All {len(samples)} images show one identity ({keys[0][1]!r}); re-identification "
@@ -74,13 +80,11 @@ def split_samples(
         count = min(max(count, 1), len(keys) - 1)
     trained = set(pick(keys, count, generator(options.seed, name, "train")))
     rows = [
-        replace(
-            sample, split="train" if (sample.domain or name, sample.identity) in trained else "test"
-        )
-        for sample in samples
+        replace(sample, split="train" if key in trained else "test")
+        for sample, key in zip(samples, sample_keys, strict=True)
     ]
-    told = f"{count} of {len(keys)} identities, drawn with seed {options.seed}, train."
-    return rows, (told,)
+    note = f"{count} of {len(keys)} identities, drawn with seed {options.seed}, train."
+    return rows, (note,)
 
 
 def make_manifest(
@@ -124,8 +128,8 @@ def choose_protocol(
     if manifest.closed:
         rows = manifest.indices("train", "query", "gallery", "test")
         rule, notes = _camera_rule(manifest, rows, options)
-        protocol, told = make_closed_protocol(manifest, same_camera=rule)
-        return protocol, (*notes, *told)
+        protocol, closed_notes = make_closed_protocol(manifest, same_camera=rule)
+        return protocol, notes + closed_notes
     fixed = manifest.indices("query", "gallery")
     drawn = manifest.indices("test")
     if fixed.size and drawn.size:

@@ -43,13 +43,8 @@ def keep_trained(dataset: DataSet, trained: AbstractSet[tuple[str, str]]) -> Dat
     ]
     used = manifest.with_splits(splits)
     parsed = parse_spec(dataset.spec)
-    entry = reader_entry(parsed.name)
-    module = importlib.import_module(entry.module)
-    options = parse_options(entry.name, module.Options, parsed.options)
-    protocol, told = choose_protocol(used, options)
-    return replace(
-        dataset,
-        manifest=used,
-        protocol=protocol,
-        notes=tuple(dict.fromkeys((*dataset.notes, *told))),
-    )
+    module = importlib.import_module(reader_entry(parsed.name).module)
+    options = parse_options(parsed.name, module.Options, parsed.options)
+    protocol, protocol_notes = choose_protocol(used, options)
+    notes = tuple(dict.fromkeys((*dataset.notes, *protocol_notes)))
+    return replace(dataset, manifest=used, protocol=protocol, notes=notes)

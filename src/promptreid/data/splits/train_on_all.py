@@ -29,7 +29,7 @@ def train_on_all(dataset: DataSet) -> DataSet:
     """
     manifest = dataset.manifest
     splits = list(manifest.splits)
-    kept, moved, seen, nobody = [], set(), set(), 0
+    used_rows, moved, seen, nobody = [], set(), set(), 0
     for row, (image, identity, split) in enumerate(
         zip(manifest.image_keys(), manifest.identities, splits, strict=True)
     ):
@@ -42,12 +42,12 @@ def train_on_all(dataset: DataSet) -> DataSet:
             seen.add(image)
             moved.add((manifest.domains[row], identity))
             splits[row] = "train"
-        kept.append(row)
+        used_rows.append(row)
     notes = [
         f"use=all: {len(seen):,} test images of {len(moved):,} identities train too, so that "
         "nothing is left to test on."
     ] * bool(seen)
     if nobody:
         notes.append(f"use=all: {nobody:,} gallery images that show no one identity are left out.")
-    used = manifest.select(kept).with_splits([splits[row] for row in kept])
+    used = manifest.select(used_rows).with_splits([splits[row] for row in used_rows])
     return replace(dataset, manifest=used, protocol=None, notes=(*dataset.notes, *notes))

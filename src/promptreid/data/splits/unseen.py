@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+from collections import Counter
 from collections.abc import Sequence
 
 from promptreid.data.data_spec import parse_spec
@@ -37,8 +38,10 @@ def check_unseen(training: Sequence[DataSet], tests: Sequence[DataSet]) -> None:
     """
     for test in tests:
         if test.protocol is None:
+            counts = Counter(test.manifest.splits).items()
+            held = ", ".join(f"{count:,} {split} images" for split, count in counts)
             raise DataError(
-                f"--test {test.spec} has nothing to test on: {_splits(test)}. Give a data set with "
+                f"--test {test.spec} has nothing to test on: it holds {held}. Give a data set with "
                 "query and gallery images, or leave it out."
             )
         for trained in training:
@@ -124,10 +127,9 @@ def _tested(test: DataSet) -> set[int]:
     """Return the rows that are searched for or searched through in some repeat."""
     assert test.protocol is not None
     return {
-        int(row)
+        row
         for repeat in test.protocol.repeats
-        for rows in (repeat.query, repeat.gallery)
-        for row in rows
+        for row in (*repeat.query.tolist(), *repeat.gallery.tolist())
     }
 
 
@@ -141,10 +143,3 @@ def _keys(manifest: Manifest, *, whole: bool) -> list[tuple[str, str]]:
         ("" if domain == manifest.name or not whole else domain, identity)
         for domain, identity in manifest.identity_keys()
     ]
-
-
-def _splits(dataset: DataSet) -> str:
-    return "it holds " + ", ".join(
-        f"{len(dataset.manifest.indices(split)):,} {split} images"
-        for split in dict.fromkeys(dataset.manifest.splits)
-    )

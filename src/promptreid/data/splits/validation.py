@@ -147,7 +147,7 @@ def halves(rows: Manifest, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def _fewest_held_out(identities: int) -> int:
-    """A fifth of few identities, ten of fifty or more."""
+    """Hold out a fifth of few identities, ten of fifty or more."""
     return max(2, min(_ENOUGH, round(_SHARE_OF_FEW * identities)))
 
 
@@ -204,14 +204,8 @@ def _validation(rows: TrainingManifest, seed: int) -> Validation | None:
     closed = [row for row in val if keys[row] in known]
     if closed:
         note = "Held-out images of training identities against their other images."
-        protocol = Protocol(
-            f"{rows.name}/validation-images",
-            (Repeat(np.array(closed), train),),
-            "keep",
-            "step",
-            note,
-        )
-        return Validation(rows, protocol)
+        name, repeat = f"{rows.name}/validation-images", Repeat(np.array(closed), train)
+        return Validation(rows, Protocol(name, (repeat,), "keep", "step", note))
     held = rows.select(val)
     repeat, rule = _held_out_repeat(held, seed)
     if repeat is None:

@@ -48,13 +48,12 @@ def find_dialect(lines: Sequence[str], *, keys: Sequence[str], exact: bool) -> D
         return Dialect(said[1], _first_filled(lines, header + 1), not exact)
     if header == len(lines):
         return Dialect(",", header, not exact)
-    found = [Dialect(delimiter, header, not exact) for delimiter in DELIMITERS]
 
     def fit(dialect: Dialect) -> tuple[int, int]:
         names = [name.strip() for name in dialect.split(lines[header])]
         return len(set(keys) & set(names)), len(names)
 
-    return max(found, key=fit)
+    return max((Dialect(delimiter, header, not exact) for delimiter in DELIMITERS), key=fit)
 
 
 def _first_filled(lines: Sequence[str], start: int) -> int:

@@ -38,7 +38,7 @@ def quoted_cells(text: str, dialect: Dialect) -> list[QuotedCell]:
         text: The row, with its line breaks.
         dialect: How the table is written.
     """
-    found: list[QuotedCell] = []
+    cells: list[QuotedCell] = []
     at = column = 0
     while at < len(text):
         start = at
@@ -48,16 +48,16 @@ def quoted_cells(text: str, dialect: Dialect) -> list[QuotedCell]:
             opens = count_breaks(text[:start])
             at = _closing(text, start + 1)
             if at < 0:
-                return [*found, QuotedCell(column, opens, None)]
-            found.append(QuotedCell(column, opens, count_breaks(text[:at])))
+                return [*cells, QuotedCell(column, opens, None)]
+            cells.append(QuotedCell(column, opens, count_breaks(text[:at])))
             at += 1
             if at < len(text) and text[at] not in (dialect.delimiter, "\n", "\r"):
-                return found
+                return cells
         else:
             end = text.find(dialect.delimiter, start)
             at = len(text) if end < 0 else end
         at, column = at + 1, column + 1
-    return found
+    return cells
 
 
 def _closing(text: str, at: int) -> int:
@@ -127,15 +127,15 @@ def check_breaks(
             continue
         name = _name(header, cell.column)
         where = name_place(file, line + cell.opens, name)
-        told = f"a quotation mark opens here and closes in line {line + cell.closes}"
+        opens = f"a quotation mark opens here and closes in line {line + cell.closes}"
         if name in keys:
-            raise DataError(f"{where}: {told}; this cell cannot hold a line break. {_MEND}")
+            raise DataError(f"{where}: {opens}; this cell cannot hold a line break. {_MEND}")
         for number in range(cell.opens + 1, cell.closes + 1):
             cells = dialect.split(rows[number])
             named = first is not None and first < len(cells)
             if len(cells) == len(header) and named and _FILE_NAME.fullmatch(cells[first].strip()):
                 raise DataError(
-                    f"{where}: {told}, but line {line + number} between them looks like a row of "
+                    f"{where}: {opens}, but line {line + number} between them looks like a row of "
                     f"its own. {_MEND}"
                 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import threading
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -94,8 +95,8 @@ def read_table(file: Path, *, keys: Sequence[str] = (), exact: bool = False) -> 
 
     def check(record: _Record, header: Sequence[str], keys: Sequence[str]) -> None:
         if record.last > record.line and not exact:
-            own = lines[record.line - 1 : record.last]
-            check_breaks(file, own, dialect, line=record.line, header=header, keys=keys)
+            rows = lines[record.line - 1 : record.last]
+            check_breaks(file, rows, dialect, line=record.line, header=header, keys=keys)
 
     rows: list[list[str]] = []
     starts: list[int] = []
@@ -108,11 +109,10 @@ def read_table(file: Path, *, keys: Sequence[str] = (), exact: bool = False) -> 
         check(first, numbered, numbered)
         _check_header(file, header, first.line)
         for record in records:
-            line, last, cells = record
+            line, cells = record.line, record.cells
             if not any(map(str.strip, cells)):
                 continue
-            if last > line:
-                check(record, header, keys)
+            check(record, header, keys)
             if not rows and not exact and _begins_with_number(cells, header):
                 header.insert(0, "")
             if len(cells) != len(header):
@@ -155,10 +155,9 @@ def _records(file: Path, lines: Sequence[str], dialect: Dialect) -> Iterator[_Re
             yield _Record(line, last, cells)
             line = last + 1
     except csv.Error as error:
-        own = "".join(lines[line - 1 : dialect.header + reader.line_num])
-        raise DataError(
-            explain_broken_quote(file, own, dialect, line=line, header=header)
-        ) from error
+        row = "".join(lines[line - 1 : dialect.header + reader.line_num])
+        reason = explain_broken_quote(file, row, dialect, line=line, header=header)
+        raise DataError(reason) from error
 
 
 @contextmanager
@@ -173,16 +172,14 @@ def _large_cells() -> Generator[None]:
 
 
 def _check_header(file: Path, header: Sequence[str], line: int) -> None:
-    if all(_has_no_name(name) for name in header):
-        what = "names no column" if header else "is empty"
-        raise DataError(f"{file} {what}; its first line must name the columns.")
-    places: dict[str, list[int]] = {}
-    for number, name in enumerate(header, start=1):
-        if not _has_no_name(name):
-            places.setdefault(name, []).append(number)
-    twice = next((name for name, numbers in places.items() if len(numbers) > 1), None)
+    counts = Counter(name for name in header if not _has_no_name(name))
+    if not counts:
+        fault = "names no column" if header else "is empty"
+        raise DataError(f"{file} {fault}; its first line must name the columns.")
+    twice = next((name for name, count in counts.items() if count > 1), None)
     if twice is not None:
-        numbers = " and ".join(str(number) for number in places[twice])
+        places = (str(number) for number, name in enumerate(header, start=1) if name == twice)
+        numbers = " and ".join(places)
         raise DataError(
             f"{name_place(file, line)}: the header names the column {quote_cell(twice)} more than "
             f"once, as columns {numbers}. Give each its own name."
