@@ -35,10 +35,6 @@ def name_data_sets(places: Iterable[Place]) -> dict[Place, str]:
 def find_label(place: Place, labels: Iterable[str]) -> str | None:
     """Find a data set again among labels that `name_data_sets` gave.
 
-    Args:
-        place: Name and folder of the data set.
-        labels: Those given.
-
     Returns:
         The label that says most of the folder; None when there is none of this data set.
     """

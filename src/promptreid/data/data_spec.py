@@ -40,7 +40,7 @@ class DataSpec:
             f"{key}={quote(value, safe='/:,. ~', errors=_BYTES)}"
             for key, value in self.options.items()
         )
-        root = _MARK.sub(lambda found: "%25" + found.group()[1:], self.root).replace("?", "%3F")
+        root = _MARK.sub(lambda mark: "%25" + mark.group()[1:], self.root).replace("?", "%3F")
         return f"{self.name}:{root}" + (f"?{options}" if options else "")
 
 
@@ -82,7 +82,7 @@ def parse_spec(text: str) -> DataSpec:
         options[key] = unquote(value.strip(), errors=_BYTES)
         if "\0" in options[key]:
             raise ConfigError(f"In {text!r}, the option {key!r} holds a zero byte.")
-    root = _MARK.sub(lambda found: _WRITTEN[found.group().upper()], root)
+    root = _MARK.sub(lambda mark: _WRITTEN[mark.group().upper()], root)
     return DataSpec(name, root, options)
 
 

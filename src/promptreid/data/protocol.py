@@ -141,12 +141,6 @@ def fixed_protocol(
 ) -> Protocol | None:
     """Score the splits `query` against `gallery` and `distractor`, once, with AP by steps.
 
-    Args:
-        manifest: The table.
-        name: Name of the protocol.
-        same_camera: See `Protocol`.
-        note: See `Protocol`.
-
     Returns:
         The protocol, or None when there is no query or no gallery image.
     """

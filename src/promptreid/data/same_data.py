@@ -40,12 +40,7 @@ class DataSource:
 
 
 def source_of(spec: str, name: str) -> DataSource:
-    """Name a data set.
-
-    Args:
-        spec: The name that the data set was loaded by.
-        name: Name of its manifest.
-    """
+    """Name a data set by the spec that it was loaded by and the name of its manifest."""
     parsed = parse_spec(spec)
     root = str(full_path(parsed.root))
     if "root" in parsed.options:  # a table of pictures that lie elsewhere is of those pictures

@@ -145,15 +145,7 @@ def mix_images(images: Tensor, drawn: MixDraw) -> Tensor:
 
 
 def mixed_labels(labels: Tensor, drawn: MixDraw) -> Mix:
-    """Return the labels that go with `mix_images`.
-
-    Args:
-        labels: Labels of the images before mixing, (B,) int64 on the CPU.
-        drawn: What `draw_mix` gave for the same batch.
-
-    Returns:
-        Labels and weights on the CPU.
-    """
+    """Mix the labels (B,) int64 of images, on the CPU, as `mix_images` mixes the images."""
     return Mix(labels[drawn.partner], drawn.weight)
 
 

@@ -75,16 +75,14 @@ def list_samples(
             else:
                 samples.append(Sample(f"{folder}/{name}", identity, split, camera))
     distractors = sum(sample.identity == BACKGROUND for sample in samples)
-    told = []
+    notes = []
     if junk:
         verb = "shows nobody (-1) is" if junk == 1 else "show nobody (-1) are"
-        told.append(f"{counted(junk, 'box', 'boxes')} that {verb} left out")
+        notes.append(f"{counted(junk, 'box', 'boxes')} that {verb} left out")
     if distractors:
-        told.append(
-            f"{distractors:,} of identity 0000 "
-            + ("is a distractor" if distractors == 1 else "are distractors")
-        )
-    return samples, (f"{'; '.join(told)}.",) if told else ()
+        are = "is a distractor" if distractors == 1 else "are distractors"
+        notes.append(f"{distractors:,} of identity 0000 {are}")
+    return samples, (f"{'; '.join(notes)}.",) if notes else ()
 
 
 def read_market_layout(

@@ -31,10 +31,9 @@ class Walk:
         self._suffixes: Counter[str] = Counter()
 
     def enter(self, folder: Path) -> Listing:
-        """List a folder and count what is not taken of it; one met before counts as empty.
+        """List a folder below the root, or the root; one met before counts as empty.
 
-        Args:
-            folder: A folder at or below the root.
+        What is not taken of it is counted.
 
         Raises:
             DataError: When it cannot be listed.
@@ -55,10 +54,6 @@ class Walk:
 
     def children(self, folder: Path, listing: Listing) -> dict[str, Listing]:
         """Enter the folders in a folder, real ones before links, so that these keep their names.
-
-        Args:
-            folder: A folder that was entered.
-            listing: What lies in it.
 
         Returns:
             Name and content of each, by name; those met before are left out.

@@ -58,12 +58,7 @@ class Box(NamedTuple):
         return cls(left, top, right - left, bottom - top)
 
     def within(self, width: int, height: int) -> Box | None:
-        """Return the part of the box that lies in a picture, or None when there is none.
-
-        Args:
-            width: Width of the picture in pixels.
-            height: Height of the picture in pixels.
-        """
+        """Return the part of the box that lies in a picture of this size in pixels, if any."""
         left, top = max(self.left, 0), max(self.top, 0)
         right = min(self.left + self.width, width)
         bottom = min(self.top + self.height, height)

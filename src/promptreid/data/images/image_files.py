@@ -68,12 +68,7 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def why_undecodable(error: Exception, data: bytes) -> str:
-    """Say in words why the content of a file was not decoded.
-
-    Args:
-        error: What opening or decoding raised.
-        data: The bytes of the file.
-    """
+    """Say in words why opening or decoding the content of a file raised an error."""
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):

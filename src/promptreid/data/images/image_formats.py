@@ -53,11 +53,7 @@ _OTHERS = (
 
 
 def why_not_by_content(data: bytes) -> str:
-    """Say what a file is in which no known image format was found.
-
-    Args:
-        data: The first bytes of the file, at least 12.
-    """
+    """Say what a file is in which no known image format was found, by its first bytes."""
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
         return "it is a HEIC picture, which is not decoded here; convert it to JPEG"
     known = (words for start, words in _OTHERS if data.startswith(start))

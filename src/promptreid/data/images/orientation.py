@@ -27,9 +27,6 @@ def orientation_of(image: Image.Image) -> int:
     A damaged tag says nothing about how the picture is stored, so it counts as upright, as viewers
     show it; the pixels may be whole.
 
-    Args:
-        image: An opened image.
-
     Returns:
         1 (upright) to 8, as EXIF numbers them.
     """
@@ -42,20 +39,12 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Return width and height of a picture as it is seen, in pixels.
-
-    Args:
-        image: An image that was decoded; some formats keep tags behind the pixels.
-    """
+    """Return width and height of a decoded picture as it is seen, in pixels."""
     return image.size if orientation_of(image) < 5 else (image.height, image.width)
 
 
 def upright_image(image: Image.Image) -> Image.Image:
-    """Turn a Pillow image, decoding it first; some formats keep tags behind the pixels.
-
-    Args:
-        image: An opened image.
-    """
+    """Turn a Pillow image, decoding it first; some formats keep tags behind the pixels."""
     image.load()
     orientation = orientation_of(image)
     return image if orientation == UPRIGHT else image.transpose(_TRANSPOSE[orientation])

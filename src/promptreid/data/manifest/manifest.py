@@ -122,10 +122,7 @@ class Manifest(SampleColumns):
         return counts
 
     def indices(self, *splits: str) -> np.ndarray:
-        """Return the rows of some splits, in order, as int64.
-
-        Args:
-            *splits: Names out of `SPLITS`; none means all rows.
+        """Return the rows of some of `SPLITS`, of all where none is named, in order, as int64.
 
         Raises:
             DataError: When a name is no split.
@@ -182,11 +179,7 @@ class Manifest(SampleColumns):
         )
 
     def identity_list(self, *splits: str) -> list[str]:
-        """Return the distinct identity names of some splits in label order.
-
-        Args:
-            *splits: Names out of `SPLITS`; none means all rows.
-        """
+        """Return the distinct identity names of some of `SPLITS`, or of all, in label order."""
         return sort_names(self.identities[i] for i in self.indices(*splits))
 
     def fingerprint(self) -> str:

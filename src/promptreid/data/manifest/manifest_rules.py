@@ -17,12 +17,10 @@ from promptreid.errors import DataError
 
 
 def check_manifest(table: SampleColumns) -> None:
-    """Check everything that a manifest promises.
+    """Check everything that `Manifest` promises.
 
     Raises:
-        DataError: When columns differ in length, a value is not allowed, an image is listed twice
-            in one role, or training and test data share an image or, unless the set is closed, a
-            (domain, identity).
+        DataError: The same as for `Manifest`.
     """
     _check_lengths(table)
     _check_values(table)

@@ -23,11 +23,7 @@ _DOWN = str.maketrans("0123456789", "9876543210")
 def sort_names(names: Iterable[str]) -> list[str]:
     """Order distinct names as people count: "9" before "10", and numbers before words.
 
-    Args:
-        names: Names, repeats allowed.
-
-    Returns:
-        The distinct names: whole numbers by their value, then all others in text order.
+    Whole numbers come first, by their value, then all others in text order.
     """
     return sorted(set(names), key=name_key)
 

@@ -105,8 +105,7 @@ def note_one_spelling(names: Iterable[tuple[str, str]], many: str) -> str | None
 def note_spellings(manifest: Manifest) -> tuple[str, ...]:
     """Say which identities, domains, cameras and views of a data set have several spellings.
 
-    Args:
-        manifest: The table. Images that are each named by their file have no spellings.
+    Images that are each named by their file have no spellings.
     """
     named = manifest.identities != manifest.paths
     names = {"identities": manifest.identity_keys() if named else []}

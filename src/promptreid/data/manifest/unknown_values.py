@@ -141,11 +141,9 @@ def find_known_identities(
 
 
 def note_unmet_words(words: UnknownWords, names: Iterable[str]) -> tuple[str, ...]:
-    """Say which of the user's own words nothing is named, since they may be misspelled.
+    """Say which of the user's own words no identity, camera or view is named.
 
-    Args:
-        words: Words that mean "not known", with those of the user.
-        names: All identities, cameras and views as they were written.
+    They may be misspelled.
     """
     unmet = sorted(words.further - {_plain(name) for name in set(names)})
     if not unmet:

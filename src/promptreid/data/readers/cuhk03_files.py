@@ -36,13 +36,7 @@ def find_split(home: Path, kind: str) -> Path | None:
 
 
 def read_split(file: Path) -> list[tuple[str, str]]:
-    """Read which image has which role.
-
-    Args:
-        file: A split in one of the three formats, told by its ending.
-
-    Returns:
-        File name and split of every image, in the order listed.
+    """Read file name and split of every image, in order, from a file whose ending tells its format.
 
     Raises:
         DataError: When the file cannot be read as what its ending says.

@@ -39,9 +39,6 @@ def read_hand_info(file: Path) -> tuple[list[Hand], tuple[str, ...]]:
 
     One published line has an id with a space behind it; all cells are stripped.
 
-    Args:
-        file: The file.
-
     Returns:
         The records, sorted by image name, and notes on what was left out.
 

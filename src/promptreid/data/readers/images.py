@@ -30,9 +30,9 @@ def read(root: Path, options: Options) -> DataSet:
     walk = Walk(root)
     names = list(walk.images_below(root, walk.enter(root)))
     if not names:
-        told = "".join(f" {sentence}" for sentence in (*walk.lost, *walk.notes))
+        reasons = "".join(f" {sentence}" for sentence in (*walk.lost, *walk.notes))
         raise DataError(
-            f"Looked in {root} for images, but it holds {describe_contents(root)}.{told}"
+            f"Looked in {root} for images, but it holds {describe_contents(root)}.{reasons}"
         )
     samples = [Sample(name, name, "train") for name in names]
     manifest = Manifest.of(root.name or "images", root, samples)

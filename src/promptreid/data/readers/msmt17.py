@@ -94,13 +94,9 @@ def read(root: Path, options: Options) -> DataSet:
         same_camera=options.same_camera,
         note=f"MSMT17 {version.upper()}, one query set against one gallery.",
     )
+    masked = ", whose faces are masked: scores are not comparable with V1"
     notes += (
-        f"This is MSMT17 {version.upper()}"
-        + (
-            ", whose faces are masked: scores are not comparable with V1."
-            if version == "v2"
-            else "."
-        ),
+        f"This is MSMT17 {version.upper()}{masked if version == 'v2' else ''}.",
         f"Test identities are numbered from {shift}, behind the training identities.",
         "The images of list_val.txt are "
         + ("trained on, as in published work." if options.val == "train" else "for validation."),

@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from promptreid.data.manifest.unknown_values import UnknownWords
 from promptreid.errors import ConfigError, unknown_name
 
 
@@ -49,22 +48,6 @@ class MissingOptions(ReaderOptions):
     )
 
 
-class UnknownOptions(ReaderOptions):
-    """Options of readers of one's own data, where any word may stand for a name."""
-
-    unknown: str = Field(
-        "auto",
-        description="words that mean not known: auto for the usual ones (nan, NULL, None, unknown, "
-        "n/a, ?, -, -1), further words of your own with commas between them, or keep to take all "
-        "words as names",
-    )
-
-    @property
-    def unknown_words(self) -> UnknownWords:
-        """What tells words that mean "not known" from names."""
-        return UnknownWords.of(self.unknown)
-
-
 class CameraOptions(ReaderOptions):
     """Options of readers whose protocol follows the Market-1501 camera rule."""
 
@@ -77,34 +60,20 @@ class CameraOptions(ReaderOptions):
 Model = TypeVar("Model", bound=ReaderOptions)
 
 
-def parse_options(name: str, model: type[Model], given: Mapping[str, str]) -> Model:
-    """Check the options of a data spec.
-
-    Args:
-        name: Name of the data set, for messages.
-        model: The reader's options.
-        given: Key and text, as written in the spec.
-
-    Returns:
-        The typed options.
+def parse_options(name: str, model: type[Model], options: Mapping[str, str]) -> Model:
+    """Turn the options of a data spec, as written, into those of the reader of a data set.
 
     Raises:
         ConfigError: Options are wrong; the error has one sentence for each of them.
     """
     try:
-        return model.model_validate(dict(given))
+        return model.model_validate(dict(options))
     except ValidationError as error:
         sentences = [_sentence(name, model, problem) for problem in error.errors()]
     if len(sentences) == 1:
         raise ConfigError(sentences[0])
-    raise ConfigError(
-        "\n".join(
-            [
-                f"{len(sentences)} options of {name!r} are wrong:",
-                *(f"  - {sentence}" for sentence in sentences),
-            ]
-        )
-    )
+    listing = "".join(f"\n  - {sentence}" for sentence in sentences)
+    raise ConfigError(f"{len(sentences)} options of {name!r} are wrong:{listing}")
 
 
 def describe_options(model: type[ReaderOptions]) -> tuple[OptionHelp, ...]:

@@ -65,11 +65,9 @@ def read(root: Path, options: Options) -> DataSet:
         ]
         blank = [sample.path for sample in samples if sample.view is None]
         if blank:
-            told = "left out" if options.views == "drop" else "kept with an unknown view"
-            notes += (
-                f"{len(blank):,} images have no viewpoint label and were {told}: "
-                f"{shorten_list(blank)}.",
-            )
+            fate = "left out" if options.views == "drop" else "kept with an unknown view"
+            images = f"{len(blank):,} images have no viewpoint label and were {fate}"
+            notes += (f"{images}: {shorten_list(blank)}.",)
         if options.views == "drop":
             samples = [sample for sample in samples if sample.view is not None]
     elif options.views == "drop":

@@ -89,11 +89,7 @@ def split_images(
 def make_closed_protocol(
     manifest: Manifest, *, same_camera: str
 ) -> tuple[Protocol | None, tuple[str, ...]]:
-    """Score test images against training images and the gallery, once.
-
-    Args:
-        manifest: A closed set.
-        same_camera: See `Protocol`.
+    """Score test images of a closed set against training images and the gallery, once.
 
     Returns:
         The protocol, or None when there is no test image; and notes.

@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from promptreid.data.manifest.manifest import Manifest, Sample
+from promptreid.data.manifest.unknown_values import UnknownWords
 from promptreid.data.protocol import Protocol, Repeat, fixed_protocol
-from promptreid.data.readers.reader_options import UnknownOptions
+from promptreid.data.readers.reader_options import ReaderOptions
 from promptreid.data.splits.closed_set import (
     identity_keys,
     make_closed_protocol,
@@ -23,9 +24,15 @@ from promptreid.data.splits.draws import draw_across_cameras, draw_galleries, ge
 from promptreid.errors import DataError
 
 
-class FlatOptions(UnknownOptions):
-    """Options of readers of one's own data."""
+class FlatOptions(ReaderOptions):
+    """Options of readers of one's own data, where any word may stand for a name."""
 
+    unknown: str = Field(
+        "auto",
+        description="words that mean not known: auto for the usual ones (nan, NULL, None, unknown, "
+        "n/a, ?, -, -1), further words of your own with commas between them, or keep to take all "
+        "words as names",
+    )
     train: float = Field(
         0.5,
         ge=0,
@@ -48,6 +55,11 @@ class FlatOptions(UnknownOptions):
         description="exclude or keep gallery images of the query's identity and camera; auto "
         "excludes them when all test images have cameras and there are at least two",
     )
+
+    @property
+    def unknown_words(self) -> UnknownWords:
+        """What tells words that mean "not known" from names."""
+        return UnknownWords.of(self.unknown)
 
 
 def split_samples(
@@ -90,14 +102,7 @@ def split_samples(
 def make_manifest(
     name: str, root: Path, samples: Sequence[Sample], options: FlatOptions, *, source: str
 ) -> Manifest:
-    """Gather the rows of one's own data.
-
-    Args:
-        name: Name of the data set.
-        root: Folder that relative paths start from.
-        samples: Rows with their splits.
-        options: Whether test identities may be known.
-        source: Where the rows come from, for messages.
+    """Gather the rows of one's own data; messages name the source that they come from.
 
     Raises:
         DataError: When test images show identities that train and the set is not said to be
@@ -113,10 +118,6 @@ def choose_protocol(
     manifest: Manifest, options: FlatOptions
 ) -> tuple[Protocol | None, tuple[str, ...]]:
     """Choose how to test: fixed queries and gallery, across cameras, or repeated draws.
-
-    Args:
-        manifest: The table.
-        options: Draws and camera rule.
 
     Returns:
         The protocol, or None when there is nothing to test on, and notes.

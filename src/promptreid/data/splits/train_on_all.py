@@ -18,9 +18,6 @@ def train_on_all(dataset: DataSet) -> DataSet:
     Validation and distractor images stay what they are. Test images of `dataset.background` are
     left out, since they show no one identity; an image that is both query and gallery comes once.
 
-    Args:
-        dataset: The data set as its reader returned it.
-
     Returns:
         The data set without a protocol: nothing is left to test on. Its notes say what was done.
 

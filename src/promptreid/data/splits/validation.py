@@ -111,10 +111,6 @@ def kind_for(dataset: DataSet, kind: Kind) -> Kind:
     identities are held out from `FEWEST_TO_HOLD_OUT` on. Below, where each identity is missed, and
     in closed sets, where each is tested on, all images learn and the threshold is chosen by
     cross-fitting: `folds`.
-
-    Args:
-        dataset: The data.
-        kind: What was asked for.
     """
     if kind != "auto" or "val" in dataset.manifest.splits:
         return kind

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 DELIMITERS = (",", ";", "\t", "|")
-_SAID = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ def find_dialect(lines: Sequence[str], *, keys: Sequence[str], exact: bool) -> D
         exact: Spaces count.
     """
     header = _first_filled(lines, 0)
-    if header < len(lines) and (said := _SAID.fullmatch(lines[header])):
-        return Dialect(said[1], _first_filled(lines, header + 1), not exact)
+    if header < len(lines) and (first := _SEPARATOR.fullmatch(lines[header])):
+        return Dialect(first[1], _first_filled(lines, header + 1), not exact)
     if header == len(lines):
         return Dialect(",", header, not exact)
 

@@ -32,12 +32,7 @@ class QuotedCell:
 
 
 def quoted_cells(text: str, dialect: Dialect) -> list[QuotedCell]:
-    """Find the cells between quotation marks of one row, up to the first that is not well closed.
-
-    Args:
-        text: The row, with its line breaks.
-        dialect: How the table is written.
-    """
+    """Find the quoted cells of one row, up to the first that is not well closed."""
     cells: list[QuotedCell] = []
     at = column = 0
     while at < len(text):

@@ -11,13 +11,7 @@ _LONGEST = 60
 
 
 def name_place(file: Path, line: int, column: str | None = None) -> str:
-    """Name a place in a table.
-
-    Args:
-        file: The table.
-        line: Counted from 1, as an editor counts.
-        column: Name of the column; None for the whole line.
-    """
+    """Name a place in a table: its line, counted from 1, and its column unless that is None."""
     return f"{file}, line {line}" + (f", column {column}" if column is not None else "")
 
 
