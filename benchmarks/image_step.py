@@ -178,7 +178,7 @@ def _ours(model: ReIDModel, batch: _Batch, device: torch.device) -> Callable[[],
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     config = OptimizerConfig(name="adam", lr=_LR, weight_decay=_DECAY)
     optimizer = build_optimizer(named, config)
-    bank, variants = batch.texts[None], torch.zeros_like(batch.labels)
+    bank, labels = batch.texts[None], batch.labels.cpu()
 
     def step() -> _Result:
         with RunContext(device, precision).forward():
@@ -186,9 +186,10 @@ def _ours(model: ReIDModel, batch: _Batch, device: torch.device) -> Callable[[],
             derived = model.derived(features, training=True)
             one = BatchFeatures(
                 labels=batch.labels,
+                host_labels=labels,
                 projected=features.projected,
                 features=derived,
-                variants=variants,
+                host_variants=torch.zeros_like(labels),
             )
             outputs = StepOutputs(batch=one, head=model.head, bank=bank, text_learns=False)
             loss, _ = total_loss(outputs, stage.losses)

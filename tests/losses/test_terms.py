@@ -67,7 +67,8 @@ def outputs_of(seed=0, *, states=None, **changes):
         "batch": BatchFeatures(
             labels=labels,
             projected=features["projected"],
-            variants=torch.zeros_like(labels),
+            host_labels=labels,
+            host_variants=torch.zeros_like(labels),
             features=features,
             images=torch.randn(COUNT, 3, 2, 2, generator=g),
         ),
@@ -99,6 +100,8 @@ def states_of(terms, seed=0):
 
 
 def with_batch(outputs, **changes):
+    if "labels" in changes:
+        changes["host_labels"] = changes["labels"]
     return replace(outputs, batch=replace(outputs.batch, **changes))
 
 
@@ -107,7 +110,7 @@ def mixed(outputs, clean, *, partner=None, weight=None):
     share = torch.where(clean, 1.0, 0.4) if weight is None else weight
     partner = outputs.labels.roll(1) if partner is None else partner
     partner = torch.where(clean, outputs.labels, partner)
-    return with_batch(outputs, mix=Mix(partner, share))
+    return with_batch(outputs, mix=Mix(partner, share, share == 1))
 
 
 def test_every_term_of_a_recipe_has_a_function():

@@ -14,6 +14,7 @@ from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress, Silent
+from promptreid.transfer import send
 
 BATCH_SIZE = 64
 # Images that a processor encodes at a time. The tokens of more go back to the system after every
@@ -45,9 +46,13 @@ class SideRows:
         return cls(torch.from_numpy(cameras), torch.from_numpy(views), sentences)
 
     def at(self, images: Tensor, device: torch.device) -> tuple[Tensor | None, ...]:
-        """Give cameras, views and variants of some images, by number, on a device."""
-        sides = (self.cameras, self.views, self.variants)
-        return tuple(None if side is None else side[images].to(device) for side in sides)
+        """Give cameras and views of some images, by number, on a device, and their variants."""
+        cameras, views, variants = (
+            None if side is None else side[images]
+            for side in (self.cameras, self.views, self.variants)
+        )
+        sent = tuple(None if side is None else send(side, device) for side in (cameras, views))
+        return (*sent, variants)
 
 
 def image_batches(

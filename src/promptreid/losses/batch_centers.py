@@ -11,6 +11,7 @@ from torch import Tensor
 from promptreid.config.losses import CompactOptions
 from promptreid.losses.distances import euclidean_distances, masked_mean
 from promptreid.losses.loss_inputs import Outputs
+from promptreid.transfer import send
 
 
 def compactness(features: Tensor, labels: Tensor, *, margin: float = 0.3) -> Tensor:
@@ -22,20 +23,21 @@ def compactness(features: Tensor, labels: Tensor, *, margin: float = 0.3) -> Ten
 
     Args:
         features: (N, D), any floating type; the loss is computed in float32.
-        labels: (N,) identities.
+        labels: (N,) identities; on the CPU, so that nobody waits for a device to tell them apart.
         margin: m, the smallest distance of two centers; 0 for pulling only.
 
     Returns:
         The scalar loss.
     """
     with torch.autocast(features.device.type, enabled=False):
-        unit = F.normalize(features.float(), dim=1)
+        unit, device = F.normalize(features.float(), dim=1), features.device
+        labels = labels.cpu()
         distinct, rows, counts = labels.unique(return_inverse=True, return_counts=True)
         # A product instead of a scatter, which is not repeatable on every device.
-        members = (distinct[:, None] == labels[None, :]).to(unit.dtype)
-        centers = members @ unit / counts[:, None]
-        squared = (unit - centers[rows]).pow(2).sum(1)
-        pull = masked_mean(squared, counts[rows] > 1)
+        members = send(distinct[:, None] == labels[None, :], device).to(unit.dtype)
+        centers = members @ unit / send(counts, device)[:, None]
+        squared = (unit - centers[send(rows, device)]).pow(2).sum(1)
+        pull = masked_mean(squared, send(counts[rows] > 1, device))
         distances = euclidean_distances(centers)
         close = (distances < margin).triu(diagonal=1)
         return pull + masked_mean((margin - distances).pow(2), close)
@@ -43,4 +45,5 @@ def compactness(features: Tensor, labels: Tensor, *, margin: float = 0.3) -> Ten
 
 def compactness_term(outputs: Outputs, options: CompactOptions) -> Tensor:
     """Sum the regularisation by the batch's centers over the named image features."""
-    return outputs.sum_over(options.features, partial(compactness, margin=options.margin))
+    loss = partial(compactness, margin=options.margin)
+    return outputs.sum_over(options.features, loss, host=True)

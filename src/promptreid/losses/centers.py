@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from promptreid.config.losses import CenterOptions
 from promptreid.losses.loss_inputs import Outputs, add
 from promptreid.losses.loss_state import LossState, StateSetting
+from promptreid.transfer import send
 
 if TYPE_CHECKING:
     from promptreid.models.reid import ReIDModel
@@ -30,7 +31,8 @@ def center_loss(features: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
         The scalar loss.
     """
     with torch.autocast(features.device.type, enabled=False):
-        return (features.float() - centers.detach()[labels]).pow(2).sum(1).mean() / 2
+        own = centers.detach()[send(labels, centers.device)]
+        return (features.float() - own).pow(2).sum(1).mean() / 2
 
 
 class CenterState(LossState):
@@ -64,7 +66,8 @@ class CenterState(LossState):
         Args:
             name: Which feature.
             features: (N, D).
-            labels: (N,) identities.
+            labels: (N,) identities, on the CPU, so that nobody waits for a device to learn which
+                centers move.
         """
         if self.training:
             self._seen[name].append((features.detach().float(), labels))
@@ -88,12 +91,14 @@ def move_centers(centers: Tensor, features: Tensor, labels: Tensor, *, lr: float
     Args:
         centers: (C, D) float32, changed in place.
         features: (N, D) float32.
-        labels: (N,) identities.
+        labels: (N,) identities; on the CPU, so that nobody waits for a device to tell them apart.
         lr: Above zero.
     """
+    labels, device = labels.cpu(), centers.device
     distinct, counts = labels.unique(return_counts=True)
     # A product instead of a scatter, which is not repeatable on every device.
-    members = (distinct[:, None] == labels[None, :]).to(features.dtype)
+    members = send(distinct[:, None] == labels[None, :], device).to(features.dtype)
+    distinct, counts = send(distinct, device), send(counts, device)
     old = centers[distinct]
     difference = counts[:, None] * old - members @ features
     centers[distinct] = old - lr * difference / (1 + counts)[:, None]
@@ -103,6 +108,6 @@ def center_term(outputs: Outputs, options: CenterOptions) -> Tensor:
     """Sum the center loss over the named image features."""
     state = cast(CenterState, outputs.states["center"])
     return add(
-        outputs.over_clean(partial(state.loss, name), outputs.feature(name), outputs.labels)
+        outputs.over_clean(partial(state.loss, name), outputs.feature(name), outputs.host_labels)
         for name in options.features
     )

@@ -14,6 +14,7 @@ from promptreid.data.augment.mix import Mix
 from promptreid.errors import ConfigError
 from promptreid.losses.loss_state import LossState
 from promptreid.models.prompts.prompt import PromptOfIdentities
+from promptreid.transfer import HostRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,16 +23,19 @@ class BatchFeatures:
 
     Attributes:
         labels: (B,) class indices.
+        host_labels: The same on the CPU. What depends on which identities a batch holds is computed
+            from these, so that nobody waits for the device.
         projected: (B, d) image features in the space shared with text.
-        variants: (B,) which of the data's sentence variants each image goes with.
+        host_variants: (B,) which of the data's sentence variants each image goes with, on the CPU.
         features: All image features by name, (B, D) each; None when they come from a cache.
         images: (B, 3, H, W) what the features were computed from; None when they come from a cache.
         mix: How images were mixed with others of the batch; None when none was.
     """
 
     labels: Tensor
+    host_labels: Tensor
     projected: Tensor
-    variants: Tensor
+    host_variants: Tensor
     features: Mapping[str, Tensor] | None = None
     images: Tensor | None = None
     mix: Mix | None = None
@@ -56,13 +60,18 @@ class Outputs(ABC):
     views: int = 1
 
     def select(self, values: Tensor) -> Tensor:
-        """Return the rows that take part, of values for the images of the batch."""
+        """Return the rows that take part, of values for the images of the batch on any device."""
         return values
 
     @property
     def labels(self) -> Tensor:
         """Class indices, (B,)."""
         return self.select(self.batch.labels)
+
+    @property
+    def host_labels(self) -> Tensor:
+        """Class indices on the CPU, (B,), known before the device has computed anything."""
+        return self.select(self.batch.host_labels)
 
     @property
     def projected(self) -> Tensor:
@@ -82,8 +91,13 @@ class Outputs(ABC):
 
     @property
     def clean(self) -> Tensor | None:
-        """Which images are not mixed, (B,) bool; None when none is mixed."""
+        """Which images are not mixed, (B,) bool on the CPU; None when none is mixed."""
         return None if self.batch.mix is None else self.select(self.batch.mix.clean)
+
+    @cached_property
+    def clean_rows(self) -> HostRows | None:
+        """Rows of the images that are not mixed; None when none is mixed."""
+        return None if self.clean is None else HostRows.where(self.clean)
 
     @property
     @abstractmethod
@@ -122,20 +136,33 @@ class Outputs(ABC):
 
         Args:
             loss: Takes the rows of the clean images.
-            rows: Tensors with one row per image.
+            rows: Tensors with one row per image, on any device.
 
         Returns:
             The loss; zero when every image is mixed.
         """
-        if self.clean is not None:
-            rows = tuple(tensor[self.clean] for tensor in rows)
-            if not len(rows[0]):
+        if self.clean_rows is not None:
+            rows = tuple(self.clean_rows.of(tensor) for tensor in rows)
+            if not len(self.clean_rows):
                 return rows[0].float().sum()  # zero that still leads back to the features
         return loss(*rows)
 
-    def sum_over(self, names: Iterable[str], loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """Sum a loss of features and labels over the named features of clean images."""
-        return add(self.over_clean(loss, self.feature(name), self.labels) for name in names)
+    def sum_over(
+        self,
+        names: Iterable[str],
+        loss: Callable[[Tensor, Tensor], Tensor],
+        *,
+        host: bool = False,
+    ) -> Tensor:
+        """Sum a loss of features and labels over the named features of clean images.
+
+        Args:
+            names: Image features.
+            loss: Takes features and labels.
+            host: Give it labels on the CPU, from which it may tell identities apart at once.
+        """
+        labels = self.host_labels if host else self.labels
+        return add(self.over_clean(loss, self.feature(name), labels) for name in names)
 
 
 def add(losses: Iterable[Tensor]) -> Tensor:

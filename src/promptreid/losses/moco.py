@@ -14,6 +14,7 @@ from promptreid.losses.distances import cosines
 from promptreid.losses.loss_inputs import Outputs
 from promptreid.losses.loss_state import LossState, StateSetting
 from promptreid.losses.ring import EMPTY, Ring
+from promptreid.transfer import HostRows
 
 if TYPE_CHECKING:
     from promptreid.models.reid import ReIDModel
@@ -141,9 +142,9 @@ def moco_term(outputs: Outputs, options: MoCoOptions) -> Tensor:
     state = cast(MoCoState, outputs.states["moco"])
     rows = [outputs.feature(options.features[0]), outputs.images, outputs.labels]
     if outputs.clean is not None:  # an image takes part when both of its views are clean
-        both = outputs.clean.view(2, -1).all(0).repeat(2)
-        rows = [tensor[both] for tensor in rows]
-        if not len(rows[0]):
+        both = HostRows.where(outputs.clean.view(2, -1).all(0).repeat(2))
+        rows = [both.of(tensor) for tensor in rows]
+        if not len(both):
             return rows[0].float().sum()
     queries, images, labels = rows
     return state.loss(queries, images, labels)

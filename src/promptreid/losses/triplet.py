@@ -16,6 +16,7 @@ from promptreid.losses.distances import (
     same_identity,
 )
 from promptreid.losses.loss_inputs import Outputs
+from promptreid.transfer import send
 
 
 def batch_hard_triplet(features: Tensor, labels: Tensor, *, margin: float | None = 0.3) -> Tensor:
@@ -52,7 +53,7 @@ def triplet_loss(
 
     Args:
         features: (N, D), any floating type; the loss is computed in float32.
-        labels: (N,) identities.
+        labels: (N,) identities; on the CPU, so that nobody waits for a device to list triplets.
         margin: Margin in the units of the distance; None for the soft margin `log(1 + e^x)`.
         mining: "hard", one triplet an anchor, see `batch_hard_triplet`; "semihard", every triplet
             whose negative is farther than the positive, but by less than the margin (Schroff et
@@ -65,18 +66,22 @@ def triplet_loss(
     """
     with torch.autocast(features.device.type, enabled=False):
         distances = pairwise_distances(features, kind=distance)
-        positive, same = same_identity(labels)
+        device = features.device
         if mining == "hard":
+            _, same = same_identity(send(labels, device))
             return hardest_triplets(distances, same, ~same, margin=margin)
         # Triplets are listed by positive pair: (pairs, N) instead of (N, N, N).
+        positive, same = same_identity(labels.cpu())
         anchors, positives = positive.nonzero(as_tuple=True)
+        strangers = send(~same[anchors], device)
+        anchors, positives = send(anchors, device), send(positives, device)
         violation = distances[anchors, positives][:, None] - distances[anchors]
         losses = _penalty(violation, margin)
-        chosen = ~same[anchors]
+        chosen = strangers
         if mining == "semihard":
-            chosen &= violation < 0
+            chosen = chosen & (violation < 0)
         if margin is not None:
-            chosen &= losses > 0
+            chosen = chosen & (losses > 0)
         return masked_mean(losses, chosen)
 
 
@@ -98,9 +103,10 @@ def hardest_triplets(
     nearest = distances.masked_fill(~negative, float("inf")).amin(1)
     losses = _penalty(farthest - nearest, margin)
     # An anchor that lacks one of them has violation -inf, hence loss and gradient 0; it must not
-    # pull the mean down either.
+    # pull the mean down either. Its zero is summed: leaving it out would need its number, for which
+    # a device would have to be waited for.
     complete = positive.any(1) & negative.any(1)
-    return losses[complete].sum() / complete.sum().clamp(min=1)
+    return losses.sum() / complete.sum().clamp(min=1)
 
 
 def _penalty(violation: Tensor, margin: float | None) -> Tensor:
@@ -112,4 +118,4 @@ def triplet_term(outputs: Outputs, options: TripletOptions) -> Tensor:
     loss = partial(
         triplet_loss, margin=options.margin, mining=options.mining, distance=options.distance
     )
-    return outputs.sum_over(options.features, loss)
+    return outputs.sum_over(options.features, loss, host=options.mining != "hard")

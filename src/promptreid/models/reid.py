@@ -137,8 +137,9 @@ class ReIDModel(nn.Module):
 
         Args:
             features: What `features` returned.
-            variants: (B,) which sentence of an image prompt each image goes with; None where there
-                is one, or where it is not known: then their texts are averaged.
+            variants: (B,) which sentence of an image prompt each image goes with, on the CPU, so
+                that nobody waits for a device; None where there is one, or where it is not known:
+                then their texts are averaged.
             training: Take the sentences of training, not those of retrieval.
             prompt: "composed" or "simplified" sentences; None for what `sentences` says.
             words: What the inversion network gave for other images, row for row, to stand in

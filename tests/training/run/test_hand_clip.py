@@ -86,7 +86,8 @@ def test_contrast_of_images_and_texts_is_that_of_the_loops(crops: Path, frozen: 
     batch = BatchFeatures(
         projected=features["projected"],
         labels=labels,
-        variants=torch.zeros_like(labels),
+        host_labels=labels,
+        host_variants=torch.zeros_like(labels),
         features=features,
         images=images,
     )

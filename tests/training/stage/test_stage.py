@@ -311,7 +311,12 @@ def test_losses_within_domains_equal_those_of_each_domain_alone(model, cached, r
     config = stage(losses={"supcon_i2t": 1, "supcon_t2i": 0.5, "i2t": 2})
     _, built, _ = in_domains(model, cached, config, reduce)
     features, labels = cached
-    step = BatchFeatures(labels=labels, projected=features, variants=torch.zeros_like(labels))
+    step = BatchFeatures(
+        labels=labels,
+        host_labels=labels,
+        projected=features,
+        host_variants=torch.zeros_like(labels),
+    )
     outputs = outputs_of(model, step)
     losses = step_losses(outputs, config.losses, built.domains)
     alone = []
@@ -348,7 +353,8 @@ def test_a_domains_classifier_never_sees_other_domains(model, cached):
         labels=labels,
         projected=features,
         features=named,
-        variants=torch.zeros_like(labels),
+        host_labels=labels,
+        host_variants=torch.zeros_like(labels),
     )
     domains = Domains(("a", "b"), torch.tensor([0, 0, 1, 1]), "mean")
     set_learning(model, ["head"])

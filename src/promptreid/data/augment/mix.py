@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from promptreid.config.augment import MixConfig
 from promptreid.data.images.transforms import box_mask
+from promptreid.transfer import send
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,13 @@ class Mix:
         partner: Label of the other identity in each image, its own where the image is clean, (B,)
             int64.
         weight: Share of the own label, 1 where the image is clean, (B,) float32.
+        clean: Which images show nothing of another, (B,) bool; always on the CPU, so that nobody
+            waits for a device to learn how many there are.
     """
 
     partner: Tensor
     weight: Tensor
-
-    @property
-    def clean(self) -> Tensor:
-        """Which images show nothing of another, (B,) bool."""
-        return self.weight == 1
+    clean: Tensor
 
 
 @dataclass(frozen=True)
@@ -134,19 +133,19 @@ def mix_images(images: Tensor, drawn: MixDraw) -> Tensor:
     rows = (drawn.weight < 1).nonzero()[:, 0]
     if not len(rows):
         return images
-    there, others = rows.to(images.device), drawn.partner[rows].to(images.device)
+    there, others = send(rows, images.device), send(drawn.partner[rows], images.device)
     if drawn.boxes is None:
-        weight = drawn.weight[rows].to(images.device)[:, None, None, None]
+        weight = send(drawn.weight[rows], images.device)[:, None, None, None]
         mixed = images[there] * weight + images[others] * (1 - weight)
     else:
-        inside = box_mask(drawn.boxes[rows].to(images.device), *images.shape[2:])
+        inside = box_mask(send(drawn.boxes[rows], images.device), *images.shape[2:])
         mixed = torch.where(inside, images[others], images[there])
     return images.index_copy(0, there, mixed)
 
 
 def mixed_labels(labels: Tensor, drawn: MixDraw) -> Mix:
     """Mix the labels (B,) int64 of images, on the CPU, as `mix_images` mixes the images."""
-    return Mix(labels[drawn.partner], drawn.weight)
+    return Mix(labels[drawn.partner], drawn.weight, drawn.weight == 1)
 
 
 def _boxes(weight: Tensor, size: tuple[int, int], centre: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torchvision.transforms.v2 import functional as vision
 
 from promptreid.data.augment import photometric
 from promptreid.data.augment.warp import rotation, shear, shift, warp
+from promptreid.transfer import send
 
 Operation = Callable[[Tensor, Tensor], Tensor]
 """Takes pixels (B, 3, H, W), uint8, and strengths (B,) float64 on the CPU; returns pixels."""
@@ -64,6 +65,6 @@ def perform(batch: Tensor, which: Tensor, strength: Tensor) -> Tensor:
         rows = (which == number).nonzero()[:, 0]
         if result is batch:
             result = batch.clone()
-        there = rows.to(batch.device)
+        there = send(rows, batch.device)
         result[there] = OPERATIONS[NAMES[number]](batch[there], strength[rows])
     return result

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from promptreid.transfer import send
+
 _LUMA = (19595, 38470, 7471)  # ITU-R 601-2 in 1/65536, as in Pillow
 _BLUR_RADIUS = 6
 _BLUR_BITS = 16  # a level times the weights' sum stays below 2^24
@@ -84,7 +86,7 @@ def hue(batch: Tensor, turn: Tensor) -> Tensor:
 def posterize(batch: Tensor, bits: Tensor) -> Tensor:
     """Keep the highest `bits` bits of each level, 0 to 8 of them."""
     mask = (255 << (8 - bits.to(torch.int64))) & 255
-    return batch & mask.to(torch.uint8).to(batch.device)[:, None, None, None]
+    return batch & send(mask.to(torch.uint8), batch.device)[:, None, None, None]
 
 
 def solarize(batch: Tensor, threshold: Tensor) -> Tensor:
@@ -99,7 +101,7 @@ def blur(batch: Tensor, sigma: Tensor) -> Tensor:
         batch: Pixels (B, 3, H, W), uint8.
         sigma: Width of the Gaussian in pixels, (B,), above 0.
     """
-    weights = _gaussian(sigma.to(torch.float64)).to(batch.device)
+    weights = send(_gaussian(sigma.to(torch.float64)), batch.device)
     return _smooth(_smooth(batch, weights, dim=3), weights, dim=2)
 
 
@@ -142,4 +144,4 @@ def _to_levels(values: Tensor) -> Tensor:
 
 def _column(strength: Tensor, batch: Tensor) -> Tensor:
     """Return (B, 1, 1, 1) float32 on the batch's device."""
-    return strength.to(torch.float32).to(batch.device)[:, None, None, None]
+    return send(strength.to(torch.float32), batch.device)[:, None, None, None]

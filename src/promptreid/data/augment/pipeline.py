@@ -21,6 +21,7 @@ from promptreid.data.images import transforms
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ConfigError
 from promptreid.seeds import derive_seed
+from promptreid.transfer import send
 
 # Numbers of the derived generators; a new operation takes a new number.
 _CROP, _POLICY, _COLOR, _GRAY, _BLUR = range(5)
@@ -159,9 +160,9 @@ def apply(batch: Tensor, preprocess: Preprocess, augment: Augment, generator: Ge
         batch = warp.warp(
             batch, draw_crops(count, (height, width), augment.crop, derived(_CROP)), border="edge"
         )
-    batch = transforms.flip(batch, drawn.flip.to(device))
+    batch = transforms.flip(batch, send(drawn.flip, device))
     if augment.pad:
-        top, left = drawn.top.to(device), drawn.left.to(device)
+        top, left = send(drawn.top, device), send(drawn.left, device)
         batch = transforms.pad_crop(batch, top, left, pad=augment.pad)
     batch = _change_pixels(batch, augment, derived)
 
@@ -170,7 +171,7 @@ def apply(batch: Tensor, preprocess: Preprocess, augment: Augment, generator: Ge
     values = transforms.noise_size(drawn.boxes, channels)
     if values:
         noise = torch.randn(values, generator=generator)
-        images = transforms.erase(images, drawn.boxes.to(device), noise.to(device))
+        images = transforms.erase(images, send(drawn.boxes, device), send(noise, device))
     return images
 
 
@@ -220,12 +221,12 @@ def _change_pixels(batch: Tensor, augment: Augment, own: _Derived) -> Tensor:
         batch = policies.color_jitter(batch, augment.color_jitter, own(_COLOR))
     if augment.gray:
         chance = torch.rand(len(batch), generator=own(_GRAY), dtype=torch.float64)
-        chosen = (chance < augment.gray).to(batch.device)[:, None, None, None]
+        chosen = send(chance < augment.gray, batch.device)[:, None, None, None]
         batch = torch.where(chosen, photometric.gray(batch), batch)
     if augment.blur:
         chance, sigma = torch.rand(2, len(batch), generator=own(_BLUR), dtype=torch.float64)
         rows = (chance < augment.blur).nonzero()[:, 0]
-        there = rows.to(batch.device)
+        there = send(rows, batch.device)
         blurred = photometric.blur(batch[there], _between(sigma[rows], *_BLUR_SIGMA))
         batch = batch.index_copy(0, there, blurred)
     return batch

@@ -24,6 +24,7 @@ from torch import Generator, Tensor
 from promptreid.config.augment import ColorJitterConfig, PolicyConfig
 from promptreid.data.augment.magnitudes import AUGMIX, RANDAUGMENT, TRIVIALAUGMENT, Space
 from promptreid.data.augment.operations import IDENTITY, NAMES, perform
+from promptreid.transfer import send
 
 _CHAINS, _DEPTH = 3, 3
 _MOST_STRONG, _MOST_SEVERE = 30, 10  # of the settings `magnitude` and `severity`
@@ -114,14 +115,15 @@ def _augmix(batch: Tensor, used: Tensor, config: PolicyConfig, generator: Genera
     rows = used.nonzero()[:, 0]
     if not len(rows):
         return batch
-    there = rows.to(batch.device)
+    there = send(rows, batch.device)
     originals = batch[there]
     total = torch.zeros(originals.shape, device=batch.device)
     for place in range(_CHAINS + 1):
         steps = slice((place - 1) * _DEPTH, place * _DEPTH) if place else slice(0)
         changed = OperationPlan(plan.which[steps, rows], plan.strength[steps, rows]).run(originals)
         # A product and a sum, never fused, so that all devices round alike.
-        total += changed * weights[place, rows].float().to(batch.device)[:, None, None, None]
+        weight = send(weights[place, rows].float(), batch.device)
+        total += changed * weight[:, None, None, None]
     return batch.index_copy(0, there, (total + 0.5).clamp_(0, 255).to(torch.uint8))
 
 

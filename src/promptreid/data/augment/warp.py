@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from promptreid.transfer import send
+
 _POSITION_BITS = 16
 _WEIGHT_BITS = 6
 # One channel in a packed pixel: 8 bits of value and the bits of two weights fit, three times.
@@ -123,7 +125,7 @@ def _positions(
     They count from the centre of the first pixel. Matrices are rounded on the CPU; what follows is
     integer arithmetic.
     """
-    fixed = (matrices * (1 << _POSITION_BITS)).round().to(torch.int64).to(device)
+    fixed = send((matrices * (1 << _POSITION_BITS)).round().to(torch.int64), device)
     across = 2 * torch.arange(width, device=device) + 1  # centres, in halves
     down = (2 * torch.arange(height, device=device) + 1)[:, None]
     x, y = (

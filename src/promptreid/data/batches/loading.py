@@ -21,6 +21,7 @@ from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.images.transforms import normalize
 from promptreid.errors import ConfigError
 from promptreid.seeds import derive_seed
+from promptreid.transfer import send
 
 __all__ = ["Batch", "TestLoader", "TrainLoader", "derive_seed"]
 
@@ -33,7 +34,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees. All but `indices` lies on the loader's device.
+    """What one training step sees, on the loader's device but for what is said to be on the CPU.
 
     With two copies of each image the first copies of all come first, then the second copies, and
     everything else repeats.
@@ -41,6 +42,7 @@ class Batch:
     Attributes:
         images: Augmented and normalised, (B, 3, H, W) float32.
         labels: Identity numbers, (B,) int64.
+        host_labels: The same on the CPU, which knows them before the device has anything.
         cameras: Rows of the camera table, (B,) int64, -1 where unknown.
         views: Rows of the view table, (B,) int64, -1 where unknown.
         indices: Which samples these are, (B,) int64, on the CPU.
@@ -50,6 +52,7 @@ class Batch:
 
     images: Tensor
     labels: Tensor
+    host_labels: Tensor
     cameras: Tensor
     views: Tensor
     indices: Tensor
@@ -161,10 +164,15 @@ class TrainLoader:
             images = [mix_images(copy, drawn) for copy in images]
             found = mixed_labels(labels, drawn)
             if not found.clean.all():
-                mix = Mix(self._repeated(found.partner), self._repeated(found.weight))
+                mix = Mix(
+                    self._repeated(found.partner),
+                    self._repeated(found.weight),
+                    found.clean.repeat(self._copies),
+                )
         return Batch(
             images=images[0] if self._copies == 1 else torch.cat(images),
             labels=self._repeated(labels),
+            host_labels=labels.repeat(self._copies),
             cameras=self._repeated(self._cameras[indices]),
             views=self._repeated(self._views[indices]),
             indices=indices.repeat(self._copies),
@@ -173,7 +181,7 @@ class TrainLoader:
 
     def _repeated(self, values: Tensor) -> Tensor:
         """Return values of a batch once for each copy, on the loader's device."""
-        return values.repeat(self._copies).to(self._device)
+        return send(values.repeat(self._copies), self._device)
 
 
 class TestLoader:

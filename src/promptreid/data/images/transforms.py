@@ -12,6 +12,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as vision
 
 from promptreid.data.images.preprocess import Preprocess
+from promptreid.transfer import send
 
 
 def resize(image: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
@@ -70,8 +71,8 @@ def normalize(batch: Tensor, preprocess: Preprocess) -> Tensor:
     Returns:
         Images of the same shape, float32, on the same device.
     """
-    mean = torch.tensor(preprocess.mean, dtype=torch.float32, device=batch.device).view(3, 1, 1)
-    std = torch.tensor(preprocess.std, dtype=torch.float32, device=batch.device).view(3, 1, 1)
+    statistics = torch.tensor([preprocess.mean, preprocess.std], dtype=torch.float32)
+    mean, std = send(statistics, batch.device)[:, :, None, None]
     return batch.to(torch.float32).div_(255).sub_(mean).div_(std)
 
 

@@ -151,7 +151,7 @@ class Head(ModelPart):
         Args:
             derived: What `derive` returned.
             labels: (B,) class of each row, which tells its domain; needed where each of several
-                domains has necks of its own.
+                domains has necks of its own. On the CPU, so that nobody waits for a device.
 
         Raises:
             ModelError: The domain is needed and cannot be told.
@@ -160,7 +160,7 @@ class Head(ModelPart):
         if self._domains is not None:
             domains = None
             if labels is not None:
-                domains = torch.tensor(self._domains, device=labels.device)[labels]
+                domains = torch.tensor(self._domains)[labels.cpu()]
             side = (domains,)
         return {
             name: self.necks[name](derived[name], *side) if name in self.necks else derived[name]

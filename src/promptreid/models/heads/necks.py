@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from promptreid.errors import ModelError
+from promptreid.transfer import HostRows
 
 
 def shared_neck(width: int) -> nn.BatchNorm1d:
@@ -29,7 +30,8 @@ class DomainNeck(nn.Module):
 
         Args:
             features: (B, width).
-            domains: (B,) number of the domain of each row; may be left out with one domain.
+            domains: (B,) number of the domain of each row, on the CPU, so that nobody waits for a
+                device to sort them; may be left out with one domain.
 
         Returns:
             (B, width). While training, a domain with a single row is normed with its running
@@ -48,13 +50,13 @@ class DomainNeck(nn.Module):
         normed_rows: Tensor | None = None
         for number, norm in enumerate(self.norms):
             assert isinstance(norm, nn.BatchNorm1d)
-            rows = (domains == number).nonzero()[:, 0]
+            rows = HostRows.where(domains.cpu() == number)
             if not len(rows):
                 continue
-            normed = _norm_rows(norm, features[rows])
+            normed = _norm_rows(norm, rows.of(features))
             if normed_rows is None:
                 normed_rows = normed.new_zeros(features.shape)
-            normed_rows = normed_rows.index_copy(0, rows, normed)
+            normed_rows = normed_rows.index_copy(0, rows.on(features.device), normed)
         return features if normed_rows is None else normed_rows
 
 

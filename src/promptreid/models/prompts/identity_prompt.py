@@ -20,6 +20,7 @@ from promptreid.models.prompts.prompt_checks import check_data, check_told_apart
 from promptreid.models.prompts.sentence_frame import SentenceFrame
 from promptreid.models.prompts.sentences import fill_prompts
 from promptreid.models.towers.backbone import Backbone
+from promptreid.transfer import send
 
 
 class IdentityPromptShape(PartShape):
@@ -59,13 +60,14 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
     Attributes:
         tokens: Learned word embeddings, (C, context_tokens, width); of an ensemble or shared ones
             (C or 1, E, context_tokens, width).
-        sentences: Number of the sentence that each prompt takes, (V, C, E).
+        sentences: Number of the sentence that each prompt takes, (V, C, E), on the CPU.
         ensemble: Prompts per identity E.
     """
 
     Shape = IdentityPromptShape
     shape: IdentityPromptShape
     fixed = ("prefix", "suffix", "sentences", "domains")
+    on_host = ("sentences", "domains")
     per_identity = ("tokens",)
     sentences: Tensor
 
@@ -138,7 +140,7 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
             )
             start_shared(shared, text, tokenizer, options.shared_init)
         if options.domain_tokens:
-            domains = domain_numbers(data.domains, identities=identities).to(device)
+            domains = domain_numbers(data.domains, identities=identities)
             shape = (int(domains.max()) + 1, options.domain_tokens, text.width)
             domain = draw_tokens(*shape, generator=generator, device=device)
         prompt = cls(
@@ -153,7 +155,7 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
             ),
         ).to(device)
         prompt.prefix, prompt.suffix = words.prefix, words.suffix
-        prompt.sentences = torch.tensor(numbers, device=device)
+        prompt.sentences = torch.tensor(numbers)
         prompt.tokens = nn.Parameter(tokens.view_as(prompt.tokens))
         prompt.shared = None if shared is None else nn.Parameter(shared)
         prompt.domain = None if domain is None else nn.Parameter(domain)
@@ -167,7 +169,8 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
         """
         distinct, where = self._keys(labels, variants).unique(return_inverse=True)
         learning = self.training and self.tokens.requires_grad
-        return average_texts(self._encode(distinct, learning=learning)[where])
+        texts = self._encode(distinct, learning=learning)
+        return average_texts(texts[send(where, texts.device)])
 
     @torch.no_grad()
     def bank(self, *, chunk: int = 64) -> Tensor:
@@ -192,14 +195,13 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
 
     def _encode_all(self, chunk: int, *, neutral: bool = False, shift: int = 0) -> Tensor:
         variants, identities, _ = self.sentences.shape
-        everyone = torch.arange(identities, device=self.tokens.device)
-        kinds = torch.arange(variants, device=self.tokens.device)
+        everyone, kinds = torch.arange(identities), torch.arange(variants)
         keys = self._keys(everyone.repeat(variants), kinds.repeat_interleave(identities))
         distinct, where = keys.unique(return_inverse=True)
         texts = torch.cat(
             [self._encode(part, neutral=neutral, shift=shift) for part in distinct.split(chunk)]
         )
-        return average_texts(texts[where]).unflatten(0, (variants, identities))
+        return average_texts(texts[send(where, texts.device)]).unflatten(0, (variants, identities))
 
     def _encode(
         self, keys: Tensor, *, learning: bool = False, neutral: bool = False, shift: int = 0
@@ -214,35 +216,38 @@ class IdentityPrompt(SentenceFrame, PromptOfIdentities):
         return self.encode_after(beginning, context[:, len(self.shared) :])
 
     def _keys(self, labels: Tensor, variants: Tensor | None) -> Tensor:
-        """Number what is encoded: tokens and sentence of each prompt, (B, E)."""
-        labels = labels.to(self.tokens.device)
+        """Number what is encoded: tokens and sentence of each prompt, (B, E) on the CPU."""
+        labels = labels.cpu()
         if variants is None:
             if len(self.sentences) > 1:
                 raise ValueError("variants must be given, since sentences depend on the sample")
             variants = torch.zeros_like(labels)
-        sentences = self.sentences[variants.to(labels.device), labels]
+        sentences = self.sentences[variants.cpu(), labels]
         rows = labels if self.options.context == "identity" else torch.zeros_like(labels)
         if self.domains is not None and self.options.context == "shared":
             rows = self.domains[labels]
-        members = torch.arange(self.ensemble, device=labels.device)
+        members = torch.arange(self.ensemble)
         return (rows[:, None] * self.ensemble + members) * len(self.slots) + sentences
 
     def _prompts(
         self, keys: Tensor, mean_domain: Tensor | None, shift: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """Return tokens (N, n, width) and sentence (N,) behind the (N,) numbers of `_keys`.
+        """Return tokens (N, n, width) and, on the CPU, sentence (N,) behind numbers of `_keys`.
 
         Tokens are those of the domain `shift` further, or the mean of all in rows of `mean_domain`.
         """
         prompts, sentences = keys // len(self.slots), keys % len(self.slots)
+        device = self.tokens.device
         tokens = self.tokens.flatten(0, 1) if self.tokens.ndim == 4 else self.tokens
-        parts = [tokens[prompts if self.options.context == "identity" else prompts % self.ensemble]]
+        own = prompts if self.options.context == "identity" else prompts % self.ensemble
+        parts = [tokens[send(own, device)]]
         if self.domain is not None and self.domains is not None:
             rows = prompts // self.ensemble
             numbers = self.domains[rows] if self.options.context == "identity" else rows
-            domain = self.domain[(numbers + shift) % len(self.domain)]
+            domain = self.domain[send((numbers + shift) % len(self.domain), device)]
             if mean_domain is not None:
-                domain = torch.where(mean_domain[rows, None, None], self.domain.mean(dim=0), domain)
+                chosen = mean_domain[send(rows, device), None, None]
+                domain = torch.where(chosen, self.domain.mean(dim=0), domain)
             parts.insert(0, domain)
         if self.shared is not None:
             parts.insert(0, self.shared.expand(len(keys), -1, -1))

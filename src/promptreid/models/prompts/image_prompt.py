@@ -14,9 +14,10 @@ from promptreid.models.prompts.context_positions import Slot, Words, place_sente
 from promptreid.models.prompts.image_sentences import after_prefix, fields_of_images, place_plain
 from promptreid.models.prompts.inversion import InversionNetwork
 from promptreid.models.prompts.prompt import PromptData, PromptOfImages, average_texts
-from promptreid.models.prompts.sentence_frame import SentenceFrame, select_ends
+from promptreid.models.prompts.sentence_frame import SentenceFrame, read_positions
 from promptreid.models.prompts.sentences import fill_prompts, template_fields
 from promptreid.models.towers.backbone import Backbone
+from promptreid.transfer import send
 
 
 class ImagePromptShape(PartShape):
@@ -54,9 +55,9 @@ class ImagePrompt(SentenceFrame, PromptOfImages):
     Shape = ImagePromptShape
     shape: ImagePromptShape
     fixed = ("prefix", "suffix", "sentences", "plain")
+    on_host = ("sentences",)
     plain: Tensor
     sentences: Tensor
-    _plain_ends: Tensor
 
     def __init__(
         self,
@@ -81,7 +82,6 @@ class ImagePrompt(SentenceFrame, PromptOfImages):
         numbers = torch.zeros(len(shape.variants), len(options.template), dtype=torch.long)
         self.register_buffer("sentences", numbers)
         self.register_buffer("plain", torch.zeros(len(slots), shape.plain_length, width))
-        self.register_buffer("_plain_ends", torch.tensor(shape.plain_ends), persistent=False)
 
     @classmethod
     def build(
@@ -118,7 +118,7 @@ class ImagePrompt(SentenceFrame, PromptOfImages):
         device = words.prefix.device
         prompt = cls(backbone, options, shape, generator=generator).to(device)
         prompt.prefix, prompt.suffix, prompt.plain = words.prefix, suffix, plain
-        prompt.sentences = torch.tensor(numbers, device=device)[:, 0]
+        prompt.sentences = torch.tensor(numbers)[:, 0]
         return prompt
 
     def forward(self, projected: Tensor, variants: Tensor | None = None) -> Tensor:
@@ -143,8 +143,9 @@ class ImagePrompt(SentenceFrame, PromptOfImages):
 
         It depends on no image, so encode it once and keep it.
         """
-        ends = select_ends(self.shape.plain_ends, self._plain_ends, torch.arange(len(self.plain)))
-        return average_texts(self.text.encode_embeddings(self.plain, ends)[self.sentences])
+        ends = read_positions(self.shape.plain_ends, torch.arange(len(self.plain)))
+        texts = self.text.encode_embeddings(self.plain, ends)
+        return average_texts(texts[send(self.sentences, texts.device)])
 
     def constant_sources(self) -> Iterator[Tensor]:
         """Yield the fixed words and the weights of the text tower."""
@@ -177,9 +178,9 @@ class ImagePrompt(SentenceFrame, PromptOfImages):
         return torch.tensor([number_by_values[values] for values in value_rows], dtype=torch.long)
 
     def _number_sentences(self, variants: Tensor | None, batch: int) -> Tensor:
-        """Return the sentences of each image, (B, E)."""
+        """Return the sentences of each image, (B, E) on the CPU."""
         if variants is not None:
-            return self.sentences[variants.to(self.sentences.device)]
+            return self.sentences[variants.cpu()]
         if len(self.sentences) > 1:
             raise ValueError("variants must be given, since sentences depend on the image")
         return self.sentences[self.sentences.new_zeros(batch)]

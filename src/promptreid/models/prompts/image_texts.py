@@ -10,6 +10,7 @@ from torch import Tensor
 
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.models.prompts.prompt import PromptOfImages, average_texts
+from promptreid.transfer import send
 
 SENTENCES = ("composed", "simplified")
 """Kinds of sentences: with a word computed from the image, and without one (PromptSG)."""
@@ -72,8 +73,8 @@ class ImageTexts:
         Args:
             prompt: The sentences.
             projected: (B, inputs) image features in the joint space, not normalised.
-            variants: (B,) which sentence each image goes with; None averages over all of them by
-                `average_texts`.
+            variants: (B,) which sentence each image goes with, on the CPU, so that nobody waits for
+                a device; None averages over all of them by `average_texts`.
             kind: One of `SENTENCES`.
             words: What `prompt.words` gave, row for row, for composed sentences whose words
                 are those of other images; None to compute them from `projected`.
@@ -86,12 +87,12 @@ class ImageTexts:
             texts = self._constant_texts(prompt)
             if variants is None:
                 return average_texts(texts[None]).expand(count, -1)
-            return texts[variants.to(texts.device)]
+            return texts[send(variants, texts.device)]
         words = prompt.words(projected) if words is None else words
         if variants is not None or kinds == 1:
             return prompt.encode(words, variants)
         each = words.repeat_interleave(kinds, dim=0)
-        every = torch.arange(kinds, device=projected.device).repeat(count)
+        every = torch.arange(kinds).repeat(count)
         return average_texts(prompt.encode(each, every).unflatten(0, (count, kinds)))
 
     def _constant_texts(self, prompt: PromptOfImages) -> Tensor:

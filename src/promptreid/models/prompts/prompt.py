@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -41,6 +41,8 @@ class Prompt(ModelPart, ABC):
     Attributes:
         fixed: Names of tensors that belong to the recipe and its data, such as the fixed words; a
             prompt that starts from an earlier one keeps its own.
+        on_host: Names of buffers that stay on the CPU wherever the model goes: small tables that
+            say what is to be encoded, which nobody is to wait for.
         per_identity: Names of tensors with a row for each identity, which are taken over identity
             by identity.
         variants: V combinations of the fields that depend on the sample.
@@ -49,6 +51,7 @@ class Prompt(ModelPart, ABC):
     Options = PromptConfig
     options: PromptConfig
     fixed: ClassVar[tuple[str, ...]] = ()
+    on_host: ClassVar[tuple[str, ...]] = ()
     per_identity: ClassVar[tuple[str, ...]] = ()
     variants: tuple[Mapping[str, str], ...] = ({},)
 
@@ -80,6 +83,13 @@ class Prompt(ModelPart, ABC):
             WeightsError: The text tower came without word embeddings.
         """
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move everything but the tables of the host."""
+        tables = {name: self._buffers[name] for name in self.on_host if name in self._buffers}
+        super()._apply(fn, recurse)
+        self._buffers.update(tables)
+        return self
+
 
 class PromptOfIdentities(Prompt):
     """A prompt whose texts stand for the identities of the training set.
@@ -89,7 +99,7 @@ class PromptOfIdentities(Prompt):
         tokens: Learned word embeddings, which regularising losses read.
         shared: Learned word embeddings of all identities, (Ms, width); None without.
         domain: Learned word embeddings of K domains, (K, Md, width); None without.
-        domains: Domain of each identity, (C,); None without domain tokens.
+        domains: Domain of each identity, (C,), on the CPU; None without domain tokens.
     """
 
     identities: int
@@ -108,8 +118,10 @@ class PromptOfIdentities(Prompt):
         """Encode the sentences of some identities.
 
         Args:
-            labels: (B,) identity indices, repeats allowed.
-            variants: (B,) indices of the sentence variants; may be None when there is one.
+            labels: (B,) identity indices, repeats allowed; on the CPU, so that nobody waits for a
+                device to learn which sentences there are.
+            variants: (B,) indices of the sentence variants, likewise; may be None when there is
+                one.
 
         Returns:
             (B, embed_dim) text features, not normalised.
@@ -171,7 +183,7 @@ class PromptOfImages(Prompt):
 
         Args:
             words: (B, width) word embeddings.
-            variants: (B,) indices into `variants`; may be None when there is one.
+            variants: (B,) indices into `variants`, on the CPU; may be None when there is one.
 
         Returns:
             (B, embed_dim) text features, not normalised.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from promptreid.models.prompts.context_positions import Slot, Words
 from promptreid.models.towers.text_tower import TextTower
+from promptreid.transfer import send
 
 
 class SentenceFrame(nn.Module):
@@ -21,7 +22,6 @@ class SentenceFrame(nn.Module):
     prefix: Tensor
     suffix: Tensor
     _places: Tensor
-    _ends: Tensor
     slots: tuple[Slot, ...]
 
     def frame(self, text: TextTower, words: Words) -> None:
@@ -34,8 +34,6 @@ class SentenceFrame(nn.Module):
         starts = torch.tensor([[slot.start] for slot in words.slots]) - len(words.prefix)
         places = starts + torch.arange(words.slots[0].length)
         self.register_buffer("_places", places.to(device), persistent=False)
-        ends = torch.tensor([slot.eot for slot in words.slots])
-        self.register_buffer("_ends", ends.to(device), persistent=False)
 
     @property
     def text(self) -> TextTower:
@@ -47,17 +45,19 @@ class SentenceFrame(nn.Module):
 
         Args:
             context: (N, n, width) word embeddings that fill the slot.
-            sentences: (N,) indices into `slots`.
+            sentences: (N,) indices into `slots`, on the CPU, so that nobody waits for a device to
+                learn where sentences end.
 
         Returns:
             (N, embed_dim) text features, not normalised.
         """
         if self.suffix.ndim == 2:
             return self.encode_after(self.prefix, context)
-        rest = self.suffix[sentences].to(context.dtype)
+        there = send(sentences, context.device)
+        rest = self.suffix[there].to(context.dtype)
         rows = torch.arange(context.shape[0], device=context.device)[:, None]
-        rest[rows, self._places[sentences]] = context
-        eot = select_ends([slot.eot for slot in self.slots], self._ends, sentences)
+        rest[rows, self._places[there]] = context
+        eot = read_positions([slot.eot for slot in self.slots], sentences)
         return self.text.encode_embeddings(rest, eot, shared=self.prefix)
 
     def encode_after(self, beginning: Tensor, context: Tensor) -> Tensor:
@@ -78,6 +78,16 @@ class SentenceFrame(nn.Module):
         return self.text.encode_embeddings(rest, slot.eot, shared=beginning)
 
 
-def select_ends(ends: Sequence[int], stored: Tensor, numbers: Tensor) -> int | Tensor:
-    """Return the position that is read: one for all where they agree, else by sentence."""
-    return ends[0] if len(set(ends)) == 1 else stored[numbers.to(stored.device)]
+def read_positions(ends: Sequence[int], sentences: Tensor) -> int | Tensor:
+    """Return the position that is read: one for all sentences where they agree, else one for each.
+
+    Args:
+        ends: Position of every sentence there is.
+        sentences: (N,) which of them are encoded.
+
+    Returns:
+        The position, or (N,) on the CPU.
+    """
+    if len(set(ends)) == 1:
+        return ends[0]
+    return torch.tensor(ends)[sentences.cpu()]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from promptreid.errors import ModelError, WeightsError
 from promptreid.models.towers.blocks import can_share, run_block, run_block_after, run_block_at
+from promptreid.transfer import send
 
 FULL, NO_VOCABULARY, ABSENT = "full", "no vocabulary", "absent"
 
@@ -121,7 +122,8 @@ class TextTower(nn.Module):
         Args:
             embeddings: (B, L, width) word embeddings without positions.
             eot: Index of the position that is read, counted from the start of the whole sequence;
-                one for all, or (B,).
+                one for all, or (B,), on the CPU, so that nobody waits for a device to learn how
+                long sequences are.
             shared: (P, width) embeddings that every sequence begins with; `embeddings` then holds
                 what comes after them.
 
@@ -129,24 +131,25 @@ class TextTower(nn.Module):
             (B, embed_dim) text features.
         """
         start = 0 if shared is None else shared.shape[0]
+        there = eot if isinstance(eot, int) else send(eot, embeddings.device)
         if not self.causal:
             if shared is not None:
                 beginning = shared.expand(embeddings.shape[0], -1, -1)
                 embeddings = torch.cat([beginning, embeddings], dim=1)
             return self._encode_rows(
-                embeddings + self.positional_embedding.to(embeddings.dtype), eot
+                embeddings + self.positional_embedding.to(embeddings.dtype), there
             )
         last = eot if isinstance(eot, int) else int(eot.max())
         positions = self.positional_embedding.to(embeddings.dtype)
         x = embeddings[:, : last + 1 - start] + positions[start : last + 1]
         if shared is None:
-            return self._encode_rows(x, eot)
+            return self._encode_rows(x, there)
         head = (shared + positions[:start]).unsqueeze(0)
         if not can_share(self.transformer.resblocks):
-            return self._encode_rows(torch.cat([head.expand(x.shape[0], -1, -1), x], dim=1), eot)
+            return self._encode_rows(torch.cat([head.expand(x.shape[0], -1, -1), x], dim=1), there)
         for block in self.transformer.resblocks[:-1]:
             head, x = run_block_after(block, head, x)
-        return self._read(torch.cat([head.expand(x.shape[0], -1, -1), x], dim=1), eot)
+        return self._read(torch.cat([head.expand(x.shape[0], -1, -1), x], dim=1), there)
 
     def _encode_rows(self, x: Tensor, eot: int | Tensor) -> Tensor:
         for block in self.transformer.resblocks[:-1]:

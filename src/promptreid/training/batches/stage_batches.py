@@ -20,6 +20,7 @@ from promptreid.inference.run_context import RunContext
 from promptreid.losses.loss_inputs import BatchFeatures
 from promptreid.models.reid import ReIDModel
 from promptreid.training.run.training_data import TrainingData
+from promptreid.transfer import HostRows, send
 
 
 @dataclass(frozen=True)
@@ -111,22 +112,26 @@ class AugmentedImages:
     def epoch(self, epoch: int, *, start: int) -> Iterator[BatchFeatures]:
         """Yield the batches from number `start` on."""
         for batch in self._loader.epoch(epoch, start=start):
-            variants = self._variants[batch.indices].to(self._context.device)
+            variants = self._variants[batch.indices]
             with self._context.forward():
                 features = self._model.features(batch.images, batch.cameras, batch.views)
                 derived = self._model.derived(features, variants, training=True)
             yield BatchFeatures(
                 labels=batch.labels,
+                host_labels=batch.host_labels,
                 projected=features.projected,
                 features=derived,
-                variants=variants,
+                host_variants=variants,
                 images=batch.images,
                 mix=batch.mix,
             )
 
 
 class CachedFeatures:
-    """Random batches over features that were taken once; the tail batch may be smaller."""
+    """Random batches over features that were taken once; the tail batch may be smaller.
+
+    Features lie on the device; labels and variants are on the CPU.
+    """
 
     def __init__(
         self,
@@ -146,9 +151,11 @@ class CachedFeatures:
     def epoch(self, epoch: int, *, start: int) -> Iterator[BatchFeatures]:
         """Yield the batches from number `start` on."""
         for rows in self._sampler.batches(epoch)[start:]:
-            picked = torch.from_numpy(np.asarray(rows)).to(self._labels.device)
+            picked = HostRows(torch.from_numpy(np.asarray(rows)))
+            labels = picked.of(self._labels)
             yield BatchFeatures(
-                labels=self._labels[picked],
-                projected=self._projected[picked],
-                variants=self._variants[picked],
+                labels=send(labels, self._projected.device),
+                host_labels=labels,
+                projected=picked.of(self._projected),
+                host_variants=picked.of(self._variants),
             )

@@ -102,8 +102,8 @@ class StageSources:
         )
         return CachedFeatures(
             features,
-            torch.from_numpy(data.labels).to(self._context.device),
-            variants=torch.from_numpy(data.variants).to(self._context.device),
+            torch.from_numpy(data.labels),
+            variants=torch.from_numpy(data.variants),
             sampler=stage_sampler(stage, data, derive_seed(seed, 1), rows=rows),
         )
 

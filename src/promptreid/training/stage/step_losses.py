@@ -79,9 +79,9 @@ def _count(outputs: Outputs, terms: LossTerms) -> Tensor:
         pairs = pairs + (labels[:, None] == labels[None, :]).sum()
     scores = class_scores(outputs, terms)
     if scores is not None:
-        hits, clean = scores.argmax(1) == labels, outputs.clean
-        right = right + (hits if clean is None else hits & clean).sum()
-        judged = judged + (len(labels) if clean is None else clean.sum())
+        hits, clean = scores.argmax(1) == labels, outputs.clean_rows
+        right = right + (hits if clean is None else clean.of(hits)).sum()
+        judged = judged + (len(labels) if clean is None else len(clean))
     return torch.stack([right, judged, pairs])
 
 

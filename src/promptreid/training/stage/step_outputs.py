@@ -11,6 +11,7 @@ from torch import Tensor
 
 from promptreid.losses.loss_inputs import Outputs
 from promptreid.models.heads.head import Head
+from promptreid.transfer import HostRows, send
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +34,7 @@ class StepOutputs(Outputs):
     def _after_neck(self) -> dict[str, Tensor]:
         if self.features is None or self.head is None:
             raise RuntimeError("Classifier scores need image features and a head.")
-        return self.head.neck(self.features, self.labels)
+        return self.head.neck(self.features, self.host_labels)
 
     def scores(self, kind: str) -> list[Tensor]:
         """Return the scores of each classifier of a kind, (B, C) each."""
@@ -54,8 +55,8 @@ class StepOutputs(Outputs):
         if self.features is not None and "text" in self.features:
             return self.features["text"]
         if self.text_learns or self.bank is None:
-            return self._encode(self.labels, self.batch.variants)
-        return self.bank[self.batch.variants, self.labels]
+            return self._encode(self.host_labels, self.batch.host_variants)
+        return self.bank[send(self.batch.host_variants, self.bank.device), self.labels]
 
     @cached_property
     def identity_texts(self) -> Tensor:
@@ -63,13 +64,14 @@ class StepOutputs(Outputs):
 
         (C, d); or (B, C, d) where the sentence depends on the sample, each sample's own kind.
         """
+        variants = self.batch.host_variants
         if self.bank is not None:
-            return self.bank[0] if len(self.bank) == 1 else self.bank[self.batch.variants]
-        count = 0 if self.prompt is None else self.prompt.identities
-        everyone = torch.arange(count, device=self.labels.device)
-        distinct, where = self.batch.variants.unique(return_inverse=True)
+            one = len(self.bank) == 1
+            return self.bank[0] if one else self.bank[send(variants, self.bank.device)]
+        everyone = torch.arange(0 if self.prompt is None else self.prompt.identities)
+        distinct, where = variants.unique(return_inverse=True)
         rows = [self._encode(everyone, torch.full_like(everyone, int(v))) for v in distinct]
-        return rows[0] if len(rows) == 1 else torch.stack(rows)[where]
+        return rows[0] if len(rows) == 1 else torch.stack(rows)[send(where, self.labels.device)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,39 +84,45 @@ class DomainOutputs(Outputs):
 
     Attributes:
         whole: The pass over all domains.
-        rows: (b,) rows of the domain in the batch.
+        rows: The b rows of the domain in the batch.
         classes: Classes of the domain, which are neighbours.
     """
 
     whole: Outputs
-    rows: Tensor
+    rows: HostRows
     classes: slice
 
     def select(self, values: Tensor) -> Tensor:
         """Return the rows of the domain."""
-        return values[self.rows]
+        return self.rows.of(values)
 
     @cached_property
     def labels(self) -> Tensor:
         """Class indices among those of the domain, (b,)."""
         return super().labels - self.classes.start
 
+    @cached_property
+    def host_labels(self) -> Tensor:
+        """Class indices among those of the domain, (b,) on the CPU."""
+        return super().host_labels - self.classes.start
+
     @property
     def text(self) -> Tensor:
         """Text feature of each image's prompt, (b, d)."""
-        return self.whole.text[self.rows]
+        return self.rows.of(self.whole.text)
 
     @property
     def identity_texts(self) -> Tensor:
         """Text features of the domain's identities, (c, d) or (b, c, d)."""
         texts = self.whole.identity_texts
         if texts.ndim == 3:
-            return texts[self.rows, self.classes]
+            return texts[self.rows.on(texts.device), self.classes]
         return texts[self.classes]
 
     def scores(self, kind: str) -> list[Tensor]:
         """Return the scores over the domain's identities, (b, c) of each classifier."""
-        return [scores[self.rows, self.classes] for scores in self.whole.scores(kind)]
+        scores = self.whole.scores(kind)
+        return [each[self.rows.on(each.device), self.classes] for each in scores]
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,8 @@ class Domains:
 
     Attributes:
         names: Names of the K domains.
-        of_class: (C,) domain number of each class; the classes of a domain are neighbours.
+        of_class: (C,) domain number of each class, on the CPU; the classes of a domain are
+            neighbours.
         reduce: "mean" or "sum" over the domains of a batch.
     """
 
@@ -140,9 +149,9 @@ class Domains:
         if len(self.names) == 1:
             yield 0, outputs
             return
-        domains = self.of_class[outputs.labels]
+        domains = self.of_class[outputs.host_labels]
         for number in range(len(self.names)):
-            rows = (domains == number).nonzero()[:, 0]
+            rows = HostRows.where(domains == number)
             if len(rows):
                 yield (
                     number,

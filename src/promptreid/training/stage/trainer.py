@@ -115,7 +115,7 @@ class Trainer:
             parameters=parameters,
             source=source,
             states=build_states(stage.losses, setting),
-            domains=_domains(stage, self.data, self.context.device),
+            domains=_domains(stage, self.data),
             average=WeightAverage(self.model, stage.ema) if stage.ema is not None else None,
             state=self.state,
             context=self.context.seeded(seed),
@@ -204,7 +204,7 @@ class Trainer:
         self._checkpoints.write_best(score, chosen_at=chosen_at)
 
 
-def _domains(stage: StageConfig, data: TrainingData, device: torch.device) -> Domains | None:
+def _domains(stage: StageConfig, data: TrainingData) -> Domains | None:
     if stage.domains == "joint":
         return None
-    return Domains(data.domains, torch.from_numpy(data.class_domains).to(device), stage.domains)
+    return Domains(data.domains, torch.from_numpy(data.class_domains), stage.domains)
