@@ -49,7 +49,6 @@ class Interaction(ModelPart):
 
     Attributes:
         width: Size D of tokens and text.
-        mode: One of `MODES`.
         heads: Number of heads.
     """
 

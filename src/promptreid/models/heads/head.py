@@ -32,7 +32,7 @@ class HeadShape(PartShape):
 
     Attributes:
         identities: Number of classes; 0 for a head that only makes features.
-        classifiers: Kinds of classifiers, each of which there is for every classified feature.
+        classifiers: Kinds of classifiers that there are for every classified feature.
         domains: Number of the domain of each class, to have necks of each domain's own; None for
             necks that all images share.
     """
@@ -52,7 +52,7 @@ class Head(ModelPart):
     Attributes:
         widths: Sizes of all named features: the tower's three, then those made here.
         features: Names of those that are classified.
-        kinds: Kinds of classifiers, each of which there is for every feature of `features`.
+        kinds: Kinds of classifiers that there are for every feature of `features`.
         makers: Parts that make further features, by their key in a recipe's `head`.
     """
 
@@ -74,9 +74,8 @@ class Head(ModelPart):
 
         Args:
             options: What a recipe says of the head.
-            shape: Number of classes, their domains, and kinds of classifiers.
-            widths: Sizes of the image tower's three features by name, and of any others that
-                `derive` is given.
+            shape: What the data and the losses decided.
+            widths: Sizes by name of the tower's three features and of others given to `derive`.
             tower: The image tower; part branches need it.
             generator: Source of the initial weights; None for a generator with seed 0.
 

@@ -42,7 +42,7 @@ class Words:
         suffix: What follows them; of a single sentence the words after its learned tokens,
             (total - P - length, width); of several (S, total - P, width) with zeros where the
             learned tokens go.
-        slots: Of each sentence.
+        slots: Where the learned tokens stand in each sentence.
     """
 
     prefix: Tensor
@@ -134,14 +134,9 @@ def embed_starting_words(
     context_tokens: int,
     keys: tuple[str, str] = ("init", "context_tokens"),
 ) -> dict[str, Tensor]:
-    """Embed the words that learned tokens start from.
+    """Embed the words that learned tokens start from, given as sentences with all fields filled.
 
-    Args:
-        text: Tower with the word embeddings.
-        tokenizer: Its tokenizer.
-        sentences: All fields filled, repeats allowed.
-        context_tokens: Learned tokens there are.
-        keys: Names of words and number in a recipe's `prompt`, for messages.
+    The keys name these words and the number of learned tokens in a recipe, for messages.
 
     Returns:
         Sentence to the (K, width) embeddings of its K tokens.

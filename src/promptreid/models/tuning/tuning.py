@@ -84,9 +84,5 @@ def fold_tuning(tower: ImageTower) -> None:
 
 
 def tuning_part(name: str) -> str:
-    """Return the part that a parameter of an image tower belongs to, by its name in the tower.
-
-    Returns:
-        A name out of `ADDITIONS`, or "image" for the tower's own.
-    """
+    """Return the part, an addition or "image", of an image tower's parameter by its name there."""
     return next((part for part, kind in ADDITIONS.items() if kind.owns(part, name)), "image")

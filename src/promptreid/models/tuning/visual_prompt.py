@@ -41,7 +41,7 @@ class VisualPrompt(TuningAddition):
         blocks: int,
         generator: torch.Generator,
     ) -> None:
-        """Draw the tokens for a transformer's width, patches of `patch` pixels, and blocks."""
+        """Draw the tokens for a transformer of a width, a side of its patches, and blocks."""
         super().__init__(options)
         bound = math.sqrt(6 / (3 * patch**2 + width))
         initial = torch.empty(blocks if options.deep else 1, options.tokens, width)
