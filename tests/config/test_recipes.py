@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -210,6 +213,20 @@ def test_file_that_is_no_recipe(tmp_path, text):
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"bad\.yaml"):
         load_recipe(str(tmp_path / "bad.yaml"))
+
+
+def test_a_package_behind_a_link_calls_its_recipes_the_same(tmp_path):
+    (tmp_path / "linked").symlink_to(FOLDER.parents[1])
+    code = "from promptreid.config import recipes; print(recipes.load_recipe('clip-reid/cnn').name)"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "linked")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == "clip-reid/cnn"
 
 
 def test_recipe_text_is_the_file():

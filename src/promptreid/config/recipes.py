@@ -21,7 +21,7 @@ from promptreid.errors import ConfigError
 from promptreid.text.short import shortened
 from promptreid.text.suggest import SHOWN, closest, did_you_mean, plain
 
-FOLDER = Path(__file__).parent.parent / "recipes"
+FOLDER = Path(__file__).resolve().parent.parent / "recipes"
 _MOST_FILES, _DEEPEST = 100, 20
 _LONGEST = 80
 
