@@ -97,8 +97,10 @@ class ViTTower(ImageTower):
         after = run_block(last, x)
         for addition in self.tuning.values():
             x, after = addition.leave(x), addition.leave(after)
-        if adapted:
-            after = _with_first(after, first)
+        if first is not None:
+            # The short cut rounds differently in the last bit. An adapter that has learned nothing
+            # is to leave the features as the short cut gives them.
+            after = torch.cat([first.unsqueeze(1), after[:, 1:]], dim=1)
         for addition in self.tuning.values():
             after = addition.adapt(after, leading=1)
         final = self.pool_tokens(after)
@@ -154,12 +156,3 @@ class ViTTower(ImageTower):
 
     def _pool(self, tokens: Tensor) -> Tensor:
         return tokens[:, 0] if self.pool == "tok" else tokens[:, 1:].mean(dim=1)
-
-
-def _with_first(tokens: Tensor, first: Tensor | None) -> Tensor:
-    """Put another class token, (B, width), in the place of that of (B, N, width) tokens.
-
-    The short cut for the class token rounds differently in the last bit. An adapter that has
-    learned nothing is to leave the features as the short cut gives them.
-    """
-    return tokens if first is None else torch.cat([first.unsqueeze(1), tokens[:, 1:]], dim=1)
