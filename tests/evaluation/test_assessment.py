@@ -28,10 +28,7 @@ from promptreid.evaluation import (
 from promptreid.evaluation import assessment as module
 from promptreid.evaluation.tables.verification_tables import render_further
 from promptreid.evaluation.thresholds.threshold_rates import threshold_rates
-from promptreid.evaluation.verification.identification import (
-    identify_protocol,
-    join_identifications,
-)
+from promptreid.evaluation.verification.identification import identify, join_identifications
 
 ALL = {"verification": True, "intervals": True, "by": ("gender", "rare")}
 
@@ -80,7 +77,10 @@ def test_values_are_those_of_the_functions(assessment):
     data, protocol = assessment.embeddings, assessment.test_set.protocol
     assert assessment.scores == evaluate_protocol(data, protocol)
     assert found["verification"] == verify_protocol(data, protocol).to_dict()
-    identified = identify_protocol(data, protocol)
+    identified = [
+        identify(data.select(repeat.query), data.select(repeat.gallery), same_camera="keep")
+        for repeat in protocol.repeats
+    ]
     assert found["identification"] == join_identifications(identified)
     rates = [repeat.tpir(0.1) for repeat in identified]
     assert found["identification"]["tpir"][0] == {"fpir": 0.1, "tpir": np.mean(rates)}
@@ -105,7 +105,7 @@ def test_settings_reach_the_scores_that_record_them(assessment):
 
 def test_everything_is_computed_once(assessment, monkeypatch):
     calls = []
-    for name in ("evaluate_protocol", "verify_protocol", "identify_protocol", "accepted_protocol"):
+    for name in ("evaluate_protocol", "verify_protocol", "identify", "accepted_protocol"):
         real = getattr(module, name)
         monkeypatch.setattr(
             module, name, lambda *a, real=real, **k: calls.append(real.__name__) or real(*a, **k)
@@ -115,7 +115,7 @@ def test_everything_is_computed_once(assessment, monkeypatch):
     assert Counter(calls) == {
         "evaluate_protocol": 1,
         "verify_protocol": 1,
-        "identify_protocol": 1,
+        "identify": 2,  # once for each repeat
         "accepted_protocol": 2,  # by identity for intervals, by query for all breakdowns
     }
 

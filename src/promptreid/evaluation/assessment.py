@@ -10,6 +10,7 @@ from typing import Any
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
+from promptreid.evaluation.ranking.multi_query import select_repeats
 from promptreid.evaluation.ranking.scores import Scores
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.evaluation.ranking.scoring_rules import protocol_rule
@@ -30,7 +31,7 @@ from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap
 from promptreid.evaluation.verification.accepted_pairs import AcceptedPairs, accepted_protocol
 from promptreid.evaluation.verification.identification import (
     Identification,
-    identify_protocol,
+    identify,
     join_identifications,
 )
 from promptreid.evaluation.verification.verification import FARS, Verification, verify_protocol
@@ -123,11 +124,11 @@ class Assessment:
         Raises:
             EvaluationError: No query has a match, or one has no image of another identity.
         """
-        return identify_protocol(
-            self.embeddings,
-            self.test_set.protocol,
-            same_camera=self.camera_rule,
-            multi_query=self.settings.multi_query,
+        searches = select_repeats(
+            self.embeddings, self.test_set.protocol, self.settings.multi_query
+        )
+        return tuple(
+            identify(query, gallery, same_camera=self.camera_rule) for query, gallery in searches
         )
 
     @cached_property

@@ -153,13 +153,12 @@ class _Ranking:
         """Rank the gallery for every query of one repeat."""
         check_comparable(query, gallery)
         leave_one_out = query is gallery
-        if self.settings.multi_query is not None:
-            if leave_one_out:
-                raise EvaluationError(
-                    "Queries that are the gallery themselves cannot be joined: each joined query "
-                    "would hold its own answers. Give queries and gallery of different images."
-                )
-            query = join_queries(query, self.settings.multi_query)
+        if leave_one_out and self.settings.multi_query is not None:
+            raise EvaluationError(
+                "Queries that are the gallery themselves cannot be joined: each joined query "
+                "would hold its own answers. Give queries and gallery of different images."
+            )
+        query = join_queries(query, self.settings.multi_query)
         device = scoring_device(query)
         query = query.to(device)
         gallery = query if leave_one_out else gallery.to(device)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from promptreid.evaluation.embeddings.embeddings import Embeddings
-from promptreid.evaluation.ranking.multi_query import join_queries
+from promptreid.evaluation.ranking.multi_query import select_repeats
 from promptreid.evaluation.ranking.scoring_rules import protocol_rule
 from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.evaluation.verification.pairs import Pairs
@@ -67,13 +67,8 @@ def threshold_rates(
         EvaluationError: As for `verify_protocol`.
     """
     rule, _ = protocol_rule(embeddings, protocol, same_camera)
-    rates = []
-    for repeat in protocol.repeats:
-        query = embeddings.select(repeat.query)
-        if multi_query is not None:
-            query = join_queries(query, multi_query)
-        gallery = embeddings.select(repeat.gallery)
-        rates.append(_rates(query, gallery, threshold.threshold, rule))
+    searches = select_repeats(embeddings, protocol, multi_query)
+    rates = [_rates(query, gallery, threshold.threshold, rule) for query, gallery in searches]
     false, true = zip(*rates, strict=True)
     return ThresholdRates(threshold, statistics.fmean(false), statistics.fmean(true), note)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.counting import count_reaching
-from promptreid.evaluation.ranking.multi_query import join_queries
+from promptreid.evaluation.ranking.multi_query import select_repeats
 from promptreid.evaluation.ranking.scoring_rules import camera_rule
 from promptreid.evaluation.verification.pairs import PairBlock, Pairs
 
@@ -108,7 +108,6 @@ def accepted_protocol(
     verification: Verification,
     *,
     by: str = "identity",
-    block: int | None = None,
 ) -> tuple[AcceptedPairs, ...]:
     """Count accepted pairs in every repeat of a protocol, by the rules of a verification.
 
@@ -118,7 +117,6 @@ def accepted_protocol(
         verification: Gives the camera rule, how queries are joined, and the thresholds: for
             identities those that stand for all, for queries those of its operating points.
         by: "query" for a row per query, "identity" for a row per identity.
-        block: Queries per block; None picks a block of about 16 MiB.
 
     Returns:
         One table for each repeat.
@@ -126,21 +124,12 @@ def accepted_protocol(
     Raises:
         EvaluationError: As for `count_accepted`.
     """
+    searches = select_repeats(embeddings, protocol, verification.multi_query)
     tables = []
-    for repeat, result in zip(protocol.repeats, verification.per_repeat, strict=True):
-        query = embeddings.select(repeat.query)
-        if verification.multi_query is not None:
-            query = join_queries(query, verification.multi_query)
+    for (query, gallery), result in zip(searches, verification.per_repeat, strict=True):
         measured = [point.threshold for point in result.points if point.threshold is not None]
         cuts = [*measured, *(result.grid if by == "identity" else ())] or [result.eer_threshold]
         tables.append(
-            count_accepted(
-                query,
-                embeddings.select(repeat.gallery),
-                cuts,
-                same_camera=verification.same_camera,
-                by=by,
-                block=block,
-            )
+            count_accepted(query, gallery, cuts, same_camera=verification.same_camera, by=by)
         )
     return tuple(tables)

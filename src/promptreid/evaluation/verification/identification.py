@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,14 +25,11 @@ from torch import Tensor
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.multi_query import join_queries
-from promptreid.evaluation.ranking.scoring_rules import camera_rule, protocol_rule
+from promptreid.evaluation.ranking.scoring_rules import camera_rule
 from promptreid.evaluation.verification.float_order import next_above
 from promptreid.evaluation.verification.pairs import Pairs
 from promptreid.evaluation.verification.roc import allowed_accepts
 from promptreid.evaluation.verification.verification import check_rates, mean_if_known
-
-if TYPE_CHECKING:
-    from promptreid.data.protocol import Protocol
 
 FPIRS = (1e-1, 1e-2, 1e-3)
 
@@ -121,8 +118,7 @@ def identify(
     check_rates(fpirs)
     if rank < 1:
         raise EvaluationError(f"Ranks count from 1; got {rank}.")
-    if multi_query is not None:
-        query = join_queries(query, multi_query)
+    query = join_queries(query, multi_query)
     rule, note = camera_rule(same_camera, query, gallery)
     pairs = Pairs(query, gallery, exclude_camera=rule == "exclude", block=block)
     genuine, impostor, rank_of_match = _best_scores(pairs)
@@ -144,50 +140,11 @@ def identify(
     return Identification(points, rank, count, len(strangers), rule, note)
 
 
-def identify_protocol(
-    embeddings: Embeddings,
-    protocol: Protocol,
-    *,
-    fpirs: Sequence[float] = FPIRS,
-    rank: int = 1,
-    same_camera: str | None = None,
-    multi_query: str | None = None,
-    block: int | None = None,
-) -> tuple[Identification, ...]:
-    """Compute TPIR at given FPIR for every repeat of a protocol.
-
-    Args:
-        embeddings: One row per row that the protocol numbers.
-        protocol: Query and gallery rows of each repeat, and the camera rule.
-        fpirs: False positive identification rates, above 0 and below 1.
-        rank: Up to which rank the right identity counts as found.
-        same_camera: "exclude", "keep" or "auto" in place of the protocol's rule; None for that.
-        multi_query: How queries are joined first, see `identify`.
-        block: Queries per block; None picks a block of about 16 MiB.
-
-    Raises:
-        EvaluationError: As for `identify`; or the protocol asks for rows that are not there.
-    """
-    rule, _ = protocol_rule(embeddings, protocol, same_camera)
-    return tuple(
-        identify(
-            embeddings.select(repeat.query),
-            embeddings.select(repeat.gallery),
-            fpirs=fpirs,
-            rank=rank,
-            same_camera=rule,
-            multi_query=multi_query,
-            block=block,
-        )
-        for repeat in protocol.repeats
-    )
-
-
 def join_identifications(repeats: Sequence[Identification]) -> dict[str, Any]:
     """Give open-set identification of all repeats, JSON-ready: mean rates, then each repeat.
 
     Args:
-        repeats: What `identify_protocol` gave. A rate that some repeat cannot measure has no mean.
+        repeats: What `identify` gave for each. A rate that some repeat cannot measure has no mean.
     """
     points = []
     for number, point in enumerate(repeats[0].points):

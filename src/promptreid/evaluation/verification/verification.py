@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings
-from promptreid.evaluation.ranking.multi_query import join_queries
+from promptreid.evaluation.ranking.multi_query import join_queries, select_repeats
 from promptreid.evaluation.ranking.scoring_rules import camera_rule, protocol_rule
 from promptreid.evaluation.verification.pair_ranks import Histogram, rank_pairs
 from promptreid.evaluation.verification.pairs import Pairs
@@ -190,7 +190,7 @@ def verify(
     """
     check_rates(fars)
     rule, note = camera_rule(same_camera, query, gallery)
-    result = _verify(query, gallery, rule, fars, multi_query, block)
+    result = _verify(join_queries(query, multi_query), gallery, rule, fars, block)
     return Verification(protocol, rule, (result,), note, multi_query)
 
 
@@ -201,7 +201,6 @@ def verify_protocol(
     same_camera: str | None = None,
     fars: Sequence[float] = FARS,
     multi_query: str | None = None,
-    block: int | None = None,
 ) -> Verification:
     """Compute verification rates for every repeat of a protocol.
 
@@ -211,7 +210,6 @@ def verify_protocol(
         same_camera: "exclude", "keep" or "auto" in place of the protocol's rule; None for that.
         fars: False accept rates to find thresholds for, above 0 and below 1.
         multi_query: How queries are joined first, see `verify`.
-        block: Queries per block; None picks a block of about 16 MiB.
 
     Raises:
         EvaluationError: As for `verify`; or the protocol asks for rows that are not there.
@@ -219,15 +217,8 @@ def verify_protocol(
     check_rates(fars)
     rule, note = protocol_rule(embeddings, protocol, same_camera)
     results = tuple(
-        _verify(
-            embeddings.select(repeat.query),
-            embeddings.select(repeat.gallery),
-            rule,
-            fars,
-            multi_query,
-            block,
-        )
-        for repeat in protocol.repeats
+        _verify(query, gallery, rule, fars)
+        for query, gallery in select_repeats(embeddings, protocol, multi_query)
     )
     return Verification(protocol.name, rule, results, note, multi_query)
 
@@ -256,11 +247,8 @@ def _verify(
     gallery: Embeddings,
     rule: str,
     fars: Sequence[float],
-    multi_query: str | None,
-    block: int | None,
+    block: int | None = None,
 ) -> VerificationResult:
-    if multi_query is not None:
-        query = join_queries(query, multi_query)
     pairs = Pairs(query, gallery, exclude_camera=rule == "exclude", once=True, block=block)
     ranked = rank_pairs(pairs, fars)
     return VerificationResult(
