@@ -52,7 +52,7 @@ def test_the_recipe_says_how_images_are_embedded_and_ranked(embedder, test_set):
 
 def test_the_threshold_of_the_model_comes_along(embedder, test_set):
     assessment = assess(embedder, test_set, RetrievalSettings())
-    assert assessment.stored_threshold.threshold == CHOSEN
+    assert assessment.stored_threshold.chosen == CHOSEN
     assert assessment.stored_threshold.note == ""
     mirrored = assess(embedder, test_set)
     assert "averaged with those of mirrored images" in mirrored.stored_threshold.note

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from promptreid.errors import ConfigError, DataError, unknown_name
 from promptreid.inference.embed import open_images
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows
+from promptreid.json_record import JsonRecord
 from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.prompts.sentences import CONTEXT, fill_template, template_fields
 from promptreid.models.towers.backbone import Backbone
@@ -23,7 +23,7 @@ from promptreid.progress import Progress
 
 
 @dataclass(frozen=True)
-class AttributeScores:
+class AttributeScores(JsonRecord):
     """Scores that say how well the values of one attribute are read off images.
 
     Attributes:
@@ -49,11 +49,6 @@ class AttributeScores:
     chance: float
     majority: float
     missing: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields, JSON-ready."""
-        fields = asdict(self).items()
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
 
 
 def classify_attributes(

@@ -271,7 +271,7 @@ def _stored_threshold(info: CheckpointInfo) -> Threshold | None:
         return None
     try:
         return Threshold.from_dict(info.verification)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except ValueError as error:
         raise WeightsError(
             f"The threshold of this model is damaged: {info.verification!r}. It needs the numbers "
             "threshold, far and pairs."

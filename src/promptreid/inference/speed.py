@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.transforms import normalize
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows, embed_images
+from promptreid.json_record import JsonRecord
 
 _BATCHES = 4
 _SECONDS = 1.0
@@ -24,7 +25,7 @@ _TOWER = ""
 
 
 @dataclass(frozen=True)
-class Speed:
+class Speed(JsonRecord):
     """Images per second, of the model's computation alone.
 
     Attributes:
@@ -47,7 +48,7 @@ class Speed:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all numbers, JSON-ready."""
-        return {**asdict(self), "of_tower": self.of_tower}
+        return {**super().to_dict(), "of_tower": self.of_tower}
 
 
 @torch.no_grad()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from promptreid.errors import RunError
+from promptreid.json_record import first_problem, record_adapter
 from promptreid.runs.file_names import METRICS, NOTE, SCORES, STATUS
 
 Record = TypeVar("Record")
@@ -57,7 +57,7 @@ def parse_record(content: bytes, kind: type[Record], path: Path) -> Record:
     """
     try:
         tree = json.loads(content.decode(), parse_constant=_refuse)
-        return _adapter(kind).validate_python(make_tuples(tree), strict=True)
+        return record_adapter(kind).validate_python(make_tuples(tree), strict=True)
     except (ValidationError, RecursionError, ValueError) as error:
         raise report_damage(path, describe_error(error)) from None
 
@@ -69,12 +69,9 @@ def report_damage(path: Path, reason: str) -> RunError:
 
 def describe_error(error: Exception) -> str:
     """Say what keeps a JSON text from being a record: the first wrong key and why, in words."""
-    if not isinstance(error, ValidationError):
-        return f"it is not JSON ({str(error)[:80]})"
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{where}: {message}" if where else message
+    if isinstance(error, ValidationError):
+        return first_problem(error)
+    return f"it is not JSON ({str(error)[:80]})"
 
 
 def _refuse(constant: str) -> float:
@@ -88,8 +85,3 @@ def make_tuples(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: make_tuples(value) for key, value in tree.items()}
     return tree
-
-
-@lru_cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)

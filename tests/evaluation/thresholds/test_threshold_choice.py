@@ -81,7 +81,7 @@ def test_what_it_rests_on_is_kept_and_survives_json():
     assert Threshold.from_dict(chosen.to_dict()) == chosen
     bare = {"threshold": 0.5, "far": 0.1, "pairs": 10}
     assert Threshold.from_dict(bare) == Threshold(0.5, 0.1, 10, 0, 0, "")
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="pairs: field required"):
         Threshold.from_dict({"threshold": 0.5, "far": 0.1})
 
 

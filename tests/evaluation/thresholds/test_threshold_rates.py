@@ -38,7 +38,7 @@ def test_rates_by_loops_over_pairs(tested, same_camera):
                 accepted[same] += float(data.vectors[query] @ data.vectors[other]) >= 0.4
         rates.append([accepted[0] / counted[0], accepted[1] / counted[1]])
     assert (found.far, found.tar) == pytest.approx(np.mean(rates, 0), abs=1e-12)
-    assert found.threshold is threshold
+    assert found.chosen is threshold
 
 
 def test_a_threshold_of_verification_gives_its_rates(tested):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from promptreid.errors import ConfigError
+from promptreid.json_record import JsonRecord
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -17,7 +19,7 @@ INTERPOLATIONS = ("bicubic", "bilinear")
 
 
 @dataclass(frozen=True)
-class Preprocess:
+class Preprocess(JsonRecord):
     """Image size and normalisation that a set of weights expects.
 
     Published CLIP-ReID resizes training images bicubically and test images bilinearly; both are
@@ -53,12 +55,8 @@ class Preprocess:
                     f"Interpolation {filter_name!r} is not one of {', '.join(INTERPOLATIONS)}."
                 )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-ready values."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Preprocess:
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocess:
         """Build from `to_dict` output.
 
         Raises:

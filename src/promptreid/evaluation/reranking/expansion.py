@@ -15,7 +15,7 @@ alone, and the rule that leaves out images of the query's own camera acts afterw
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,10 +23,11 @@ from torch import Tensor
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.ranking.similarity import similarity_blocks
 from promptreid.evaluation.reranking.nearest_neighbours import nearest_columns
+from promptreid.json_record import JsonRecord
 
 
 @dataclass(frozen=True)
-class Expansion:
+class Expansion(JsonRecord):
     """Parameters of the expansion.
 
     Attributes:
@@ -50,10 +51,6 @@ class Expansion:
             raise EvaluationError(
                 f"Query expansion needs a power of 0 or more; got {self.power!r}."
             )
-
-    def to_dict(self) -> dict[str, int | float]:
-        """Give the parameters by name."""
-        return asdict(self)
 
 
 def expand(

@@ -20,7 +20,7 @@ are computed in blocks, weights are kept as sparse rows, and queries are streame
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from promptreid.evaluation.ranking.similarity import block_rows, similarity_bloc
 from promptreid.evaluation.reranking.nearest_neighbours import Neighbours, nearest_neighbours
 from promptreid.evaluation.reranking.reciprocal_neighbours import find_reciprocal, reciprocal_sets
 from promptreid.evaluation.reranking.sparse import SparseRows, distinct
+from promptreid.json_record import JsonRecord
 
 # Entries of the inverted index that are looked at together: bounds the memory of step 6.
 CHUNK_ENTRIES = 2**20
@@ -38,7 +39,7 @@ ZERO_DISTANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Rerank:
+class Rerank(JsonRecord):
     """Parameters of the re-ranking; the defaults are those of the paper.
 
     Attributes:
@@ -62,10 +63,6 @@ class Rerank:
                 )
         if not 0 <= self.lam <= 1:
             raise EvaluationError(f"Re-ranking needs lam to be within 0 to 1; got {self.lam!r}.")
-
-    def to_dict(self) -> dict[str, int | float]:
-        """Give the parameters by name."""
-        return asdict(self)
 
 
 def rerank_blocks(

@@ -9,10 +9,9 @@ neighbouring scores differ by at most a twentieth.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from torch import Tensor
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.thresholds.pair_sets import PairSet, impostor_scores, pair_sets
 from promptreid.evaluation.verification.float_order import BUCKETS, bucket_counts, bucket_starts
+from promptreid.json_record import JsonRecord
 
 _HIGHEST = 1024
 """Scores that are kept one by one, from the highest on, before they are thinned out."""
@@ -30,7 +30,7 @@ _STEP = 1.05
 
 
 @dataclass(frozen=True)
-class StrangerScores:
+class StrangerScores(JsonRecord):
     """Scores of pairs of images of different identities, thinned out; the counts are exact.
 
     Attributes:
@@ -66,26 +66,6 @@ class StrangerScores:
             return 0
         place = int(np.searchsorted(-np.array(self.scores), -score, side="left"))
         return self.reaching[place] if place < len(self.scores) else self.pairs
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields, JSON-ready."""
-        return {
-            "pairs": self.pairs,
-            "scores": list(self.scores),
-            "reaching": list(self.reaching),
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> StrangerScores:
-        """Read what `to_dict` gave.
-
-        Raises:
-            KeyError: A field is missing.
-            TypeError: A field is of another type.
-            ValueError: The numbers are out of order.
-        """
-        scores = tuple(float(value) for value in values["scores"])
-        return cls(int(values["pairs"]), scores, tuple(int(n) for n in values["reaching"]))
 
 
 def stranger_scores(sets: Sequence[Embeddings | PairSet]) -> StrangerScores:

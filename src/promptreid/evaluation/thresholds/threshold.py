@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from promptreid.evaluation.thresholds.stranger_scores import StrangerScores
+from promptreid.json_record import JsonRecord
 
 RATES = (1e-3, 1e-2, 1e-1)
 """False accept rates for a threshold, the most wanted first."""
@@ -17,8 +16,8 @@ them; it has, but the scores are those of models that have not (cross-fitting); 
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """A threshold and what it rests on.
+class Threshold(JsonRecord):
+    """A threshold and what it rests on, as a checkpoint holds it under "verification".
 
     Attributes:
         threshold: The cosine from which on two images count as one identity.
@@ -35,6 +34,9 @@ class Threshold:
         genuine: Number of pairs of one identity among the images; 0 where that was not noted.
         tar: Share of these that the threshold accepts; None where there are none.
         strangers: How the pairs of different identities score; None where that was not kept.
+
+    Raises:
+        ValueError: `people` is none of these.
     """
 
     threshold: float
@@ -49,42 +51,9 @@ class Threshold:
     tar: float | None = None
     strangers: StrangerScores | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields, as a checkpoint's metadata hold them under "verification"."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        values["far_interval"] = None if self.far_interval is None else list(self.far_interval)
-        values["strangers"] = None if self.strangers is None else self.strangers.to_dict()
-        return values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Threshold:
-        """Read what `to_dict` gave; of the fields, only the first three must be there.
-
-        Raises:
-            KeyError: One of these is missing.
-            TypeError: A field is of another type.
-            ValueError: A field is not what it should be.
-        """
-        interval, strangers = values.get("far_interval"), values.get("strangers")
-        tar, people = values.get("tar"), str(values.get("people", ""))
-        if people not in PEOPLE:
-            raise ValueError(f"people is {people!r}, none of {', '.join(map(repr, PEOPLE))}")
-        if interval is not None:
-            low, high = interval
-            interval = float(low), float(high)
-        return cls(
-            threshold=float(values["threshold"]),
-            far=float(values["far"]),
-            pairs=int(values["pairs"]),
-            images=int(values.get("images", 0)),
-            identities=int(values.get("identities", 0)),
-            source=str(values.get("source", "")),
-            people=people,
-            far_interval=interval,
-            genuine=int(values.get("genuine", 0)),
-            tar=None if tar is None else float(tar),
-            strangers=None if strangers is None else StrangerScores.from_dict(strangers),
-        )
+    def __post_init__(self) -> None:
+        if self.people not in PEOPLE:
+            raise ValueError(f"people is {self.people!r}, none of {', '.join(map(repr, PEOPLE))}")
 
     def compare(self, score: float) -> PairComparison:
         """Judge the score of two images.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,35 +13,27 @@ from promptreid.evaluation.ranking.multi_query import select_repeats
 from promptreid.evaluation.ranking.scoring_rules import protocol_rule
 from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.evaluation.verification.pairs import Pairs
+from promptreid.json_record import JsonRecord
 
 if TYPE_CHECKING:
     from promptreid.data.protocol import Protocol
 
 
 @dataclass(frozen=True)
-class ThresholdRates:
+class ThresholdRates(JsonRecord):
     """Rates of one threshold over all test pairs, the mean over a protocol's repeats.
 
     Attributes:
-        threshold: The threshold and what it was chosen on.
+        chosen: The threshold and what it was chosen on.
         far: Share of the pairs of different identities that it accepts.
         tar: Share of the pairs of one identity that it accepts.
         note: How these embeddings are others than those it was chosen on; may be empty.
     """
 
-    threshold: Threshold
+    chosen: Threshold
     far: float
     tar: float
     note: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields, JSON-ready."""
-        return {
-            "chosen": self.threshold.to_dict(),
-            "far": self.far,
-            "tar": self.tar,
-            "note": self.note,
-        }
 
 
 def threshold_rates(

@@ -8,7 +8,7 @@ from that rate, and its TAR is what its members get.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,12 +17,13 @@ from promptreid.data.manifest.name_order import name_key
 from promptreid.evaluation.uncertainty.intervals import FEWEST_IDENTITIES, Interval
 from promptreid.evaluation.uncertainty.query_groups import Outcomes
 from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap, group_sums
+from promptreid.json_record import JsonRecord
 
 BETTER_HIGH = {"mAP": True, "rank-1": True, "TAR": True, "FAR": False}
 
 
 @dataclass(frozen=True)
-class Group:
+class Group(JsonRecord):
     """The queries of one value.
 
     Attributes:
@@ -40,13 +41,9 @@ class Group:
     scores: Mapping[str, Interval]
     few: bool
 
-    def to_dict(self) -> dict[str, object]:
-        """Return all fields, JSON-ready."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Gap:
+class Gap(JsonRecord):
     """The largest difference between two groups in one score.
 
     Attributes:
@@ -66,13 +63,9 @@ class Gap:
     low: float
     high: float
 
-    def to_dict(self) -> dict[str, str | float]:
-        """Return all fields, JSON-ready."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Breakdown:
+class Breakdown(JsonRecord):
     """Scores by the values of one attribute of the query.
 
     Attributes:
@@ -90,17 +83,6 @@ class Breakdown:
     gaps: tuple[Gap, ...]
     missing: int
     level: float
-
-    def to_dict(self) -> dict[str, object]:
-        """Return all fields, JSON-ready."""
-        return {
-            "attribute": self.attribute,
-            "far": self.far,
-            "level": self.level,
-            "missing": self.missing,
-            "groups": [group.to_dict() for group in self.groups],
-            "gaps": [gap.to_dict() for gap in self.gaps],
-        }
 
 
 def summarise_groups(

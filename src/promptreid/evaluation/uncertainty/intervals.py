@@ -10,7 +10,8 @@ Bootstrap", 1993, chapter 13).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,13 +27,14 @@ from promptreid.evaluation.uncertainty.resampling import (
 )
 from promptreid.evaluation.verification.accepted_pairs import AcceptedPairs
 from promptreid.evaluation.verification.verification import Verification
+from promptreid.json_record import JsonRecord
 
 FEWEST_IDENTITIES = 10
 """With fewer identities an interval says little: there are too few to draw from."""
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(JsonRecord):
     """A score and where it lies when identities are drawn anew.
 
     Attributes:
@@ -45,13 +47,9 @@ class Interval:
     low: float
     high: float
 
-    def to_dict(self) -> dict[str, float]:
-        """Return all fields, JSON-ready."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(JsonRecord):
     """How much the first of two runs scores above the second, on the same queries.
 
     Attributes:
@@ -70,18 +68,9 @@ class Difference:
         """Return how much the second scores above the first."""
         return Difference(-self.value, -self.high, -self.low, 1 - self.above_zero)
 
-    def to_dict(self) -> dict[str, float]:
-        """Return all fields, JSON-ready."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, float]) -> Difference:
-        """Read what `to_dict` gave; raises what Python does where something is missing."""
-        return cls(*(float(record[name]) for name in ("value", "low", "high", "above_zero")))
-
 
 @dataclass(frozen=True)
-class Intervals:
+class Intervals(JsonRecord):
     """Intervals of all scores of an evaluation.
 
     Attributes:
@@ -101,15 +90,9 @@ class Intervals:
         """Whether there are too few identities for the intervals to say much."""
         return self.identities < FEWEST_IDENTITIES
 
-    def to_dict(self) -> dict[str, object]:
-        """Return all fields, JSON-ready."""
-        return {
-            "level": self.level,
-            "resamples": self.resamples,
-            "identities": self.identities,
-            "few": self.few,
-            "scores": {name: interval.to_dict() for name, interval in self.scores.items()},
-        }
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields and `few`, JSON-ready."""
+        return {**super().to_dict(), "few": self.few}
 
 
 @dataclass(frozen=True, eq=False)

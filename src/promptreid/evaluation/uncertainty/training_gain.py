@@ -15,6 +15,7 @@ from promptreid.evaluation.uncertainty.intervals import (
     paired_difference,
 )
 from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP
+from promptreid.json_record import JsonRecord
 
 GAINED = ("mAP", "rank-1", "mINP")
 """Scores that are set side by side; the first gives the verdict."""
@@ -27,7 +28,7 @@ _VERDICTS = {
 
 
 @dataclass(frozen=True)
-class Gain:
+class Gain(JsonRecord):
     """One score before and after training.
 
     Attributes:
@@ -50,12 +51,7 @@ class Gain:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields and the verdict, JSON-ready."""
-        return {
-            "before": self.before,
-            "after": self.after,
-            "difference": self.difference.to_dict(),
-            "verdict": self.verdict,
-        }
+        return {**super().to_dict(), "verdict": self.verdict}
 
 
 @dataclass(frozen=True)
@@ -95,14 +91,7 @@ class Worth:
             EvaluationError: Something is missing or of another kind.
         """
         try:
-            gains = {
-                name: Gain(
-                    float(record[name]["before"]),
-                    float(record[name]["after"]),
-                    Difference.from_dict(record[name]["difference"]),
-                )
-                for name in GAINED
-            }
+            gains = {name: Gain.from_dict(record[name]) for name in GAINED}
             return cls(str(record["untrained"]), gains, int(record["identities"]))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise EvaluationError(

@@ -16,7 +16,7 @@ words; FNIR = 1 - TPIR.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,6 +30,7 @@ from promptreid.evaluation.verification.float_order import next_above
 from promptreid.evaluation.verification.pairs import Pairs
 from promptreid.evaluation.verification.roc import allowed_accepts
 from promptreid.evaluation.verification.verification import check_rates, mean_if_known
+from promptreid.json_record import JsonRecord
 
 FPIRS = (1e-1, 1e-2, 1e-3)
 
@@ -52,7 +53,7 @@ class IdentificationPoint:
 
 
 @dataclass(frozen=True)
-class Identification:
+class Identification(JsonRecord):
     """Open-set identification of one query set.
 
     Attributes:
@@ -82,10 +83,6 @@ class Identification:
                 return point.tpir
         known = ", ".join(f"{point.fpir:g}" for point in self.points)
         raise EvaluationError(f"TPIR at FPIR {fpir:g} was not computed; there are {known}.")
-
-    def to_dict(self) -> dict[str, object]:
-        """Return all fields, JSON-ready."""
-        return {**asdict(self), "points": [asdict(point) for point in self.points]}
 
 
 def identify(

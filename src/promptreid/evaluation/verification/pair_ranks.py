@@ -33,12 +33,13 @@ from promptreid.evaluation.verification.roc import (
     operating_point,
 )
 from promptreid.evaluation.verification.threshold_grid import ThresholdGrid
+from promptreid.json_record import JsonRecord
 
 HISTOGRAM_BINS = 100
 
 
 @dataclass(frozen=True)
-class Histogram:
+class Histogram(JsonRecord):
     """How many pairs of each kind score how much.
 
     Attributes:
@@ -50,14 +51,6 @@ class Histogram:
     edges: tuple[float, ...]
     genuine: tuple[int, ...]
     impostors: tuple[int, ...]
-
-    def to_dict(self) -> dict[str, list[float] | list[int]]:
-        """Return all fields, JSON-ready."""
-        return {
-            "edges": list(self.edges),
-            "genuine": list(self.genuine),
-            "impostors": list(self.impostors),
-        }
 
 
 @dataclass(frozen=True, eq=False)

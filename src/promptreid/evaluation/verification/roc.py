@@ -8,13 +8,14 @@ the same score it runs diagonally, as if half of the ties were on either side.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from promptreid.evaluation.verification.float_order import next_above
+from promptreid.json_record import JsonRecord
 
 CURVE_POINTS = 400
 RELIABLE = 30
@@ -153,7 +154,7 @@ def draw_curve(ranks: GenuineRanks, points: int = CURVE_POINTS) -> Curve:
 
 
 @dataclass(frozen=True)
-class OperatingPoint:
+class OperatingPoint(JsonRecord):
     """What a threshold for one false accept rate does.
 
     Attributes:
@@ -175,10 +176,6 @@ class OperatingPoint:
     def measured(self) -> bool:
         """Whether there are impostor pairs enough for this rate."""
         return self.threshold is not None
-
-    def to_dict(self) -> dict[str, float | int | None]:
-        """Return all fields, JSON-ready."""
-        return asdict(self)
 
 
 def allowed_accepts(far: float, impostors: int) -> int:

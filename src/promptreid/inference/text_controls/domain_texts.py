@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,11 +17,12 @@ from promptreid.evaluation.uncertainty.resampling import (
     group_sums,
     weighted_means,
 )
+from promptreid.json_record import JsonRecord
 from promptreid.models.prompts.prompt import PromptOfIdentities
 
 
 @dataclass(frozen=True)
-class DomainTexts:
+class DomainTexts(JsonRecord):
     """Shares that say how often images of one domain lie closest to the text of their own identity.
 
     The candidates are the texts of all training identities of the domain.
@@ -44,28 +45,18 @@ class DomainTexts:
     images: int
     identities: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields, JSON-ready."""
-        return asdict(self)
-
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> DomainTexts:
+    def from_dict(cls, values: Mapping[str, Any]) -> DomainTexts:
         """Read what `to_dict` gave.
 
         Raises:
             EvaluationError: Something is missing or of another kind.
         """
         try:
-            return cls(
-                domain=str(record["domain"]),
-                **{name: float(record[name]) for name in ("own", "swapped", "neutral")},
-                own_minus_swapped=Difference.from_dict(record["own_minus_swapped"]),
-                images=int(record["images"]),
-                identities=int(record["identities"]),
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return super().from_dict(values)
+        except ValueError as error:
             raise EvaluationError(
-                f"These scores do not say what swapped domain tokens do: {error!r}. Train again."
+                f"These scores do not say what swapped domain tokens do: {error}. Train again."
             ) from error
 
     def verdict(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptreid.data.images.image_store import ImageStore
@@ -22,11 +22,12 @@ from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap
 from promptreid.inference.assess import assess_embeddings
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.text_controls.word_embed import DRAWS, embed_words
+from promptreid.json_record import JsonRecord
 from promptreid.progress import Progress
 
 
 @dataclass(frozen=True)
-class WordControl:
+class WordControl(JsonRecord):
     """Scores of the same images with different words in their sentences.
 
     Attributes:
@@ -58,32 +59,19 @@ class WordControl:
         """Tell whether there are too few identities for the intervals to say much."""
         return self.identities < FEWEST_IDENTITIES
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields, JSON-ready."""
-        return asdict(self)
-
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> WordControl:
+    def from_dict(cls, values: Mapping[str, Any]) -> WordControl:
         """Read what `to_dict` gave.
 
         Raises:
             EvaluationError: Something is missing or of another kind.
         """
         try:
-            parsed: dict[str, Any] = {
-                name: {score: float(value) for score, value in record[name].items()}
-                for name in ("own", "permuted", "none")
-            }
-            for name in ("own_minus_permuted", "own_minus_none"):
-                changes = record[name].items()
-                parsed[name] = {score: Difference.from_dict(change) for score, change in changes}
-            for name in ("draws", "seed", "identities", "resamples"):
-                parsed[name] = int(record[name])
-            return cls(level=float(record["level"]), **parsed)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return super().from_dict(values)
+        except ValueError as error:
             raise EvaluationError(
                 "These scores do not say what exchanged words do as `promptreid evaluate --words` "
-                f"writes it: {error!r}. Measure them again."
+                f"writes it: {error}. Measure them again."
             ) from error
 
 
