@@ -14,8 +14,8 @@ from promptreid.data.load_data import load_data
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.evaluation.test_set import TestSet
-from promptreid.evaluation.verification.pair_ranks import Histogram
 from promptreid.evaluation.verification.verification import verify, verify_protocol
+from promptreid.evaluation.verification.verification_result import Histogram
 from promptreid.figures.cmc import cmc_alt, cmc_figure
 from promptreid.figures.histogram import decidability, histogram_alt, histogram_figure
 from promptreid.figures.rank_lists import Hit, RankList

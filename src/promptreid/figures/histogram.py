@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptreid.evaluation.verification.pair_ranks import Histogram
 from promptreid.evaluation.verification.verification import Verification
+from promptreid.evaluation.verification.verification_result import Histogram
 from promptreid.figures.extra import need
 from promptreid.figures.style import LIGHT, Theme, themed_figure
 from promptreid.text.number_words import similarity

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptreid.evaluation.verification.roc import Curve, OperatingPoint
-from promptreid.evaluation.verification.verification import Verification, VerificationResult
+from promptreid.evaluation.verification.verification import Verification
+from promptreid.evaluation.verification.verification_result import VerificationResult
 from promptreid.figures.extra import need
 from promptreid.figures.style import (
     LIGHT,

@@ -119,7 +119,7 @@ def check(found, labels, scores, fars):
         point = result.point(rate)
         wanted = naive_point(labels, scores, rate)
         if rate * (~labels).sum() < 1 - 1e-9:
-            assert not point.measured
+            assert point.threshold is None
             assert (point.tar, point.threshold, point.false_accepts) == (None, None, 0)
             continue
         assert point.tar == pytest.approx(wanted[0], abs=1e-12)
@@ -231,7 +231,7 @@ def test_a_rate_below_one_impostor_cannot_be_measured():
     query, gallery = random_set(20, 1), random_set(20, 2)
     found = verify(query, gallery)
     point = found.per_repeat[0].point(1e-6)
-    assert not point.measured
+    assert point.threshold is None
     assert found.tar(1e-6) is None
     assert found.threshold(1e-6) is None
     assert found.tar(1e-2) is not None
@@ -240,7 +240,7 @@ def test_a_rate_below_one_impostor_cannot_be_measured():
     same = Embeddings.from_vectors(np.eye(101)[:1], [0])
     (result,) = verify(same, data, fars=(0.01, 0.0099, 0.29)).per_repeat
     assert result.impostors == 100
-    assert [point.measured for point in result.points] == [True, False, True]
+    assert [point.threshold is not None for point in result.points] == [True, False, True]
 
 
 def test_protocols_are_means_over_repeats():

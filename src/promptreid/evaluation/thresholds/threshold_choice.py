@@ -118,7 +118,7 @@ def _lowest_accepted(sets: Sequence[PairSet], allowed: int) -> tuple[float, floa
         highest = scores.topk(min(allowed + 1, len(scores)), sorted=False).values
     refused = float(highest.min())
     accepted = highest[highest > refused]
-    return refused, float(accepted.min()) if len(accepted) else next_above(refused)
+    return refused, float(accepted.min()) if len(accepted) else float(next_above(refused))
 
 
 def _genuine(

@@ -43,9 +43,8 @@ def bucket_counts(values: Tensor) -> Tensor:
     Returns:
         (2**20,) int64; later buckets hold larger values.
     """
-    buckets = (order_keys(values) >> LOW_BITS).add_(_HALF)
-    counts = torch.bincount(buckets.reshape(-1), minlength=BUCKETS)
-    counts[_bucket_of_minus_infinity()] = 0
+    counts = torch.bincount(_bucket_numbers(values).reshape(-1), minlength=BUCKETS)
+    counts[int(_bucket_numbers(torch.tensor(-torch.inf)))] = 0
     return counts
 
 
@@ -65,12 +64,11 @@ def inside_counts(values: Tensor) -> Tensor:
     return torch.bincount(order_keys(values) & (INSIDE - 1), minlength=INSIDE)
 
 
-def next_above(value: float) -> float:
-    """Give the smallest float32 above a value."""
-    above = torch.nextafter(torch.tensor(value), torch.tensor(torch.inf))
-    return float(above)
+def next_above(values: Tensor | float) -> Tensor:
+    """Give the smallest float32 above each value."""
+    values = torch.as_tensor(values, dtype=torch.float32)
+    return torch.nextafter(values, values.new_tensor(torch.inf))
 
 
-def _bucket_of_minus_infinity() -> int:
-    key = order_keys(torch.tensor([-torch.inf]))
-    return int(key[0] >> LOW_BITS) + _HALF
+def _bucket_numbers(values: Tensor) -> Tensor:
+    return (order_keys(values) >> LOW_BITS).add_(_HALF)

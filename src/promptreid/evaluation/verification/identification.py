@@ -177,5 +177,5 @@ def _point(
     right = identified[identified > refused]
     answered = strangers[strangers > refused]
     scores = torch.cat([right, answered])
-    threshold = float(scores.min()) if len(scores) else next_above(float(refused))
+    threshold = float(scores.min()) if len(scores) else float(next_above(refused))
     return IdentificationPoint(fpir, threshold, len(right) / enrolled, len(answered))

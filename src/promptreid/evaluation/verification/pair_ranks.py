@@ -22,56 +22,19 @@ from promptreid.evaluation.verification.float_order import (
     bucket_starts,
     bucket_values,
     inside_counts,
+    next_above,
 )
 from promptreid.evaluation.verification.pairs import PairBlock
 from promptreid.evaluation.verification.roc import (
-    Curve,
     GenuineRanks,
     OperatingPoint,
     allowed_accepts,
     draw_curve,
-    operating_point,
 )
 from promptreid.evaluation.verification.threshold_grid import ThresholdGrid
-from promptreid.json_record import JsonRecord
+from promptreid.evaluation.verification.verification_result import Histogram, VerificationResult
 
 HISTOGRAM_BINS = 100
-
-
-@dataclass(frozen=True)
-class Histogram(JsonRecord):
-    """How many pairs of each kind score how much.
-
-    Attributes:
-        edges: K + 1 edges, rising; a bin holds its lower edge, the last bin both.
-        genuine: K numbers of genuine pairs.
-        impostors: K numbers of impostor pairs.
-    """
-
-    edges: tuple[float, ...]
-    genuine: tuple[int, ...]
-    impostors: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class PairRanks:
-    """What two passes over the pairs find.
-
-    Attributes:
-        ranks: The genuine scores among the impostors.
-        points: Thresholds for the rates asked for.
-        eer_threshold: The highest score from which on FAR is at least 1 - TAR.
-        curve: Points of the curve for drawing.
-        histogram: Scores of both kinds.
-        grid: Thresholds that stand for all, rising.
-    """
-
-    ranks: GenuineRanks
-    points: tuple[OperatingPoint, ...]
-    eer_threshold: float
-    curve: Curve
-    histogram: Histogram
-    grid: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +54,7 @@ class _FilledBuckets:
     above: Tensor
 
 
-def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> PairRanks:
+def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> VerificationResult:
     """Rank all genuine scores among the impostors, and place the thresholds.
 
     Args:
@@ -118,10 +81,13 @@ def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> PairRanks:
     points = tuple(
         _point(ranks, far, rank, exact, above) for far, rank in zip(fars, ranks_wanted, strict=True)
     )
-    return PairRanks(
-        ranks=ranks,
+    return VerificationResult(
         points=points,
+        eer=ranks.eer(),
         eer_threshold=_eer_threshold(genuine, ranks, middle, exact[middle], above[middle]),
+        auc=ranks.auc(),
+        genuine=ranks.genuine,
+        impostors=impostors,
         curve=draw_curve(ranks),
         histogram=histogram,
         grid=grid.thresholds(genuine),
@@ -261,7 +227,11 @@ def _point(
         if bool(beyond.any()):
             refused = float(values[int(beyond.nonzero()[0])])
             break
-    return operating_point(ranks, far, refused, next_impostor, passed)
+    true, lowest = ranks.accepted_within(rank - 1)
+    threshold = min(lowest, next_impostor)
+    if threshold == float("inf"):
+        threshold = float(next_above(refused))
+    return OperatingPoint(far, threshold, true / ranks.genuine, passed, ranks.impostors)
 
 
 def _eer_threshold(

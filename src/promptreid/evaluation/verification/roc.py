@@ -53,10 +53,9 @@ class GenuineRanks:
             corner after the last has threshold minus infinity: all pairs are accepted.
         """
         before = torch.cat([self.accepted.new_zeros(1), self.accepted[:-1]])
-        higher = torch.nextafter(self.scores, torch.full_like(self.scores, torch.inf))
         false = torch.stack([self.above, self.reaching], dim=1).view(-1)
         true = torch.stack([before, self.accepted], dim=1).view(-1)
-        thresholds = torch.stack([higher, self.scores], dim=1).view(-1)
+        thresholds = torch.stack([next_above(self.scores), self.scores], dim=1).view(-1)
         return (
             torch.cat([false, false.new_tensor([self.impostors])]),
             torch.cat([true, true.new_tensor([self.genuine])]),
@@ -121,19 +120,16 @@ class Curve:
         }
 
 
-def draw_curve(ranks: GenuineRanks, points: int = CURVE_POINTS) -> Curve:
+def draw_curve(ranks: GenuineRanks) -> Curve:
     """Pick corners of the exact curve for drawing, on linear and on logarithmic axes.
 
-    Args:
-        ranks: Where all genuine scores stand among the impostors.
-        points: All corners are kept if there are no more than this; otherwise about as many,
-            spread evenly over TAR, FAR and the logarithms of FAR and of 1 - TAR.
+    All corners are kept if there are no more than `CURVE_POINTS`; otherwise about as many, spread
+    evenly over TAR, FAR and the logarithms of FAR and of 1 - TAR.
     """
     false, true, thresholds = ranks.corners()
     far, tar = false / ranks.impostors, true / ranks.genuine
-    if len(far) > points:
-        part = points // 4
-        even = torch.linspace(0, 1, part, dtype=torch.float64)
+    if len(far) > CURVE_POINTS:
+        even = torch.linspace(0, 1, CURVE_POINTS // 4, dtype=torch.float64)
         axes = (
             far.double(),
             tar.double(),
@@ -172,11 +168,6 @@ class OperatingPoint(JsonRecord):
     false_accepts: int
     impostors: int
 
-    @property
-    def measured(self) -> bool:
-        """Whether there are impostor pairs enough for this rate."""
-        return self.threshold is not None
-
 
 def allowed_accepts(far: float, impostors: int) -> int:
     """Say how many impostor pairs may be accepted: far x impostors, rounded down.
@@ -184,22 +175,3 @@ def allowed_accepts(far: float, impostors: int) -> int:
     The rate counts as the decimal number that is written, so that 0.29 of 100 is 29.
     """
     return int(Fraction(repr(float(far))) * impostors)
-
-
-def operating_point(
-    ranks: GenuineRanks, far: float, refused: float, next_impostor: float, false_accepts: int
-) -> OperatingPoint:
-    """Place the threshold for one false accept rate that can be measured.
-
-    Args:
-        ranks: Where all genuine scores stand among the impostors.
-        far: The rate.
-        refused: The highest impostor score that must be refused; minus infinity for none.
-        next_impostor: The lowest impostor score above it; infinity for none.
-        false_accepts: Impostor scores above `refused`.
-    """
-    true, lowest = ranks.accepted_within(allowed_accepts(far, ranks.impostors))
-    threshold = min(lowest, next_impostor)
-    if threshold == float("inf"):
-        threshold = next_above(refused)
-    return OperatingPoint(far, threshold, true / ranks.genuine, false_accepts, ranks.impostors)

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from promptreid.evaluation.verification.float_order import next_above
+
 STEP = 1.005
 """Ratio of the numbers of impostors above neighbouring thresholds."""
 
@@ -47,12 +49,12 @@ class ThresholdGrid:
         genuine = genuine.cpu()
         if int(reached[-1]) <= FEW and len(genuine) <= FEW:
             both = torch.cat([values, genuine])
-            return tuple(torch.cat([both, _next_above(both)]).unique().tolist())
+            return tuple(torch.cat([both, next_above(both)]).unique().tolist())
         levels = (reached.double().log() / math.log(STEP)).floor()
         first = torch.cat([levels.new_ones(1), levels.diff()]) > 0
         rows = torch.linspace(0, len(genuine) - 1, min(PARTS, len(genuine))).long()
         # Just above an impostor is where the most genuine pairs pass for its rate.
-        return tuple(torch.cat([_next_above(values[first]), genuine[rows]]).unique().tolist())
+        return tuple(torch.cat([next_above(values[first]), genuine[rows]]).unique().tolist())
 
 
 def _ranks(count: int) -> Tensor:
@@ -62,7 +64,3 @@ def _ranks(count: int) -> Tensor:
     steps = torch.arange(math.ceil(math.log(count) / math.log(STEP)), dtype=torch.float64)
     ranks = (STEP**steps).long().clamp(max=count)
     return torch.cat([ranks, torch.tensor([count])]).unique()
-
-
-def _next_above(values: Tensor) -> Tensor:
-    return torch.nextafter(values, torch.full_like(values, torch.inf))

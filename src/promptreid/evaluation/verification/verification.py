@@ -4,62 +4,22 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.multi_query import join_queries, select_repeats
 from promptreid.evaluation.ranking.scoring_rules import camera_rule, protocol_rule
-from promptreid.evaluation.verification.pair_ranks import Histogram, rank_pairs
+from promptreid.evaluation.verification.pair_ranks import rank_pairs
 from promptreid.evaluation.verification.pairs import Pairs
-from promptreid.evaluation.verification.roc import RELIABLE, Curve, OperatingPoint
+from promptreid.evaluation.verification.roc import RELIABLE
+from promptreid.evaluation.verification.verification_result import VerificationResult
 
 if TYPE_CHECKING:
     from promptreid.data.protocol import Protocol
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-
-
-@dataclass(frozen=True)
-class VerificationResult:
-    """Verification over all pairs of one repeat.
-
-    Attributes:
-        points: One for each false accept rate asked for, in that order.
-        eer: Equal error rate, FAR where it equals 1 - TAR on the curve.
-        eer_threshold: The highest score from which on FAR is at least 1 - TAR.
-        auc: Area under the curve.
-        genuine: Number of pairs of one identity.
-        impostors: Number of pairs of different identities.
-        curve: Points for drawing ROC and DET.
-        histogram: How scores of both kinds spread.
-        grid: A few thousand thresholds, rising, that stand for all, see
-            `promptreid.evaluation.verification.threshold_grid`.
-            Which ones depends on the block size.
-    """
-
-    points: tuple[OperatingPoint, ...]
-    eer: float
-    eer_threshold: float
-    auc: float
-    genuine: int
-    impostors: int
-    curve: Curve
-    histogram: Histogram
-    grid: tuple[float, ...] = field(default=(), compare=False, repr=False)
-
-    def point(self, far: float) -> OperatingPoint:
-        """Give the operating point of one of the rates asked for.
-
-        Raises:
-            EvaluationError: The rate was not asked for.
-        """
-        for point in self.points:
-            if point.far == far:
-                return point
-        known = ", ".join(f"{point.far:g}" for point in self.points)
-        raise EvaluationError(f"No threshold for FAR {far:g} was computed; there are {known}.")
 
 
 @dataclass(frozen=True)
@@ -250,15 +210,4 @@ def _verify(
     block: int | None = None,
 ) -> VerificationResult:
     pairs = Pairs(query, gallery, exclude_camera=rule == "exclude", once=True, block=block)
-    ranked = rank_pairs(pairs, fars)
-    return VerificationResult(
-        points=ranked.points,
-        eer=ranked.ranks.eer(),
-        eer_threshold=ranked.eer_threshold,
-        auc=ranked.ranks.auc(),
-        genuine=ranked.ranks.genuine,
-        impostors=ranked.ranks.impostors,
-        curve=ranked.curve,
-        histogram=ranked.histogram,
-        grid=ranked.grid,
-    )
+    return rank_pairs(pairs, fars)
