@@ -22,8 +22,7 @@ from promptreid.evaluation.uncertainty.resampling import (
     BOOTSTRAP,
     Bootstrap,
     RateResamples,
-    group_sums,
-    weighted_means,
+    resampled_means,
 )
 from promptreid.evaluation.verification.accepted_pairs import AcceptedPairs
 from promptreid.evaluation.verification.verification import Verification
@@ -171,15 +170,16 @@ def paired_difference(
     for name in values[0]:
         if name not in values[1]:
             continue
-        changes = drawn[0][name] - drawn[1][name]
-        known = changes[~changes.isnan()]
-        above = (known > 0).double() + (known == 0).double() / 2
-        differences[name] = Difference(
-            values[0][name] - values[1][name],
-            *bootstrap.percentiles(changes),
-            float(above.mean()),
-        )
+        value, changes = values[0][name] - values[1][name], drawn[0][name] - drawn[1][name]
+        differences[name] = summarise_changes(value, changes, bootstrap)
     return differences
+
+
+def summarise_changes(value: float, changes: Tensor, bootstrap: Bootstrap) -> Difference:
+    """Describe a difference by its value and by those of all resamples, (R,)."""
+    known = changes[~changes.isnan()]
+    above = (known > 0).double() + (known == 0).double() / 2
+    return Difference(value, *bootstrap.percentiles(known), float(above.mean()))
 
 
 def _check_same_queries(first: Scores, second: Scores) -> None:
@@ -218,7 +218,9 @@ def _resampled(evidence: Evidence, names: Sequence[str], weights: Tensor) -> dic
     for repeat, result in enumerate(evidence.scores.results):
         resampled = _resampled_queries(result, numbers, weights)
         if evidence.verification is not None:
-            rates = _resampled_rates(evidence.accepted[repeat], numbers, weights)
+            accepted = evidence.accepted[repeat]
+            rows = [numbers[name] for name in accepted.names]
+            rates = RateResamples(accepted, weights[:, rows])
             resampled["EER"] = rates.eer()
             for far in evidence.verification.fars:
                 resampled[tar_name(far)] = rates.tar(far)
@@ -240,14 +242,5 @@ def _resampled_queries(
         if counts
     ]
     values = torch.stack([column[matched] for column in result.values.values()], dim=1)
-    sums = group_sums(values, rows, len(numbers))
-    counts = group_sums(torch.ones(len(rows), 1), rows, len(numbers))[:, 0]
-    means = weighted_means(weights, sums, counts)
+    means = resampled_means(weights, values, rows)
     return dict(zip(result.values, means.unbind(1), strict=True))
-
-
-def _resampled_rates(
-    accepted: AcceptedPairs, numbers: Mapping[str, int], weights: Tensor
-) -> RateResamples:
-    """Bring the weights into the order of a table's identities."""
-    return RateResamples(accepted, weights[:, [numbers[name] for name in accepted.names]])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -145,21 +147,15 @@ def pair_outcomes(
         far: A rate that every repeat can measure.
     """
     rule = verification.same_camera
-    return tuple(
-        _join(
-            [
-                outcomes
-                for query, gallery, name in _value_pairs(values, repeat.query, repeat.gallery)
-                if (
-                    outcomes := _score_pair(
-                        embeddings, query, gallery, name, rule, ap, checked.point(far).threshold
-                    )
-                )
-                is not None
-            ]
-        )
-        for repeat, checked in zip(protocol.repeats, verification.per_repeat, strict=True)
-    )
+    outcomes = []
+    for repeat, checked in zip(protocol.repeats, verification.per_repeat, strict=True):
+        threshold = checked.point(far).threshold
+        scored = [
+            _score_pair(embeddings, query, gallery, name, rule, ap, threshold)
+            for query, gallery, name in _value_pairs(values, repeat.query, repeat.gallery)
+        ]
+        outcomes.append(_join([part for part in scored if part is not None]))
+    return tuple(outcomes)
 
 
 def measured_rate(verification: Verification, wanted: float = 1e-3) -> float:
@@ -186,9 +182,8 @@ def _banded(values: tuple[str, ...]) -> tuple[str, ...]:
     upper = np.unique(np.quantile(numbers, np.arange(1, BANDS + 1) / BANDS, method="lower"))
     distinct = np.unique(numbers)
     names = []
-    for band, last in enumerate(upper):
-        inside = distinct[distinct <= last]
-        first = inside[inside > upper[band - 1]][0] if band else inside[0]
+    for below, last in pairwise((distinct[0] - 1, *upper)):
+        first = distinct[distinct > below][0]
         names.append(f"{first} to {last}" if first != last else str(first))
     return tuple(names[int(np.searchsorted(upper, int(v)))] if v else "" for v in values)
 
@@ -256,11 +251,9 @@ def _join(parts: list[Outcomes]) -> Outcomes:
         raise EvaluationError(
             "No query has a match in a gallery of one value alone, so there is nothing to compare."
         )
-    names = ("matched", "precision", "first", "true", "genuine", "false", "impostors")
-    columns = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
-    return Outcomes(
-        groups=tuple(group for part in parts for group in part.groups),
-        identities=tuple(name for part in parts for name in part.identities),
-        rows=tuple(row for part in parts for row in part.rows),
-        **columns,
-    )
+    columns: dict[str, Any] = {}
+    for field in fields(Outcomes):
+        values = [getattr(part, field.name) for part in parts]
+        whole = torch.cat(values) if isinstance(values[0], Tensor) else tuple(chain(*values))
+        columns[field.name] = whole
+    return Outcomes(**columns)

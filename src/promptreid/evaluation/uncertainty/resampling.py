@@ -67,33 +67,29 @@ BOOTSTRAP = Bootstrap()
 """The draws that all intervals are made of where nothing else is asked for."""
 
 
-def group_sums(values: Tensor, rows: Sequence[int], groups: int) -> Tensor:
-    """Add up the values of each group.
+def group_sums(values: Tensor, rows: Sequence[int] | Tensor, groups: int) -> Tensor:
+    """Add up the values of each group, (groups, K) float64.
 
     Args:
         values: (Q, K).
         rows: Q group numbers.
         groups: Number of groups.
-
-    Returns:
-        (groups, K) float64.
     """
     total = torch.zeros(groups, values.shape[1], dtype=torch.float64)
     return total.index_add_(0, torch.as_tensor(rows, dtype=torch.int64), values.double())
 
 
-def weighted_means(weights: Tensor, sums: Tensor, counts: Tensor) -> Tensor:
-    """Average per-query values over resamples.
+def resampled_means(weights: Tensor, values: Tensor, rows: Sequence[int] | Tensor) -> Tensor:
+    """Average values in every resample, (R, K) float64, NaN where a resample has none.
 
     Args:
-        weights: (R, I).
-        sums: (I, K) sum of the values of each identity's queries.
-        counts: (I,) number of those queries.
-
-    Returns:
-        (R, K) float64, NaN where a resample has no query.
+        weights: (R, I), how often each identity is drawn.
+        values: (Q, K).
+        rows: Q numbers of identities.
     """
-    return (weights @ sums) / (weights @ counts.double())[:, None]
+    groups = weights.shape[1]
+    counts = group_sums(torch.ones(len(values), 1), rows, groups)
+    return (weights @ group_sums(values, rows, groups)) / (weights @ counts)
 
 
 class RateResamples:

@@ -10,13 +10,8 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import EvaluationError
-from promptreid.evaluation.uncertainty.intervals import Difference
-from promptreid.evaluation.uncertainty.resampling import (
-    BOOTSTRAP,
-    Bootstrap,
-    group_sums,
-    weighted_means,
-)
+from promptreid.evaluation.uncertainty.intervals import Difference, summarise_changes
+from promptreid.evaluation.uncertainty.resampling import BOOTSTRAP, Bootstrap, resampled_means
 from promptreid.json_record import JsonRecord
 from promptreid.models.prompts.prompt import PromptOfIdentities
 
@@ -135,9 +130,5 @@ def _difference(changes: Tensor, labels: Tensor, seed: int) -> Difference:
     """Give the mean change of images and its interval over drawn identities."""
     names, rows = labels.cpu().unique(return_inverse=True)
     bootstrap = Bootstrap(seed=seed)
-    weights = bootstrap.weights(len(names))
-    counts = torch.bincount(rows, minlength=len(names))
-    sums = group_sums(changes[:, None], rows.tolist(), len(names))
-    drawn = weighted_means(weights, sums, counts)[:, 0]
-    above = ((drawn > 0).double() + (drawn == 0).double() / 2).mean()
-    return Difference(float(changes.mean()), *bootstrap.percentiles(drawn), float(above))
+    drawn = resampled_means(bootstrap.weights(len(names)), changes[:, None], rows)[:, 0]
+    return summarise_changes(float(changes.mean()), drawn, bootstrap)
