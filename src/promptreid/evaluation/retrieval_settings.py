@@ -50,17 +50,10 @@ class RetrievalSettings:
         same_camera: str | None = None,
         multi_query: str | None = None,
     ) -> RetrievalSettings:
-        """Take a recipe's settings, and anything that is given here in place of them.
+        """Take the settings of a recipe's `evaluation`; what is given here stands in their place.
 
-        Args:
-            config: The recipe's `evaluation`.
-            flip: In place of `evaluation.flip`; None for the recipe's.
-            query_expansion: In place of `evaluation.query_expansion`; None for the recipe's.
-            expansion_power: In place of `evaluation.expansion_power`; None for the recipe's.
-            rerank: In place of `evaluation.rerank`; None for the recipe's.
-            sentences: In place of `evaluation.sentences`; None for the recipe's.
-            same_camera: In place of the protocol's rule; None for that.
-            multi_query: How queries are joined; None for single ones.
+        None stands for the recipe's value; `same_camera` and `multi_query`, which no recipe sets,
+        are then the protocol's rule and single queries.
 
         Raises:
             EvaluationError: A number is out of range.

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from promptreid.config.losses import CirclePairsOptions
 from promptreid.losses.distances import cosines, masked_mean, same_identity
-from promptreid.losses.loss_inputs import Outputs
 from promptreid.losses.margins import circle_negative, circle_positive
 
 
@@ -43,9 +39,3 @@ def circle_pairs(
 def _log_sum(values: Tensor, mask: Tensor) -> Tensor:
     """Return the log-sum-exp of the marked values of each row; finite for rows without any."""
     return values.masked_fill(~mask, torch.finfo(values.dtype).min / 4).logsumexp(1)
-
-
-def circle_term(outputs: Outputs, options: CirclePairsOptions) -> Tensor:
-    """Sum the circle loss over the pairs of each named image feature."""
-    loss = partial(circle_pairs, margin=options.margin, scale=options.scale)
-    return outputs.sum_over(options.features, loss)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from promptreid.config.losses import ClipOptions, SupConOptions, SupConTextOptions
+from promptreid.config.losses import ClipOptions, SupConTextOptions
 from promptreid.losses.distances import cosines, masked_mean, same_identity
 from promptreid.losses.loss_inputs import Outputs
 
@@ -129,8 +129,3 @@ def clip_term(outputs: Outputs, options: ClipOptions) -> Tensor:
     """Contrast each image with its own text, both ways."""
     loss = partial(clip_contrast, temperature=options.temperature)
     return outputs.over_clean(loss, outputs.projected, outputs.text)
-
-
-def supcon_term(outputs: Outputs, options: SupConOptions) -> Tensor:
-    """Sum the supervised contrast over the named image features."""
-    return outputs.sum_over(options.features, partial(supcon, temperature=options.temperature))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -163,6 +164,21 @@ class Outputs(ABC):
         """
         labels = self.host_labels if host else self.labels
         return add(self.over_clean(loss, self.feature(name), labels) for name in names)
+
+
+def over_features(loss: Callable[..., Tensor], *settings: str) -> Callable[[Outputs, Any], Tensor]:
+    """Make the term that sums a loss over the image features that its options name.
+
+    Args:
+        loss: Takes (N, D) features, (N,) labels, and its settings by name.
+        settings: Their names, which are those of the options.
+    """
+
+    def compute(outputs: Outputs, options: Any) -> Tensor:
+        values = {name: getattr(options, name) for name in settings}
+        return outputs.sum_over(options.features, partial(loss, **values))
+
+    return compute
 
 
 def add(losses: Iterable[Tensor]) -> Tensor:

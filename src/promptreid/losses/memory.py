@@ -75,13 +75,10 @@ class MemoryState(LossState):
         self.ring = Ring(options.size, setting.widths[name])
 
     def loss(self, features: Tensor, labels: Tensor, *, epoch: int) -> Tensor:
-        """Return the loss against what is remembered so far, then remember this batch.
+        """Return the loss against what is remembered so far, then remember this (N, D) batch.
 
-        Args:
-            features: (N, D).
-            labels: (N,) identities.
-            epoch: From 1; before `start_epoch` of the options the loss is zero. Features are kept
-                from the epoch before.
+        Before the epoch `start_epoch` of the options the loss is zero; features are kept from the
+        epoch before.
         """
         options = self.options
         loss = features[:0].float().sum()  # zero that still leads back to the features

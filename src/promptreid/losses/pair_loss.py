@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from promptreid.config.losses import PairOptions
 from promptreid.losses.distances import masked_mean, pairwise_distances, same_identity
-from promptreid.losses.loss_inputs import Outputs
 
 
 def pair_loss(
@@ -56,9 +52,3 @@ def siamese(distances: Tensor, positive: Tensor, negative: Tensor, *, margin: fl
     pull = masked_mean(distances.pow(2) / 2, positive)
     push = masked_mean(F.relu(margin - distances).pow(2) / 2, negative & (distances < margin))
     return pull + push
-
-
-def pair_term(outputs: Outputs, options: PairOptions) -> Tensor:
-    """Sum the Siamese loss over the named image features."""
-    loss = partial(pair_loss, margin=options.margin, distance=options.distance)
-    return outputs.sum_over(options.features, loss)

@@ -33,12 +33,7 @@ class Ring(nn.Module):
 
     @torch.no_grad()
     def add(self, features: Tensor, labels: Tensor) -> None:
-        """Keep features, the last ones when there are more than fit.
-
-        Args:
-            features: (N, D) of any floating type.
-            labels: (N,) int64, zero or above.
-        """
+        """Keep (N, D) features and (N,) int64 labels, the last ones when not all fit."""
         size = len(self.labels)
         if size == 0:
             return

@@ -28,7 +28,7 @@ from promptreid.losses import (
     prompt_penalties,
     triplet,
 )
-from promptreid.losses.loss_inputs import Outputs
+from promptreid.losses.loss_inputs import Outputs, over_features
 from promptreid.losses.loss_state import LossState, StateSetting
 
 
@@ -61,9 +61,9 @@ TERMS: Mapping[str, LossTerm] = MappingProxyType(
             margins.circle_id_term, class_scores=classification.classifier_scores
         ),
         "triplet": LossTerm(triplet.triplet_term),
-        "circle": LossTerm(circle.circle_term),
-        "supcon": LossTerm(contrastive.supcon_term),
-        "pair": LossTerm(pair_loss.pair_term),
+        "circle": LossTerm(over_features(circle.circle_pairs, "margin", "scale")),
+        "supcon": LossTerm(over_features(contrastive.supcon, "temperature")),
+        "pair": LossTerm(over_features(pair_loss.pair_loss, "margin", "distance")),
         "center": LossTerm(centers.center_term, state=centers.CenterState),
         "compact": LossTerm(batch_centers.compactness_term),
         "memory": LossTerm(memory.memory_term, state=memory.MemoryState),
@@ -79,12 +79,7 @@ for class scores."""
 def total_loss(outputs: Outputs, terms: LossTerms) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum of the active terms, and each term without its weight.
 
-    Args:
-        outputs: One forward pass.
-        terms: Names, weights and options.
-
-    Returns:
-        The scalar to differentiate, in float32, and the detached terms by name.
+    The sum is the scalar to differentiate, in float32; the terms by name are detached.
 
     Raises:
         ConfigError: A term's options do not fit what the pass gives.
@@ -106,15 +101,7 @@ def class_scores(outputs: Outputs, terms: LossTerms) -> Tensor | None:
 
 
 def build_states(terms: LossTerms, setting: StateSetting) -> nn.ModuleDict:
-    """Build the states of the active terms that keep one, on the device of the model.
-
-    Args:
-        terms: Names, weights and options.
-        setting: What they may depend on.
-
-    Returns:
-        A `LossState` by term name.
-    """
+    """Build the `LossState` of each active term that keeps one, on the device of the model."""
     states: dict[str, nn.Module] = {}
     for name, options in terms.active().items():
         state = TERMS[name].state

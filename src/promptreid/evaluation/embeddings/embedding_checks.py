@@ -23,14 +23,7 @@ def check_embeddings(
     *,
     normalized: bool,
 ) -> None:
-    """Check types, lengths, names and values of embeddings.
-
-    Args:
-        vectors: (N, D) float32.
-        identities: N names.
-        cameras: N names of cameras, or None.
-        paths: N paths, or none.
-        normalized: Whether the rows must have unit length.
+    """Check types, lengths, names and values of the fields of `Embeddings`.
 
     Raises:
         EvaluationError: A rule is broken; the first one is told, with the image concerned.

@@ -20,14 +20,9 @@ VERSION = "1"
 
 
 def write_embeddings(embeddings: Embeddings, path: Path) -> Path:
-    """Write embeddings as one safetensors file, completely or not at all.
+    """Write embeddings as one safetensors file, completely or not at all; return its path.
 
-    Args:
-        embeddings: What is written.
-        path: The file; its folder must exist. An existing file is replaced.
-
-    Returns:
-        The path written.
+    An existing file is replaced.
 
     Raises:
         EvaluationError: The file cannot be written.

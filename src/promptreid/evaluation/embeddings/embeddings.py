@@ -78,9 +78,6 @@ class Embeddings:
                 `promptreid.data.manifest.unknown_values`, further words with commas between them,
                 or "keep" to take all words as names.
 
-        Returns:
-            The checked embeddings.
-
         Raises:
             EvaluationError: A value is not finite, a row is zero and cannot be scaled, a length
                 does not fit, or an identity is not known.
@@ -111,13 +108,7 @@ class Embeddings:
         return self.vectors.shape[1]
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Embeddings:
-        """Take rows, in the order given; a row may be taken more than once.
-
-        Args:
-            indices: Row numbers, 0 to N - 1.
-
-        Returns:
-            Embeddings of those rows.
+        """Take rows by their numbers, in the order given; a row may be taken more than once.
 
         Raises:
             EvaluationError: A row number is out of range.
@@ -130,14 +121,14 @@ class Embeddings:
                 "the same manifest."
             )
         picked = rows.tolist()
-        return Embeddings(
+        return replace(
+            self,
             vectors=self.vectors[rows.to(self.vectors.device)],
             identities=tuple(self.identities[row] for row in picked),
             cameras=None
             if self.cameras is None
             else CameraNames(self.cameras[row] for row in picked),
             paths=tuple(self.paths[row] for row in picked) if self.paths else (),
-            normalized=self.normalized,
         )
 
     def to(self, device: torch.device | str) -> Embeddings:

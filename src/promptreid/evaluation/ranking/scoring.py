@@ -90,7 +90,6 @@ def evaluate_protocol(
     settings: RetrievalSettings = PLAIN,
     *,
     ap: str | None = None,
-    block: int | None = None,
 ) -> Scores:
     """Score a data set by its protocol; all repeats share the one set of embeddings.
 
@@ -100,10 +99,6 @@ def evaluate_protocol(
         settings: How the images are ranked, see `evaluate`; the protocol's camera rule holds where
             they name none.
         ap: Definition of average precision in place of the protocol's; None for that.
-        block: Queries per block; None picks a block of about 16 MiB.
-
-    Returns:
-        Means over the repeats, with their spread.
 
     Raises:
         EvaluationError: As for `evaluate`; or the protocol asks for rows that the embeddings do
@@ -116,7 +111,7 @@ def evaluate_protocol(
         (embeddings.select(repeat.query), embeddings.select(repeat.gallery))
         for repeat in protocol.repeats
     )
-    ranking = _Ranking(settings, rule, ap, block)
+    ranking = _Ranking(settings, rule, ap)
     return ranking.scores(searches, protocol=protocol.name, note=note)
 
 
@@ -132,7 +127,7 @@ class _Ranking:
     settings: RetrievalSettings
     rule: str
     ap: str
-    block: int | None
+    block: int | None = None
 
     def scores(
         self, searches: Iterable[tuple[Embeddings, Embeddings]], *, protocol: str, note: str

@@ -35,9 +35,6 @@ def nearest_neighbours(vectors: Tensor, count: int, *, block: int | None = None)
         vectors: (N, D) float32 unit rows.
         count: Neighbours K wanted per image; at most N are given.
         block: Rows per block, see `similarity_blocks`.
-
-    Returns:
-        The neighbours and the largest distance of each row.
     """
     count = min(count, len(vectors))
     index = torch.empty(len(vectors), count, dtype=torch.int64, device=vectors.device)

@@ -23,9 +23,6 @@ def render_scores(scores: Scores | Values, title: str) -> str:
     Args:
         scores: The scores, or what a `scores.json` holds for one data set.
         title: What was scored.
-
-    Returns:
-        Several lines without a line break at the end.
     """
     values = _as_values(scores)
     return "\n".join([title, *_table([("", values)]), *_explanation(values)])
@@ -40,9 +37,6 @@ def render_comparison(rows: Mapping[str, Scores] | Mapping[str, Values], title: 
     Args:
         rows: The scores by name, at least one, as for `render_scores`.
         title: What is compared.
-
-    Returns:
-        Several lines without a line break at the end.
     """
     read = {name: _as_values(scores) for name, scores in rows.items()}
     lines = [title, *_table(list(read.items()))]

@@ -81,12 +81,7 @@ class ScoreMatrix:
 def render_matrix(matrix: ScoreMatrix) -> str:
     """Lay out mAP and Rank-1 of every model on every data set.
 
-    Args:
-        matrix: The scores.
-
-    Returns:
-        Several lines without a line break at the end. Scores on data that a model was trained on
-        stand in brackets.
+    Scores on data that a model was trained on stand in brackets.
     """
     labels = _labels(matrix)
     rows = [["model", "trained on", *_column_names(matrix)]]

@@ -13,11 +13,7 @@ Values = Mapping[str, Any]
 
 
 def render_further(values: Values) -> str:
-    """Lay out what `Assessment.to_dict` gives beside the scores, in percent.
-
-    Returns:
-        Several lines without a line break at the end; nothing where nothing was asked for.
-    """
+    """Lay out what `Assessment.to_dict` gives beside the scores, in percent; maybe nothing."""
     parts = []
     if "verification" in values:
         parts.append(_verification(values["verification"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -33,9 +32,6 @@ def far_interval(
         sets: Sets of images; pairs are made within a set only.
         threshold: The score from which on a pair is accepted.
         bootstrap: How identities are drawn.
-
-    Returns:
-        Lower and upper end of the interval that holds the level of the resampled rates.
     """
     parts = pair_sets(sets)
     names = sorted({name for part in parts for name in part.embeddings.identities})
@@ -70,8 +66,5 @@ def _accepted(part: PairSet, rows: Tensor, threshold: float, weights: Tensor) ->
 
 def _impostor_pairs(rows: Tensor, weights: Tensor) -> Tensor:
     """Return all pairs of different identities in each resample, (R,)."""
-    counts = torch.zeros(weights.shape[1]).double()
-    for row, count in Counter(rows.tolist()).items():
-        counts[row] = count
-    drawn = weights * counts
+    drawn = weights * torch.bincount(rows, minlength=weights.shape[1])
     return (drawn.sum(1).square() - drawn.square().sum(1)) / 2

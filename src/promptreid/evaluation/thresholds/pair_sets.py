@@ -63,22 +63,13 @@ class PairSet:
     def blocks(self, *, exclude_camera: bool) -> Iterator[PairBlock]:
         """Give each unordered pair once, its scores on the other scale, on the CPU.
 
-        Args:
-            exclude_camera: Leave out pairs of one identity and one camera.
+        Pairs of one identity and one camera may be left out.
         """
-        part = self.embeddings
+        part, scale = self.embeddings, self.scale or Tensor.cpu
         for block in Pairs(part, part, exclude_camera=exclude_camera, once=True):
-            if self.scale is None:
-                yield PairBlock(
-                    block.queries, block.genuine.cpu(), block.owner.cpu(), block.impostors.cpu()
-                )
-            else:
-                yield PairBlock(
-                    block.queries,
-                    self.scale(block.genuine),
-                    block.owner.cpu(),
-                    self.scale(block.impostors),
-                )
+            yield PairBlock(
+                block.queries, scale(block.genuine), block.owner.cpu(), scale(block.impostors)
+            )
 
 
 def pair_sets(
@@ -92,8 +83,7 @@ def pair_sets(
 def impostor_scores(sets: Iterable[PairSet]) -> Iterator[Tensor]:
     """Give the scores of different identities within each set, block by block.
 
-    Returns:
-        Flat float32 tensors on the CPU, minus infinity where there is no such pair.
+    They are flat float32 tensors on the CPU, minus infinity where there is no such pair.
     """
     for part in sets:
         for block in part.blocks(exclude_camera=False):

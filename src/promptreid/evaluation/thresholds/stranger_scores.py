@@ -58,9 +58,6 @@ class StrangerScores(JsonRecord):
 
         Exact at the kept scores. Between two of them it is the count of the lower one, so that a
         score is never told to be rarer than it is.
-
-        Args:
-            score: A cosine.
         """
         if not self.scores or score > self.scores[0]:
             return 0
@@ -69,11 +66,7 @@ class StrangerScores(JsonRecord):
 
 
 def stranger_scores(sets: Sequence[Embeddings | PairSet]) -> StrangerScores:
-    """Score all pairs of different identities within each of some sets, and keep the distribution.
-
-    Args:
-        sets: Sets of images; pairs are made within a set only, each unordered pair once.
-    """
+    """Score all unordered pairs of different identities within each set of images."""
     counts, highest = torch.zeros(BUCKETS, dtype=torch.int64), torch.empty(0)
     for part in impostor_scores(pair_sets(sets)):
         counts += bucket_counts(part)

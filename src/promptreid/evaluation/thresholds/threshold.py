@@ -56,11 +56,7 @@ class Threshold(JsonRecord):
             raise ValueError(f"people is {self.people!r}, none of {', '.join(map(repr, PEOPLE))}")
 
     def compare(self, score: float) -> PairComparison:
-        """Judge the score of two images.
-
-        Args:
-            score: Cosine of their embeddings.
-        """
+        """Judge the cosine of two images."""
         reached = None if self.strangers is None else self.strangers.reached(score)
         return PairComparison(score, self.threshold, self.far, self.source, reached, self.pairs)
 

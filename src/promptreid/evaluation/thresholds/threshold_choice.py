@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from math import comb
 
 import torch
 
@@ -90,7 +91,7 @@ def smallest_rate(*identities: Sequence[str], rates: Sequence[float] = RATES) ->
         identities: Identities of the images of each set; pairs are made within a set.
         rates: Rates in the order of preference.
     """
-    people = sum(_pairs([len(set(names))]) for names in identities)
+    people = sum(comb(len(set(names)), 2) for names in identities)
     images = sum(impostor_pairs(names) for names in identities)
     measurable = next((rate for rate in rates if allowed_accepts(rate, people)), None)
     if measurable is None and allowed_accepts(rates[-1], images):
@@ -100,11 +101,7 @@ def smallest_rate(*identities: Sequence[str], rates: Sequence[float] = RATES) ->
 
 def impostor_pairs(identities: Sequence[str]) -> int:
     """Count the unordered pairs of images that show different identities."""
-    return _pairs([len(identities)]) - _pairs(Counter(identities).values())
-
-
-def _pairs(counts: Iterable[int]) -> int:
-    return sum(count * (count - 1) // 2 for count in counts)
+    return comb(len(identities), 2) - sum(comb(n, 2) for n in Counter(identities).values())
 
 
 def _lowest_accepted(sets: Sequence[PairSet], allowed: int) -> tuple[float, float]:

@@ -91,13 +91,9 @@ def summarise_groups(
     far: float,
     bootstrap: Bootstrap = BOOTSTRAP,
 ) -> Breakdown:
-    """Score each group, and find the largest gaps.
+    """Score each group of the outcomes of all repeats, and find the largest gaps.
 
-    Args:
-        attribute: Name of the attribute.
-        outcomes: Outcomes of the queries, one for each repeat.
-        far: The false accept rate that gives the threshold of TAR and FAR.
-        bootstrap: How the identities of all groups together are drawn.
+    The identities of all groups together are drawn.
     """
     identities = sorted({name for part in outcomes for name in part.identities})
     numbers = {name: number for number, name in enumerate(identities)}

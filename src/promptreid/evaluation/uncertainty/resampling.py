@@ -38,10 +38,7 @@ class Bootstrap:
             )
 
     def weights(self, identities: int) -> Tensor:
-        """Draw as many identities as there are, again and again.
-
-        Args:
-            identities: Number I of identities.
+        """Draw as many of I identities as there are, again and again.
 
         Returns:
             (resamples, I) float64: how often each identity is in each resample.

@@ -120,11 +120,7 @@ def training_worth(before: Scores, after: Scores, *, untrained: str) -> Worth:
 
 
 def worth_text(values: Mapping[str, Any]) -> str:
-    """Say what training gained, in a few lines.
-
-    Args:
-        values: What `Worth.to_dict` gave.
-    """
+    """Say in a few lines what training gained, from what `Worth.to_dict` gave."""
     lines = [f"Before training ({values['untrained']}) and after:"]
     for name in GAINED:
         gain = values[name]

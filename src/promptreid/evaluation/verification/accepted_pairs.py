@@ -118,9 +118,6 @@ def accepted_protocol(
             identities those that stand for all, for queries those of its operating points.
         by: "query" for a row per query, "identity" for a row per identity.
 
-    Returns:
-        One table for each repeat.
-
     Raises:
         EvaluationError: As for `count_accepted`.
     """

@@ -19,11 +19,7 @@ _HALF = BUCKETS // 2
 
 
 def order_keys(values: Tensor) -> Tensor:
-    """Map float32 values to int32 keys of the same order; both zeros get one key.
-
-    Args:
-        values: Any shape, no NaN.
-    """
+    """Map float32 values without NaN to int32 keys of the same order; both zeros get one key."""
     # Adding zero turns -0 into +0.
     bits = (values + 0.0).view(torch.int32)
     return bits ^ ((bits >> 31) & _MAGNITUDE)
@@ -35,14 +31,7 @@ def from_keys(keys: Tensor) -> Tensor:
 
 
 def bucket_counts(values: Tensor) -> Tensor:
-    """Count values by bucket, minus infinity nowhere.
-
-    Args:
-        values: Float32 of any shape.
-
-    Returns:
-        (2**20,) int64; later buckets hold larger values.
-    """
+    """Count float32 values by bucket, (2**20,) int64; minus infinity counts nowhere."""
     counts = torch.bincount(_bucket_numbers(values).reshape(-1), minlength=BUCKETS)
     counts[int(_bucket_numbers(torch.tensor(-torch.inf)))] = 0
     return counts

@@ -140,8 +140,7 @@ def identify(
 def join_identifications(repeats: Sequence[Identification]) -> dict[str, Any]:
     """Give open-set identification of all repeats, JSON-ready: mean rates, then each repeat.
 
-    Args:
-        repeats: What `identify` gave for each. A rate that some repeat cannot measure has no mean.
+    A rate that some repeat cannot measure has no mean.
     """
     points = []
     for number, point in enumerate(repeats[0].points):
