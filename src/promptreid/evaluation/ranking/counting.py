@@ -60,14 +60,14 @@ def _count_picked(
 ) -> NDArray[np.int64]:
     """Count among the entries at some places of all rows joined, which are given rising."""
     owner = cells // max(1, rows.shape[1])
-    keys = _keys(owner, rows.reshape(-1)[cells])
+    keys = _make_keys(owner, rows.reshape(-1)[cells])
     keys.sort()
     number = np.arange(len(rows))
     ends = np.searchsorted(owner, number, side="right")
-    return ends[:, None] - keys.searchsorted(_keys(number[:, None], values))
+    return ends[:, None] - keys.searchsorted(_make_keys(number[:, None], values))
 
 
-def _keys(owner: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.int64]:
+def _make_keys(owner: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return whole numbers that rise with the row, and within it with the value."""
     # Adding zero turns -0 into +0. The bits of a negative float fall while its value rises.
     bits = (values + np.float32(0)).view(np.int32)

@@ -70,7 +70,7 @@ class MatchTable:
         leave_one_out: bool = False,
     ) -> None:
         device = query.vectors.device
-        query_code, gallery_code = _codes(query.identities, gallery.identities)
+        query_code, gallery_code = _number(query.identities, gallery.identities)
         order = np.argsort(gallery_code, kind="stable")
         # Queries whose identity is not in the gallery have code -1 and thereby the empty group.
         sizes = np.bincount(gallery_code + 1, minlength=1)
@@ -78,7 +78,7 @@ class MatchTable:
         self._order = torch.from_numpy(order).to(device)
         self._start = torch.from_numpy(starts[query_code + 1]).to(device)
         self._size = torch.from_numpy(sizes[query_code + 1]).to(device)
-        query_camera, gallery_camera = _codes(
+        query_camera, gallery_camera = _number(
             query.cameras or (None,) * len(query), gallery.cameras or (None,) * len(gallery)
         )
         self._query_camera = torch.from_numpy(query_camera).to(device)
@@ -105,7 +105,9 @@ class MatchTable:
         return Matches(index=index, match=match, own_camera=own_camera, own_image=own_image)
 
 
-def _codes(query: Sequence[Hashable], gallery: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
+def _number(
+    query: Sequence[Hashable], gallery: Sequence[Hashable]
+) -> tuple[np.ndarray, np.ndarray]:
     """Number the gallery's values 0, 1, ...; -1 for None and for what only a query has."""
     distinct = dict.fromkeys(gallery)
     distinct.pop(None, None)

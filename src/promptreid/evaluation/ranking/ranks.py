@@ -99,7 +99,7 @@ def match_ranks(similarity: Tensor, index: Tensor, match: Tensor) -> Tensor:
     ranks = closer + 1
     tied = match & (reaching - closer > 1)
     for rows in tied.any(1).nonzero()[:, 0].split(TIED_ROWS):
-        ranks[rows] = _places(similarity[rows]).gather(1, index[rows])
+        ranks[rows] = _place_entries(similarity[rows]).gather(1, index[rows])
     beyond = similarity.shape[1] + 1
     ranks = ranks.masked_fill(~match, beyond).sort(dim=1).values
     return ranks.masked_fill(ranks == beyond, 0)
@@ -120,7 +120,7 @@ def cumulative_matches(first_ranks: Tensor, max_rank: int) -> Tensor:
     return hits.cumsum(0).to(torch.float64) / len(ranks)
 
 
-def _places(similarity: Tensor) -> Tensor:
+def _place_entries(similarity: Tensor) -> Tensor:
     """Give every entry its place from 1 in a stable sort of its row by falling value."""
     order = similarity.sort(dim=1, descending=True, stable=True).indices
     place = torch.arange(1, similarity.shape[1] + 1, device=similarity.device)

@@ -15,7 +15,7 @@ from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.metrics import METRICS
 from promptreid.evaluation.ranking.closeness import closeness_blocks
 from promptreid.evaluation.ranking.matching import Matches, MatchTable
-from promptreid.evaluation.ranking.multi_query import join_queries
+from promptreid.evaluation.ranking.multi_query import join_queries, select_repeats
 from promptreid.evaluation.ranking.ranks import RankedMatches, match_ranks
 from promptreid.evaluation.ranking.scores import QueryResult, Scores, join_results
 from promptreid.evaluation.ranking.scoring_rules import (
@@ -107,11 +107,8 @@ def evaluate_protocol(
     ap = protocol.ap if ap is None else ap
     _check_definition(ap)
     rule, note = protocol_rule(embeddings, protocol, settings.same_camera)
-    searches = (
-        (embeddings.select(repeat.query), embeddings.select(repeat.gallery))
-        for repeat in protocol.repeats
-    )
     ranking = _Ranking(settings, rule, ap)
+    searches = select_repeats(embeddings, protocol, None)
     return ranking.scores(searches, protocol=protocol.name, note=note)
 
 
@@ -205,8 +202,8 @@ def _explain_no_match(query: Embeddings, gallery: Embeddings, result: QueryResul
         )
     if "identity not in the gallery" in reasons:
         text += (
-            f" Identities of queries are like {_examples(query)}, those of the gallery like "
-            f"{_examples(gallery)}: a gallery of distractors only, or of another data set or "
+            f" Identities of queries are like {_name_examples(query)}, those of the gallery like "
+            f"{_name_examples(gallery)}: a gallery of distractors only, or of another data set or "
             "split, can answer nothing. Check how identities are read from the file names."
         )
     if "only the query's own image" in reasons:
@@ -214,5 +211,5 @@ def _explain_no_match(query: Embeddings, gallery: Embeddings, result: QueryResul
     return text
 
 
-def _examples(embeddings: Embeddings) -> str:
+def _name_examples(embeddings: Embeddings) -> str:
     return ", ".join(repr(name) for name in sorted(set(embeddings.identities))[:3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor
@@ -43,30 +43,18 @@ def full_float32(device: torch.device) -> Generator[None]:
 
     The settings are put back on leaving.
     """
-    with _exact_products(), torch.autocast(device.type, enabled=False):
+    with ExitStack() as settings:
+        if hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+            matmul = getattr(torch.backends.mkldnn, "matmul")  # noqa: B009
+            for library in (torch.backends.cuda.matmul, matmul):
+                settings.callback(setattr, library, "fp32_precision", library.fp32_precision)
+                library.fp32_precision = "ieee"
+        else:  # before torch 2.9 one setting speaks for both libraries
+            before = torch.get_float32_matmul_precision()
+            settings.callback(torch.set_float32_matmul_precision, before)
+            torch.set_float32_matmul_precision("highest")
+        settings.enter_context(torch.autocast(device.type, enabled=False))
         yield
-
-
-@contextmanager
-def _exact_products() -> Generator[None]:
-    if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):
-        # Before torch 2.9 one setting speaks for both libraries.
-        precision = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(precision)
-        return
-    settings = (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul"))  # noqa: B009
-    before = [setting.fp32_precision for setting in settings]
-    try:
-        for setting in settings:
-            setting.fp32_precision = "ieee"
-        yield
-    finally:
-        for setting, value in zip(settings, before, strict=True):
-            setting.fp32_precision = value
 
 
 def similarity_blocks(

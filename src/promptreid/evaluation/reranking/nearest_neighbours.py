@@ -56,7 +56,7 @@ def nearest_columns(similarity: Tensor, count: int) -> Tensor:
     Returns:
         (B, K) int64, the largest first.
     """
-    candidates = _candidates(similarity, count)
+    candidates = _choose_candidates(similarity, count)
     among = similarity if candidates is None else similarity.gather(1, candidates)
     values, columns = among.topk(count, dim=1)
     # topk leaves open which of equal entries it takes: rows in which an entry equal to the last
@@ -64,14 +64,14 @@ def nearest_columns(similarity: Tensor, count: int) -> Tensor:
     unclear = (among >= values[:, -1:]).sum(1) > count
     if candidates is not None:
         columns = candidates.gather(1, columns)
-    columns = columns.gather(1, _stable_order(values, columns))
+    columns = columns.gather(1, _order_stably(values, columns))
     if unclear.any():
         order = similarity[unclear].sort(dim=1, descending=True, stable=True).indices
         columns[unclear] = order[:, :count]
     return columns
 
 
-def _candidates(similarity: Tensor, count: int) -> Tensor | None:
+def _choose_candidates(similarity: Tensor, count: int) -> Tensor | None:
     """Give (B, M) distinct columns that hold the `count` largest entries; None for all columns.
 
     Columns are dealt out into groups. The K largest entries lie in the K groups of the largest
@@ -92,7 +92,7 @@ def _candidates(similarity: Tensor, count: int) -> Tensor | None:
     return torch.cat([grouped, rest.expand(len(grouped), -1)], dim=1)
 
 
-def _stable_order(values: Tensor, columns: Tensor) -> Tensor:
+def _order_stably(values: Tensor, columns: Tensor) -> Tensor:
     """Order entries by falling value, then by rising column."""
     by_column = columns.argsort(dim=1)
     by_value = values.gather(1, by_column).argsort(dim=1, descending=True, stable=True)

@@ -84,9 +84,9 @@ def rerank_blocks(
     vectors = gallery if query is gallery else torch.cat([query, gallery])
     near = nearest_neighbours(vectors, max(rerank.k1 + 1, rerank.k2), block=block)
     weights = _encode(vectors, near, rerank, block)
-    inverted = _rows_from(weights, len(vectors) - len(gallery)).transposed(len(vectors))
+    inverted = _take_rows(weights, len(vectors) - len(gallery)).transposed(len(vectors))
     for rows, similarity in similarity_blocks(query, gallery, block=block):
-        shared = _shared_weight(weights, inverted, rows, len(gallery))
+        shared = _sum_shared(weights, inverted, rows, len(gallery))
         # In place, since a block is as large as all that a block of queries may need.
         distance = similarity.mul_(-2).add_(2).clamp_(min=0).div_(_divisor(near.farthest[rows]))
         jaccard = shared.div_(2 - shared).neg_().add_(1)
@@ -129,16 +129,16 @@ def _encode(vectors: Tensor, near: Neighbours, rerank: Rerank, block: int | None
         part = slice(start, start + rows)
         row, column = reciprocal_sets(wide, wide_mutual, narrow, narrow_mutual, part)
         count = torch.bincount(row, minlength=len(wide[part]))
-        similarity = _pair_similarity(vectors, row + start, column)
+        similarity = _compute_similarity(vectors, row + start, column)
         farthest = _divisor(near.farthest[part]).squeeze(1)[row]
         weight = torch.exp(-(2 - 2 * similarity).clamp_(min=0) / farthest)
         total = torch.zeros(len(count), device=row.device).index_add_(0, row, weight)
         parts.append((count, column.to(torch.int32), weight / total[row]))
     weights = SparseRows.join(parts)
-    return weights if rerank.k2 == 1 else _averaged(weights, near.index[:, : rerank.k2], rows)
+    return weights if rerank.k2 == 1 else _average(weights, near.index[:, : rerank.k2], rows)
 
 
-def _averaged(weights: SparseRows, index: Tensor, rows: int) -> SparseRows:
+def _average(weights: SparseRows, index: Tensor, rows: int) -> SparseRows:
     """Average the weights of each image's nearest images, step 5."""
     count, width = index.shape
     sums = torch.zeros(rows * count, device=index.device)
@@ -156,7 +156,7 @@ def _averaged(weights: SparseRows, index: Tensor, rows: int) -> SparseRows:
     return SparseRows.join(parts)
 
 
-def _shared_weight(weights: SparseRows, inverted: SparseRows, rows: slice, width: int) -> Tensor:
+def _sum_shared(weights: SparseRows, inverted: SparseRows, rows: slice, width: int) -> Tensor:
     """Sum min(v_i(c), v_j(c)) over c to (B, G), visiting only where both are not 0, step 6."""
     device = weights.value.device
     count = rows.stop - rows.start
@@ -175,7 +175,7 @@ def _shared_weight(weights: SparseRows, inverted: SparseRows, rows: slice, width
     return shared.view(count, width)
 
 
-def _rows_from(weights: SparseRows, first: int) -> SparseRows:
+def _take_rows(weights: SparseRows, first: int) -> SparseRows:
     """Return the rows from one on."""
     start = weights.offset[first]
     return SparseRows(
@@ -185,7 +185,7 @@ def _rows_from(weights: SparseRows, first: int) -> SparseRows:
     )
 
 
-def _pair_similarity(vectors: Tensor, left: Tensor, right: Tensor) -> Tensor:
+def _compute_similarity(vectors: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """Return the cosines of T pairs of rows."""
     chunk = max(1, CHUNK_ENTRIES * 4 // vectors.shape[1])
     parts = [

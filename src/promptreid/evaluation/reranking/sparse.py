@@ -27,7 +27,7 @@ class SparseRows:
     def join(cls, parts: list[tuple[Tensor, Tensor, Tensor]]) -> SparseRows:
         """Join (entries per row, columns, values) of consecutive rows."""
         counts, columns, values = (torch.cat(list(part)) for part in zip(*parts, strict=True))
-        return cls(offset=_offsets(counts), column=columns, value=values)
+        return cls(offset=_accumulate(counts), column=columns, value=values)
 
     def entries(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """List the entries of some rows, which may repeat.
@@ -54,7 +54,7 @@ class SparseRows:
         )
         order = self.column.argsort(stable=True)
         counts = torch.bincount(self.column, minlength=columns)
-        return SparseRows(offset=_offsets(counts), column=row[order], value=self.value[order])
+        return SparseRows(offset=_accumulate(counts), column=row[order], value=self.value[order])
 
 
 def distinct(cells: Tensor) -> Tensor:
@@ -68,5 +68,5 @@ def distinct(cells: Tensor) -> Tensor:
     return torch.from_numpy(ordered[first])
 
 
-def _offsets(counts: Tensor) -> Tensor:
+def _accumulate(counts: Tensor) -> Tensor:
     return torch.nn.functional.pad(counts.cumsum(0), (1, 0))

@@ -24,8 +24,8 @@ def render_scores(scores: Scores | Values, title: str) -> str:
         scores: The scores, or what a `scores.json` holds for one data set.
         title: What was scored.
     """
-    values = _as_values(scores)
-    return "\n".join([title, *_table([("", values)]), *_explanation(values)])
+    values = _read_values(scores)
+    return "\n".join([title, *_lay_out([("", values)]), *_explain_rules(values)])
 
 
 def render_comparison(rows: Mapping[str, Scores] | Mapping[str, Values], title: str) -> str:
@@ -38,9 +38,9 @@ def render_comparison(rows: Mapping[str, Scores] | Mapping[str, Values], title: 
         rows: The scores by name, at least one, as for `render_scores`.
         title: What is compared.
     """
-    read = {name: _as_values(scores) for name, scores in rows.items()}
-    lines = [title, *_table(list(read.items()))]
-    explanations = {name: _explanation(values) for name, values in read.items()}
+    read = {name: _read_values(scores) for name, scores in rows.items()}
+    lines = [title, *_lay_out(list(read.items()))]
+    explanations = {name: _explain_rules(values) for name, values in read.items()}
     shared = next(iter(explanations.values()))
     common = [line for line in shared if all(line in other for other in explanations.values())]
     lines += common
@@ -49,19 +49,19 @@ def render_comparison(rows: Mapping[str, Scores] | Mapping[str, Values], title: 
     return "\n".join(lines)
 
 
-def _as_values(scores: Scores | Values) -> Values:
+def _read_values(scores: Scores | Values) -> Values:
     return scores.to_dict() if isinstance(scores, Scores) else scores
 
 
-def _table(rows: list[tuple[str, Values]]) -> list[str]:
-    columns = _columns([values for _, values in rows])
+def _lay_out(rows: list[tuple[str, Values]]) -> list[str]:
+    columns = _choose_columns([values for _, values in rows])
     header = [metric.heading for metric in columns]
     timed = any("speed" in values for _, values in rows)
     header += ["images/s", "of tower"] * timed
     cells = [["", *header]]
     for name, values in rows:
         means = [metric.text(metric.read(values)) for metric in columns]
-        cells.append([name, *means, *_speed(values) * timed])
+        cells.append([name, *means, *_write_speed(values) * timed])
         if values["repeats"] > 1:
             spreads = [f"±{metric.text(metric.read(values['std']))}" for metric in columns]
             cells.append(["", *spreads, *["", ""] * timed])
@@ -70,7 +70,7 @@ def _table(rows: list[tuple[str, Values]]) -> list[str]:
     return plain_table(cells, right=[column != "" for column in cells[0]])
 
 
-def _columns(rows: list[Values]) -> list[Metric]:
+def _choose_columns(rows: list[Values]) -> list[Metric]:
     """List the metrics that all rows hold; of one with several definitions these.
 
     The definition of the first row's protocol comes first.
@@ -83,24 +83,24 @@ def _columns(rows: list[Values]) -> list[Metric]:
     return [metric for metric in columns if all(metric.is_in(values) for values in rows)]
 
 
-def _speed(values: Values) -> list[str]:
+def _write_speed(values: Values) -> list[str]:
     speed = values.get("speed")
     if speed is None:
         return ["", ""]
     return [f"{speed['images_per_second']:.1f}", f"{speed['of_tower']:.2f}x"]
 
 
-def _explanation(values: Values) -> list[str]:
+def _explain_rules(values: Values) -> list[str]:
     several = values["repeats"] > 1
     repeats = f", mean ± standard deviation of {values['repeats']}" if several else ""
     lines = [
-        f"{unit_words(_columns([values]))}. Protocol {values['protocol']}{repeats}: "
+        f"{unit_words(_choose_columns([values]))}. Protocol {values['protocol']}{repeats}: "
         f"{_count(values['queries'], 'query')} against "
         f"{_count(values['gallery'], 'gallery image')}.",
-        _camera_sentence(values["same_camera"]),
+        _explain_camera_rule(values["same_camera"]),
         f"The protocol's mAP is of the {values['ap']} definition.",
     ]
-    lines += _applied(values)
+    lines += _explain_settings(values)
     if values["queries_without_match"]:
         reasons = "; ".join(
             f"{count} {reason}" for reason, count in values["without_match_reasons"].items()
@@ -115,21 +115,21 @@ def _explanation(values: Values) -> list[str]:
     return lines + [values["note"]] * bool(values["note"])
 
 
-def _applied(values: Values) -> list[str]:
+def _explain_settings(values: Values) -> list[str]:
     """Say what was done to the embeddings; files of earlier versions lack some of the keys."""
     lines = []
     if values.get("precision", "float32") != "float32":
         lines.append(f"Embeddings are computed with {values['precision']} matrices.")
     if values.get("flip"):
         lines.append("Embeddings are averages over each image and its mirror image.")
-    said = values.get("sentences")
-    if said is not None:
-        about = ", ".join(said["attributes"])
+    sentences = values.get("sentences")
+    if sentences is not None:
+        share, about = sentences["share"], ", ".join(sentences["attributes"])
         lines.append(
-            f"What sentences say of two images ({about}) has a share of {said['share']:g} in their "
+            f"What sentences say of two images ({about}) has a share of {share:g} in their "
             "similarity."
             if about
-            else f"Sentences were to have a share of {said['share']:g} in the similarity, but none "
+            else f"Sentences were to have a share of {share:g} in the similarity, but none "
             "of their attributes differs between these images, so images count alone."
         )
     joined = values.get("multi_query")
@@ -158,7 +158,7 @@ def _applied(values: Values) -> list[str]:
     return lines
 
 
-def _camera_sentence(rule: str) -> str:
+def _explain_camera_rule(rule: str) -> str:
     if rule == "exclude":
         return "Gallery images of the query's identity and camera are ignored."
     return "All gallery images are ranked, those of the query's camera too."

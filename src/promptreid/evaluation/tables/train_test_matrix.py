@@ -63,7 +63,7 @@ class ScoreMatrix:
 
     def to_dict(self) -> dict[str, Any]:
         """Return names, what was seen, and mAP and Rank-1 as rows of fractions."""
-        labels, names = _labels(self), _column_names(self)
+        labels, names = _name_places(self), _name_columns(self)
         numbers = range(len(self.columns))
         return {
             "models": [row.model for row in self.rows],
@@ -83,14 +83,14 @@ def render_matrix(matrix: ScoreMatrix) -> str:
 
     Scores on data that a model was trained on stand in brackets.
     """
-    labels = _labels(matrix)
-    rows = [["model", "trained on", *_column_names(matrix)]]
+    labels = _name_places(matrix)
+    rows = [["model", "trained on", *_name_columns(matrix)]]
     for number, row in enumerate(matrix.rows):
         cells = [
-            _cell(values, seen=bool(matrix.seen(number, column)))
+            _write_cell(values, seen=bool(matrix.seen(number, column)))
             for column, values in enumerate(matrix.results[number])
         ]
-        rows.append([_model_name(row.model, matrix), _training(row, labels), *cells])
+        rows.append([_shorten_model(row.model, matrix), _name_training(row, labels), *cells])
     lines = ["mAP / Rank-1, percent:"]
     lines += plain_table(rows, right=[False, False, *[True] * len(matrix.columns)])
     if any("[" in cell for row in rows[1:] for cell in row[2:]):
@@ -102,33 +102,33 @@ def render_matrix(matrix: ScoreMatrix) -> str:
     return "\n".join(lines)
 
 
-def _cell(values: Values, *, seen: bool) -> str:
+def _write_cell(values: Values, *, seen: bool) -> str:
     text = f"{100 * values['mAP']:.1f} / {100 * values['cmc']['1']:.1f}"
     return f"[{text}]" if seen else f"{text} "
 
 
-def _training(row: MatrixRow, labels: Mapping[Place, str]) -> str:
+def _name_training(row: MatrixRow, labels: Mapping[Place, str]) -> str:
     if row.trained_on is None:
         return "?"
     names = [labels[one.place] + "*" * one.all_images for one in row.trained_on]
     return " + ".join(names) or "nothing"
 
 
-def _model_name(model: str, matrix: ScoreMatrix) -> str:
+def _shorten_model(model: str, matrix: ScoreMatrix) -> str:
     """Return the last part of a model's path, or the whole where others end alike."""
     ends = [PurePath(row.model).name for row in matrix.rows]
     name = PurePath(model).name
     return name if ends.count(name) == 1 else model
 
 
-def _labels(matrix: ScoreMatrix) -> dict[Place, str]:
+def _name_places(matrix: ScoreMatrix) -> dict[Place, str]:
     trained = [source for row in matrix.rows for source in row.trained_on or ()]
     return name_data_sets(source.place for source in (*matrix.columns, *trained))
 
 
-def _column_names(matrix: ScoreMatrix) -> list[str]:
+def _name_columns(matrix: ScoreMatrix) -> list[str]:
     """Name the columns; options are shown where one data set is read in several ways."""
-    labels = _labels(matrix)
+    labels = _name_places(matrix)
     places = [column.place for column in matrix.columns]
     return [
         labels[column.place]

@@ -16,16 +16,16 @@ def render_further(values: Values) -> str:
     """Lay out what `Assessment.to_dict` gives beside the scores, in percent; maybe nothing."""
     parts = []
     if "verification" in values:
-        parts.append(_verification(values["verification"]))
+        parts.append(_lay_out_verification(values["verification"]))
     if "identification" in values:
-        parts.append(_identification(values["identification"]))
+        parts.append(_explain_identification(values["identification"]))
     if "intervals" in values:
-        parts.append(_intervals(values["intervals"]))
-    parts += [_breakdown(record) for record in values.get("breakdowns", ())]
+        parts.append(_lay_out_intervals(values["intervals"]))
+    parts += [_lay_out_breakdown(record) for record in values.get("breakdowns", ())]
     return "\n\n".join("\n".join(part) for part in parts)
 
 
-def _verification(values: Values) -> list[str]:
+def _lay_out_verification(values: Values) -> list[str]:
     first = values["per_repeat"][0]
     several = len(values["per_repeat"]) > 1
     repeats = f", mean of {values['repeats']} repeats" if several else ""
@@ -57,10 +57,10 @@ def _verification(values: Values) -> list[str]:
             f"FAR {', '.join(unsure)} rests on fewer than {RELIABLE} accepted pairs of different "
             "identities, so take it with care."
         )
-    return [*lines, *_stored_threshold(values.get("stored_threshold"))]
+    return [*lines, *_explain_stored_threshold(values.get("stored_threshold"))]
 
 
-def _stored_threshold(values: Values | None) -> list[str]:
+def _explain_stored_threshold(values: Values | None) -> list[str]:
     """Say what the threshold that came with the weights does on the test pairs."""
     if values is None:
         return []
@@ -74,7 +74,7 @@ def _stored_threshold(values: Values | None) -> list[str]:
     return [" ".join(filter(None, (line, values["note"])))]
 
 
-def _identification(values: Values) -> list[str]:
+def _explain_identification(values: Values) -> list[str]:
     first = values["per_repeat"][0]
     rates = [
         f"{_percent(point['tpir'])} at FPIR {_rate(point['fpir'])}"
@@ -92,7 +92,7 @@ def _identification(values: Values) -> list[str]:
     return lines
 
 
-def _intervals(values: Values) -> list[str]:
+def _lay_out_intervals(values: Values) -> list[str]:
     level = f"{100 * values['level']:g} %"
     rows = [["score", "value", "low", "high"]]
     rows += [
@@ -109,12 +109,12 @@ def _intervals(values: Values) -> list[str]:
     return lines
 
 
-def _breakdown(values: Values) -> list[str]:
+def _lay_out_breakdown(values: Values) -> list[str]:
     rate = _rate(values["far"])
     rows = [[values["attribute"], "identities", "queries", "mAP", "rank-1", "TAR", "FAR", ""]]
     for group in values["groups"]:
         cells = [
-            _interval(group["scores"].get(name), digits=4 if name == "FAR" else 2)
+            _write_interval(group["scores"].get(name), digits=4 if name == "FAR" else 2)
             for name in ("mAP", "rank-1", "TAR", "FAR")
         ]
         mark = "too few to say anything" if group["few"] else ""
@@ -140,7 +140,7 @@ def _breakdown(values: Values) -> list[str]:
     return lines
 
 
-def _interval(values: Values | None, *, digits: int) -> str:
+def _write_interval(values: Values | None, *, digits: int) -> str:
     if values is None:
         return "-"
     value, low, high = (f"{100 * values[end]:.{digits}f}" for end in ("value", "low", "high"))

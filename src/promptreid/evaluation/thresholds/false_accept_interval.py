@@ -40,8 +40,8 @@ def far_interval(
     accepted, pairs = (torch.zeros(len(weights)).double() for _ in range(2))
     for part in parts:
         rows = torch.tensor([numbers[name] for name in part.embeddings.identities])
-        accepted += _accepted(part, rows, threshold, weights)
-        pairs += _impostor_pairs(rows, weights)
+        accepted += _count_accepted(part, rows, threshold, weights)
+        pairs += _count_impostor_pairs(rows, weights)
     rates = (accepted / pairs)[pairs > 0]
     if not len(rates):
         return 0.0, 1.0
@@ -50,7 +50,7 @@ def far_interval(
     return bootstrap.percentiles(rates)
 
 
-def _accepted(part: PairSet, rows: Tensor, threshold: float, weights: Tensor) -> Tensor:
+def _count_accepted(part: PairSet, rows: Tensor, threshold: float, weights: Tensor) -> Tensor:
     """Return the accepted pairs of different identities in each resample, (R,)."""
     total = torch.zeros(len(weights)).double()
     width = weights.shape[1]
@@ -64,7 +64,7 @@ def _accepted(part: PairSet, rows: Tensor, threshold: float, weights: Tensor) ->
     return total
 
 
-def _impostor_pairs(rows: Tensor, weights: Tensor) -> Tensor:
+def _count_impostor_pairs(rows: Tensor, weights: Tensor) -> Tensor:
     """Return all pairs of different identities in each resample, (R,)."""
     drawn = weights * torch.bincount(rows, minlength=weights.shape[1])
     return (drawn.sum(1).square() - drawn.square().sum(1)) / 2

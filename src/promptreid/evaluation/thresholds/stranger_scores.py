@@ -75,10 +75,10 @@ def stranger_scores(sets: Sequence[Embeddings | PairSet]) -> StrangerScores:
     pairs = int(counts.sum())
     if pairs > len(highest):  # further pairs may score as much as the lowest of these
         highest = highest[highest > highest.min()]
-    return StrangerScores(pairs, *_thinned(*_points(highest, counts)))
+    return StrangerScores(pairs, *_thin_out(*_list_points(highest, counts)))
 
 
-def _points(highest: Tensor, counts: Tensor) -> tuple[list[float], list[int]]:
+def _list_points(highest: Tensor, counts: Tensor) -> tuple[list[float], list[int]]:
     """Give falling scores and how many pairs reach them: the highest, then starts of buckets."""
     values, times = highest.unique(return_counts=True)
     scores = values.flip(0).tolist()
@@ -91,7 +91,7 @@ def _points(highest: Tensor, counts: Tensor) -> tuple[list[float], list[int]]:
     return scores, reaching
 
 
-def _thinned(
+def _thin_out(
     scores: Sequence[float], reaching: Sequence[int]
 ) -> tuple[tuple[float, ...], tuple[int, ...]]:
     """Leave out scores whose neighbours differ little in count; the first and the last stay."""

@@ -62,8 +62,8 @@ def choose_threshold(
             f"different identities; the smallest that can is {1 / impostors:.2g}. Give more "
             "images or a larger rate."
         )
-    refused, threshold = _lowest_accepted(sets, allowed)
-    genuine, accepted, lowest = _genuine(sets, same_camera, refused, threshold)
+    refused, threshold = _find_lowest_accepted(sets, allowed)
+    genuine, accepted, lowest = _count_genuine(sets, same_camera, refused, threshold)
     threshold = min(threshold, lowest)
     return Threshold(
         threshold=threshold,
@@ -104,7 +104,7 @@ def impostor_pairs(identities: Sequence[str]) -> int:
     return comb(len(identities), 2) - sum(comb(n, 2) for n in Counter(identities).values())
 
 
-def _lowest_accepted(sets: Sequence[PairSet], allowed: int) -> tuple[float, float]:
+def _find_lowest_accepted(sets: Sequence[PairSet], allowed: int) -> tuple[float, float]:
     """Find the highest score of two identities that is refused, and the lowest that is accepted.
 
     At most `allowed` of such scores are accepted; of equal ones all or none are.
@@ -118,7 +118,7 @@ def _lowest_accepted(sets: Sequence[PairSet], allowed: int) -> tuple[float, floa
     return refused, float(accepted.min()) if len(accepted) else float(next_above(refused))
 
 
-def _genuine(
+def _count_genuine(
     sets: Sequence[PairSet], same_camera: str, refused: float, threshold: float
 ) -> tuple[int, int, float]:
     """Look at the pairs of one identity that count.

@@ -60,12 +60,12 @@ def threshold_rates(
     """
     rule, _ = protocol_rule(embeddings, protocol, same_camera)
     searches = select_repeats(embeddings, protocol, multi_query)
-    rates = [_rates(query, gallery, threshold.threshold, rule) for query, gallery in searches]
+    rates = [_measure(query, gallery, threshold.threshold, rule) for query, gallery in searches]
     false, true = zip(*rates, strict=True)
     return ThresholdRates(threshold, statistics.fmean(false), statistics.fmean(true), note)
 
 
-def _rates(
+def _measure(
     query: Embeddings, gallery: Embeddings, threshold: float, rule: str
 ) -> tuple[float, float]:
     """Return FAR and TAR of one repeat."""

@@ -100,25 +100,25 @@ def summarise_groups(
     weights = bootstrap.weights(len(identities))
     # The first row counts everyone once: the scores themselves.
     weights = torch.cat([torch.ones(1, len(identities), dtype=torch.float64), weights])
-    names = sorted({name for part in outcomes for name in part.groups} - {""}, key=_order)
-    drawn = {name: _resampled(name, outcomes, numbers, weights) for name in names}
-    groups = tuple(_group(name, outcomes, drawn[name], bootstrap) for name in names)
+    names = sorted({name for part in outcomes for name in part.groups} - {""}, key=_make_sort_key)
+    drawn = {name: _resample_group(name, outcomes, numbers, weights) for name in names}
+    groups = tuple(_summarise_group(name, outcomes, drawn[name], bootstrap) for name in names)
     return Breakdown(
         attribute=attribute,
         far=far,
         groups=groups,
-        gaps=_gaps([group for group in groups if not group.few], drawn, bootstrap),
-        missing=len(_queries("", outcomes)),
+        gaps=_find_gaps([group for group in groups if not group.few], drawn, bootstrap),
+        missing=len(_list_queries("", outcomes)),
         level=bootstrap.level,
     )
 
 
-def _order(name: str) -> tuple[tuple[int, int, str, str], ...]:
+def _make_sort_key(name: str) -> tuple[tuple[int, int, str, str], ...]:
     """Order by the words of a name one after the other, numbers by value."""
     return tuple(name_key(word) for word in name.split(" "))
 
 
-def _resampled(
+def _resample_group(
     name: str, outcomes: Sequence[Outcomes], numbers: Mapping[str, int], weights: Tensor
 ) -> dict[str, Tensor]:
     """Return the scores of one group, then those of every resample, (1 + R,) each."""
@@ -147,10 +147,10 @@ def _resampled(
     return dict(zip(BETTER_HIGH, means.unbind(1), strict=True))
 
 
-def _group(
+def _summarise_group(
     name: str, outcomes: Sequence[Outcomes], drawn: Mapping[str, Tensor], bootstrap: Bootstrap
 ) -> Group:
-    queries = _queries(name, outcomes)
+    queries = _list_queries(name, outcomes)
     count = len(set(queries.values()))
     scores = {
         score: Interval(float(values[0]), *bootstrap.percentiles(values[1:]))
@@ -160,7 +160,7 @@ def _group(
     return Group(name, count, len(queries), scores, count < FEWEST_IDENTITIES)
 
 
-def _queries(name: str, outcomes: Sequence[Outcomes]) -> dict[int, str]:
+def _list_queries(name: str, outcomes: Sequence[Outcomes]) -> dict[int, str]:
     """Return the identity of each query of a group, however many repeats draw it."""
     return {
         row: identity
@@ -170,7 +170,7 @@ def _queries(name: str, outcomes: Sequence[Outcomes]) -> dict[int, str]:
     }
 
 
-def _gaps(
+def _find_gaps(
     groups: Sequence[Group], drawn: Mapping[str, Mapping[str, Tensor]], bootstrap: Bootstrap
 ) -> tuple[Gap, ...]:
     """Return the largest gap of each score that at least two groups have."""

@@ -137,7 +137,7 @@ def intervals(evidence: Evidence, bootstrap: Bootstrap = BOOTSTRAP) -> Intervals
     """
     names = evidence.identities()
     weights = bootstrap.weights(len(names))
-    values, resampled = _values(evidence), _resampled(evidence, names, weights)
+    values, resampled = _list_values(evidence), _resample(evidence, names, weights)
     by_name = {
         name: Interval(value, *bootstrap.percentiles(resampled[name]))
         for name, value in values.items()
@@ -164,8 +164,8 @@ def paired_difference(
     _check_same_queries(first.scores, second.scores)
     names = first.identities()
     weights = bootstrap.weights(len(names))
-    values = [_values(evidence) for evidence in (first, second)]
-    drawn = [_resampled(evidence, names, weights) for evidence in (first, second)]
+    values = [_list_values(evidence) for evidence in (first, second)]
+    drawn = [_resample(evidence, names, weights) for evidence in (first, second)]
     differences = {}
     for name in values[0]:
         if name not in values[1]:
@@ -194,7 +194,7 @@ def _check_same_queries(first: Scores, second: Scores) -> None:
         )
 
 
-def _values(evidence: Evidence) -> dict[str, float]:
+def _list_values(evidence: Evidence) -> dict[str, float]:
     """Return every score by name, as it is without resampling."""
     values = dict(evidence.scores.values)
     if evidence.verification is not None:
@@ -211,12 +211,12 @@ def tar_name(far: float) -> str:
     return f"TAR@FAR={far:g}"
 
 
-def _resampled(evidence: Evidence, names: Sequence[str], weights: Tensor) -> dict[str, Tensor]:
+def _resample(evidence: Evidence, names: Sequence[str], weights: Tensor) -> dict[str, Tensor]:
     """Return every score in every resample, (R,) each: the mean over the repeats."""
     numbers = {name: number for number, name in enumerate(names)}
     per_repeat = []
     for repeat, result in enumerate(evidence.scores.results):
-        resampled = _resampled_queries(result, numbers, weights)
+        resampled = _resample_queries(result, numbers, weights)
         if evidence.verification is not None:
             accepted = evidence.accepted[repeat]
             rows = [numbers[name] for name in accepted.names]
@@ -231,7 +231,7 @@ def _resampled(evidence: Evidence, names: Sequence[str], weights: Tensor) -> dic
     }
 
 
-def _resampled_queries(
+def _resample_queries(
     result: QueryResult, numbers: Mapping[str, int], weights: Tensor
 ) -> dict[str, Tensor]:
     """Return the ranking scores of one repeat in every resample."""

@@ -84,7 +84,7 @@ def column_values(manifest: Manifest, column: str) -> tuple[str, ...]:
     values = tuple("" if value is None else str(value) for value in known[column])
     if not any(values):
         raise EvaluationError(f"No image of {manifest.name} has a value of {column!r}.")
-    return values if column in COLUMNS else _banded(values)
+    return values if column in COLUMNS else _put_into_bands(values)
 
 
 def query_outcomes(
@@ -120,7 +120,7 @@ def query_outcomes(
         threshold = checked.point(far).threshold
         groups = tuple(values[row] for row in repeat.query)
         rows = tuple(repeat.query.tolist())
-        outcomes.append(_outcomes(groups, rows, result, table, threshold))
+        outcomes.append(_gather_outcomes(groups, rows, result, table, threshold))
     return tuple(outcomes)
 
 
@@ -152,9 +152,9 @@ def pair_outcomes(
         threshold = checked.point(far).threshold
         scored = [
             _score_pair(embeddings, query, gallery, name, rule, ap, threshold)
-            for query, gallery, name in _value_pairs(values, repeat.query, repeat.gallery)
+            for query, gallery, name in _pair_values(values, repeat.query, repeat.gallery)
         ]
-        outcomes.append(_join([part for part in scored if part is not None]))
+        outcomes.append(_join_outcomes([part for part in scored if part is not None]))
     return tuple(outcomes)
 
 
@@ -173,7 +173,7 @@ def measured_rate(verification: Verification, wanted: float = 1e-3) -> float:
     return min((far for far in measured if far >= wanted), default=max(measured))
 
 
-def _banded(values: tuple[str, ...]) -> tuple[str, ...]:
+def _put_into_bands(values: tuple[str, ...]) -> tuple[str, ...]:
     """Put whole numbers of many values into bands; anything else stays."""
     known = [value for value in values if value]
     if len(set(known)) <= MOST_VALUES or not all(map(_WHOLE_NUMBER.fullmatch, known)):
@@ -188,7 +188,7 @@ def _banded(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(names[int(np.searchsorted(upper, int(v)))] if v else "" for v in values)
 
 
-def _outcomes(
+def _gather_outcomes(
     groups: tuple[str, ...],
     rows: tuple[int, ...],
     result: QueryResult,
@@ -210,7 +210,7 @@ def _outcomes(
     )
 
 
-def _value_pairs(
+def _pair_values(
     values: Sequence[str], query: np.ndarray, gallery: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray, str]]:
     """Return the query rows and gallery rows of each pair of values, and its name."""
@@ -242,10 +242,10 @@ def _score_pair(
     (result,) = evaluate(query, gallery, RetrievalSettings(same_camera=rule), ap=ap).results
     accepted = count_accepted(query, gallery, [threshold], same_camera=rule)
     rows = tuple(query_rows.tolist())
-    return _outcomes((name,) * len(query), rows, result, accepted, threshold)
+    return _gather_outcomes((name,) * len(query), rows, result, accepted, threshold)
 
 
-def _join(parts: list[Outcomes]) -> Outcomes:
+def _join_outcomes(parts: list[Outcomes]) -> Outcomes:
     """Join the outcomes of several pairs of values."""
     if not parts:
         raise EvaluationError(

@@ -82,12 +82,12 @@ def count_accepted(
     for part in Pairs(query, gallery, exclude_camera=rule == "exclude", block=block):
         owners = rows[part.queries]
         totals = (true, false, genuine, impostors)
-        for total, counts in zip(totals, _count(part, cuts), strict=True):
+        for total, counts in zip(totals, _count_block(part, cuts), strict=True):
             total.index_add_(0, owners, counts)
     return AcceptedPairs(cuts, names, true, false, genuine, impostors)
 
 
-def _count(part: PairBlock, cuts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _count_block(part: PairBlock, cuts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return accepted genuine and impostor pairs (B, T), and all of both kinds (B,)."""
     count = len(part.impostors)
     cuts = cuts.to(part.impostors.device)

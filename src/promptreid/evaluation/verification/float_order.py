@@ -32,8 +32,8 @@ def from_keys(keys: Tensor) -> Tensor:
 
 def bucket_counts(values: Tensor) -> Tensor:
     """Count float32 values by bucket, (2**20,) int64; minus infinity counts nowhere."""
-    counts = torch.bincount(_bucket_numbers(values).reshape(-1), minlength=BUCKETS)
-    counts[int(_bucket_numbers(torch.tensor(-torch.inf)))] = 0
+    counts = torch.bincount(_number_buckets(values).reshape(-1), minlength=BUCKETS)
+    counts[int(_number_buckets(torch.tensor(-torch.inf)))] = 0
     return counts
 
 
@@ -59,5 +59,5 @@ def next_above(values: Tensor | float) -> Tensor:
     return torch.nextafter(values, values.new_tensor(torch.inf))
 
 
-def _bucket_numbers(values: Tensor) -> Tensor:
+def _number_buckets(values: Tensor) -> Tensor:
     return (order_keys(values) >> LOW_BITS).add_(_HALF)

@@ -118,7 +118,7 @@ def identify(
     query = join_queries(query, multi_query)
     rule, note = camera_rule(same_camera, query, gallery)
     pairs = Pairs(query, gallery, exclude_camera=rule == "exclude", block=block)
-    genuine, impostor, rank_of_match = _best_scores(pairs)
+    genuine, impostor, rank_of_match = _find_best_scores(pairs)
     enrolled = genuine > -torch.inf
     if not bool(enrolled.any()):
         raise EvaluationError(
@@ -133,7 +133,7 @@ def identify(
     identified = genuine[enrolled & (rank_of_match <= rank)].sort().values
     count = int(enrolled.sum())
     strangers = impostor.sort(descending=True).values
-    points = tuple(_point(identified, count, strangers, fpir) for fpir in fpirs)
+    points = tuple(_place_threshold(identified, count, strangers, fpir) for fpir in fpirs)
     return Identification(points, rank, count, len(strangers), rule, note)
 
 
@@ -153,7 +153,7 @@ def join_identifications(repeats: Sequence[Identification]) -> dict[str, Any]:
     }
 
 
-def _best_scores(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
+def _find_best_scores(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
     """Return each query's best genuine score, best impostor score and rank of the former, (Q,)."""
     parts = []
     for block in pairs:
@@ -165,7 +165,7 @@ def _best_scores(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
     return genuine, impostor, rank
 
 
-def _point(
+def _place_threshold(
     identified: Tensor, enrolled: int, strangers: Tensor, fpir: float
 ) -> IdentificationPoint:
     """Place one threshold; `identified` scores rise, those of `strangers` fall."""

@@ -64,27 +64,27 @@ def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> Verificatio
     Raises:
         EvaluationError: There is no genuine or no impostor pair.
     """
-    genuine, counts = _first_pass(pairs)
+    genuine, counts = _count_buckets(pairs)
     impostors = int(counts.sum())
     _check_both_kinds(len(genuine), impostors)
-    buckets = _filled_buckets(counts, bucket_counts(genuine).cpu())
-    middle = _eer_bucket(buckets)
+    buckets = _select_filled(counts, bucket_counts(genuine).cpu())
+    middle = _find_eer_bucket(buckets)
     ranks_wanted = [allowed_accepts(far, impostors) + 1 for far in fars]
     wanted = {middle}
     for rank in ranks_wanted:
-        wanted |= _buckets_around(buckets, rank)
+        wanted |= _find_buckets(buckets, rank)
     above = dict(zip(buckets.numbers.tolist(), buckets.above.tolist(), strict=True))
     grid = ThresholdGrid()
-    ranks, exact, histogram = _second_pass(
-        pairs, genuine, _edges(genuine, buckets), sorted(wanted), grid
+    ranks, exact, histogram = _count_exactly(
+        pairs, genuine, _choose_edges(genuine, buckets), sorted(wanted), grid
     )
     points = tuple(
-        _point(ranks, far, rank, exact, above) for far, rank in zip(fars, ranks_wanted, strict=True)
+        _place(ranks, far, rank, exact, above) for far, rank in zip(fars, ranks_wanted, strict=True)
     )
     return VerificationResult(
         points=points,
         eer=ranks.eer(),
-        eer_threshold=_eer_threshold(genuine, ranks, middle, exact[middle], above[middle]),
+        eer_threshold=_find_eer_threshold(genuine, ranks, middle, exact[middle], above[middle]),
         auc=ranks.auc(),
         genuine=ranks.genuine,
         impostors=impostors,
@@ -94,7 +94,7 @@ def rank_pairs(pairs: Iterable[PairBlock], fars: Sequence[float]) -> Verificatio
     )
 
 
-def _first_pass(pairs: Iterable[PairBlock]) -> tuple[Tensor, Tensor]:
+def _count_buckets(pairs: Iterable[PairBlock]) -> tuple[Tensor, Tensor]:
     """Return the genuine scores in rising order, and the impostors by bucket, on the CPU."""
     parts: list[Tensor] = []
     counts = torch.zeros(BUCKETS, dtype=torch.int64)
@@ -118,14 +118,14 @@ def _check_both_kinds(genuine: int, impostors: int) -> None:
         )
 
 
-def _filled_buckets(impostors: Tensor, genuine: Tensor) -> _FilledBuckets:
+def _select_filled(impostors: Tensor, genuine: Tensor) -> _FilledBuckets:
     """Keep the buckets of which either kind has pairs."""
     numbers = (impostors + genuine).nonzero()[:, 0]
     counts = impostors[numbers]
     return _FilledBuckets(numbers, counts, genuine[numbers], counts.sum() - counts.cumsum(0))
 
 
-def _edges(genuine: Tensor, buckets: _FilledBuckets) -> Tensor:
+def _choose_edges(genuine: Tensor, buckets: _FilledBuckets) -> Tensor:
     """Return the edges of the histogram, as float32."""
     filled = buckets.numbers[buckets.impostors > 0]
     bounds = bucket_starts(torch.stack([filled[0], filled[-1] + 1]))
@@ -134,7 +134,7 @@ def _edges(genuine: Tensor, buckets: _FilledBuckets) -> Tensor:
     return torch.linspace(low, high, HISTOGRAM_BINS + 1)
 
 
-def _buckets_around(buckets: _FilledBuckets, rank: int) -> set[int]:
+def _find_buckets(buckets: _FilledBuckets, rank: int) -> set[int]:
     """Return the bucket that holds the rank-th highest impostor, and the filled one above it."""
     filled = buckets.impostors > 0
     # The highest bucket that has fewer than `rank` above it and at least `rank` with its own.
@@ -144,7 +144,7 @@ def _buckets_around(buckets: _FilledBuckets, rank: int) -> set[int]:
     return {holder} | ({int(higher[0])} if len(higher) else set())
 
 
-def _eer_bucket(buckets: _FilledBuckets) -> int:
+def _find_eer_bucket(buckets: _FilledBuckets) -> int:
     """Return the bucket in which FAR passes 1 - TAR when the threshold falls."""
     impostors, genuine = int(buckets.impostors.sum()), int(buckets.genuine.sum())
     false = buckets.above + buckets.impostors
@@ -152,7 +152,7 @@ def _eer_bucket(buckets: _FilledBuckets) -> int:
     return int(buckets.numbers[false * genuine >= missed * impostors][-1])
 
 
-def _second_pass(
+def _count_exactly(
     pairs: Iterable[PairBlock],
     genuine: Tensor,
     edges: Tensor,
@@ -169,7 +169,7 @@ def _second_pass(
     inner = torch.zeros(len(edges) - 2, dtype=torch.int64, device=device)
     total = 0
     for block in pairs:
-        ordered = _sorted_values(block.impostors)
+        ordered = _sort_values(block.impostors)
         ordered = ordered[int(torch.searchsorted(ordered, -torch.inf, right=True)) :]
         total += len(ordered)
         grid.add(ordered)
@@ -185,18 +185,18 @@ def _second_pass(
         scores.flip(0).cpu(), accepted.cpu(), above.flip(0).cpu(), reaching.flip(0).cpu(), total
     )
     inner_genuine = len(genuine) - torch.searchsorted(genuine, edges[1:-1])
-    bins = _bins(inner_genuine, len(genuine)), _bins(inner, total)
+    bins = _count_bins(inner_genuine, len(genuine)), _count_bins(inner, total)
     histogram = Histogram(tuple(edges.tolist()), *bins)
     return ranks, exact, histogram
 
 
-def _bins(reaching: Tensor, total: int) -> tuple[int, ...]:
+def _count_bins(reaching: Tensor, total: int) -> tuple[int, ...]:
     """Turn counts at or above each inner edge into counts by bin."""
     levels = [total, *reaching.tolist(), 0]
     return tuple(high - low for high, low in pairwise(levels))
 
 
-def _sorted_values(values: Tensor) -> Tensor:
+def _sort_values(values: Tensor) -> Tensor:
     """Sort all values of a block, rising, as one row."""
     if values.device.type != "cpu":
         return values.reshape(-1).sort().values
@@ -206,7 +206,7 @@ def _sorted_values(values: Tensor) -> Tensor:
     return torch.from_numpy(flat)
 
 
-def _point(
+def _place(
     ranks: GenuineRanks, far: float, rank: int, exact: dict[int, Tensor], above: dict[int, int]
 ) -> OperatingPoint:
     """Place one threshold: the rank-th highest impostor is the first to be refused."""
@@ -234,7 +234,7 @@ def _point(
     return OperatingPoint(far, threshold, true / ranks.genuine, passed, ranks.impostors)
 
 
-def _eer_threshold(
+def _find_eer_threshold(
     genuine: Tensor, ranks: GenuineRanks, bucket: int, inside: Tensor, above: int
 ) -> float:
     """Return the highest score in a bucket from which on FAR is at least 1 - TAR."""

@@ -34,7 +34,7 @@ class ThresholdGrid:
 
     def add(self, ordered: Tensor) -> None:
         """Take the scores of one block, (L,) float32 rising."""
-        ranks = _ranks(len(ordered)).to(ordered.device)
+        ranks = _choose_ranks(len(ordered)).to(ordered.device)
         self._values.append(ordered[len(ordered) - ranks].cpu())
         self._weights.append(ranks.diff(prepend=ranks.new_zeros(1)).cpu())
 
@@ -57,7 +57,7 @@ class ThresholdGrid:
         return tuple(torch.cat([next_above(values[first]), genuine[rows]]).unique().tolist())
 
 
-def _ranks(count: int) -> Tensor:
+def _choose_ranks(count: int) -> Tensor:
     """Return the ranks 1 to `count`: all of a few, else ever further apart, with the last."""
     if count <= FEW:
         return torch.arange(1, count + 1)

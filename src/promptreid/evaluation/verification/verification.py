@@ -190,9 +190,9 @@ def check_rates(rates: Sequence[float]) -> None:
         EvaluationError: There is none, or one is not above 0 and below 1.
     """
     if not rates or not all(0 < rate < 1 for rate in rates):
-        given = ", ".join(f"{rate:g}" for rate in rates) or "none"
+        listed = ", ".join(f"{rate:g}" for rate in rates) or "none"
         raise EvaluationError(
-            f"False accept rates lie between 0 and 1, such as 0.001; got {given}."
+            f"False accept rates lie between 0 and 1, such as 0.001; got {listed}."
         )
 
 
