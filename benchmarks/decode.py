@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +35,20 @@ def decode(settings: Settings) -> Iterator[Comparison]:
     small = (150, 200) if settings.quick else (1200, 1600)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        paths = _write(root / "crops", _people(crops))
+        paths = write_crops(root / "crops", crops)
         yield _comparison("decode crops", paths, (256, 128))
-        paths = _write(root / "photographs", _hands(photographs, small))
+        paths = write_photographs(root / "photographs", photographs, small)
         yield _comparison("decode photographs", paths, (224, 224))
+
+
+def write_crops(folder: Path, count: int) -> list[Path]:
+    """Render people as detectors cut them out, 128 by 64 pixels, and return the files."""
+    return _write(folder, _people(count))
+
+
+def write_photographs(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
+    """Render hands of so many rows and columns of pixels, and return the files."""
+    return _write(folder, _hands(count, size))
 
 
 def _people(count: int) -> Iterator[NDArray[np.uint8]]:
@@ -71,32 +81,30 @@ def _comparison(name: str, paths: list[Path], size: tuple[int, int]) -> Comparis
     count = len(paths)
     return Comparison(
         name,
-        _plain(paths, size),
+        lambda: decode_plainly(paths, size),
         lambda: store.batch(range(count)),
-        _checks,
+        pixel_checks,
         threads=1,
         note=lambda slow, fast: f"{count / slow:.0f} and {count / fast:.0f} images a second",
     )
 
 
-def _plain(paths: list[Path], size: tuple[int, int]) -> Callable[[], list[Tensor]]:
+def decode_plainly(paths: Iterable[Path], size: tuple[int, int]) -> list[Tensor]:
+    """Decode and resize files as published data sets do: pixels (3, H, W) from 0 to 1 of each."""
     transform = classic.Compose(
         [
             classic.Resize(size, interpolation=classic.InterpolationMode.BICUBIC),
             classic.ToTensor(),
         ]
     )
-
-    def read() -> list[Tensor]:
-        found = []
-        for path in paths:
-            with Image.open(path) as image:
-                found.append(transform(image.convert("RGB")))
-        return found
-
-    return read
+    images = []
+    for path in paths:
+        with Image.open(path) as image:
+            images.append(transform(image.convert("RGB")))
+    return images
 
 
-def _checks(plain: list[Tensor], ours: Tensor) -> tuple[Check, ...]:
+def pixel_checks(plain: list[Tensor], ours: Tensor) -> tuple[Check, ...]:
+    """Compare pixels (B, 3, H, W) of the library with those of `decode_plainly`."""
     expected = (torch.stack(plain) * 255).round()
     return (Check("pixels, of 255", (expected - ours).abs().max().item(), _ALLOWED),)

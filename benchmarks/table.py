@@ -19,6 +19,8 @@ BENCHMARKS = MappingProxyType(
         "image-step": ("image_step:image_step", "training step of the image tower"),
         "embed": ("embed:embed", "images to retrieval vectors"),
         "decode": ("decode:decode", "image files to resized pixels, one core"),
+        "feed": ("feeding:feed", "epochs of resized pixels, first and later, one core"),
+        "augment": ("feeding:augment", "random changes of a training batch"),
         "ranking": ("ranking:ranking", "CMC, mAP and mINP of a benchmark"),
         "rerank": ("rerank:rerank", "k-reciprocal re-ranking of a benchmark"),
         "tar-at-far": ("tar_at_far:tar_at_far", "verification over all pairs"),

@@ -43,9 +43,10 @@ def paint_identities(root: Path, *, identities: int, images: int, size: int = 40
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep embeddings of tests out of the user's cache."""
+    """Keep embeddings of tests out of the user's cache, and no pixels, which age decides on."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patched.setenv("PROMPTREID_PIXEL_CACHE_GIB", "0")
         yield
 
 

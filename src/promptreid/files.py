@@ -80,6 +80,12 @@ def full_path(path: Path | str) -> Path:
         raise ConfigError(f"{visible(str(path))} leads nowhere: {error}.") from None
 
 
+def user_cache(name: str) -> Path:
+    """Return a folder for what can be made again: below `XDG_CACHE_HOME`, else below `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "promptreid" / name
+
+
 def _sync_folder(folder: Path) -> None:
     # Not every platform lets a folder be opened; the rename itself is atomic all the same.
     with contextlib.suppress(OSError):

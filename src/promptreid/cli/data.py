@@ -58,6 +58,34 @@ def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> No
 
 
 @data.command()
+@click.option("--clear", is_flag=True, help="Erase them, but for those being written right now.")
+@json_option
+def cache(json_out: JsonOut, clear: bool) -> None:
+    """Show the decoded pixels that are kept on disk, or erase them.
+
+    Pixels are kept when they do not fit into memory, and those of photographs always, so that the
+    next epoch and the next run need not decode them again. The environment variable
+    PROMPTREID_PIXEL_CACHE_GIB says how many GiB are kept (20 by default, 0 for none).
+    """
+    from promptreid.data.pixel_cache.cache_folder import default_pixel_folder
+
+    folder = default_pixel_folder()
+    path, limit, erased, used = None, 0, 0, 0
+    if folder is not None:
+        erased = folder.clear() if clear else 0
+        path, limit, used = str(folder.path), folder.limit, folder.used()
+    if not json_out.to_standard_output:
+        if clear:
+            click.echo(f"erased {erased / 2**20:,.0f} MiB")
+        click.echo(
+            "no pixels are kept on disk"
+            if path is None
+            else f"{path} holds {used / 2**20:,.0f} MiB of at most {limit / 2**20:,.0f} MiB"
+        )
+    json_out.give({"folder": path, "bytes": used, "limit": limit, "erased": erased})
+
+
+@data.command()
 @click.argument("kind", type=click.Choice(["hands", "people"]))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--identities", type=click.IntRange(1), default=64, show_default=True)

@@ -88,7 +88,7 @@ def label_embeddings(vectors: torch.Tensor, manifest: Manifest) -> Embeddings:
 
 
 def open_images(
-    manifest: Manifest, preprocess: Preprocess, *, cache: bool | Literal["auto"] = "auto"
+    manifest: Manifest, preprocess: Preprocess, *, cache: bool | Literal["auto", "disk"] = "auto"
 ) -> ImageStore:
     """Open the images of a manifest's rows for the test transform; none is read yet.
 

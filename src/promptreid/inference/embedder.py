@@ -262,7 +262,7 @@ class Embedder:
         """Open images for the test transform; none is read yet."""
         opened = [Path(image) if isinstance(image, str) else image for image in images]
         size, interpolation = self.preprocess.image_size, self.preprocess.test_interpolation
-        return ImageStore(opened, size, interpolation, cache=False)
+        return ImageStore(opened, size, interpolation, cache=False, disk=None)
 
 
 def _stored_threshold(info: CheckpointInfo) -> Threshold | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embedding_files import read_embeddings, write_embeddings
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
+from promptreid.files import user_cache
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.sentence_embed import join_sentences
@@ -25,9 +25,8 @@ from promptreid.progress import Progress
 
 
 def default_cache() -> Path:
-    """Return the folder of embeddings: below `XDG_CACHE_HOME`, else below `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "promptreid" / "embeddings"
+    """Return the user's folder of embeddings."""
+    return user_cache("embeddings")
 
 
 def cached_embeddings(

@@ -15,15 +15,14 @@ from promptreid.data.batches import loading
 from promptreid.data.batches.identity_balanced import IdentityBalanced
 from promptreid.data.batches.loading import TestLoader, TrainLoader
 from promptreid.data.batches.samplers import Uniform
+from promptreid.data.images import decoding_budget, transforms
 from promptreid.data.images import image_store as store_module
-from promptreid.data.images import transforms
 from promptreid.data.images.boxes import Box, ImageSource
 from promptreid.data.images.decode import read_image
+from promptreid.data.images.decoding_budget import cache_budget, default_threads
 from promptreid.data.images.image_files import UnreadableImage
 from promptreid.data.images.image_store import (
     ImageStore,
-    cache_budget,
-    default_threads,
     readable_indices,
 )
 from promptreid.data.images.preprocess import Preprocess
@@ -145,16 +144,16 @@ class TestImageStore:
 
     def test_budget_is_a_quarter_of_free_memory_up_to_four_gigabytes(self, monkeypatch):
         for free, budget in ((8 << 30, 2 << 30), (64 << 30, 4 << 30), (0, 0)):
-            monkeypatch.setattr(store_module, "_free_memory", lambda free=free: free)
+            monkeypatch.setattr(decoding_budget, "_free_memory", lambda free=free: free)
             assert cache_budget() == budget
 
     @pytest.mark.skipif(not hasattr(os, "sysconf"), reason="needs sysconf for the comparison")
     def test_free_memory_is_plausible(self):
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        assert 1 << 20 < store_module._free_memory() <= total
+        assert 1 << 20 < decoding_budget._free_memory() <= total
 
     def test_threads_by_default(self):
-        assert 1 <= default_threads() <= 8
+        assert 1 <= default_threads() <= 16
 
 
 def test_readable_indices(broken):

@@ -72,6 +72,7 @@ def test_normalize_equals_torchvision_to_the_bit():
 def test_flip_mirrors_only_the_named():
     batch = noise(3, 3, 4, 5)
     got = transforms.flip(batch, torch.tensor([True, False, True]))
+    assert torch.equal(transforms.flip_at_once(batch, torch.tensor([True, False, True])), got)
     assert torch.equal(got[0], batch[0].flip(-1))
     assert torch.equal(got[1], batch[1])
     assert torch.equal(got[2], batch[2].flip(-1))
@@ -90,7 +91,9 @@ def test_pad_crop_equals_reference(count, height, width, pad, data):
                 from_y, from_x = y + top[b] - pad, x + left[b] - pad
                 if 0 <= from_y < height and 0 <= from_x < width:
                     expected[b, :, y, x] = batch[b, :, from_y, from_x]
-    got = transforms.pad_crop(batch, torch.tensor(top), torch.tensor(left), pad=pad)
+    offsets = torch.tensor(top), torch.tensor(left)
+    got = transforms.pad_crop(batch, *offsets, pad=pad)
+    assert torch.equal(transforms.pad_crop_at_once(batch, *offsets, pad=pad), got)
     assert torch.equal(got, expected)
 
 
@@ -107,6 +110,7 @@ def test_erase_equals_reference():
             3, tall, wide
         )
         used += size
-    before = batch.clone()
-    assert torch.equal(transforms.erase(batch, boxes, values), expected)
-    assert torch.equal(batch, before)
+    at_once = transforms.erase_at_once(batch.clone(), boxes, values)
+    assert torch.equal(at_once, expected)
+    assert transforms.erase(batch, boxes, values) is batch
+    assert torch.equal(batch, expected)

@@ -1,8 +1,7 @@
-"""Decoded and resized images, kept in memory when they fit."""
+"""Decoded and resized images, kept in memory when they fit, else on disk."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +16,12 @@ from torch import Tensor
 
 from promptreid.data.images.boxes import ImageSource
 from promptreid.data.images.decode import cut_out, read_image, to_uint8
+from promptreid.data.images.decoding_budget import cache_budget, default_threads
 from promptreid.data.images.image_files import UnreadableImage
 from promptreid.data.images.transforms import resize
+from promptreid.data.pixel_cache.cache_folder import PixelFolder, default_pixel_folder
+from promptreid.data.pixel_cache.pixel_cache import FileStamp, PixelCache, stamp_file
 
-_LARGEST_CACHE = 4 << 30  # bytes
-_SHARE_OF_MEMORY = 0.25
-_MEMORY_IF_UNKNOWN = 4 << 30
 _FILES_A_TASK = 64
 
 
@@ -39,19 +38,30 @@ class ImageStore:
         size: tuple[int, int],
         interpolation: str,
         *,
-        cache: bool | Literal["auto"] = "auto",
+        cache: bool | Literal["auto", "disk"] = "auto",
+        disk: PixelFolder | Literal["default"] | None = "default",
         threads: int | None = None,
     ) -> None:
         """Remember where the images are; none is read yet.
+
+        Decoded pixels of image files are kept on disk too, for the next epoch, run or process: all
+        of them by ``"disk"``, and when ``"auto"`` finds that they do not fit into memory; else
+        those of files that are no smaller than their resized pixels, such as photographs, which
+        take long to decode.
 
         Args:
             images: One file per sample, with the part of it that is the image where it is not all;
                 or images that are already in memory, as `to_uint8` takes them.
             size: Height and width in pixels that all are resized to.
             interpolation: ``"bicubic"`` or ``"bilinear"``.
-            cache: Keep decoded images in memory: always, never, or ``"auto"``, when all of them
-                need at most 4 GiB and a quarter of the memory that is free at the first batch.
-            threads: Images decoded at a time; None for one a processor core, up to 8.
+            cache: Keep decoded images in memory: always, never, or by ``"auto"`` when all of them
+                need at most 4 GiB and a quarter of the memory that is free at the first batch;
+                ``"disk"`` keeps all of them on disk instead.
+            disk: Where pixels are kept on disk; the user's folder by default, None for nowhere.
+            threads: Images decoded at a time; None for one a processor core, up to 16.
+
+        Raises:
+            ConfigError: The environment names no size that the user's folder can have.
         """
         self.images = tuple(images)
         self.size = size
@@ -61,6 +71,9 @@ class ImageStore:
         self._lock = threading.Lock()
         self._pixels: Tensor | None = None
         self._present: NDArray[np.bool_] | None = None
+        self._folder = default_pixel_folder() if disk == "default" else disk
+        self._disk: PixelCache | None = None
+        self._stamps: dict[int, FileStamp | None] = {}
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -99,27 +112,58 @@ class ImageStore:
     def _open_cache(self) -> None:
         """Reserve the memory at first use, when what other stores hold already counts as used."""
         with self._lock:
+            if self._folder is not None and self._disk is None:
+                self._disk = PixelCache(self._folder, self.size, self.interpolation)
             if self._cache == "auto":
-                self._cache = self.nbytes <= cache_budget()
-            if self._cache and self._pixels is None:
+                self._cache = True if self.nbytes <= cache_budget() else "disk"
+            if self._cache is True and self._pixels is None:
                 self._present = np.zeros(len(self), dtype=bool)
                 self._pixels = torch.empty((len(self), 3, *self.size), dtype=torch.uint8)
 
     def _decode(self, indices: NDArray[np.int64], out: Tensor, rows: NDArray[np.int64]) -> None:
-        """Decode images into rows of `out`, in threads; the decoder lets go of the Python lock."""
+        """Put images into rows of `out`: those on disk as they are, the others decoded in threads.
 
-        def some(part: NDArray[np.int64]) -> None:
-            for index, row in zip(indices[part], rows[part], strict=True):
-                out[row] = resize(self._read(index), self.size, self.interpolation)
+        The decoder lets go of the Python lock. Reading what is kept is mostly copying from memory,
+        which threads would only slow down.
+        """
+        pixels = out.numpy()
+        places = zip(indices.tolist(), rows.tolist(), strict=True)
+        missing = [
+            (index, pixels[row]) for index, row in places if not self._fetch(index, pixels[row])
+        ]
+
+        def decode(part: Sequence[int]) -> None:
+            for number in part:
+                self._decode_one(*missing[number])
 
         # One part a thread: handing over images one by one costs more than it evens out.
-        parts = np.array_split(np.arange(len(indices)), min(self._threads, max(1, len(indices))))
+        parts = np.array_split(np.arange(len(missing)), min(self._threads, max(1, len(missing))))
         if len(parts) == 1:
-            some(parts[0])
+            decode(parts[0].tolist())
             return
         with ThreadPoolExecutor(len(parts), "promptreid-decode") as pool:
-            for _ in pool.map(some, parts):
+            for _ in pool.map(decode, (part.tolist() for part in parts)):
                 pass
+
+    def _fetch(self, index: int, out: NDArray[np.uint8]) -> bool:
+        """Copy pixels that are kept on disk, and say whether they were there."""
+        if self._disk is None:
+            return False
+        if index not in self._stamps:
+            self._stamps[index] = stamp_file(self.images[index])
+        stamp = self._stamps[index]
+        return stamp is not None and self._disk.read(stamp.key, out)
+
+    def _decode_one(self, index: int, out: NDArray[np.uint8]) -> None:
+        """Decode an image, and keep its pixels on disk where that is worth it."""
+        out[...] = resize(self._read(index), self.size, self.interpolation).numpy()
+        stamp = self._stamps.get(index)
+        if self._disk is None or stamp is None:
+            return
+        worth_keeping = self._cache == "disk" or stamp.file_bytes >= self._disk.slot_bytes
+        # A file that was changed while it was read has another stamp now.
+        if worth_keeping and stamp_file(self.images[index]) == stamp:
+            self._disk.keep(stamp.key, out)
 
     def _read(self, index: int) -> Tensor:
         image = self.images[index]
@@ -187,50 +231,3 @@ def _reaches_beyond(image: Path | ImageSource) -> bool:
         return False
     cut = cut_out(read_image(image.path), image)
     return tuple(cut.shape[1:]) != (image.box.height, image.box.width)
-
-
-def default_threads() -> int:
-    """Processor cores that this process may use, up to 8."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        cores = os.cpu_count() or 1
-    return min(8, cores)
-
-
-def cache_budget() -> int:
-    """Bytes that a store may keep when it decides by itself."""
-    return min(_LARGEST_CACHE, int(_SHARE_OF_MEMORY * _free_memory()))
-
-
-def _free_memory() -> int:
-    """Bytes that can be used without swapping, heeding a container's limit."""
-    free = _free_on_machine()
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = (group / "memory.max").read_text().strip()
-        if limit != "max":
-            # Cached files count towards a container's use but give way, so they are not in here.
-            used = _number_after("anon ", group / "memory.stat")
-            free = max(0, min(free, int(limit) - used))
-    except (OSError, ValueError):
-        pass  # no container, or one that does not say
-    return free
-
-
-def _free_on_machine() -> int:
-    try:
-        return _number_after("MemAvailable:", Path("/proc/meminfo")) << 10
-    except (OSError, ValueError):
-        pass  # not Linux
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return _MEMORY_IF_UNKNOWN
-
-
-def _number_after(key: str, file: Path) -> int:
-    for line in file.read_text().splitlines():
-        if line.startswith(key):
-            return int(line[len(key) :].split()[0])
-    raise ValueError(f"{file} has no {key!r}")

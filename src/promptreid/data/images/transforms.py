@@ -1,6 +1,8 @@
 """Pure functions on image tensors: resize, flip, pad and crop, normalise, erase.
 
-Everything random is an argument, so that the same call gives the same pixels on any device.
+Everything random is an argument, so that the same call gives the same pixels on any device. On a
+processor images are changed one by one, each while it is in the cache; on a graphics card, which
+works through few large operations faster, all at once.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from torchvision.transforms.v2 import functional as vision
 
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.transfer import send
+
+_CHUNK = 8  # images of a batch that are normalised at a time on a processor
 
 
 def resize(image: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
@@ -37,6 +41,16 @@ def resize(image: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
 
 def flip(batch: Tensor, mask: Tensor) -> Tensor:
     """Mirror images (B, C, H, W) left to right where the mask (B,) bool is true."""
+    if batch.device.type != "cpu":
+        return flip_at_once(batch, mask)
+    flipped = batch.clone()
+    for row in mask.nonzero()[:, 0].tolist():
+        flipped[row] = batch[row].flip(-1)
+    return flipped
+
+
+def flip_at_once(batch: Tensor, mask: Tensor) -> Tensor:
+    """Do what `flip` does, in operations over the whole batch."""
     return torch.where(mask[:, None, None, None], batch.flip(-1), batch)
 
 
@@ -52,6 +66,21 @@ def pad_crop(batch: Tensor, top: Tensor, left: Tensor, *, pad: int) -> Tensor:
     Returns:
         Images (B, C, H, W).
     """
+    if batch.device.type != "cpu":
+        return pad_crop_at_once(batch, top, left, pad=pad)
+    height, width = batch.shape[2:]
+    cropped = torch.zeros_like(batch)
+    # An image that is moved out of sight altogether moves by its size.
+    down = (top - pad).clamp(-height, height).tolist()
+    right = (left - pad).clamp(-width, width).tolist()
+    for image, target, y, x in zip(batch, cropped, down, right, strict=True):
+        seen = image[:, max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)]
+        target[:, max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)] = seen
+    return cropped
+
+
+def pad_crop_at_once(batch: Tensor, top: Tensor, left: Tensor, *, pad: int) -> Tensor:
+    """Do what `pad_crop` does, in operations over the whole batch."""
     count, _, height, width = batch.shape
     padded = pad_borders(batch, (pad, pad, pad, pad))
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view: no window is copied yet
@@ -73,24 +102,39 @@ def normalize(batch: Tensor, preprocess: Preprocess) -> Tensor:
     """
     statistics = torch.tensor([preprocess.mean, preprocess.std], dtype=torch.float32)
     mean, std = send(statistics, batch.device)[:, :, None, None]
-    return batch.to(torch.float32).div_(255).sub_(mean).div_(std)
+    images = torch.empty(batch.shape, dtype=torch.float32, device=batch.device)
+    at_a_time = _CHUNK if batch.device.type == "cpu" and batch.dim() == 4 else len(batch)
+    for part, pixels in zip(images.split(at_a_time), batch.split(at_a_time), strict=True):
+        part.copy_(pixels).div_(255).sub_(mean).div_(std)
+    return images
 
 
 def erase(batch: Tensor, boxes: Tensor, noise: Tensor) -> Tensor:
-    """Replace one box of each image by noise (Zhong et al., Random Erasing, 2017).
+    """Replace one box of each image by noise, in place (Zhong et al., Random Erasing, 2017).
 
     Args:
-        batch: Images (B, C, H, W), normalised.
+        batch: Images (B, C, H, W), normalised; they are changed.
         boxes: Top, left, height and width of each image's box, (B, 4) int64, inside the image.
             A box of height or width 0 leaves its image as it is.
         noise: New values, at least `noise_size(boxes, C)` of them, image by image, within an image
             channel by channel and row by row.
 
     Returns:
-        Images (B, C, H, W).
+        `batch`.
     """
-    inside = box_mask(boxes, *batch.shape[2:])
-    return batch.masked_scatter(inside, noise.to(batch))
+    if batch.device.type != "cpu":
+        return erase_at_once(batch, boxes, noise)
+    used, noise = 0, noise.to(batch)
+    for image, (top, left, tall, wide) in zip(batch, boxes.tolist(), strict=True):
+        box = image[:, top : top + tall, left : left + wide]
+        box.copy_(noise[used : used + box.numel()].view_as(box))
+        used += box.numel()
+    return batch
+
+
+def erase_at_once(batch: Tensor, boxes: Tensor, noise: Tensor) -> Tensor:
+    """Do what `erase` does, in operations over the whole batch."""
+    return batch.masked_scatter_(box_mask(boxes, *batch.shape[2:]), noise.to(batch))
 
 
 def box_mask(boxes: Tensor, height: int, width: int) -> Tensor:

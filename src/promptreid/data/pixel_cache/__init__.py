@@ -1,0 +1,1 @@
+"""Decoded and resized pixels kept on disk, shared by processes and runs."""
