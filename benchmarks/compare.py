@@ -16,6 +16,8 @@ import torch
 
 from benchmarks.memory import peak_memory
 
+_ROUNDS_TO_FAIL = 8
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -95,6 +97,8 @@ class Row:
     Attributes:
         name: Of the benchmark.
         ratio: Plain time over ours.
+        lowest_ratio: The smallest plain time over ours of one round.
+        highest_ratio: The largest.
         plain_seconds: Median time of the plain formulation.
         seconds: Median time of ours.
         max_difference: Largest difference of the results, by the first check.
@@ -105,12 +109,19 @@ class Row:
 
     name: str
     ratio: float
+    lowest_ratio: float
+    highest_ratio: float
     plain_seconds: float
     seconds: float
     max_difference: float
     plain_memory: int | None
     memory: int | None
     device: str
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether ours took longer than the plain formulation in every round."""
+        return self.highest_ratio < 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return all columns, JSON-ready."""
@@ -158,7 +169,9 @@ def compare(comparison: Comparison, settings: Settings) -> Outcome:
     """Run both sides in turns and compare the results of their last runs.
 
     Which side begins changes with every round, so that a drift of the machine's speed meets both.
-    Times are medians; memory is that of each side's last run.
+    Times are medians; memory is that of each side's last run. As long as ours has lost every round,
+    there are more rounds, up to `_ROUNDS_TO_FAIL`: of two equally fast sides one loses so many in
+    one of 250 measurements.
 
     Args:
         comparison: The two sides.
@@ -171,17 +184,19 @@ def compare(comparison: Comparison, settings: Settings) -> Outcome:
     try:
         plain, ours = _Side(comparison.plain), _Side(comparison.ours)
         times: dict[int, list[float]] = {0: [], 1: []}
-        rounds = comparison.repeats + comparison.warm_up
-        for number in range(rounds):
+        number = 0
+        while number < comparison.repeats + comparison.warm_up or _in_doubt(times, settings):
             order = ((0, plain), (1, ours)) if number % 2 == 0 else ((1, ours), (0, plain))
             for which, side in order:
                 seconds = side.run(settings.device, comparison.prepare)
                 if number or not comparison.warm_up:
                     times[which].append(seconds)
+            number += 1
         checks = comparison.checks(plain.result, ours.result)
     finally:
         torch.set_num_threads(before)
     plain_seconds, seconds = statistics.median(times[0]), statistics.median(times[1])
+    ratios = [slow / fast for slow, fast in zip(*times.values(), strict=True)]
     plain_memory, memory = (
         _memory(side, comparison, held)
         for side, held in zip((plain, ours), comparison.held, strict=True)
@@ -189,6 +204,8 @@ def compare(comparison: Comparison, settings: Settings) -> Outcome:
     row = Row(
         name=comparison.name,
         ratio=plain_seconds / seconds,
+        lowest_ratio=min(ratios),
+        highest_ratio=max(ratios),
         plain_seconds=plain_seconds,
         seconds=seconds,
         max_difference=checks[0].value,
@@ -198,6 +215,12 @@ def compare(comparison: Comparison, settings: Settings) -> Outcome:
     )
     note = comparison.note(plain_seconds, seconds) if comparison.note is not None else ""
     return Outcome(row, checks, note)
+
+
+def _in_doubt(times: dict[int, list[float]], settings: Settings) -> bool:
+    """Tell whether ours has lost every round, and too few to say that it is slower."""
+    lost = all(slow < fast for slow, fast in zip(*times.values(), strict=True))
+    return lost and len(times[0]) < _ROUNDS_TO_FAIL and not settings.quick
 
 
 def describe_device(settings: Settings, threads: int) -> str:

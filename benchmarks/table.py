@@ -17,6 +17,7 @@ BENCHMARKS = MappingProxyType(
     {
         "prompt-step": ("prompt_step:prompt_step", "training step of identity prompts"),
         "image-step": ("image_step:image_step", "training step of the image tower"),
+        "products": ("products:products", "float32 products by the library that is chosen here"),
         "embed": ("embed:embed", "images to retrieval vectors"),
         "decode": ("decode:decode", "image files to resized pixels, one core"),
         "feed": ("feeding:feed", "epochs of resized pixels, first and later, one core"),
@@ -31,6 +32,9 @@ BENCHMARKS = MappingProxyType(
 
 GROWTH = "growth"
 """A table of its own, see `benchmarks.growth`; made only when asked for by name."""
+
+_NEAR_ONE = 2
+"""Ratio below which a second decimal decides something."""
 
 _HEADER = ("name", "ratio", "plain", "ours", "max difference", "plain memory", "memory")
 
@@ -72,7 +76,7 @@ def table_lines(outcomes: Sequence[Outcome]) -> list[str]:
     cells = [
         (
             row.name,
-            f"{row.ratio:.1f}x",
+            f"{row.ratio:.2f}x" if row.ratio < _NEAR_ONE else f"{row.ratio:.1f}x",
             _seconds(row.plain_seconds),
             _seconds(row.seconds),
             f"{row.max_difference:.1g}",
@@ -87,7 +91,29 @@ def table_lines(outcomes: Sequence[Outcome]) -> list[str]:
 def note_lines(outcome: Outcome) -> list[str]:
     """Say on what hardware a row was measured, what was compared and what else is known of it."""
     lines = [outcome.row.device, *(str(check) for check in outcome.checks)]
-    return [f"{outcome.row.name}: {line}" for line in [*lines, outcome.note] if line]
+    lines += outcome.note.splitlines()
+    return [f"{outcome.row.name}: {line}" for line in lines if line]
+
+
+def failure_lines(outcomes: Sequence[Outcome], *, quick: bool) -> list[str]:
+    """Say what is wrong with the rows: results that differ, and work that is slower than plain.
+
+    Args:
+        outcomes: What was measured.
+        quick: Sizes were small, so that times mean nothing.
+    """
+    differing = [outcome.row.name for outcome in outcomes if not outcome.agrees]
+    slower = [
+        f"{row.name} ({row.ratio:.2f}x, at best {row.highest_ratio:.2f}x in a round)"
+        for row in (outcome.row for outcome in outcomes)
+        if row.is_slower and not quick
+    ]
+    lines = []
+    if differing:
+        lines.append(f"results differ by more than is allowed: {', '.join(differing)}")
+    if slower:
+        lines.append(f"slower than the plain formulation in every round: {', '.join(slower)}")
+    return lines
 
 
 def _seconds(value: float) -> str:

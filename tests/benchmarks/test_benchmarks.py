@@ -4,17 +4,22 @@ import json
 
 import pytest
 import torch
-from benchmarks.compare import Settings
+from benchmarks.compare import Check, Outcome, Row, Settings
 from benchmarks.growth import LIMITS, GrowthRow, Work, growth_lines, measure
 from benchmarks.peak import operations, peak_operations
 from benchmarks.plain_tower import plain_image, plain_text
-from benchmarks.table import BENCHMARKS, GROWTH, check_names, run_benchmark
+from benchmarks.products import LIBRARIES, ProductSize, product_operands, product_sizes
+from benchmarks.table import BENCHMARKS, GROWTH, check_names, failure_lines, run_benchmark
+from facts import lacking
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import rerank as rerank_bench
+from benchmarks import table
 from promptreid.cli.main import main
 from promptreid.models.towers.backbone import build_backbone
+from promptreid.models.towers.product_choice import has_onednn, own_choice
+from promptreid.models.towers.products import multiply
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +82,73 @@ def test_a_difference_fails_the_command_after_the_table(monkeypatch, capsys, tmp
     assert "rerank" in err
     assert "max difference" in out
     assert json.loads((tmp_path / "rows.json").read_text())[0]["max_difference"] > 9e-4
+
+
+def outcome(name="embed", ratio=0.5, *, agrees=True, seconds=1.0):
+    row = Row(
+        name=name,
+        ratio=ratio,
+        lowest_ratio=ratio / 2,
+        highest_ratio=ratio * 1.5,
+        plain_seconds=ratio * seconds,
+        seconds=seconds,
+        max_difference=0.0,
+        plain_memory=None,
+        memory=None,
+        device="a processor",
+    )
+    return Outcome(row, (Check("x", 0.0 if agrees else 1.0, 0.5),))
+
+
+def test_rows_that_are_slower_or_differ_are_named():
+    rows = [outcome("embed", 0.5), outcome("ranking", 0.9), outcome("rerank", 3, agrees=False)]
+    differing, slower = failure_lines(rows, quick=False)
+    assert not lacking(differing, "differ", "rerank")
+    assert not lacking(slower, "slower", "embed", "0.50x", "0.75x")
+    assert "ranking" not in slower  # faster in some round
+    assert failure_lines(rows, quick=True) == [differing]
+    assert failure_lines(rows[1:2], quick=False) == []
+
+
+def test_a_slower_row_fails_the_command_after_the_table(monkeypatch, capsys):
+    monkeypatch.setattr(table, "run_benchmark", lambda *a: iter([outcome("embed float32", 0.6)]))
+    code, out, err = run(capsys, "embed", "--threads", 1, "--device", "cpu")
+    assert code == 1
+    assert not lacking(err, "slower", "embed float32", "0.60x")
+    assert "max difference" in out
+    assert run(capsys, "embed", "--quick", "--threads", 1, "--device", "cpu")[0] == 0
+
+
+@pytest.mark.parametrize("kind", LIBRARIES)
+def test_products_say_who_is_chosen_and_how_fast_each_is(kind):
+    if not has_onednn():
+        pytest.skip("needs the instructions of another processor, and oneDNN")
+    found = {one.row.name: one for one in run_benchmark("products", SETTINGS)}
+    assert set(found) == {f"products {name}" for name in LIBRARIES}
+    *sizes, verdict = found[f"products {kind}"].note.splitlines()
+    assert len(sizes) == len(product_sizes(SETTINGS))
+    for line, size in zip(sizes, product_sizes(SETTINGS), strict=True):
+        assert not lacking(line, str(size), *LIBRARIES[kind])
+    assert not lacking(verdict, "GFLOP/s", getattr(own_choice(), kind))
+
+
+@pytest.mark.parametrize("kind", LIBRARIES)
+def test_operands_are_those_of_the_gradients(kind):
+    size = ProductSize(6, 4, 5)
+    x, weight, gradient = (
+        torch.randn(shape, generator=torch.Generator().manual_seed(1))
+        for shape in ((6, 4), (5, 4), (6, 5))
+    )
+    inputs = [x.requires_grad_(), weight.requires_grad_()]
+    result = torch.nn.functional.linear(*inputs)
+    result.backward(gradient)
+    expected = {"forward": result, "to_input": x.grad, "to_weight": weight.grad}[kind]
+    left, right = product_operands(kind, size)
+    assert (left @ right).shape == expected.shape
+    assert 2 * left.shape[0] * left.shape[1] * right.shape[1] == size.operations
+    for library in LIBRARIES[kind]:
+        if library == "torch" or has_onednn():
+            torch.testing.assert_close(multiply(left, right, library), left @ right)
 
 
 def test_command_writes_rows(capsys, tmp_path):

@@ -1,6 +1,7 @@
 """Running two sides in turns, and what a row says of them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ SETTINGS = Settings(quick=True, threads=1, device=torch.device("cpu"))
 COLUMNS = [
     "name",
     "ratio",
+    "lowest_ratio",
+    "highest_ratio",
     "plain_seconds",
     "seconds",
     "max_difference",
@@ -58,6 +61,29 @@ def test_times_are_medians_without_the_warm_up(monkeypatch):
     row = compare(sides([], repeats=3), SETTINGS).row
     # Rounds: (plain 100, ours 50) untimed, (ours 1, plain 8), (plain 6, ours 3), (ours 4, plain 30)
     assert (row.plain_seconds, row.seconds) == (8, 3)
+    assert (row.ratio, row.lowest_ratio, row.highest_ratio) == (8 / 3, 2, 8)
+    assert not row.is_slower
+
+
+@pytest.mark.parametrize(
+    ("plain", "ours", "rounds"),
+    [
+        ([1.0] * 3, [1.1, 0.9, 1.1], 3),  # one round won
+        ([1.0] * 5, [1.1] * 4 + [0.99], 5),  # won when in doubt
+        ([1.0] * 8, [1.01] * 8, 8),  # lost every one
+    ],
+)
+def test_a_row_is_slower_when_every_round_was_lost(monkeypatch, plain, ours, rounds):
+    ticks = []
+    for number, (slow, fast) in enumerate(zip(plain, ours, strict=True)):
+        ticks += [0, slow, 0, fast] if number % 2 == 0 else [0, fast, 0, slow]
+    clock = iter(ticks)
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    comparison = sides([], repeats=3, warm_up=False)
+    row = compare(comparison, replace(SETTINGS, quick=False)).row
+    assert next(clock, None) is None
+    assert row.is_slower is (rounds == 8)
+    assert row.highest_ratio == max(slow / fast for slow, fast in zip(plain, ours, strict=True))
 
 
 def test_threads_are_set_for_both_and_put_back():

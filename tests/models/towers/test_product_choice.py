@@ -12,6 +12,7 @@ from promptreid.models.towers.product_choice import (
     ONEDNN,
     ONEDNN_CONTIGUOUS,
     TORCH,
+    ZEN_4,
     choose_products,
     current_choice,
     has_onednn,
@@ -47,6 +48,8 @@ ROME = {
     "flags": "avx2",
 }
 GENOA = {**ROME, "family": 25, "model": 17, "name": "AMD EPYC", "flags": "avx512f avx512_bf16"}
+MILAN = {**GENOA, "model": 1, "flags": "avx2"}
+TURIN = {**GENOA, "family": 26, "model": 2}
 
 
 def processor(values, machine="x86_64"):
@@ -87,7 +90,9 @@ def test_arm_boards_and_empty_texts_are_no_failure():
         (SKYLAKE, TORCH, ONEDNN_CONTIGUOUS),
         (SAPPHIRE, TORCH, ONEDNN_CONTIGUOUS),
         (ROME, ONEDNN, ONEDNN),
-        (GENOA, ONEDNN, ONEDNN),
+        (MILAN, ONEDNN, ONEDNN),
+        (GENOA, ZEN_4, ONEDNN),
+        (TURIN, ONEDNN, ONEDNN),
         ({**GENOA, "vendor": "HygonGenuine"}, ONEDNN, ONEDNN),
     ],
 )
@@ -120,7 +125,7 @@ def test_a_choice_holds_for_its_block():
 
 def test_this_machine_is_described_and_has_a_choice():
     assert describe_processor().machine == platform.machine()
-    assert own_choice() in (TORCH, ONEDNN)
+    assert own_choice() in (TORCH, ONEDNN, ZEN_4)
 
 
 def test_onednn_can_be_switched_off(monkeypatch):

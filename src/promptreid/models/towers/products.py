@@ -125,8 +125,17 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
 
 
-def _multiply(left: Tensor, right: Tensor, library: Library) -> Tensor:
-    """Multiply (..., n) with (n, m), which may be a transposed view."""
+def multiply(left: Tensor, right: Tensor, library: Library) -> Tensor:
+    """Multiply by a library, whatever is chosen.
+
+    Args:
+        left: (..., n), which may be a transposed view, as `right` may.
+        right: (n, m).
+        library: Who multiplies.
+
+    Returns:
+        (..., m).
+    """
     if library == "torch":
         return left @ right
     if library == "onednn-contiguous":
@@ -154,9 +163,9 @@ class _Product(torch.autograd.Function):
         rows = gradient.flatten(0, -2)
         for_x = for_weight = for_bias = None
         if ctx.needs_input_grad[0]:
-            for_x = _multiply(gradient, weight, ctx.choice.to_input)
+            for_x = multiply(gradient, weight, ctx.choice.to_input)
         if ctx.needs_input_grad[1]:
-            for_weight = _multiply(rows.t(), x.flatten(0, -2), ctx.choice.to_weight)
+            for_weight = multiply(rows.t(), x.flatten(0, -2), ctx.choice.to_weight)
         if ctx.needs_input_grad[2]:
             for_bias = rows.sum(0)
         return for_x, for_weight, for_bias, None
