@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from benchmarks.small_recipes import (
+    small_overrides,
+    small_training,
+    tiny_copy,
+    training_rows,
+    two_domains,
+)
 from PIL import Image
 from run_records import make_run
 from safetensors.torch import save_file
@@ -28,7 +33,6 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from promptreid.config.augment import AugmentConfig
 from promptreid.config.optimize import ScheduleConfig
 from promptreid.config.recipes import load_recipe, recipe_names
-from promptreid.config.schema import Recipe
 from promptreid.data.augment.pipeline import Augment
 from promptreid.data.batches.loading import TestLoader, TrainLoader
 from promptreid.data.batches.samplers import Uniform
@@ -37,7 +41,6 @@ from promptreid.data.images.decode import read_image
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import CLIP_MEAN, CLIP_STD, HALF, IMAGENET_MEAN, Preprocess
 from promptreid.data.images.transforms import normalize, resize
-from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.protocol import Repeat
 from promptreid.evaluation.embeddings.embeddings import Embeddings
@@ -49,82 +52,29 @@ from promptreid.inference.embedder import Embedder
 from promptreid.inference.run_context import RunContext
 from promptreid.models.checkpoint import load_model
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.towers.backbone import Backbone, build_backbone
+from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.image_tower import ImageTower
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_records import BestRecord
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.batches.feature_cache import cached_projections
-from promptreid.training.run import build_model as build
 from promptreid.training.run import train as whole_run
 from promptreid.training.run.build_model import build_model
-from promptreid.training.run.run_inputs import prompt_fields
 from promptreid.training.run.train import TrainRequest, train
-from promptreid.training.run.training_data import TrainingData, training_data
 from promptreid.training.stage.schedule import learning_rate
 from promptreid.training.stage.trainer import Trainer
 from promptreid.training.stage.training_state import TrainingState
 
 CPU = torch.device("cpu")
-ASPECTS, SKINS = ("left", "right"), ("light", "dark")
-
-
-def paint(path: Path, identity: int, number: int) -> None:
-    rng = np.random.default_rng([3, identity])
-    pattern = rng.integers(0, 255, (4, 4, 3)).repeat(8, 0).repeat(8, 1)
-    noise = np.random.default_rng([4, identity, number]).normal(0, 40, pattern.shape)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.clip(pattern + noise, 0, 255).astype(np.uint8)).save(path)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
-    """Two domains of four training people, and four people to test on; all columns are filled."""
-    root = tmp_path_factory.mktemp("defects")
-    with (root / "set.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(
-            ["path", "identity", "split", "domain", "camera", "view", "aspect", "skin", "gender"]
-        )
-        for identity in range(12):
-            for number in range(4):
-                path = f"images/{identity}_{number}.png"
-                paint(root / path, identity, number)
-                split = "train" if identity < 8 else "query" if number == 0 else "gallery"
-                side = [number % 3, number % 2, ASPECTS[number % 2], SKINS[identity % 2]]
-                table.writerow([path, identity, split, "ab"[identity % 2], *side, "any"])
-    return load_data(f"csv:{root / 'set.csv'}")
+    return two_domains(tmp_path_factory.mktemp("defects"))
 
 
 # --- every recipe: what learns, is taught, by exactly one rule
-
-
-def small(name: str) -> list[str]:
-    """Overrides with which a recipe's stages are two batches each on the tiny backbone."""
-    recipe = load_recipe(name)
-    sizes = {"finetune-losses/pcb": [96, 32], "finetune-losses/mgn": [48, 32]}
-    size = sizes.get(name, 64 if name.endswith("cnn") else 32)
-    changes = [
-        "backbone.name=tiny",
-        "backbone.pretrained=none",
-        f"backbone.image_size={size}",
-    ]
-    changes += ["precision=fp32", "validation.kind=none"]
-    for stage in recipe.stages:
-        key, balanced = f"stages.{stage.name}", stage.batch.identities is not None
-        share = 1 if stage.domains == "joint" else 2  # a batch is of every domain
-        batch = (
-            f"{{identities: {8 // share}, images: 2}}" if balanced else f"{{size: {16 // share}}}"
-        )
-        if stage.hardest is not None:
-            changes.append(f"{key}.hardest=0.9")
-            batch = "{size: 16}"
-        changes += [f"{key}.batch={batch}", f"{key}.epochs=1", f"{key}.augment.pad=2"]
-        changes += [f"{key}.blocks={min(stage.blocks, 2)}"] if stage.blocks else []
-        if stage.losses.memory is not None:
-            changes.append(f"{key}.losses.memory.start_epoch=1")
-    return changes
 
 
 @dataclass
@@ -191,41 +141,14 @@ class Watched(Trainer):
         seen.modes = {part: module.training for part, module in parts.items() if module is not None}
 
 
-def rows_of(recipe: Recipe, data: DataSet) -> TrainingData:
-    return training_data(
-        [data],
-        validation=recipe.validation.kind,
-        fraction=recipe.validation.fraction,
-        seed=0,
-        fields=prompt_fields(recipe),
-        per_image=recipe.prompt.kind == "image",
-        side_attribute=recipe.sie.attribute,
-    )
-
-
-@cache
-def tiny(image_size: tuple[int, int], stride: int | None) -> Backbone:
-    return build_backbone("tiny", pretrained="none", image_size=image_size, stride=stride)
-
-
-def tiny_copy(
-    name: str, *, image_size: tuple[int, int], stride: int | None, **_: object
-) -> Backbone:
-    assert name == "tiny"
-    return deepcopy(tiny(image_size, stride))
-
-
 def small_copy(name: str, **_: object) -> Backbone:
     return small_backbone(RESNET)
 
 
 def watch(name: str, data: DataSet, folder: Path, *more: str) -> Watched:
     """Run all stages of a recipe; `folder` keeps cached features only."""
-    recipe = load_recipe(name, [*small(name), *more])
-    rows = rows_of(recipe, data)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "build_backbone", small_copy if name.endswith("cnn") else tiny_copy)
-        model, preprocess = build_model(recipe, rows, seed=0)
+    make = small_copy if name.endswith("cnn") else tiny_copy
+    recipe, rows, model, preprocess = small_training(name, data, *more, make_backbone=make)
     run = RunFolder.of(folder) or make_run(folder)  # a later one finds what an earlier one kept
     trainer = Watched(
         run,
@@ -358,8 +281,8 @@ def test_cached_features_are_taken_again_when_anything_they_depend_on_changes(
 ) -> None:
     rows = data.manifest.indices("train")[:4]
     paths = [data.manifest.path(row) for row in rows]
-    recipe = load_recipe("finetune-ce", small("finetune-ce"))
-    model, preprocess = build_model(recipe, rows_of(recipe, data), seed=0)
+    recipe = load_recipe("finetune-ce", small_overrides("finetune-ce"))
+    model, preprocess = build_model(recipe, training_rows(recipe, data), seed=0)
 
     def features(used: Preprocess = preprocess, fingerprint: str = "a") -> Tensor:
         return cached_projections(
@@ -455,7 +378,7 @@ def run(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """PromptSG with ArcFace after a reduction, four epochs of which the second is called best."""
     name, key = "prompt-sg/hand-v4", "stages.image"
     overrides = [
-        *small(name),
+        *small_overrides(name),
         "validation.kind=images",
         "validation.metric=mAP",
         f"{key}.epochs=4",
@@ -551,7 +474,7 @@ def test_the_best_checkpoint_reloaded_embeds_as_it_did_when_it_was_chosen(
 ) -> None:
     best = Embedder(*load_model(run.folder.best))
     recipe = run.folder.recipe()
-    held = rows_of(recipe, data).validations[0].manifest
+    held = training_rows(recipe, data).validations[0].manifest
     found = embed_manifest(best, held)
     assert torch.equal(found.vectors, run.validations[1][0].vectors)
 
@@ -618,8 +541,8 @@ def test_images_are_tested_with_the_sentence_they_would_be_trained_with(
     run: Run, data: DataSet
 ) -> None:
     model, _ = load_model(run.folder.best)
-    rows = rows_of(run.folder.recipe().model_copy(update={"name": "x"}), data)
-    whole = rows_of(load_recipe("prompt-sg/hand-v4", ["validation.kind=none"]), data)
+    rows = training_rows(run.folder.recipe().model_copy(update={"name": "x"}), data)
+    whole = training_rows(load_recipe("prompt-sg/hand-v4", ["validation.kind=none"]), data)
     train = data.manifest.select(data.manifest.indices("train"))
     assert len(whole.variants) == len(train) > len(rows.variants)
     found = find_sentence_rows(model, train)

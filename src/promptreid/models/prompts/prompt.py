@@ -85,9 +85,12 @@ class Prompt(ModelPart, ABC):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Move everything but the tables of the host."""
-        tables = {name: self._buffers[name] for name in self.on_host if name in self._buffers}
+        order = list(self._buffers)
+        tables = {name: self._buffers.pop(name) for name in self.on_host if name in order}
         super()._apply(fn, recurse)
-        self._buffers.update(tables)
+        moved = self._buffers | tables
+        self._buffers.clear()
+        self._buffers.update((name, moved[name]) for name in order)
         return self
 
 
