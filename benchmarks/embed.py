@@ -14,7 +14,7 @@ from benchmarks.peak import operations, share_of_peak
 from benchmarks.plain_tower import plain_image
 from benchmarks.sizes import backbone_name, image_size
 from promptreid.config.model import EmbeddingConfig
-from promptreid.inference.device import resolve_precision
+from promptreid.inference.device import is_bf16_native
 from promptreid.inference.embedding_loop import embed_images
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
@@ -28,7 +28,7 @@ def embed(settings: Settings) -> Iterator[Comparison]:
 
     Plain: every token through every block, attention written out, in float32 and under autocast.
     Ours: what `promptreid evaluate` computes in float32, and where 16-bit products are native with
-    `--precision bfloat16`.
+    `--precision bf16`.
     """
     count = 4 if settings.quick else (256 if settings.device.type == "cuda" else 64)
     backbone = build_backbone(
@@ -49,13 +49,13 @@ def embed(settings: Settings) -> Iterator[Comparison]:
         share = share_of_peak(work / fast, settings, kind)
         return f"{count / slow:.1f} and {count / fast:.1f} images a second; {share}"
 
-    native = resolve_precision("auto", settings.device) == "bf16"
+    native = is_bf16_native(settings.device)
     name = "embed float32" if native else "embed"
     note = partial(rates, torch.float32)
     yield Comparison(name, plain, exact, partial(_checks, 1e-6), note=note)
     if not native:
         return
-    small = in_precision(model, "bfloat16", native=True)
+    small = in_precision(model, "bf16")
     ours = _without_gradients(lambda: embed_images(small, images))
     half = torch.float16 if settings.device.type == "cuda" else torch.bfloat16
     note = partial(rates, torch.bfloat16)

@@ -27,11 +27,13 @@ from promptreid.models.heads.head import Head, HeadShape
 from promptreid.models.reid import ReIDModel, tower_widths
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.towers.image_tower import ImageFeatures
+from promptreid.models.towers.precision import NUMBER_TYPES
 from promptreid.models.towers.text_tower import AbsentText
 from promptreid.models.towers.vit import ViTTower
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.optimizer import build_optimizer
 from promptreid.training.stage.step_outputs import StepOutputs
+from promptreid.training.step.loss_scaling import LossScaling
 
 _LR, _DECAY = 5e-6, 1e-4  # those of CLIP-ReID
 _SMOOTHING, _MARGIN = 0.1, 0.3
@@ -115,7 +117,7 @@ def _comparison(
     assert isinstance(tower, ViTTower)
     work = 3 * operations(tower) * count  # forward, and two products of that size backward
     exact = precision == "fp32" and plain_precision is None
-    kind = torch.float32 if precision == "fp32" else torch.bfloat16
+    kind = NUMBER_TYPES[precision]
 
     def rates(slow: float, fast: float) -> str:
         share = share_of_peak(work / fast, settings, kind)
@@ -184,7 +186,7 @@ def _ours(model: ReIDModel, batch: _Batch, context: RunContext) -> Callable[[], 
     stage = load_recipe("clip-reid").stages[-1]
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     config = OptimizerConfig(name="adam", lr=_LR, weight_decay=_DECAY)
-    optimizer = build_optimizer(named, config)
+    scaling = LossScaling(build_optimizer(named, config), context)
     bank, labels = batch.texts[None], batch.labels.cpu()
 
     def step() -> _Result:
@@ -200,8 +202,8 @@ def _ours(model: ReIDModel, batch: _Batch, context: RunContext) -> Callable[[], 
             )
             outputs = StepOutputs(batch=one, head=model.head, bank=bank, text_learns=False)
             loss, _ = total_loss(outputs, stage.losses)
-        loss.backward()
-        optimizer.step()
+        scaling.backward(loss)
+        scaling.step([p for _, p in named])
         return _Result(loss.item(), [p.grad for _, p in named])
 
     return step

@@ -69,7 +69,7 @@ def small_overrides(name: str) -> list[str]:
         "backbone.pretrained=none",
         f"backbone.image_size={size}",
     ]
-    changes += ["precision=fp32", "validation.kind=none"]
+    changes += ["hardware.precision=fp32", "validation.kind=none"]
     for stage in recipe.stages:
         key, balanced = f"stages.{stage.name}", stage.batch.identities is not None
         share = 1 if stage.domains == "joint" else 2  # a batch is of every domain

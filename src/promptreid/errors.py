@@ -68,6 +68,20 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
+_NO_MEMORY = ("out of memory", "not enough memory", "DefaultCPUAllocator", "ALLOC_FAILED")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out, of the machine or of a graphics card."""
+    if isinstance(error, MemoryError):
+        return True
+    # torch has had its own class for it in several places, and raises plain errors on processors.
+    return isinstance(error, RuntimeError) and (
+        any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+        or any(words in str(error) for words in _NO_MEMORY)
+    )
+
+
 @contextlib.contextmanager
 def parsing(kind: type[PromptReIDError], problem: str) -> Generator[None]:
     """Turn whatever a parser of a foreign or damaged file raises into one sentence.

@@ -58,12 +58,12 @@ def test_nothing_is_applied_unless_asked_for(capsys, plain):
 @pytest.mark.slow
 def test_matrices_in_16_bits_move_no_score_and_are_said(capsys, plain):
     before, out = scored(capsys, plain)
-    assert before["precision"] == "float32"
-    assert "bfloat16" not in out
-    found, out = scored(capsys, plain, "--precision", "bfloat16", "--flip")
+    assert before["precision"] == "fp32"
+    assert "bf16" not in out
+    found, out = scored(capsys, plain, "--precision", "bf16", "--flip")
     exact, _ = scored(capsys, plain, "--flip")
-    assert found["precision"] == "bfloat16"
-    assert "computed with bfloat16 matrices" in out
+    assert found["precision"] == "bf16"
+    assert "computed with bf16 matrices" in out
     assert found["mAP"] == pytest.approx(exact["mAP"], abs=0.02)  # few, small images
 
 

@@ -7,6 +7,9 @@ import shutil
 import pytest
 
 from promptreid.cli.main import main
+from promptreid.config.hardware import HardwareConfig
+from promptreid.config.recipes import load_recipe
+from promptreid.errors import RunError
 
 pytestmark = pytest.mark.slow
 
@@ -113,3 +116,29 @@ def test_without_a_threshold_the_next_command_chooses_one(capsys, crops, quick, 
     assert code == 0, err
     assert "Before training" not in told
     assert f"  promptreid threshold {out} --data SPEC  " in told
+
+
+def test_options_for_hardware_are_settings_of_the_recipe(monkeypatch):
+    seen = []
+
+    def note(request, *, progress):
+        seen.append(request)
+        raise RunError("enough")
+
+    monkeypatch.setattr("promptreid.training.run.train.train", note)
+    given = ("--precision", "fp16", "--compile", "--checkpointing", "--accumulate", 4)
+    base = ("train", "clip-reid/tiny", "backbone.name=tiny", "--data", "folder:/nowhere")
+    for options, expected in (
+        (
+            (*given, "--auto-batch"),
+            HardwareConfig(
+                precision="fp16", compile=True, checkpointing=True, accumulate=4, auto_batch=True
+            ),
+        ),
+        ((), HardwareConfig()),
+    ):
+        with pytest.raises(SystemExit):
+            main([str(argument) for argument in (*base, *options)])
+        recipe = load_recipe(seen[-1].recipe, seen[-1].overrides)
+        assert recipe.hardware == expected
+        assert recipe.backbone.name == "tiny"

@@ -211,7 +211,7 @@ def facts(name: str, number: int) -> RunFacts:
         environment=environment_record(
             number,
             packages={"torch": "2.15.0", "numpy": "2.4.6"},
-            precision="bf16" if trained else "float32",
+            precision="bf16" if trained else "fp32",
             command=("promptreid", "train", HOSTILE),
         ),
         data=(

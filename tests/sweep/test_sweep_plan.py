@@ -227,7 +227,8 @@ def test_a_sweep_is_counted_before_it_is_planned_and_has_a_limit(tmp_path, monke
 
 def test_the_limit_can_be_raised_and_lowered(tmp_path):
     (tmp_path / "s.yaml").write_text(
-        "recipe: clip-reid\ndata: [folder:/x]\nseeds: [0, 1]\ngrid: {precision: [fp32, bf16]}\n"
+        "recipe: clip-reid\ndata: [folder:/x]\nseeds: [0, 1]\n"
+        "grid: {hardware.precision: [fp32, bf16]}\n"
     )
     sweep = load_sweep(tmp_path / "s.yaml")
     assert len(plan_sweep(sweep, beside=tmp_path, out=tmp_path, most=4)) == 4
@@ -244,7 +245,8 @@ def test_the_limit_can_be_raised_and_lowered(tmp_path):
         ("over: each", ("folder:/a", "folder:/b", "folder:/c"), (), "3 runs"),
         ("runs: {a: , b: {over: others}}", ("folder:/a", "folder:/b"), (0, 1),
          "6 runs (3 settings x 2 seeds)"),
-        ("grid: {precision: [fp32, bf16]}", (), (0, 1), "4 runs (2 combinations x 2 seeds)"),
+        ("grid: {hardware.precision: [fp32, bf16]}", (), (0, 1),
+         "4 runs (2 combinations x 2 seeds)"),
     ],
 )  # fmt: skip
 def test_sizes_are_those_of_the_plans(tmp_path, more, data, seeds, told):

@@ -110,13 +110,10 @@ from promptreid.text.lists import listed
     help="Image size of a published checkpoint, where the file alone does not tell.",
 )
 @options.batch_size
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16", "auto"]),
-    default="float32",
-    show_default=True,
-    help="Number type of the towers' matrices; auto takes bfloat16 where device and backbone "
-    "allow it. mAP then moves by less than 0.1.",
+@options.precision(
+    "Number type of the towers' matrices; auto takes 16 bits where device and backbone are made "
+    "for them. mAP then moves by less than 0.1.",
+    default="fp32",
 )
 @options.device
 @options.unreadable

@@ -26,6 +26,17 @@ def one_data(about: str) -> Option:
     return click.option("--data", "spec", required=True, metavar=_SPEC, help=about)
 
 
+def precision(about: str, *, default: str | None = None) -> Option:
+    """Make `--precision`, a number type of matrix products."""
+    return click.option(
+        "--precision",
+        type=click.Choice(["auto", "bf16", "fp16", "fp32"]),
+        default=default,
+        show_default=default is not None,
+        help=about,
+    )
+
+
 class ExistingRun(click.Path):
     """The path of a run folder or a checkpoint, which must be there."""
 

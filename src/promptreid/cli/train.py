@@ -61,6 +61,35 @@ from promptreid.text.lists import listed
     help="Score the untrained backbone first, so that the run ends with what training gained. It "
     "costs one pass over the test images, once for all runs on them.  [default: --before]",
 )
+@options.precision(
+    "Number type of forward and backward pass; hardware.precision of the recipe.  [default: auto, "
+    "which is bf16 where it is native, else fp16 on CUDA, else fp32]"
+)
+@click.option(
+    "--compile",
+    is_flag=True,
+    default=None,
+    help="Compile the blocks of the image tower; hardware.compile of the recipe.",
+)
+@click.option(
+    "--checkpointing",
+    is_flag=True,
+    default=None,
+    help="Compute blocks again instead of holding what they computed: less memory, more work; "
+    "hardware.checkpointing of the recipe.",
+)
+@click.option(
+    "--accumulate",
+    type=click.IntRange(1),
+    help="Parts in which each batch passes the towers, with the loss and gradient of the whole; "
+    "hardware.accumulate of the recipe.  [default: 1]",
+)
+@click.option(
+    "--auto-batch",
+    is_flag=True,
+    default=None,
+    help="Double the parts where memory does not suffice; hardware.auto_batch of the recipe.",
+)
 @options.device
 @options.unreadable
 def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None:
@@ -79,6 +108,7 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
     """  # noqa: D301
     if recipe is not None and "=" in recipe:
         overrides, recipe = (recipe, *overrides), None
+    overrides += _take_hardware(chosen)
     _check(recipe, overrides, **chosen)
     reads, out = chosen["data"], chosen["out"]
     with started(f"reading {listed(reads)}" if reads else f"going on with {out}"):
@@ -96,6 +126,15 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
         )
         raise click.Abort from None
     print_run_scores(run)
+
+
+def _take_hardware(chosen: dict[str, Any]) -> tuple[str, ...]:
+    """Take options out that are settings of a recipe's section `hardware`, as its overrides."""
+    keys = ("precision", "compile", "checkpointing", "accumulate", "auto_batch")
+    given = {key: chosen.pop(key) for key in keys}
+    return tuple(
+        f"hardware.{key}={str(value).lower()}" for key, value in given.items() if value is not None
+    )
 
 
 def _check_is_recipe(name: str) -> None:

@@ -17,6 +17,11 @@ class BatchConfig(Strict):
     identities: Annotated[int, Field(ge=2)] | None = None
     images: Annotated[int, Field(ge=2)] | None = None
 
+    @property
+    def count(self) -> int:
+        """Number of its images, of one domain and without further copies."""
+        return self.size or (self.identities or 0) * (self.images or 0)
+
     @model_validator(mode="after")
     def _one_kind(self) -> BatchConfig:
         if (self.size is None) == (self.identities is None):

@@ -53,7 +53,6 @@ class Recipe(Strict):
     checkpoints: CheckpointConfig = CheckpointConfig()
     zero_shot: ZeroShotConfig = ZeroShotConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
     hardware: HardwareConfig = HardwareConfig()
 
     @property

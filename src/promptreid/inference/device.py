@@ -59,7 +59,9 @@ def is_bf16_native(device: torch.device) -> bool:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """Turn `auto` into `bf16` where it is native and `fp32` elsewhere."""
+    """Turn `auto` into `bf16` where it is native, else `fp16` on CUDA, else `fp32`."""
     if precision != "auto":
         return precision
-    return "bf16" if is_bf16_native(device) else "fp32"
+    if is_bf16_native(device):
+        return "bf16"
+    return "fp16" if device.type == "cuda" else "fp32"

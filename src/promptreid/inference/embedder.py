@@ -16,13 +16,13 @@ from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import WeightsError
 from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
-from promptreid.inference.device import is_bf16_native
+from promptreid.inference.device import resolve_precision
 from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows, embed_images, image_batches
 from promptreid.inference.named_sides import Name, Names, find_named_sides
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.reid import ReIDModel
-from promptreid.models.towers.precision import in_precision
+from promptreid.models.towers.precision import choose_precision, in_precision
 from promptreid.progress import Progress
 
 ImageLike = str | Path | Image.Image | np.ndarray
@@ -43,7 +43,7 @@ class Embedder:
         model: The model, in eval mode.
         info: What the checkpoint says of the model.
         device: Where it computes.
-        precision: Number type of the matrices, "float32" or "bfloat16".
+        precision: Number type of the matrices, "bf16", "fp16" or "fp32".
         threshold: From which score two images count as one identity, and what that rests on; None
             where none was chosen.
     """
@@ -54,19 +54,19 @@ class Embedder:
         info: CheckpointInfo,
         *,
         device: str | torch.device = "cpu",
-        precision: str = "float32",
+        precision: str = "fp32",
     ) -> None:
         """Put a model where it computes.
 
         Raises:
             WeightsError: The threshold in `info` is damaged.
             ConfigError: The precision is unknown.
-            ModelError: The architecture does not embed in bfloat16.
+            ModelError: The architecture does not embed in 16 bits.
         """
         self.device = torch.device(device)
-        cast = in_precision(model, precision, native=is_bf16_native(self.device))
-        self.precision = "float32" if cast is model else "bfloat16"
-        self.model = cast.to(self.device).eval()
+        automatic = resolve_precision("auto", self.device)
+        self.precision = choose_precision(model, precision, automatic=automatic)
+        self.model = in_precision(model, self.precision).to(self.device).eval()
         self.info = info
         self.threshold = _stored_threshold(info)
 

@@ -21,7 +21,7 @@ def load(
     *,
     image_size: tuple[int, int] | None = None,
     views: int = 0,
-    precision: str = "float32",
+    precision: str = "fp32",
 ) -> Embedder:
     """Load a trained model for inference.
 
@@ -32,9 +32,10 @@ def load(
         image_size: Height and width a published `.pth` was trained with, where the file leaves it
             open.
         views: Number of views in a published `.pth`'s side-information table.
-        precision: "float32"; "bfloat16" for embeddings that are computed several times as fast
-            where it is native, and whose cosine to those of float32 is 0.9999 or more; "auto" for
-            the latter where device and architecture allow it.
+        precision: "fp32"; "bf16" for embeddings that are computed several times as fast where it is
+            native, and whose cosine to those of fp32 is 0.9999 or more; "fp16" for the same on
+            cards without bf16; "auto" for the one of the three that device and architecture are
+            made for.
 
     Returns:
         The model, ready to embed.
@@ -43,7 +44,7 @@ def load(
         WeightsError: There is no such file, or it is none of the three.
         RunError: The checkpoint in a run folder is another run's.
         ConfigError: The device is not there, or the precision is unknown.
-        ModelError: The architecture does not embed in bfloat16.
+        ModelError: The architecture does not embed in 16 bits.
     """
     place = pick_device(None if device is None else str(device))
     path = RunFolder.checkpoint_of(Path(path))

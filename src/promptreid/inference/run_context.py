@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from promptreid.config.hardware import HardwareConfig
+from promptreid.models.towers.precision import NUMBER_TYPES
 from promptreid.progress import Progress, Silent
 
 
@@ -16,8 +18,9 @@ class RunContext:
 
     Attributes:
         device: Where models and batches are.
-        precision: Number type of the forward and backward pass, "fp32" or "bf16".
+        precision: Number type of the forward and backward pass, "bf16", "fp16" or "fp32".
         seed: What all random choices are drawn from.
+        hardware: How memory is used.
         progress: Where to report.
     """
 
@@ -25,12 +28,13 @@ class RunContext:
     precision: str = "fp32"
     seed: int = 0
     progress: Progress = field(default_factory=Silent)
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
 
     def forward(self) -> contextlib.AbstractContextManager[object]:
         """Run the block in the precision; losses leave it by themselves."""
-        if self.precision == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return contextlib.nullcontext()
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=NUMBER_TYPES[self.precision])
 
     def seeded(self, seed: int) -> RunContext:
         """Return the same context with another seed."""

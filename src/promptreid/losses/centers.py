@@ -83,6 +83,11 @@ class CenterState(LossState):
                 move_centers(self.centers[name], features, labels, lr=self.lr)
                 seen.clear()
 
+    def forget_passes(self) -> None:
+        """Drop the features that the centers were to follow."""
+        for seen in self._seen.values():
+            seen.clear()
+
 
 @torch.no_grad()
 def move_centers(centers: Tensor, features: Tensor, labels: Tensor, *, lr: float) -> None:

@@ -43,3 +43,6 @@ class LossState(nn.Module):
 
     def after_step(self, model: ReIDModel) -> None:
         """Follow the model, once after each optimizer step."""
+
+    def forget_passes(self) -> None:
+        """Drop what passes since the last optimizer step noted for the next, which is not taken."""

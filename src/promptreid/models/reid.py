@@ -22,6 +22,7 @@ from promptreid.models.prompts.prompt import Prompt, PromptOfIdentities, PromptO
 from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.image_tower import ImageFeatures
+from promptreid.models.towers.recomputing import run_in_parts
 from promptreid.models.tuning.tuning import describe_tuning
 
 
@@ -122,7 +123,14 @@ class ReIDModel(nn.Module):
         if self.sie is not None and use_sie:
             side = self.sie(images.shape[0], cameras, views)
         tokens = self.interaction is not None or (self.head is not None and self.head.needs_tokens)
-        return self.backbone.image(images, sie=side, tokens=tokens)
+        tower = self.backbone.image
+        encoded = run_in_parts(
+            lambda some, sides: tower(some, sie=sides, tokens=tokens),
+            images,
+            side,
+            parts=tower.parts,
+        )
+        return ImageFeatures.join(encoded)
 
     def derived(
         self,

@@ -50,7 +50,7 @@ def problem(*overrides, recipe="clip-reid"):
         ("patience=3", "validation.patience"), ("eval_period=3", "validation.every"),
         ("clip_grad_norm=1", "clip_norm"), ("mixup=1", "augment.mix.mixup"),
         ("random_erasing=1", "augment.erase"), ("rerank=true", "evaluation.rerank"),
-        ("fp16=true", "precision"), ("ema=.9", "stages.image.ema"),
+        ("fp16=true", "hardware.precision"), ("ema=.9", "stages.image.ema"),
         ("unfreeze_blocks=3", "stages.image.blocks"),
         ("STAGE2.MAX_EPOCHS=1", "stages.image.epochs"),
         ("bakbone.nme=x", "backbone.name"), ("prompt.contxt_tokens=1", "context_tokens"),
@@ -89,11 +89,11 @@ def test_one_unknown_key_does_not_print_all():
 def test_keys_and_values_that_are_wrong_are_all_told_at_once():
     text = problem(
         "epohs=2", "lr=1", "backbone.name=ViT-B-17", "stages.image.epochs=ten", "noequals",
-        "stages.nowhere.epochs=1", "stages.image.batch={", "precision=fp8",
+        "stages.nowhere.epochs=1", "stages.image.batch={", "hardware.precision=fp8",
     )  # fmt: skip
     assert "has 8 problems" in text
     for key in ("epohs", "lr", "backbone.name", "stages.image.epochs", "noequals", "stages has",
-                "stages.image.batch", "precision"):  # fmt: skip
+                "stages.image.batch", "hardware.precision"):  # fmt: skip
         assert key in text
 
 

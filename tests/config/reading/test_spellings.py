@@ -43,7 +43,7 @@ def test_unknown_backbones_show_the_closest():
         ("stages.image.schedule.name=step", "step", "multistep"),
         ("stages.image.schedule.name=OneCycle", "OneCycle", "onecycle"),
         ("head.kind=BNNeck", "BNNeck", "bnneck"),
-        ("precision=FP32", "FP32", "fp32"),
+        ("hardware.precision=FP32", "FP32", "fp32"),
     ],
 )
 def test_words(override, value, now):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from facts import lacking
 from small_models import RESNET, small_backbone
 
 from promptreid.config.model import AdapterConfig, LoraConfig, VisualPromptConfig
@@ -10,7 +11,7 @@ from promptreid.errors import ConfigError, ModelError
 from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
-from promptreid.models.towers.precision import in_precision
+from promptreid.models.towers.precision import choose_precision, in_precision
 from promptreid.models.tuning.tuning import attach_tuning
 
 
@@ -25,6 +26,7 @@ def model_with(**tuning):
     return ReIDModel(backbone).eval()
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize(
     "tuning",
     [
@@ -34,13 +36,13 @@ def model_with(**tuning):
         {"adapter": AdapterConfig(groups=4)},
     ],
 )
-def test_embeddings_are_near_float32(tuning):
+def test_embeddings_are_near_float32(tuning, precision):
     model = model_with(**tuning)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith(".up"):  # an update that is not zero any more
                 parameter.normal_(std=0.05)
-        small = in_precision(model, "bfloat16", native=False)
+        small = in_precision(model, precision)
         exact, found = model.embed(images()), small.embed(images())
     assert found.dtype == torch.float32
     assert not torch.equal(exact, found)
@@ -48,30 +50,33 @@ def test_embeddings_are_near_float32(tuning):
     assert not any(parameter.requires_grad for parameter in small.parameters())
 
 
-def test_float32_is_the_model_itself_and_auto_asks_the_device():
+def test_fp32_is_the_model_itself_and_auto_asks_the_device():
     model = model_with()
-    assert in_precision(model, "float32", native=True) is model
-    assert in_precision(model, "auto", native=False) is model
-    assert in_precision(model, "auto", native=True) is not model
+    assert in_precision(model, "fp32") is model
+    for automatic in ("bf16", "fp16", "fp32"):
+        assert choose_precision(model, "auto", automatic=automatic) == automatic
+        assert choose_precision(model, "fp16", automatic=automatic) == "fp16"
 
 
 def test_architectures_without_plain_blocks_stay_in_float32():
     model = ReIDModel(small_backbone(RESNET))
-    assert in_precision(model, "auto", native=True) is model
-    with pytest.raises(ModelError, match="auto"):
-        in_precision(model, "bfloat16", native=True)
+    assert choose_precision(model, "auto", automatic="bf16") == "fp32"
+    with pytest.raises(ModelError) as caught:
+        choose_precision(model, "fp16", automatic="bf16")
+    assert not lacking(str(caught.value), "small", "fp16", "fp32", "auto")
 
 
 def test_unknown_precisions_are_named():
-    with pytest.raises(ConfigError, match="bfloat16"):
-        in_precision(model_with(), "bfloat61", native=True)
+    with pytest.raises(ConfigError) as caught:
+        choose_precision(model_with(), "bfloat61", automatic="fp32")
+    assert not lacking(str(caught.value), "bfloat61", "auto", "bf16", "fp16", "fp32")
 
 
 def test_the_embedder_says_what_it_computes_in():
     model, prepared = model_with(), Preprocess((64, 64))
-    assert Embedder(model, CheckpointInfo(preprocess=prepared)).precision == "float32"
-    embedder = Embedder(model, CheckpointInfo(preprocess=prepared), precision="bfloat16")
-    assert embedder.precision == "bfloat16"
+    assert Embedder(model, CheckpointInfo(preprocess=prepared)).precision == "fp32"
+    embedder = Embedder(model, CheckpointInfo(preprocess=prepared), precision="bf16")
+    assert embedder.precision == "bf16"
     with torch.no_grad():
         exact = model.embed(images())
     assert (embedder.embed(images()) * exact).sum(1).min() > 0.9999

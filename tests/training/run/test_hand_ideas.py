@@ -68,7 +68,7 @@ def test_an_idea_is_its_base_with_one_thing_changed(
 SMALL = (
     "backbone.pretrained=none",
     "backbone.image_size=[48, 32]",
-    "precision=fp32",
+    "hardware.precision=fp32",
     "stages.image.epochs=1",
     "stages.image.batch={identities: 4, images: 2}",
     "stages.image.augment.pad=2",

@@ -43,7 +43,7 @@ def small(name: str, *more: str) -> tuple[str, ...]:
     """Overrides that make a recipe run in a second on the tiny backbone."""
     height = 96 if "pcb" in name else 48
     overrides = ["backbone.name=tiny", "backbone.pretrained=none"]
-    overrides += [f"backbone.image_size=[{height}, 32]", "precision=fp32"]
+    overrides += [f"backbone.image_size=[{height}, 32]", "hardware.precision=fp32"]
     for stage in load_recipe(name).stages:
         key = f"stages.{stage.name}"
         overrides += [f"{key}.epochs=1", f"{key}.augment.pad=2"]

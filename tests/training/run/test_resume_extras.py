@@ -1,5 +1,6 @@
 """Everything that options remember between steps survives a stop, to the bit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from impatient import Impatient
 from safetensors.torch import load_file
 
+from promptreid.models.checkpoint import read_info
 from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.stop_signals import Interrupted
@@ -61,6 +63,17 @@ CASES = {
             "stages.contrast.losses.moco.size=32",
         ),
         (40,),
+    ),
+    "fp16 that overflows, in parts": (
+        "finetune-losses/ce-triplet-center",
+        (
+            *IMAGE,
+            "hardware.precision=fp16",
+            "hardware.accumulate=2",
+            "stages.image.losses.center.weight=0.01",
+            "stages.image.ema=0.9",
+        ),
+        (19,),
     ),
     "joint with texts once an epoch": (
         "hand-clip/joint",
@@ -131,3 +144,25 @@ def test_a_recipe_starts_from_self_supervised_weights(crops: Path, tmp_path: Pat
     run = train(asked, progress=Heard())
     assert any(line.startswith("image from") for line in heard)
     assert run.scores()[0]["queries"] > 0
+
+
+def test_a_stopped_run_goes_on_with_less_memory(crops: Path, tmp_path: Path) -> None:
+    recipe, data = "finetune-losses/ce-triplet-center", (f"folder:{crops}?repeats=2",)
+    exact = (*IMAGE, "hardware.precision=fp32")
+    whole = TrainRequest(recipe, exact, data, tmp_path / "whole", device="cpu")
+    stopped = replace(whole, out=tmp_path / "stopped")
+    train(whole, progress=Silent())
+    with pytest.raises(Interrupted):
+        train(stopped, progress=Impatient(19))
+    less = ("hardware.accumulate=2", "hardware.checkpointing=true")
+    run = train(replace(stopped, recipe=None, overrides=less, resume=True), progress=Silent())
+    first, second = (
+        load_file(path / "checkpoints" / "last.safetensors") for path in (whole.out, run.path)
+    )
+    names = [name for name in first if not name.startswith("training/")]
+    assert names
+    for name in names:
+        torch.testing.assert_close(first[name], second[name], atol=1e-3, rtol=1e-2)
+    info = read_info(run.path / "checkpoints" / "last.safetensors")
+    assert info.recipe is not None
+    assert (info.recipe.hardware.accumulate, info.recipe.hardware.checkpointing) == (2, True)

@@ -28,7 +28,7 @@ def request_(crops, quick, tmp_path_factory):
     """A run of three epochs, not scored before training."""
     return TrainRequest(
         recipe="clip-reid",
-        overrides=[*quick, "stages.prompts.epochs=1", "precision=fp32"],
+        overrides=[*quick, "stages.prompts.epochs=1", "hardware.precision=fp32"],
         data=[f"folder:{crops}"],
         out=tmp_path_factory.mktemp("runs") / "run",
         device="cpu",

@@ -195,6 +195,10 @@ def test_complete_run_is_left_alone(whole, request_):
         ({"seed": 9}, "was started with --seed 5, not 9"),
         ({"data": ("folder:/elsewhere",)}, "was started with --data folder:"),
         ({"overrides": ("stages.image.epochs=9",)}, "stages.image.epochs was 2 and is now 9"),
+        (
+            {"overrides": ("hardware.accumulate=2", "hardware.precision=fp16")},
+            "hardware.precision was 'auto' and is now 'fp16'",
+        ),
     ],
 )
 def test_resume_with_something_else_is_refused(whole, request_, change, words):

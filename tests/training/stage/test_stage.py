@@ -92,9 +92,9 @@ def outputs_of(model, batch, **more):
 def gradients(model, cached, config):
     """Gradient of each batch's loss at the present prompts."""
     found = []
-    for step in batches(*cached).epoch(1, start=0):
+    for drawn in batches(*cached).epoch(1, start=0):
         model.prompt.tokens.grad = None
-        outputs = outputs_of(model, step)
+        outputs = outputs_of(model, drawn.features())
         total_loss(outputs, config.losses)[0].backward()
         found.append(model.prompt.tokens.grad.clone())
     model.prompt.tokens.grad = None
@@ -150,8 +150,8 @@ def test_row_holds_means_over_images(model, cached):
     events = []
     config = stage(optimizer={"name": "sgd", "lr": 1e-12, "weight_decay": 0})
     expected = []
-    for step in batches(*cached).epoch(1, start=0):
-        outputs = outputs_of(model, step)
+    for drawn in batches(*cached).epoch(1, start=0):
+        outputs = outputs_of(model, drawn.features())
         expected.append(total_loss(outputs, config.losses))
     runner(model, cached, config, events).run()
     (row,) = [event for event in events if event != "step"]
@@ -195,7 +195,7 @@ def test_row_counts_texts_that_each_image_is_positive_with(model, cached):
     (row,) = [event for event in events if event != "step"]
     pairs = sum(
         (step.labels[:, None] == step.labels[None, :]).sum().item()
-        for step in batches(*cached).epoch(1, start=0)
+        for step in (drawn.features() for drawn in batches(*cached).epoch(1, start=0))
     )
     assert row["positives"] == pytest.approx(pairs / 8)
 
@@ -204,10 +204,13 @@ def test_rate_of_every_step_is_that_of_the_schedule(model, cached, monkeypatch):
     seen = []
     config = stage(epochs=3, schedule={"name": "onecycle", "per": "step", "rise": 0.4})
     built = runner(model, cached, config)
-    apply = built._apply
-    monkeypatch.setattr(
-        built, "_apply", lambda: (seen.append(built._optimizer.param_groups[0]["lr"]), apply())
-    )
+    move = built._step._move
+
+    def note_rate():
+        seen.append(built._optimizer.param_groups[0]["lr"])
+        return move()
+
+    monkeypatch.setattr(built._step, "_move", note_rate)
     built.run()
     wanted = [
         learning_rate(config.schedule, 0.1, epoch=epoch, epochs=3, step=step, steps=2)
@@ -289,7 +292,7 @@ def test_frozen_texts_are_taken_once(model, cached, monkeypatch):
 def test_all_identities_texts_carry_gradients_while_prompts_learn(model, cached):
     config = stage(losses={"i2t": 1})
     set_learning(model, config.learns)
-    step = next(batches(*cached, size=2).epoch(1, start=0))
+    step = next(batches(*cached, size=2).epoch(1, start=0)).features()
     outputs = outputs_of(model, step)
     total_loss(outputs, config.losses)[0].backward()
     # Every identity is a wrong answer for some image, so every prompt hears of it.

@@ -129,7 +129,7 @@ KEYS = _table(
         "rerank, reranking, kreciprocal": "evaluation.rerank",
         "fliptest, useflip, tta": "evaluation.flip",
         "qe, queryexpansion, aqe": "evaluation.query_expansion",
-        "amp, fp16, bf16, mixedprecision, halfprecision, half": "precision",
+        "amp, fp16, bf16, mixedprecision, halfprecision, half": "hardware.precision",
         "stage, mode, stagemode, phase": "stage_mode",
     }
 )

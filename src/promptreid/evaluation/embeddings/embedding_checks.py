@@ -110,7 +110,7 @@ def check_finite(vectors: Tensor, paths: tuple[str, ...]) -> None:
         raise EvaluationError(
             f"{len(wrong)} of {vectors.shape[0]} vectors hold NaN or infinity, first that of "
             f"{_describe(wrong[0], paths)}. The model that made them has diverged, or half "
-            "precision overflowed: embed in float32 or bfloat16."
+            "precision overflowed: embed in fp32 or bf16."
         )
 
 

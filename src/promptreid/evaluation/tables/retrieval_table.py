@@ -118,7 +118,7 @@ def _explain_rules(values: Values) -> list[str]:
 def _explain_settings(values: Values) -> list[str]:
     """Say what was done to the embeddings; files of earlier versions lack some of the keys."""
     lines = []
-    if values.get("precision", "float32") != "float32":
+    if values.get("precision", "fp32") != "fp32":
         lines.append(f"Embeddings are computed with {values['precision']} matrices.")
     if values.get("flip"):
         lines.append("Embeddings are averages over each image and its mirror image.")

@@ -36,7 +36,8 @@ def attend(
     Returns:
         (B, heads, R, d).
     """
-    if q.device.type != "cpu" or q.dtype != torch.bfloat16 or k.shape[-2] > LONGEST:
+    traced = torch.compiler.is_compiling()  # a compiler writes the products by itself
+    if traced or q.device.type != "cpu" or q.dtype != torch.bfloat16 or k.shape[-2] > LONGEST:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
     if causal:
         mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()

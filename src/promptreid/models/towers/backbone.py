@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ModelError
+from promptreid.models.towers.block_runs import BlockRuns, give_runs
 from promptreid.models.towers.image_tower import ImageTower
 from promptreid.models.towers.position_embeddings import resize_positions
 from promptreid.models.towers.resnet import ResNetTower
@@ -77,6 +79,37 @@ class Backbone(nn.Module):
     def name(self) -> str:
         """Name of the architecture."""
         return self.architecture.name
+
+    def run_blocks(self, *, compiled: bool, checkpointed: bool, say: Callable[[str], None]) -> None:
+        """Choose how blocks are run while there are gradients; see `BlockRuns`.
+
+        Blocks of the text tower are not compiled: how many sentences it reads changes from step to
+        step.
+
+        Args:
+            compiled: Compile the blocks of the image tower.
+            checkpointed: Compute blocks of both towers again instead of holding what they computed.
+            say: Takes a sentence when nothing can be compiled.
+
+        Raises:
+            ModelError: It is not known where the blocks of the image tower are.
+        """
+        if not (compiled or checkpointed):
+            return
+        blocks = self.image.blocks()
+        if not blocks:
+            raise ModelError(
+                f"It is not known where the blocks of {self.name} are, so they cannot be compiled "
+                "or computed again one by one. Set hardware.compile and hardware.checkpointing to "
+                "false, or take another backbone."
+            )
+        runs = BlockRuns(compiled=compiled, checkpointed=checkpointed, say=say)
+        for block in blocks:
+            give_runs(block, runs, called=not isinstance(self.image, ViTTower))
+        if checkpointed:
+            runs = BlockRuns(compiled=False, checkpointed=True, say=say)
+            for block in self.text.blocks():
+                give_runs(block, runs, called=False)
 
     def describe(self) -> dict[str, Any]:
         """Return all that is needed to build it again without weights, JSON-ready."""

@@ -14,6 +14,7 @@ from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
 from promptreid.models.towers.attention import attend
+from promptreid.models.towers.block_runs import run_by_block
 from promptreid.models.towers.products import linear, run_mlp
 
 
@@ -28,6 +29,10 @@ def run_block(block: nn.Module, x: Tensor, *, causal: bool = False) -> Tensor:
     Returns:
         (B, L, w).
     """
+    return run_by_block(_run_whole, block, x, causal)
+
+
+def _run_whole(block: nn.Module, x: Tensor, causal: bool) -> Tensor:
     plain = _as_plain(block)
     if plain is None:
         mask = _additive_causal_mask(x) if causal else None
@@ -50,6 +55,10 @@ def run_block_at(
     Returns:
         (B, w) the row after the block.
     """
+    return run_by_block(_run_rows, block, x, rows, visible)
+
+
+def _run_rows(block: nn.Module, x: Tensor, rows: Tensor | int, visible: Tensor | None) -> Tensor:
     plain = _as_plain(block)
     if plain is None:
         return select_row(block(x, attn_mask=_additive_mask(block, x, visible)), rows)
@@ -83,6 +92,10 @@ def run_block_after(block: nn.Module, shared: Tensor, x: Tensor) -> tuple[Tensor
     Returns:
         `shared` and `x` after the block.
     """
+    return run_by_block(_run_after, block, shared, x)
+
+
+def _run_after(block: nn.Module, shared: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     plain = _as_plain(block)
     if plain is None:
         raise TypeError(f"{type(block).__name__} cannot run on a shared beginning")

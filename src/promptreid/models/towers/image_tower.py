@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from promptreid.config.base import TOWER_FEATURES
@@ -33,6 +36,19 @@ class ImageFeatures:
     projected: Tensor
     tokens: Tensor | None = None
     before: Tensor | None = None
+
+    @classmethod
+    def join(cls, parts: Sequence[ImageFeatures]) -> ImageFeatures:
+        """Put the features of the parts of a batch together, row after row."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = {
+            field.name: [getattr(part, field.name) for part in parts]
+            for field in dataclasses.fields(cls)
+        }
+        return cls(
+            **{name: torch.cat(rows) for name, rows in columns.items() if rows[0] is not None}
+        )
 
     def __getitem__(self, name: str) -> Tensor:
         """Return a feature by its name, one of `TOWER_FEATURES`."""
@@ -63,6 +79,7 @@ class ImageTower(nn.Module, ABC):
         output_parameters: Names of parameters that act after the last block, although they stand
             before the first in the order of the tower's parameters.
         tuning: Small additions that can learn while the tower is frozen, by the name of their part.
+        parts: In how many parts a batch is encoded while there are gradients; see `run_in_parts`.
     """
 
     widths: tuple[int, int, int]
@@ -76,6 +93,7 @@ class ImageTower(nn.Module, ABC):
     adaptable: bool = False
     imagenet_pixels: bool = False
     output_parameters: frozenset[str] = frozenset()
+    parts: int = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,6 +150,13 @@ class ImageTower(nn.Module, ABC):
 
         Raises:
             ModelError: The features hold no tokens, or the architecture cannot project them.
+        """
+
+    @abstractmethod
+    def blocks(self) -> list[nn.Module]:
+        """Return the blocks that can be compiled, or computed again, one by one.
+
+        There are none where a tower does not say where its blocks are.
         """
 
     @abstractmethod

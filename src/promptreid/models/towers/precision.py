@@ -2,49 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
+from types import MappingProxyType
+from typing import get_args
 
+import torch
+
+from promptreid.config.hardware import Precision
 from promptreid.errors import ConfigError, ModelError, unknown_name
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.reduced import can_reduce, reduce_tower
 from promptreid.models.tuning.tuning import fold_tuning
 
-PRECISIONS = ("float32", "bfloat16", "auto")
-"""What `in_precision` knows; `auto` is bfloat16 where it is native and the towers are known."""
+NUMBER_TYPES: Mapping[str, torch.dtype] = MappingProxyType(
+    {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+)
+"""Number types of matrix products by their name in recipes and options."""
 
 
-def in_precision(model: ReIDModel, precision: str, *, native: bool) -> ReIDModel:
+def choose_precision(model: ReIDModel, precision: str, *, automatic: str) -> str:
+    """Choose the number type that a model embeds in.
+
+    Args:
+        model: Its image tower decides what is possible.
+        precision: A name in `NUMBER_TYPES`, or "auto".
+        automatic: What "auto" stands for on the device; fp32 instead where the image tower is no
+            plain vision transformer.
+
+    Returns:
+        A name in `NUMBER_TYPES`.
+
+    Raises:
+        ConfigError: The precision is unknown.
+        ModelError: 16 bits are asked for and the image tower is no plain vision transformer.
+    """
+    if precision not in get_args(Precision):
+        raise ConfigError(unknown_name("precision", precision, get_args(Precision)))
+    possible = can_reduce(model.backbone.image)
+    if precision == "auto":
+        return automatic if possible else "fp32"
+    if precision != "fp32" and not possible:
+        raise ModelError(
+            f"Embedding in 16 bits is known for CLIP's vision transformers; backbone "
+            f"{model.backbone.name} is none, so {precision} is not possible. Take fp32, or auto, "
+            "which falls back to it."
+        )
+    return precision
+
+
+def in_precision(model: ReIDModel, precision: str) -> ReIDModel:
     """Give a model that embeds in a number type.
 
-    In bfloat16 the matrices of the image tower's blocks are rounded, as `reduce_tower` does; of the
+    In 16 bits the matrices of the image tower's blocks are rounded, as `reduce_tower` does; of the
     text tower likewise where embeddings read a sentence of the image. Norms, sums, additions to the
     tower, interaction and head keep float32, and so do embeddings. Low-rank updates are merged.
 
     Args:
         model: Not changed.
-        precision: One of `PRECISIONS`.
-        native: Whether the device multiplies bfloat16 numbers by itself.
+        precision: What `choose_precision` gave.
 
     Returns:
-        The model itself for float32; else a copy that does not learn.
-
-    Raises:
-        ConfigError: The precision is unknown.
-        ModelError: bfloat16 is asked for and the image tower is no plain vision transformer.
+        The model itself for fp32; else a copy that does not learn.
     """
-    if precision not in PRECISIONS:
-        raise ConfigError(unknown_name("precision", precision, PRECISIONS))
-    possible = can_reduce(model.backbone.image)
-    if precision == "float32" or (precision == "auto" and not (native and possible)):
+    if precision == "fp32":
         return model
-    if not possible:
-        raise ModelError(
-            f"Embedding in bfloat16 is known for CLIP's vision transformers; backbone "
-            f"{model.backbone.name} is none. Take float32, or auto, which falls back to it."
-        )
+    kind = NUMBER_TYPES[precision]
     copy = deepcopy(model)
     fold_tuning(copy.backbone.image)
-    reduce_tower(copy.backbone.image)
+    reduce_tower(copy.backbone.image, kind)
     if model.reads_sentence and can_reduce(copy.backbone.text):
-        reduce_tower(copy.backbone.text)
+        reduce_tower(copy.backbone.text, kind)
     return copy.requires_grad_(False)

@@ -101,6 +101,11 @@ class ResNetTower(ImageTower):
             return ImageFeatures(penultimate, final, projected)
         return ImageFeatures(penultimate, final, projected, tokens=cells, before=x3)
 
+    def blocks(self) -> list[nn.Module]:
+        """Return the bottlenecks of all layers; see `ImageTower.blocks`."""
+        layers = (self.layer1, self.layer2, self.layer3, self.layer4)
+        return [block for layer in layers for block in layer]
+
     def block_patterns(self) -> list[str]:
         """Name the four layers; see `ImageTower.block_patterns`."""
         return [r"layer(\d)\."]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from promptreid.errors import ModelError, WeightsError
 from promptreid.models.towers.blocks import can_share, run_block, run_block_after, run_block_at
+from promptreid.models.towers.recomputing import run_in_parts
 from promptreid.transfer import send
 
 FULL, NO_VOCABULARY, ABSENT = "full", "no vocabulary", "absent"
@@ -25,7 +26,11 @@ class TextTower(nn.Module):
         context_length: Number of positions.
         embed_dim: Size of the text feature, the joint image-text space.
         causal: Whether a position sees only earlier ones.
+        parts: In how many parts sentences are encoded while there are gradients; see
+            `run_in_parts`.
     """
+
+    parts: int = 1
 
     def __init__(self, source: CLIP | TextTransformer) -> None:
         """Take over the text parts of an OpenCLIP model.
@@ -66,6 +71,10 @@ class TextTower(nn.Module):
     def kind(self) -> str:
         """How much of a text tower this is, as checkpoints record it."""
         return NO_VOCABULARY if self.token_embedding is None else FULL
+
+    def blocks(self) -> list[nn.Module]:
+        """Return the residual blocks."""
+        return list(self.transformer.resblocks)
 
     def drop_vocabulary(self) -> None:
         """Remove the word table, for weights that were saved without one."""
@@ -130,6 +139,15 @@ class TextTower(nn.Module):
         Returns:
             (B, embed_dim) text features.
         """
+
+        def encode(rows: Tensor, ends: Tensor | None) -> Tensor:
+            return self._encode(rows, eot if ends is None else ends, shared)
+
+        ends = None if isinstance(eot, int) else eot
+        encoded = run_in_parts(encode, embeddings, ends, parts=self.parts)
+        return encoded[0] if len(encoded) == 1 else torch.cat(encoded)
+
+    def _encode(self, embeddings: Tensor, eot: int | Tensor, shared: Tensor | None) -> Tensor:
         start = 0 if shared is None else shared.shape[0]
         there = eot if isinstance(eot, int) else send(eot, embeddings.device)
         if not self.causal:
@@ -182,6 +200,10 @@ class AbsentText(TextTower):
         self.width = self.embed_dim = self.context_length = 0
         self.causal = True
         self.token_embedding = None
+
+    def blocks(self) -> list[nn.Module]:
+        """Return none: there is no tower."""
+        return []
 
     def encode_embeddings(
         self, embeddings: Tensor, eot: int | Tensor, *, shared: Tensor | None = None

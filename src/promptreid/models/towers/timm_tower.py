@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -80,6 +81,15 @@ class TimmTower(ImageTower):
             return features
         in_order = last.flatten(2).transpose(1, 2) if last.ndim == 4 else last
         return replace(features, tokens=in_order)
+
+    def blocks(self) -> list[nn.Module]:
+        """Return what `block_patterns` names; see `ImageTower.blocks`."""
+        patterns = self.block_patterns()
+        return [
+            module
+            for name, module in self.named_modules()
+            if any(re.fullmatch(pattern, name) for pattern in patterns)
+        ]
 
     def block_patterns(self) -> list[str]:
         """Return timm's own patterns of blocks or stages; see `ImageTower.block_patterns`."""

@@ -109,6 +109,10 @@ class ViTTower(ImageTower):
             return ImageFeatures(self._pool(x), final, projected)
         return ImageFeatures(self._pool(x), final, projected, tokens=after, before=x)
 
+    def blocks(self) -> list[nn.Module]:
+        """Return the residual blocks; see `ImageTower.blocks`."""
+        return list(self.transformer.resblocks)
+
     def block_patterns(self) -> list[str]:
         """Name the residual blocks; see `ImageTower.block_patterns`."""
         return [r"transformer\.resblocks\.(\d+)\."]

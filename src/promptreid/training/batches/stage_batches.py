@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from promptreid.config.stage import StageConfig
 from promptreid.data.batches.domain_balanced import DomainBalanced, DomainUniform
 from promptreid.data.batches.identity_balanced import IdentityBalanced
-from promptreid.data.batches.loading import TrainLoader
+from promptreid.data.batches.loading import Batch, TrainLoader
 from promptreid.data.batches.samplers import Indices, Sampler, Uniform
 from promptreid.inference.run_context import RunContext
 from promptreid.losses.loss_inputs import BatchFeatures
@@ -78,6 +79,19 @@ def _build_sampler(stage: StageConfig, data: TrainingData, labels: Indices, seed
     )
 
 
+@dataclass(frozen=True)
+class DrawnBatch:
+    """A batch whose images are drawn and augmented.
+
+    Attributes:
+        images: Number of its images, copies included.
+        features: Computes the features that losses read; when called again, from the same images.
+    """
+
+    images: int
+    features: Callable[[], BatchFeatures]
+
+
 class BatchSource(Protocol):
     """Batches of an epoch; starting at batch `start` gives the same batches as a whole pass."""
 
@@ -85,7 +99,7 @@ class BatchSource(Protocol):
         """Return the number of images in each batch of the epoch."""
         ...
 
-    def epoch(self, epoch: int, *, start: int) -> Iterator[BatchFeatures]:
+    def epoch(self, epoch: int, *, start: int) -> Iterator[DrawnBatch]:
         """Yield the batches from number `start` on."""
         ...
 
@@ -109,22 +123,25 @@ class AugmentedImages:
         """Return the number of images in each batch of the epoch."""
         return self._loader.sizes(epoch)
 
-    def epoch(self, epoch: int, *, start: int) -> Iterator[BatchFeatures]:
+    def epoch(self, epoch: int, *, start: int) -> Iterator[DrawnBatch]:
         """Yield the batches from number `start` on."""
         for batch in self._loader.epoch(epoch, start=start):
-            variants = self._variants[batch.indices]
-            with self._context.forward():
-                features = self._model.features(batch.images, batch.cameras, batch.views)
-                derived = self._model.derived(features, variants, training=True)
-            yield BatchFeatures(
-                labels=batch.labels,
-                host_labels=batch.host_labels,
-                projected=features.projected,
-                features=derived,
-                host_variants=variants,
-                images=batch.images,
-                mix=batch.mix,
-            )
+            yield DrawnBatch(len(batch), partial(self._features, batch))
+
+    def _features(self, batch: Batch) -> BatchFeatures:
+        variants = self._variants[batch.indices]
+        with self._context.forward():
+            features = self._model.features(batch.images, batch.cameras, batch.views)
+            derived = self._model.derived(features, variants, training=True)
+        return BatchFeatures(
+            labels=batch.labels,
+            host_labels=batch.host_labels,
+            projected=features.projected,
+            features=derived,
+            host_variants=variants,
+            images=batch.images,
+            mix=batch.mix,
+        )
 
 
 class CachedFeatures:
@@ -148,14 +165,17 @@ class CachedFeatures:
         """Return the number of images in each batch of the epoch."""
         return [len(rows) for rows in self._sampler.batches(epoch)]
 
-    def epoch(self, epoch: int, *, start: int) -> Iterator[BatchFeatures]:
+    def epoch(self, epoch: int, *, start: int) -> Iterator[DrawnBatch]:
         """Yield the batches from number `start` on."""
         for rows in self._sampler.batches(epoch)[start:]:
             picked = HostRows(torch.from_numpy(np.asarray(rows)))
-            labels = picked.of(self._labels)
-            yield BatchFeatures(
-                labels=send(labels, self._projected.device),
-                host_labels=labels,
-                projected=picked.of(self._projected),
-                host_variants=picked.of(self._variants),
-            )
+            yield DrawnBatch(len(picked), partial(self._features, picked))
+
+    def _features(self, picked: HostRows) -> BatchFeatures:
+        labels = picked.of(self._labels)
+        return BatchFeatures(
+            labels=send(labels, self._projected.device),
+            host_labels=labels,
+            projected=picked.of(self._projected),
+            host_variants=picked.of(self._variants),
+        )

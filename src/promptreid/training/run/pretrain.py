@@ -23,6 +23,7 @@ from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.weights.tiny import NATIVE, TinyTokenizer, build_tiny, tiny_tokenizer
 from promptreid.seeds import derive_seed
 from promptreid.tensors import write_tensors
+from promptreid.training.step.loss_scaling import LossScaling
 
 _LARGEST_SCALE = 100.0
 _AUGMENT = Augment(flip=0.0, pad=6, erase=0.25)
@@ -83,6 +84,7 @@ def pretrain(
     sampler = Uniform(len(learn), settings.batch, settings.seed, drop_last=True)
     steps = settings.epochs * len(sampler.batches(1))
     optimizer = torch.optim.AdamW(_groups(model, settings), betas=(0.9, 0.98), eps=1e-6)
+    scaling = LossScaling(optimizer, context)
     loss, recall, begun = math.nan, {}, time.monotonic()
     for epoch in range(1, settings.epochs + 1):
         batches = sampler.batches(epoch)
@@ -94,7 +96,7 @@ def pretrain(
                 group["lr"] = _rate(step, steps, settings)
             generator = torch.Generator().manual_seed(derive_seed(settings.seed, epoch, number))
             images, words = _draw(pixels, tokens, learn[picked], generator, device)
-            total += _step(model, optimizer, _loss(model, text, images, words, context))
+            total += _step(model, scaling, _loss(model, text, images, words, context))
             progress.advance(len(picked))
         progress.finish()
         loss = (total / len(batches)).item()
@@ -121,12 +123,11 @@ def _draw(
     return images, tokens[torch.from_numpy(rows), which].to(device)
 
 
-def _step(model: CLIP, optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+def _step(model: CLIP, scaling: LossScaling, loss: Tensor) -> Tensor:
     """Move the weights by the loss, which is returned without its graph."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
+    model.zero_grad(set_to_none=True)
+    scaling.backward(loss)
+    scaling.step(model.parameters(), clip_norm=1.0)
     with torch.no_grad():
         model.logit_scale.clamp_(max=math.log(_LARGEST_SCALE))
     return loss.detach()

@@ -17,6 +17,7 @@ from promptreid.inference.run_context import RunContext
 from promptreid.models.towers.product_choice import choose_products
 from promptreid.processor import describe_processor
 from promptreid.progress import Progress
+from promptreid.runs.file_names import RECIPE
 from promptreid.runs.run_data import locate_spec, resolve_spec
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_note import clean_note
@@ -24,6 +25,7 @@ from promptreid.runs.run_place import check_free, is_run
 from promptreid.runs.run_records import ProductChoice
 from promptreid.tracking.track_option import TrackerSpec, check_installed, parse_trackers
 from promptreid.tracking.tracker_group import read_tracking
+from promptreid.training.run.changed_hardware import with_changed_hardware
 from promptreid.training.stage.early_stopping import validation_metric
 
 PICTURES = ("plain", "pixelated", "none")
@@ -77,7 +79,8 @@ class RunPlan:
 
     def context(self, progress: Progress) -> RunContext:
         """Say where and how the run computes, and where it reports."""
-        return RunContext(self.device, self.precision, self.seed, progress)
+        hardware = self.recipe.hardware
+        return RunContext(self.device, self.precision, self.seed, progress, hardware)
 
 
 def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:
@@ -115,7 +118,7 @@ def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:
         out=out,
         seed=seed,
         unreadable=request.unreadable,
-        precision=resolve_precision(recipe.precision, device),
+        precision=resolve_precision(recipe.hardware.precision, device),
         products=choose_products(recipe.hardware.products, describe_processor()),
         device=device,
         track=_chosen_trackers(request, None),
@@ -157,7 +160,7 @@ def _plan_resumed(request: TrainRequest, run: RunFolder, device: torch.device) -
     records = run.data()
     specs = tuple(locate_spec(run, record) for record in records if record.role == "train")
     test = tuple(locate_spec(run, record) for record in records if record.role == "test")
-    _check_same_request(request, run, recipe, specs, test)
+    recipe = _check_same_request(request, run, recipe, specs, test)
     return RunPlan(
         recipe=recipe,
         specs=specs,
@@ -181,11 +184,16 @@ def _check_same_request(
     recipe: Recipe,
     specs: Sequence[str],
     test: Sequence[str],
-) -> None:
-    """Refuse to resume a run with another recipe, other data, another seed or another note."""
+) -> Recipe:
+    """Refuse to resume a run with another recipe, other data, another seed or another note.
+
+    Returns:
+        The recipe to go on with, which may use memory otherwise than before.
+    """
     out, seed = run.path, run.environment().seed
-    if request.recipe is not None:
-        asked = load_recipe(request.recipe, request.overrides)
+    if request.recipe is not None or request.overrides:
+        asked = load_recipe(request.recipe or str(run.path / RECIPE), request.overrides)
+        recipe = with_changed_hardware(recipe, asked, request.overrides)
         if asked.model_copy(update={"name": recipe.name}) != recipe:
             raise RunError(
                 f"{out} was started with another recipe (see its recipe.yaml): "
@@ -213,6 +221,7 @@ def _check_same_request(
             f"{out} has {has}. Resume without --note, and change the note when the run is done or "
             f"stopped: promptreid note {out} TEXT."
         )
+    return recipe
 
 
 def _difference(before: Recipe, asked: Recipe) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,21 +13,19 @@ from torch import Tensor, nn
 from promptreid.config.stage import StageConfig
 from promptreid.errors import RunError
 from promptreid.inference.run_context import RunContext
-from promptreid.losses.loss_inputs import BatchFeatures
-from promptreid.losses.loss_state import LossState
 from promptreid.models.reid import ReIDModel
-from promptreid.seeds import derive_seed
 from promptreid.training.batches.stage_batches import BatchSource
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.optimizer import build_optimizer, set_learning_rate
 from promptreid.training.stage.schedule import learning_rate
-from promptreid.training.stage.step_losses import empty_sums, mean_values, step_losses
-from promptreid.training.stage.step_outputs import Domains, StepOutputs
+from promptreid.training.stage.step_losses import empty_sums, mean_values
+from promptreid.training.stage.step_outputs import Domains
 from promptreid.training.stage.training_state import (
     TrainingState,
     optimizer_tensors,
     restore_optimizer,
 )
+from promptreid.training.step.training_step import StepReport, TrainingStep
 
 
 @dataclass
@@ -72,6 +70,18 @@ class StageRunner:
             self.states.load_state_dict(self.state.losses)
         if self.average is not None and self.state.average:
             self.average.restore(self.state.average)
+        self._step = TrainingStep(
+            self.config,
+            self.model,
+            [parameter for _, parameter in self.parameters],
+            optimizer=self._optimizer,
+            states=self.states,
+            average=self.average,
+            domains=self.domains,
+            context=self.context,
+        )
+        self._step.scaling.restore(self.state.scaling)
+        self._step.memory.restore(self.state.parts)
         self._prompt = self.model.identity_prompt
         terms = self.config.losses.active().values()
         self._reads_texts = any("prompt" in term.needs for term in terms)
@@ -90,12 +100,15 @@ class StageRunner:
         self._optimizer.zero_grad(set_to_none=True)  # the next stage may freeze what learned here
         state = self.state
         state.optimizer, state.losses, state.average, state.rows = {}, {}, {}, None
+        state.scaling, state.parts = {}, 0
 
     def capture(self) -> None:
-        """Put the tensors of optimizer, losses and average into the state, for a checkpoint."""
+        """Put what optimizer, loss scale, losses and average hold into the state."""
         self.state.optimizer = optimizer_tensors(self._optimizer, self._names)
         self.state.losses = dict(self.states.state_dict())
         self.state.average = self.average.tensors() if self.average is not None else {}
+        self.state.scaling = self._step.scaling.state()
+        self.state.parts = self._step.memory.parts
 
     def _epoch(self, epoch: int) -> None:
         config, state = self.config, self.state
@@ -111,14 +124,12 @@ class StageRunner:
         batches = self.source.epoch(epoch, start=state.step)
         rate = self._rate(epoch, min(state.step, count - 1), count)
         while state.step < count:
-            rate = self._rate(epoch, state.step, count)
+            # Steps that were left out do not count for the schedule.
+            rate = self._rate(epoch, state.step - state.skipped, count)
             set_learning_rate(self._optimizer, rate)
-            group = min(config.accumulate, count - state.step)
-            self._optimizer.zero_grad(set_to_none=True)
-            for number in range(state.step, state.step + group):
-                self._forward_backward(epoch, number, lambda: next(batches), group)
-            self._apply()
-            state.step += group
+            numbers = range(state.step, min(state.step + config.accumulate, count))
+            report = self._step.take(epoch, numbers, lambda: next(batches), bank=self._bank)
+            self._note(report, batches=len(numbers))
             state.epoch_seconds = earlier + time.monotonic() - begun
             if state.step < count:
                 self.after_step()
@@ -148,49 +159,34 @@ class StageRunner:
                 self.state.bank = self._prompt.bank()
             self._bank = self.state.bank.to(self.context.device)
 
-    def _forward_backward(
-        self, epoch: int, number: int, next_batch: Callable[[], BatchFeatures], group: int
-    ) -> None:
-        # Anything that draws from the global generator (dropout) repeats after a resume.
-        torch.manual_seed(derive_seed(self.context.seed, 2, epoch, number))
-        batch = next_batch()
-        outputs = StepOutputs(
-            batch=batch,
-            prompt=self._prompt,
-            head=self.model.head,
-            bank=self._bank,
-            text_learns=self._text_learns,
-            states=cast(Mapping[str, LossState], dict(self.states.items())),
-            epoch=epoch,
-            views=self.config.views,
-        )
-        with self.context.forward():
-            losses = step_losses(outputs, self.config.losses, self.domains)
-        (losses.loss / group).backward()
-        size = len(batch.labels)
-        assert self.state.sums is not None
-        self.state.sums += losses.sums(size)
-        self.state.images += size
-        self.context.progress.advance(size)
-
-    def _apply(self) -> None:
-        if self.config.clip_norm is not None:
-            nn.utils.clip_grad_norm_((p for _, p in self.parameters), self.config.clip_norm)
-        self._optimizer.step()
-        for state in self.states.children():
-            cast(LossState, state).after_step(self.model)
-        if self.average is not None:
-            self.average.update()
+    def _note(self, report: StepReport, *, batches: int) -> None:
+        """Count a step and its losses; those of a step that was left out mean nothing."""
+        state = self.state
+        assert state.sums is not None
+        state.step += batches
+        if report.taken:
+            for sums in report.sums:
+                state.sums += sums
+            state.images += report.images
+        else:
+            state.skipped += batches
+        self.context.progress.advance(report.images)
 
     def _close_epoch(self, epoch: int, rate: float) -> None:
         config, state = self.config, self.state
         assert state.sums is not None
         values = mean_values(state.sums, state.images, config.losses, self.domains)
+        if state.skipped == state.step:
+            raise RunError(
+                f"Every step of stage {config.name} overflowed in fp16 in epoch {epoch}, so that "
+                "nothing was learned. Set hardware.precision=bf16 where the device has it, else "
+                "hardware.precision=fp32."
+            )
         if not torch.isfinite(state.sums).all():
             raise RunError(
                 f"The loss of stage {config.name} is {values['loss']} in epoch {epoch}. Lower "
                 f"stages.{config.name}.optimizer.lr, set stages.{config.name}.clip_norm=1, or try "
-                "precision=fp32."
+                "hardware.precision=fp32."
             )
         row: dict[str, Any] = {
             "stage": config.name,
@@ -200,8 +196,9 @@ class StageRunner:
             "seconds": round(state.epoch_seconds, 3),
             "lr": rate,
             **values,
+            **({"skipped": state.skipped} if self._step.scaling.enabled else {}),
         }
         state.seconds += state.epoch_seconds
         state.epoch, state.step, state.sums, state.bank = epoch + 1, 0, None, None
-        state.images, state.epoch_seconds = 0, 0.0
+        state.images, state.skipped, state.epoch_seconds = 0, 0, 0.0
         self.after_epoch(row)

@@ -32,6 +32,7 @@ from promptreid.training.stage.step_outputs import Domains
 from promptreid.training.stage.stop_signals import Interrupted, StopSignals
 from promptreid.training.stage.training_state import TrainingState
 from promptreid.training.stage.validation_scores import fewest_identities, validation_scores
+from promptreid.training.step.batch_parts import check_parts
 
 
 class Trainer:
@@ -64,6 +65,11 @@ class Trainer:
         self.run, self.recipe, self.data, self.info = run, recipe, data, info
         self.model, self.state = model.to(context.device), state
         self.trackers, self.context, self.progress = trackers, context, context.progress
+        model.backbone.run_blocks(
+            compiled=context.hardware.compile,
+            checkpointed=context.hardware.checkpointing,
+            say=context.progress.message,
+        )
         self._patience = EarlyStopping.of(recipe.validation)
         self._checkpoints = CheckpointWriter(run, self.model, info, recipe.checkpoints)
         self._sources = StageSources(
@@ -81,14 +87,18 @@ class Trainer:
 
         Raises:
             Interrupted: A signal asked for a stop; the state is saved.
+            ConfigError: The batches of a stage cannot be computed in parts.
             DataError: A stage's batches cannot be made from the data.
-            RunError: A loss is not finite.
+            RunError: A loss is not finite, or memory does not suffice.
         """
         if self.recipe.validation.patience is not None and not self.data.validations:
             self.progress.message(
                 "validation.patience has nothing to wait for: there are no validation images, so "
                 "all epochs are trained"
             )
+        for stage in self.recipe.stages[self.state.stage :]:
+            set_modes(self.model, stage.learns, blocks=stage.blocks)
+            check_parts(self.model, stage, self.context.hardware)
         with StopSignals(self._stop, waits=lambda: self._runner is not None):
             for index in range(self.state.stage, len(self.recipe.stages)):
                 self._run_stage(index)

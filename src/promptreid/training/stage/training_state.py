@@ -34,6 +34,9 @@ class TrainingState:
         waited: Validations of the running stage since that score.
         ended_early: Last epoch of each stage that ended before its time, by name.
         seconds: Training time of all sessions, in seconds.
+        skipped: Batches of the unfinished epoch whose step was left out, since it overflowed.
+        parts: In how many parts batches of the running stage pass the towers; 0 before its first.
+        scaling: Scale of the loss in fp16, and steps since it last changed; {} in other types.
         optimizer: State tensors by parameter name.
         losses: What loss terms remember, by name in the stage's states.
         average: Averaged weights of the running stage, by name.
@@ -54,6 +57,9 @@ class TrainingState:
     waited: int = 0
     ended_early: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    skipped: int = 0
+    parts: int = 0
+    scaling: dict[str, float] = field(default_factory=dict)
     optimizer: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     losses: dict[str, Tensor] = field(default_factory=dict)
     average: dict[str, Tensor] = field(default_factory=dict)
