@@ -141,10 +141,10 @@ def _ranked(
 ) -> RankList:
     """Rank the gallery, (G,) close and (G,) similar, for the query at a place in a block."""
     index = matches.index[place]
-    counts, match = torch.ones_like(values, dtype=torch.bool), torch.zeros_like(values).bool()
+    counts, match = torch.ones(len(values), dtype=torch.bool), torch.zeros(len(values)).bool()
     counts[index[matches.ignored[place]]] = False
     match[index[matches.match[place]]] = True
-    rows = values.sort(descending=True, stable=True).indices
+    cosines, rows = cosines.cpu(), values.sort(descending=True, stable=True).indices.cpu()
     rows = rows[counts[rows]]
     same = match[rows]
     first = int(same.nonzero()[0])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.transfer import send
 
 # Why a query may have no match that counts.
 REASONS = (
@@ -21,7 +22,9 @@ REASONS = (
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """The gallery images that share the identity of each query of one block.
+    """The gallery images that share the identity of each query of one block, on the CPU.
+
+    Who matches follows from names alone, so nobody waits for a device to learn it.
 
     Attributes:
         index: (B, P) gallery rows, padded to the longest list of the block.
@@ -69,20 +72,19 @@ class MatchTable:
         exclude_camera: bool,
         leave_one_out: bool = False,
     ) -> None:
-        device = query.vectors.device
         query_code, gallery_code = _number(query.identities, gallery.identities)
         order = np.argsort(gallery_code, kind="stable")
         # Queries whose identity is not in the gallery have code -1 and thereby the empty group.
         sizes = np.bincount(gallery_code + 1, minlength=1)
         starts = np.cumsum(sizes) - sizes
-        self._order = torch.from_numpy(order).to(device)
-        self._start = torch.from_numpy(starts[query_code + 1]).to(device)
-        self._size = torch.from_numpy(sizes[query_code + 1]).to(device)
+        self._order = torch.from_numpy(order)
+        self._start = torch.from_numpy(starts[query_code + 1])
+        self._size = torch.from_numpy(sizes[query_code + 1])
         query_camera, gallery_camera = _number(
             query.cameras or (None,) * len(query), gallery.cameras or (None,) * len(gallery)
         )
-        self._query_camera = torch.from_numpy(query_camera).to(device)
-        self._gallery_camera = torch.from_numpy(gallery_camera).to(device)
+        self._query_camera = torch.from_numpy(query_camera)
+        self._gallery_camera = torch.from_numpy(gallery_camera)
         self._exclude_camera = exclude_camera
         self._leave_one_out = leave_one_out
 
@@ -90,7 +92,7 @@ class MatchTable:
         """List matches and ignored images of some queries."""
         start, size = self._start[queries, None], self._size[queries, None]
         width = max(1, int(size.max()))
-        position = torch.arange(width, device=size.device)
+        position = torch.arange(width)
         inside = position < size
         last = len(self._order) - 1
         index = self._order[(start + position).clamp_(max=last)]
@@ -99,10 +101,23 @@ class MatchTable:
             camera = self._query_camera[queries, None]
             own_camera = (self._gallery_camera[index] == camera) & (camera >= 0) & inside
         if self._leave_one_out:
-            image = torch.arange(len(self._start), device=index.device)[queries, None]
+            image = torch.arange(len(self._start))[queries, None]
             own_image = (index == image) & inside
         match = inside & ~own_camera & ~own_image
         return Matches(index=index, match=match, own_camera=own_camera, own_image=own_image)
+
+
+def set_pairs(similarity: Tensor, index: Tensor, chosen: Tensor, value: float) -> None:
+    """Write a value for chosen pairs of query and gallery, without waiting for a device.
+
+    Args:
+        similarity: (B, G), changed in place.
+        index: (B, P) gallery rows, on the CPU.
+        chosen: (B, P) which of them, on the CPU.
+        value: What they get.
+    """
+    rows, columns = chosen.nonzero()[:, 0], index[chosen]
+    similarity[send(rows, similarity.device), send(columns, similarity.device)] = value
 
 
 def _number(

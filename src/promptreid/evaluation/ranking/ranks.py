@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from promptreid.evaluation.ranking.counting import count_reaching
+from promptreid.transfer import send
 
 # Rows in which a match is as close as another image are sorted with their indices, few at a time.
 TIED_ROWS = 64
@@ -87,19 +88,25 @@ def match_ranks(similarity: Tensor, index: Tensor, match: Tensor) -> Tensor:
     Args:
         similarity: (B, G) similarity of B queries to the gallery, larger is closer, no NaN. Images
             to be left out of a query's ranking are minus infinity.
-        index: (B, P) gallery rows of candidates of each query.
-        match: (B, P) which candidates are matches; the others are padding or left out.
+        index: (B, P) gallery rows of candidates of each query, on the CPU.
+        match: (B, P) which candidates are matches, on the CPU; the others are padding or left out.
 
     Returns:
-        (B, P) int64 ranks from 1, rising along each row; zeros after the last match.
+        (B, P) int64 ranks from 1 on the CPU, rising along each row; zeros after the last match. A
+        device is waited for once, and once more for every `TIED_ROWS` rows with ties.
     """
-    values = similarity.gather(1, index).masked_fill_(~match, torch.inf)
+    device = similarity.device
+    there = send(index, device)
+    values = similarity.gather(1, there).masked_fill_(send(~match, device), torch.inf)
     higher = torch.nextafter(values, torch.full_like(values, torch.inf))
-    reaching, closer = count_reaching(similarity, torch.cat([values, higher], 1)).chunk(2, dim=1)
+    counts = count_reaching(similarity, torch.cat([values, higher], 1)).cpu()
+    reaching, closer = counts.chunk(2, dim=1)
     ranks = closer + 1
     tied = match & (reaching - closer > 1)
-    for rows in tied.any(1).nonzero()[:, 0].split(TIED_ROWS):
-        ranks[rows] = _place_entries(similarity[rows]).gather(1, index[rows])
+    unclear = tied.any(1).nonzero()[:, 0]
+    for rows in unclear.split(TIED_ROWS) if len(unclear) else ():
+        chosen = send(rows, device)
+        ranks[rows] = _place_entries(similarity[chosen]).gather(1, there[chosen]).cpu()
     beyond = similarity.shape[1] + 1
     ranks = ranks.masked_fill(~match, beyond).sort(dim=1).values
     return ranks.masked_fill(ranks == beyond, 0)

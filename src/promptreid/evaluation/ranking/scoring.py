@@ -14,7 +14,7 @@ from promptreid.errors import EvaluationError, unknown_name
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.metrics import METRICS
 from promptreid.evaluation.ranking.closeness import closeness_blocks
-from promptreid.evaluation.ranking.matching import Matches, MatchTable
+from promptreid.evaluation.ranking.matching import Matches, MatchTable, set_pairs
 from promptreid.evaluation.ranking.multi_query import join_queries, select_repeats
 from promptreid.evaluation.ranking.ranks import RankedMatches, match_ranks
 from promptreid.evaluation.ranking.scores import QueryResult, Scores, join_results
@@ -168,15 +168,14 @@ class _Ranking:
 
 def _rank_block(similarity: Tensor, matches: Matches, ap: str) -> QueryResult:
     """Compute all metrics of a block of queries; the similarities are changed in place."""
-    ignored = matches.ignored
-    similarity[ignored.nonzero()[:, 0], matches.index[ignored]] = -torch.inf
-    ranks = match_ranks(similarity, matches.index, matches.match).cpu()
+    set_pairs(similarity, matches.index, matches.ignored, -torch.inf)
+    ranks = match_ranks(similarity, matches.index, matches.match)
     ranked = RankedMatches(ranks, ap)
     without = ranked.count == 0
     return QueryResult(
         matches=ranked.count,
         first_rank=ranked.first,
-        reason=matches.reason.cpu().masked_fill(~without, -1),
+        reason=matches.reason.masked_fill(~without, -1),
         values={
             name: metric.per_query(ranked).masked_fill(without, torch.nan)
             for name, metric in METRICS.items()

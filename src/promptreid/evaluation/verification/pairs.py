@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from promptreid.evaluation.embeddings.embeddings import Embeddings
-from promptreid.evaluation.ranking.matching import MatchTable
+from promptreid.evaluation.ranking.matching import MatchTable, set_pairs
 from promptreid.evaluation.ranking.scoring_rules import check_comparable, scoring_device
 from promptreid.evaluation.ranking.similarity import similarity_blocks
+from promptreid.transfer import send
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +69,18 @@ class Pairs:
         self._block = block
 
     def __iter__(self) -> Iterator[PairBlock]:
-        columns = torch.arange(len(self._gallery), device=self._gallery.device)
+        device = self._gallery.device
+        columns = torch.arange(len(self._gallery), device=device)
         for queries, scores in similarity_blocks(self._query, self._gallery, block=self._block):
             matches = self._table.block(queries)
             match = matches.match
             rows = columns[queries, None] if self._once else None
             if rows is not None:
-                match = match & (matches.index > rows)
-            genuine, owner = scores.gather(1, matches.index)[match], match.nonzero()[:, 0]
+                match = match & (matches.index > torch.arange(queries.start, queries.stop)[:, None])
+            owner = send(match.nonzero()[:, 0], device)
+            genuine = scores[owner, send(matches.index[match], device)]
             for pairs in (matches.match, matches.ignored):
-                scores[pairs.nonzero()[:, 0], matches.index[pairs]] = -torch.inf
+                set_pairs(scores, matches.index, pairs, -torch.inf)
             if rows is not None:
                 scores.masked_fill_(columns < rows, -torch.inf)
             yield PairBlock(queries=queries, genuine=genuine, owner=owner, impostors=scores)
