@@ -5,6 +5,7 @@
 #   make test        the same set-up with the test tools, and all tests (TEST=what to pass to pytest)
 #   make test-quick  the tests not marked slow, for daily work
 #   make fuzz        damaged and hostile input, TIMES as many inputs as the tests take (default 20)
+#   make gpu-check   the test set-up, and a graphics card checked: numbers, speed, feeding (GPU=--dry)
 #   make bench       the same set-up, and speed measured beside plain formulations (BENCH=names)
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,6 +13,7 @@ DEMO ?=
 TEST ?=
 CORES ?= auto
 BENCH ?=
+GPU ?=
 TIMES ?= 20
 
 BIN = $(VENV)/bin
@@ -19,7 +21,7 @@ BIN = $(VENV)/bin
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo check lint test test-quick fuzz bench clean help
+.PHONY: demo check lint test test-quick fuzz bench gpu-check clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -40,6 +42,9 @@ fuzz: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed
 	$(BIN)/promptreid bench $(BENCH)
+
+gpu-check: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/gpu_check.py $(GPU)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

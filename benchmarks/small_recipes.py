@@ -44,6 +44,7 @@ def two_domains(root: Path) -> DataSet:
     Args:
         root: Where the pictures and their table go.
     """
+    root.mkdir(parents=True, exist_ok=True)
     with (root / "set.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(

@@ -163,7 +163,7 @@ class TestImages:
         assert torch.equal(mix.partner, labels[drawn.partner])
         assert torch.equal(mix.weight, drawn.weight)
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+    @pytest.mark.cuda
     @pytest.mark.parametrize("config", [MIXUP, CUTMIX])
     def test_cuda_gives_the_same_images(self, config):
         images = normal(24)

@@ -98,7 +98,7 @@ def test_blur_of_small_and_plain_images():
         assert torch.equal(photometric.blur(plain, column([0.7, 2.0])), plain)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize(
     "name",
     ["brightness", "contrast", "saturation", "sharpness", "hue", "posterize", "solarize", "blur"],

@@ -393,7 +393,7 @@ class TestExtras:
         again = apply(batch, preprocess, Augment(mix=MixConfig(share=1)), generator())
         assert torch.equal(first, again)
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+    @pytest.mark.cuda
     def test_cuda_sees_the_same_batch(self):
         batch, preprocess = pixels(32), Preprocess((24, 16))
         here = apply(batch, preprocess, Augment(pad=4, **EXTRAS), generator(3))
@@ -401,7 +401,7 @@ class TestExtras:
         torch.testing.assert_close(there.cpu(), here, rtol=0, atol=1e-6)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_sees_the_same_batch():
     batch, preprocess = pixels(32), Preprocess((24, 16))
     here = apply(batch, preprocess, Augment(pad=4), generator(3))

@@ -255,7 +255,7 @@ class TestPolicies:
                 image = step(NAMES[which], strength.item(), image)
             assert torch.equal(got[i], image)
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+    @pytest.mark.cuda
     @pytest.mark.parametrize("name", POLICIES)
     def test_cuda_gives_the_same_bits(self, name):
         batch, config = pixels(64, (48, 32)), PolicyConfig(name=name, severity=10, magnitude=25)

@@ -141,7 +141,7 @@ def test_images_do_not_touch_each_other():
         assert torch.equal(together[i : i + 1], warp.warp(batch[i : i + 1], matrices[i : i + 1]))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_gives_the_same_bits():
     batch, matrices = noise(16, 3, 64, 32), rotation(torch.linspace(-90, 90, 16).double(), (64, 32))
     assert torch.equal(warp.warp(batch.cuda(), matrices).cpu(), warp.warp(batch, matrices))

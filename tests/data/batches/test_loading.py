@@ -321,7 +321,7 @@ class TestTrainLoader:
             assert len(read) == taken + 3
         batches.close()
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+    @pytest.mark.cuda
     def test_cuda_sees_the_same_batches(self, paths):
         here, there = make_loader(paths), make_loader(paths, device="cuda")
         for first, second in zip(here.epoch(0), there.epoch(0), strict=True):

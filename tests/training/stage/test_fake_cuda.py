@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from benchmarks.small_recipes import small_training, tiny_copy, two_domains
+from benchmarks.small_recipes import two_domains
 from fake_cuda import Card, FakeCuda, fake_cuda
-from run_records import make_run
-from small_models import RESNET, small_backbone
+from step_watching import Unwritten, epochs, unwritten_trainer
 from torch import Tensor
 
 from promptreid.config.recipes import load_recipe, recipe_names
@@ -29,17 +28,10 @@ from promptreid.data.dataset import DataSet
 from promptreid.evaluation.ranking.scoring import evaluate_protocol
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.run_context import RunContext
-from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
-from promptreid.models.towers.backbone import Backbone
-from promptreid.progress import Silent
-from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.batches import stage_sources
 from promptreid.training.batches.stage_sources import StageSources
 from promptreid.training.stage.stage import StageRunner
-from promptreid.training.stage.trainer import Trainer
-from promptreid.training.stage.training_state import TrainingState
 from promptreid.transfer import send
 
 CUDA, META = torch.device("cuda"), torch.device("meta")
@@ -49,75 +41,6 @@ BATCH = 24
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     return two_domains(tmp_path_factory.mktemp("fake_cuda"))
-
-
-class Unwritten(Trainer):
-    """A trainer that writes nothing."""
-
-    def _save_last(self) -> None:
-        """Leave the disk alone."""
-
-    def _save_best(self, score: float | None, chosen_at: str) -> None:
-        """Leave the disk alone."""
-
-    def _after_step(self) -> None:
-        """End the epoch: one step shows all there is to see."""
-        runner = self._runner
-        assert runner is not None
-        runner.state.step = len(runner.source.sizes(runner.state.epoch))
-
-    def _after_epoch(self, row: dict[str, Any]) -> None:
-        """Validate nothing."""
-
-
-def small_copy(name: str, **_: object) -> Backbone:
-    return small_backbone(RESNET)
-
-
-def trainer_of(name: str, data: DataSet, folder: Path, device: torch.device) -> Unwritten:
-    make = small_copy if name.endswith("cnn") else tiny_copy
-    recipe, rows, model, preprocess = small_training(name, data, make_backbone=make)
-    return Unwritten(
-        make_run(folder),
-        recipe,
-        model,
-        rows,
-        state=TrainingState(),
-        info=CheckpointInfo(preprocess=preprocess),
-        trackers=Trackers(folder, (), say=Silent().message),
-        context=RunContext(device),
-    )
-
-
-@contextlib.contextmanager
-def epochs(
-    inside: Callable[[], contextlib.AbstractContextManager[Any]],
-) -> Generator[Counter[str]]:
-    """Run epochs within a context, but for what is done once in each, and count their batches."""
-    counts: Counter[str] = Counter()
-    epoch, refresh, close = (
-        getattr(StageRunner, name) for name in ("_epoch", "_refresh_texts", "_close_epoch")
-    )
-
-    def run_epoch(runner: StageRunner, number: int) -> None:
-        with contextlib.ExitStack() as stack:
-            runner.around = stack  # type: ignore[attr-defined]
-            epoch(runner, number)
-
-    def refresh_texts(runner: StageRunner) -> None:
-        refresh(runner)
-        runner.around.enter_context(inside())  # type: ignore[attr-defined]
-
-    def close_epoch(runner: StageRunner, number: int, rate: float) -> None:
-        runner.around.close()  # type: ignore[attr-defined]
-        counts[runner.config.name] += runner.state.step
-        close(runner, number, rate)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StageRunner, "_epoch", run_epoch)
-        patch.setattr(StageRunner, "_refresh_texts", refresh_texts)
-        patch.setattr(StageRunner, "_close_epoch", close_epoch)
-        yield counts
 
 
 @contextlib.contextmanager
@@ -218,7 +141,7 @@ def test_no_recipe_mixes_devices_or_waits_for_the_card_inside_a_step(
     name: str, data: DataSet, tmp_path: Path
 ) -> None:
     with fake_cuda() as card:
-        trainer = trainer_of(name, data, tmp_path, CUDA)
+        trainer = unwritten_trainer(name, data, tmp_path, CUDA)
         assert all(isinstance(one, FakeCuda) for one in trainer.model.parameters())
         waits = train_on_fake_cuda(card, trainer)
         assert not waits
@@ -255,7 +178,7 @@ def autocast_on_meta() -> Generator[None]:
 def test_whole_steps_fetch_nothing_with_their_backward_pass(
     name: str, data: DataSet, tmp_path: Path
 ) -> None:
-    trainer = trainer_of(name, data, tmp_path, META)
+    trainer = unwritten_trainer(name, data, tmp_path, META)
     recipe = trainer.recipe
     with autocast_on_meta(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(StageRunner, "_close_epoch", forget_epoch)
