@@ -46,14 +46,14 @@ WORK: dict[str, tuple[Callable[[Embeddings, Embeddings], Any], int]] = {
     "evaluate": (ranked(RetrievalSettings()), 1),
     "expand": (ranked(RetrievalSettings(expansion=Expansion(3))), 2),
     "rerank": (ranked(RetrievalSettings(rerank=Rerank(k1=5, k2=3))), 14),
-    "verify": (lambda query, gallery: verify(query, gallery, block=BLOCK).to_dict(), 27),
-    "identify": (lambda query, gallery: identify(query, gallery, block=BLOCK).to_dict(), 3),
+    "verify": (lambda query, gallery: verify(query, gallery, block=BLOCK).to_dict(), 1),
+    "identify": (lambda query, gallery: identify(query, gallery, block=BLOCK).to_dict(), 0),
 }
 """What is computed, and how often it may wait in each block.
 
 Ranking waits for the ranks alone. Expansion, and re-ranking three times over, have to see whether
 equal neighbours were left out; re-ranking keeps sparse rows, whose lengths depend on values; and
-verification looks into as many buckets of scores as it places thresholds.
+verification sees where the scores around its thresholds lie.
 """
 
 
@@ -75,4 +75,3 @@ def test_scores_on_a_card_are_those_of_the_processor_and_blocks_seldom_wait(name
     more = {line: count - waits[0].waits[line] for line, count in waits[1].waits.items()}
     each = {line: count / 4 for line, count in more.items() if count}
     assert sum(each.values()) <= allowed, each
-    assert sum(each.values()) >= 1

@@ -32,7 +32,7 @@ def from_keys(keys: Tensor) -> Tensor:
 
 def bucket_counts(values: Tensor) -> Tensor:
     """Count float32 values by bucket, (2**20,) int64; minus infinity counts nowhere."""
-    counts = torch.bincount(_number_buckets(values).reshape(-1), minlength=BUCKETS)
+    counts = _count_numbers(_number_buckets(values).reshape(-1), BUCKETS)
     counts[int(_number_buckets(torch.tensor(-torch.inf)))] = 0
     return counts
 
@@ -50,7 +50,16 @@ def bucket_starts(buckets: Tensor) -> Tensor:
 
 def inside_counts(values: Tensor) -> Tensor:
     """Count values of one bucket by their lower 12 bits, (4096,) int64."""
-    return torch.bincount(order_keys(values) & (INSIDE - 1), minlength=INSIDE)
+    return _count_numbers(order_keys(values) & (INSIDE - 1), INSIDE)
+
+
+def _count_numbers(numbers: Tensor, size: int) -> Tensor:
+    """Count whole numbers (N,) from 0 and below `size`, (size,) int64, on their device."""
+    if numbers.device.type == "cpu":
+        return torch.bincount(numbers, minlength=size)
+    # Counting by `bincount` would wait for the device, to learn the largest number.
+    ones = torch.ones_like(numbers, dtype=torch.int64)
+    return torch.zeros(size, dtype=torch.int64, device=numbers.device).index_add_(0, numbers, ones)
 
 
 def next_above(values: Tensor | float) -> Tensor:

@@ -160,8 +160,8 @@ def _find_best_scores(pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
         best = block.impostors.new_full((len(block.impostors),), -torch.inf)
         best.scatter_reduce_(0, block.owner, block.genuine, "amax")
         rank = 1 + (block.impostors >= best[:, None]).sum(1)
-        parts.append((best.cpu(), block.impostors.amax(1).cpu(), rank.cpu()))
-    genuine, impostor, rank = (torch.cat(list(column)) for column in zip(*parts, strict=True))
+        parts.append((best, block.impostors.amax(1), rank))
+    genuine, impostor, rank = (torch.cat(list(column)).cpu() for column in zip(*parts, strict=True))
     return genuine, impostor, rank
 
 

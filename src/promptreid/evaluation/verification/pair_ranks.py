@@ -33,6 +33,7 @@ from promptreid.evaluation.verification.roc import (
 )
 from promptreid.evaluation.verification.threshold_grid import ThresholdGrid
 from promptreid.evaluation.verification.verification_result import Histogram, VerificationResult
+from promptreid.transfer import send
 
 HISTOGRAM_BINS = 100
 
@@ -100,8 +101,10 @@ def _count_buckets(pairs: Iterable[PairBlock]) -> tuple[Tensor, Tensor]:
     counts = torch.zeros(BUCKETS, dtype=torch.int64)
     for block in pairs:
         parts.append(block.genuine)
-        counts += bucket_counts(block.impostors).cpu()
-    return torch.cat(parts).sort().values, counts
+        counted = bucket_counts(block.impostors)
+        counts = send(counts, counted.device)
+        counts += counted
+    return torch.cat(parts).sort().values, counts.cpu()
 
 
 def _check_both_kinds(genuine: int, impostors: int) -> None:
@@ -163,23 +166,25 @@ def _count_exactly(
     device = genuine.device
     scores, weights = genuine.unique_consecutive(return_counts=True)
     above, reaching = (torch.zeros_like(weights) for _ in range(2))
-    bounds = bucket_starts(torch.tensor(wanted)[:, None] + torch.tensor([0, 1])).to(device)
-    exact = {bucket: torch.zeros(INSIDE, dtype=torch.int64) for bucket in wanted}
+    bounds = bucket_starts(torch.tensor(wanted)[:, None] + torch.tensor([0, 1])).flatten()
+    lowest = bounds.new_tensor([torch.finfo(torch.float32).min])
+    cuts = torch.cat([lowest, bounds]).to(device)
+    exact = {bucket: torch.zeros(INSIDE, dtype=torch.int64, device=device) for bucket in wanted}
     edges = edges.to(device)
     inner = torch.zeros(len(edges) - 2, dtype=torch.int64, device=device)
     total = 0
     for block in pairs:
         ordered = _sort_values(block.impostors)
-        ordered = ordered[int(torch.searchsorted(ordered, -torch.inf, right=True)) :]
+        # Where the pairs begin, behind minus infinity, and where the wanted buckets lie.
+        first, *ends = torch.searchsorted(ordered, cuts).tolist()
+        ordered = ordered[first:]
         total += len(ordered)
         grid.add(ordered)
         above += len(ordered) - torch.searchsorted(ordered, scores, right=True)
         reaching += len(ordered) - torch.searchsorted(ordered, scores)
         inner += len(ordered) - torch.searchsorted(ordered, edges[1:-1])
-        for bucket, (start, stop) in zip(
-            wanted, torch.searchsorted(ordered, bounds).tolist(), strict=True
-        ):
-            exact[bucket] += inside_counts(ordered[start:stop]).cpu()
+        for bucket, start, stop in zip(wanted, ends[::2], ends[1::2], strict=True):
+            exact[bucket] += inside_counts(ordered[start - first : stop - first])
     accepted = weights.flip(0).cumsum(0)
     ranks = GenuineRanks(
         scores.flip(0).cpu(), accepted.cpu(), above.flip(0).cpu(), reaching.flip(0).cpu(), total
@@ -187,7 +192,8 @@ def _count_exactly(
     inner_genuine = len(genuine) - torch.searchsorted(genuine, edges[1:-1])
     bins = _count_bins(inner_genuine, len(genuine)), _count_bins(inner, total)
     histogram = Histogram(tuple(edges.tolist()), *bins)
-    return ranks, exact, histogram
+    counted = torch.stack(list(exact.values())).cpu()
+    return ranks, dict(zip(exact, counted, strict=True)), histogram
 
 
 def _count_bins(reaching: Tensor, total: int) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from promptreid.evaluation.verification.float_order import next_above
+from promptreid.transfer import send
 
 STEP = 1.005
 """Ratio of the numbers of impostors above neighbouring thresholds."""
@@ -34,9 +35,9 @@ class ThresholdGrid:
 
     def add(self, ordered: Tensor) -> None:
         """Take the scores of one block, (L,) float32 rising."""
-        ranks = _choose_ranks(len(ordered)).to(ordered.device)
-        self._values.append(ordered[len(ordered) - ranks].cpu())
-        self._weights.append(ranks.diff(prepend=ranks.new_zeros(1)).cpu())
+        ranks = _choose_ranks(len(ordered))
+        self._values.append(ordered[send(len(ordered) - ranks, ordered.device)])
+        self._weights.append(ranks.diff(prepend=ranks.new_zeros(1)))
 
     def thresholds(self, genuine: Tensor) -> tuple[float, ...]:
         """Give the thresholds, rising.
@@ -44,7 +45,7 @@ class ThresholdGrid:
         Args:
             genuine: (M,) all genuine scores, rising.
         """
-        values, order = torch.cat(self._values).sort(descending=True)
+        values, order = torch.cat(self._values).cpu().sort(descending=True)
         reached = torch.cat(self._weights)[order].cumsum(0)
         genuine = genuine.cpu()
         if int(reached[-1]) <= FEW and len(genuine) <= FEW:
