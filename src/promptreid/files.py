@@ -23,11 +23,10 @@ def replacing(path: Path) -> Generator[Path]:
     failure the temporary file is removed and `path` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = _name_temporary(path)
     try:
         yield temporary
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
+        _sync_file(temporary)
         temporary.replace(path)
         _sync_folder(path.parent)
     finally:
@@ -41,6 +40,26 @@ def write_text(path: Path, text: str) -> None:
     back as it was.
     """
     write_bytes(path, encodable(text).encode())
+
+
+def create_text(path: Path, text: str) -> bool:
+    """Write a text file in one step, unless there is one by then.
+
+    Returns:
+        Whether it was written. Of several processes that try at a time one writes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _name_temporary(path)
+    try:
+        temporary.write_bytes(encodable(text).encode())
+        _sync_file(temporary)
+        os.link(temporary, path)
+        _sync_folder(path.parent)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -84,6 +103,15 @@ def user_cache(name: str) -> Path:
     """Return a folder for what can be made again: below `XDG_CACHE_HOME`, else below `~/.cache`."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "promptreid" / name
+
+
+def _name_temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as handle:
+        os.fsync(handle.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
-
-import torch
 
 from promptreid import __version__
 from promptreid.data.images.image_store import ImageStore
@@ -20,6 +17,7 @@ from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.files import user_cache
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
+from promptreid.inference.model_fingerprint import fingerprint_model
 from promptreid.inference.sentence_embed import join_sentences
 from promptreid.progress import Progress
 
@@ -104,27 +102,19 @@ def embedding_key(
     are mirrored, what sentences have to say, the rows, and size and time of change of each image
     file.
     """
-    digest, info = hashlib.sha256(), embedder.info
     described = {
         "version": __version__,
-        "model": embedder.model.describe(),
-        "preprocess": info.preprocess.to_dict(),
-        "sides": asdict(info.sides),
+        "model": fingerprint_model(embedder),
         "device": embedder.device.type,
         "flip": flip,
         "prompt": prompt,
         "sentences": None if sentences is None else [sentences.share, dict(sentences.templates)],
         "rows": manifest.fingerprint(),
         # Where a model knows cameras of several data sets, they hang on which of them this is.
-        "cameras": info.sides.camera_rows(manifest).tolist(),
+        "cameras": embedder.info.sides.camera_rows(manifest).tolist(),
         "files": [_stamp(manifest.path(row)) for row in range(len(manifest))],
     }
-    digest.update(json.dumps(described, sort_keys=True).encode())
-    for name, tensor in sorted(embedder.model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:32]
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _stamp(path: Path) -> list[int]:

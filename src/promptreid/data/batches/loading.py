@@ -142,7 +142,7 @@ class TrainLoader:
 
     def _from(self, epoch: int, start: int, batches: list[Indices]) -> Iterator[Batch]:
         read = _reader(self._store, self._device)
-        with closing(_ahead(read, batches)) as ahead:
+        with closing(make_ahead(read, batches)) as ahead:
             for place, pixels in enumerate(ahead, start=start):
                 yield self._batch(batches[place - start], pixels, (self._seed, epoch, place))
 
@@ -225,7 +225,7 @@ class TestLoader:
             UnreadableImage: A file of the batch that is due cannot be read.
         """
         read = _reader(self._store, self._device)
-        with closing(_ahead(read, self._batches)) as ahead:
+        with closing(make_ahead(read, self._batches)) as ahead:
             for indices, pixels in zip(self._batches, ahead, strict=True):
                 images = normalize(pixels.to(self._device, non_blocking=True), self._preprocess)
                 yield torch.from_numpy(indices), images
@@ -238,10 +238,11 @@ def _reader(store: ImageStore, device: torch.device) -> Callable[[Indices], Tens
     return store.batch
 
 
-def _ahead(make: Callable[[Item], Made], items: Sequence[Item]) -> Generator[Made]:
+def make_ahead(make: Callable[[Item], Made], items: Sequence[Item]) -> Generator[Made]:
     """Make something of each item in one background thread, a few items ahead.
 
-    What `make` raises is raised here, when its item is due. The thread ends with the iterator.
+    Close the iterator to stop early: its thread ends with it. What `make` raises is raised here,
+    when its item is due.
     """
     with ThreadPoolExecutor(1, "promptreid-ahead") as pool:
         pending: deque[Future[Made]] = deque()

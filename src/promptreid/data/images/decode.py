@@ -54,8 +54,8 @@ def read_image(image: Path | ImageSource) -> Tensor:
             it. Pipes, devices and files above half a GiB are not opened.
     """
     if not isinstance(image, ImageSource):
-        return _read_whole(Path(image))
-    pixels = _read_whole(image.path)
+        return decode_picture(image_bytes(Path(image)), Path(image))
+    pixels = decode_picture(image_bytes(image.path), image.path)
     return pixels if image.box is None else cut_out(pixels, image)
 
 
@@ -81,8 +81,19 @@ def cut_out(pixels: Tensor, image: ImageSource) -> Tensor:
     return pixels[:, rows, box.left : box.left + box.width].contiguous()
 
 
-def _read_whole(path: Path) -> Tensor:
-    data = image_bytes(path)
+def decode_picture(data: bytes, path: Path) -> Tensor:
+    """Decode the content of an image file, as `read_image` does.
+
+    Args:
+        data: The content.
+        path: What the file is called in errors.
+
+    Returns:
+        Pixels (3, H, W) of the whole upright picture, uint8, RGB.
+
+    Raises:
+        UnreadableImage: The content is truncated, no image, or has no agreed brightness range.
+    """
     try:
         count = count_plain_pixels(data)
         if count is not None and count <= _LARGEST_FAST:

@@ -89,7 +89,9 @@ def only_readable(dataset: DataSet, *, policy: str, progress: Progress) -> DataS
         faults = [sentence.rstrip(".") for sentence in dataset.lost]
         if bad:
             count = f"{len(bad)} of {len(manifest)}"
-            faults.append(f"{count} images of {dataset.spec} cannot be read:\n{_list_bad(bad)}")
+            faults.append(
+                f"{count} images of {dataset.spec} cannot be read:\n{list_unreadable(bad)}"
+            )
         faults.append("Mend or remove them, or leave them out with --unreadable skip.")
         raise DataError("\n".join(faults))
     for sentence in dataset.lost:
@@ -102,7 +104,7 @@ def _drop_bad(
     dataset: DataSet, good: Sequence[int], bad: Sequence[UnreadableImage], progress: Progress
 ) -> DataSet:
     """Drop the images that cannot be decoded, and say which."""
-    manifest, listing = dataset.manifest, _list_bad(bad)
+    manifest, listing = dataset.manifest, list_unreadable(bad)
     if not good:
         raise DataError(
             f"None of the {len(manifest)} images of {dataset.spec} can be read:\n{listing}"
@@ -120,7 +122,8 @@ def _drop_bad(
     )
 
 
-def _list_bad(bad: Sequence[UnreadableImage]) -> str:
+def list_unreadable(bad: Sequence[UnreadableImage]) -> str:
+    """Name the first of several images that cannot be read, a line each, and count the others."""
     lines = [f"  {error.path}: {error.reason}" for error in bad[:_SHOWN]]
     if len(bad) > _SHOWN:
         lines.append(f"  and {len(bad) - _SHOWN} more")

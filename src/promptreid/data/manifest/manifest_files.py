@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 
 from promptreid.data.images.boxes import BOX_COLUMN, Box, parse_box
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.sample_columns import CORE_COLUMNS, PLURALS
+from promptreid.data.tables.arrow_import import import_pyarrow
 from promptreid.data.tables.table_messages import list_columns, quote_cell
 from promptreid.data.tables.table_reader import read_table
 from promptreid.errors import DataError
@@ -30,7 +30,7 @@ def write_manifest(manifest: Manifest, path: Path, *, absolute: bool = False) ->
     Raises:
         DataError: When the file cannot be written, or pyarrow is needed and not installed.
     """
-    columns = _columns(manifest, absolute=absolute)
+    columns = table_columns(manifest, absolute=absolute)
     fill = _fill_parquet if _is_parquet(path) else _fill_csv
     if not path.parent.is_dir():
         raise DataError(f"{path} cannot be written: there is no folder {path.parent}.")
@@ -98,13 +98,13 @@ def _fill_csv(temporary: Path, columns: Mapping[str, Sequence[str | None]]) -> N
 
 
 def _fill_parquet(temporary: Path, columns: Mapping[str, Sequence[str | None]]) -> None:
-    arrow, parquet = _pyarrow()
+    arrow, parquet = import_pyarrow(instead="use CSV")
     arrays = {key: arrow.array(cells, arrow.string()) for key, cells in columns.items()}
     parquet.write_table(arrow.table(arrays), temporary)
 
 
 def _read_parquet(path: Path) -> Mapping[str, Sequence[str]]:
-    arrow, parquet = _pyarrow()
+    arrow, parquet = import_pyarrow(instead="use CSV")
     try:
         columns = parquet.read_table(path).to_pydict()
     except (OSError, arrow.ArrowException) as error:
@@ -124,7 +124,15 @@ def _line(cells: Iterable[str | None]) -> str:
     return ",".join(quoted) + "\n"
 
 
-def _columns(manifest: Manifest, *, absolute: bool) -> dict[str, tuple[str | None, ...]]:
+def table_columns(
+    manifest: Manifest, *, absolute: bool = False
+) -> dict[str, tuple[str | None, ...]]:
+    """Return the columns of a manifest by name, as texts, as its file holds them.
+
+    Args:
+        manifest: The table.
+        absolute: Give absolute image paths.
+    """
     columns = {name: getattr(manifest, plural) for name, plural in PLURALS.items()}
     if absolute:
         root = manifest.root.absolute()
@@ -166,14 +174,3 @@ def _check_text(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
                     f"{path}: {name} of row {row} is {quote_cell(repr(cell))}, not text. Tables "
                     "that were not written by promptreid are read as data set 'csv'."
                 )
-
-
-def _pyarrow() -> tuple[ModuleType, ModuleType]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise DataError(
-            "Parquet files need pyarrow: pip install 'promptreid[parquet]', or use CSV."
-        ) from error
-    return pyarrow, pyarrow.parquet
