@@ -334,7 +334,9 @@ class TestCopies:
     def test_second_copies_repeat_all_but_the_changes(self, paths):
         cameras = [i % 3 for i in range(COUNT)]
         once = list(make_loader(paths, cameras=cameras).epoch(3))
-        twice = list(make_loader(paths, cameras=cameras, copies=2).epoch(3))
+        loader = make_loader(paths, cameras=cameras, copies=2)
+        twice = list(loader.epoch(3))
+        assert loader.sizes(3) == [len(batch) for batch in twice]
         assert len(once) == len(twice)
         for one, two in zip(once, twice, strict=True):
             count = len(one)

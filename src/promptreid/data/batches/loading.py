@@ -119,8 +119,8 @@ class TrainLoader:
         self._device = torch.device(device)
 
     def sizes(self, epoch: int) -> list[int]:
-        """Return the number of images in each batch of an epoch."""
-        return [len(batch) for batch in self._sampler.batches(epoch)]
+        """Return the number of images in each batch of an epoch, every copy counted."""
+        return [len(batch) * self._copies for batch in self._sampler.batches(epoch)]
 
     def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """Yield an epoch's batches in order.
