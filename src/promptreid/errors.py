@@ -43,6 +43,10 @@ class EvaluationError(PromptReIDError):
     """Embeddings or a protocol cannot be scored."""
 
 
+class GalleryError(PromptReIDError):
+    """A gallery cannot be used as asked."""
+
+
 def unknown_name(kind: str, got: str, allowed: Iterable[str], *, see: str = "") -> str:
     """Say that a name is not known, with the closest names first.
 

@@ -28,6 +28,8 @@ COMMANDS = MappingProxyType(
         "embed": "Embed images into Parquet files, on any number of machines.",
         "threshold": "Choose and keep a run's threshold for the same identity.",
         "same": "Say whether two images show one identity.",
+        "gallery": "Enrol people, and look after who is enrolled.",
+        "search": "Say who a picture shows, or nobody.",
         "sweep": "Train a grid or list of settings from one file.",
         "compare": "Set the scores of runs side by side.",
         "note": "Show or change the note of a run.",

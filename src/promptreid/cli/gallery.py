@@ -1,0 +1,226 @@
+"""`promptreid gallery`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from promptreid.cli import options
+from promptreid.cli.gallery_changes import (
+    entries,
+    erase,
+    hide,
+    identities,
+    merge,
+    name,
+    split,
+    unhide,
+)
+from promptreid.cli.gallery_model import model_option, open_gallery, open_with_model, place
+from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.cli.output import reporter, started
+from promptreid.text.lists import counted
+from promptreid.text.safe import visible
+from promptreid.text.wrap import wrapped
+
+
+@click.group()
+def gallery() -> None:
+    """Enrol people, and look after who is enrolled.
+
+    A gallery is a folder. `promptreid search` answers who of it a picture shows.
+    """
+
+
+@gallery.command()
+@place
+@click.option(
+    "--model",
+    required=True,
+    type=options.ExistingRun(),
+    metavar="RUN_OR_CHECKPOINT",
+    help="The model that makes the vectors.",
+)
+@click.option(
+    "--aggregate",
+    default="best",
+    show_default=True,
+    help="How an identity's images become one score: best, mean-of-K or mean-vector.",
+)
+@click.option(
+    "--keep",
+    type=click.Choice(["crops", "paths"]),
+    default="crops",
+    show_default=True,
+    help="Keep the images themselves, or only where they lie.",
+)
+@click.option(
+    "--rate",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="The part of strangers that may be taken for somebody.",
+)
+@options.device
+def create(
+    place: Path, model: Path, aggregate: str, keep: str, rate: float, device: str | None
+) -> None:
+    """Make an empty gallery for the vectors of a model."""
+    with started(f"creating {place}"):
+        from promptreid.gallery.gallery import Gallery
+        from promptreid.gallery.gallery_settings import GallerySettings
+        from promptreid.gallery.searching.aggregate import Aggregate
+        from promptreid.inference.load import load
+
+        settings = GallerySettings(Aggregate.parse(aggregate), keep, rate)
+        source = str(model.absolute())
+        Gallery.create(place, load(model, device=device), source=source, settings=settings).close()
+    click.echo(f"created {place}\nnext:\n  promptreid gallery add {place} folder:/path/to/folders")
+
+
+@gallery.command()
+@place
+@click.argument("sources", nargs=-1, required=True, metavar="'NAME:ROOT[?key=value&...]'...")
+@click.option("--identity", help="Who is shown; SOURCES are image files then.")
+@click.option("--camera", help="The camera of these image files.")
+@click.option("--split", "splits", multiple=True, help="Enrol only these roles of the data.")
+@click.option("--prefix", default="", help="Put this before the names of a data set.")
+@model_option
+@options.device
+@json_option
+def add(
+    place: Path,
+    sources: tuple[str, ...],
+    identity: str | None,
+    camera: str | None,
+    splits: tuple[str, ...],
+    prefix: str,
+    model: Path | None,
+    device: str | None,
+    json_out: JsonOut,
+) -> None:
+    """Enrol data sets, or image files of one identity.
+
+    Content that is enrolled already is passed over, so that a command that was stopped goes on
+    where it was when it is given again. What is counted as done is on the disk.
+
+    \b
+    promptreid gallery add people.gallery folder:/data/crops
+    promptreid gallery add people.gallery 1.jpg 2.jpg --identity anna
+    """  # noqa: D301 - click reads the \b itself
+    from promptreid.errors import DataError
+
+    if identity is None and camera is not None:
+        raise click.UsageError("--camera goes with --identity; data sets name cameras themselves.")
+    opened = open_with_model(place, model, device)
+    from promptreid.data.load_data import load_data
+    from promptreid.gallery.enrolment import Enrolled, list_images
+    from promptreid.gallery.vector_model import GalleryImage
+
+    total = Enrolled()
+    if identity is not None:
+        missing = [source for source in sources if not Path(source).is_file()]
+        if missing:
+            raise DataError(f"There is no image file {missing[0]}.")
+        images = [GalleryImage(Path(source), camera=camera) for source in sources]
+        total = opened.add(images, [identity] * len(images), progress=reporter())
+    for source in () if identity is not None else sources:
+        data = load_data(source)
+        for note in (*data.lost, *data.notes):
+            click.echo(visible(note), err=True)
+        manifest = data.manifest.select(
+            [
+                row
+                for row in data.manifest.indices(*splits)
+                if data.manifest.identities[row] not in data.background
+            ]
+        )
+        images, names = list_images(manifest)
+        total += opened.add(images, [prefix + name for name in names], progress=reporter())
+    facts = opened.info()
+    click.echo(
+        f"enrolled {counted(total.added, 'image')}; {total.present:,} were there before. "
+        f"{place} holds {counted(facts.entries, 'image')} of "
+        f"{counted(facts.identities, 'identity', 'identities')}."
+    )
+    for conflict in total.conflicts:
+        click.echo(
+            visible(
+                f"{conflict.image} was given as {conflict.given!r} and stays enrolled as "
+                f"{conflict.enrolled!r}."
+            ),
+            err=True,
+        )
+    json_out.give(
+        {
+            "added": total.added,
+            "present": total.present,
+            "conflicts": [vars(conflict) for conflict in total.conflicts],
+        }
+    )
+
+
+@gallery.command()
+@place
+@json_option
+def info(place: Path, json_out: JsonOut) -> None:
+    """Say what a gallery holds, and which rate of strangers it can promise."""
+    from promptreid.text.number_words import percent
+
+    facts = open_gallery(place).info()
+    hidden = f", {facts.hidden:,} of them hidden" if facts.hidden else ""
+    source = visible(facts.model.get("source") or "an unknown place")
+    lines = [
+        f"{place}: {counted(facts.entries, 'image')} of "
+        f"{counted(facts.identities, 'identity', 'identities')}{hidden}",
+        f"  model        {facts.fingerprint} from {source}, {facts.width} numbers a vector",
+        f"  score        {facts.aggregate}; keeps {facts.keep}",
+    ]
+    if facts.accepting_score is None:
+        lines.append(
+            f"  strangers    with {facts.calibrating:,} identities to compare with, no rate below "
+            f"{percent(facts.least_rate)} can be promised; {percent(facts.rate)} needs "
+            f"{facts.needed:,}"
+        )
+    else:
+        lines.append(
+            f"  strangers    {percent(facts.rate)} at most are accepted: now above the score "
+            f"{facts.accepting_score:.4f}, by {facts.calibrating:,} identities"
+        )
+    click.echo(wrapped("\n".join(lines)))
+    json_out.give(facts.to_dict())
+
+
+@gallery.command()
+@place
+@click.option("--mend", is_flag=True, help="Compute anew what follows from the entries.")
+@json_option
+@click.pass_context
+def check(ctx: click.Context, place: Path, json_out: JsonOut, mend: bool) -> None:
+    """Look for all that can be wrong with a gallery. Exit code: 0 nothing, 2 something."""
+    opened = open_gallery(place)
+    if mend:
+        opened.mend()
+    findings = opened.check(reporter())
+    for finding in findings:
+        click.echo(wrapped(visible(f"{finding.problem} {finding.remedy}")))
+    if not findings:
+        click.echo(f"{place}: nothing is wrong with {counted(opened.info().entries, 'image')}")
+    json_out.give([finding.to_dict() for finding in findings])
+    ctx.exit(2 if findings else 0)
+
+
+@gallery.command()
+@place
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--identity", help="Only this one.")
+def export(place: Path, out: Path, identity: str | None) -> None:
+    """Write images and a table of them into the new folder OUT, which `csv:` reads as data."""
+    written = open_gallery(place).export(out, identity, reporter())
+    elsewhere = f"; {written.elsewhere:,} lie elsewhere" if written.elsewhere else ""
+    click.echo(f"wrote {counted(written.images, 'image')} and {written.table}{elsewhere}")
+
+
+for command in (identities, entries, name, merge, split, hide, unhide, erase):
+    gallery.add_command(command)

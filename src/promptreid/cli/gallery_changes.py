@@ -1,0 +1,134 @@
+"""Commands of `promptreid gallery` that list and change who is enrolled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from promptreid.cli.gallery_model import open_gallery, place
+from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.cli.output import reporter
+from promptreid.text.lists import counted
+from promptreid.text.safe import visible
+
+entry_option = click.option(
+    "--entry",
+    "entries",
+    type=int,
+    multiple=True,
+    help="Number of an entry; may come several times.",
+)
+seen_option = click.option(
+    "--seen", type=int, help="Refuse where the identity has another version than this by now."
+)
+
+
+@click.command()
+@place
+@json_option
+def identities(place: Path, json_out: JsonOut) -> None:
+    """List who is enrolled: name, images, hidden ones, version and note."""
+    from promptreid.text.tables import plain_table
+
+    rows = open_gallery(place).identities()
+    table = [("identity", "images", "hidden", "version", "note")]
+    table += [
+        (visible(row.name), str(row.entries), str(row.hidden), str(row.version), visible(row.note))
+        for row in rows
+    ]
+    for line in plain_table(table, right=(False, True, True, True, False)):
+        click.echo(line.rstrip())
+    json_out.give([vars(row) for row in rows])
+
+
+@click.command()
+@place
+@click.argument("identity")
+@json_option
+def entries(place: Path, identity: str, json_out: JsonOut) -> None:
+    """List an identity's images by number, as `split`, `hide` and `erase` take them."""
+    rows = open_gallery(place).entries(identity)
+    for row in rows:
+        facts = [row.camera and f"camera {row.camera}", row.path, row.hidden and "hidden"]
+        click.echo(visible(f"{row.entry:>8}  " + "  ".join(str(fact) for fact in facts if fact)))
+    json_out.give([{**vars(row), "attributes": dict(row.attributes)} for row in rows])
+
+
+@click.command()
+@place
+@click.argument("identity")
+@click.argument("name")
+@seen_option
+def name(place: Path, identity: str, name: str, seen: int | None) -> None:
+    """Give an identity another name."""
+    open_gallery(place).name(identity, name, seen=seen)
+    click.echo(visible(f"{identity} is named {name} now"))
+
+
+@click.command()
+@place
+@click.argument("identity")
+@click.argument("into")
+@seen_option
+def merge(place: Path, identity: str, into: str, seen: int | None) -> None:
+    """Put all images of IDENTITY under INTO."""
+    open_gallery(place).merge(identity, into, seen=seen)
+    click.echo(visible(f"{identity} is {into} now"))
+
+
+@click.command()
+@place
+@click.argument("identity")
+@click.argument("name")
+@entry_option
+@seen_option
+def split(
+    place: Path, identity: str, name: str, entries: tuple[int, ...], seen: int | None
+) -> None:
+    """Put some images of IDENTITY under the new NAME."""
+    open_gallery(place).split(identity, entries, name, seen=seen)
+    click.echo(visible(f"{counted(len(entries), 'image')} of {identity} went to {name}"))
+
+
+@click.command()
+@place
+@click.argument("identity", required=False)
+@entry_option
+def hide(place: Path, identity: str | None, entries: tuple[int, ...]) -> None:
+    """Take an identity, or single entries, out of every answer; `unhide` undoes it."""
+    number = open_gallery(place).hide(identity, entries)
+    click.echo(f"hid {counted(number, 'image')}")
+
+
+@click.command()
+@place
+@click.argument("identity", required=False)
+@entry_option
+def unhide(place: Path, identity: str | None, entries: tuple[int, ...]) -> None:
+    """Let an identity, or single entries, answer again."""
+    number = open_gallery(place).unhide(identity, entries)
+    click.echo(f"{counted(number, 'image')} may answer again")
+
+
+@click.command()
+@place
+@click.argument("identity", required=False)
+@entry_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(place: Path, identity: str | None, entries: tuple[int, ...], yes: bool) -> None:
+    """Remove an identity, or single entries, for good; there is no way back.
+
+    The store is rewritten without them, and every file of it is read to prove that none of their
+    bytes is left. Backups, and image files that lie elsewhere, are not touched.
+    """
+    opened = open_gallery(place)
+    what = visible(identity) if identity is not None else counted(len(entries), "entry", "entries")
+    if not yes:
+        click.confirm(f"Erase {what} from {place} for good?", abort=True, err=True)
+    with reporter().doing(f"erasing {what}"):
+        erased = opened.erase(identity, entries)
+    click.echo(
+        f"erased {counted(erased.entries, 'image')}; none of {counted(erased.pieces, 'piece')} of "
+        f"their pictures and vectors is left in any file of {place}"
+    )

@@ -1,0 +1,162 @@
+"""Enrolling a batch of images: read, embed what is new, commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptreid.data.manifest.manifest import Manifest
+from promptreid.errors import GalleryError
+from promptreid.gallery.image_content import ImageContent, read_content
+from promptreid.gallery.records.record_rows import NewEntry
+from promptreid.gallery.records.record_store import Records
+from promptreid.gallery.searching.filters import parse_time
+from promptreid.gallery.searching.search_state import SearchState
+from promptreid.gallery.vector_model import GalleryImage, VectorModel
+
+TIME = "time"
+"""Attribute of a data set that says when an image was taken."""
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Content that is enrolled as somebody else.
+
+    Attributes:
+        image: What was given, for people.
+        enrolled: Name that it is enrolled under.
+        given: Name that was given now.
+    """
+
+    image: str
+    enrolled: str
+    given: str
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What became of images that were given.
+
+    Attributes:
+        added: Images that are enrolled now.
+        present: Images that were enrolled before, or came twice.
+        conflicts: Those of the latter that are enrolled under another name, which was left.
+    """
+
+    added: int = 0
+    present: int = 0
+    conflicts: tuple[Conflict, ...] = ()
+
+    def __add__(self, other: Enrolled) -> Enrolled:
+        return Enrolled(
+            self.added + other.added,
+            self.present + other.present,
+            self.conflicts + other.conflicts,
+        )
+
+
+def list_images(manifest: Manifest) -> tuple[list[GalleryImage], list[str]]:
+    """Turn the rows of a manifest into images and the names of who they show.
+
+    The attribute `time` says when an image was taken. Where a manifest has several domains, a name
+    is written behind its domain, since one name may stand for two people there.
+
+    Raises:
+        GalleryError: A time is none.
+    """
+    several = len(set(manifest.domains)) > 1
+    images, names = [], []
+    for row, sample in enumerate(manifest):
+        time = sample.attributes.get(TIME)
+        images.append(
+            GalleryImage(
+                manifest.image(row),
+                camera=sample.camera,
+                view=sample.view,
+                time=parse_time(time) if time else None,
+                domain=sample.domain,
+                attributes={
+                    name: value
+                    for name, value in sample.attributes.items()
+                    if value and name != TIME
+                },
+            )
+        )
+        names.append(f"{sample.domain}/{sample.identity}" if several else sample.identity)
+    return images, names
+
+
+def enrol_batch(
+    records: Records,
+    state: SearchState,
+    model: VectorModel,
+    images: Sequence[GalleryImage],
+    names: Sequence[str],
+    *,
+    keep: str,
+) -> Enrolled:
+    """Enrol some images in one transaction.
+
+    Args:
+        records: Where they go.
+        state: What follows from the records.
+        model: Makes vectors of those that are new.
+        images: N images.
+        names: Name of who each shows.
+        keep: "crops" or "paths"; see `GallerySettings`.
+    """
+    contents = [read_content(image.pixels) for image in images]
+    known = records.find_known([content.digest for content in contents])
+    new: list[int] = []
+    seen = dict(known)
+    for number, content in enumerate(contents):
+        if content.digest not in seen:
+            seen[content.digest] = names[number]
+            new.append(number)
+    if not new:
+        return _count(contents, names, seen, added=0)
+    vectors = model.vectors([images[number] for number in new])
+    entries = [
+        _entry(images[number], contents[number], names[number], vector, keep=keep)
+        for number, vector in zip(new, vectors, strict=True)
+    ]
+    with state.changing(records):
+        _check_model(records, model)
+        # Another process may have enrolled some of them in the meantime; those stay as they are.
+        added = records.add(entries)
+        seen = records.find_known([content.digest for content in contents])
+    return _count(contents, names, seen, added=len(added))
+
+
+def _check_model(records: Records, model: VectorModel) -> None:
+    stored = records.model()
+    if stored is None or stored.fingerprint != model.fingerprint:
+        raise GalleryError(
+            f"{records.place} has another model now than when it was opened; open it again."
+        )
+
+
+def _entry(image: GalleryImage, content: ImageContent, name: str, vector, *, keep: str) -> NewEntry:
+    return NewEntry(
+        content_hash=content.digest,
+        identity=name,
+        camera=image.camera,
+        time=image.time,
+        domain=image.domain,
+        attributes=image.attributes,
+        crop=None if keep == "paths" and content.path is not None else content.crop,
+        path=content.path,
+        box=content.box,
+        vector=vector,
+    )
+
+
+def _count(
+    contents: Sequence[ImageContent], names: Sequence[str], seen: dict[str, str], *, added: int
+) -> Enrolled:
+    conflicts = tuple(
+        Conflict(content.path or "an image from memory", seen[content.digest], name)
+        for content, name in zip(contents, names, strict=True)
+        if seen[content.digest] != name
+    )
+    return Enrolled(added, len(contents) - added, conflicts)

@@ -1,0 +1,59 @@
+"""Erasing entries, with the proof that no byte of them is left in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptreid.errors import GalleryError
+from promptreid.gallery.identity_changes import choose_entries
+from promptreid.gallery.records.erased_bytes import choose_pieces
+from promptreid.gallery.records.record_store import Records
+from promptreid.gallery.searching.search_state import SearchState
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was erased.
+
+    Attributes:
+        entries: Number of images.
+        identities: Number of identities that have no image left and are gone with them.
+        pieces: Pieces of pictures and vectors that were looked for afterwards in every file of the
+            store, and not found.
+    """
+
+    entries: int
+    identities: int
+    pieces: int
+
+
+def erase_entries(
+    records: Records, state: SearchState, identity: str | None, entries: Sequence[int]
+) -> Erased:
+    """Delete an identity or entries, rewrite the store, and look for what is left of them.
+
+    Raises:
+        GalleryError: There is no such identity or entry; or another process uses the store, or
+            bytes were found. In the last two cases the entries are deleted all the same, and what
+            is left to be done is done at the next opening.
+    """
+    pieces: list[bytes] = []
+    with state.changing(records) as erased:
+        before = len(records.names())
+        chosen = choose_entries(records, identity, entries)
+        index = state.index
+        for entry in chosen:
+            erased.add(index.identity_numbers[index.codes[index.row_by_entry[entry]]])
+            for content in records.stored_bytes(entry):
+                pieces += choose_pieces(content)
+        records.delete(chosen)
+        gone = before - len(records.names())
+    records.compact()
+    left = records.find_bytes(pieces)
+    if left:
+        raise GalleryError(
+            f"{len(left):,} of {len(pieces):,} pieces of what was erased still stand in files of "
+            f"{records.place}. Run: promptreid gallery check {records.place} --mend."
+        )
+    return Erased(len(chosen), gone, len(pieces))

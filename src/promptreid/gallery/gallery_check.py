@@ -1,0 +1,93 @@
+"""Everything that can be wrong with a gallery, each with what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptreid.gallery.gallery_settings import GallerySettings
+from promptreid.gallery.image_content import find_fault
+from promptreid.gallery.records.record_store import Records
+from promptreid.gallery.searching.null_sample import null_from_scratch
+from promptreid.gallery.searching.search_state import SearchState
+from promptreid.json_record import JsonRecord
+from promptreid.progress import Progress
+
+_LENGTH_TOLERANCE = 1e-2
+_SCORE_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Finding(JsonRecord):
+    """Something that is wrong.
+
+    Attributes:
+        problem: What, as a sentence.
+        remedy: What to do about it, as a sentence.
+    """
+
+    problem: str
+    remedy: str
+
+
+def find_problems(
+    records: Records, state: SearchState, settings: GallerySettings, progress: Progress
+) -> list[Finding]:
+    """Check the file, every entry with its picture and vector, and what follows from them."""
+    place = records.place
+    again = f"Erase the entry (promptreid gallery erase {place} --entry N) and add the image again."
+    mend = f"promptreid gallery check {place} --mend"
+    damage = [Finding(words, "Take the gallery from a backup.") for words in records.find_damage()]
+    if damage:  # what else could be said of a damaged file would not be worth much
+        return damage
+    findings: list[Finding] = []
+    progress.start(f"checking {place}", len(state.index), "images")
+    for entry, vector in records.entries():
+        fault = _find_vector_fault(vector) or find_fault(records.picture(entry.entry))
+        if fault is not None:
+            findings.append(Finding(f"Entry {entry.entry}: {fault}.", again))
+        progress.advance(1)
+    progress.finish()
+    findings += [Finding(words, mend) for words in _find_stale(state, settings)]
+    if records.is_compaction_due:
+        findings.append(Finding("Bytes of what was erased may still be in the store.", mend))
+    return findings
+
+
+def mend_records(records: Records, state: SearchState, settings: GallerySettings) -> None:
+    """Compute the null sample anew, and rewrite the store without what was erased."""
+    state.clear()
+    with state.changing(records):
+        rows = null_from_scratch(state.index, settings.aggregate)
+        records.put_null_rows(
+            rows.values(), [number for number in state.null if number not in rows]
+        )
+        state.null = rows
+    records.compact()
+
+
+def _find_vector_fault(vector: np.ndarray | None) -> str | None:
+    if vector is None:
+        return "it has no vector of the gallery's model"
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    if not np.isfinite(length) or abs(length - 1) > _LENGTH_TOLERANCE:
+        return f"its vector has the length {length:.4g} instead of 1"
+    return None
+
+
+def _find_stale(state: SearchState, settings: GallerySettings) -> Iterator[str]:
+    """Compare the null sample with one that is computed from scratch."""
+    right = null_from_scratch(state.index, settings.aggregate)
+    if right.keys() != state.null.keys():
+        yield f"The null sample is of {len(state.null):,} identities instead of {len(right):,}."
+        return
+    wrong = [
+        number
+        for number, row in right.items()
+        if row.entry != state.null[number].entry
+        or abs(row.score - state.null[number].score) > _SCORE_TOLERANCE
+    ]
+    if wrong:
+        yield f"The null sample is out of date for {len(wrong):,} of {len(right):,} identities."

@@ -1,0 +1,72 @@
+"""What a gallery holds and what it can promise, in numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from promptreid.gallery.gallery_settings import GallerySettings
+from promptreid.gallery.records.record_store import Records
+from promptreid.gallery.searching.nobody import accepting_score, identities_needed, least_rate
+from promptreid.gallery.searching.search_state import SearchState
+from promptreid.json_record import JsonRecord
+
+
+@dataclass(frozen=True)
+class GalleryFacts(JsonRecord):
+    """Numbers and words about a gallery.
+
+    Attributes:
+        place: Where it is.
+        entries: Images.
+        hidden: How many of them are hidden.
+        identities: Identities.
+        calibrating: Identities that the null sample is of.
+        fingerprint: That of the model; None before the first.
+        model: What is known of the model.
+        width: Length of a vector.
+        aggregate: How an identity's images become one score.
+        keep: What is kept of image files.
+        rate: The part of strangers that may be accepted.
+        least_rate: The least rate that so many identities can promise.
+        accepting_score: The score above which somebody is recognised now; None where nobody can be.
+        needed: Identities that the rate needs.
+    """
+
+    place: str
+    entries: int
+    hidden: int
+    identities: int
+    calibrating: int
+    fingerprint: str | None
+    model: dict[str, Any]
+    width: int | None
+    aggregate: str
+    keep: str
+    rate: float
+    least_rate: float
+    accepting_score: float | None
+    needed: int
+
+
+def gather_facts(records: Records, state: SearchState, settings: GallerySettings) -> GalleryFacts:
+    """Gather the facts of a gallery."""
+    model, null = records.model(), state.null_scores()
+    accepting = accepting_score(null, settings.rate)
+    return GalleryFacts(
+        place=records.place,
+        entries=len(state.index),
+        hidden=int((~state.index.visible).sum()),
+        identities=len(state.names),
+        calibrating=len(null),
+        fingerprint=None if model is None else model.fingerprint,
+        model={} if model is None else dict(model.description),
+        width=None if model is None else model.width,
+        aggregate=str(settings.aggregate),
+        keep=settings.keep,
+        rate=settings.rate,
+        least_rate=least_rate(len(null)),
+        accepting_score=accepting if math.isfinite(accepting) else None,
+        needed=identities_needed(settings.rate),
+    )

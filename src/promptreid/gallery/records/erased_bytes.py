@@ -1,0 +1,70 @@
+"""The proof that erased bytes are gone: pieces of them are looked for in every file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+LENGTH = 32
+"""Bytes of a piece."""
+
+STRIDE = 256
+"""Bytes from one piece to the next. What is left of erased data is whole pages or cells of them,
+and of any run of `STRIDE + LENGTH` bytes one whole piece is in it."""
+
+_FEWEST_VALUES = 8
+_CHUNK = 1 << 24
+
+
+def choose_pieces(content: bytes) -> list[bytes]:
+    """Cut pieces out of content that is about to be erased, such as hold several values."""
+    starts = range(0, len(content) - LENGTH + 1, STRIDE)
+    pieces = [content[start : start + LENGTH] for start in starts]
+    return [piece for piece in pieces if len(set(piece)) >= _FEWEST_VALUES]
+
+
+def find_in_files(files: Iterable[Path], pieces: Sequence[bytes]) -> list[bytes]:
+    """Return those pieces that occur anywhere in some files, in order.
+
+    The time it takes is that of reading the files, however many pieces there are.
+
+    Args:
+        files: Files; what is none is passed over.
+        pieces: Each of `LENGTH` bytes.
+    """
+    wanted = set(pieces)
+    if not wanted:
+        return []
+    starts = np.frombuffer(b"".join(piece[:8] for piece in wanted), "<u8")
+    first_words = np.zeros(1 << 16, bool)
+    first_words[starts & 0xFFFF] = True
+    present: set[bytes] = set()
+    for chunk in _chunks(path for path in files if path.is_file()):
+        for place in _places(chunk, np.sort(starts), first_words):
+            piece = chunk[place : place + LENGTH]
+            if piece in wanted:
+                present.add(piece)
+    return [piece for piece in dict.fromkeys(pieces) if piece in present]
+
+
+def _places(chunk: bytes, starts: np.ndarray, first_words: np.ndarray) -> list[int]:
+    """Return where eight bytes stand that a piece begins with."""
+    if len(chunk) < LENGTH:
+        return []
+    content = np.frombuffer(chunk, np.uint8)
+    words = content[:-7].astype(np.uint16) | content[1:-6].astype(np.uint16) << 8
+    places = np.flatnonzero(first_words[words])
+    eight = content[places[:, None] + np.arange(8)].copy().view("<u8").ravel()
+    return places[np.isin(eight, starts)].tolist()
+
+
+def _chunks(files: Iterable[Path]) -> Iterator[bytes]:
+    """Give the content of files in chunks; two neighbours share `LENGTH - 1` bytes."""
+    for path in files:
+        with path.open("rb") as file:
+            rest = b""
+            while read := file.read(_CHUNK):
+                yield rest + read
+                rest = (rest + read)[-(LENGTH - 1) :]

@@ -1,0 +1,133 @@
+"""Rows of a gallery's records, as they go in and come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class NewEntry:
+    """An image that is to be enrolled, with its vector.
+
+    Attributes:
+        content_hash: SHA-256 in hex of what is enrolled; the same content is enrolled once.
+        identity: Name of who is shown.
+        camera: Name of the camera, None where unknown.
+        time: When it was taken, in seconds since 1970 (UTC); None where unknown.
+        domain: Where it comes from.
+        attributes: Free attributes.
+        crop: The image itself, as the bytes of an image file; None where only `path` is kept.
+        path: Where the picture lies, as given; None for an image that came from memory.
+        box: The part of the picture that is the image, as `str(Box)`; empty for all of it.
+        vector: (width,) float32 of length 1.
+    """
+
+    content_hash: str
+    identity: str
+    camera: str | None
+    time: float | None
+    domain: str
+    attributes: Mapping[str, str]
+    crop: bytes | None
+    path: str | None
+    box: str
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EntryRow:
+    """An enrolled image, without its pixels.
+
+    Attributes:
+        entry: Its number, which is never used again.
+        content_hash: As in `NewEntry`.
+        identity: Number of its identity.
+        camera: As in `NewEntry`, as are `time`, `domain`, `attributes`, `path` and `box`.
+        time: Seconds since 1970.
+        domain: Where it comes from.
+        attributes: Free attributes.
+        path: Where the picture lies.
+        box: The part of it.
+        hidden: Whether it is left out of every answer.
+        version: Revision of the records that changed it last.
+    """
+
+    entry: int
+    content_hash: str
+    identity: int
+    camera: str | None
+    time: float | None
+    domain: str
+    attributes: Mapping[str, str]
+    path: str | None
+    box: str
+    hidden: bool
+    version: int
+
+
+@dataclass(frozen=True)
+class IdentityRow:
+    """Somebody who is enrolled.
+
+    Attributes:
+        identity: Number, which is never used again.
+        name: Name, which no other identity has.
+        note: Free words.
+        version: Revision of the records that changed it last.
+        entries: Number of images.
+        hidden: How many of them are hidden.
+    """
+
+    identity: int
+    name: str
+    note: str
+    version: int
+    entries: int
+    hidden: int
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model that made vectors.
+
+    Attributes:
+        fingerprint: SHA-256 in hex of all that its vectors depend on.
+        width: Length of a vector.
+        description: Words and values for people, such as where the model lay.
+    """
+
+    fingerprint: str
+    width: int
+    description: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class NullRow:
+    """What the image that stands for an identity scored against all others.
+
+    Attributes:
+        identity: Number of the identity.
+        entry: Number of the image that stands for it.
+        score: The best score of another identity.
+        rival: Number of that identity.
+    """
+
+    identity: int
+    entry: int
+    score: float
+    rival: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Where the pixels of an entry are; the fields are those of `NewEntry`."""
+
+    content_hash: str
+    crop: bytes | None
+    path: str | None
+    box: str

@@ -1,0 +1,41 @@
+"""What SQLite raises, in words."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Generator
+from pathlib import Path
+
+from promptreid.errors import GalleryError
+from promptreid.gallery.records.sqlite_schema import BUSY_SECONDS
+
+
+@contextlib.contextmanager
+def told_in_words(folder: Path) -> Generator[None]:
+    """Turn errors of SQLite that a user can mend into sentences.
+
+    Raises:
+        GalleryError: The file is damaged, locked, read-only, or the disk is full.
+    """
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError):
+        raise  # a mistake of ours
+    except sqlite3.DatabaseError as error:
+        words = str(error)
+        if "locked" in words or "busy" in words:
+            raise GalleryError(
+                f"{folder} is in use by another process that has been writing for more than "
+                f"{BUSY_SECONDS:.0f} s. Nothing was changed; try again when it is done."
+            ) from error
+        if "full" in words:
+            raise GalleryError(
+                f"The disk of {folder} is full. Nothing was changed; free some space and try again."
+            ) from error
+        if "readonly" in words or "unable to open" in words:
+            raise GalleryError(f"{folder} cannot be written or opened: {words}.") from error
+        raise GalleryError(
+            f"The gallery {folder} cannot be read: {words}. Its file is damaged or on a disk that "
+            "fails; take it from a backup."
+        ) from error

@@ -1,0 +1,153 @@
+"""One score for each identity, from the scores of its images."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from promptreid.errors import GalleryError
+
+_FEW = 0.25
+"""Where fewer rows than this part are allowed, they are picked out before they are multiplied."""
+_SCORES_AT_A_TIME = 1 << 25
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """How the scores of an identity's images become one.
+
+    Attributes:
+        kind: "best", "mean-of" or "mean-vector".
+        images: For "mean-of", how many of the best images count.
+    """
+
+    kind: str = "best"
+    images: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Aggregate:
+        """Read `best`, `mean-of-K` or `mean-vector`.
+
+        Raises:
+            GalleryError: It is none of them.
+        """
+        if text in ("best", "mean-vector"):
+            return cls(text)
+        several = re.fullmatch(r"mean-of-([1-9]\d{0,3})", text)
+        if several is None:
+            raise GalleryError(
+                f"{text!r} is no way to score an identity. Allowed: best (the best image), "
+                "mean-of-K (mean of the best K images, such as mean-of-3), mean-vector."
+            )
+        return cls("mean-of", int(several[1]))
+
+    def __str__(self) -> str:
+        return f"mean-of-{self.images}" if self.kind == "mean-of" else self.kind
+
+    @property
+    def never_rises_with_fewer(self) -> bool:
+        """Whether leaving images out can never raise the score of an identity."""
+        return self.kind == "best"
+
+
+def identity_scores(
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    codes: NDArray[np.int64],
+    identities: int,
+    allowed: NDArray[np.bool_],
+    aggregate: Aggregate,
+) -> NDArray[np.float32]:
+    """Score every identity for every query.
+
+    Args:
+        queries: (Q, d) of length 1.
+        vectors: (M, d) of length 1.
+        codes: (M,) which identity each shows, in 0...identities - 1.
+        identities: Number of identities.
+        allowed: (M,) or (Q, M), which images may answer.
+        aggregate: How images become one score.
+
+    Returns:
+        (Q, identities) cosines; -inf where an identity has no image that may answer.
+    """
+    common: NDArray[np.bool_] = (
+        allowed if allowed.ndim == 1 else np.logical_or.reduce(allowed, axis=0)
+    )
+    if np.count_nonzero(common) < _FEW * len(vectors):
+        rows = np.flatnonzero(common)
+        vectors, codes, allowed = vectors[rows], codes[rows], allowed[..., rows]
+    scores = np.full((len(queries), identities), -np.inf, np.float32)
+    step = max(1, _SCORES_AT_A_TIME // max(1, len(vectors)))
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        may = allowed if allowed.ndim == 1 else allowed[part]
+        score = _score_means if aggregate.kind == "mean-vector" else _score_images
+        score(queries[part], vectors, codes, may, aggregate, scores[part])
+    return scores
+
+
+def cosines(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Multiply (Q, d) by (M, d) of length 1, giving (Q, M) cosines."""
+    return (torch.from_numpy(queries) @ torch.from_numpy(vectors).T).numpy()
+
+
+def _score_images(
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    codes: NDArray[np.int64],
+    allowed: NDArray[np.bool_],
+    aggregate: Aggregate,
+    out: NDArray[np.float32],
+) -> None:
+    """Write the mean of the best images of each identity into `out`."""
+    scores = cosines(queries, vectors)
+    if not allowed.all():
+        scores[np.broadcast_to(~allowed, scores.shape)] = -np.inf
+    if aggregate.images == 1:
+        target = torch.from_numpy(out)
+        places = torch.from_numpy(codes).expand(len(queries), -1)
+        target.scatter_reduce_(1, places, torch.from_numpy(scores), "amax")
+        return
+    for row, values in enumerate(scores):
+        seen = np.flatnonzero(values > -np.inf)
+        ordered = seen[np.lexsort((-values[seen], codes[seen]))]
+        groups, starts = np.unique(codes[ordered], return_index=True)
+        place = np.arange(len(ordered)) - np.repeat(starts, np.diff([*starts, len(ordered)]))
+        best = ordered[place < aggregate.images]
+        sums = np.bincount(codes[best], values[best].astype(np.float64), out.shape[1])
+        counts = np.bincount(codes[best], minlength=out.shape[1])
+        out[row, groups] = (sums[groups] / counts[groups]).astype(np.float32)
+
+
+def _score_means(
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    codes: NDArray[np.int64],
+    allowed: NDArray[np.bool_],
+    aggregate: Aggregate,
+    out: NDArray[np.float32],
+) -> None:
+    """Write the cosine to the mean vector of each identity into `out`."""
+    if allowed.ndim == 1:
+        means, present = _mean_vectors(vectors[allowed], codes[allowed], out.shape[1])
+        out[:, present] = cosines(queries, means)
+        return
+    for row, may in enumerate(allowed):
+        means, present = _mean_vectors(vectors[may], codes[may], out.shape[1])
+        out[row, present] = cosines(queries[row : row + 1], means)[0]
+
+
+def _mean_vectors(
+    vectors: NDArray[np.float32], codes: NDArray[np.int64], identities: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the mean vectors, of length 1, of the identities that have vectors, and which."""
+    sums = torch.zeros(identities, vectors.shape[1])
+    sums.index_add_(0, torch.from_numpy(codes), torch.from_numpy(vectors))
+    present = np.unique(codes)
+    means = torch.nn.functional.normalize(sums[torch.from_numpy(present)], dim=1)
+    return means.numpy(), present

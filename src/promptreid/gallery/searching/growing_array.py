@@ -1,0 +1,31 @@
+"""An array that grows at its end without being copied each time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class GrowingArray:
+    """Rows of one type, kept in room for more."""
+
+    def __init__(self, dtype: DTypeLike, width: tuple[int, ...] = ()) -> None:
+        """Begin without a row; `width` is the shape of one."""
+        self._room = np.empty((64, *width), dtype)
+        self._length = 0
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """The rows (length, *width), not copied; valid until one is appended."""
+        return self._room[: self._length]
+
+    def append(self, row: Any) -> None:
+        """Put a row at the end."""
+        if self._length == len(self._room):
+            room = np.empty((2 * self._length, *self._room.shape[1:]), self._room.dtype)
+            room[: self._length] = self._room
+            self._room = room
+        self._room[self._length] = row
+        self._length += 1

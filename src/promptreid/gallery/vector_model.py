@@ -1,0 +1,176 @@
+"""What a gallery needs of a model: vectors of images, and what tells it from other models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from promptreid.data.images.boxes import ImageSource
+from promptreid.data.images.image_store import ImageStore
+from promptreid.data.side_information import Side, table_rows
+from promptreid.errors import GalleryError, WeightsError
+from promptreid.evaluation.thresholds.threshold import PairComparison
+from promptreid.gallery.records.record_rows import ModelRow
+from promptreid.inference.embedder import NO_THRESHOLD, Embedder
+from promptreid.inference.embedding_loop import SideRows
+from promptreid.inference.model_fingerprint import fingerprint_model
+
+Pixels = Path | ImageSource | Image.Image | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class GalleryImage:
+    """An image, and what is known of it beside who it shows.
+
+    Attributes:
+        pixels: An image file, a part of one, a Pillow image, or an array (H, W, 3).
+        camera: Name of the camera, None where unknown.
+        view: Name of the view, which some models read.
+        time: When it was taken, in seconds since 1970 (UTC).
+        domain: Where it comes from.
+        attributes: Free attributes, some of which some models read.
+    """
+
+    pixels: Pixels
+    camera: str | None = None
+    view: str | None = None
+    time: float | None = None
+    domain: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+class VectorModel(Protocol):
+    """Turns images into vectors of length 1."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What its vectors depend on, as a digest."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """What it is, for people."""
+        ...
+
+    def vectors(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
+        """Return (N, width) rows of length 1.
+
+        Raises:
+            UnreadableImage: An image cannot be decoded.
+        """
+        ...
+
+    def compare(self, first: GalleryImage, second: GalleryImage) -> PairComparison:
+        """Say whether two images show one identity, by the threshold that training stored.
+
+        Raises:
+            UnreadableImage: An image cannot be decoded.
+            WeightsError: The model has no threshold.
+        """
+        ...
+
+
+class EmbedderModel:
+    """A trained model as a gallery uses it."""
+
+    def __init__(self, embedder: Embedder, *, source: str = "") -> None:
+        """Take a model, and where it lies."""
+        self._embedder = embedder
+        self.fingerprint = fingerprint_model(embedder)
+        self.description = {"source": source, "precision": embedder.precision}
+
+    @property
+    def width(self) -> int:
+        """Length of a vector."""
+        return self._embedder.width
+
+    def vectors(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
+        """Embed images with all that is known of them; no pixels are kept on disk."""
+        vectors = np.empty((len(images), self.width), np.float32)
+        described = np.array([self._names_sentence(image) for image in images], bool)
+        for rows in (np.flatnonzero(described), np.flatnonzero(~described)):
+            if len(rows):  # a vector must not hang on what is known of others
+                vectors[rows] = self._embed([images[row] for row in rows])
+        return vectors
+
+    def compare(self, first: GalleryImage, second: GalleryImage) -> PairComparison:
+        """Compare two images by the threshold that training stored."""
+        if self._embedder.threshold is None:
+            raise WeightsError(NO_THRESHOLD)
+        pair = self.vectors([first, second])
+        return self._embedder.threshold.compare(float(pair[0] @ pair[1]))
+
+    def _embed(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
+        embedder = self._embedder
+        size = embedder.preprocess.image_size
+        interpolation = embedder.preprocess.test_interpolation
+        pixels = [image.pixels for image in images]
+        store = ImageStore(pixels, size, interpolation, cache=False, disk=None)
+        sides = self._find_sides(images)
+        return embedder.embed_source(store, sides, title="embedding images").numpy()
+
+    def _find_sides(self, images: Sequence[GalleryImage]) -> SideRows:
+        """Find the rows of the model's tables that go with images."""
+        sides, variants = self._embedder.info.sides, None
+        views = [
+            image.view if sides.attribute is None else image.attributes.get(sides.attribute)
+            for image in images
+        ]
+        prompt = self._embedder.model.image_prompt
+        if prompt is not None and self._names_sentence(images[0]):
+            columns = {
+                name: [image.attributes[name] for image in images] for name in prompt.variants[0]
+            }
+            variants = prompt.find_variants(columns, images=len(images))
+        cameras = [find_camera(image, sides.cameras) for image in images]
+        return SideRows.of(
+            table_rows(cameras, sides.cameras), table_rows(views, sides.views), variants
+        )
+
+    def _names_sentence(self, image: GalleryImage) -> bool:
+        """Tell whether an image has the attributes that choose the model's sentence for it."""
+        prompt = self._embedder.model.image_prompt
+        if prompt is None or len(prompt.variants) < 2:
+            return False
+        return all(image.attributes.get(name) for name in prompt.variants[0])
+
+
+def find_camera(image: GalleryImage, table: Sequence[Side]) -> Side | None:
+    """Return the entry of a model's table of cameras that an image is of; None where unknown.
+
+    Where the table tells data sets apart, it is that of the image's domain, or the only one that
+    has a camera of the name.
+    """
+    if image.camera in table or (image.domain, image.camera) in table:
+        return image.camera if image.camera in table else (image.domain, image.camera or "")
+    named = [side for side in table if isinstance(side, tuple) and side[1] == image.camera]
+    return named[0] if len(named) == 1 else None
+
+
+def check_model(model: VectorModel, stored: ModelRow | None, *, place: str) -> None:
+    """Refuse a model that did not make the vectors which a gallery holds.
+
+    Raises:
+        GalleryError: It is another one; both fingerprints are named.
+    """
+    if stored is None or stored.fingerprint == model.fingerprint:
+        return
+    first, second = (
+        f"{one.fingerprint[:16]} ({one.description.get('source') or 'no place known'})"
+        for one in (stored, model)
+    )
+    raise GalleryError(
+        f"{place} holds vectors of the model {first}, but the model given is {second}. Vectors of "
+        "two models do not compare: use the first, or create another gallery for the second."
+    )

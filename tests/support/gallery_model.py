@@ -1,0 +1,65 @@
+"""A model for galleries of tests: vectors come from the pixels by a fixed projection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from promptreid.errors import WeightsError
+from promptreid.gallery.gallery import Gallery
+from promptreid.gallery.gallery_settings import GallerySettings
+from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.gallery.searching.aggregate import Aggregate
+
+WIDTH = 32
+SIZE = 8
+
+
+class PixelModel:
+    """Projects the pixels of arrays (8, 8, 3) onto fixed random directions."""
+
+    def __init__(self, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.fingerprint = f"{seed:064x}"
+        self.width = WIDTH
+        self.description = {"source": f"pixels {seed}"}
+        self._projection = rng.normal(size=(SIZE * SIZE * 3, WIDTH))
+
+    def vectors(self, images):
+        """Return (N, 32) rows of length 1."""
+        pixels = np.stack([np.asarray(image.pixels, np.float64).ravel() for image in images])
+        vectors = (pixels - 127.5) @ self._projection
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+    def compare(self, first, second):
+        """Refuse, as a model without a threshold does."""
+        raise WeightsError("no threshold")
+
+
+def draw_people(people: int, images: int, *, seed: int = 0, families: int = 1, noise: float = 40):
+    """Return images (people * images of (8, 8, 3) uint8) and names.
+
+    People of a family of so many look alike.
+    """
+    rng = np.random.default_rng(seed)
+    parents = rng.normal(0, 60, (people // families + 1, SIZE, SIZE, 3))
+    pictures, names = [], []
+    for person in range(people):
+        face = 127 + parents[person // families] + rng.normal(0, 30, parents[0].shape)
+        for _ in range(images):
+            seen = face + rng.normal(0, noise, face.shape)
+            pictures.append(np.clip(seen, 0, 255).astype(np.uint8))
+            names.append(f"person {person}")
+    return pictures, names
+
+
+def make_gallery(folder: Path, *, aggregate: str = "best", keep: str = "crops", seed: int = 0):
+    """Create a gallery of a pixel model."""
+    settings = GallerySettings(Aggregate.parse(aggregate), keep)
+    return Gallery(SqliteRecords.create(folder, settings.to_texts()), PixelModel(seed))
+
+
+def open_gallery(folder: Path, seed: int = 0):
+    """Open a gallery with its pixel model."""
+    return Gallery(SqliteRecords.open(folder), PixelModel(seed))
