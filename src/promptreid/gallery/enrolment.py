@@ -95,7 +95,7 @@ def enrol_batch(
     *,
     keep: str,
 ) -> Enrolled:
-    """Enrol some images in one transaction.
+    """Enrol some images in one transaction; others may search while they are embedded.
 
     Args:
         records: Where they go.
@@ -106,7 +106,8 @@ def enrol_batch(
         keep: "crops" or "paths"; see `GallerySettings`.
     """
     contents = [read_content(image.pixels) for image in images]
-    known = records.find_known([content.digest for content in contents])
+    with state.lock:
+        known = records.find_known([content.digest for content in contents])
     new: list[int] = []
     seen = dict(known)
     for number, content in enumerate(contents):
@@ -120,7 +121,7 @@ def enrol_batch(
         _entry(images[number], contents[number], names[number], vector, keep=keep)
         for number, vector in zip(new, vectors, strict=True)
     ]
-    with state.changing(records):
+    with state.lock, state.changing(records):
         _check_model(records, model)
         # Another process may have enrolled some of them in the meantime; those stay as they are.
         added = records.add(entries)

@@ -145,15 +145,14 @@ class Gallery(IdentityChanges):
         total = Enrolled()
         for start in range(0, len(opened), BATCH):
             part = slice(start, start + BATCH)
-            with self._lock:
-                total += enrol_batch(
-                    self.records,
-                    self._state,
-                    model,
-                    opened[part],
-                    names[part],
-                    keep=self.settings.keep,
-                )
+            total += enrol_batch(
+                self.records,
+                self._state,
+                model,
+                opened[part],
+                names[part],
+                keep=self.settings.keep,
+            )
             progress.advance(len(opened[part]))
         progress.finish()
         return total
@@ -181,8 +180,9 @@ class Gallery(IdentityChanges):
         """
         rate = check_rate(self.settings.rate if rate is None else rate)
         filters = filters or Filters()
-        for name in filters.identities or ():
-            self.records.identity(name)
+        with self._lock:
+            for name in filters.identities or ():
+                self.records.identity(name)
         queries = [_as_image(image) for image in images]
         vectors = self._require_model().vectors(queries)
         cameras = [query.camera for query in queries]

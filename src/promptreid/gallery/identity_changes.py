@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
 from promptreid.errors import GalleryError
@@ -25,11 +24,12 @@ class IdentityChanges:
         """Take records, and what follows from them."""
         self.records = records
         self._state = state
-        self._lock = threading.RLock()
+        self._lock = state.lock
 
     def identities(self) -> list[IdentityRow]:
         """Return everybody who is enrolled, in the order of enrolment."""
-        return self.records.identities()
+        with self._lock:
+            return self.records.identities()
 
     def entries(self, identity: str) -> list[EntryRow]:
         """Return an identity's entries, in the order of enrolment.
@@ -37,7 +37,7 @@ class IdentityChanges:
         Raises:
             GalleryError: There is no such identity.
         """
-        with self.records.reading():
+        with self._lock, self.records.reading():
             number = self.records.identity(identity).identity
             return [row for row, _ in self.records.entries() if row.identity == number]
 

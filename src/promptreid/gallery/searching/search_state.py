@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Generator, Sequence
 
 import numpy as np
@@ -25,10 +26,12 @@ class SearchState:
         index: All vectors.
         null: The null sample, by identity.
         names: Name of each identity, by number.
+        lock: Held by the one thread that uses the state and the records it is of.
     """
 
     def __init__(self, aggregate: Aggregate) -> None:
         self._aggregate = aggregate
+        self.lock = threading.RLock()
         self.index = ExactIndex()
         self.clear()
 

@@ -1,0 +1,184 @@
+"""`promptreid gallery` and `promptreid search`, with the weights of the package."""
+
+import io
+import json
+import shutil
+
+import pytest
+from facts import lacking
+
+from promptreid.cli.main import main
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return caught.value.code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def made(crops, paint, tmp_path_factory):
+    """A zero-shot run, and a gallery of twelve people with four of their five pictures."""
+    folder = tmp_path_factory.mktemp("gallery")
+    for person in sorted(crops.iterdir()):
+        shutil.copytree(person, folder / "photos" / person.name)
+        (folder / "queries").mkdir(exist_ok=True)
+        (folder / "photos" / person.name / "0.png").rename(
+            folder / "queries" / f"{person.name}.png"
+        )
+    paint(folder / "other", identities=14, images=1)
+    (folder / "other" / "013" / "0.png").rename(folder / "queries" / "stranger.png")
+    model = ["backbone.name=tiny", "backbone.image_size=32"]
+    out = folder / "run"
+    commands = [
+        ["train", "zero-shot", *model, "--data", f"folder:{crops}", "--out", out],
+        ["gallery", "create", folder / "people", "--model", out, "--rate", "0.1"],
+        ["gallery", "add", folder / "people", f"folder:{folder / 'photos'}"],
+    ]
+    for command in commands:
+        with pytest.raises(SystemExit) as caught:
+            main([*map(str, command), "--device", "cpu"])
+        assert caught.value.code == 0
+    return folder
+
+
+@pytest.fixture
+def place(made, tmp_path):
+    """A gallery of one's own."""
+    return shutil.copytree(made / "people", tmp_path / "people")
+
+
+def test_pictures_of_the_enrolled_are_recognised_and_strangers_are_not(made, capsys):
+    queries = sorted((made / "queries").iterdir())
+    code, out, err = run(
+        capsys, "search", made / "people", *queries, "--device", "cpu", "--json", made / "a.json"
+    )
+    assert code == 0, err
+    answers = json.loads((made / "a.json").read_text())["answers"]
+    named = [answer["candidates"][0]["identity"] for answer in answers[:12]]
+    assert sum(name == query.stem for name, query in zip(named, queries, strict=False)) >= 10
+    for answer in answers:
+        assert answer["rate"] == 0.1
+        assert answer["identities"] == 12
+        assert (answer["identity"] is not None) == (answer["p"] <= 0.1)
+        assert answer["gap"] >= 0
+        assert answer["runner_up"] == answer["candidates"][1]["identity"]
+    assert answers[12]["verdict"] == "nobody"
+    assert "NOBODY" in out
+    assert not lacking(out, str(queries[0]), "12 identities", "10 %", "identity", "score", "p")
+
+
+def test_json_takes_the_place_of_the_text(made, capsys):
+    query = made / "queries" / "000.png"
+    code, out, _ = run(capsys, "search", made / "people", query, "--device", "cpu", "--json")
+    assert code == 0
+    assert json.loads(out)["answers"][0]["image"] == str(query)
+
+
+def test_adding_again_adds_nothing(made, place, capsys):
+    code, out, _ = run(
+        capsys, "gallery", "add", place, f"folder:{made / 'photos'}", "--device", "cpu"
+    )
+    assert code == 0
+    assert not lacking(out, "0 images", "48 were there", "48 images of 12 identities")
+    arguments = ["--identity", "the stranger", "--camera", "gate", "--device", "cpu"]
+    picture = made / "queries" / "stranger.png"
+    code, out, _ = run(capsys, "gallery", "add", place, picture, *arguments)
+    assert (code, "1 image;" in out) == (0, True)
+    code, out, _ = run(capsys, "gallery", "entries", place, "the stranger")
+    assert not lacking(out, "camera gate", "stranger.png")
+
+
+def test_info_says_what_can_be_promised(place, capsys):
+    code, out, _ = run(capsys, "gallery", "info", place)
+    assert code == 0
+    assert not lacking(out, "48 images", "12 identities", "run", "10.0%", "12 identities")
+    for number in range(6):
+        run(capsys, "gallery", "hide", place, f"{number:03d}")
+    code, out, _ = run(capsys, "gallery", "info", place)
+    assert not lacking(out, "24 of them hidden", "6 identities", "14.3%", "10.0%", "9")
+
+
+def test_identities_are_changed_by_commands(place, capsys):
+    for command in (
+        ["name", place, "000", "Anna"],
+        ["merge", place, "001", "Anna"],
+        ["split", place, "Anna", "Ben", "--entry", "1"],
+        ["hide", place, "--entry", "2", "--entry", "3"],
+        ["unhide", place, "--entry", "3"],
+        ["check", place],
+    ):
+        code, _, err = run(capsys, "gallery", *command)
+        assert code == 0, err
+    code, out, _ = run(capsys, "gallery", "identities", place, "--json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert (rows["Anna"]["entries"], rows["Anna"]["hidden"]) == (7, 1)
+    assert rows["Ben"]["entries"] == 1
+    assert "001" not in rows
+
+
+def test_erasing_asks_and_proves(place, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    code, _, _ = run(capsys, "gallery", "erase", place, "004")
+    assert code == 130
+    code, out, _ = run(capsys, "gallery", "erase", place, "004", "--yes")
+    assert code == 0
+    assert not lacking(out, "4 images", "pieces")
+    code, _, err = run(capsys, "gallery", "erase", place, "004", "--yes")
+    assert code == 2
+    assert "004" in err
+
+
+def test_an_export_is_a_data_set(place, tmp_path, capsys):
+    code, out, err = run(capsys, "gallery", "export", place, tmp_path / "out")
+    assert code == 0, err
+    assert "48 images" in out
+    code, out, err = run(capsys, "data", "inspect", f"csv:{tmp_path / 'out' / 'entries.csv'}")
+    assert not lacking(out, "12", "48"), err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "facts"),
+    [
+        (["search", "PLACE", "missing.jpg"], ["missing.jpg"]),
+        (["search", "nowhere", "PICTURE"], ["nowhere", "gallery create"]),
+        (["search", "PLACE", "PICTURE", "--rate", "2"], ["between 0 and 1"]),
+        (["search", "PLACE", "PICTURE", "--identity", "zoe"], ["zoe"]),
+        (["search", "PLACE", "PICTURE", "--since", "soon"], ["soon"]),
+        (["search", "PLACE", "PICTURE", "--other-cameras"], ["--query-camera"]),
+        (["search", "PLACE", "PICTURE", "--attribute", "red"], ["NAME=VALUE"]),
+        (["gallery", "create", "PLACE", "--model", "RUN"], ["not empty"]),
+        (["gallery", "create", "new", "--model", "RUN", "--aggregate", "max"], ["mean-of-K"]),
+        (["gallery", "add", "PLACE", "missing.jpg", "--identity", "x"], ["missing.jpg"]),
+        (["gallery", "add", "PLACE", "PICTURE"], ["NAME:ROOT"]),
+        (["gallery", "hide", "PLACE"], ["identity", "entries"]),
+    ],
+)
+def test_mistakes_are_told_in_words(made, place, tmp_path, capsys, monkeypatch, arguments, facts):
+    monkeypatch.chdir(tmp_path)
+    stands_for = {"PLACE": place, "PICTURE": made / "queries" / "000.png", "RUN": made / "run"}
+    code, _, err = run(capsys, *(stands_for.get(word, word) for word in arguments))
+    assert code == 2
+    assert not lacking(err, *facts)
+
+
+def test_another_model_is_refused_and_a_lost_one_is_asked_for(made, place, crops, tmp_path, capsys):
+    other = tmp_path / "other"
+    model = ["backbone.name=tiny", "backbone.image_size=48"]
+    run(capsys, "train", "zero-shot", *model, "--data", f"folder:{crops}", "--out", other)
+    picture = made / "queries" / "000.png"
+    code, _, err = run(capsys, "search", place, picture, "--model", other, "--device", "cpu")
+    assert code == 2
+    assert not lacking(err, "holds vectors of the model", "but the model given is")
+    (made / "run").rename(made / "moved")
+    try:
+        code, _, err = run(capsys, "search", place, picture)
+        assert code == 2
+        assert not lacking(err, "run", "--model")
+        code, _, err = run(
+            capsys, "search", place, picture, "--model", made / "moved", "--device", "cpu"
+        )
+        assert code == 0, err
+    finally:
+        (made / "moved").rename(made / "run")

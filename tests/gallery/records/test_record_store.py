@@ -1,0 +1,298 @@
+"""The contract of records; every implementation is put through all of it."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from facts import lacking
+
+from promptreid.errors import GalleryError
+from promptreid.gallery.records.record_rows import ModelRow, NewEntry, NullRow
+from promptreid.gallery.records.sqlite_records import SqliteRecords
+
+IMPLEMENTATIONS = {"sqlite": SqliteRecords}
+SETTINGS = {"aggregate": "best", "keep": "crops", "rate": "0.05"}
+MODEL = ModelRow("f" * 64, 4, {"source": "somewhere"})
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def kind(request):
+    return IMPLEMENTATIONS[request.param]
+
+
+@pytest.fixture
+def place(kind, tmp_path):
+    made = kind.create(tmp_path / "store", SETTINGS)
+    with made.writing():
+        made.set_model(MODEL)
+    made.close()
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def records(kind, place):
+    opened = kind.open(place)
+    yield opened
+    opened.close()
+
+
+def entry(number, identity="anna", **changes):
+    vector = np.zeros(4, np.float32)
+    vector[number % 4] = 1
+    made = NewEntry(
+        content_hash=f"{number:064x}",
+        identity=identity,
+        camera="gate",
+        time=100.5,
+        domain="site",
+        attributes={"coat": "red"},
+        crop=bytes([number % 256]) * 10,
+        path=f"/pictures/{number}.png",
+        box="",
+        vector=vector,
+    )
+    return replace(made, **changes)
+
+
+def add(records, *entries):
+    with records.writing():
+        return records.add(entries)
+
+
+def test_what_goes_in_comes_out(records):
+    [number] = add(records, entry(1))
+    [(row, vector)] = records.entries()
+    assert (row.entry, row.content_hash, row.hidden) == (number, f"{1:064x}", False)
+    assert (row.camera, row.time, row.domain, row.box) == ("gate", 100.5, "site", "")
+    assert row.attributes == {"coat": "red"}
+    assert row.path == "/pictures/1.png"
+    assert vector.tolist() == [0, 1, 0, 0]
+    assert records.names() == {row.identity: "anna"}
+    picture = records.picture(number)
+    assert (picture.crop, picture.content_hash) == (bytes([1]) * 10, row.content_hash)
+    assert records.stored_bytes(number) == [picture.crop, vector.tobytes()]
+
+
+def test_what_is_unknown_stays_unknown(records):
+    [number] = add(records, entry(1, camera=None, time=None, crop=None, path=None, attributes={}))
+    [(row, _)] = records.entries()
+    assert (row.camera, row.time, row.path) == (None, None, None)
+    assert records.picture(number).crop is None
+
+
+def test_the_same_content_is_enrolled_once(records):
+    assert len(add(records, entry(1), entry(1), entry(2))) == 2
+    assert add(records, entry(2, identity="ben")) == []
+    assert records.count_entries() == 2
+    assert records.find_known([f"{n:064x}" for n in (1, 2, 3)]) == {
+        f"{1:064x}": "anna",
+        f"{2:064x}": "anna",
+    }
+    assert [row.name for row in records.identities()] == ["anna"]
+
+
+def test_what_raises_changes_nothing(records):
+    add(records, entry(1))
+    before = records.revision()
+
+    def change_and_fail():
+        with records.writing():
+            records.add([entry(2, identity="ben")])
+            records.set_hidden([1], hidden=True)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        change_and_fail()
+    assert records.revision() == before
+    assert records.count_entries() == 1
+    assert not next(records.entries())[0].hidden
+
+
+def test_a_vector_of_another_width_is_refused(records):
+    with pytest.raises(GalleryError) as caught:
+        add(records, entry(1), entry(2, vector=np.ones(5, np.float32)))
+    assert not lacking(str(caught.value), "(5,)", "(4,)")
+    assert records.count_entries() == 0
+
+
+def test_nothing_is_enrolled_before_there_is_a_model(kind, tmp_path):
+    fresh = kind.create(tmp_path / "fresh", SETTINGS)
+    assert fresh.model() is None
+    with pytest.raises(GalleryError):
+        add(fresh, entry(1))
+
+
+def test_settings_and_model_are_kept(kind, place, records):
+    assert records.settings() == SETTINGS
+    assert records.model() == MODEL
+    assert kind.open(place).model() == MODEL
+
+
+def test_a_revision_counts_what_was_written(records):
+    first = records.revision()
+    [number] = add(records, entry(1))
+    assert records.revision() == first + 1
+    add(records, entry(2))
+    assert [row.entry for row, _ in records.entries(since=first + 1)] == [number + 1]
+    with records.writing():
+        records.set_hidden([number], hidden=True)
+    assert [(row.entry, row.hidden) for row, _ in records.entries(since=first + 2)] == [
+        (number, True)
+    ]
+
+
+def test_more_entries_than_are_read_at_a_time_come_in_order(records):
+    numbers = add(records, *(entry(n, crop=None) for n in range(5000)))
+    read = [row.entry for row, _ in records.entries()]
+    assert read == numbers == sorted(numbers)
+    assert len(list(records.entries(since=0))) == 5000
+
+
+def test_other_connections_see_what_was_committed_and_nothing_before(kind, place, records):
+    other = kind.open(place)
+    with records.writing():
+        records.add([entry(1)])
+        assert other.count_entries() == 0
+    assert other.count_entries() == 1
+    assert other.revision() == records.revision()
+
+
+def test_what_is_read_together_is_of_one_moment(kind, place, records):
+    add(records, entry(1))
+    other = kind.open(place)
+    with other.reading():
+        assert other.count_entries() == 1
+        add(records, entry(2))
+        assert other.count_entries() == 1
+    assert other.count_entries() == 2
+
+
+def test_writers_wait_for_each_other(kind, place):
+    def write(start):
+        own = kind.open(place)
+        for number in range(start, start + 20):
+            add(own, entry(number, identity=f"person {number % 7}"))
+        own.close()
+
+    threads = [threading.Thread(target=write, args=(start,)) for start in (0, 100, 200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    records = kind.open(place)
+    assert records.count_entries() == 60
+    assert len({row.version for row, _ in records.entries()}) == 60
+    assert records.find_damage() == []
+
+
+def test_identities_are_counted_named_and_noted(records):
+    add(records, entry(1), entry(2), entry(3, identity="ben"))
+    with records.writing():
+        records.set_hidden([2], hidden=True)
+    anna = records.identity("anna")
+    assert (anna.entries, anna.hidden) == (2, 1)
+    with records.writing():
+        records.rename(anna.identity, "Anna B.")
+        records.set_note(anna.identity, "seen twice")
+    renamed = records.identity("Anna B.")
+    assert (renamed.identity, renamed.note) == (anna.identity, "seen twice")
+    assert renamed.version == records.revision() > anna.version
+    with pytest.raises(GalleryError) as caught:
+        records.identity("Ana B.")
+    assert not lacking(str(caught.value), "Ana B.", "Anna B.")
+
+
+def test_two_identities_have_two_names(records):
+    add(records, entry(1), entry(2, identity="ben"))
+    anna = records.identity("anna").identity
+    for change in (lambda: records.make_identity("ben"), lambda: records.rename(anna, "ben")):
+        with pytest.raises(GalleryError) as caught, records.writing():
+            change()
+        assert not lacking(str(caught.value), "ben", "merge")
+
+
+def test_entries_move_and_empty_identities_go(records):
+    first, second, third = add(records, entry(1), entry(2), entry(3, identity="ben"))
+    ben = records.identity("ben").identity
+    with records.writing():
+        records.move([first], ben)
+    assert records.entries_by_identity(ben) == [first, third]
+    with records.writing():
+        records.move([second], ben)
+    assert records.names() == {ben: "ben"}
+    with records.writing():
+        carla = records.make_identity("carla")
+        records.move([second], carla)
+    assert records.entries_by_identity(carla) == [second]
+
+
+def test_hiding_can_be_undone(records):
+    [number] = add(records, entry(1))
+    for hidden in (True, False):
+        with records.writing():
+            records.set_hidden([number], hidden=hidden)
+        assert next(records.entries())[0].hidden is hidden
+
+
+def test_what_is_deleted_is_gone_with_all_that_belongs_to_it(records):
+    first, second = add(records, entry(1), entry(2, identity="ben"))
+    ben = records.identity("ben").identity
+    with records.writing():
+        records.put_null_rows([NullRow(ben, second, 0.5, 1)], [])
+    assert not records.is_compaction_due
+    with records.writing():
+        records.delete([second])
+    assert records.is_compaction_due
+    assert [row.entry for row, _ in records.entries()] == [first]
+    assert list(records.names().values()) == ["anna"]
+    assert records.null_rows() == []
+    assert records.stored_bytes(second) == []
+    with pytest.raises(GalleryError):
+        records.picture(second)
+    records.compact()
+    assert not records.is_compaction_due
+    assert records.find_damage() == []
+
+
+def test_numbers_are_never_used_again(kind, place, records):
+    first, second = add(records, entry(1), entry(2))
+    with records.writing():
+        records.delete([first, second])
+    records.compact()
+    [third] = add(kind.open(place), entry(1))
+    assert third > second
+
+
+def test_bytes_of_entries_are_no_remains_and_those_of_the_deleted_are(records):
+    kept, gone = (bytes(np.random.default_rng(n).integers(0, 256, 400, np.uint8)) for n in (1, 2))
+    _, second = add(records, entry(1, crop=kept), entry(2, crop=gone))
+    assert records.find_bytes([kept[:32], gone[:32]]) == []
+    with records.writing():
+        records.delete([second])
+    assert records.find_bytes([kept[:32], gone[:32]]) == [gone[:32]]  # still in the log
+    records.compact()
+    assert records.find_bytes([kept[:32], gone[:32]]) == []
+
+
+def test_the_null_sample_is_kept_row_by_row(records):
+    add(records, entry(1), entry(2, identity="ben"))
+    with records.writing():
+        records.put_null_rows([NullRow(1, 1, 0.25, 2), NullRow(2, 2, 0.5, 1)], [])
+    with records.writing():
+        records.put_null_rows([NullRow(1, 1, 0.75, 2)], [2])
+    assert records.null_rows() == [NullRow(1, 1, 0.75, 2)]
+
+
+def test_a_place_that_holds_something_is_not_taken(kind, place, tmp_path):
+    with pytest.raises(GalleryError, match="empty"):
+        kind.create(place, SETTINGS)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(GalleryError):
+        kind.create(tmp_path / "file", SETTINGS)
+
+
+def test_a_place_without_records_says_how_to_make_some(kind, tmp_path):
+    with pytest.raises(GalleryError) as caught:
+        kind.open(tmp_path / "nothing")
+    assert not lacking(str(caught.value), "nothing", "gallery create")

@@ -1,0 +1,105 @@
+"""What only the records in a folder do: durability settings, and words for damaged files."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from promptreid.errors import GalleryError
+from promptreid.gallery.records.record_rows import ModelRow, NewEntry
+from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.gallery.records.sqlite_schema import FILE
+
+
+@pytest.fixture
+def folder(tmp_path):
+    records = SqliteRecords.create(tmp_path / "store", {"aggregate": "best"})
+    rng = np.random.default_rng(0)
+    with records.writing():
+        records.set_model(ModelRow("f" * 64, 64, {}))
+        records.add(
+            [
+                NewEntry(
+                    f"{n:064x}", f"person {n}", None, None, "", {}, rng.bytes(9000), None, "",
+                    rng.normal(size=64).astype(np.float32),
+                )
+                for n in range(40)
+            ]
+        )  # fmt: skip
+    records.close()
+    return tmp_path / "store"
+
+
+def test_commits_reach_the_disk_and_deleted_pages_are_overwritten(folder):
+    records = SqliteRecords.open(folder)
+    pragmas = {name: records.execute(f"PRAGMA {name}")[0][0] for name in (
+        "journal_mode", "synchronous", "secure_delete", "foreign_keys")}  # fmt: skip
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "secure_delete": 1,
+        "foreign_keys": 1,
+    }
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def find_damage(folder):
+    """Return what opening or checking a folder says is wrong."""
+    try:
+        return SqliteRecords.open(folder).find_damage()
+    except GalleryError as error:
+        return [words for words in [str(error)] if str(folder) in words]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_page_whose_header_is_damaged_is_found_by_opening_or_checking(folder, seed):
+    content = bytearray((folder / FILE).read_bytes())
+    starts = range(0, len(content), 4096)
+    trees = [start for start in starts if start == 0 or content[start] in (2, 5, 10, 13)]
+    rng = np.random.default_rng(seed)
+    page = int(rng.choice(trees))
+    content[page : page + 16] = rng.bytes(16)
+    (folder / FILE).write_bytes(content)
+    assert find_damage(folder)
+
+
+@pytest.mark.parametrize("length", [0, 100, 4096, 50_000])
+def test_a_file_that_was_cut_off_is_told_in_words(folder, length):
+    content = (folder / FILE).read_bytes()
+    (folder / FILE).write_bytes(content[:length])
+    assert find_damage(folder)
+
+
+def test_a_file_of_another_kind_or_a_later_format_is_refused(folder):
+    with sqlite3.connect(folder / FILE) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(GalleryError, match="99"):
+        SqliteRecords.open(folder)
+    with sqlite3.connect(folder / FILE) as connection:
+        connection.execute("PRAGMA application_id = 1")
+    with pytest.raises(GalleryError, match="no gallery"):
+        SqliteRecords.open(folder)
+    (folder / FILE).write_text("plain text " * 1000)
+    with pytest.raises(GalleryError, match=r"no gallery|cannot be read"):
+        SqliteRecords.open(folder)
+
+
+def test_a_writer_that_waits_too_long_says_so(folder, monkeypatch):
+    first, second = SqliteRecords.open(folder), SqliteRecords.open(folder)
+    second.execute("PRAGMA busy_timeout = 50")
+    with first.writing(), pytest.raises(GalleryError, match="in use"), second.writing():
+        pass
+
+
+def test_a_log_that_a_reader_holds_keeps_the_erasure_due(folder):
+    first, reader = SqliteRecords.open(folder), SqliteRecords.open(folder)
+    first.execute("PRAGMA busy_timeout = 50")
+    with reader.reading():
+        reader.count_entries()
+        with first.writing():
+            first.delete([1])
+        with pytest.raises(GalleryError, match="in use"):
+            first.compact()
+        assert first.is_compaction_due
+    first.compact()
+    assert not first.is_compaction_due
