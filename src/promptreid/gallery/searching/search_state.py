@@ -18,6 +18,9 @@ from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.nobody import p_values
 from promptreid.gallery.searching.null_sample import null_from_scratch, update_null
 
+_CONDITIONS_KEPT = 32
+"""Null samples under conditions that are kept until the gallery changes."""
+
 
 class SearchState:
     """Everything that is derived from records, as of one revision of them.
@@ -162,6 +165,8 @@ class SearchState:
             return self.null_scores()
         key = (allowed.tobytes(), filters.other_cameras)
         if key not in self._null_by_conditions:
+            if len(self._null_by_conditions) >= _CONDITIONS_KEPT:
+                self._null_by_conditions = {}
             rows = null_from_scratch(
                 self.index, self._aggregate, allowed, other_cameras=filters.other_cameras
             )

@@ -1,0 +1,56 @@
+"""Content of images: what is kept gives the same pixels, and what was changed is found."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from promptreid.data.images.boxes import Box, ImageSource
+from promptreid.gallery.image_content import find_fault, read_content
+from promptreid.gallery.records.record_rows import Picture
+
+
+@pytest.fixture
+def file(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    return tmp_path / "picture.png"
+
+
+def as_picture(content, *, crop=True):
+    kept = content.crop if crop else None
+    return Picture(content.digest, kept, content.path, content.box)
+
+
+def test_a_whole_file_is_kept_byte_by_byte(file):
+    content = read_content(file)
+    assert content.crop == file.read_bytes()
+    assert (content.path, content.box) == (str(file), "")
+
+
+@pytest.mark.parametrize("crop", [True, False])
+@pytest.mark.parametrize("box", [None, Box(3, 4, 10, 12)])
+def test_what_is_kept_is_found_whole_and_what_was_changed_is_not(file, box, crop):
+    content = read_content(ImageSource(file, box))
+    assert find_fault(as_picture(content, crop=crop)) is None
+    other = np.random.default_rng(1).integers(0, 256, (40, 30, 3), np.uint8)
+    Image.fromarray(other).save(file)
+    fault = find_fault(as_picture(content, crop=crop))
+    assert (fault is None) == crop
+    file.unlink()
+    assert (find_fault(as_picture(content, crop=crop)) is None) == crop
+    if crop:
+        damaged = replace(as_picture(content), crop=content.crop[:-20])
+        assert find_fault(damaged) is not None
+        assert find_fault(replace(as_picture(content), crop=b"")) is not None
+
+
+def test_a_part_and_an_array_of_the_same_pixels_are_the_same_content(file):
+    part = read_content(ImageSource(file, Box(3, 4, 10, 12)))
+    with Image.open(file) as image:
+        pixels = np.asarray(image)[4:16, 3:13]
+    assert read_content(pixels).digest == part.digest
+    assert read_content(Image.fromarray(pixels)).digest == part.digest
+    assert read_content(pixels).path is None
+    assert find_fault(as_picture(read_content(pixels))) is None
