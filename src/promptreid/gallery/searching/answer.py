@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from promptreid.gallery.searching.nobody import identities_needed, least_rate
 from promptreid.json_record import JsonRecord
+from promptreid.text import number_words
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,19 @@ class Answer(JsonRecord):
     @property
     def explanation(self) -> str:
         """Say in a sentence what the verdict rests on."""
-        percent = f"{100 * self.rate:g} %"
+        asked = number_words.rate(self.rate)
         if self.verdict == "undecided":
-            least = 100 * least_rate(self.identities)
+            least = number_words.percent(least_rate(self.identities))
             return (
-                f"With {self.identities:,} identities no rate below {least:.2g} % can be promised; "
-                f"{percent} needs {identities_needed(self.rate):,} of them."
+                f"With {self.identities:,} identities no rate below {least} can be promised; "
+                f"{asked} needs {identities_needed(self.rate):,} of them."
             )
         if self.score is None:
             return "No enrolled image fits the conditions."
         side = "at most" if self.verdict == "identity" else "more than"
         return (
             f"p {self.p:.4f} from {self.identities:,} identities is {side} {self.rate:g}: at most "
-            f"{percent} of strangers are taken for somebody."
+            f"{asked} of strangers are taken for somebody."
         )
 
 
