@@ -41,7 +41,7 @@ def test_what_is_kept_is_found_whole_and_what_was_changed_is_not(file, box, crop
     file.unlink()
     assert (find_fault(as_picture(content, crop=crop)) is None) == crop
     if crop:
-        damaged = replace(as_picture(content), crop=content.crop[:-20])
+        damaged = replace(as_picture(content), crop=content.crop[: len(content.crop) // 2])
         assert find_fault(damaged) is not None
         assert find_fault(replace(as_picture(content), crop=b"")) is not None
 
