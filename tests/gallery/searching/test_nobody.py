@@ -73,7 +73,8 @@ def accepted(identities, rate, seed):
 def test_strangers_are_accepted_at_the_rate_that_is_promised(identities, rate):
     realised = np.array([accepted(identities, rate, seed)[0] for seed in range(60)])
     error = realised.std(ddof=1) / math.sqrt(len(realised))
-    assert realised.mean() <= rate + 2 * error
+    # A null score is measured against one identity fewer than a query, and without the stranger.
+    assert realised.mean() <= rate + least_rate(identities) + 2 * error
     assert realised.mean() >= 0.6 * rate  # nor is the promise kept by recognising nobody
 
 

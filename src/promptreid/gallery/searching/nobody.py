@@ -5,7 +5,8 @@ an image of somebody enrolled scores against all *others* is what a stranger wou
 that the gallery holds its own sample of strangers: one number for each identity, the null sample.
 The p-value of a score is the conformal one (Vovk, Gammerman & Shafer, Algorithmic Learning in a
 Random World, 2005), p = (1 + #{null >= score}) / (N + 1). If strangers and enrolled people are
-exchangeable, a stranger is accepted with a probability of at most the rate that is asked for.
+exchangeable, a stranger is accepted at the rate that is asked for, give or take 1/(N+1): a null
+score is measured against one identity fewer than the score of a query.
 """
 
 from __future__ import annotations
