@@ -15,7 +15,7 @@ import pytest
 EXPECTED_SKIPS = (
     r"needs a CUDA device",
     r"tests in a browser need Chromium",
-    r"(wandb|mlflow) is not installed: promptreid\[\1\]",
+    r"(wandb|mlflow|ray) is not installed: promptreid\[\1\]",
     r"needs the instructions of another processor",
 )
 """Reasons, as patterns, that may keep a test from running in continuous integration."""

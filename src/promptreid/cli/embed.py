@@ -10,6 +10,7 @@ import click
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
+from promptreid.errors import ConfigError
 from promptreid.text.lists import counted
 from promptreid.text.wrap import wrapped
 
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     metavar="I/N",
     help="Compute the I-th of N parts of the shards, counted from 0, as one job of an array.  "
     "[default: torchrun's part, else all]",
+)
+@click.option(
+    "--ray",
+    "workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Compute with N workers on Ray: the cluster at RAY_ADDRESS, else one on this machine.",
 )
 @click.option(
     "--shard-rows",
@@ -65,6 +73,7 @@ def embed(
     spec: str,
     out: Path,
     part: str | None,
+    workers: int | None,
     shard_rows: int,
     batch_size: int,
     flip: bool | None,
@@ -77,40 +86,52 @@ def embed(
 ) -> None:
     """Embed all images of SPEC into Parquet files in the folder OUT.
 
+    SPEC is a data set, a folder of pictures, one picture, or packed pictures: tar:PLACE with files
+    in the layout of WebDataset, parquet:PLACE with a column of bytes.
+
     Each file holds a range of rows: vectors, the columns of the data, and the SHA-256 of each
     image file. A command that was stopped or killed goes on where it was when it is given again.
     Several processes, on one machine or many, share the work; the files are the same bytes.
 
     \b
     promptreid embed runs/mine market1501:/data/Market vectors
-    promptreid embed runs/mine images:/data/frames vectors --flip
-    promptreid embed runs/mine csv:crops.csv vectors --shard 3/16
+    promptreid embed runs/mine /data/frames vectors --flip
+    promptreid embed runs/mine 'tar:/data/crops-*.tar' vectors --shard 3/16
+    promptreid embed runs/mine parquet:/data/crops vectors --ray 8
     torchrun --nproc-per-node 4 -m promptreid embed runs/mine csv:crops.csv vectors
     """  # noqa: D301 - click reads the \b itself
     from promptreid.inference.shards.shard_plan import WorkShare, name_local_device
 
+    if part is not None and workers is not None:
+        raise ConfigError("Ray shares the work by itself; give --ray or --shard, not both.")
     share = WorkShare.from_environment() if part is None else WorkShare.parse(part)
     with started(f"reading {spec}"):
-        from promptreid.data.packed.image_table import open_data_set
+        from promptreid.data.packed.open_table import open_table
         from promptreid.inference.load import load
         from promptreid.inference.shards.embed_shards import embed_shards
+        from promptreid.inference.shards.ray_shards import RayRequest, embed_on_ray
         from promptreid.inference.shards.shard_job import ShardOptions
 
     progress = reporter()
-    table = open_data_set(spec)
-    for note in table.notes:
-        progress.message(f"{table.manifest.name}: {note}")
-    embedder = load(model, device=device or name_local_device(), precision=precision)
     chosen = ShardOptions(shard_rows, batch_size, flip, prompt, threads)
-    done = embed_shards(
-        embedder,
-        table,
-        out,
-        options=chosen,
-        share=share,
-        unreadable=unreadable,
-        progress=progress,
-    )
+    if workers is not None:
+        request = RayRequest(
+            str(model.absolute()), spec, str(out.absolute()), chosen, precision, device, unreadable
+        )
+        done = embed_on_ray(request, workers=workers, progress=progress)
+    else:
+        table = open_table(spec)
+        for note in table.notes:
+            progress.message(f"{table.manifest.name}: {note}")
+        done = embed_shards(
+            load(model, device=device or name_local_device(), precision=precision),
+            table,
+            out,
+            options=chosen,
+            share=share,
+            unreadable=unreadable,
+            progress=progress,
+        )
     click.echo(wrapped(_text(done, out)))
     json_out.give(
         {

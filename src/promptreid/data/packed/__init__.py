@@ -1,1 +1,1 @@
-"""Tables of images for work that reads each image once, wherever the bytes lie."""
+"""Tables of images for work that reads each image once: files, tar shards, Parquet of bytes."""

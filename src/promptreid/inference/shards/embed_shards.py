@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from promptreid.data.images.image_files import UnreadableImage
 from promptreid.data.images.readable import list_unreadable
@@ -15,16 +12,14 @@ from promptreid.data.packed.image_table import ImageTable
 from promptreid.errors import DataError
 from promptreid.files import write_json
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.shards.compute_shard import compute_shard
 from promptreid.inference.shards.shard_file import (
     ShardEntry,
     UnreadableRow,
-    check_columns,
     read_marker,
-    write_shard,
 )
-from promptreid.inference.shards.shard_job import JOB_FILE, ShardJob, ShardOptions, begin_job
+from promptreid.inference.shards.shard_job import JOB_FILE, ShardJob, ShardOptions
 from promptreid.inference.shards.shard_plan import WorkShare
+from promptreid.inference.shards.shard_worker import ShardWorker
 from promptreid.progress import Progress, Silent
 from promptreid.text.lists import counted
 
@@ -95,11 +90,11 @@ def embed_shards(
         ConfigError: A kind of sentence is asked for that the model does not have.
     """
     options, share, progress = options or ShardOptions(), share or WorkShare(), progress or Silent()
-    check_columns(table.manifest)
-    _check_lost(table, unreadable, progress)
     with progress.doing("hashing the model and the table of images"):
-        asked = ShardJob.of(embedder, table, options)
-    job = begin_job(out, asked, threads_given=options.threads is not None)
+        worker = ShardWorker.begin(embedder, table, out, options=options, unreadable=unreadable)
+    for sentence in table.lost:
+        progress.message(f"skipping what is not there: {sentence}")
+    job = worker.job
     plan = job.plan
     missing = [shard for shard in share.shards(plan) if read_marker(out, plan.name(shard)) is None]
     kept = len(share.shards(plan)) - len(missing)
@@ -107,46 +102,10 @@ def embed_shards(
         progress.message(f"{kept:,} of {counted(kept + len(missing), 'shard')} are there already")
     images = sum(len(plan.shard_range(shard)) for shard in missing)
     progress.start(f"embedding {table.manifest.name}", images, "images")
-    with _threads(job.threads):
-        for shard in missing:
-            make_shard(embedder, table, out, job, shard, unreadable=unreadable, progress=progress)
+    for shard in missing:
+        worker.make(shard, progress)
     progress.finish()
     return finish_shards(out, job, made=len(missing))
-
-
-def make_shard(
-    embedder: Embedder,
-    table: ImageTable,
-    out: Path,
-    job: ShardJob,
-    shard: int,
-    *,
-    unreadable: str,
-    progress: Progress,
-) -> ShardEntry:
-    """Compute one shard of a job and write it.
-
-    Raises:
-        DataError: Images cannot be read and are not to be skipped.
-    """
-    rows = job.plan.shard_range(shard)
-    content = compute_shard(
-        embedder,
-        table,
-        rows,
-        batch_size=job.batch_size,
-        flip=job.flip,
-        prompt=job.prompt,
-        progress=progress,
-    )
-    if content.unreadable and unreadable == "stop":
-        errors = [error for _, error in content.unreadable]
-        raise DataError(
-            f"{len(errors):,} of rows {rows.start:,} to {rows.stop - 1:,} of {job.data} cannot be "
-            f"read:\n{list_unreadable(errors)}\nMend or remove them, or leave them out with "
-            "--unreadable skip. What is done stays."
-        )
-    return write_shard(out, job.plan.name(shard), rows, table.manifest, content)
 
 
 def finish_shards(out: Path, job: ShardJob, *, made: int) -> ShardsDone:
@@ -192,22 +151,3 @@ def _write_manifest(out: Path, done: ShardsDone) -> None:
 def list_left_out(rows: Sequence[UnreadableRow]) -> str:
     """Name the first of several images that were left out, a line each, and count the others."""
     return list_unreadable([UnreadableImage(Path(row.image), row.reason) for row in rows])
-
-
-def _check_lost(table: ImageTable, unreadable: str, progress: Progress) -> None:
-    """Stop at images that should be there and are not, or say that they are left out."""
-    if table.lost and unreadable == "stop":
-        raise DataError("\n".join([*table.lost, "Mend or leave them out with --unreadable skip."]))
-    for sentence in table.lost:
-        progress.message(f"skipping what is not there: {sentence}")
-
-
-@contextlib.contextmanager
-def _threads(number: int) -> Generator[None]:
-    """Compute with so many threads of the processor in the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
