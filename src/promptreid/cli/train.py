@@ -105,6 +105,7 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
         --test msmt17:/data/MSMT17_V1
     promptreid train clip-reid --data market1501:/data/Market --track tensorboard
     promptreid train --resume --out runs/my-run
+    torchrun --nproc-per-node 4 -m promptreid train clip-reid --data market1501:/data/Market
     """  # noqa: D301
     if recipe is not None and "=" in recipe:
         overrides, recipe = (recipe, *overrides), None
@@ -112,6 +113,7 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
     _check(recipe, overrides, **chosen)
     reads, out = chosen["data"], chosen["out"]
     with started(f"reading {listed(reads)}" if reads else f"going on with {out}"):
+        from promptreid.processes.launch import is_first
         from promptreid.training.run.train import TrainRequest
         from promptreid.training.run.train import train as run_training
         from promptreid.training.stage.stop_signals import Interrupted
@@ -120,12 +122,15 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
     try:
         run = run_training(request, progress=reporter())
     except Interrupted as stopped:
-        click.echo(
-            f"stopped; the state is saved. Go on with: promptreid train --resume --out {stopped}",
-            err=True,
-        )
+        if is_first():
+            click.echo(
+                "stopped; the state is saved. Go on with: promptreid train --resume --out "
+                f"{stopped}",
+                err=True,
+            )
         raise click.Abort from None
-    print_run_scores(run)
+    if is_first():
+        print_run_scores(run)
 
 
 def _take_hardware(chosen: dict[str, Any]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import torch
 
 from promptreid.config.hardware import HardwareConfig
 from promptreid.models.towers.precision import NUMBER_TYPES
+from promptreid.processes.process_group import ALONE, Processes
 from promptreid.progress import Progress, Silent
 
 
@@ -21,6 +22,7 @@ class RunContext:
         precision: Number type of the forward and backward pass, "bf16", "fp16" or "fp32".
         seed: What all random choices are drawn from.
         hardware: How memory is used.
+        processes: Who works on the run.
         progress: Where to report.
     """
 
@@ -29,6 +31,7 @@ class RunContext:
     seed: int = 0
     progress: Progress = field(default_factory=Silent)
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
+    processes: Processes = ALONE
 
     def forward(self) -> contextlib.AbstractContextManager[object]:
         """Run the block in the precision; losses leave it by themselves."""

@@ -24,6 +24,7 @@ from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.image_tower import ImageFeatures
 from promptreid.models.towers.recomputing import run_in_parts
 from promptreid.models.tuning.tuning import describe_tuning
+from promptreid.processes.row_shares import are_shared, own_random_numbers
 
 
 def tower_widths(
@@ -124,13 +125,20 @@ class ReIDModel(nn.Module):
             side = self.sie(images.shape[0], cameras, views)
         tokens = self.interaction is not None or (self.head is not None and self.head.needs_tokens)
         tower = self.backbone.image
-        encoded = run_in_parts(
-            lambda some, sides: tower(some, sie=sides, tokens=tokens),
-            images,
-            side,
-            parts=tower.parts,
-        )
-        return ImageFeatures.join(encoded)
+
+        def encode(some: Tensor, sides: Tensor | None) -> ImageFeatures:
+            def run(images: Tensor, sie: Tensor | None) -> ImageFeatures:
+                return tower(images, sie=sie, tokens=tokens)
+
+            return ImageFeatures.join(run_in_parts(run, some, sides, parts=tower.parts))
+
+        rows, processes = len(images), tower.processes
+        if not are_shared(rows, processes):
+            return encode(images, side)
+        own = processes.share(rows)
+        with own_random_numbers(processes, images.device):
+            encoded = encode(images[own], None if side is None else side[own])
+        return encoded.gathered(rows, processes)
 
     def derived(
         self,

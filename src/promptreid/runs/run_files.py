@@ -23,10 +23,16 @@ _EPOCH_CHECKPOINT = re.compile(r"epoch-(\d{3,})\.safetensors")
 
 
 class RunFiles:
-    """Files of one run, of which `run.json` knows the id and what was written."""
+    """Files of one run, of which `run.json` knows the id and what was written.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Attributes:
+        path: The folder.
+        writes: Whether anything is written; of several processes that train one run, one writes and
+            the others only read.
+    """
+
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
 
     @cached_property
     def id(self) -> str:
@@ -130,6 +136,8 @@ class RunFiles:
 
     def clean(self) -> None:
         """Remove what processes that were killed have left; the run must be held."""
+        if not self.writes:
+            return
         remove_leftovers(self.path, inside=(self.path, self.last.parent, self.cache))
 
     @contextlib.contextmanager
@@ -140,6 +148,9 @@ class RunFiles:
             RunError: Another process holds it.
         """
         self.id = read_ledger(self.path).id  # whatever stands there later is another run
+        if not self.writes:
+            yield
+            return
         with hold_run(self.path):
             yield
 
@@ -185,5 +196,7 @@ class RunFiles:
         Raises:
             RunError: The folder is not this run's any more.
         """
+        if not self.writes:
+            return
         self.check_own().with_file(name, content).write(self.path)
         write_bytes(self.path / name, content)

@@ -111,8 +111,10 @@ class RunFolder(RunFiles):
 
     def part(self, name: str) -> RunFolder:
         """Return a training inside this run's cache that goes on with it; it has its id."""
-        part = RunFolder(self.cache / name)
-        if not part.has_ledger:
+        part = RunFolder(self.cache / name, writes=self.writes)
+        if not part.writes:
+            part.id = self.id  # whoever writes may not have written it yet
+        elif not part.has_ledger:
             Ledger(id=self.check_own().id, files={}).write(part.path)
         return part
 

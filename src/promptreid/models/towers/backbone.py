@@ -31,6 +31,7 @@ from promptreid.models.weights.tokenizers import (
     restore_tokenizer,
 )
 from promptreid.models.weights.weight_files import Weights, load_strictly, to_backbone_names
+from promptreid.processes.process_group import Processes
 
 _POSITIONS = ("image.positional_embedding", "image.attnpool.positional_embedding")
 
@@ -110,6 +111,10 @@ class Backbone(nn.Module):
             runs = BlockRuns(compiled=False, checkpointed=True, say=say)
             for block in self.text.blocks():
                 give_runs(block, runs, called=False)
+
+    def share_rows(self, processes: Processes) -> None:
+        """Let processes share images and sentences out, of which each encodes some for all."""
+        self.image.processes = self.text.processes = processes
 
     def describe(self) -> dict[str, Any]:
         """Return all that is needed to build it again without weights, JSON-ready."""

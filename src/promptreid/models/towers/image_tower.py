@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from promptreid.config.base import TOWER_FEATURES
 from promptreid.errors import ModelError
 from promptreid.models.tuning.addition import TuningAddition
+from promptreid.processes.process_group import ALONE, Processes
+from promptreid.processes.row_shares import gather_rows
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,16 @@ class ImageFeatures:
             **{name: torch.cat(rows) for name, rows in columns.items() if rows[0] is not None}
         )
 
+    def gathered(self, rows: int, processes: Processes) -> ImageFeatures:
+        """Put the features that each process computed of its share of some images together."""
+        columns = {
+            field.name: value
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) is not None
+        }
+        whole = gather_rows(list(columns.values()), rows, processes)
+        return ImageFeatures(**dict(zip(columns, whole, strict=True)))
+
     def __getitem__(self, name: str) -> Tensor:
         """Return a feature by its name, one of `TOWER_FEATURES`."""
         if name not in TOWER_FEATURES:
@@ -80,6 +92,7 @@ class ImageTower(nn.Module, ABC):
             before the first in the order of the tower's parameters.
         tuning: Small additions that can learn while the tower is frozen, by the name of their part.
         parts: In how many parts a batch is encoded while there are gradients; see `run_in_parts`.
+        processes: Who shares the images of a batch out.
     """
 
     widths: tuple[int, int, int]
@@ -94,6 +107,7 @@ class ImageTower(nn.Module, ABC):
     imagenet_pixels: bool = False
     output_parameters: frozenset[str] = frozenset()
     parts: int = 1
+    processes: Processes = ALONE
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from promptreid.errors import ModelError, WeightsError
 from promptreid.models.towers.blocks import can_share, run_block, run_block_after, run_block_at
 from promptreid.models.towers.recomputing import run_in_parts
+from promptreid.processes.process_group import ALONE, Processes
+from promptreid.processes.row_shares import are_shared, gather_rows, own_random_numbers
 from promptreid.transfer import send
 
 FULL, NO_VOCABULARY, ABSENT = "full", "no vocabulary", "absent"
@@ -28,9 +30,11 @@ class TextTower(nn.Module):
         causal: Whether a position sees only earlier ones.
         parts: In how many parts sentences are encoded while there are gradients; see
             `run_in_parts`.
+        processes: Who shares sentences out.
     """
 
     parts: int = 1
+    processes: Processes = ALONE
 
     def __init__(self, source: CLIP | TextTransformer) -> None:
         """Take over the text parts of an OpenCLIP model.
@@ -144,8 +148,18 @@ class TextTower(nn.Module):
             return self._encode(rows, eot if ends is None else ends, shared)
 
         ends = None if isinstance(eot, int) else eot
-        encoded = run_in_parts(encode, embeddings, ends, parts=self.parts)
-        return encoded[0] if len(encoded) == 1 else torch.cat(encoded)
+        rows, processes = len(embeddings), self.processes
+        if not are_shared(rows, processes):
+            return self._join(run_in_parts(encode, embeddings, ends, parts=self.parts))
+        own = processes.share(rows)
+        with own_random_numbers(processes, embeddings.device):
+            ends = None if ends is None else ends[own]
+            encoded = self._join(run_in_parts(encode, embeddings[own], ends, parts=self.parts))
+        return gather_rows([encoded], rows, processes)[0]
+
+    @staticmethod
+    def _join(parts: list[Tensor]) -> Tensor:
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _encode(self, embeddings: Tensor, eot: int | Tensor, shared: Tensor | None) -> Tensor:
         start = 0 if shared is None else shared.shape[0]

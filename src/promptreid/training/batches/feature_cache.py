@@ -49,7 +49,8 @@ def cached_projections(
     key = _hash_inputs(model, preprocess, fingerprint, context)
     path = folder / f"projected-{key}.safetensors"
     shape = (len(store), model.backbone.image.widths[2])
-    features = _read_features(path, shape, context.progress)
+    found = _read_features(path, shape, context.progress) if context.processes.is_first else None
+    features = context.processes.of_first(found)
     if features is not None:
         return features.to(context.device)
     model.eval()
@@ -66,6 +67,8 @@ def cached_projections(
             with context.forward():
                 projected = model.features(images, use_sie=False).projected
             features[rows] = projected.float().cpu()
+    if not context.processes.is_first:
+        return features.to(context.device)
     try:
         write_tensors(path, {"projected": features}, {})
     except (OSError, SafetensorError) as error:

@@ -15,6 +15,7 @@ from promptreid.errors import ConfigError, RunError, unknown_name
 from promptreid.inference.device import pick_device, resolve_precision
 from promptreid.inference.run_context import RunContext
 from promptreid.models.towers.product_choice import choose_products
+from promptreid.processes.process_group import ALONE, Processes
 from promptreid.processor import describe_processor
 from promptreid.progress import Progress
 from promptreid.runs.file_names import RECIPE
@@ -76,11 +77,14 @@ class RunPlan:
     track_pictures: str
     before: bool = True
     note: str = ""
+    processes: Processes = ALONE
 
     def context(self, progress: Progress) -> RunContext:
         """Say where and how the run computes, and where it reports."""
         hardware = self.recipe.hardware
-        return RunContext(self.device, self.precision, self.seed, progress, hardware)
+        return RunContext(
+            self.device, self.precision, self.seed, progress, hardware, self.processes
+        )
 
 
 def make_plan(request: TrainRequest) -> tuple[RunPlan, RunFolder | None]:

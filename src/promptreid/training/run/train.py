@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from dataclasses import replace
 from typing import Any
 
 from promptreid.config.schema import Recipe
@@ -12,9 +13,11 @@ from promptreid.errors import PromptReIDError
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_cache import default_cache
 from promptreid.models.checkpoint import load_model, load_training, save_model
+from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.product_choice import multiply_by
-from promptreid.progress import Logged, Progress
+from promptreid.processes.process_group import Processes, joined_processes
+from promptreid.progress import Logged, Progress, Silent
 from promptreid.progress.whole_work import Whole
 from promptreid.runs.run_data import check_same_data
 from promptreid.runs.run_folder import RunFolder
@@ -76,31 +79,42 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         >>> 0 < run.scores()[0]["mAP"] <= 1
         True
     """
+    with joined_processes(request.device) as processes:
+        request = replace(request, device=processes.pick_device(request.device))
+        return _train(request, processes, progress if processes.is_first else Silent())
+
+
+def _train(request: TrainRequest, processes: Processes, progress: Progress) -> RunFolder:
+    """Do one process's part of `train`; the first one writes and speaks for all."""
     plan, run = make_plan(request)
+    plan = replace(plan, processes=processes)
     if run is not None and _is_done(run):
         progress.message(f"{run.path} is complete; nothing is left to train")
-        if plan.track and request.track:
+        if plan.track and request.track and processes.is_first:
             _report_to_trackers(run, plan, progress)
         return run
     inputs = RunInputs.read(plan, progress=progress)
+    processes.wait()  # all have seen the folder as it is, before one of them changes it
     fresh = None
     if run is None:
         fresh = inputs.start_model(progress=progress)
         with progress.doing("noting which images there are"):
-            run = create_run(inputs, overwrite=request.overwrite)
+            run = _create(inputs, overwrite=request.overwrite)
     else:
         with progress.doing("comparing the images with those of the run"):
             check_same_data(run, inputs.all_datasets)
+    run.writes = processes.is_first
     with run.locked():
         run.clean()
-        progress = Logged(progress, run.log)
+        progress = Logged(progress, run.log) if run.writes else progress
         trackers = _open_trackers(run, plan, progress)
         state = TrainingState()
         try:
             saved = load_last(run)
             if saved is not None:
                 state, model, preprocess = saved
-                _check_resumed(run, plan, state, any_threads=request.any_threads)
+                any_threads = request.any_threads or processes.grouped
+                _check_resumed(run, plan, state, any_threads=any_threads)
                 progress.message(f"resuming {run.path} {_position(state, plan.recipe)}")
                 moved = describe_move(run, plan)
                 if moved and state.stage < len(plan.recipe.stages):
@@ -123,6 +137,14 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     return run
 
 
+def _create(inputs: RunInputs, *, overwrite: bool) -> RunFolder:
+    """Let the first process make the run folder, and all open it."""
+    processes = inputs.plan.processes
+    run = create_run(inputs, overwrite=overwrite) if processes.is_first else None
+    processes.wait()
+    return run or RunFolder.open(inputs.plan.out)
+
+
 def _run(
     run: RunFolder,
     inputs: RunInputs,
@@ -141,9 +163,10 @@ def _run(
         run.write_status(_status("training", trackers))
         info = checkpoint_info(run, plan, preprocess, data)
         if data is None:  # nothing learns, so the first checkpoint is the last and the best
-            save_model(run.last, model, info, training=state.pack())
-            nothing = BestRecord(score=None, chosen_at="nothing was trained")
-            save_model(run.best, model, info.updated(best=nothing))
+            if run.writes:
+                save_model(run.last, model, info, training=state.pack())
+                nothing = BestRecord(score=None, chosen_at="nothing was trained")
+                save_model(run.best, model, info.updated(best=nothing))
         else:
             trainer = Trainer(
                 run,
@@ -156,7 +179,7 @@ def _run(
                 context=plan.context(progress),
             )
             trainer.fit()
-        best, info = load_model(run.best)
+        best, info = _load_best(run, plan.processes)
         embedder = Embedder(best, info, device=plan.device)
         keep_threshold(run, embedder, inputs, progress=progress)
         score_run(
@@ -168,6 +191,15 @@ def _run(
             untrained=untrained,
             progress=progress,
         )
+
+
+def _load_best(run: RunFolder, processes: Processes) -> tuple[ReIDModel, CheckpointInfo]:
+    """Load the best weights in all processes, when they are written and before they change."""
+    processes.wait()
+    best, info = load_model(run.best)
+    best.backbone.share_rows(processes)
+    processes.wait()
+    return best, info
 
 
 def _check_resumed(
@@ -193,7 +225,8 @@ def _open_trackers(run: RunFolder, plan: RunPlan, progress: Progress) -> Tracker
     def note_dropped() -> None:
         run.write_status(run.status().model_copy(update={"trackers_dropped": trackers.dropped}))
 
-    trackers = Trackers(run.path, plan.track, say=progress.message, dropped=note_dropped)
+    specs = plan.track if run.writes else ()
+    trackers = Trackers(run.path, specs, say=progress.message, dropped=note_dropped)
     return trackers
 
 
@@ -209,7 +242,8 @@ def _report_to_trackers(run: RunFolder, plan: RunPlan, progress: Progress) -> No
 
 
 def _finish(run: RunFolder, state: TrainingState, trackers: Trackers) -> None:
-    shutil.rmtree(run.cache, ignore_errors=True)
+    if run.writes:
+        shutil.rmtree(run.cache, ignore_errors=True)
     status = _status(
         "complete",
         trackers,

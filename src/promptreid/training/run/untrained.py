@@ -46,6 +46,7 @@ def score_untrained(
         plan: What is run.
         datasets: All of the run, trained on or not.
         cache: Folder where embeddings are kept for the next run on the same data; None for none.
+            Processes that share images out keep none.
         progress: Where to report.
 
     Returns:
@@ -62,6 +63,9 @@ def score_untrained(
         return None
     with progress.doing(f"building {plan.recipe.backbone.name}"):
         embedder, name = _load_untrained(plan)
+    embedder.model.backbone.share_rows(plan.processes)
+    if plan.processes.grouped:  # one process may find what another has not seen yet
+        cache = None
     progress.message(f"scoring {name} first, to see what training gains")
     # The untrained model is compared by its images alone: its recipe has no sentences.
     settings = replace(RetrievalSettings.of(plan.recipe.evaluation), sentences=0.0)

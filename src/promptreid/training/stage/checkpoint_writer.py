@@ -36,6 +36,8 @@ class CheckpointWriter:
 
     def due(self) -> bool:
         """Tell whether so much time has passed that the last checkpoint is to be written anew."""
+        if not self._run.writes:
+            return False
         waited = time.monotonic() - self._saved_at
         return waited >= min(_SAVE_SHARE * self._save_cost, _SAVE_SECONDS)
 
@@ -50,12 +52,16 @@ class CheckpointWriter:
 
     def write_best(self, score: float | None, *, chosen_at: str) -> None:
         """Write the weights of the best validation score."""
+        if not self._run.writes:
+            return
         best = BestRecord(score=score, chosen_at=chosen_at)
         self._run.check_own()
         save_model(self._run.best, self._model, self._info.updated(best=best))
 
     def epoch_due(self, epochs: int) -> bool:
         """Tell whether a checkpoint is to be kept after this many epochs of the run."""
+        if not self._run.writes:
+            return False
         return self._config.every is not None and epochs % self._config.every == 0
 
     def write_epoch(self, epochs: int, *, stage: str, epoch: int) -> None:

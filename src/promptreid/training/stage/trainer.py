@@ -70,6 +70,7 @@ class Trainer:
             checkpointed=context.hardware.checkpointing,
             say=context.progress.message,
         )
+        model.backbone.share_rows(context.processes)
         self._patience = EarlyStopping.of(recipe.validation)
         self._checkpoints = CheckpointWriter(run, self.model, info, recipe.checkpoints)
         self._sources = StageSources(
@@ -98,7 +99,7 @@ class Trainer:
             )
         for stage in self.recipe.stages[self.state.stage :]:
             set_modes(self.model, stage.learns, blocks=stage.blocks)
-            check_parts(self.model, stage, self.context.hardware)
+            check_parts(self.model, stage, self.context.hardware, self.context.processes.count)
         with StopSignals(self._stop, waits=lambda: self._runner is not None):
             for index in range(self.state.stage, len(self.recipe.stages)):
                 self._run_stage(index)
@@ -138,14 +139,14 @@ class Trainer:
         self.state.stage, self.state.epoch, self.state.step = index + 1, 1, 0
         self.state.to_beat, self.state.waited = None, 0
         self._save_last()
-        self._stop_if_asked()
+        self._stop_if(self._stops())
 
     def _rows(self, stage: StageConfig) -> Indices | None:
         """Return the training images a stage learns from; None for all."""
         if stage.hardest is None:
             return None
         if self.state.rows is None:
-            rows = self._sources.hardest(stage.hardest)
+            rows = self.context.processes.of_first(self._sources.hardest(stage.hardest))
             self.state.rows = torch.from_numpy(rows)
             self.progress.message(
                 f"stage {stage.name} learns from the {len(rows)} hardest of {len(self.data)} images"
@@ -153,9 +154,10 @@ class Trainer:
         return self.state.rows.numpy()
 
     def _after_step(self) -> None:
-        if self._stop.is_set() or self._checkpoints.due():
+        stops = self._stops()
+        if stops or self._checkpoints.due():
             self._save_last()
-        self._stop_if_asked()
+        self._stop_if(stops)
 
     def _after_epoch(self, row: dict[str, Any]) -> None:
         stage = next(stage for stage in self.recipe.stages if stage.name == row["stage"])
@@ -174,9 +176,10 @@ class Trainer:
             if self._patience.is_over(self.state):
                 self.state.ended_early[stage.name] = epoch
                 self.progress.message(self._patience.message(stage.name, epoch, stage.epochs))
-            if self._stop.is_set() or self._checkpoints.due():
+            stops = self._stops()
+            if stops or self._checkpoints.due():
                 self._save_last()
-                self._stop_if_asked()
+                self._stop_if(stops)
 
     def _validate(self, stage: StageConfig, epoch: int) -> dict[str, Any]:
         """Score the validation images when the embedding has changed and it is time to."""
@@ -186,7 +189,9 @@ class Trainer:
             return {}
         with self._averaged():
             embedder = Embedder(self.model, self.info, device=self.context.device)
-            scores = validation_scores(embedder, self.data.validations, progress=self.progress)
+            scores = self.context.processes.of_first(
+                validation_scores(embedder, self.data.validations, progress=self.progress)
+            )
             score = scores[self._patience.metric.key]
             if self.state.best is None or self._patience.metric.improves(score, self.state.best):
                 self._save_best(score, f"stage {stage.name}, epoch {epoch}")
@@ -200,11 +205,17 @@ class Trainer:
         average = self._runner.average if self._runner is not None else None
         return average.applied() if average is not None else contextlib.nullcontext()
 
-    def _stop_if_asked(self) -> None:
-        if self._stop.is_set():
+    def _stops(self) -> bool:
+        """Tell whether a signal asked any of the processes for a stop, which is then for all."""
+        return self.context.processes.any(self._stop.is_set())
+
+    def _stop_if(self, asked: bool) -> None:
+        if asked:
             raise Interrupted(str(self.run.path))
 
     def _save_last(self) -> None:
+        if not self.run.writes:
+            return
         if self._runner is not None:
             self._runner.capture()
         self._checkpoints.write_last(self.state)

@@ -19,17 +19,33 @@ def has_batch_statistics(tower: nn.Module) -> bool:
     return any(isinstance(part, _BatchNorm) and part.training for part in tower.modules())
 
 
-def check_parts(model: ReIDModel, stage: StageConfig, hardware: HardwareConfig) -> None:
+def check_parts(
+    model: ReIDModel, stage: StageConfig, hardware: HardwareConfig, processes: int = 1
+) -> None:
     """Refuse to split the batches of a tower with batch norms of its own.
 
     Args:
         model: In the modes of the stage.
         stage: Its name and parts are read.
-        hardware: Its `accumulate` is read.
+        hardware: Its `accumulate` and `auto_batch` are read.
+        processes: How many processes share the images of a batch out.
 
     Raises:
-        ConfigError: Batches are to be split, and the image tower norms by their statistics.
+        ConfigError: Batches are to be split, and the image tower norms by their statistics; or each
+            of several processes is to find its own number of parts.
     """
+    if processes > 1 and has_batch_statistics(model.backbone.image):
+        raise ConfigError(
+            f"There are {processes} processes, but the image tower of {model.backbone.name} norms "
+            f"by the statistics of the whole batch while it learns in stage {stage.name}, and the "
+            "share of a process has others. Train it in one process, or take a vision transformer."
+        )
+    if processes > 1 and hardware.auto_batch:
+        raise ConfigError(
+            f"hardware.auto_batch finds the number of parts of one process, and there are "
+            f"{processes}, which have to go in step. Set hardware.auto_batch=false, and "
+            "hardware.accumulate to the number of parts."
+        )
     if hardware.accumulate > 1 and has_batch_statistics(model.backbone.image):
         raise ConfigError(
             f"hardware.accumulate is {hardware.accumulate}, but the image tower of "

@@ -14,6 +14,7 @@ from promptreid.errors import RunError, is_out_of_memory
 from promptreid.inference.run_context import RunContext
 from promptreid.losses.loss_state import LossState
 from promptreid.models.reid import ReIDModel
+from promptreid.processes.gradient_sums import sum_gradients
 from promptreid.seeds import derive_seed
 from promptreid.training.batches.stage_batches import DrawnBatch
 from promptreid.training.stage.ema import WeightAverage
@@ -104,6 +105,7 @@ class TrainingStep:
             self._optimizer.zero_grad(set_to_none=True)
             try:
                 sums, images = self._accumulate(epoch, numbers, draw, drawn, bank)
+                sum_gradients(self._parameters, self._context.processes)
                 break
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -146,7 +148,7 @@ class TrainingStep:
             outputs = self._outputs(batch, epoch, bank)
             with self._context.forward():
                 losses = step_losses(outputs, self._config.losses, self._domains)
-            self.scaling.backward(losses.loss / len(numbers))
+            self.scaling.backward(losses.loss / (len(numbers) * self._context.processes.count))
             sums.append(losses.sums(batch.images))
             images += batch.images
         return sums, images

@@ -150,7 +150,7 @@ def _train_and_embed(
         trainer.fit()
         embedder = Embedder(trainer.model, trainer.info, device=plan.device)
         embeddings = [embed_manifest(embedder, part, progress=progress) for part in rows]
-        for part, file in zip(embeddings, files, strict=True):
+        for part, file in zip(embeddings, files, strict=True) if run.writes else ():
             write_embeddings(part, file)
     return list(zip(embeddings[: len(seen)], embeddings[len(seen) :], strict=True))
 

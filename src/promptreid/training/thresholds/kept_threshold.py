@@ -57,7 +57,8 @@ def keep_threshold(
             f"promptreid threshold {shlex.quote(str(run.path))} --data SPEC"
         )
         return
-    save_model(run.best, embedder.model, embedder.with_threshold(chosen).info)
+    if run.writes:
+        save_model(run.best, embedder.model, embedder.with_threshold(chosen).info)
     caution = "; of strangers it accepts more" if chosen.people == "seen" else ""
     progress.message(
         f"same identity from cosine {chosen.threshold:.4f} on: false accept rate {chosen.far:g} on "
