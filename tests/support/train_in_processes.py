@@ -16,22 +16,20 @@ from pathlib import Path
 from typing import Any
 
 
-def start_processes(
-    command: Sequence[str], count: int, *, cwd: Path | None = None
-) -> list[subprocess.Popen[str]]:
+def start_processes(command: Sequence[str], count: int) -> list[subprocess.Popen[str]]:
     """Start a Python command in some processes, one thread each, told what torchrun tells them."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
+    told |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return [
         subprocess.Popen(
             [sys.executable, *command],
-            env=os.environ | told | {"RANK": str(n), "LOCAL_RANK": str(n), "OMP_NUM_THREADS": "1"},
+            env=os.environ | told | {"RANK": str(n), "LOCAL_RANK": str(n)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            cwd=cwd,
         )
         for n in range(count)
     ]

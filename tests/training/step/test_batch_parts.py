@@ -199,3 +199,19 @@ def test_towers_with_batch_norms_of_their_own_are_not_split():
     check_parts(model, stage(), hardware(accumulate=1, auto_batch=True))
     set_modes(model, ["head"])
     check_parts(model, stage(), hardware(accumulate=2))
+
+
+def test_processes_share_no_batch_of_such_a_tower():
+    model = ReIDModel(small_backbone(RESNET))
+    set_modes(model, ["image"])
+    with pytest.raises(ConfigError) as caught:
+        check_parts(model, stage(), hardware(), 2)
+    assert not lacking(str(caught.value), "2 processes", "small", "stage image", "one process")
+    set_modes(model, ["head"])
+    check_parts(model, stage(), hardware(), 2)
+
+
+def test_processes_do_not_find_numbers_of_parts_of_their_own():
+    with pytest.raises(ConfigError) as caught:
+        check_parts(small_model(), stage(), hardware(auto_batch=True), 2)
+    assert not lacking(str(caught.value), "hardware.auto_batch", "hardware.accumulate", "2")

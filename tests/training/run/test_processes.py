@@ -1,0 +1,218 @@
+"""Several processes train what one would: every loss, weight and score, and only one writes."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from facts import lacking
+from small_hands import render_small_hands
+from train_in_processes import start_processes, train_in_processes
+
+from promptreid.config.recipes import load_recipe
+from promptreid.models.checkpoint import load_model
+from promptreid.progress import Silent
+from promptreid.runs.run_folder import RunFolder
+from promptreid.tensors import read_tensors
+from promptreid.training.run.build_model import build_model
+from promptreid.training.run.train import TrainRequest, train
+
+pytestmark = pytest.mark.slow
+
+EPOCHS, STEPS = 7, 20
+RECIPES = {
+    "clip-reid": (),
+    "finetune-losses/ce-triplet-center": (
+        "stages.image.losses.arcface={weight: 1, margin: 0.4, scale: 30}",
+        "stages.image.losses.center={weight: 0.01, lr: 0.5, features: [projected]}",
+    ),
+    "prompt-sg": (),
+    "mta-clip": (),
+    "pretrain-moco": (),
+}
+"""Each recipe family with what is changed in it beside its size."""
+
+
+def small(name: str) -> list[str]:
+    """Overrides: a tiny backbone, batches that 2 and 4 do not divide, steps by plain gradients.
+
+    Adam divides a gradient by its size. Where a gradient is zero but for rounding, as that of the
+    bias of attention keys, its steps go by the rounding, in one process with another number of
+    threads as well. Plain steps have no such weights.
+    """
+    overrides = ["backbone.name=tiny", "backbone.pretrained=none", "backbone.image_size=[32, 32]"]
+    overrides += ["hardware.precision=fp32", "validation.every=5"]
+    if name == "clip-reid":
+        overrides += ["hardware.accumulate=2"]
+    for stage in load_recipe(name).stages:
+        key, balanced = f"stages.{stage.name}", stage.batch.identities is not None
+        overrides += [f"{key}.epochs={EPOCHS}"]
+        overrides += [f"{key}.augment.pad=2"]
+        overrides += [f"{key}.optimizer={{name: sgd, lr: 0.003, momentum: 0.9, weight_decay: 0}}"]
+        overrides += [f"{key}.schedule={{name: constant, warmup_epochs: 0}}", f"{key}.clip_norm=1"]
+        overrides += [
+            f"{key}.batch=" + ("{identities: 5, images: 2}" if balanced else "{size: 11}")
+        ]
+    return overrides + list(RECIPES[name])
+
+
+@pytest.fixture(scope="module")
+def requests(tmp_path_factory: pytest.TempPathFactory):
+    """What is trained, by the number of processes, into a folder for each."""
+    root = tmp_path_factory.mktemp("processes")
+    render_small_hands(root / "hands", "dorsal right", "palmar left")
+    spec = f"hands11k:{root / 'hands'}?repeats=1&aspect="
+    data = [spec + "dorsal_right", spec + "palmar_left"]
+
+    def build(count: int) -> list[dict]:
+        return [
+            {
+                "recipe": name,
+                "overrides": small(name),
+                "data": data,
+                "out": str(root / f"{name.replace('/', '-')}-{count}"),
+                "device": "cpu",
+                "before": name == "clip-reid",
+            }
+            for name in RECIPES
+        ]
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def alone(requests) -> dict[str, RunFolder]:
+    return {
+        one["recipe"]: train(TrainRequest(**one | {"out": Path(one["out"])}), progress=Silent())
+        for one in requests(1)
+    }
+
+
+@pytest.fixture(scope="module", params=[2, 4])
+def together(request, requests, tmp_path_factory):
+    """The runs of several processes by recipe, and what each process said."""
+    folder = tmp_path_factory.mktemp("said")
+    said = train_in_processes(requests(request.param), request.param, folder)
+    return {
+        one["recipe"]: RunFolder.open(Path(one["out"])) for one in requests(request.param)
+    }, said
+
+
+def read_metrics(run: RunFolder) -> list[dict[str, str]]:
+    with (run.path / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_losses_weights_and_scores_are_those_of_one_process(name, alone, together):
+    one, several = alone[name], together[0][name]
+    rows, others = read_metrics(one), read_metrics(several)
+    assert len(rows) == len(others)
+    assert sum(int(row["steps"]) for row in rows) >= STEPS
+    for row, other in zip(rows, others, strict=True):
+        for key, value in row.items():
+            if key != "seconds" and value:
+                expected = value if key == "stage" else pytest.approx(float(value), abs=1e-4)
+                assert (other[key] if key == "stage" else float(other[key])) == expected, key
+    weights, found = read_tensors(one.last)[0], read_tensors(several.last)[0]
+    assert weights.keys() == found.keys()
+    differences = {n: (weights[n] - found[n]).abs().max().item() for n in weights}
+    assert max(differences.values()) < 1e-5, max(differences, key=differences.__getitem__)
+    info = load_model(one.last)[1]
+    start = build_model(info.recipe, None, seed=0)[0].backbone.state_dict()
+    moved = [(weights[f"backbone.{n}"] - start[n]).abs().max().item() for n in start]
+    assert max(moved) > 1e-3
+    precision = [score["mAP"] for score in one.scores()]
+    assert [score["mAP"] for score in several.scores()] == pytest.approx(precision, abs=1e-6)
+
+
+def test_the_first_process_alone_speaks_and_writes(together):
+    runs, (first, *others) = together
+    assert "epoch" in first
+    assert not any("epoch" in said for said in others)
+    for run in runs.values():
+        lines = run.log.read_text().splitlines()
+        epochs = [line for line in lines if " epoch " in line]
+        assert len(epochs) == len(set(epochs))
+        assert run.status().status == "complete"
+        assert not list(run.path.rglob("*.tmp"))
+
+
+def write_command(request: dict, *, out: Path) -> list[str]:
+    """The words of the command line for a request, which goes on where a run has stopped."""
+    data = [word for spec in request["data"] for word in ("--data", spec)]
+    return [
+        "-m", "promptreid", "train", request["recipe"], *request["overrides"], *data,
+        "--out", str(out), "--resume", "--device", "cpu",
+    ]  # fmt: skip
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    """Wait until a file is there, while a process runs."""
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def check_weights(alone: RunFolder, run: RunFolder) -> None:
+    weights, found = read_tensors(alone.last)[0], read_tensors(run.last)[0]
+    assert max((weights[n] - found[n]).abs().max().item() for n in weights) < 1e-5
+
+
+def test_a_killed_process_is_named_and_the_run_goes_on_with_another_number(
+    requests, alone, tmp_path
+):
+    (request,) = (one for one in requests(1) if one["recipe"] == "clip-reid")
+    run = RunFolder(tmp_path / "run")
+    first, second = start_processes(write_command(request, out=run.path), 2)
+    wait_for(run.last, second)
+    second.kill()
+    assert second.wait() == -signal.SIGKILL
+    begun = time.monotonic()
+    said = first.communicate(timeout=60)[1]
+    assert time.monotonic() - begun < 30
+    assert first.returncode == 2
+    assert not lacking(said, "Rank 1", f"process {second.pid}", "has ended", "--resume")
+    assert run.status().status == "failed"
+    assert not run.has_scores
+    resumed = train(TrainRequest(out=run.path, resume=True, any_threads=True), progress=Silent())
+    assert "resuming" in resumed.log.read_text()
+    check_weights(alone["clip-reid"], resumed)
+
+
+def test_torchrun_starts_killed_processes_again(requests, alone, tmp_path):
+    (request,) = (one for one in requests(1) if one["recipe"] == "clip-reid")
+    run = RunFolder(tmp_path / "run")
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1"]
+    launcher += ["--standalone", "--monitor-interval=0.2"]
+    torchrun = subprocess.Popen(
+        [sys.executable, *launcher, *write_command(request, out=run.path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(run.last, torchrun)
+    workers = list_children(torchrun.pid)
+    assert len(workers) == 2
+    os.kill(workers[1], signal.SIGKILL)
+    said = torchrun.communicate(timeout=180)[1]
+    assert torchrun.returncode == 0, said
+    assert f"pid: {workers[1]}" in said
+    assert "exitcode: -9" in said
+    assert run.status().status == "complete"
+    assert "resuming" in run.log.read_text()
+    check_weights(alone["clip-reid"], run)
+
+
+def list_children(parent: int) -> list[int]:
+    """Processes that a process has started, in the order of their numbers."""
+    folders = Path("/proc").glob("[0-9]*")
+    return sorted(
+        int(folder.name)
+        for folder in folders
+        if (folder / "stat").read_text().rpartition(")")[2].split()[1] == str(parent)
+    )
