@@ -20,3 +20,8 @@ def is_first() -> bool:
 def local_rank() -> int:
     """Return the number of this process on its machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def attempt() -> int:
+    """Return how often torchrun has started the processes again."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from promptreid.errors import ConfigError
-from promptreid.processes.launch import is_launched, local_rank
+from promptreid.processes.launch import attempt, is_launched, local_rank
 from promptreid.processes.lost_process import Member, name_lost
 
 SILENCE = timedelta(minutes=30)
@@ -160,7 +160,10 @@ def joined_processes(device: str | None) -> Generator[Processes]:
         if cards:
             torch.cuda.set_device(local_rank())
         backend = "cpu:gloo,cuda:nccl" if cards else "gloo"
-        dist.init_process_group(backend, timeout=SILENCE)
+        store, rank, count = next(iter(dist.rendezvous("env://", timeout=SILENCE)))
+        # torchrun serves all its attempts by one store, which still holds where the dead listened.
+        store = dist.PrefixStore(f"attempt-{attempt()}", store)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=SILENCE)
     try:
         host = dist.new_group(backend="gloo", timeout=SILENCE)
         assert host is not None
