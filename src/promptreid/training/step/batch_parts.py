@@ -42,9 +42,9 @@ def check_parts(
         )
     if processes > 1 and hardware.auto_batch:
         raise ConfigError(
-            f"hardware.auto_batch finds a number of parts by itself, but {processes} processes have "
-            "to split alike. Set hardware.auto_batch=false, and hardware.accumulate to the number "
-            "of parts."
+            f"hardware.auto_batch finds a number of parts by itself, but {processes} processes "
+            "have to split alike. Set hardware.auto_batch=false, and hardware.accumulate to the "
+            "number of parts."
         )
     if hardware.accumulate > 1 and has_batch_statistics(model.backbone.image):
         raise ConfigError(
