@@ -215,5 +215,5 @@ def test_processes_do_not_find_numbers_of_parts_of_their_own():
     with pytest.raises(ConfigError) as caught:
         check_parts(small_model(), stage(), hardware(auto_batch=True), 2)
     assert not lacking(
-        str(caught.value), "hardware.auto_batch", "hardware.accumulate", "2 processes"
+        str(caught.value), "hardware.auto_batch", "2 processes", "hardware.accumulate"
     )
