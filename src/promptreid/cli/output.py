@@ -17,23 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from promptreid.config.schema import Recipe
-    from promptreid.progress import Lines, Silent
+    from promptreid.progress import Lines
     from promptreid.runs.run_folder import RunFolder
 
 _REPORTER = "promptreid.reporter"
 
 
-def reporter() -> Lines | Silent:
+def reporter() -> Lines:
     """Return the progress reporter of the command that runs: one, so that none talks over another.
 
-    Nothing that takes long is imported for it: a command says its first word at once. Of several
-    processes that torchrun started, the first one speaks.
+    Nothing that takes long is imported for it: a command says its first word at once.
     """
-    from promptreid.processes.launch import is_first
-    from promptreid.progress import Lines, Silent
+    from promptreid.progress import Lines
 
-    if not is_first():
-        return Silent()
     context = click.get_current_context(silent=True)
     return Lines() if context is None else context.meta.setdefault(_REPORTER, Lines())
 

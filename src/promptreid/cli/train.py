@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.output import print_run_scores, read_recipe, reporter, started
+from promptreid.processes.launch import is_first
 from promptreid.text.lists import listed
 
 
@@ -112,8 +114,9 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
     overrides += _take_hardware(chosen)
     _check(recipe, overrides, **chosen)
     reads, out = chosen["data"], chosen["out"]
-    with started(f"reading {listed(reads)}" if reads else f"going on with {out}"):
-        from promptreid.processes.launch import is_first
+    says = f"reading {listed(reads)}" if reads else f"going on with {out}"
+    # Of several processes that torchrun started, the first one speaks.
+    with started(says) if is_first() else contextlib.nullcontext():
         from promptreid.training.run.train import TrainRequest
         from promptreid.training.run.train import train as run_training
         from promptreid.training.stage.stop_signals import Interrupted

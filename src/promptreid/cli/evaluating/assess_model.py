@@ -20,10 +20,10 @@ from promptreid.inference.embedder import Embedder
 from promptreid.inference.speed import measure_speed
 from promptreid.inference.text_controls.word_control import assess_words
 from promptreid.inference.text_controls.word_embed import check_words
-from promptreid.progress import Progress
+from promptreid.progress import Lines
 
 
-def check_model(request: EvaluateRequest, model: Path, embedder: Embedder, lines: Progress) -> None:
+def check_model(request: EvaluateRequest, model: Path, embedder: Embedder, lines: Lines) -> None:
     """Refuse --prompt and --words for a model without a sentence or a word of each image.
 
     Where --prompt changes nothing, the lines say so.
@@ -53,7 +53,7 @@ def assess_model(
     embedder: Embedder,
     test_set: TestSet,
     settings: RetrievalSettings,
-    progress: Progress,
+    progress: Lines,
 ) -> Iterator[tuple[Assessment, dict[str, Any]]]:
     """Assess a model once for each kind of sentence that is asked for.
 

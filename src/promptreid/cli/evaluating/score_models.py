@@ -26,14 +26,14 @@ from promptreid.evaluation.test_set import TestSet
 from promptreid.inference.attributes import classify_attributes
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.load import load
-from promptreid.progress import Progress
+from promptreid.progress import Lines
 from promptreid.runs.seen_identities import make_testable
 
 
 class ModelScoring:
     """Scores the models of a request one after the other; each data set is read once."""
 
-    def __init__(self, request: EvaluateRequest, specs: Sequence[str], progress: Progress) -> None:
+    def __init__(self, request: EvaluateRequest, specs: Sequence[str], progress: Lines) -> None:
         self._request, self._specs, self._progress = request, specs, progress
         self._datasets: dict[str, DataSet] = {}
         self._pairing = Pairing(verification=request.verification) if request.paired else None
