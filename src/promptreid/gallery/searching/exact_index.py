@@ -179,8 +179,6 @@ class ExactIndex:
         queries: NDArray[np.float32],
         allowed: NDArray[np.bool_],
         aggregate: Aggregate,
-        *,
-        rows: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
         """Score all identities, by code, for (Q, d) queries.
 
@@ -188,16 +186,12 @@ class ExactIndex:
             queries: Vectors of length 1.
             allowed: (M,) or (Q, M), which rows may answer.
             aggregate: How images become one score.
-            rows: The only rows that are looked at; None for all.
 
         Returns:
             (Q, identities); -inf where an identity has no image that may answer.
         """
-        vectors, codes = self.vectors, self.codes
-        if rows is not None:
-            vectors, codes, allowed = vectors[rows], codes[rows], allowed[..., rows]
         count = len(self.identity_numbers)
-        return identity_scores(queries, vectors, codes, count, allowed, aggregate)
+        return identity_scores(queries, self.vectors, self.codes, count, allowed, aggregate)
 
     def find_best_entry(
         self, query: NDArray[np.float32], identity: int, allowed: NDArray[np.bool_]

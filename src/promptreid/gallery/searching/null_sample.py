@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.gallery.records.record_rows import NullRow
-from promptreid.gallery.searching.aggregate import Aggregate
+from promptreid.gallery.searching.aggregate import Aggregate, identity_scores
 from promptreid.gallery.searching.exact_index import ExactIndex
 
 _ROUNDING = 1e-6
@@ -132,15 +132,18 @@ def _best_among(
     A row's own identity does not count.
     """
     rows = np.flatnonzero(np.isin(index.codes, index.find_codes(identities)) & index.visible)
-    numbers = np.array(index.identity_numbers, np.int64)
     best = np.full(len(stand_ins), -np.inf, np.float32)
     rivals = np.full(len(stand_ins), -1, np.int64)
     if not len(rows):
         return best, rivals
+    # Only these identities have a column, so that the work does not grow with all of them squared.
+    known, columns = np.unique(index.codes[rows], return_inverse=True)
+    numbers = np.array([index.identity_numbers[code] for code in known], np.int64)
+    vectors, may = index.vectors[rows], np.ones(len(rows), bool)
     for start in range(0, len(stand_ins), _AT_A_TIME):
         part = np.array(stand_ins[start : start + _AT_A_TIME])
-        scores = index.score_identities(index.vectors[part], index.visible, aggregate, rows=rows)
-        scores[np.arange(len(part)), index.codes[part]] = -np.inf
+        scores = identity_scores(index.vectors[part], vectors, columns, len(known), may, aggregate)
+        scores[index.codes[part][:, None] == known] = -np.inf
         best[start : start + len(part)] = scores.max(1)
         rivals[start : start + len(part)] = numbers[scores.argmax(1)]
     return best, rivals
