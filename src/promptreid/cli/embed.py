@@ -98,7 +98,7 @@ def embed(
     promptreid embed runs/mine /data/frames vectors --flip
     promptreid embed runs/mine 'tar:/data/crops-*.tar' vectors --shard 3/16
     promptreid embed runs/mine parquet:/data/crops vectors --ray 8
-    torchrun --nproc-per-node 4 -m promptreid embed runs/mine csv:crops.csv vectors
+    torchrun --nproc-per-node 4 -m promptreid embed runs/a csv:a.csv vectors
     """  # noqa: D301 - click reads the \b itself
     from promptreid.inference.shards.shard_plan import WorkShare, name_local_device
 

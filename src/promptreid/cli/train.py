@@ -107,7 +107,8 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
         --test msmt17:/data/MSMT17_V1
     promptreid train clip-reid --data market1501:/data/Market --track tensorboard
     promptreid train --resume --out runs/my-run
-    torchrun --nproc-per-node 4 -m promptreid train clip-reid --data market1501:/data/Market
+    torchrun --nproc-per-node 4 -m promptreid train clip-reid \\
+        --data market1501:/data/Market
     """  # noqa: D301
     if recipe is not None and "=" in recipe:
         overrides, recipe = (recipe, *overrides), None
