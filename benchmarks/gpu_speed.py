@@ -12,31 +12,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu_rows import Run, matrix_products
 from benchmarks.memory import peak_memory
 from benchmarks.peak import peak_operations
+from benchmarks.tower_step import build_tower_step
 from promptreid.config.hardware import HardwareConfig
-from promptreid.config.model import EmbeddingConfig, HeadConfig
-from promptreid.config.stage import StageConfig
+from promptreid.config.model import EmbeddingConfig
 from promptreid.errors import is_out_of_memory
 from promptreid.inference.embedding_loop import embed_images
 from promptreid.inference.run_context import RunContext
-from promptreid.losses.loss_inputs import BatchFeatures
-from promptreid.models.heads.head import Head, HeadShape
-from promptreid.models.reid import ReIDModel, tower_widths
-from promptreid.models.towers.backbone import Backbone, build_backbone
+from promptreid.models.reid import ReIDModel
+from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.towers.precision import in_precision
 from promptreid.models.towers.reduced import can_reduce
 from promptreid.models.towers.text_tower import AbsentText
-from promptreid.training.batches.stage_batches import DrawnBatch
-from promptreid.training.stage.learning_parts import set_learning
-from promptreid.training.stage.optimizer import build_optimizer
-from promptreid.training.step.training_step import TrainingStep
 
-_EACH = 4  # images of an identity
 _STEPS = 5
 
 
@@ -147,7 +139,7 @@ def _build(work: Work, run: Run, say: Callable[[str], None]) -> tuple[Callable[[
     context = RunContext(run.device, precision, hardware=work.hardware)
     if work.trains:
         # The gradients to input and weight are as much work again, each.
-        return _train(backbone, context, pixels, say), 3 * operations
+        return build_tower_step(backbone, context, pixels, say), 3 * operations
     model = ReIDModel(backbone, embedding=EmbeddingConfig()).to(run.device).eval()
 
     # In 16 bits as `promptreid evaluate` embeds; towers that it does not reduce, by autocast.
@@ -159,55 +151,6 @@ def _build(work: Work, run: Run, say: Callable[[str], None]) -> tuple[Callable[[
             return embed_images(small, pixels)
 
     return embed, operations
-
-
-def _train(
-    backbone: Backbone, context: RunContext, pixels: Tensor, say: Callable[[str], None]
-) -> Callable[[], object]:
-    """Return what takes a step of CLIP-ReID's second stage without texts."""
-    people = len(pixels) // _EACH
-    config = StageConfig.model_validate(
-        {
-            "name": "image",
-            "learns": ["image", "head"],
-            "losses": {"id": 0.25, "triplet": 1},
-            "batch": {"identities": people, "images": _EACH},
-            "optimizer": {"name": "adam", "lr": 5e-6},
-        }
-    )
-    head = Head(HeadConfig(), HeadShape(identities=751), tower_widths(backbone, None, None))
-    model = ReIDModel(backbone, head=head).to(context.device)
-    hardware = context.hardware
-    backbone.run_blocks(compiled=hardware.compile, checkpointed=hardware.checkpointing, say=say)
-    named = set_learning(model, config.learns)
-    step = TrainingStep(
-        config,
-        model,
-        [parameter for _, parameter in named],
-        optimizer=build_optimizer(named, config.optimizer),
-        states=nn.ModuleDict(),
-        average=None,
-        domains=None,
-        context=context,
-    )
-    labels = torch.arange(people).repeat_interleave(_EACH)
-    there = labels.to(context.device)
-
-    def features() -> BatchFeatures:
-        with context.forward():
-            tower = model.features(pixels)
-            derived = model.derived(tower, training=True)
-        return BatchFeatures(
-            labels=there,
-            host_labels=labels,
-            projected=tower.projected,
-            features=derived,
-            host_variants=torch.zeros_like(labels),
-            images=pixels,
-        )
-
-    batch = DrawnBatch(len(pixels), features)
-    return lambda: step.take(1, range(1), lambda: batch, bank=None)
 
 
 def _kind(numbers: str) -> torch.dtype:
