@@ -13,6 +13,7 @@ from promptreid.data.load_data import load_data
 from promptreid.errors import GalleryError, WeightsError
 from promptreid.gallery.enrolment import list_images
 from promptreid.gallery.gallery import Gallery
+from promptreid.gallery.gallery_errors import ChangedSinceError, NotEnrolledError
 from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.records.sqlite_records import SqliteRecords
 from promptreid.gallery.records.sqlite_schema import FILE
@@ -219,7 +220,7 @@ def test_mistakes_are_told_and_change_nothing(gallery, change, facts):
     assert gallery.check() == []
 
 
-@pytest.mark.parametrize("change", ["name", "note", "merge", "split"])
+@pytest.mark.parametrize("change", ["name", "note", "merge", "split", "hide", "unhide", "erase"])
 def test_what_was_changed_since_it_was_seen_is_not_changed_again(gallery, change):
     seen = gallery.records.identity("person 0").version
     gallery.note("person 0", "noted elsewhere")
@@ -228,10 +229,34 @@ def test_what_was_changed_since_it_was_seen_is_not_changed_again(gallery, change
         "note": lambda: gallery.note("person 0", "new", seen=seen),
         "merge": lambda: gallery.merge("person 0", "person 1", seen=seen),
         "split": lambda: gallery.split("person 0", [1], "new", seen=seen),
+        "hide": lambda: gallery.hide("person 0", seen=seen),
+        "unhide": lambda: gallery.unhide("person 0", seen=seen),
+        "erase": lambda: gallery.erase("person 0", seen=seen),
     }
-    with pytest.raises(GalleryError, match="changed since"):
+    with pytest.raises(ChangedSinceError, match="changed since"):
         changes[change]()
     assert gallery.records.identity("person 0").note == "noted elsewhere"
+
+
+def test_an_identity_is_named_by_its_number_too(gallery):
+    row = gallery.identity("person 0")
+    assert gallery.identity(row.identity) == row
+    assert gallery.entries(row.identity) == gallery.entries("person 0")
+    gallery.name(row.identity, "7", seen=row.version)
+    gallery.merge(row.identity, gallery.identity("person 1").identity)
+    assert "7" not in [one.name for one in gallery.identities()]
+    with pytest.raises(NotEnrolledError, match=str(row.identity)):
+        gallery.hide(row.identity)
+
+
+def test_each_image_is_told_the_entry_that_holds_it(gallery, people):
+    pictures, names = people
+    told = gallery.add([pictures[90], pictures[1], pictures[90]], [names[90], names[1], names[90]])
+    first, second, third = told.entries
+    assert first == third
+    assert [row.entry for row in gallery.entries(names[90])] == [first]
+    assert second in [row.entry for row in gallery.entries(names[1])]
+    assert gallery.entry_rows([second])[0].content_hash == gallery.picture(second).content_hash
 
 
 def test_conditions_leave_out_what_does_not_meet_them(tmp_path):
@@ -374,6 +399,6 @@ def test_times_are_read_in_utc_unless_they_name_a_zone():
     assert parse_time("12.5") == 12.5
     assert parse_time("1970-01-02") == 86400
     assert parse_time("1970-01-01T01:00+01:00") == 0
-    for text in ("yesterday", "nan", ""):
+    for text in ("yesterday", "nan", "1e300", ""):
         with pytest.raises(GalleryError, match="no time"):
             parse_time(text)

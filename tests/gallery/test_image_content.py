@@ -9,6 +9,7 @@ from PIL import Image
 from promptreid.data.images.boxes import Box, ImageSource
 from promptreid.gallery.image_content import find_fault, read_content
 from promptreid.gallery.records.record_rows import Picture
+from promptreid.gallery.vector_model import GalleryImage
 
 
 @pytest.fixture
@@ -24,15 +25,27 @@ def as_picture(content, *, crop=True):
 
 
 def test_a_whole_file_is_kept_byte_by_byte(file):
-    content = read_content(file)
+    content = read_content(GalleryImage(file))
     assert content.crop == file.read_bytes()
     assert (content.path, content.box) == (str(file), "")
+
+
+def test_pixels_with_the_file_they_come_from_are_the_same_content_as_the_file(file):
+    with Image.open(file) as image:
+        sent = GalleryImage(np.asarray(image), file=file.read_bytes())
+    content = read_content(sent)
+    assert content.path is None
+    assert (content.digest, content.crop) == (
+        read_content(GalleryImage(file)).digest,
+        file.read_bytes(),
+    )
+    assert find_fault(as_picture(content)) is None
 
 
 @pytest.mark.parametrize("crop", [True, False])
 @pytest.mark.parametrize("box", [None, Box(3, 4, 10, 12)])
 def test_what_is_kept_is_found_whole_and_what_was_changed_is_not(file, box, crop):
-    content = read_content(ImageSource(file, box))
+    content = read_content(GalleryImage(ImageSource(file, box)))
     assert find_fault(as_picture(content, crop=crop)) is None
     other = np.random.default_rng(1).integers(0, 256, (40, 30, 3), np.uint8)
     Image.fromarray(other).save(file)
@@ -47,10 +60,10 @@ def test_what_is_kept_is_found_whole_and_what_was_changed_is_not(file, box, crop
 
 
 def test_a_part_and_an_array_of_the_same_pixels_are_the_same_content(file):
-    part = read_content(ImageSource(file, Box(3, 4, 10, 12)))
+    part = read_content(GalleryImage(ImageSource(file, Box(3, 4, 10, 12))))
     with Image.open(file) as image:
         pixels = np.asarray(image)[4:16, 3:13]
-    assert read_content(pixels).digest == part.digest
-    assert read_content(Image.fromarray(pixels)).digest == part.digest
-    assert read_content(pixels).path is None
-    assert find_fault(as_picture(read_content(pixels))) is None
+    assert read_content(GalleryImage(pixels)).digest == part.digest
+    assert read_content(GalleryImage(Image.fromarray(pixels))).digest == part.digest
+    assert read_content(GalleryImage(pixels)).path is None
+    assert find_fault(as_picture(read_content(GalleryImage(pixels)))) is None

@@ -41,17 +41,20 @@ class Enrolled:
         added: Images that are enrolled now.
         present: Images that were enrolled before, or came twice.
         conflicts: Those of the latter that are enrolled under another name, which was left.
+        entries: Number of the entry that holds each image, in the order in which they were given.
     """
 
     added: int = 0
     present: int = 0
     conflicts: tuple[Conflict, ...] = ()
+    entries: tuple[int, ...] = ()
 
     def __add__(self, other: Enrolled) -> Enrolled:
         return Enrolled(
             self.added + other.added,
             self.present + other.present,
             self.conflicts + other.conflicts,
+            self.entries + other.entries,
         )
 
 
@@ -105,9 +108,10 @@ def enrol_batch(
         names: Name of who each shows.
         keep: "crops" or "paths"; see `GallerySettings`.
     """
-    contents = [read_content(image.pixels) for image in images]
+    contents = [read_content(image) for image in images]
+    digests = [content.digest for content in contents]
     with state.lock:
-        known = records.find_known([content.digest for content in contents])
+        known, entry_by_digest = records.find_known(digests), records.find_entries(digests)
     new: list[int] = []
     seen = dict(known)
     for number, content in enumerate(contents):
@@ -115,7 +119,7 @@ def enrol_batch(
             seen[content.digest] = names[number]
             new.append(number)
     if not new:
-        return _count(contents, names, seen, added=0)
+        return _count(contents, names, seen, entry_by_digest, added=0)
     vectors = model.vectors([images[number] for number in new])
     entries = [
         _entry(images[number], contents[number], names[number], vector, keep=keep)
@@ -125,8 +129,10 @@ def enrol_batch(
         _check_model(records, model)
         # Another process may have enrolled some of them in the meantime; those stay as they are.
         added = records.add(entries)
-        seen = records.find_known([content.digest for content in contents])
-    return _count(contents, names, seen, added=len(added))
+        # What was there at first may have been erased since, and is not enrolled again.
+        known |= records.find_known(digests)
+        entry_by_digest |= records.find_entries(digests)
+    return _count(contents, names, known, entry_by_digest, added=len(added))
 
 
 def _check_model(records: Records, model: VectorModel) -> None:
@@ -153,11 +159,17 @@ def _entry(image: GalleryImage, content: ImageContent, name: str, vector, *, kee
 
 
 def _count(
-    contents: Sequence[ImageContent], names: Sequence[str], seen: dict[str, str], *, added: int
+    contents: Sequence[ImageContent],
+    names: Sequence[str],
+    seen: dict[str, str],
+    entry_by_digest: dict[str, int],
+    *,
+    added: int,
 ) -> Enrolled:
     conflicts = tuple(
         Conflict(content.path or "an image from memory", seen[content.digest], name)
         for content, name in zip(contents, names, strict=True)
         if seen[content.digest] != name
     )
-    return Enrolled(added, len(contents) - added, conflicts)
+    entries = tuple(entry_by_digest[content.digest] for content in contents)
+    return Enrolled(added, len(contents) - added, conflicts, entries)

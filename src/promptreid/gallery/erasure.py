@@ -29,19 +29,25 @@ class Erased:
 
 
 def erase_entries(
-    records: Records, state: SearchState, identity: str | None, entries: Sequence[int]
+    records: Records,
+    state: SearchState,
+    identity: str | int | None,
+    entries: Sequence[int],
+    *,
+    seen: int | None = None,
 ) -> Erased:
     """Delete an identity or entries, rewrite the store, and look for what is left of them.
 
     Raises:
-        GalleryError: There is no such identity or entry; or another process uses the store, or
-            bytes were found. In the last two cases the entries are deleted all the same, and what
-            is left to be done is done at the next opening.
+        GalleryError: There is no such identity or entry, or the identity is not as it was `seen`;
+            or another process uses the store, or bytes were found. In the last two cases the
+            entries are deleted all the same, and what is left to be done is done at the next
+            opening.
     """
     pieces: list[bytes] = []
     with state.changing(records) as erased:
         before = len(records.names())
-        chosen = choose_entries(records, identity, entries)
+        chosen = choose_entries(records, identity, entries, seen=seen)
         index = state.index
         for entry in chosen:
             erased.add(index.identity_numbers[index.codes[index.row_by_entry[entry]]])

@@ -227,18 +227,24 @@ class Gallery(IdentityChanges):
             self._state.refresh(self.records)
             return self._state.find_nearest(vectors, cameras, filters or Filters(), top=top)
 
-    def erase(self, identity: str | None = None, entries: Sequence[int] = ()) -> Erased:
+    def erase(
+        self,
+        identity: str | int | None = None,
+        entries: Sequence[int] = (),
+        *,
+        seen: int | None = None,
+    ) -> Erased:
         """Remove an identity, or single entries, for good, and prove it.
 
         The store is rewritten and every file of it is read for pieces of what was erased. Where a
         gallery keeps paths, the image files themselves are not touched.
 
         Raises:
-            GalleryError: There is no such identity or entry; or the store is in use, when the rest
-                is done at the next opening.
+            GalleryError: There is no such identity or entry, or the identity is not as it was
+                `seen`; or the store is in use, when the rest is done at the next opening.
         """
         with self._lock:
-            return erase_entries(self.records, self._state, identity, entries)
+            return erase_entries(self.records, self._state, identity, entries, seen=seen)
 
     def export(
         self, folder: str | Path, identity: str | None = None, progress: Progress | None = None

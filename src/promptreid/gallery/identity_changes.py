@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptreid.errors import GalleryError
-from promptreid.gallery.records.record_rows import EntryRow, IdentityRow
+from promptreid.gallery.gallery_errors import ChangedSinceError, NotEnrolledError
+from promptreid.gallery.records.record_rows import EntryRow, IdentityRow, Picture
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.search_state import SearchState
 
@@ -13,8 +14,8 @@ from promptreid.gallery.searching.search_state import SearchState
 class IdentityChanges:
     """The part of a gallery that changes who is enrolled as what.
 
-    Changes of an identity take the version of it that was seen, where one was, and are refused if
-    somebody has changed it since.
+    An identity is named by its name or its number. Changes of it take the version of it that was
+    seen, where one was, and are refused if somebody has changed it since (`ChangedSinceError`).
 
     Attributes:
         records: What must not be lost.
@@ -31,17 +32,40 @@ class IdentityChanges:
         with self._lock:
             return self.records.identities()
 
-    def entries(self, identity: str) -> list[EntryRow]:
+    def identity(self, identity: str | int) -> IdentityRow:
+        """Return somebody who is enrolled.
+
+        Raises:
+            NotEnrolledError: There is no such identity.
+        """
+        with self._lock:
+            return find_identity(self.records, identity)
+
+    def entries(self, identity: str | int) -> list[EntryRow]:
         """Return an identity's entries, in the order of enrolment.
 
         Raises:
-            GalleryError: There is no such identity.
+            NotEnrolledError: There is no such identity.
         """
         with self._lock, self.records.reading():
-            number = self.records.identity(identity).identity
-            return [row for row, _ in self.records.entries() if row.identity == number]
+            number = find_identity(self.records, identity).identity
+            return self.records.entry_rows(self.records.entries_by_identity(number))
 
-    def name(self, identity: str, name: str, *, seen: int | None = None) -> None:
+    def entry_rows(self, entries: Sequence[int]) -> list[EntryRow]:
+        """Return single entries, by number; those that are not there are left out."""
+        with self._lock:
+            return self.records.entry_rows(entries)
+
+    def picture(self, entry: int) -> Picture:
+        """Return where the pixels of an entry are.
+
+        Raises:
+            NotEnrolledError: There is no such entry.
+        """
+        with self._lock:
+            return self.records.picture(entry)
+
+    def name(self, identity: str | int, name: str, *, seen: int | None = None) -> None:
         """Give an identity another name.
 
         Raises:
@@ -52,13 +76,13 @@ class IdentityChanges:
             row = find_identity(self.records, identity, seen=seen)
             self.records.rename(row.identity, check_name(name))
 
-    def note(self, identity: str, note: str, *, seen: int | None = None) -> None:
+    def note(self, identity: str | int, note: str, *, seen: int | None = None) -> None:
         """Write an identity's note; raises as `name` does."""
         with self._lock, self._state.changing(self.records):
             row = find_identity(self.records, identity, seen=seen)
             self.records.set_note(row.identity, note)
 
-    def merge(self, identity: str, into: str, *, seen: int | None = None) -> None:
+    def merge(self, identity: str | int, into: str | int, *, seen: int | None = None) -> None:
         """Put all images of an identity under another; the first is gone.
 
         Raises:
@@ -67,13 +91,13 @@ class IdentityChanges:
         """
         with self._lock, self._state.changing(self.records):
             row = find_identity(self.records, identity, seen=seen)
-            other = self.records.identity(into)
+            other = find_identity(self.records, into)
             if row.identity == other.identity:
-                raise GalleryError(f"{identity!r} cannot be merged into itself.")
+                raise GalleryError(f"{row.name!r} cannot be merged into itself.")
             self.records.move(self.records.entries_by_identity(row.identity), other.identity)
 
     def split(
-        self, identity: str, entries: Sequence[int], name: str, *, seen: int | None = None
+        self, identity: str | int, entries: Sequence[int], name: str, *, seen: int | None = None
     ) -> None:
         """Put some images of an identity under a new one.
 
@@ -86,46 +110,70 @@ class IdentityChanges:
             own = self.records.entries_by_identity(row.identity)
             foreign = sorted(set(entries) - set(own))
             if foreign or not entries:
-                raise GalleryError(f"{identity!r} has the entries {own}, not {foreign}.")
+                raise GalleryError(f"{row.name!r} has the entries {own}, not {foreign}.")
             if len(set(entries)) == len(own):
                 raise GalleryError(
-                    f"All images of {identity!r} are meant; give it a new name instead."
+                    f"All images of {row.name!r} are meant; give it a new name instead."
                 )
             self.records.move(entries, self.records.make_identity(check_name(name)))
 
-    def hide(self, identity: str | None = None, entries: Sequence[int] = ()) -> int:
+    def hide(
+        self,
+        identity: str | int | None = None,
+        entries: Sequence[int] = (),
+        *,
+        seen: int | None = None,
+    ) -> int:
         """Take an identity, or single entries, out of every answer; `unhide` undoes it.
 
         Returns:
             The number of images.
 
         Raises:
-            GalleryError: There is no such identity or entry.
+            GalleryError: There is no such identity or entry, or the identity is not as it was
+                `seen`.
         """
-        return self._set_hidden(identity, entries, hidden=True)
+        return self._set_hidden(identity, entries, seen, hidden=True)
 
-    def unhide(self, identity: str | None = None, entries: Sequence[int] = ()) -> int:
+    def unhide(
+        self,
+        identity: str | int | None = None,
+        entries: Sequence[int] = (),
+        *,
+        seen: int | None = None,
+    ) -> int:
         """Let an identity, or single entries, answer again; as `hide`."""
-        return self._set_hidden(identity, entries, hidden=False)
+        return self._set_hidden(identity, entries, seen, hidden=False)
 
-    def _set_hidden(self, identity: str | None, entries: Sequence[int], *, hidden: bool) -> int:
+    def _set_hidden(
+        self,
+        identity: str | int | None,
+        entries: Sequence[int],
+        seen: int | None,
+        *,
+        hidden: bool,
+    ) -> int:
         with self._lock, self._state.changing(self.records):
-            chosen = choose_entries(self.records, identity, entries)
+            chosen = choose_entries(self.records, identity, entries, seen=seen)
             self.records.set_hidden(chosen, hidden=hidden)
         return len(chosen)
 
 
-def find_identity(records: Records, name: str, *, seen: int | None) -> IdentityRow:
-    """Return an identity by name.
+def find_identity(records: Records, identity: str | int, *, seen: int | None = None) -> IdentityRow:
+    """Return an identity by name or number.
 
     Raises:
-        GalleryError: There is none, or it is not as it was `seen`.
+        NotEnrolledError: There is none.
+        ChangedSinceError: It is not as it was `seen`.
     """
-    row = records.identity(name)
+    if isinstance(identity, int):
+        row = records.identity_by_number(identity)
+    else:
+        row = records.identity(identity)
     if seen is not None and row.version != seen:
-        raise GalleryError(
-            f"{name!r} was changed since it was looked at (version {row.version}, seen {seen}). "
-            "Look again, then decide."
+        raise ChangedSinceError(
+            f"{row.name!r} was changed since it was looked at (version {row.version}, seen "
+            f"{seen}). Look again, then decide."
         )
     return row
 
@@ -141,16 +189,27 @@ def check_name(name: str) -> str:
     return name.strip()
 
 
-def choose_entries(records: Records, identity: str | None, entries: Sequence[int]) -> list[int]:
+def choose_entries(
+    records: Records,
+    identity: str | int | None,
+    entries: Sequence[int],
+    *,
+    seen: int | None = None,
+) -> list[int]:
     """Return the numbers of an identity's entries, or of single ones.
 
     Raises:
-        GalleryError: There is no such identity or entry, or both or neither are named.
+        NotEnrolledError: There is no such identity or entry.
+        ChangedSinceError: The identity is not as it was `seen`.
+        GalleryError: Both or neither are named.
     """
     if (identity is None) == (not entries):
         raise GalleryError("Name either an identity or entries.")
     if identity is not None:
-        return records.entries_by_identity(records.identity(identity).identity)
-    for entry in entries:
-        records.picture(entry)
-    return sorted(set(entries))
+        row = find_identity(records, identity, seen=seen)
+        return records.entries_by_identity(row.identity)
+    chosen = [row.entry for row in records.entry_rows(entries)]
+    missing = sorted(set(entries) - set(chosen))
+    if missing:
+        raise NotEnrolledError(f"There is no entry {missing[0]} in {records.place}.")
+    return chosen

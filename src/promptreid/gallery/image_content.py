@@ -15,7 +15,7 @@ from promptreid.data.images.boxes import ImageSource, parse_box
 from promptreid.data.images.decode import read_image, to_uint8
 from promptreid.data.images.image_files import image_bytes, open_image
 from promptreid.gallery.records.record_rows import Picture
-from promptreid.gallery.vector_model import Pixels
+from promptreid.gallery.vector_model import GalleryImage
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ImageContent:
     box: str
 
 
-def read_content(pixels: Pixels) -> ImageContent:
+def read_content(image: GalleryImage) -> ImageContent:
     """Read an image as it is to be enrolled.
 
     A whole file is kept as it is; a part of one and an image from memory are kept as PNG.
@@ -44,7 +44,9 @@ def read_content(pixels: Pixels) -> ImageContent:
         UnreadableImage: The file cannot be read.
         DataError: An array or a Pillow image is none of 8 or 16 bits.
     """
-    source = ImageSource(pixels) if isinstance(pixels, Path) else pixels
+    if image.file is not None:
+        return ImageContent(hashlib.sha256(image.file).hexdigest(), image.file, None, "")
+    source = ImageSource(image.pixels) if isinstance(image.pixels, Path) else image.pixels
     if isinstance(source, ImageSource):
         path = str(source.path.absolute())
         if source.box is None:
@@ -69,7 +71,7 @@ def find_fault(picture: Picture) -> str | None:
         content = picture.crop
         if content is None:
             place = ImageSource(Path(picture.path or ""), parse_box(picture.box))
-            digest = read_content(place).digest
+            digest = read_content(GalleryImage(place)).digest
             right = digest == picture.content_hash
             return None if right else f"the picture {picture.path} is another than was enrolled"
         if hashlib.sha256(content).hexdigest() == picture.content_hash:

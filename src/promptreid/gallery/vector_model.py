@@ -35,6 +35,8 @@ class GalleryImage:
         time: When it was taken, in seconds since 1970 (UTC).
         domain: Where it comes from.
         attributes: Free attributes, some of which some models read.
+        file: Content of the image file that the pixels were decoded from, which is enrolled as it
+            is; None for pixels that came in another way.
     """
 
     pixels: Pixels
@@ -43,6 +45,7 @@ class GalleryImage:
     time: float | None = None
     domain: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    file: bytes | None = None
 
 
 class VectorModel(Protocol):

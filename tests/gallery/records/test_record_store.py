@@ -8,6 +8,7 @@ import pytest
 from facts import lacking
 
 from promptreid.errors import GalleryError
+from promptreid.gallery.gallery_errors import NameTakenError, NotEnrolledError
 from promptreid.gallery.records.record_rows import ModelRow, NewEntry, NullRow
 from promptreid.gallery.records.sqlite_records import SqliteRecords
 
@@ -89,7 +90,24 @@ def test_the_same_content_is_enrolled_once(records):
         f"{1:064x}": "anna",
         f"{2:064x}": "anna",
     }
+    assert records.find_entries([f"{n:064x}" for n in (2, 3, 1)]) == {
+        f"{1:064x}": 1,
+        f"{2:064x}": 2,
+    }
     assert [row.name for row in records.identities()] == ["anna"]
+
+
+def test_entries_and_identities_are_found_by_number(records):
+    first, second, third = add(records, entry(1), entry(2), entry(3, identity="ben"))
+    by_number = {row.entry: row for row, _ in records.entries()}
+    assert records.entry_rows([third, first, 99]) == [by_number[first], by_number[third]]
+    assert records.entry_rows([]) == []
+    for name in ("anna", "ben"):
+        row = records.identity(name)
+        assert records.identity_by_number(row.identity) == row
+    with pytest.raises(NotEnrolledError, match="99"):
+        records.identity_by_number(99)
+    assert second not in {row.entry for row in records.entry_rows([first, third])}
 
 
 def test_what_raises_changes_nothing(records):
@@ -198,7 +216,7 @@ def test_identities_are_counted_named_and_noted(records):
     renamed = records.identity("Anna B.")
     assert (renamed.identity, renamed.note) == (anna.identity, "seen twice")
     assert renamed.version == records.revision() > anna.version
-    with pytest.raises(GalleryError) as caught:
+    with pytest.raises(NotEnrolledError) as caught:
         records.identity("Ana B.")
     assert not lacking(str(caught.value), "Ana B.", "Anna B.")
 
@@ -207,7 +225,7 @@ def test_two_identities_have_two_names(records):
     add(records, entry(1), entry(2, identity="ben"))
     anna = records.identity("anna").identity
     for change in (lambda: records.make_identity("ben"), lambda: records.rename(anna, "ben")):
-        with pytest.raises(GalleryError) as caught, records.writing():
+        with pytest.raises(NameTakenError) as caught, records.writing():
             change()
         assert not lacking(str(caught.value), "ben", "merge")
 

@@ -65,6 +65,10 @@ class Records(Protocol):
         """Return the names of the identities that some contents are enrolled as, by hash."""
         ...
 
+    def find_entries(self, hashes: Sequence[str]) -> dict[str, int]:
+        """Return the numbers of the entries that hold some contents, by hash."""
+        ...
+
     def add(self, entries: Sequence[NewEntry]) -> list[int]:
         """Enrol images that are not yet there, with vectors of the model that is searched.
 
@@ -87,6 +91,10 @@ class Records(Protocol):
         """
         ...
 
+    def entry_rows(self, entries: Iterable[int]) -> list[EntryRow]:
+        """Return single entries, by number; those that are not there are left out."""
+        ...
+
     def entries_by_identity(self, identity: int) -> list[int]:
         """Return the numbers of an identity's entries, ascending."""
         ...
@@ -95,7 +103,7 @@ class Records(Protocol):
         """Return where the pixels of an entry are.
 
         Raises:
-            GalleryError: There is no such entry.
+            NotEnrolledError: There is no such entry.
         """
         ...
 
@@ -115,7 +123,15 @@ class Records(Protocol):
         """Return an identity by name.
 
         Raises:
-            GalleryError: There is none; the closest names are given.
+            NotEnrolledError: There is none; the closest names are given.
+        """
+        ...
+
+    def identity_by_number(self, number: int) -> IdentityRow:
+        """Return an identity by number.
+
+        Raises:
+            NotEnrolledError: There is none.
         """
         ...
 
@@ -123,7 +139,7 @@ class Records(Protocol):
         """Make an identity, and return its number.
 
         Raises:
-            GalleryError: There is one of that name.
+            NameTakenError: There is one of that name.
         """
         ...
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Generator
 from pathlib import Path
 
-from promptreid.errors import GalleryError
+from promptreid.gallery.gallery_errors import StoreFailedError, StoreInUseError
 from promptreid.gallery.records.sqlite_schema import BUSY_SECONDS
 
 
@@ -16,7 +16,8 @@ def told_in_words(folder: Path) -> Generator[None]:
     """Turn errors of SQLite that a user can mend into sentences.
 
     Raises:
-        GalleryError: The file is damaged, locked, read-only, or the disk is full.
+        StoreInUseError: Another process writes for too long.
+        StoreFailedError: The file is damaged or read-only, or the disk is full.
     """
     try:
         yield
@@ -25,17 +26,17 @@ def told_in_words(folder: Path) -> Generator[None]:
     except sqlite3.DatabaseError as error:
         words = str(error)
         if "locked" in words or "busy" in words:
-            raise GalleryError(
+            raise StoreInUseError(
                 f"{folder} is in use by another process that has been writing for more than "
                 f"{BUSY_SECONDS:.0f} s. Nothing was changed; try again when it is done."
             ) from error
         if "full" in words:
-            raise GalleryError(
+            raise StoreFailedError(
                 f"The disk of {folder} is full. Nothing was changed; free some space and try again."
             ) from error
         if "readonly" in words or "unable to open" in words:
-            raise GalleryError(f"{folder} cannot be written or opened: {words}.") from error
-        raise GalleryError(
+            raise StoreFailedError(f"{folder} cannot be written or opened: {words}.") from error
+        raise StoreFailedError(
             f"The gallery {folder} cannot be read: {words}. Its file is damaged or on a disk that "
             "fails; take it from a backup."
         ) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from promptreid.errors import GalleryError
+from promptreid.gallery.gallery_errors import StoreInUseError
 from promptreid.gallery.records.erased_bytes import find_in_files
 from promptreid.gallery.records.sqlite_errors import told_in_words
 from promptreid.gallery.records.sqlite_schema import (
@@ -152,7 +153,7 @@ class SqliteFile:
     def _checkpoint(self) -> None:
         busy = self.execute("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
         if busy:
-            raise GalleryError(
+            raise StoreInUseError(
                 f"{self.place} is in use by another process, so its log cannot be emptied (waited "
                 f"{BUSY_SECONDS:.0f} s). What was deleted may still stand there as bytes; close "
                 f"the other process and run: promptreid gallery check {self.place} --mend."

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.errors import GalleryError, unknown_name
+from promptreid.gallery.gallery_errors import NameTakenError, NotEnrolledError
 from promptreid.gallery.records.record_rows import (
     EntryRow,
     IdentityRow,
@@ -69,6 +70,14 @@ class SqliteRecords(SqliteFile):
         )
         return dict(rows)
 
+    def find_entries(self, hashes: Sequence[str]) -> dict[str, int]:
+        """Return the numbers of the entries that hold some contents, by hash."""
+        rows = self.execute(
+            f"SELECT content_hash, entry FROM entries WHERE content_hash IN {_LISTED}",
+            json.dumps(list(hashes)),
+        )
+        return dict(rows)
+
     def add(self, entries: Sequence[NewEntry]) -> list[int]:
         """Enrol images that are not yet there, with vectors of the model that is searched."""
         model, width, revision = self.fact("model"), self._width(), self.revision()
@@ -124,6 +133,14 @@ class SqliteRecords(SqliteFile):
                 return
             last = rows[-1][0]
 
+    def entry_rows(self, entries: Iterable[int]) -> list[EntryRow]:
+        """Return single entries, by number; those that are not there are left out."""
+        rows = self.execute(
+            f"SELECT {_COLUMNS} FROM entries WHERE entry IN {_LISTED} ORDER BY entry",
+            json.dumps(list(entries)),
+        )
+        return [_entry(row) for row in rows]
+
     def entries_by_identity(self, identity: int) -> list[int]:
         """Return the numbers of an identity's entries, ascending."""
         rows = self.execute("SELECT entry FROM entries WHERE identity = ? ORDER BY entry", identity)
@@ -137,7 +154,7 @@ class SqliteRecords(SqliteFile):
             entry,
         )
         if not rows:
-            raise GalleryError(f"There is no entry {entry} in {self.place}.")
+            raise NotEnrolledError(f"There is no entry {entry} in {self.place}.")
         return Picture(*rows[0])
 
     def stored_bytes(self, entry: int) -> list[bytes]:
@@ -160,7 +177,14 @@ class SqliteRecords(SqliteFile):
         if not rows:
             names = [row[0] for row in self.execute("SELECT name FROM identities")]
             see = f"`promptreid gallery identities {self.place}`"
-            raise GalleryError(unknown_name("identity", name, names, see=see))
+            raise NotEnrolledError(unknown_name("identity", name, names, see=see))
+        return IdentityRow(*rows[0])
+
+    def identity_by_number(self, number: int) -> IdentityRow:
+        """Return an identity by number."""
+        rows = self.execute(f"{_IDENTITIES} WHERE identity = ?", number)
+        if not rows:
+            raise NotEnrolledError(f"There is no identity {number} in {self.place}.")
         return IdentityRow(*rows[0])
 
     def make_identity(self, name: str) -> int:
@@ -254,7 +278,7 @@ class SqliteRecords(SqliteFile):
 
     def _check_free(self, name: str) -> None:
         if self.execute("SELECT 1 FROM identities WHERE name = ?", name):
-            raise GalleryError(
+            raise NameTakenError(
                 f"There is an identity named {name!r} already. Two that are one are put together "
                 f"by: promptreid gallery merge {self.place} FROM {name!r}."
             )

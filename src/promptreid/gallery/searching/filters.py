@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from promptreid.errors import GalleryError
+
+_LAST_SECOND = 253_402_300_799
+"""The end of the year 9999, beyond which no calendar here goes."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def parse_time(text: str) -> float:
     """
     try:
         seconds = float(text)
-        if math.isfinite(seconds):
+        if abs(seconds) <= _LAST_SECOND:  # not so for what is no number
             return seconds
     except ValueError:
         pass
