@@ -17,7 +17,13 @@ from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import WeightsError
 from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 from promptreid.inference.device import resolve_precision
-from promptreid.inference.embedding_loop import BATCH_SIZE, SideRows, embed_images, image_batches
+from promptreid.inference.embedding_loop import (
+    BATCH_SIZE,
+    SideRows,
+    embed_images,
+    encode_source,
+    image_batches,
+)
 from promptreid.inference.named_sides import Name, Names, find_named_sides
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.context_positions import encode_sentences
@@ -170,17 +176,23 @@ class Embedder:
             UnreadableImage: An image cannot be decoded.
             ConfigError: `prompt` is unknown, or the model has no sentence per image.
         """
-        vectors = torch.empty(len(source), self.width)
         if not len(source):
-            return vectors
-        batches = self.batches(source, title=title, batch_size=batch_size, progress=progress)
-        # no_grad, not inference_mode: reduced precision is several times slower under the latter.
-        with torch.no_grad():
-            for numbers, images in batches:
-                sides = rows.at(numbers, self.device)
-                embedded = embed_images(self.model, images, *sides, flip=flip, prompt=prompt)
-                vectors[numbers] = embedded.cpu()
-        return vectors
+            return torch.empty(0, self.width)
+
+        def encode(numbers: Tensor, images: Tensor) -> Tensor:
+            sides = rows.at(numbers, self.device)
+            return embed_images(self.model, images, *sides, flip=flip, prompt=prompt)
+
+        return encode_source(
+            self.model,
+            source,
+            self.preprocess,
+            encode,
+            width=self.width,
+            title=title,
+            batch_size=batch_size,
+            progress=progress,
+        )
 
     def batches(
         self,

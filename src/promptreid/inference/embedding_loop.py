@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,8 @@ from promptreid.data.batches.loading import TestLoader
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.models.reid import ReIDModel
+from promptreid.processes.process_group import ALONE
+from promptreid.processes.row_shares import are_shared
 from promptreid.progress import Progress, Silent
 from promptreid.transfer import send
 
@@ -62,13 +64,14 @@ def image_batches(
     device: torch.device,
     title: str,
     batch_size: int = BATCH_SIZE,
+    own: slice | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Give all images of a source in order, ready for the model, and report how far that is.
 
     A source is a store of images resized with the test filter, which are decoded in threads while
     the batch before is used; or (N, 3, H, W), taken as already normalised. The last batch holds the
-    rest.
+    rest. `own` says which of the batches are given, None for all.
 
     Yields:
         Numbers of the images (B,) int64 on the CPU, and pixels (B, 3, H, W) float32.
@@ -76,17 +79,83 @@ def image_batches(
     Raises:
         UnreadableImage: An image of the batch that is due cannot be decoded.
     """
-    progress = progress or Silent()
-    progress.start(title, len(source), "images")
+    progress, own = progress or Silent(), own or slice(None)
+    first, last, _ = own.indices(count_batches(len(source), batch_size))
+    progress.start(title, min(last * batch_size, len(source)) - first * batch_size, "images")
     if isinstance(source, Tensor):
-        numbers = torch.arange(len(source)).split(batch_size)
+        numbers = torch.arange(len(source)).split(batch_size)[own]
         batches = ((rows, source[rows].float().to(device)) for rows in numbers)
     else:
-        batches = TestLoader(source, preprocess, batch_size, device=device).batches()
+        batches = TestLoader(source, preprocess, batch_size, device=device, own=own).batches()
     for rows, images in batches:
         yield rows, images
         progress.advance(len(rows))
     progress.finish()
+
+
+def count_batches(images: int, batch_size: int) -> int:
+    """Return in how many batches so many images come."""
+    return -(-images // batch_size)
+
+
+@torch.no_grad()  # not inference_mode: reduced precision is several times slower under that
+def encode_source(
+    model: ReIDModel,
+    source: ImageStore | Tensor,
+    preprocess: Preprocess,
+    encode: Callable[[Tensor, Tensor], Tensor],
+    *,
+    width: int,
+    title: str,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Encode all images of a source, of whose batches each process reads and encodes its own.
+
+    The batches are those of one process, so that its results are the same to the bit. The many
+    arguments are those of `image_batches`, where they are explained, and three more.
+
+    Args:
+        model: Its processes share the batches out, and it says on which device they are.
+        source: The N images.
+        preprocess: How they are prepared.
+        encode: Takes numbers and pixels of a batch, and gives (B, width).
+        width: Size of a row.
+        title: What is reported.
+        batch_size: Images at a time.
+        progress: Where to report.
+
+    Returns:
+        (N, width) float32 on the CPU, in every process.
+
+    Raises:
+        UnreadableImage: An image cannot be decoded.
+    """
+    backbone, processes = model.backbone, model.backbone.image.processes
+    count = count_batches(len(source), batch_size)
+    apart = are_shared(count, processes)
+    parts = processes.shares(count) if apart else [slice(0, count)]
+    own = parts[processes.rank] if apart else parts[0]
+    ends = [min(part.stop * batch_size, len(source)) for part in parts]
+    sizes = [end - part.start * batch_size for part, end in zip(parts, ends, strict=True)]
+    first = own.start * batch_size
+    rows = torch.empty(sizes[processes.rank if apart else 0], width)
+    if apart:
+        backbone.share_rows(ALONE)  # a batch is not shared out once more
+    try:
+        for numbers, images in image_batches(
+            source,
+            preprocess,
+            device=next(model.parameters()).device,
+            title=title,
+            batch_size=batch_size,
+            own=own,
+            progress=progress,
+        ):
+            rows[numbers - first] = encode(numbers, images).float().cpu()
+    finally:
+        backbone.share_rows(processes)
+    return processes.gather(rows, sizes) if apart else rows
 
 
 def embed_images(

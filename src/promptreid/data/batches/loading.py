@@ -196,6 +196,7 @@ class TestLoader:
         batch_size: int,
         *,
         device: torch.device | str = "cpu",
+        own: slice | None = None,
     ) -> None:
         """Put the parts together; nothing is read yet.
 
@@ -204,6 +205,7 @@ class TestLoader:
             preprocess: Gives mean and std.
             batch_size: Images at a time; the last batch holds the rest.
             device: Where images go.
+            own: Which of the batches to give; None for all.
 
         Raises:
             ConfigError: `batch_size` is below 1.
@@ -211,7 +213,7 @@ class TestLoader:
         """
         self._store = store
         self._preprocess = preprocess
-        self._batches = Sequential(len(store), batch_size).batches()
+        self._batches = Sequential(len(store), batch_size).batches()[own or slice(None)]
         self._device = torch.device(device)
 
     def __len__(self) -> int:

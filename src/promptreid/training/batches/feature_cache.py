@@ -13,7 +13,7 @@ from torch import Tensor
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import RunError, first_line
-from promptreid.inference.embedding_loop import image_batches
+from promptreid.inference.embedding_loop import encode_source
 from promptreid.inference.run_context import RunContext
 from promptreid.models.reid import ReIDModel
 from promptreid.progress import Progress
@@ -54,19 +54,20 @@ def cached_projections(
     if features is not None:
         return features.to(context.device)
     model.eval()
-    features = torch.empty(shape)
-    batches = image_batches(
+
+    def encode(_: Tensor, images: Tensor) -> Tensor:
+        with context.forward():
+            return model.features(images, use_sie=False).projected
+
+    features = encode_source(
+        model,
         store,
         preprocess,
-        device=context.device,
+        encode,
+        width=shape[1],
         title="image features",
         progress=context.progress,
     )
-    with torch.no_grad():
-        for rows, images in batches:
-            with context.forward():
-                projected = model.features(images, use_sie=False).projected
-            features[rows] = projected.float().cpu()
     if not context.processes.is_first:
         return features.to(context.device)
     try:
