@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from benchmarks.memory import peak_memory
+from promptreid.torch_threads import torch_threads
 
 _ROUNDS_TO_FAIL = 8
 
@@ -178,10 +179,8 @@ def compare(comparison: Comparison, settings: Settings) -> Outcome:
         settings: Device and threads.
     """
     threads = comparison.threads or settings.threads
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     gc.collect()
-    try:
+    with torch_threads(threads):
         plain, ours = _Side(comparison.plain), _Side(comparison.ours)
         times: dict[int, list[float]] = {0: [], 1: []}
         number = 0
@@ -193,8 +192,6 @@ def compare(comparison: Comparison, settings: Settings) -> Outcome:
                     times[which].append(seconds)
             number += 1
         checks = comparison.checks(plain.result, ours.result)
-    finally:
-        torch.set_num_threads(before)
     plain_seconds, seconds = statistics.median(times[0]), statistics.median(times[1])
     ratios = [slow / fast for slow, fast in zip(*times.values(), strict=True)]
     plain_memory, memory = (

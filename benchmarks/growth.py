@@ -17,6 +17,7 @@ import torch
 from benchmarks.compare import Settings, describe_device
 from benchmarks.memory import peak_memory
 from promptreid.text.tables import plain_table
+from promptreid.torch_threads import torch_threads
 
 LIMITS = {
     "neighbours": (
@@ -93,15 +94,11 @@ def growth(settings: Settings) -> Iterator[GrowthRow]:
     from benchmarks.growth_identities import identity_work
     from benchmarks.growth_search import product_rate, search_work
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(settings.threads)
-    try:
+    with torch_threads(settings.threads):
         peak = product_rate(settings)
         for source in (search_work, identity_work):
             for work in source(settings):
                 yield measure(work, settings, peak)
-    finally:
-        torch.set_num_threads(before)
 
 
 def measure(work: Work, settings: Settings, peak: float) -> GrowthRow:

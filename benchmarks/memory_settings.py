@@ -25,6 +25,7 @@ from promptreid.inference.device import pick_device, resolve_precision
 from promptreid.inference.run_context import RunContext
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.towers.text_tower import AbsentText
+from promptreid.torch_threads import torch_threads
 from promptreid.training.step.training_step import StepReport
 
 ROWS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -52,12 +53,12 @@ def main(
 ) -> None:
     """Print a row for each setting: the first step, a later one, and the peak of its memory."""
     settings = Settings(quick=quick, threads=default_cores(), device=pick_device(device))
-    torch.set_num_threads(settings.threads)
     precision = resolve_precision(precision, settings.device)
     click.echo(f"{images} images, {precision}, {describe_device(settings, settings.threads)}")
     for name in names or ROWS:
         hardware = HardwareConfig.model_validate(ROWS[name])
-        first, later, memory, loss = measure(hardware, precision, images, settings)
+        with torch_threads(settings.threads):
+            first, later, memory, loss = measure(hardware, precision, images, settings)
         shown = "" if memory is None else f"{memory / 2**20:,.0f} MiB"
         click.echo(
             f"{name:28} first {first:6.1f} s  later {later:6.2f} s  {shown:>12}  loss {loss:.6f}"

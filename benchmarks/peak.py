@@ -11,6 +11,7 @@ from open_clip.transformer import ResidualAttentionBlock
 from benchmarks.compare import Settings
 from promptreid.models.towers.products import linear
 from promptreid.models.towers.vit import ViTTower
+from promptreid.torch_threads import torch_threads
 
 _TRIES = 5
 
@@ -42,19 +43,17 @@ def peak_operations(settings: Settings, kind: torch.dtype) -> float:
     rows, width, hidden = (256, 192, 768) if settings.quick else (16 * 129, 768, 3072)
     if settings.device.type == "cuda":
         rows *= 16
-    before = torch.get_num_threads()
-    torch.set_num_threads(settings.threads)
     best = float("inf")
-    for inner, outer in ((width, hidden), (hidden, width)):
-        left = torch.randn(rows, inner, device=settings.device).to(kind)
-        right = torch.randn(outer, inner, device=settings.device).to(kind)
-        for _ in range(_TRIES):
-            _wait(settings.device)
-            begun = time.perf_counter()
-            linear(left, right)
-            _wait(settings.device)
-            best = min(best, time.perf_counter() - begun)
-    torch.set_num_threads(before)
+    with torch_threads(settings.threads):
+        for inner, outer in ((width, hidden), (hidden, width)):
+            left = torch.randn(rows, inner, device=settings.device).to(kind)
+            right = torch.randn(outer, inner, device=settings.device).to(kind)
+            for _ in range(_TRIES):
+                _wait(settings.device)
+                begun = time.perf_counter()
+                linear(left, right)
+                _wait(settings.device)
+                best = min(best, time.perf_counter() - begun)
     return 2 * rows * width * hidden / best
 
 

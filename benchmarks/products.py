@@ -15,6 +15,7 @@ from benchmarks.compare import Check, Comparison, Settings
 from promptreid.models.towers.product_choice import has_onednn, own_choice
 from promptreid.models.towers.products import multiply
 from promptreid.runs.run_records import Library
+from promptreid.torch_threads import torch_threads
 
 LIBRARIES: Mapping[str, tuple[Library, ...]] = {
     "forward": ("torch", "onednn"),  # its operands lie row by row already
@@ -113,16 +114,12 @@ def measure_rates(
         libraries: Who multiplies them.
         settings: Threads; few rounds where sizes are small.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(settings.threads)
     rounds = 2 if settings.quick else 9
-    try:
+    with torch_threads(settings.threads):
         return {
             library: {size: size.operations / seconds for size, seconds in times.items()}
             for library, times in _time_in_turns(operands, libraries, rounds).items()
         }
-    finally:
-        torch.set_num_threads(before)
 
 
 def _time_in_turns(

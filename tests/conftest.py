@@ -11,6 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from promptreid.torch_threads import torch_threads
+
 pytest_plugins = ["expected_skips"]
 
 # A tiny model, small images and short stages: seconds, not minutes.
@@ -65,6 +67,16 @@ def _no_wait_for_the_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _threads_stay() -> Iterator[None]:
+    """Fail a test that leaves torch another number of threads, with which later sums differ."""
+    before = torch.get_num_threads()
+    with torch_threads():
+        yield
+        after = torch.get_num_threads()
+    assert after == before, f"the test leaves torch with {after} threads; it was given {before}"
 
 
 @pytest.fixture(scope="session")

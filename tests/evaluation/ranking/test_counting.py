@@ -5,6 +5,7 @@ import torch
 
 from promptreid.evaluation.ranking import counting
 from promptreid.evaluation.ranking.counting import count_reaching
+from promptreid.torch_threads import torch_threads
 
 
 def plain_counts(rows, values):
@@ -21,12 +22,8 @@ def test_counts_equal_comparisons_whether_few_or_most_entries_reach(lowest, thre
     values[5], values[6, :4] = torch.inf, torch.inf
     rows[8, ::3] = -torch.inf
     values[9, 0] = -torch.inf
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         found = count_reaching(rows, values)
-    finally:
-        torch.set_num_threads(before)
     assert found.dtype == torch.int64
     assert torch.equal(found, plain_counts(rows, values))
     assert found[5].eq(0).all()

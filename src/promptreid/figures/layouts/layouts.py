@@ -17,6 +17,7 @@ from torch import Tensor
 
 from promptreid.errors import ConfigError, EvaluationError, unknown_name
 from promptreid.figures.extra import need
+from promptreid.torch_threads import torch_threads
 
 METHODS: Mapping[str, str] = MappingProxyType({"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"})
 """How each method is called in figures."""
@@ -180,13 +181,9 @@ def umap_layout(vectors: Tensor, *, seed: int = 0, neighbours: int | None = None
     method: Any = importlib.import_module("umap").UMAP(
         n_neighbors=neighbours, init="pca", random_state=seed, n_jobs=1
     )
-    threads = torch.get_num_threads()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            points = method.fit_transform(vectors.double().cpu().numpy()).astype(np.float64)
-    finally:
-        torch.set_num_threads(threads)  # the compiled code sets all of the process to its own
+    with torch_threads(), warnings.catch_warnings():  # the compiled code sets torch to its own
+        warnings.simplefilter("ignore")
+        points = method.fit_transform(vectors.double().cpu().numpy()).astype(np.float64)
     return points - points.mean(axis=0)
 
 

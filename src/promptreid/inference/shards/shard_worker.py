@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from promptreid.data.images.readable import list_unreadable
 from promptreid.data.packed.image_table import ImageTable
@@ -17,6 +13,7 @@ from promptreid.inference.shards.compute_shard import compute_shard
 from promptreid.inference.shards.shard_file import ShardEntry, check_columns, write_shard
 from promptreid.inference.shards.shard_job import ShardJob, ShardOptions, begin_job
 from promptreid.progress import Progress
+from promptreid.torch_threads import torch_threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +67,7 @@ class ShardWorker:
         """
         job = self.job
         rows = job.plan.shard_range(shard)
-        with _threads(job.threads):
+        with torch_threads(job.threads):
             content = compute_shard(
                 self.embedder,
                 self.table,
@@ -88,14 +85,3 @@ class ShardWorker:
                 "--unreadable skip. What is done stays."
             )
         return write_shard(self.out, job.plan.name(shard), rows, self.table.manifest, content)
-
-
-@contextlib.contextmanager
-def _threads(number: int) -> Generator[None]:
-    """Compute with so many threads of the processor in the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
