@@ -45,7 +45,7 @@ def test_answers_are_those_of_a_plain_product(gallery, people):
     vectors = model.vectors([GalleryImage(pictures[row]) for row in enrolled])
     queries = model.vectors([GalleryImage(picture) for picture in pictures[::3]])
     null = [row.score for row in gallery.records.null_rows()]
-    answers = gallery.search(pictures[::3], top=30)
+    answers = gallery.search(pictures[::3], top=30, rate=0.1)
     for query, answer in zip(queries, answers, strict=True):
         best = {}
         for row, score in zip(enrolled, vectors @ query, strict=True):
@@ -58,12 +58,12 @@ def test_answers_are_those_of_a_plain_product(gallery, people):
         assert answer.runner_up == expected[1]
         assert answer.gap == pytest.approx(scores[0] - scores[1], abs=1e-5)
         assert answer.identities == 30
-        assert (answer.identity is not None) == (answer.p <= 0.05)
+        assert (answer.identity is not None) == (answer.p <= 0.1)
 
 
 def test_people_are_recognised_and_strangers_are_nobody(gallery, people):
     pictures, names = people
-    answers = gallery.search(pictures[::3])
+    answers = gallery.search(pictures[::3], rate=0.1)
     right = [a.identity == name for a, name in zip(answers[:30], names[::3], strict=False)]
     assert np.mean(right) > 0.9
     assert [answer.verdict for answer in answers[30:]].count("nobody") >= 8
@@ -72,7 +72,7 @@ def test_people_are_recognised_and_strangers_are_nobody(gallery, people):
 def test_a_rate_that_cannot_be_promised_is_not_guessed_at(gallery, people):
     [answer] = gallery.search(people[0][:1], rate=0.01)
     assert (answer.verdict, answer.identity) == ("undecided", None)
-    assert not lacking(answer.explanation, "30", "3.2", "1", "99")
+    assert not lacking(answer.explanation, "30", "6.5", "1", "199")
     with pytest.raises(GalleryError, match="between 0 and 1"):
         gallery.search(people[0][:1], rate=5)
 
