@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from promptreid.errors import GalleryError
 from promptreid.gallery.identity_changes import choose_entries
 from promptreid.gallery.records.erased_bytes import choose_pieces
@@ -45,12 +47,13 @@ def erase_entries(
             opening.
     """
     pieces: list[bytes] = []
-    with state.changing(records) as erased:
+    with state.changing(records):
         before = len(records.names())
         chosen = choose_entries(records, identity, entries, seen=seen)
-        index = state.index
+        rows = state.table.find_rows(np.array(chosen, np.int64))
+        for content in state.index.stored_bytes(rows):
+            pieces += choose_pieces(content)
         for entry in chosen:
-            erased.add(index.identity_numbers[index.codes[index.row_by_entry[entry]]])
             for content in records.stored_bytes(entry):
                 pieces += choose_pieces(content)
         records.delete(chosen)

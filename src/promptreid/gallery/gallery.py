@@ -110,6 +110,7 @@ class Gallery(IdentityChanges):
 
     def close(self) -> None:
         """Let go of the records."""
+        self._state.close()
         self.records.close()
 
     def add(
@@ -267,12 +268,12 @@ class Gallery(IdentityChanges):
         """Look for everything that can be wrong, each with what mends it; all pictures are read."""
         with self._lock:
             self._state.refresh(self.records)
-            return find_problems(self.records, self._state, self.settings, progress or Silent())
+            return find_problems(self.records, self._state, progress or Silent())
 
     def mend(self) -> None:
         """Compute anew all that follows from the entries, and finish what an erasure left to do."""
         with self._lock:
-            mend_records(self.records, self._state, self.settings)
+            mend_records(self.records, self._state)
 
     def info(self) -> GalleryFacts:
         """Return what a gallery holds, and what it can promise."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.image_content import find_fault
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.null_sample import null_from_scratch
@@ -32,9 +31,7 @@ class Finding(JsonRecord):
     remedy: str
 
 
-def find_problems(
-    records: Records, state: SearchState, settings: GallerySettings, progress: Progress
-) -> list[Finding]:
+def find_problems(records: Records, state: SearchState, progress: Progress) -> list[Finding]:
     """Check the file, every entry with its picture and vector, and what follows from them."""
     place = records.place
     again = f"Erase the entry (promptreid gallery erase {place} --entry N) and add the image again."
@@ -43,28 +40,27 @@ def find_problems(
     if damage:  # what else could be said of a damaged file would not be worth much
         return damage
     findings: list[Finding] = []
-    progress.start(f"checking {place}", len(state.index), "images")
+    progress.start(f"checking {place}", len(state.table), "images")
     for entry, vector in records.entries():
         fault = _find_vector_fault(vector) or find_fault(records.picture(entry.entry))
         if fault is not None:
             findings.append(Finding(f"Entry {entry.entry}: {fault}.", again))
         progress.advance(1)
     progress.finish()
-    findings += [Finding(words, mend) for words in _find_stale(state, settings)]
+    findings += [Finding(words, mend) for words in _find_stale(state)]
     if records.is_compaction_due:
         findings.append(Finding("Bytes of what was erased may still be in the store.", mend))
     return findings
 
 
-def mend_records(records: Records, state: SearchState, settings: GallerySettings) -> None:
+def mend_records(records: Records, state: SearchState) -> None:
     """Compute the null sample anew, and rewrite the store without what was erased."""
     state.clear()
     with state.changing(records):
-        rows = null_from_scratch(state.index, settings.aggregate)
-        records.put_null_rows(
-            rows.values(), [number for number in state.null if number not in rows]
-        )
-        state.null = rows
+        right = null_from_scratch(state.ranking)
+        wrong = np.setdiff1d(state.null.identities, right.identities)
+        records.put_null_rows(right.rows(), wrong.tolist())
+        state.null = right
     records.compact()
 
 
@@ -77,17 +73,14 @@ def _find_vector_fault(vector: np.ndarray | None) -> str | None:
     return None
 
 
-def _find_stale(state: SearchState, settings: GallerySettings) -> Iterator[str]:
+def _find_stale(state: SearchState) -> Iterator[str]:
     """Compare the null sample with one that is computed from scratch."""
-    right = null_from_scratch(state.index, settings.aggregate)
-    if right.keys() != state.null.keys():
-        yield f"The null sample is of {len(state.null):,} identities instead of {len(right):,}."
+    right, kept = null_from_scratch(state.ranking), state.null
+    if not np.array_equal(right.identities, kept.identities):
+        yield f"The null sample is of {len(kept):,} identities instead of {len(right):,}."
         return
-    wrong = [
-        number
-        for number, row in right.items()
-        if row.entry != state.null[number].entry
-        or abs(row.score - state.null[number].score) > _SCORE_TOLERANCE
-    ]
+    wrong = np.count_nonzero(
+        (right.entries != kept.entries) | (abs(right.scores - kept.scores) > _SCORE_TOLERANCE)
+    )
     if wrong:
-        yield f"The null sample is out of date for {len(wrong):,} of {len(right):,} identities."
+        yield f"The null sample is out of date for {wrong:,} of {len(right):,} identities."

@@ -56,8 +56,8 @@ def gather_facts(records: Records, state: SearchState, settings: GallerySettings
     accepting = accepting_score(null, settings.rate)
     return GalleryFacts(
         place=records.place,
-        entries=len(state.index),
-        hidden=int((~state.index.visible).sum()),
+        entries=len(state.table),
+        hidden=int((~state.table.visible).sum()),
         identities=len(state.names),
         calibrating=len(null),
         fingerprint=None if model is None else model.fingerprint,

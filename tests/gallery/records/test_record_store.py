@@ -1,5 +1,6 @@
 """The contract of records; every implementation is put through all of it."""
 
+import json
 import threading
 from dataclasses import replace
 
@@ -59,6 +60,33 @@ def entry(number, identity="anna", **changes):
 def add(records, *entries):
     with records.writing():
         return records.add(entries)
+
+
+def test_columns_hold_what_rows_hold_and_vectors_come_in_the_order_asked_for(records):
+    nowhere = entry(3, "ben", camera=None, time=None, attributes={}, domain="yard")
+    numbers = add(records, entry(1), entry(2, "ben"), nowhere)
+    revision = records.revision()
+    with records.writing():
+        records.set_hidden(numbers[1:2], hidden=True)
+    [columns] = records.columns()
+    rows = [row for row, _ in records.entries()]
+    assert columns.entries.tolist() == numbers == sorted(records.entry_numbers().tolist())
+    assert columns.identities.tolist() == [row.identity for row in rows]
+    assert columns.draws.tolist() == [int(row.content_hash[:16], 16) for row in rows]
+    assert [*columns.cameras] == [row.camera for row in rows]
+    assert [*columns.domains] == [row.domain for row in rows]
+    assert [json.loads(text) for text in columns.attributes] == [row.attributes for row in rows]
+    assert columns.times[:2].tolist() == [100.5, 100.5]
+    assert np.isnan(columns.times[2])
+    assert columns.hidden.tolist() == [False, True, False]
+    assert columns.usable.all()
+    [changed] = records.columns(revision)
+    assert changed.entries.tolist() == numbers[1:2]
+    assert list(records.columns(records.revision())) == []
+    order = [numbers[2], numbers[0], 10**6]
+    assert records.vectors(order).argmax(1).tolist() == [3, 1, 0]
+    assert not records.vectors(order)[2].any()
+    assert records.vectors([]).shape == (0, 4)
 
 
 def test_what_goes_in_comes_out(records):

@@ -5,8 +5,9 @@ import pytest
 from gallery_model import draw_people, make_gallery, open_gallery
 
 from promptreid.gallery.searching import exact_index, null_sample
-from promptreid.gallery.searching.aggregate import Aggregate, identity_scores
-from promptreid.gallery.searching.exact_index import ExactIndex
+from promptreid.gallery.searching.conditions import Conditions
+from promptreid.gallery.searching.exact_index import multiply
+from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.null_sample import null_from_scratch
 
 
@@ -106,12 +107,12 @@ def test_a_new_image_is_one_search(tmp_path, monkeypatch):
     gallery.add(pictures[:-1], names[:-1])
     multiplied = []
 
-    def counted(queries, vectors, codes, identities, allowed, aggregate):
+    def counted(queries, vectors):
         multiplied.append(len(queries) * len(vectors))
-        return identity_scores(queries, vectors, codes, identities, allowed, aggregate)
+        return multiply(queries, vectors)
 
     for module in (null_sample, exact_index):
-        monkeypatch.setattr(module, "identity_scores", counted)
+        monkeypatch.setattr(module, "multiply", counted)
     gallery.add(pictures[-1:], names[-1:])
     # 39 others with three images of the identity, and one search if the new image stands for it
     assert 0 < sum(multiplied) <= 39 * 3 + 120
@@ -120,10 +121,9 @@ def test_a_new_image_is_one_search(tmp_path, monkeypatch):
 def test_conditions_narrow_what_stand_ins_are_compared_with(tmp_path):
     gallery = make_gallery(tmp_path / "gallery")
     gallery.add(*draw_people(6, 3))
-    index = ExactIndex()
-    index.refresh(gallery.records)
-    allowed = np.zeros(len(index), bool)
-    allowed[:6] = True  # the first two people
-    rows = null_from_scratch(index, Aggregate(), allowed)
+    ranking = gallery._state.ranking
+    people = [row.identity for row in gallery.identities()[:2]]
+    conditions = Conditions(ranking.table, Filters(identities=["two"]), people)
+    rows = null_from_scratch(ranking, conditions)
     assert len(rows) == 6
-    assert {row.rival for row in rows.values()} <= set(index.identity_numbers[:2])
+    assert set(rows.rivals.tolist()) <= set(people)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,33 @@ class EntryRow:
     box: str
     hidden: bool
     version: int
+
+
+@dataclass(frozen=True, eq=False)
+class EntryColumns:
+    """Some entries, N of them, column by column, as a search needs them.
+
+    Attributes:
+        entries: (N,) numbers, ascending.
+        draws: (N,) the first eight bytes of each content hash as a number.
+        identities: (N,) numbers of the identities.
+        cameras: Name of the camera of each, None where unknown.
+        times: (N,) seconds since 1970, not a number where unknown.
+        domains: Where each comes from.
+        attributes: Free attributes of each as a JSON object.
+        hidden: (N,) whether it is left out of every answer.
+        usable: (N,) whether it has a vector of the model that is searched.
+    """
+
+    entries: NDArray[np.int64]
+    draws: NDArray[np.uint64]
+    identities: NDArray[np.int64]
+    cameras: Sequence[str | None]
+    times: NDArray[np.float64]
+    domains: Sequence[str]
+    attributes: Sequence[str]
+    hidden: NDArray[np.bool_]
+    usable: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

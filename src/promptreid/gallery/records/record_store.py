@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.gallery.records.record_rows import (
+    EntryColumns,
     EntryRow,
     IdentityRow,
     ModelRow,
@@ -93,6 +94,24 @@ class Records(Protocol):
 
     def entry_rows(self, entries: Iterable[int]) -> list[EntryRow]:
         """Return single entries, by number; those that are not there are left out."""
+        ...
+
+    def columns(self, since: int = -1) -> Iterator[EntryColumns]:
+        """Give entries that changed after a revision, by number, in parts.
+
+        Entries that came at a later revision have higher numbers.
+        """
+        ...
+
+    def entry_numbers(self) -> NDArray[np.int64]:
+        """Return the numbers of all entries, the hidden ones included, in no order."""
+        ...
+
+    def vectors(self, entries: Sequence[int]) -> NDArray[np.float32]:
+        """Return vectors of the model that is searched, (N, width), for N entries in their order.
+
+        A row is zero where an entry has none, or is not there.
+        """
         ...
 
     def entries_by_identity(self, identity: int) -> list[int]:

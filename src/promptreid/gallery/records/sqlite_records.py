@@ -18,7 +18,7 @@ from promptreid.gallery.records.record_rows import (
     NullRow,
     Picture,
 )
-from promptreid.gallery.records.sqlite_file import SqliteFile
+from promptreid.gallery.records.sqlite_columns import SqliteColumns
 
 _AT_A_TIME = 4096
 _LISTED = "(SELECT value FROM json_each(?))"
@@ -33,7 +33,7 @@ FROM identities
 """
 
 
-class SqliteRecords(SqliteFile):
+class SqliteRecords(SqliteColumns):
     """Entries, vectors, identities, models and the null sample in `FOLDER/records.sqlite`."""
 
     def model(self) -> ModelRow | None:

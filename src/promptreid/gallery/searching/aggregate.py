@@ -91,6 +91,23 @@ def identity_scores(
     return scores
 
 
+def mean_of_best(
+    scores: NDArray[np.float32], codes: NDArray[np.integer], images: int
+) -> NDArray[np.float32]:
+    """Return the mean of the best scores of each identity that occurs, by ascending code.
+
+    Args:
+        scores: (N,) scores of images.
+        codes: (N,) which identity each shows.
+        images: How many of an identity's best count; all where it has fewer.
+    """
+    order = np.lexsort((-scores, codes))
+    _, starts, places = np.unique(codes[order], return_index=True, return_inverse=True)
+    best = np.arange(len(order)) - starts[places] < images
+    sums = np.bincount(places[best], scores[order[best]].astype(np.float64), len(starts))
+    return (sums / np.bincount(places[best], minlength=len(starts))).astype(np.float32)
+
+
 def cosines(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Multiply (Q, d) by (M, d) of length 1, giving (Q, M) cosines."""
     return (torch.from_numpy(queries) @ torch.from_numpy(vectors).T).numpy()
@@ -115,13 +132,8 @@ def _score_images(
         return
     for row, values in enumerate(scores):
         seen = np.flatnonzero(values > -np.inf)
-        ordered = seen[np.lexsort((-values[seen], codes[seen]))]
-        groups, starts = np.unique(codes[ordered], return_index=True)
-        place = np.arange(len(ordered)) - np.repeat(starts, np.diff([*starts, len(ordered)]))
-        best = ordered[place < aggregate.images]
-        sums = np.bincount(codes[best], values[best].astype(np.float64), out.shape[1])
-        counts = np.bincount(codes[best], minlength=out.shape[1])
-        out[row, groups] = (sums[groups] / counts[groups]).astype(np.float32)
+        means = mean_of_best(values[seen], codes[seen], aggregate.images)
+        out[row, np.unique(codes[seen])] = means
 
 
 def _score_means(

@@ -18,14 +18,22 @@ class GrowingArray:
 
     @property
     def values(self) -> NDArray[Any]:
-        """The rows (length, *width), not copied; valid until one is appended."""
+        """The rows (length, *width), not copied; valid until there are more or fewer."""
         return self._room[: self._length]
 
-    def append(self, row: Any) -> None:
-        """Put a row at the end."""
-        if self._length == len(self._room):
-            room = np.empty((2 * self._length, *self._room.shape[1:]), self._room.dtype)
-            room[: self._length] = self._room
+    def extend(self, rows: NDArray[Any]) -> None:
+        """Put rows at the end."""
+        length = self._length + len(rows)
+        if length > len(self._room):
+            room = np.empty(
+                (max(length, 2 * self._length), *self._room.shape[1:]), self._room.dtype
+            )
+            room[: self._length] = self.values
             self._room = room
-        self._room[self._length] = row
-        self._length += 1
+        self._room[self._length : length] = rows
+        self._length = length
+
+    def keep(self, kept: NDArray[np.bool_]) -> None:
+        """Take out the rows that are not kept, (length,)."""
+        self._room = self.values[kept]
+        self._length = len(self._room)

@@ -7,19 +7,75 @@ which images came. What it scores against the best other identity is the identit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.gallery.records.record_rows import NullRow
-from promptreid.gallery.searching.aggregate import Aggregate, identity_scores
-from promptreid.gallery.searching.exact_index import ExactIndex
+from promptreid.gallery.searching.aggregate import identity_scores
+from promptreid.gallery.searching.conditions import Conditions
+from promptreid.gallery.searching.entry_table import EntryTable
+from promptreid.gallery.searching.exact_index import multiply
+from promptreid.gallery.searching.identity_ranking import IdentityRanking
 
 _ROUNDING = 1e-6
 """Two ways of multiplying the same vectors differ by less."""
-_AT_A_TIME = 256
+_SEARCHED_AT_A_TIME = 256
+_COMPARED_AT_A_TIME = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class NullSample:
+    """The rows of a null sample, column by column.
+
+    Attributes:
+        identities: (N,) numbers of the identities, ascending.
+        entries: (N,) numbers of the entries that stand for them.
+        scores: (N,) the best score of another identity.
+        rivals: (N,) number of that identity.
+    """
+
+    identities: NDArray[np.int64]
+    entries: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    rivals: NDArray[np.int64]
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[NullRow]) -> NullSample:
+        """Take rows in any order."""
+        ordered = sorted(rows, key=lambda row: row.identity)
+        return cls(
+            np.array([row.identity for row in ordered], np.int64),
+            np.array([row.entry for row in ordered], np.int64),
+            np.array([row.score for row in ordered], np.float64),
+            np.array([row.rival for row in ordered], np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+    def rows(self) -> list[NullRow]:
+        """Return the rows, by number of the identity."""
+        columns = (self.identities, self.entries, self.scores, self.rivals)
+        return [NullRow(*row) for row in zip(*(one.tolist() for one in columns), strict=True)]
+
+    def choose(self, places: NDArray[np.bool_] | NDArray[np.int64]) -> NullSample:
+        """Return some of the rows."""
+        return NullSample(
+            self.identities[places], self.entries[places], self.scores[places], self.rivals[places]
+        )
+
+    def merge(self, other: NullSample) -> NullSample:
+        """Return the rows of both, which are of different identities."""
+        both = NullSample(
+            np.concatenate([self.identities, other.identities]),
+            np.concatenate([self.entries, other.entries]),
+            np.concatenate([self.scores, other.scores]),
+            np.concatenate([self.rivals, other.rivals]),
+        )
+        return both.choose(np.argsort(both.identities))
 
 
 @dataclass(frozen=True)
@@ -31,41 +87,32 @@ class NullChanges:
         removed: Identities that have no row any more.
     """
 
-    rows: tuple[NullRow, ...]
+    rows: NullSample
     removed: tuple[int, ...]
 
-    def apply(self, rows: dict[int, NullRow]) -> dict[int, NullRow]:
-        """Return the rows by identity after the change."""
-        kept = {number: row for number, row in rows.items() if number not in set(self.removed)}
-        return kept | {row.identity: row for row in self.rows}
+    def apply(self, sample: NullSample) -> NullSample:
+        """Return the null sample after the change."""
+        gone = np.concatenate([np.array(self.removed, np.int64), self.rows.identities])
+        return sample.choose(~np.isin(sample.identities, gone)).merge(self.rows)
 
 
-def null_from_scratch(
-    index: ExactIndex,
-    aggregate: Aggregate,
-    allowed: NDArray[np.bool_] | None = None,
-    *,
-    other_cameras: bool = False,
-) -> dict[int, NullRow]:
-    """Compute the null sample of an index, by identity.
+def null_from_scratch(ranking: IdentityRanking, conditions: Conditions | None = None) -> NullSample:
+    """Compute the null sample of a gallery.
 
     Args:
-        index: The gallery.
-        aggregate: How images become one score.
-        allowed: (M,) which rows may answer; all visible ones by default. Each identity is stood for
-            all the same.
-        other_cameras: Whether rows of an image's own camera may not answer it.
+        ranking: The gallery.
+        conditions: Which images may answer; all visible ones by default. Each identity is stood
+            for all the same; the cameras of queries are those of the images that stand in.
 
     Returns:
         A row for each identity that has a visible image and another to be compared with.
     """
-    stand_ins = find_stand_ins(index)
-    may = index.visible if allowed is None else allowed
-    return _search(index, stand_ins, aggregate, may, other_cameras=other_cameras)
+    conditions = conditions or Conditions(ranking.table)
+    return _search(ranking, find_stand_ins(ranking.table), conditions)
 
 
 def update_null(
-    index: ExactIndex, rows: dict[int, NullRow], changed: Iterable[int], aggregate: Aggregate
+    ranking: IdentityRanking, sample: NullSample, touched: Collection[int]
 ) -> NullChanges:
     """Bring a null sample up to date.
 
@@ -75,105 +122,111 @@ def update_null(
     stand in with the images of what changed; only who lost the best other is searched anew.
 
     Args:
-        index: The gallery after the change.
-        rows: The null sample before it, by identity.
-        changed: Numbers of identities whose visible images are others than before.
-        aggregate: How images become one score.
+        ranking: The gallery after the change.
+        sample: The null sample before it.
+        touched: Numbers of identities whose visible images are others than before.
     """
-    touched = set(changed)
-    stand_ins = find_stand_ins(index, touched if rows else None)
-    stand_ins |= {
-        number: index.row_by_entry[row.entry]
-        for number, row in rows.items()
-        if number not in touched
-    }
-    removed = tuple(number for number in rows if number not in stand_ins)
-    anew = {
-        number: row
-        for number, row in stand_ins.items()
-        if number not in rows or rows[number].entry != index.entries[row]
-    }
-    others = [number for number in stand_ins if number not in anew]
-    updated: list[NullRow] = []
-    if others and touched:
-        scores, rivals = _best_among(index, [stand_ins[one] for one in others], touched, aggregate)
-        for number, score, rival in zip(others, scores, rivals, strict=True):
-            before = rows[number]
-            lost = before.rival in touched and score < before.score - _ROUNDING
-            if lost:
-                anew[number] = stand_ins[number]
-            elif score >= before.score or before.rival in touched:
-                after = NullRow(number, before.entry, float(score), int(rival))
-                updated += [after] if after != before else []
-    fresh = _search(index, anew, aggregate, index.visible)
+    table = ranking.table
+    changed = np.array(sorted(touched), np.int64)
+    stand_ins = find_stand_ins(table, changed if len(sample) else None)
+    numbers = _numbers(table, stand_ins)
+    is_touched = np.isin(sample.identities, changed)
+    gone = is_touched & ~np.isin(sample.identities, numbers)
+    # Whose image is another than before, or who is new, is searched; the others are compared.
+    same = np.isin(numbers, sample.identities)
+    places = np.searchsorted(sample.identities, numbers[same])
+    same[same] = sample.entries[places] == table.entries[stand_ins[same]]
+    kept = ~is_touched
+    kept[np.searchsorted(sample.identities, numbers[same])] = True
+    before = sample.choose(kept)
+    rows = table.find_rows(before.entries)
+    score, rival = _best_among(ranking, rows, changed)
+    had_rival = np.isin(before.rivals, changed)
+    lost = had_rival & (score < before.scores - _ROUNDING)
+    other = ~lost & (had_rival | (score >= before.scores))
+    other &= (score != before.scores) | (rival != before.rivals)
+    updated = NullSample(before.identities, before.entries, score, rival).choose(other)
+    anew = np.concatenate([stand_ins[~same], rows[lost]])
+    fresh = _search(ranking, anew, Conditions(table))
     # With nobody else left to be compared with, a row goes.
-    alone = tuple(number for number in anew if number in rows and number not in fresh)
-    return NullChanges((*updated, *fresh.values()), removed + alone)
+    alone = np.setdiff1d(_numbers(table, anew), fresh.identities)
+    removed = (
+        *sample.identities[gone].tolist(),
+        *np.intersect1d(alone, sample.identities).tolist(),
+    )
+    return NullChanges(updated.merge(fresh), removed)
 
 
-def find_stand_ins(index: ExactIndex, identities: set[int] | None = None) -> dict[int, int]:
-    """Return the row of the image that stands for each of some identities, or of all, by number."""
-    rows = np.flatnonzero(index.visible)
-    if identities is not None:
-        rows = rows[np.isin(index.codes[rows], index.find_codes(identities))]
-    ordered = rows[np.lexsort((index.entries[rows], index.draws[rows], index.codes[rows]))]
-    codes, first = np.unique(index.codes[ordered], return_index=True)
-    return {
-        index.identity_numbers[code]: int(ordered[place])
-        for code, place in zip(codes.tolist(), first.tolist(), strict=True)
-    }
+def find_stand_ins(
+    table: EntryTable, identities: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Return the rows of the images that stand for some identities, or for all, by code."""
+    if identities is None:
+        rows = np.flatnonzero(table.visible)
+    else:
+        rows = np.flatnonzero(np.isin(table.codes, table.find_codes(identities.tolist())))
+        rows = rows[table.visible[rows]]
+    ordered = rows[np.lexsort((table.entries[rows], table.draws[rows], table.codes[rows]))]
+    _, first = np.unique(table.codes[ordered], return_index=True)
+    return ordered[first]
+
+
+def _numbers(table: EntryTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of the identity of each row."""
+    return np.array(table.identity_numbers, np.int64)[table.codes[rows]]
 
 
 def _best_among(
-    index: ExactIndex, stand_ins: list[int], identities: set[int], aggregate: Aggregate
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    ranking: IdentityRanking, stand_ins: NDArray[np.int64], identities: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the best score of some identities, and whose it is, for rows that stand in.
 
     A row's own identity does not count.
     """
-    rows = np.flatnonzero(np.isin(index.codes, index.find_codes(identities)) & index.visible)
-    best = np.full(len(stand_ins), -np.inf, np.float32)
+    table, index = ranking.table, ranking.index
+    best = np.full(len(stand_ins), -np.inf)
     rivals = np.full(len(stand_ins), -1, np.int64)
-    if not len(rows):
+    codes = np.array(table.find_codes(identities.tolist()), np.int64)
+    rows = np.flatnonzero(np.isin(table.codes, codes) & table.visible)
+    if not len(rows) or not len(stand_ins):
         return best, rivals
-    # Only these identities have a column, so that the work does not grow with all of them squared.
-    known, columns = np.unique(index.codes[rows], return_inverse=True)
-    numbers = np.array([index.identity_numbers[code] for code in known], np.int64)
-    vectors, may = index.vectors[rows], np.ones(len(rows), bool)
-    for start in range(0, len(stand_ins), _AT_A_TIME):
-        part = np.array(stand_ins[start : start + _AT_A_TIME])
-        scores = identity_scores(index.vectors[part], vectors, columns, len(known), may, aggregate)
-        scores[index.codes[part][:, None] == known] = -np.inf
-        best[start : start + len(part)] = scores.max(1)
-        rivals[start : start + len(part)] = numbers[scores.argmax(1)]
+    vectors, aggregate = index.vectors(rows), ranking.aggregate
+    # Only these identities have a column, so that the work does not grow with all of them squared;
+    # and where the best image counts, each image may have one.
+    shown, columns = np.unique(table.codes[rows], return_inverse=True)
+    if aggregate.kind == "best":
+        shown = table.codes[rows]
+    numbers = np.array(table.identity_numbers, np.int64)[shown]
+    for start in range(0, len(stand_ins), _COMPARED_AT_A_TIME):
+        part = stand_ins[start : start + _COMPARED_AT_A_TIME]
+        queries = index.vectors(part)
+        if aggregate.kind == "best":
+            scores = multiply(queries, vectors).numpy()
+        else:
+            may = np.ones(len(rows), bool)
+            scores = identity_scores(queries, vectors, columns, len(shown), may, aggregate)
+        scores[table.codes[part][:, None] == shown] = -np.inf
+        place = scores.argmax(1)
+        best[start : start + len(part)] = scores[np.arange(len(part)), place]
+        rivals[start : start + len(part)] = numbers[place]
     return best, rivals
 
 
 def _search(
-    index: ExactIndex,
-    stand_ins: dict[int, int],
-    aggregate: Aggregate,
-    allowed: NDArray[np.bool_],
-    *,
-    other_cameras: bool = False,
-) -> dict[int, NullRow]:
+    ranking: IdentityRanking, stand_ins: NDArray[np.int64], conditions: Conditions
+) -> NullSample:
     """Search rows that stand in against everybody else."""
-    found: dict[int, NullRow] = {}
-    identities = list(stand_ins)
-    for start in range(0, len(identities), _AT_A_TIME):
-        part = identities[start : start + _AT_A_TIME]
-        rows = np.array([stand_ins[one] for one in part])
-        may = allowed
-        if other_cameras:
-            own = index.camera_codes[rows]
-            own = np.where(own < 0, -2, own)
-            may = allowed & (index.camera_codes != own[:, None])
-        scores = index.score_identities(index.vectors[rows], may, aggregate)
-        scores[np.arange(len(part)), index.codes[rows]] = -np.inf
-        best = scores.argmax(1)
-        for place, number in enumerate(part):
-            score = float(scores[place, best[place]])
-            if score > -np.inf:
-                rival = index.identity_numbers[best[place]]
-                found[number] = NullRow(number, int(index.entries[rows[place]]), score, rival)
-    return found
+    table = ranking.table
+    found: list[NullRow] = []
+    for start in range(0, len(stand_ins), _SEARCHED_AT_A_TIME):
+        rows = stand_ins[start : start + _SEARCHED_AT_A_TIME]
+        queries, own = ranking.index.vectors(rows), table.codes[rows]
+        asked = conditions.ask(table.find_cameras(rows))
+        for row, ranked in zip(rows, ranking.rank(queries, asked, 1, own), strict=True):
+            if len(ranked.codes):
+                number = table.identity_numbers[table.codes[row]]
+                rival = table.identity_numbers[ranked.codes[0]]
+                found.append(
+                    NullRow(number, int(table.entries[row]), float(ranked.scores[0]), rival)
+                )
+    return NullSample.from_rows(found)

@@ -9,14 +9,22 @@ from collections.abc import Generator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from promptreid.gallery.records.record_rows import NullRow
 from promptreid.gallery.records.record_store import Records
-from promptreid.gallery.searching.aggregate import Aggregate, cosines
+from promptreid.gallery.searching.aggregate import Aggregate
 from promptreid.gallery.searching.answer import Answer, Candidate, Neighbour, decide
+from promptreid.gallery.searching.conditions import Conditions
+from promptreid.gallery.searching.entry_table import EntryTable, TableChange
 from promptreid.gallery.searching.exact_index import ExactIndex
 from promptreid.gallery.searching.filters import Filters
+from promptreid.gallery.searching.identity_ranking import IdentityRanking, RankedIdentities
 from promptreid.gallery.searching.nobody import p_values
-from promptreid.gallery.searching.null_sample import null_from_scratch, update_null
+from promptreid.gallery.searching.null_sample import (
+    NullChanges,
+    NullSample,
+    null_from_scratch,
+    update_null,
+)
+from promptreid.gallery.searching.vector_index import Index
 
 _CONDITIONS_KEPT = 32
 """Null samples under conditions that are kept until the gallery changes."""
@@ -26,8 +34,10 @@ class SearchState:
     """Everything that is derived from records, as of one revision of them.
 
     Attributes:
-        index: All vectors.
-        null: The null sample, by identity.
+        table: What is known of every entry but its vector.
+        index: The vectors.
+        ranking: Who is most like a query, by table and index.
+        null: The null sample.
         names: Name of each identity, by number.
         lock: Held by the one thread that uses the state and the records it is of.
     """
@@ -35,47 +45,59 @@ class SearchState:
     def __init__(self, aggregate: Aggregate) -> None:
         self._aggregate = aggregate
         self.lock = threading.RLock()
-        self.index = ExactIndex()
+        self.table = EntryTable()
+        self.index: Index = ExactIndex()
+        self.ranking = IdentityRanking(aggregate, self.table, self.index)
         self.clear()
 
     def clear(self) -> None:
         """Forget everything; the next `refresh` reads all records."""
+        self.table.clear()
         self.index.clear()
-        self.null: dict[int, NullRow] = {}
+        self.null = NullSample.from_rows(())
         self.names: dict[int, str] = {}
-        self._null_by_conditions: dict[object, NDArray[np.float64]] = {}
+        self._forget_computed()
+
+    def close(self) -> None:
+        """Let go of what the index holds open."""
+        self.index.close()
 
     def refresh(self, records: Records) -> None:
         """Take over what other processes changed in the records."""
-        if records.revision() == self.index.revision:
+        if records.revision() == self.table.revision:
             return
         with records.reading():
             self._take(records)
+        self.index.settle()
 
     @contextlib.contextmanager
-    def changing(self, records: Records) -> Generator[set[int]]:
+    def changing(self, records: Records) -> Generator[None]:
         """Commit what is changed within it, and the null sample that follows from it, or nothing.
 
-        Yields:
-            A set that takes the numbers of identities whose entries are erased; other changes of
-            entries are seen without it.
+        Where the model is another one afterwards, the null sample is computed from scratch.
         """
         try:
             with records.writing():
-                if self.index.revision != records.revision() - 1:  # others have written
+                before = records.revision() - 1
+                if self.table.revision != before:  # others have written
                     self._take(records)
-                erased: set[int] = set()
-                yield erased
-                touched = self.index.take_changes(records, records.revision() - 1)
-                changes = update_null(
-                    self.index, self.null, erased | (touched or set()), self._aggregate
-                )
-                records.put_null_rows(changes.rows, changes.removed)
+                    self.table.revision = before  # what is changed from here on is yet to be read
+                yield
+                change = self._follow(records)
+                if change.anew:
+                    self.null = NullSample.from_rows(records.null_rows())
+                    fresh = null_from_scratch(self.ranking)
+                    gone = np.setdiff1d(self.null.identities, fresh.identities)
+                    changes = NullChanges(fresh, tuple(gone.tolist()))
+                else:
+                    changes = update_null(self.ranking, self.null, change.touched)
+                records.put_null_rows(changes.rows.rows(), changes.removed)
                 self.null = changes.apply(self.null)
-                self._take_names(records)
+                self.names = records.names()
         except BaseException:
             self.clear()  # the memory is ahead of what was rolled back
             raise
+        self.index.settle()
 
     def answer(
         self,
@@ -93,16 +115,17 @@ class SearchState:
         identity never rises with fewer images. Where it may, the null sample is computed under the
         same conditions.
         """
-        allowed = self._mask(filters)
-        null = self._find_null(filters, allowed)
-        masks = self._mask_queries(allowed, cameras, filters)
-        scores = self.index.score_identities(queries, masks, self._aggregate)
-        answers = []
-        for number, row in enumerate(scores):
-            may = masks if masks.ndim == 1 else masks[number]
-            candidates = self._find_candidates(queries[number], row, may, null, top)
-            answers.append(decide(candidates, rate=rate, identities=len(null)))
-        return answers
+        conditions = self._make_conditions(filters, cameras)
+        null = self._find_null(conditions)
+        ranked = self.ranking.rank(queries, conditions, max(top, 2))
+        return [
+            decide(
+                self._list_candidates(queries[place], place, conditions, one, null),
+                rate=rate,
+                identities=len(null),
+            )
+            for place, one in enumerate(ranked)
+        ]
 
     def find_nearest(
         self,
@@ -113,83 +136,82 @@ class SearchState:
         top: int,
     ) -> list[list[Neighbour]]:
         """Return the entries that are most alike, best first, for (Q, d) queries."""
-        masks = self._mask_queries(self._mask(filters), cameras, filters)
-        scores = cosines(queries, self.index.vectors)
-        scores[np.broadcast_to(~masks, scores.shape)] = -np.inf
-        ranked = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+        near = self.index.search(queries, self._make_conditions(filters, cameras), top)
         return [
             [
-                self._make_neighbour(row, float(values[row]))
-                for row in rows.tolist()
-                if values[row] > -np.inf
+                self._make_neighbour(row, score)
+                for row, score in zip(rows, scores, strict=True)
+                if row >= 0
             ]
-            for values, rows in zip(scores, ranked, strict=True)
+            for rows, scores in zip(near.rows.tolist(), near.scores.tolist(), strict=True)
         ]
 
     def null_scores(self) -> NDArray[np.float64]:
         """Return the null sample, (N,), in no order."""
-        return np.array([row.score for row in self.null.values()], np.float64)
+        return self.null.scores
 
     def _take(self, records: Records) -> None:
-        if records.revision() == self.index.revision:
+        """Take over what other processes changed, within a transaction."""
+        if records.revision() == self.table.revision:
             return
-        self.index.refresh(records)
-        self.null = {row.identity: row for row in records.null_rows()}
-        self._take_names(records)
-
-    def _take_names(self, records: Records) -> None:
+        self._follow(records)
+        self.null = NullSample.from_rows(records.null_rows())
         self.names = records.names()
-        self._null_by_conditions = {}
 
-    def _mask(self, filters: Filters) -> NDArray[np.bool_]:
-        if filters.identities is None:
-            return self.index.mask(filters)
-        wanted = set(filters.identities)
-        return self.index.mask(filters, [one for one, name in self.names.items() if name in wanted])
+    def _follow(self, records: Records) -> TableChange:
+        """Bring table and index to what the records hold."""
+        change = self.table.refresh(records)
+        self.index.follow(self.table, change, records)
+        self._forget_computed()
+        return change
 
-    def _mask_queries(
-        self, allowed: NDArray[np.bool_], cameras: Sequence[str | None], filters: Filters
-    ) -> NDArray[np.bool_]:
-        """Leave out what is of a query's own camera, where that is asked for: (M,) or (Q, M)."""
-        if not filters.other_cameras:
-            return allowed
-        own = self.index.find_camera_codes(cameras)
-        return allowed & (self.index.camera_codes != own[:, None])
+    def _forget_computed(self) -> None:
+        self.ranking.forget()
+        self._null_by_conditions: dict[object, NDArray[np.float64]] = {}
+
+    def _make_conditions(self, filters: Filters, cameras: Sequence[str | None]) -> Conditions:
+        identities = None
+        if filters.identities is not None:
+            wanted = set(filters.identities)
+            identities = [number for number, name in self.names.items() if name in wanted]
+        return Conditions(self.table, filters, identities, cameras)
 
     def _make_neighbour(self, row: int, score: float) -> Neighbour:
-        identity = self.index.identity_numbers[self.index.codes[row]]
-        return Neighbour(int(self.index.entries[row]), self.names[identity], score)
+        identity = self.table.identity_numbers[self.table.codes[row]]
+        return Neighbour(int(self.table.entries[row]), self.names[identity], score)
 
-    def _find_null(self, filters: Filters, allowed: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _find_null(self, conditions: Conditions) -> NDArray[np.float64]:
+        filters = conditions.filters
         if filters.is_open or self._aggregate.never_rises_with_fewer:
             return self.null_scores()
-        key = (allowed.tobytes(), filters.other_cameras)
+        key = (conditions.allowed.tobytes(), filters.other_cameras)
         if key not in self._null_by_conditions:
             if len(self._null_by_conditions) >= _CONDITIONS_KEPT:
                 self._null_by_conditions = {}
-            rows = null_from_scratch(
-                self.index, self._aggregate, allowed, other_cameras=filters.other_cameras
-            )
-            scores = [row.score for row in rows.values()]
-            self._null_by_conditions[key] = np.array(scores, np.float64)
+            self._null_by_conditions[key] = null_from_scratch(self.ranking, conditions).scores
         return self._null_by_conditions[key]
 
-    def _find_candidates(
+    def _list_candidates(
         self,
         query: NDArray[np.float32],
-        scores: NDArray[np.float32],
-        allowed: NDArray[np.bool_],
+        place: int,
+        conditions: Conditions,
+        ranked: RankedIdentities,
         null: NDArray[np.float64],
-        top: int,
     ) -> tuple[Candidate, ...]:
-        """Return the best identities for one query, two at least where there are two."""
-        codes = np.argsort(-scores, kind="stable")[: max(top, 2)]
-        codes = codes[scores[codes] > -np.inf]
-        rarities = p_values(scores[codes], null)
+        """Return the best identities for one query, with the images that are most alike."""
+        rarities = p_values(ranked.scores, null)
+        rows, scores = self.ranking.find_best_entries(query, place, conditions, ranked.codes)
         candidates = []
-        for code, p in zip(codes.tolist(), rarities.tolist(), strict=True):
-            identity = self.index.identity_numbers[code]
-            entry, entry_score = self.index.find_best_entry(query, identity, allowed)
-            name, score = self.names[identity], float(scores[code])
-            candidates.append(Candidate(name, score, p, entry, entry_score))
+        for number, code in enumerate(ranked.codes.tolist()):
+            name = self.names[self.table.identity_numbers[code]]
+            candidates.append(
+                Candidate(
+                    name,
+                    float(ranked.scores[number]),
+                    float(rarities[number]),
+                    int(self.table.entries[rows[number]]),
+                    float(scores[number]),
+                )
+            )
         return tuple(candidates)

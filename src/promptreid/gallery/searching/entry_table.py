@@ -1,0 +1,279 @@
+"""What is known of every entry but its vector, column by column, in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptreid.gallery.records.record_rows import EntryColumns
+from promptreid.gallery.records.record_store import Records
+from promptreid.gallery.searching.filters import Filters
+from promptreid.gallery.searching.growing_array import GrowingArray
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """What became of a table.
+
+    Attributes:
+        anew: Whether everything was read anew, so that rows are others than before.
+        kept: (rows before,) which rows are still there; None where all are. Those that are keep
+            their order, and new ones stand behind them.
+        touched: Numbers of the identities whose entries changed, before or after; empty where
+            everything was read anew.
+    """
+
+    anew: bool = False
+    kept: NDArray[np.bool_] | None = None
+    touched: frozenset[int] = frozenset()
+
+
+class EntryTable:
+    """The entries of a gallery as of one revision of its records, a row each.
+
+    Identities have a code each, their place in `identity_numbers`; codes are given as identities
+    come and stay until everything is read anew.
+
+    Attributes:
+        revision: Revision of the records that this is of; -1 for none.
+        fingerprint: That of the model whose vectors are searched; None before the first.
+        identity_numbers: Number of the identity of each code.
+        identity_codes: Number of an identity to its code.
+    """
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything; the next `refresh` reads all records."""
+        self.revision = -1
+        self.fingerprint: str | None = None
+        self.identity_numbers: list[int] = []
+        self.identity_codes: dict[int, int] = {}
+        self._entries, self._codes = GrowingArray(np.int64), GrowingArray(np.int32)
+        self._usable, self._visible = GrowingArray(bool), GrowingArray(bool)
+        self._draws = GrowingArray(np.uint64)
+        self._cameras, self._domains, self._attributes = Names(), Names(), Names()
+        self._times = GrowingArray(np.float64)
+        self._rows_by_code: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+
+    def refresh(self, records: Records) -> TableChange:
+        """Take over what changed in the records; call it within `reading` or `writing`.
+
+        Numbers of entries are never used again, so that rows that were here and rows that changed
+        are all that there can be; where they are more than the records hold, some were erased.
+        """
+        model, revision = records.model(), records.revision()
+        fingerprint = None if model is None else model.fingerprint
+        if revision < self.revision or fingerprint != self.fingerprint:
+            self.clear()
+            self.fingerprint = fingerprint
+        anew, before = self.revision < 0, len(self)
+        touched: set[int] = set()
+        for columns in records.columns(self.revision):
+            if not self._take(columns, touched):  # an entry has a vector that it had not
+                self.clear()
+                return self.refresh(records)
+        kept = self._drop_erased(records, touched)
+        self.revision = revision
+        self._rows_by_code = None
+        if anew:
+            return TableChange(anew=True)
+        if kept is not None:
+            kept = kept[:before]
+        return TableChange(kept=kept, touched=frozenset(touched))
+
+    def _take(self, columns: EntryColumns, touched: set[int]) -> bool:
+        """Put in changed entries and add their identities; return whether that is possible."""
+        codes = self._find_or_make_codes(columns.identities)
+        touched.update(columns.identities.tolist())
+        rows = self.find_rows(columns.entries)
+        there = rows >= 0
+        if there.any():
+            known = rows[there]
+            usable = columns.usable[there]
+            if (usable != self._usable.values[known]).any():
+                return False
+            touched.update(self._find_numbers(known))
+            self._codes.values[known] = codes[there]
+            self._visible.values[known] = usable & ~columns.hidden[there]
+        new = ~there
+        for column, values in (
+            (self._entries, columns.entries[new]),
+            (self._codes, codes[new]),
+            (self._usable, columns.usable[new]),
+            (self._visible, (columns.usable & ~columns.hidden)[new]),
+            (self._draws, columns.draws[new]),
+            (self._times, columns.times[new]),
+        ):
+            column.extend(values)
+        for names, texts in (
+            (self._cameras, columns.cameras),
+            (self._domains, columns.domains),
+            (self._attributes, columns.attributes),
+        ):
+            names.extend([texts[place] for place in np.flatnonzero(new).tolist()])
+        return True
+
+    def _drop_erased(self, records: Records, touched: set[int]) -> NDArray[np.bool_] | None:
+        """Take out entries that are not in the records any more; return which rows stay."""
+        if len(self) == records.count_entries():
+            return None
+        kept = np.isin(self.entries, records.entry_numbers(), assume_unique=True)
+        touched.update(self._find_numbers(np.flatnonzero(~kept)))
+        for column in (self._entries, self._codes, self._usable, self._visible, self._draws):
+            column.keep(kept)
+        for column in (self._times, self._cameras, self._domains, self._attributes):
+            column.keep(kept)
+        return kept
+
+    def _find_or_make_codes(self, identities: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return the code of each of (N,) numbers of identities."""
+        different, places = np.unique(identities, return_inverse=True)
+        codes = np.empty(len(different), np.int32)
+        for place, number in enumerate(different.tolist()):
+            code = self.identity_codes.setdefault(number, len(self.identity_numbers))
+            if code == len(self.identity_numbers):
+                self.identity_numbers.append(number)
+            codes[place] = code
+        return codes[places]
+
+    def _find_numbers(self, rows: NDArray[np.int64]) -> list[int]:
+        """Return the numbers of the identities that some rows show, each once."""
+        return [self.identity_numbers[code] for code in np.unique(self.codes[rows]).tolist()]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def entries(self) -> NDArray[np.int64]:
+        """(M,) numbers of the entries, ascending."""
+        return self._entries.values
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """(M,) codes of the identities."""
+        return self._codes.values
+
+    @property
+    def visible(self) -> NDArray[np.bool_]:
+        """(M,) whether an entry may answer at all: it is not hidden and has a vector."""
+        return self._visible.values
+
+    @property
+    def draws(self) -> NDArray[np.uint64]:
+        """(M,) beginnings of the content hashes, which are as good as random draws."""
+        return self._draws.values
+
+    @property
+    def camera_codes(self) -> NDArray[np.int32]:
+        """(M,) codes of the cameras, -1 where unknown."""
+        return self._cameras.codes
+
+    @property
+    def digest(self) -> str:
+        """Number of entries, and a digest of which they are and of what content."""
+        digest = hashlib.sha256(str(self.fingerprint).encode())
+        digest.update(np.ascontiguousarray(self.entries).data)
+        digest.update(np.ascontiguousarray(self.draws).data)
+        return f"{len(self)}:{digest.hexdigest()}"
+
+    def find_rows(self, entries: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of each of (N,) entries, -1 where there is none."""
+        places = np.searchsorted(self.entries, entries)
+        inside = np.minimum(places, len(self) - 1)
+        there = (places < len(self)) & (self.entries[inside] == entries) if len(self) else False
+        return np.where(there, places, -1)
+
+    def find_codes(self, identities: Iterable[int]) -> list[int]:
+        """Return the codes of those identities that have any, by number."""
+        return [self.identity_codes[one] for one in identities if one in self.identity_codes]
+
+    def find_cameras(self, rows: NDArray[np.int64]) -> list[str | None]:
+        """Return the camera of each of some rows."""
+        return [
+            self._cameras.texts[code] if code >= 0 else None for code in self.camera_codes[rows]
+        ]
+
+    def find_camera_codes(self, cameras: Sequence[str | None]) -> NDArray[np.int64]:
+        """Return the code of each camera, -2 where no entry is of it or it is not known."""
+        return np.array([self._cameras.find(camera) for camera in cameras], np.int64)
+
+    def list_rows(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return all rows of some identities, by code, in the order of the codes."""
+        if self._rows_by_code is None:
+            order = np.argsort(self.codes, kind="stable")
+            ends = np.bincount(self.codes, minlength=len(self.identity_numbers)).cumsum()
+            self._rows_by_code = order, np.concatenate([[0], ends])
+        order, bounds = self._rows_by_code
+        parts = [order[bounds[code] : bounds[code + 1]] for code in codes.tolist()]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    def mask(self, filters: Filters, identities: Sequence[int] | None) -> NDArray[np.bool_]:
+        """Say which rows may answer, (M,), but for what depends on the query.
+
+        Args:
+            filters: Conditions.
+            identities: Numbers of the identities that they name; None where they name none.
+        """
+        allowed = self.visible.copy()
+        if identities is not None:
+            allowed &= np.isin(self.codes, self.find_codes(identities))
+        for names, wanted in ((self._cameras, filters.cameras), (self._domains, filters.domains)):
+            if wanted is not None:
+                allowed &= np.isin(names.codes, [names.find(name) for name in wanted])
+        if filters.since is not None:
+            allowed &= self._times.values >= filters.since
+        if filters.until is not None:
+            allowed &= self._times.values <= filters.until
+        if filters.attributes:
+            fitting = [_has_all(json.loads(text), filters) for text in self._attributes.texts]
+            allowed &= np.array([*fitting, False])[self._attributes.codes]
+        return allowed
+
+
+class Names:
+    """A column of texts as codes.
+
+    Attributes:
+        texts: Text of each code.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a row."""
+        self.texts: list[str] = []
+        self._codes = GrowingArray(np.int32)
+        self._code_by_text: dict[str, int] = {}
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """The codes, -1 for None."""
+        return self._codes.values
+
+    def extend(self, texts: Sequence[str | None]) -> None:
+        """Put texts at the end."""
+        for text in dict.fromkeys(texts):
+            if text is not None and text not in self._code_by_text:
+                self._code_by_text[text] = len(self.texts)
+                self.texts.append(text)
+        codes = self._code_by_text
+        self._codes.extend(
+            np.fromiter((-1 if t is None else codes[t] for t in texts), np.int32, len(texts))
+        )
+
+    def keep(self, kept: NDArray[np.bool_]) -> None:
+        """Take out the rows that are not kept."""
+        self._codes.keep(kept)
+
+    def find(self, text: str | None) -> int:
+        """Return the code of a text; -2 for None and where there is none."""
+        return -2 if text is None else self._code_by_text.get(text, -2)
+
+
+def _has_all(attributes: dict[str, str], filters: Filters) -> bool:
+    return all(attributes.get(name) in values for name, values in filters.attributes.items())
