@@ -52,7 +52,7 @@ def build_tower_step(
         config,
         model,
         [parameter for _, parameter in named],
-        optimizer=build_optimizer(named, config.optimizer),
+        optimizer=build_optimizer(named, config.optimizer, scaled=context.scales_losses),
         states=nn.ModuleDict(),
         average=None,
         domains=None,

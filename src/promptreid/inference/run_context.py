@@ -33,6 +33,11 @@ class RunContext:
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     processes: Processes = ALONE
 
+    @property
+    def scales_losses(self) -> bool:
+        """Whether losses are scaled, so that small gradients survive: in fp16 alone."""
+        return self.precision == "fp16"
+
     def forward(self) -> contextlib.AbstractContextManager[object]:
         """Run the block in the precision; losses leave it by themselves."""
         if self.precision == "fp32":

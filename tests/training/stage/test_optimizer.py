@@ -17,6 +17,7 @@ from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.optimizer import build_optimizer, parameter_groups, set_learning_rate
+from promptreid.training.stage.training_state import optimizer_tensors, restore_optimizer
 
 PARTS = ("prompt", "image", "visual_prompt", "lora", "adapter", "text", "head")
 LAST = {"vit": 4, "resnet": 5}
@@ -78,6 +79,73 @@ def test_kinds():
     ):
         built = build_optimizer(model().named_parameters(), OptimizerConfig(name=name))
         assert type(built) is kind
+
+
+def trained(optimizer, weights, steps=3):
+    for step in range(steps):
+        optimizer.zero_grad()
+        sum((w * (w - step).sin()).sum() for w in weights).backward()
+        optimizer.step()
+    return [weight.detach() for weight in weights]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
+def test_one_pass_over_weights_of_the_processor_is_the_published_step(name, kind):
+    def weights():
+        torch.manual_seed(0)
+        return [nn.Parameter(torch.randn(shape)) for shape in ((), (7,), (33, 65))]
+
+    ours = weights()
+    config = OptimizerConfig(name=name, lr=0.01, weight_decay=0.1)
+    optimizer = build_optimizer([(str(i), w) for i, w in enumerate(ours)], config)
+    assert [group["fused"] for group in optimizer.param_groups] == [True]
+    published = weights()
+    expected = trained(kind(published, lr=0.01, weight_decay=0.1, fused=False), published)
+    for one, other in zip(trained(optimizer, ours), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
+
+
+def test_threads_share_a_step_out_without_changing_a_bit():
+    found, before = [], torch.get_num_threads()
+    for threads in (1, 3):
+        torch.manual_seed(0)
+        weight = nn.Parameter(torch.randn(401, 257))
+        optimizer = build_optimizer([("w", weight)], OptimizerConfig(weight_decay=0.1))
+        torch.set_num_threads(threads)
+        try:
+            found += trained(optimizer, [weight])
+        finally:
+            torch.set_num_threads(before)
+    assert torch.equal(*found)
+
+
+def test_weights_elsewhere_or_with_scaled_losses_move_by_torch_s_own_choice():
+    layer, config = nn.Linear(3, 4), OptimizerConfig()
+    there = nn.Linear(3, 4, device="meta")
+    transposed = nn.Parameter(torch.zeros(3, 4).t())
+    for built in (
+        build_optimizer(layer.named_parameters(), config, scaled=True),
+        build_optimizer(there.named_parameters(), config),
+        build_optimizer([("w", transposed)], config),
+    ):
+        assert {group["fused"] for group in built.param_groups} == {None}
+
+
+def test_state_of_the_published_step_is_taken_over():
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.randn(5, 6))
+    twin = nn.Parameter(weight.detach().clone())
+    published = torch.optim.Adam([weight], lr=0.01, fused=False)
+    trained(published, [weight])
+    ours = build_optimizer([("w", twin)], OptimizerConfig(lr=0.01, weight_decay=0.0))
+    with torch.no_grad():
+        twin.copy_(weight)
+    saved = optimizer_tensors(published, {id(weight): "w"})
+    restore_optimizer(ours, {id(twin): "w"}, saved)
+    torch.testing.assert_close(trained(ours, [twin]), trained(published, [weight]))
+    assert ours.state[twin]["step"] == 6
 
 
 def test_part_factors_multiply_with_the_bias_factor():

@@ -50,6 +50,15 @@ def test_a_step_that_overflowed_moves_nothing_and_halves_the_scale(bad, clip_nor
     assert scaling.state()["scale"] == 65536 / 2
 
 
+def test_an_optimizer_that_hides_left_out_steps_is_refused():
+    parameter = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.Adam([parameter], fused=True)
+    with pytest.raises(ValueError, match="scaled=True"):
+        LossScaling(optimizer, RunContext(CPU, "fp16"))
+    for precision in ("bf16", "fp32"):
+        assert not LossScaling(optimizer, RunContext(CPU, precision)).enabled
+
+
 def test_gradients_are_clipped_without_their_scale():
     parameter, scaling = scaled(lr=1.0)
     before = parameter.detach().clone()

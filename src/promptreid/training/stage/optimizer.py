@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +21,7 @@ _IMAGE = "backbone.image."
 
 def parameter_groups(
     named: NamedParameters, config: OptimizerConfig, *, tower: ImageTower | None = None
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Group parameters by their learning rate.
 
     Every parameter whose name contains `bias` learns at `bias_lr_factor` times the rate, every
@@ -79,22 +80,45 @@ def _rate_factor(name: str, config: OptimizerConfig, tower_depths: Depths | None
 
 
 def build_optimizer(
-    named: NamedParameters, config: OptimizerConfig, *, tower: ImageTower | None = None
+    named: NamedParameters,
+    config: OptimizerConfig,
+    *,
+    tower: ImageTower | None = None,
+    scaled: bool = False,
 ) -> torch.optim.Optimizer:
-    """Return the optimizer of a stage, for the arguments of `parameter_groups`.
+    """Return the optimizer of a stage.
 
     Adam uses L2 weight decay (added to the gradient), as published; AdamW decouples it. The moments
-    are dense, so that the tokens of identities absent from a batch still move.
+    are dense, so that the tokens of identities absent from a batch still move. On processors both
+    pass once over a weight, its gradient and its moments, where torch's default passes ten times;
+    a number comes out the same however many threads share the weights out.
+
+    Args:
+        named: As for `parameter_groups`, like `config` and `tower`.
+        config: Kind of optimizer, rates, decay and momentum.
+        tower: The model's image tower, for `layer_decay`.
+        scaled: Whether the loss is scaled, as `LossScaling` does in fp16. Steps in one pass know of
+            scales, and cannot be told apart from steps that were left out.
 
     Raises:
         ModelError: The tower's blocks are not known and its layers are to be decayed.
     """
     groups = parameter_groups(named, config, tower=tower)
-    if config.name == "adam":
-        return torch.optim.Adam(groups, lr=config.lr)
-    if config.name == "adamw":
-        return torch.optim.AdamW(groups, lr=config.lr)
-    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+    if config.name == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+    adam = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
+    # None leaves the choice to torch, which takes all weights of a card together.
+    fused = True if not scaled and _passes_once(groups) else None
+    return adam(groups, lr=config.lr, fused=fused)
+
+
+def _passes_once(groups: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether Adam can step in one pass: over float32 weights of the processor, row by row."""
+    weights = [weight for group in groups for weight in group["params"]]
+    return all(
+        weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.is_contiguous()
+        for weight in weights
+    )
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

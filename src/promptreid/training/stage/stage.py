@@ -63,7 +63,10 @@ class StageRunner:
     def __post_init__(self) -> None:
         self._names = {id(parameter): name for name, parameter in self.parameters}
         self._optimizer = build_optimizer(
-            self.parameters, self.config.optimizer, tower=self.model.backbone.image
+            self.parameters,
+            self.config.optimizer,
+            tower=self.model.backbone.image,
+            scaled=self.context.scales_losses,
         )
         restore_optimizer(self._optimizer, self._names, self.state.optimizer)
         if self.state.losses:

@@ -152,7 +152,7 @@ def restore_optimizer(
     for name, values in saved.items():
         parameter = parameters[name]
         optimizer.state[parameter] = {
-            # Adam keeps its step count on the CPU unless it is capturable or fused.
+            # Adam keeps its step count on the CPU; where it is fused, so are the weights.
             key: value.clone() if key == "step" else value.to(parameter.device, copy=True)
             for key, value in values.items()
         }

@@ -29,8 +29,14 @@ class LossScaling:
         Args:
             optimizer: The one that takes the steps.
             context: Its precision says whether losses are scaled.
+
+        Raises:
+            ValueError: Losses are scaled, and the optimizer steps in one pass, which `step` could
+                not tell from a step that was left out.
         """
-        self.enabled = context.precision == "fp16"
+        self.enabled = context.scales_losses
+        if self.enabled and any(group.get("fused") for group in optimizer.param_groups):
+            raise ValueError("a fused optimizer hides left-out steps; build it with scaled=True")
         self._optimizer = optimizer
         self._scaler = torch.amp.GradScaler(context.device.type, enabled=self.enabled)
         self._taken = True
