@@ -11,6 +11,7 @@ from fake_cuda import fake_cuda
 
 from promptreid.evaluation import Embeddings, Expansion, Rerank, evaluate
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
+from promptreid.evaluation.verification.accepted_pairs import count_accepted
 from promptreid.evaluation.verification.identification import identify
 from promptreid.evaluation.verification.verification import verify
 
@@ -42,18 +43,27 @@ def ranked(settings: RetrievalSettings) -> Callable[[Embeddings, Embeddings], An
     return lambda query, gallery: evaluate(query, gallery, settings, block=BLOCK).values
 
 
+def accepted(query: Embeddings, gallery: Embeddings) -> list[Any]:
+    thresholds = [-np.inf, 0.1, 0.35, 0.6]
+    found = count_accepted(query, gallery, thresholds, by="identity", block=BLOCK)
+    tables = (found.true, found.false, found.genuine, found.impostors)
+    return [found.names, *(table.tolist() for table in tables)]
+
+
 WORK: dict[str, tuple[Callable[[Embeddings, Embeddings], Any], int]] = {
     "evaluate": (ranked(RetrievalSettings()), 1),
     "expand": (ranked(RetrievalSettings(expansion=Expansion(3))), 2),
-    "rerank": (ranked(RetrievalSettings(rerank=Rerank(k1=5, k2=3))), 14),
+    "rerank": (ranked(RetrievalSettings(rerank=Rerank(k1=5, k2=3))), 5),
     "verify": (lambda query, gallery: verify(query, gallery, block=BLOCK).to_dict(), 1),
+    "accepted pairs": (accepted, 1),
     "identify": (lambda query, gallery: identify(query, gallery, block=BLOCK).to_dict(), 0),
 }
 """What is computed, and how often it may wait in each block.
 
-Ranking waits for the ranks alone. Expansion, and re-ranking three times over, have to see whether
-equal neighbours were left out; re-ranking keeps sparse rows, whose lengths depend on values; and
-verification sees where the scores around its thresholds lie.
+Ranking waits for the ranks alone. Expansion has to see whether equal neighbours were left out.
+Re-ranking passes over the images four times before it ranks: for the same reason, twice to list
+sparse rows, whose lengths depend on values, and to cut its work. Verification sees where the scores
+around its thresholds lie.
 """
 
 

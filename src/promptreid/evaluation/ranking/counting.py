@@ -1,4 +1,4 @@
-"""How many entries of each row reach given values, without sorting what lies below them."""
+"""How often whole numbers occur, and how many entries of each row reach given values."""
 
 from __future__ import annotations
 
@@ -13,6 +13,23 @@ from torch import Tensor
 _PART = 2**18
 # Picking entries out one by one costs more than sorting whole rows beyond this share of them.
 _MOST_PICKED = 0.25
+
+
+def count_numbers(numbers: Tensor, size: int) -> Tensor:
+    """Count whole numbers on their device, without making the host wait for it.
+
+    Args:
+        numbers: (N,) whole numbers from 0 and below `size`.
+        size: How many numbers there are to count.
+
+    Returns:
+        (size,) int64.
+    """
+    if numbers.device.type == "cpu":
+        return torch.bincount(numbers, minlength=size)
+    # Counting by `bincount` would wait for the device, to learn the largest number.
+    ones = torch.ones_like(numbers, dtype=torch.int64)
+    return torch.zeros(size, dtype=torch.int64, device=numbers.device).index_add_(0, numbers, ones)
 
 
 def count_reaching(rows: Tensor, values: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from promptreid.evaluation.reranking.sparse import distinct
+from promptreid.evaluation.reranking.sparse import distinct_where
 
 
 def find_reciprocal(index: Tensor, rows: int) -> Tensor:
@@ -54,7 +54,7 @@ def reciprocal_sets(
     inside = member.gather(1, brought.flatten(1)).view(brought.shape) & brought_mutual
     accepted = mutual & (3 * inside.sum(2) > 2 * brought_mutual.sum(2))
     new = brought_mutual & accepted[:, :, None]
-    cells = distinct(
-        torch.cat([(first + near)[mutual], (first[:, :, None] + brought)[new & ~inside]])
-    )
+    wanted = torch.cat([mutual.flatten(), (new & ~inside).flatten()])
+    places = torch.cat([(first + near).flatten(), (first[:, :, None] + brought).flatten()])
+    cells = distinct_where(wanted, places)
     return cells // count, cells % count

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from promptreid.errors import EvaluationError
+from promptreid.evaluation.ranking.counting import count_numbers
 from promptreid.evaluation.ranking.similarity import block_rows, similarity_blocks
 from promptreid.evaluation.reranking.nearest_neighbours import Neighbours, nearest_neighbours
 from promptreid.evaluation.reranking.reciprocal_neighbours import find_reciprocal, reciprocal_sets
@@ -85,8 +86,10 @@ def rerank_blocks(
     near = nearest_neighbours(vectors, max(rerank.k1 + 1, rerank.k2), block=block)
     weights = _encode(vectors, near, rerank, block)
     inverted = _take_rows(weights, len(vectors) - len(gallery)).transposed(len(vectors))
+    offsets = weights.offset.cpu()
     for rows, similarity in similarity_blocks(query, gallery, block=block):
-        shared = _sum_shared(weights, inverted, rows, len(gallery))
+        size = int(offsets[rows.stop] - offsets[rows.start])
+        shared = _sum_shared(weights, inverted, rows, size, len(gallery))
         # In place, since a block is as large as all that a block of queries may need.
         distance = similarity.mul_(-2).add_(2).clamp_(min=0).div_(_divisor(near.farthest[rows]))
         jaccard = shared.div_(2 - shared).neg_().add_(1)
@@ -128,7 +131,7 @@ def _encode(vectors: Tensor, near: Neighbours, rerank: Rerank, block: int | None
     for start in range(0, len(vectors), rows):
         part = slice(start, start + rows)
         row, column = reciprocal_sets(wide, wide_mutual, narrow, narrow_mutual, part)
-        count = torch.bincount(row, minlength=len(wide[part]))
+        count = count_numbers(row, len(wide[part]))
         similarity = _compute_similarity(vectors, row + start, column)
         farthest = _divisor(near.farthest[part]).squeeze(1)[row]
         weight = torch.exp(-(2 - 2 * similarity).clamp_(min=0) / farthest)
@@ -142,34 +145,46 @@ def _average(weights: SparseRows, index: Tensor, rows: int) -> SparseRows:
     """Average the weights of each image's nearest images, step 5."""
     count, width = index.shape
     sums = torch.zeros(rows * count, device=index.device)
+    sizes = weights.offset.diff()[index].sum(1).cpu()
     parts = []
-    for part in index.split(rows):
-        owner, place = weights.entries(part.reshape(-1))
+    for part, size in zip(index.split(rows), sizes.split(rows), strict=True):
+        owner, place = weights.entries(part.reshape(-1), int(size.sum()))
         cell = owner.div_(width, rounding_mode="floor").mul_(count).add_(weights.column[place])
         sums.index_add_(0, cell, weights.value[place] / width)
         filled = distinct(cell)
         row, column = filled.div(count, rounding_mode="floor"), filled % count
-        parts.append(
-            (torch.bincount(row, minlength=len(part)), column.to(torch.int32), sums[filled])
-        )
+        parts.append((count_numbers(row, len(part)), column.to(torch.int32), sums[filled]))
         sums[filled] = 0
     return SparseRows.join(parts)
 
 
-def _sum_shared(weights: SparseRows, inverted: SparseRows, rows: slice, width: int) -> Tensor:
-    """Sum min(v_i(c), v_j(c)) over c to (B, G), visiting only where both are not 0, step 6."""
+def _sum_shared(
+    weights: SparseRows, inverted: SparseRows, rows: slice, size: int, width: int
+) -> Tensor:
+    """Sum min(v_i(c), v_j(c)) over c to (B, G), visiting only where both are not 0, step 6.
+
+    Args:
+        weights: The rows v_i of all images.
+        inverted: The columns of the gallery's rows v_j.
+        rows: The queries B.
+        size: Number of their entries in `weights`.
+        width: Number of gallery images G.
+    """
     device = weights.value.device
     count = rows.stop - rows.start
     shared = torch.zeros(count * width, device=device)
-    owner, place = weights.entries(torch.arange(rows.start, rows.stop, device=device))
+    owner, place = weights.entries(torch.arange(rows.start, rows.stop, device=device), size)
     column, value = weights.column[place].to(torch.int64), weights.value[place]
-    ends = (inverted.offset[column + 1] - inverted.offset[column]).cumsum(0)
-    chunk = ends.div_(CHUNK_ENTRIES, rounding_mode="floor")
-    sizes = torch.unique_consecutive(chunk, return_counts=True)[1].tolist()
-    for owners, columns, values in zip(
-        owner.split(sizes), column.split(sizes), value.split(sizes), strict=True
+    # Fetched, since the host cuts the work: this is what a block waits for the device for.
+    ends = (inverted.offset[column + 1] - inverted.offset[column]).cumsum(0).cpu()
+    chunk = ends.div(CHUNK_ENTRIES, rounding_mode="floor")
+    sizes = torch.unique_consecutive(chunk, return_counts=True)[1]
+    totals = ends[sizes.cumsum(0) - 1].diff(prepend=ends.new_zeros(1)).tolist()
+    cuts = sizes.tolist()
+    for owners, columns, values, total in zip(
+        owner.split(cuts), column.split(cuts), value.split(cuts), totals, strict=True
     ):
-        entry, holder = inverted.entries(columns)
+        entry, holder = inverted.entries(columns, total)
         cell = owners[entry].mul_(width).add_(inverted.column[holder])
         shared.index_add_(0, cell, torch.minimum(values[entry], inverted.value[holder]))
     return shared.view(count, width)

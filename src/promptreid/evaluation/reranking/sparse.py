@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from promptreid.evaluation.ranking.counting import count_numbers
+
 
 @dataclass(frozen=True, eq=False)
 class SparseRows:
@@ -29,11 +31,12 @@ class SparseRows:
         counts, columns, values = (torch.cat(list(part)) for part in zip(*parts, strict=True))
         return cls(offset=_accumulate(counts), column=columns, value=values)
 
-    def entries(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def entries(self, rows: Tensor, total: int) -> tuple[Tensor, Tensor]:
         """List the entries of some rows, which may repeat.
 
         Args:
             rows: (S,) row numbers.
+            total: Number T of their entries. The host tells it, so as not to wait for the device.
 
         Returns:
             (T,) for each entry the position in `rows` it belongs to, and (T,) its place in
@@ -41,19 +44,22 @@ class SparseRows:
         """
         start = self.offset[rows]
         count = self.offset[rows + 1] - start
-        owner = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), count)
+        numbers = torch.arange(len(rows), device=rows.device)
+        owner = torch.repeat_interleave(numbers, count, output_size=total)
         # Entry t of all is entry t - (first of its owner) of its owner.
         shift = start - (count.cumsum(0) - count)
-        return owner, torch.arange(len(owner), device=rows.device) + shift[owner]
+        return owner, torch.arange(total, device=rows.device) + shift[owner]
 
     def transposed(self, columns: int) -> SparseRows:
         """Exchange rows and columns of a matrix that has `columns` columns."""
         rows = len(self.offset) - 1
         row = torch.repeat_interleave(
-            torch.arange(rows, dtype=torch.int32, device=self.column.device), self.offset.diff()
+            torch.arange(rows, dtype=torch.int32, device=self.column.device),
+            self.offset.diff(),
+            output_size=len(self.column),
         )
         order = self.column.argsort(stable=True)
-        counts = torch.bincount(self.column, minlength=columns)
+        counts = count_numbers(self.column, columns)
         return SparseRows(offset=_accumulate(counts), column=row[order], value=self.value[order])
 
 
@@ -66,6 +72,20 @@ def distinct(cells: Tensor) -> Tensor:
     first = np.ones(len(ordered), dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
     return torch.from_numpy(ordered[first])
+
+
+def distinct_where(wanted: Tensor, cells: Tensor) -> Tensor:
+    """Sort the numbers (T,) at which a mask is True, rising, and leave out repetitions.
+
+    Args:
+        wanted: (T,) bool.
+        cells: (T,) int64 from 0.
+    """
+    if cells.device.type == "cpu":
+        return distinct(cells[wanted])
+    # Listing the wanted ones first would wait for the device once more.
+    marked = torch.nn.functional.pad(torch.where(wanted, cells, -1), (0, 1), value=-1)
+    return distinct(marked)[1:]
 
 
 def _accumulate(counts: Tensor) -> Tensor:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embeddings import Embeddings
-from promptreid.evaluation.ranking.counting import count_reaching
+from promptreid.evaluation.ranking.counting import count_numbers, count_reaching
 from promptreid.evaluation.ranking.multi_query import select_repeats
-from promptreid.evaluation.ranking.scoring_rules import camera_rule
+from promptreid.evaluation.ranking.scoring_rules import camera_rule, scoring_device
 from promptreid.evaluation.verification.pairs import PairBlock, Pairs
+from promptreid.transfer import send
 
 if TYPE_CHECKING:
     from promptreid.data.protocol import Protocol
@@ -79,27 +80,32 @@ def count_accepted(
         rows = torch.tensor([numbers[name] for name in query.identities])
     true, false = (torch.zeros(len(names), len(cuts), dtype=torch.int64) for _ in range(2))
     genuine, impostors = (torch.zeros(len(names), dtype=torch.int64) for _ in range(2))
+    there = send(cuts, scoring_device(query))
     for part in Pairs(query, gallery, exclude_camera=rule == "exclude", block=block):
         owners = rows[part.queries]
-        totals = (true, false, genuine, impostors)
-        for total, counts in zip(totals, _count_block(part, cuts), strict=True):
-            total.index_add_(0, owners, counts)
+        # Fetched together, so that a block waits for the device once.
+        counts = _count_block(part, there).cpu().split([len(cuts), len(cuts), 1, 1], dim=1)
+        for total, count in zip((true, false, genuine, impostors), counts, strict=True):
+            total.index_add_(0, owners, count.view(len(owners), *total.shape[1:]))
     return AcceptedPairs(cuts, names, true, false, genuine, impostors)
 
 
-def _count_block(part: PairBlock, cuts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return accepted genuine and impostor pairs (B, T), and all of both kinds (B,)."""
+def _count_block(part: PairBlock, cuts: Tensor) -> Tensor:
+    """Count pairs of each query by T thresholds, (B, 2T + 2) on the device of the block.
+
+    Columns are accepted genuine pairs by threshold, accepted impostor pairs by threshold, and all
+    pairs of both kinds.
+    """
     count = len(part.impostors)
-    cuts = cuts.to(part.impostors.device)
     # Bin b holds the scores that reach the first b thresholds and no more.
     bins = torch.searchsorted(cuts, part.genuine, right=True)
     width = len(cuts) + 1
-    table = torch.bincount(part.owner * width + bins, minlength=count * width).view(count, width)
+    table = count_numbers(part.owner * width + bins, count * width).view(count, width)
     reaching = table.flip(1).cumsum(1).flip(1)
-    impostors = (part.impostors > -torch.inf).sum(1)
+    impostors = (part.impostors > -torch.inf).sum(1, keepdim=True)
     # A threshold of minus infinity accepts the pairs, but not what is no pair.
-    false = count_reaching(part.impostors, cuts.expand(count, -1)).minimum(impostors[:, None])
-    return reaching[:, 1:].cpu(), false.cpu(), reaching[:, 0].cpu(), impostors.cpu()
+    false = count_reaching(part.impostors, cuts.expand(count, -1)).minimum(impostors)
+    return torch.cat([reaching[:, 1:], false, reaching[:, :1], impostors], dim=1)
 
 
 def accepted_protocol(

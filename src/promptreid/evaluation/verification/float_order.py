@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from promptreid.evaluation.ranking.counting import count_numbers
+
 LOW_BITS = 12
 BUCKETS = 2 ** (32 - LOW_BITS)
 INSIDE = 2**LOW_BITS
@@ -32,7 +34,7 @@ def from_keys(keys: Tensor) -> Tensor:
 
 def bucket_counts(values: Tensor) -> Tensor:
     """Count float32 values by bucket, (2**20,) int64; minus infinity counts nowhere."""
-    counts = _count_numbers(_number_buckets(values).reshape(-1), BUCKETS)
+    counts = count_numbers(_number_buckets(values).reshape(-1), BUCKETS)
     counts[int(_number_buckets(torch.tensor(-torch.inf)))] = 0
     return counts
 
@@ -50,16 +52,7 @@ def bucket_starts(buckets: Tensor) -> Tensor:
 
 def inside_counts(values: Tensor) -> Tensor:
     """Count values of one bucket by their lower 12 bits, (4096,) int64."""
-    return _count_numbers(order_keys(values) & (INSIDE - 1), INSIDE)
-
-
-def _count_numbers(numbers: Tensor, size: int) -> Tensor:
-    """Count whole numbers (N,) from 0 and below `size`, (size,) int64, on their device."""
-    if numbers.device.type == "cpu":
-        return torch.bincount(numbers, minlength=size)
-    # Counting by `bincount` would wait for the device, to learn the largest number.
-    ones = torch.ones_like(numbers, dtype=torch.int64)
-    return torch.zeros(size, dtype=torch.int64, device=numbers.device).index_add_(0, numbers, ones)
+    return count_numbers(order_keys(values) & (INSIDE - 1), INSIDE)
 
 
 def next_above(values: Tensor | float) -> Tensor:
