@@ -85,7 +85,10 @@ def image_step(settings: Settings) -> Iterator[Comparison]:
 
 def _model(settings: Settings, identities: int) -> ReIDModel:
     backbone = build_backbone(
-        backbone_name(settings), pretrained="none", image_size=image_size(settings)
+        backbone_name(settings),
+        pretrained="none",
+        image_size=image_size(settings),
+        quick_gelu=True,  # the activation of OpenAI's weights, which CLIP-ReID starts from
     )
     backbone.text = AbsentText()  # its texts do not change during this stage
     head = Head(HeadConfig(), HeadShape(identities=identities), tower_widths(backbone, None, None))
@@ -186,7 +189,8 @@ def _ours(model: ReIDModel, batch: _Batch, context: RunContext) -> Callable[[], 
     stage = load_recipe("clip-reid").stages[-1]
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     config = OptimizerConfig(name="adam", lr=_LR, weight_decay=_DECAY)
-    scaling = LossScaling(build_optimizer(named, config), context)
+    optimizer = build_optimizer(named, config, scaled=context.scales_losses)
+    scaling = LossScaling(optimizer, context)
     bank, labels = batch.texts[None], batch.labels.cpu()
 
     def step() -> _Result:
