@@ -252,7 +252,9 @@ def test_an_identity_is_named_by_its_number_too(gallery):
 def test_each_image_is_told_the_entry_that_holds_it(gallery, people):
     pictures, names = people
     told = gallery.add([pictures[90], pictures[1], pictures[90]], [names[90], names[1], names[90]])
-    first, second, third = told.entries
+    assert [image.is_new for image in told.images] == [True, False, False]
+    assert [image.identity for image in told.images] == [names[90], names[1], names[90]]
+    first, second, third = (image.entry for image in told.images)
     assert first == third
     assert [row.entry for row in gallery.entries(names[90])] == [first]
     assert second in [row.entry for row in gallery.entries(names[1])]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli.output import started
+from promptreid.errors import GalleryError
 
 if TYPE_CHECKING:
     from promptreid.gallery.gallery import Gallery
@@ -31,20 +32,28 @@ def open_gallery(place: Path) -> Gallery:
 
 def open_with_model(place: Path, model: Path | None, device: str | None) -> Gallery:
     """Open a gallery with its model."""
-    from promptreid.errors import GalleryError
-
     with started(f"opening {place}"):
         from promptreid.gallery.gallery import Gallery
-        from promptreid.gallery.records.sqlite_records import SqliteRecords
         from promptreid.inference.load import load
 
-        if model is None:
-            records = SqliteRecords.open(place)
-            stored = records.model()
-            records.close()
-            source = "" if stored is None else stored.description.get("source", "")
-            if not source or not Path(source).exists():
-                where = f"lay at {source}, where it is not any more" if source else "is not known"
-                raise GalleryError(f"The model of {place} {where}; name it by --model RUN.")
-            model = Path(source)
-        return Gallery.open(place, load(model, device=device))
+        return Gallery.open(place, load(find_model(place, model), device=device))
+
+
+def find_model(place: Path, model: Path | None) -> Path:
+    """Return where the model of a gallery lies: where it is said to, or where it lay at `create`.
+
+    Raises:
+        GalleryError: There is no gallery, or its model is not where it was.
+    """
+    from promptreid.gallery.records.sqlite_records import SqliteRecords
+
+    if model is not None:
+        return model
+    records = SqliteRecords.open(place)
+    stored = records.model()
+    records.close()
+    source = "" if stored is None else stored.description.get("source", "")
+    if not source or not Path(source).exists():
+        where = f"lay at {source}, where it is not any more" if source else "is not known"
+        raise GalleryError(f"The model of {place} {where}; name it by --model RUN.")
+    return Path(source)

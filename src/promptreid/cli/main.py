@@ -30,6 +30,7 @@ COMMANDS = MappingProxyType(
         "same": "Say whether two images show one identity.",
         "gallery": "Enrol people, and look after who is enrolled.",
         "search": "Say who a picture shows, or nobody.",
+        "serve": "Serve a gallery to browsers and programs.",
         "sweep": "Train a grid or list of settings from one file.",
         "compare": "Set the scores of runs side by side.",
         "note": "Show or change the note of a run.",

@@ -34,6 +34,21 @@ class Conflict:
 
 
 @dataclass(frozen=True)
+class EnrolledImage:
+    """What became of one image.
+
+    Attributes:
+        entry: Number of the entry that holds its content.
+        identity: Name that this is enrolled under.
+        is_new: Whether it was not enrolled before.
+    """
+
+    entry: int
+    identity: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
 class Enrolled:
     """What became of images that were given.
 
@@ -41,20 +56,20 @@ class Enrolled:
         added: Images that are enrolled now.
         present: Images that were enrolled before, or came twice.
         conflicts: Those of the latter that are enrolled under another name, which was left.
-        entries: Number of the entry that holds each image, in the order in which they were given.
+        images: What became of each, in the order in which they were given.
     """
 
     added: int = 0
     present: int = 0
     conflicts: tuple[Conflict, ...] = ()
-    entries: tuple[int, ...] = ()
+    images: tuple[EnrolledImage, ...] = ()
 
     def __add__(self, other: Enrolled) -> Enrolled:
         return Enrolled(
             self.added + other.added,
             self.present + other.present,
             self.conflicts + other.conflicts,
-            self.entries + other.entries,
+            self.images + other.images,
         )
 
 
@@ -119,7 +134,7 @@ def enrol_batch(
             seen[content.digest] = names[number]
             new.append(number)
     if not new:
-        return _count(contents, names, seen, entry_by_digest, added=0)
+        return _count(contents, names, seen, entry_by_digest, [])
     vectors = model.vectors([images[number] for number in new])
     entries = [
         _entry(images[number], contents[number], names[number], vector, keep=keep)
@@ -132,7 +147,7 @@ def enrol_batch(
         # What was there at first may have been erased since, and is not enrolled again.
         known |= records.find_known(digests)
         entry_by_digest |= records.find_entries(digests)
-    return _count(contents, names, known, entry_by_digest, added=len(added))
+    return _count(contents, names, known, entry_by_digest, added)
 
 
 def _check_model(records: Records, model: VectorModel) -> None:
@@ -163,13 +178,16 @@ def _count(
     names: Sequence[str],
     seen: dict[str, str],
     entry_by_digest: dict[str, int],
-    *,
-    added: int,
+    added: Sequence[int],
 ) -> Enrolled:
     conflicts = tuple(
         Conflict(content.path or "an image from memory", seen[content.digest], name)
         for content, name in zip(contents, names, strict=True)
         if seen[content.digest] != name
     )
-    entries = tuple(entry_by_digest[content.digest] for content in contents)
-    return Enrolled(added, len(contents) - added, conflicts, entries)
+    new, images = set(added), []
+    for content in contents:
+        entry = entry_by_digest[content.digest]
+        images.append(EnrolledImage(entry, seen[content.digest], entry in new))
+        new.discard(entry)  # the same content once more
+    return Enrolled(len(added), len(contents) - len(added), conflicts, tuple(images))

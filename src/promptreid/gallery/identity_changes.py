@@ -27,6 +27,17 @@ class IdentityChanges:
         self._state = state
         self._lock = state.lock
 
+    def revision(self) -> int:
+        """Return the number of the last change."""
+        with self._lock:
+            return self.records.revision()
+
+    def find_covers(self, identities: Sequence[int]) -> dict[int, int]:
+        """Return the first entry of each identity, by the identity's number."""
+        with self._lock, self.records.reading():
+            entries = {one: self.records.entries_by_identity(one) for one in identities}
+        return {identity: numbers[0] for identity, numbers in entries.items() if numbers}
+
     def identities(self) -> list[IdentityRow]:
         """Return everybody who is enrolled, in the order of enrolment."""
         with self._lock:

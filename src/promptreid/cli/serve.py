@@ -1,0 +1,195 @@
+"""`promptreid serve`."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import click
+
+from promptreid.cli import options
+from promptreid.cli.output import started
+
+EXTRA = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
+"""What a service needs beside the rest: name of the module, name of the package."""
+
+RIGHTS = ("search", "enrol", "erase")
+
+
+class StartingGroup(click.Group):
+    """A group that takes whatever is no command of it as arguments of `start`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `start` before arguments that name no command."""
+        if not args or args[0] not in self.commands:
+            args = ["start", *args]
+        return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """Return a command; `start` for what is none."""
+        return self.commands.get(cmd_name, self.commands["start"])
+
+
+@click.group(cls=StartingGroup)
+def serve() -> None:
+    """Serve a gallery over HTTP, or make a token for one that is served."""
+
+
+@serve.command()
+@click.argument("model", metavar="MODEL|GALLERY", type=click.Path(path_type=Path))
+@click.option(
+    "--gallery",
+    "place",
+    type=click.Path(path_type=Path),
+    help="The gallery.  [default: the argument, with the model that it names]",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Tokens that clients need; must be given to be reached from other machines.",
+)
+@click.option(
+    "--allow-host", "hosts", multiple=True, metavar="NAME", help="A name that clients may use."
+)
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Certificate for HTTPS.",
+)
+@click.option(
+    "--key", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Key of it."
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(1, 1024),
+    default=64,
+    show_default=True,
+    help="Requests that are at work or wait; more are sent away (429).",
+)
+@click.option(
+    "--max-request-mib",
+    type=click.IntRange(1, 4096),
+    default=64,
+    show_default=True,
+    help="Size of one request.",
+)
+@options.device
+def start(
+    model: Path,
+    place: Path | None,
+    host: str,
+    port: int,
+    token_file: Path | None,
+    hosts: tuple[str, ...],
+    certificate: Path | None,
+    key: Path | None,
+    queue: int,
+    max_request_mib: int,
+    device: str | None,
+) -> None:
+    """Serve a gallery over HTTP: its page, and what programs may ask.
+
+    On this machine alone nobody needs a token. To be reached from other machines, make tokens
+    first: promptreid serve token --help.
+
+    \b
+    promptreid serve people.gallery
+    promptreid serve runs/mine --gallery people.gallery --port 9000
+    promptreid serve people.gallery --host 0.0.0.0 --token-file tokens.json
+    """  # noqa: D301 - click reads the \b itself
+    from promptreid.errors import ConfigError
+
+    missing = [package for module, package in EXTRA.items() if not _is_installed(module)]
+    if missing:
+        raise ConfigError(
+            f"A service needs {', '.join(missing)}, which is not installed: "
+            "pip install 'promptreid[serve]'"
+        )
+    if key is not None and certificate is None:
+        raise click.UsageError("--key goes with --certificate.")
+    gallery, source = (model, None) if place is None else (place, model)
+    with started(f"opening {gallery}"):
+        from promptreid.serve.http_server import Address, listen, run_server
+
+        address = Address(host, port, certificate, key)
+        if token_file is None and not address.is_loopback:
+            raise ConfigError(
+                f"At {host} other machines can reach the gallery, so that clients need tokens. "
+                f"Make one: promptreid serve token NAME --token-file tokens.json --gallery "
+                f"{gallery}; then serve with --token-file tokens.json."
+            )
+        from promptreid.cli.gallery_model import find_model
+        from promptreid.gallery.records.sqlite_records import SqliteRecords
+        from promptreid.gallery.vector_model import EmbedderModel
+        from promptreid.inference.load import load
+        from promptreid.serve.access_tokens import TokenBook
+        from promptreid.serve.application import create_app
+        from promptreid.serve.service import Service
+        from promptreid.serve.service_settings import ServiceSettings
+
+        tokens = None if token_file is None else TokenBook(token_file, str(gallery.resolve()))
+        settings = ServiceSettings(
+            hosts=address.find_hosts(hosts), requests=queue, body_bytes=max_request_mib << 20
+        )
+        taken = listen(address)
+        embedder = load(find_model(gallery, source), device=device)
+        service = Service.start(
+            SqliteRecords.open(gallery), EmbedderModel(embedder), settings, embedder
+        )
+    facts = service.gallery.info()
+    url = address.url(taken.getsockname()[1])
+    who = "with a token" if tokens is not None else "by this machine alone, without a token"
+    run_server(
+        create_app(service, tokens),
+        address,
+        taken,
+        lambda: click.echo(
+            f"{gallery}: {facts.entries:,} images of {facts.identities:,} identities\n"
+            f"page  {url}/\nAPI   {url}/docs\nused {who}; Ctrl-C stops"
+        ),
+    )
+    click.echo("stopped")
+
+
+@serve.command()
+@click.argument("name")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Where the digests of tokens are kept; made if it is not there.",
+)
+@click.option(
+    "--gallery", type=click.Path(path_type=Path), help="For this gallery alone.  [default: any]"
+)
+@click.option(
+    "--right",
+    "rights",
+    multiple=True,
+    type=click.Choice(RIGHTS),
+    help="search: ask; enrol: add and change; erase: remove for good.  [default: search]",
+)
+def token(name: str, token_file: Path, gallery: Path | None, rights: tuple[str, ...]) -> None:
+    """Make a token for NAME and print it once; only its digest is kept.
+
+    An older token of the same name is replaced. To take one away, delete its entry in the file; a
+    running service sees it at the next request.
+
+    \b
+    promptreid serve token door --token-file tokens.json --gallery people.gallery
+    promptreid serve token office --token-file tokens.json --right search --right enrol
+    """  # noqa: D301 - click reads the \b itself
+    from promptreid.serve.access_tokens import EVERY_GALLERY, make_token
+
+    where = EVERY_GALLERY if gallery is None else str(gallery.resolve())
+    click.echo(make_token(token_file, name, where, rights or ("search",)))
+    click.echo(
+        f"clients send it as: Authorization: Bearer TOKEN; {token_file} keeps only its digest",
+        err=True,
+    )
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None

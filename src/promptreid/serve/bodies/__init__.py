@@ -1,0 +1,1 @@
+"""Shapes of JSON that go in and out, as OpenAPI describes them."""

@@ -1,0 +1,176 @@
+"""One thread through which all that the model computes passes, for many clients together."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as WaitedTooLong
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptreid.errors import PromptReIDError
+from promptreid.gallery.vector_model import GalleryImage, VectorModel
+
+
+class ModelBusyError(PromptReIDError):
+    """The model has not come to a request in time, or takes none any more."""
+
+
+@dataclass(eq=False)
+class _Job:
+    """Images to be embedded, or other work of the model."""
+
+    images: Sequence[GalleryImage] = ()
+    work: Callable[[], Any] | None = None
+    result: Future = field(default_factory=Future)
+
+
+class ModelWorker:
+    """A model for many threads: one computes, and images that wait are embedded together.
+
+    While a batch is computed, more images come; they are the next batch. Nobody waits for others
+    to come.
+
+    Attributes:
+        batches: Number of images of each batch, told to whoever counts them.
+    """
+
+    def __init__(
+        self,
+        model: VectorModel,
+        *,
+        batch: int,
+        wait_seconds: float,
+        told: Callable[[int], None] = lambda images: None,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            model: What computes.
+            batch: Images of several jobs that are embedded together, at most.
+            wait_seconds: How long a job waits until it is begun.
+            told: Called with the number of images of each batch.
+        """
+        self._model = model
+        self._batch = batch
+        self._wait_seconds = wait_seconds
+        self._told = told
+        self._jobs: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="model", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread takes jobs."""
+        return self._thread.is_alive() and not self._closed
+
+    @property
+    def waiting(self) -> int:
+        """Number of jobs that are not begun."""
+        return len(self._jobs)
+
+    def embed(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
+        """Return (N, width) vectors of images.
+
+        Raises:
+            ModelBusyError: The model did not come to them in time.
+            PromptReIDError: Whatever the model raises.
+        """
+        return self._hand_over(_Job(images=images))
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        """Run other work of the model in its thread; raises as `embed` does."""
+        return self._hand_over(_Job(work=work))
+
+    def close(self) -> None:
+        """Finish the jobs that are there, and take no more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _hand_over(self, job: _Job) -> Any:
+        with self._changed:
+            if self._closed:
+                raise ModelBusyError("The service is stopping and takes no more requests.")
+            self._jobs.append(job)
+            self._changed.notify()
+        try:
+            return job.result.result(self._wait_seconds)
+        except WaitedTooLong:
+            if job.result.done() or not job.result.cancel():  # begun: it will end
+                return job.result.result()
+        raise ModelBusyError(
+            f"The model did not come to this request within {self._wait_seconds:g} s; nothing was "
+            "done. Try again when there is less to do."
+        )
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._jobs and not self._closed:
+                    self._changed.wait()
+                if not self._jobs:
+                    return
+                jobs = self._take()
+            self._compute([job for job in jobs if job.result.set_running_or_notify_cancel()])
+
+    def _take(self) -> list[_Job]:
+        """Take the first job, and those behind it that can be embedded with it."""
+        jobs = [self._jobs.popleft()]
+        images = len(jobs[0].images)
+        while jobs[0].work is None and self._jobs and self._jobs[0].work is None:
+            images += len(self._jobs[0].images)
+            if images > self._batch:
+                break
+            jobs.append(self._jobs.popleft())
+        return jobs
+
+    def _compute(self, jobs: list[_Job]) -> None:
+        if not jobs:
+            return
+        try:
+            if jobs[0].work is not None:
+                jobs[0].result.set_result(jobs[0].work())
+                return
+            images = [image for job in jobs for image in job.images]
+            self._told(len(images))
+            vectors = self._model.vectors(images)
+        except BaseException as error:  # the thread must outlive whatever a model raises
+            if len(jobs) == 1:
+                jobs[0].result.set_exception(error)
+                return
+            for job in jobs:  # one picture must not spoil the others
+                self._compute([job])
+            return
+        start = 0
+        for job in jobs:
+            job.result.set_result(vectors[start : start + len(job.images)])
+            start += len(job.images)
+
+
+class SharedModel:
+    """The model of a worker, as a gallery uses one."""
+
+    def __init__(self, model: VectorModel, worker: ModelWorker) -> None:
+        """Take a model and the worker that computes with it."""
+        self._model = model
+        self._worker = worker
+        self.fingerprint = model.fingerprint
+        self.width = model.width
+        self.description = model.description
+
+    def vectors(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
+        """Embed images together with those of other requests."""
+        return self._worker.embed(images)
+
+    def compare(self, first: GalleryImage, second: GalleryImage) -> Any:
+        """Compare two images by the threshold that training stored."""
+        return self._worker.run(lambda: self._model.compare(first, second))

@@ -1,0 +1,44 @@
+"""Where the model looks: activation maps of pictures that are sent or enrolled."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import Response
+
+from promptreid.serve.activation_pictures import draw_activation_picture
+from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER
+from promptreid.serve.entry_pictures import read_entry
+from promptreid.serve.problems import documented
+from promptreid.serve.routes.caller_rights import SEARCH
+from promptreid.serve.routes.picture_fields import Picture
+from promptreid.serve.sent_pictures import SentFile, decoding
+from promptreid.serve.service import Served, Service
+
+router = APIRouter(prefix="/v1", tags=["search"], dependencies=[SEARCH])
+_PNG = {200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
+
+
+@router.post("/activation", response_class=Response, responses={**documented(), **_PNG})
+def draw_activation(service: Served, picture: Picture) -> Response:
+    """Lay the activation map of the model over a picture, as PNG."""
+    return _draw(service, SentFile.named(picture.filename, picture.file.read()))
+
+
+@router.get(
+    "/entries/{entry}/activation", response_class=Response, responses={**documented(404), **_PNG}
+)
+def draw_entry_activation(
+    service: Served,
+    entry: Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="Number of the entry.")],
+) -> Response:
+    """Lay the activation map of the model over an enrolled picture, as PNG."""
+    content, _ = read_entry(service.gallery.picture(entry))
+    return _draw(service, SentFile("the enrolled picture", content))
+
+
+def _draw(service: Service, file: SentFile) -> Response:
+    with decoding([file], service.budget, service.settings) as [picture]:
+        png = service.worker.run(lambda: draw_activation_picture(service.embedder, picture.pixels))
+    return Response(png, media_type="image/png")

@@ -1,0 +1,77 @@
+"""Which right a route asks of its caller, and which version a change was made from."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Header, HTTPException, Request
+
+from promptreid.serve.access_tokens import Caller
+from promptreid.serve.guards.token_guard import CALLER
+
+
+def get_caller(request: Request) -> Caller:
+    """Return who sent a request."""
+    return request.scope[CALLER]
+
+
+Asking = Annotated[Caller, Depends(get_caller)]
+
+
+class Needs:
+    """Refuses a caller who has not a right."""
+
+    def __init__(self, right: str) -> None:
+        """Take the right."""
+        self._right = right
+
+    def __call__(self, caller: Asking) -> None:
+        """Check the caller.
+
+        Raises:
+            HTTPException: 403.
+        """
+        if self._right not in caller.rights:
+            raise HTTPException(
+                403,
+                f"The token {caller.name!r} has no right to {self._right} here; it has "
+                f"{', '.join(sorted(caller.rights)) or 'none'}.",
+            )
+
+
+SEARCH = Depends(Needs("search"))
+ENROL = Depends(Needs("enrol"))
+ERASE = Depends(Needs("erase"))
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description='The version that was looked at, such as `"12"`; `*` for whatever is there.',
+    ),
+]
+
+
+def read_seen(seen: int | None, if_match: str | None) -> int | None:
+    """Return the version that a change was made from; None where any is as good.
+
+    Raises:
+        HTTPException: 428 where none is named, 400 where `If-Match` is none or names another.
+    """
+    if if_match is None:
+        if seen is None:
+            raise HTTPException(
+                428,
+                "Say which version you looked at, by `seen` or If-Match, so that nobody's change "
+                "is lost; If-Match: * changes whatever is there.",
+            )
+        return seen
+    if if_match.strip() == "*":
+        return seen
+    number = re.fullmatch(r'\s*(?:W/)?"?([0-9]{1,15})"?\s*', if_match, re.ASCII)
+    if number is None or seen not in (None, int(number[1])):
+        raise HTTPException(
+            400, 'If-Match is a version such as "12", or *, and the same as `seen` in the body.'
+        )
+    return int(number[1])

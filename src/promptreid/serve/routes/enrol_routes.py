@@ -1,0 +1,81 @@
+"""Enrolling pictures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form
+from fastapi.responses import Response
+
+from promptreid.gallery.enrolment import EnrolledImage
+from promptreid.gallery.searching.filters import parse_time
+from promptreid.serve.bodies.answer_bodies import EnrolAnswer, EnrolledPicture
+from promptreid.serve.bodies.change_bodies import Name
+from promptreid.serve.problems import documented
+from promptreid.serve.routes.caller_rights import ENROL
+from promptreid.serve.routes.picture_fields import (
+    Attributes,
+    Camera,
+    Domain,
+    Pictures,
+    Time,
+    View,
+    as_images,
+    reading,
+)
+from promptreid.serve.service import Served
+
+router = APIRouter(prefix="/v1", tags=["enrol"], dependencies=[ENROL])
+_NEW = {201: {"model": EnrolAnswer, "description": "Some of them are enrolled now."}}
+
+
+@router.post("/entries", responses={**documented(), **_NEW})
+def enrol(
+    service: Served,
+    response: Response,
+    pictures: Pictures,
+    identity: Annotated[Name, Form(description="Name of who the pictures show; made if new.")],
+    camera: Camera = None,
+    view: View = None,
+    time: Time = None,
+    domain: Domain = None,
+    attributes: Attributes = None,
+) -> EnrolAnswer:
+    """Enrol pictures of one identity; what is answered is on the disk.
+
+    The same content is enrolled once, whatever it is called, so that a request may be sent again
+    when its answer was lost.
+    """
+    with reading(pictures, service) as sent:
+        images = as_images(
+            sent,
+            camera=camera,
+            view=view,
+            time=None if time is None else parse_time(time),
+            domain=domain or "",
+            attributes=attributes or {},
+        )
+        names = [one.name for one in sent]
+        done = service.gallery.add(images, [identity] * len(images))
+    response.status_code = 201 if done.added else 200
+    return EnrolAnswer(
+        added=done.added,
+        present=done.present,
+        pictures=[
+            EnrolledPicture(
+                picture=name,
+                entry=image.entry,
+                status=_name_status(image, identity.strip()),
+                identity=image.identity,
+            )
+            for name, image in zip(names, done.images, strict=True)
+        ],
+    )
+
+
+def _name_status(
+    image: EnrolledImage, identity: str
+) -> Literal["enrolled", "present", "other identity"]:
+    if image.identity != identity:
+        return "other identity"
+    return "enrolled" if image.is_new else "present"

@@ -1,0 +1,74 @@
+"""The gallery as a whole: what it holds and promises, and everything of it as one archive."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response, StreamingResponse
+
+import promptreid
+from promptreid.serve.access_tokens import RIGHTS
+from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER
+from promptreid.serve.bodies.service_bodies import AbilitiesBody, GalleryInfo, LimitsBody
+from promptreid.serve.exported_archive import write_archive
+from promptreid.serve.problems import documented
+from promptreid.serve.routes.caller_rights import ENROL, Asking
+from promptreid.serve.service import Served
+
+router = APIRouter(prefix="/v1", tags=["gallery"])
+_ZIP = {200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}}
+
+
+@router.get("/info", responses=documented())
+def get_info(service: Served, caller: Asking) -> GalleryInfo:
+    """Say what the gallery holds, what it can promise, and what the caller may do."""
+    facts = service.gallery.info()
+    settings = service.settings
+    return GalleryInfo(
+        gallery=service.name,
+        version=promptreid.__version__,
+        model=facts.fingerprint,
+        entries=facts.entries,
+        hidden=facts.hidden,
+        identities=facts.identities,
+        calibrating=facts.calibrating,
+        aggregate=facts.aggregate,
+        keep=facts.keep,
+        rate=facts.rate,
+        least_rate=facts.least_rate,
+        accepting_score=facts.accepting_score,
+        needed=facts.needed,
+        caller=caller.name,
+        rights=[right for right in RIGHTS if right in caller.rights],
+        limits=LimitsBody(
+            request_bytes=settings.body_bytes,
+            pictures=settings.pictures,
+            picture_pixels=settings.picture_pixels,
+        ),
+        abilities=AbilitiesBody(
+            verify=service.embedder is not None and service.embedder.threshold is not None,
+            activation=service.embedder is not None,
+        ),
+    )
+
+
+@router.get(
+    "/export",
+    dependencies=[ENROL],
+    response_class=Response,
+    responses={**documented(404), **_ZIP},
+)
+def export(
+    service: Served,
+    identity: Annotated[
+        int | None, Query(ge=1, le=LARGEST_NUMBER, description="Only this one, by number.")
+    ] = None,
+) -> Response:
+    """Return pictures and a table of them, which `csv:` reads as a data set, as one ZIP."""
+    name = None if identity is None else service.gallery.identity(identity).name
+    return StreamingResponse(
+        write_archive(service.gallery, name),
+        media_type="application/zip",
+        headers={"Content-Disposition": 'attachment; filename="gallery.zip"'},
+    )

@@ -1,0 +1,44 @@
+"""Whether the service is there, for those who watch it; nothing here says what it holds."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+
+from promptreid.serve.bodies.service_bodies import StateBody
+from promptreid.serve.problems import documented, problem_response
+from promptreid.serve.service import Served
+from promptreid.serve.service_metrics import MEDIA_TYPE
+
+router = APIRouter(tags=["service"])
+
+
+@router.get("/health", responses=documented())
+async def get_health() -> StateBody:
+    """Say that the process is alive."""
+    return StateBody(status="ok")
+
+
+@router.get("/ready", response_model=StateBody, responses=documented())
+async def get_readiness(service: Served) -> Response:
+    """Say whether requests are answered: 503 while the service stops, or has lost its model."""
+    if service.is_stopping or not service.worker.is_alive:
+        return problem_response(503, "The service is stopping; it takes no more requests.")
+    return JSONResponse({"status": "ok"})
+
+
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses=documented(),
+)
+def get_metrics(service: Served) -> Response:
+    """Return counts and durations in the text format of Prometheus."""
+    text = service.metrics.text(
+        {
+            "model_jobs_waiting": service.worker.waiting,
+            "gallery_identities": len(service.list_identities()),
+            "gallery_entries": sum(row.entries for row in service.list_identities()),
+        }
+    )
+    return Response(text, media_type=MEDIA_TYPE)

@@ -1,0 +1,123 @@
+"""Who does a picture show? Which pictures are alike? Do two show the same?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+
+from promptreid.serve.bodies.answer_bodies import (
+    AnswerBody,
+    NearestAnswer,
+    PairAnswer,
+    SearchAnswer,
+)
+from promptreid.serve.problems import documented
+from promptreid.serve.routes.caller_rights import SEARCH
+from promptreid.serve.routes.picture_fields import (
+    Attributes,
+    Camera,
+    Domain,
+    Picture,
+    Pictures,
+    Rate,
+    Time,
+    Top,
+    View,
+    Wanted,
+    WantedAttributes,
+    as_images,
+    make_filters,
+    reading,
+)
+from promptreid.serve.service import Served
+
+router = APIRouter(prefix="/v1", tags=["search"], dependencies=[SEARCH])
+OtherCameras = Annotated[bool, Form(description="Leave out pictures of the query's own camera.")]
+
+
+@router.post("/search", responses=documented(404))
+def search(
+    service: Served,
+    pictures: Pictures,
+    top: Top = 5,
+    rate: Rate = None,
+    camera: Camera = None,
+    view: View = None,
+    domain: Domain = None,
+    attributes: Attributes = None,
+    identities: Wanted = None,
+    cameras: Wanted = None,
+    domains: Wanted = None,
+    since: Time = None,
+    until: Time = None,
+    wanted_attributes: WantedAttributes = None,
+    other_cameras: OtherCameras = False,
+) -> SearchAnswer:
+    """Say who each picture shows, or nobody, and how sure that is."""
+    filters = make_filters(
+        identities, cameras, domains, since, until, wanted_attributes, other_cameras=other_cameras
+    )
+    with reading(pictures, service) as sent:
+        images = as_images(
+            sent, camera=camera, view=view, domain=domain or "", attributes=attributes or {}
+        )
+        answers = service.gallery.search(images, top=top, filters=filters, rate=rate)
+        names = [one.name for one in sent]
+    wanted = {one.entry for answer in answers for one in answer.candidates[:top]}
+    entries = {row.entry: row for row in service.gallery.entry_rows(sorted(wanted))}
+    return SearchAnswer(
+        answers=[
+            AnswerBody.make(name, answer, entries, top=top)
+            for name, answer in zip(names, answers, strict=True)
+        ]
+    )
+
+
+@router.post("/nearest", responses=documented(404))
+def find_nearest(
+    service: Served,
+    pictures: Pictures,
+    top: Top = 20,
+    camera: Camera = None,
+    view: View = None,
+    attributes: Attributes = None,
+    identities: Wanted = None,
+    cameras: Wanted = None,
+    domains: Wanted = None,
+    since: Time = None,
+    until: Time = None,
+    wanted_attributes: WantedAttributes = None,
+    other_cameras: OtherCameras = False,
+) -> NearestAnswer:
+    """Return the enrolled pictures that are most alike to each that is sent."""
+    filters = make_filters(
+        identities, cameras, domains, since, until, wanted_attributes, other_cameras=other_cameras
+    )
+    with reading(pictures, service) as sent:
+        images = as_images(sent, camera=camera, view=view, attributes=attributes or {})
+        return NearestAnswer.make(service.gallery.nearest(images, top=top, filters=filters))
+
+
+@router.post("/verify", responses=documented())
+def verify(
+    service: Served,
+    first: Picture,
+    second: Picture,
+    first_camera: Camera = None,
+    second_camera: Camera = None,
+) -> PairAnswer:
+    """Say whether two pictures show one identity, whoever is enrolled."""
+    with reading([first, second], service) as sent:
+        images = [
+            as_images([one], camera=camera)[0]
+            for one, camera in zip(sent, (first_camera, second_camera), strict=True)
+        ]
+        pair = service.gallery.verify(*images)
+    return PairAnswer(
+        same=pair.same,
+        score=pair.score,
+        threshold=pair.threshold,
+        far=pair.far,
+        rarity=pair.rarity or "",
+    )

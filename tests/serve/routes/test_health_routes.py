@@ -1,0 +1,27 @@
+"""What those who watch a service see."""
+
+
+def test_a_stopped_service_is_alive_but_not_ready(served):
+    for page in ("/health", "/ready"):
+        assert served.client.get(page).json() == {"status": "ok"}
+    served.service.worker.close()
+    assert served.client.get("/health").status_code == 200
+    answer = served.client.get("/ready")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_metrics_count_answers_by_route(served):
+    for number in (1, 2, 999):
+        served.client.get(f"/v1/entries/{number}")
+    served.client.get("/v1/entries/3/nothing")
+    served.client.get("/no/such/page")
+    text = served.client.get("/metrics").text
+    lines = dict(line.rpartition(" ")[::2] for line in text.splitlines() if line[0] != "#")
+    route = 'route="/v1/entries/{entry}"'
+    counts = [lines[f'promptreid_requests_total{{method="GET",{route},status="{status}"}}']
+              for status in (200, 404)]  # fmt: skip
+    assert counts == ["2", "1"]
+    assert lines['promptreid_requests_total{method="any",route="other",status="404"}'] == "2"
+    assert lines[f'promptreid_request_seconds_bucket{{{route},le="+Inf"}}'] == "3"
+    assert lines["promptreid_gallery_entries"] == "40"
+    assert lines["promptreid_requests_inside"] == "0"
