@@ -100,6 +100,7 @@ def start(
     promptreid serve people.gallery --host 0.0.0.0 --token-file tokens.json
     """  # noqa: D301 - click reads the \b itself
     from promptreid.errors import ConfigError
+    from promptreid.runs.run_folder import RunFolder
 
     missing = [package for module, package in EXTRA.items() if not _is_installed(module)]
     if missing:
@@ -109,6 +110,11 @@ def start(
         )
     if key is not None and certificate is None:
         raise click.UsageError("--key goes with --certificate.")
+    if place is None and RunFolder.of(model) is not None:
+        raise ConfigError(
+            f"{model} is a run, not a gallery. Name the gallery, too: promptreid serve {model} "
+            "--gallery GALLERY."
+        )
     gallery, source = (model, None) if place is None else (place, model)
     with started(f"opening {gallery}"):
         from promptreid.serve.http_server import Address, listen, run_server

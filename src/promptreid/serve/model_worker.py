@@ -22,7 +22,7 @@ class ModelBusyError(PromptReIDError):
 
 
 @dataclass(eq=False)
-class _Job:
+class _ModelJob:
     """Images to be embedded, or other work of the model."""
 
     images: Sequence[GalleryImage] = ()
@@ -60,7 +60,7 @@ class ModelWorker:
         self._batch = batch
         self._wait_seconds = wait_seconds
         self._told = told
-        self._jobs: deque[_Job] = deque()
+        self._jobs: deque[_ModelJob] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
@@ -83,11 +83,11 @@ class ModelWorker:
             ModelBusyError: The model did not come to them in time.
             PromptReIDError: Whatever the model raises.
         """
-        return self._hand_over(_Job(images=images))
+        return self._hand_over(_ModelJob(images=images))
 
     def run(self, work: Callable[[], Any]) -> Any:
         """Run other work of the model in its thread; raises as `embed` does."""
-        return self._hand_over(_Job(work=work))
+        return self._hand_over(_ModelJob(work=work))
 
     def close(self) -> None:
         """Finish the jobs that are there, and take no more."""
@@ -96,7 +96,7 @@ class ModelWorker:
             self._changed.notify()
         self._thread.join()
 
-    def _hand_over(self, job: _Job) -> Any:
+    def _hand_over(self, job: _ModelJob) -> Any:
         with self._changed:
             if self._closed:
                 raise ModelBusyError("The service is stopping and takes no more requests.")
@@ -122,7 +122,7 @@ class ModelWorker:
                 jobs = self._take()
             self._compute([job for job in jobs if job.result.set_running_or_notify_cancel()])
 
-    def _take(self) -> list[_Job]:
+    def _take(self) -> list[_ModelJob]:
         """Take the first job, and those behind it that can be embedded with it."""
         jobs = [self._jobs.popleft()]
         images = len(jobs[0].images)
@@ -133,7 +133,7 @@ class ModelWorker:
             jobs.append(self._jobs.popleft())
         return jobs
 
-    def _compute(self, jobs: list[_Job]) -> None:
+    def _compute(self, jobs: list[_ModelJob]) -> None:
         if not jobs:
             return
         try:

@@ -44,7 +44,7 @@ def enrol(
     """Enrol pictures of one identity; what is answered is on the disk.
 
     The same content is enrolled once, whatever it is called, so that a request may be sent again
-    when its answer was lost.
+    when its answer was lost. The arguments are the fields of the form.
     """
     with reading(pictures, service) as sent:
         images = as_images(

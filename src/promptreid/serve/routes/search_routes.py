@@ -54,7 +54,10 @@ def search(
     wanted_attributes: WantedAttributes = None,
     other_cameras: OtherCameras = False,
 ) -> SearchAnswer:
-    """Say who each picture shows, or nobody, and how sure that is."""
+    """Say who each picture shows, or nobody, and how sure that is.
+
+    The arguments are the fields of the form.
+    """
     filters = make_filters(
         identities, cameras, domains, since, until, wanted_attributes, other_cameras=other_cameras
     )
@@ -90,7 +93,10 @@ def find_nearest(
     wanted_attributes: WantedAttributes = None,
     other_cameras: OtherCameras = False,
 ) -> NearestAnswer:
-    """Return the enrolled pictures that are most alike to each that is sent."""
+    """Return the enrolled pictures that are most alike to each that is sent.
+
+    The arguments are the fields of the form.
+    """
     filters = make_filters(
         identities, cameras, domains, since, until, wanted_attributes, other_cameras=other_cameras
     )
