@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -20,6 +21,9 @@ from promptreid.gallery.records.sqlite_schema import (
     connect,
     make_tables,
 )
+
+_PAUSE = 0.02
+"""Seconds between two attempts to empty the log."""
 
 
 class SqliteFile:
@@ -151,8 +155,12 @@ class SqliteFile:
         return damage
 
     def _checkpoint(self) -> None:
-        busy = self.execute("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
-        if busy:
+        # SQLite waits for readers and writers, but not for another process that empties the log.
+        end = time.monotonic() + self.execute("PRAGMA busy_timeout")[0][0] / 1000
+        while self.execute("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]:
+            if time.monotonic() < end:
+                time.sleep(_PAUSE)
+                continue
             raise StoreInUseError(
                 f"{self.place} is in use by another process, so its log cannot be emptied (waited "
                 f"{BUSY_SECONDS:.0f} s). What was deleted may still stand there as bytes; close "
