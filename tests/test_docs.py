@@ -140,13 +140,14 @@ def photos(root, paint, names):
 
 @pytest.mark.slow
 def test_the_first_hour_of_the_readme_ends_in_an_answer(tmp_path, capsys, monkeypatch, paint):
-    """A folder of photos, and nothing but what the README says: inspect, train, same, report."""
+    """A folder of photos, and nothing but what the README says, from inspecting to a report."""
     text = (ROOT / "README.md").read_text()
     hour = text[text.index("## A first hour") : text.index("A published setting")]
     lines = [line for block in re.findall(r"^```\n(.*?)^```", hour, re.M | re.S)
              for line in block.splitlines()]  # fmt: skip
     photos(tmp_path / "crops", paint, ["anna", "ben", *(f"person {n}" for n in range(10))])
     photos(tmp_path / "visitors", paint, [f"visitor {n}" for n in range(8)])
+    (tmp_path / "crops" / "ben" / "3.jpg").rename(tmp_path / "who.jpg")
     monkeypatch.chdir(tmp_path)
     batch = "stages.image.batch={identities: 2, images: 2}"
     short = {
@@ -160,11 +161,13 @@ def test_the_first_hour_of_the_readme_ends_in_an_answer(tmp_path, capsys, monkey
             main([*words, *short.get(words[0], ())])
         said[words[0]] = capsys.readouterr()
         assert done.value.code == 0, said[words[0]].err
-    assert list(said) == ["data", "train", "same", "report", "threshold"]
+    assert list(said) == ["data", "train", "same", "search", "report", "threshold"]
     assert "Before training (tiny untrained) and after:" in said["train"].out
     assert "promptreid same runs/mine A.jpg B.jpg" in said["train"].out
     assert re.match(r"(NOT )?THE SAME: .*anna/1.jpg and .*ben/1.jpg\n", said["same"].out)
     assert "strangers score" in said["same"].out
+    assert "who.jpg" in said["search"].out
+    assert "wrote found.html" in said["search"].out
     assert (tmp_path / "runs" / "mine" / "report.html").is_file()
     for word, outputs in said.items():
         if word not in ("data", "report"):

@@ -1,4 +1,4 @@
-"""`promptreid threshold` and `promptreid same`: from a run to an answer, or to a sentence."""
+"""`promptreid threshold`, `same` and `verify`: from a run to an answer, or to a sentence."""
 
 import json
 import shutil
@@ -7,6 +7,7 @@ import pytest
 
 import promptreid
 from promptreid.cli.main import main
+from promptreid.gallery.gallery import Gallery
 from promptreid.models.checkpoint import load_model, save_model
 from promptreid.progress import Silent
 from promptreid.training.run.train import TrainRequest, train
@@ -84,6 +85,57 @@ def test_no_threshold_leads_to_one(capsys, crops, bare, paint, tmp_path):
     assert told.startswith("THE SAME")
 
 
+@pytest.fixture(scope="module")
+def enrolled(crops, trained, tmp_path_factory):
+    """Galleries of ten people, of a model with a threshold and of the same without."""
+    folder = tmp_path_factory.mktemp("galleries")
+    model, info = load_model(trained / "checkpoints" / "best.safetensors")
+    bare = folder / "bare.safetensors"
+    save_model(bare, model, info.updated(verification=None))
+    paths = sorted(crops.rglob("*.png"))[:50]
+    for name, place in (("bare", bare), ("trained", trained)):
+        gallery = Gallery.create(
+            folder / name, promptreid.load(place, device="cpu"), source=str(place)
+        )
+        gallery.add(paths, [path.parent.name for path in paths])
+        gallery.close()
+    return folder
+
+
+@pytest.mark.slow
+def test_pairs_are_verified_by_the_stored_threshold(capsys, crops, trained, enrolled, tmp_path):
+    pairs = [crops / "000/0.png", crops / "000/1.png", crops / "000/0.png", crops / "004/0.png"]
+    out = tmp_path / "pairs.json"
+    model = promptreid.load(trained, device="cpu")
+    for start in ([enrolled / "trained"], ["--model", trained]):
+        code, told, err = run(capsys, "verify", *start, *pairs, "--json", out, "--device", "cpu")
+        assert code == 0, err
+        content = json.loads(out.read_text())
+        assert content["threshold"]["threshold"] == model.threshold.threshold
+        for record, first, second in zip(content["answers"], pairs[::2], pairs[1::2], strict=True):
+            answer = model.same(first, second)
+            assert record["score"] == pytest.approx(answer.score, abs=1e-5)
+            assert (record["same"], record["first"]) == (answer.same, str(first))
+            assert f"THE SAME: {first} and {second}\n  score {answer.score:.4f} " in told
+        assert f"{model.threshold.pairs:,} pairs of " in " ".join(told.split())
+
+
+def test_pairs_are_verified_by_the_gallerys_own_pairs(capsys, crops, enrolled):
+    pair = [crops / "000/0.png", crops / "000/1.png"]
+    code, _, err = run(capsys, "verify", enrolled / "bare", *pair, "--device", "cpu")
+    assert code == 2
+    assert "--own-pairs" in err
+    own = ["--own-pairs", "--far", "0.01"]
+    code, told, err = run(
+        capsys, "verify", enrolled / "bare", *pair, *own, "--device", "cpu", "--json"
+    )
+    assert code == 0, err
+    assert "1 in 100 pairs of strangers" in " ".join(err.split())
+    threshold = json.loads(told)["threshold"]
+    assert (threshold["far"], threshold["pairs"]) == (0.01, 45 * 25)
+    assert (threshold["genuine"], threshold["identities"]) == (100, 10)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -92,6 +144,12 @@ def test_no_threshold_leads_to_one(capsys, crops, bare, paint, tmp_path):
         (["same", "nowhere", "{image}", "{image}"], "no run or checkpoint nowhere"),
         (["same", "{text}", "{image}", "{image}"], "not a readable checkpoint"),
         (["same", "{run}", "{image}"], "Missing argument"),
+        (["verify", "{image}", "{image}"], "is no gallery"),
+        (["verify", "--model", "{run}", "{image}"], "pairs"),
+        (["verify", "--model", "{run}", "{image}", "nowhere.jpg"], "no image file nowhere.jpg"),
+        (["verify", "--model", "{run}", "{image}", "{image}", "--own-pairs"], "needs a gallery"),
+        (["verify", "--model", "{run}", "{image}", "{image}", "--far", "0.1"], "--own-pairs"),
+        (["verify", "{crops}", "{image}", "{image}"], "gallery create"),
         (["threshold", "{run}"], "Missing option '--data'"),
         (["threshold", "nowhere", "--data", "folder:{crops}"], "no run or checkpoint"),
         (["threshold", "{run}", "--data", "folder:{crops}", "--far", "0"], "0<x<1"),

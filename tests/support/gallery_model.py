@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from promptreid.errors import WeightsError
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.records.sqlite_records import SqliteRecords
@@ -24,7 +23,10 @@ class PixelModel:
         self.fingerprint = f"{seed:064x}"
         self.width = WIDTH
         self.description = {"source": f"pixels {seed}"}
+        self.threshold = None
         self._projection = rng.normal(size=(SIZE * SIZE * 3, WIDTH))
+        self.text_width = None
+        self.text_remark = ""
 
     def vectors(self, images):
         """Return (N, 32) rows of length 1."""
@@ -32,9 +34,35 @@ class PixelModel:
         vectors = (pixels - 127.5) @ self._projection
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
-    def compare(self, first, second):
-        """Refuse, as a model without a threshold does."""
-        raise WeightsError("no threshold")
+    def both_vectors(self, images):
+        """Return the same, and no vectors for sentences."""
+        return self.vectors(images), None
+
+    def sentence_vectors(self, sentences, templates=()):
+        """Return rows that hang on the letters alone, of the length of vectors for sentences."""
+        width = self.text_width or self.width
+        rows = [
+            np.random.default_rng(list("|".join([sentence, *templates]).encode())).normal(
+                size=width
+            )
+            for sentence in sentences
+        ]
+        return np.stack([row / np.linalg.norm(row) for row in rows]).astype(np.float32)
+
+
+class TextPixelModel(PixelModel):
+    """Has vectors for sentences beside the others: 16 other random directions of the pixels."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.text_width = 16
+        self.text_remark = "never tuned"
+        self._for_texts = PixelModel(seed + 1000)
+
+    def both_vectors(self, images):
+        """Return (N, 32) and (N, 16) rows of length 1."""
+        texts = self._for_texts.vectors(images)[:, :16]
+        return self.vectors(images), texts / np.linalg.norm(texts, axis=1, keepdims=True)
 
 
 def draw_people(people: int, images: int, *, seed: int = 0, families: int = 1, noise: float = 40):

@@ -10,7 +10,8 @@ from gallery_model import PixelModel, draw_people, make_gallery
 from PIL import Image
 from starlette.testclient import TestClient
 
-from promptreid.evaluation.thresholds.threshold import PairComparison
+from promptreid.evaluation.thresholds.stranger_scores import StrangerScores
+from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.gallery.records.sqlite_records import SqliteRecords
 from promptreid.serve.application import create_app
 from promptreid.serve.service import Service
@@ -30,6 +31,8 @@ class ThresholdModel(PixelModel):
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
+        strangers = StrangerScores(1000, (0.5,), (5,))
+        self.threshold = Threshold(0.9, 1e-3, 1000, source="pictures", strangers=strangers)
         self.batches: list[int] = []
         self.go = threading.Event()
         self.go.set()
@@ -41,11 +44,6 @@ class ThresholdModel(PixelModel):
         assert self.go.wait(20)
         self.batches.append(len(images))
         return super().vectors(images)
-
-    def compare(self, first, second):
-        """Compare by a threshold of 0.9."""
-        pair = self.vectors([first, second])
-        return PairComparison(float(pair[0] @ pair[1]), 0.9, 1e-3, "pictures", 5, 1000)
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import started
-from promptreid.text.wrap import wrapped
-
-if TYPE_CHECKING:
-    from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
+from promptreid.cli.pair_words import basis_text, pair_record, pair_text
 
 
 @click.command()
@@ -54,40 +50,7 @@ def same(
     answers = [chosen.compare(float(vectors[0] @ vector)) for vector in vectors[1:]]
     records = []
     for image, answer in zip(others, answers, strict=True):
-        click.echo(_text(first, image, answer))
-        records.append(_record(first, image, answer))
-    click.echo(_basis(chosen))
+        click.echo(pair_text(first, image, answer))
+        records.append(pair_record(first, image, answer))
+    click.echo(basis_text(chosen))
     json_out.give({"model": str(model), "answers": records})
-
-
-def _text(first: Path, other: Path, answer: PairComparison) -> str:
-    verdict, side = ("THE SAME", "reaches") if answer.same else ("NOT THE SAME", "is below")
-    lines = [
-        f"{verdict}: {first} and {other}",
-        f"  score {answer.score:.4f} {side} the threshold {answer.threshold:.4f}",
-    ]
-    return "\n".join([*lines, *([f"  {answer.rarity}"] if answer.rarity else [])])
-
-
-def _basis(chosen: Threshold) -> str:
-    text = wrapped(
-        f"The threshold accepts at most 1 in {round(1 / chosen.far):,} pairs of strangers; it was "
-        f"chosen on {chosen.pairs:,} pairs of {chosen.images:,} {chosen.source or 'images'}."
-    )
-    if chosen.people == "seen":
-        text += "\nThe model was trained on these people: real strangers score higher."
-    return text
-
-
-def _record(first: Path, other: Path, answer: PairComparison) -> dict[str, Any]:
-    return {
-        "first": str(first),
-        "second": str(other),
-        "same": answer.same,
-        "score": answer.score,
-        "threshold": answer.threshold,
-        "far": answer.far,
-        "strangers_reaching": answer.reached,
-        "strangers": answer.pairs,
-        "one_in": answer.one_in,
-    }

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptreid.cli import options
-from promptreid.cli.gallery_model import model_option, open_with_model, place
+from promptreid.cli.gallery_model import model_option
 from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.cli.searched_place import open_place
 from promptreid.text.safe import visible
-from promptreid.text.tables import plain_table
 from promptreid.text.wrap import indented
 
 if TYPE_CHECKING:
-    from promptreid.gallery.searching.answer import Answer
     from promptreid.gallery.searching.filters import Filters
 
 
 @click.command()
-@place
+@click.argument("place", metavar="FOLDER_OR_GALLERY")
 @click.argument(
     "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
@@ -40,48 +39,75 @@ if TYPE_CHECKING:
 @click.option(
     "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="Look only among these."
 )
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PAGE",
+    help="Also write the ranked pictures as one HTML page.",
+)
+@options.pixelated
+@click.option("--no-cache", is_flag=True, help="Keep nothing of a folder for the next time.")
 @model_option
 @options.device
 @json_option
 def search(
-    place: Path,
+    place: str,
     images: tuple[Path, ...],
     top: int,
     rate: float | None,
     query_camera: str | None,
+    page: Path | None,
+    pixelate: bool,
+    no_cache: bool,
     model: Path | None,
     device: str | None,
     json_out: JsonOut,
     **conditions: Any,
 ) -> None:
-    """Say who of a gallery each picture shows, or nobody, and how sure that is.
+    """Say who of a folder or gallery each picture shows, or nobody, and how sure that is.
+
+    A folder holds one folder of pictures for each person. Its pictures are embedded once and kept
+    in the user's cache; new, changed and removed ones are noticed. A data spec such as csv:FILE or
+    market1501:PLACE may stand for it.
 
     The p-value of a score is the part of strangers that would get it, counted on those who are
-    enrolled. Exit code 0 is an answer, whichever it is; 2 is no answer.
+    there. Exit code 0 is an answer, whichever it is; 2 is no answer.
 
     \b
-    promptreid search people.gallery photo.jpg
+    promptreid search /data/crops photo.jpg
+    promptreid search /data/crops photo.jpg --model runs/mine --html found.html
     promptreid search people.gallery *.jpg --rate 0.01 --json answers.json
     """  # noqa: D301 - click reads the \b itself
+    from promptreid.cli.search_found import find_pictures, write_search_page
     from promptreid.errors import DataError
+    from promptreid.gallery.vector_model import GalleryImage
 
     for image in images:
         if not image.is_file():
             raise DataError(f"There is no image file {image}.")
     if conditions["other_cameras"] and query_camera is None:
         raise click.UsageError("--other-cameras needs --query-camera.")
-    gallery = open_with_model(place, model, device)
-    from promptreid.gallery.vector_model import GalleryImage
-
-    queries = [GalleryImage(image, camera=query_camera) for image in images]
-    answers = gallery.search(queries, top=top, filters=_filters(**conditions), rate=rate)
-    for image, answer in zip(images, answers, strict=True):
-        click.echo(_text(image, answer, top))
-    records = [
-        {"image": str(image), **answer.to_dict(), "explanation": answer.explanation}
-        for image, answer in zip(images, answers, strict=True)
-    ]
-    json_out.give({"gallery": str(place), "answers": records})
+    opened = open_place(place, model, device, keep=not no_cache)
+    for note in opened.notes:
+        click.echo(visible(note), err=True)
+    found = find_pictures(
+        opened,
+        [GalleryImage(image, camera=query_camera) for image in images],
+        top=top,
+        rate=rate,
+        filters=_filters(**conditions),
+        neighbours=page is not None,
+    )
+    for one in found:
+        click.echo(one.text(opened, top=top))
+    for remark in opened.remarks:
+        click.echo(indented(remark, ""))
+    if page is not None:
+        write_search_page(page, opened, found, top=top, pixelate=pixelate)
+        click.echo(f"wrote {page}")
+    records = [one.to_dict(opened) for one in found]
+    json_out.give({"gallery": place, "answers": records, "remarks": opened.remarks})
 
 
 def _filters(
@@ -111,29 +137,3 @@ def _filters(
         attributes=wanted,
         other_cameras=other_cameras,
     )
-
-
-def _text(image: Path, answer: Answer, top: int) -> str:
-    verdicts = {
-        "identity": f"{answer.identity}: {image}",
-        "nobody": f"NOBODY WHO IS ENROLLED: {image}",
-        "undecided": f"CANNOT BE DECIDED: {image}",
-    }
-    lines = [visible(verdicts[answer.verdict]), indented(answer.explanation, "  ")]
-    rows = [("", "identity", "score", "p", "entry")]
-    rows += [
-        (
-            str(rank),
-            visible(candidate.identity),
-            f"{candidate.score:.4f}",
-            f"{candidate.p:.4f}",
-            str(candidate.entry),
-        )
-        for rank, candidate in enumerate(answer.candidates[:top], start=1)
-    ]
-    if answer.candidates:
-        table = plain_table(rows, right=(True, False, True, True, True))
-        lines += [f"  {line}".rstrip() for line in table]
-    if answer.gap is not None:
-        lines.append(f"  {answer.gap:.4f} before {visible(str(answer.runner_up))}")
-    return "\n".join(lines)

@@ -32,7 +32,11 @@ def read_picture(source: Path | ImageSource, *, longest: int, pixelate: bool = F
     Raises:
         UnreadableImage: It cannot be decoded.
     """
-    image = read_image(source)
+    return shrink_picture(read_image(source), longest=longest, pixelate=pixelate)
+
+
+def shrink_picture(image: torch.Tensor, *, longest: int, pixelate: bool = False) -> Picture:
+    """Turn decoded pixels, (3, H, W) uint8, into a picture, as `read_picture` does."""
     height, width = image.shape[1:]
     scale = min(1.0, longest / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from promptreid.errors import GalleryError
+from promptreid.errors import GalleryError, WeightsError
 from promptreid.gallery.enrolment import Enrolled, enrol_batch
 from promptreid.gallery.erasure import Erased, erase_entries
 from promptreid.gallery.gallery_check import Finding, find_problems, mend_records
@@ -15,6 +15,7 @@ from promptreid.gallery.gallery_export import Exported, export_entries
 from promptreid.gallery.gallery_facts import GalleryFacts, gather_facts
 from promptreid.gallery.gallery_settings import GallerySettings, check_rate
 from promptreid.gallery.identity_changes import IdentityChanges, check_name
+from promptreid.gallery.own_pairs import MOST, choose_own_threshold
 from promptreid.gallery.records.record_rows import ModelRow
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.records.sqlite_records import SqliteRecords
@@ -28,10 +29,11 @@ from promptreid.gallery.vector_model import (
     VectorModel,
     check_model,
 )
+from promptreid.inference.embedder import NO_THRESHOLD
 from promptreid.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from promptreid.evaluation.thresholds.threshold import PairComparison
+    from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
     from promptreid.inference.embedder import Embedder
 
 BATCH = 256
@@ -197,16 +199,54 @@ class Gallery(IdentityChanges):
             return self._state.answer(vectors, cameras, filters, top=top, rate=rate)
 
     def verify(
-        self, first: GalleryImage | Pixels | str, second: GalleryImage | Pixels | str
+        self,
+        first: GalleryImage | Pixels | str,
+        second: GalleryImage | Pixels | str,
+        *,
+        threshold: Threshold | None = None,
     ) -> PairComparison:
-        """Say whether two images show one identity; who is enrolled does not matter.
+        """Say whether two images show one identity; who they are does not matter.
+
+        Args:
+            first: An image.
+            second: Another.
+            threshold: From which score on they do, such as what `own_threshold` gives; None for
+                the threshold that the model's training stored.
 
         Raises:
             GalleryError: The gallery was opened without a model.
-            WeightsError: The model has no threshold.
+            WeightsError: The model has no threshold, and none is given.
             UnreadableImage: An image cannot be read.
         """
-        return self._require_model().compare(_as_image(first), _as_image(second))
+        model = self._require_model()
+        chosen = model.threshold if threshold is None else threshold
+        if chosen is None:
+            raise WeightsError(NO_THRESHOLD)
+        pair = model.vectors([_as_image(first), _as_image(second)])
+        return chosen.compare(float(pair[0] @ pair[1]))
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """The threshold for `verify` that the model's training stored; None where it stored none.
+
+        Raises:
+            GalleryError: The gallery was opened without a model.
+        """
+        return self._require_model().threshold
+
+    def own_threshold(self, far: float | None = None, *, most: int = MOST) -> Threshold:
+        """Choose a threshold for `verify` on the pairs of images that are enrolled.
+
+        Args:
+            far: The share of pairs of different identities that may be accepted; None for the first
+                of 0.001, 0.01 and 0.1 that there are enough identities for.
+            most: Images that make pairs; of more, so many are drawn by chance.
+
+        Raises:
+            GalleryError: There are too few images of different identities for the rate.
+        """
+        with self._lock:
+            return choose_own_threshold(self.records, far, most=most)
 
     def nearest(
         self,

@@ -14,12 +14,19 @@ from PIL import Image
 from promptreid.data.images.boxes import ImageSource
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.side_information import Side, table_rows
-from promptreid.errors import GalleryError, WeightsError
-from promptreid.evaluation.thresholds.threshold import PairComparison
+from promptreid.errors import GalleryError
+from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.gallery.records.record_rows import ModelRow
-from promptreid.inference.embedder import NO_THRESHOLD, Embedder
+from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import SideRows
 from promptreid.inference.model_fingerprint import fingerprint_model
+from promptreid.inference.text_side import (
+    compares_directly,
+    describe_tuning,
+    embed_for_both,
+    encode_queries,
+    find_text_width,
+)
 
 Pixels = Path | ImageSource | Image.Image | np.ndarray
 
@@ -74,13 +81,43 @@ class VectorModel(Protocol):
         """
         ...
 
-    def compare(self, first: GalleryImage, second: GalleryImage) -> PairComparison:
-        """Say whether two images show one identity, by the threshold that training stored.
+    def both_vectors(
+        self, images: Sequence[GalleryImage]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return what `vectors` does, and (N, text width) rows of length 1 for sentences.
+
+        The latter are None where the model has no text side, or where its vectors compare with
+        sentences themselves.
 
         Raises:
             UnreadableImage: An image cannot be decoded.
-            WeightsError: The model has no threshold.
         """
+        ...
+
+    def sentence_vectors(
+        self, sentences: Sequence[str], templates: Sequence[str] = ()
+    ) -> NDArray[np.float32]:
+        """Return (N, text width) rows of length 1; see `encode_queries`.
+
+        Raises:
+            WeightsError: The model has no text side.
+            ConfigError: A sentence is empty or too long, or a template lacks `{text}`.
+        """
+        ...
+
+    @property
+    def text_width(self) -> int | None:
+        """Length of the further vector for sentences; None where there is none."""
+        ...
+
+    @property
+    def text_remark(self) -> str:
+        """How far sentences can be trusted, as a sentence; empty where they can."""
+        ...
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """From which score on two images show one identity, as training stored it."""
         ...
 
 
@@ -98,30 +135,68 @@ class EmbedderModel:
         """Length of a vector."""
         return self._embedder.width
 
+    @property
+    def threshold(self) -> Threshold | None:
+        """From which score on two images show one identity; None where none was chosen."""
+        return self._embedder.threshold
+
+    @property
+    def text_width(self) -> int | None:
+        """Length of the further vector for sentences; None where there is none."""
+        if compares_directly(self._embedder.model):
+            return None
+        return find_text_width(self._embedder)
+
+    @property
+    def text_remark(self) -> str:
+        """How far sentences can be trusted; empty where they can."""
+        return describe_tuning(self._embedder)
+
     def vectors(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
         """Embed images with all that is known of them; no pixels are kept on disk."""
         vectors = np.empty((len(images), self.width), np.float32)
-        described = np.array([self._names_sentence(image) for image in images], bool)
-        for rows in (np.flatnonzero(described), np.flatnonzero(~described)):
-            if len(rows):  # a vector must not hang on what is known of others
-                vectors[rows] = self._embed([images[row] for row in rows])
+        for rows in self._group(images):
+            store, sides = self._open([images[row] for row in rows])
+            vectors[rows] = self._embedder.embed_source(
+                store, sides, title="embedding images"
+            ).numpy()
         return vectors
 
-    def compare(self, first: GalleryImage, second: GalleryImage) -> PairComparison:
-        """Compare two images by the threshold that training stored."""
-        if self._embedder.threshold is None:
-            raise WeightsError(NO_THRESHOLD)
-        pair = self.vectors([first, second])
-        return self._embedder.threshold.compare(float(pair[0] @ pair[1]))
+    def both_vectors(
+        self, images: Sequence[GalleryImage]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Embed images once, for pictures and for sentences to be compared with."""
+        width = self.text_width
+        if width is None:
+            return self.vectors(images), None
+        vectors = np.empty((len(images), self.width), np.float32)
+        for_texts = np.empty((len(images), width), np.float32)
+        for rows in self._group(images):
+            pair = embed_for_both(self._embedder, *self._open([images[row] for row in rows]))
+            vectors[rows], for_texts[rows] = (one.numpy() for one in pair)
+        return vectors, for_texts
 
-    def _embed(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
+    def sentence_vectors(
+        self, sentences: Sequence[str], templates: Sequence[str] = ()
+    ) -> NDArray[np.float32]:
+        """Encode sentences to search for."""
+        return encode_queries(self._embedder, sentences, templates).numpy()
+
+    def _group(self, images: Sequence[GalleryImage]) -> list[NDArray[np.intp]]:
+        """Group images, since a vector must not depend on what is known of others."""
+        described = np.array([self._names_sentence(image) for image in images], bool)
+        return [
+            rows for rows in (np.flatnonzero(described), np.flatnonzero(~described)) if len(rows)
+        ]
+
+    def _open(self, images: Sequence[GalleryImage]) -> tuple[ImageStore, SideRows]:
+        """Open images, and find what goes into the model beside them."""
         embedder = self._embedder
         size = embedder.preprocess.image_size
         interpolation = embedder.preprocess.test_interpolation
         pixels = [image.pixels for image in images]
         store = ImageStore(pixels, size, interpolation, cache=False, disk=None)
-        sides = self._find_sides(images)
-        return embedder.embed_source(store, sides, title="embedding images").numpy()
+        return store, self._find_sides(images)
 
     def _find_sides(self, images: Sequence[GalleryImage]) -> SideRows:
         """Find the rows of the model's tables that go with images."""

@@ -166,11 +166,24 @@ class SharedModel:
         self.fingerprint = model.fingerprint
         self.width = model.width
         self.description = model.description
+        self.threshold = model.threshold
+        self.text_width = model.text_width
+        self.text_remark = model.text_remark
 
     def vectors(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
         """Embed images together with those of other requests."""
         return self._worker.embed(images)
 
-    def compare(self, first: GalleryImage, second: GalleryImage) -> Any:
-        """Compare two images by the threshold that training stored."""
-        return self._worker.run(lambda: self._model.compare(first, second))
+    def both_vectors(
+        self, images: Sequence[GalleryImage]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Embed images for pictures and for sentences; where one vector is enough, with others."""
+        if self.text_width is None:
+            return self.vectors(images), None
+        return self._worker.run(lambda: self._model.both_vectors(images))
+
+    def sentence_vectors(
+        self, sentences: Sequence[str], templates: Sequence[str] = ()
+    ) -> NDArray[np.float32]:
+        """Encode sentences to search for."""
+        return self._worker.run(lambda: self._model.sentence_vectors(sentences, templates))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from promptreid.figures.style import DARK, LIGHT, Theme
@@ -31,17 +32,18 @@ def declarations(theme: Theme) -> str:
 
 
 def stylesheet(rules: str) -> str:
-    """Put the colours of both themes before the rules of a page.
+    """Put the colours of both themes, and what all pages share, before the rules of a page.
 
     The reader's system decides, unless the page was told otherwise; paper is always light.
     """
     light, dark = declarations(LIGHT), declarations(DARK)
+    base = (Path(__file__).parent / "static" / "base.css").read_text(encoding="utf-8")
     return (
         f":root{{{light}}}\n"
         f"@media screen and (prefers-color-scheme:dark){{"
         f":root:not([data-theme=light]){{{dark}}}}}\n"
         f"@media screen{{:root[data-theme=dark]{{{dark}}}}}\n"
-        f"{rules}"
+        f"{base}\n{rules}"
     )
 
 

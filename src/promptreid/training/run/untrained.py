@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
+from promptreid.config.model import BackboneConfig
 from promptreid.config.recipes import load_recipe
 from promptreid.data.dataset import DataSet
 from promptreid.evaluation.ranking.scores import Scores
@@ -82,7 +85,24 @@ def _load_untrained(plan: RunPlan) -> tuple[Embedder, str]:
     if start is not None:
         return load(start, device=str(plan.device)), f"{start}, which it starts from"
     backbone = plan.recipe.backbone
+    embedder = build_untrained(backbone, seed=plan.seed, device=plan.device)
+    return embedder, f"{backbone.name} untrained"
+
+
+def build_untrained(
+    backbone: BackboneConfig, *, seed: int = 0, device: str | torch.device = "cpu"
+) -> Embedder:
+    """Build the embedder of a backbone as it is, which is what the recipe `zero-shot` scores.
+
+    Args:
+        backbone: Architecture, weights and image size.
+        seed: Seed of random weights, for a backbone that has no others.
+        device: Where it computes.
+
+    Raises:
+        ModelError: The backbone is unknown, or does not take the image size.
+        WeightsError: The pretrained weights cannot be had or do not fit.
+    """
     recipe = load_recipe("zero-shot").model_copy(update={"backbone": backbone})
-    model, preprocess = build_model(recipe, None, seed=plan.seed)
-    info = CheckpointInfo(preprocess=preprocess, recipe=recipe)
-    return Embedder(model, info, device=plan.device), f"{backbone.name} untrained"
+    model, preprocess = build_model(recipe, None, seed=seed)
+    return Embedder(model, CheckpointInfo(preprocess=preprocess, recipe=recipe), device=device)

@@ -1,0 +1,114 @@
+"""Where galleries of plain folders are kept, and how much of the disk they may take together."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+from promptreid.errors import GalleryError
+from promptreid.files import user_cache
+from promptreid.gallery.gallery_settings import GallerySettings
+from promptreid.gallery.picture_folders.picture_log import LOG
+from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.progress import Progress
+
+LIMIT = 4 << 30
+"""Bytes that all galleries of plain folders may take; those not used for longest give way."""
+
+
+def default_search_cache() -> Path:
+    """Return the user's folder of galleries of plain folders."""
+    return user_cache("searched")
+
+
+def name_gallery(place: str, fingerprint: str) -> str:
+    """Name the gallery of a place for the vectors of a model."""
+    return hashlib.sha256(json.dumps([place, fingerprint]).encode()).hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def hold_gallery(cache: Path, name: str, progress: Progress) -> Generator[None]:
+    """Hold a gallery while it is brought up to date; wait for another process that does so.
+
+    The system lets go of it when the process ends, however it ends.
+    """
+    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        import fcntl
+    except ImportError:  # no advisory locks on this platform
+        yield
+        return
+    with (cache / f".{name}.held").open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with progress.doing("waiting for another process that reads the same pictures"):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def open_cached_records(cache: Path, name: str) -> SqliteRecords:
+    """Open the records of a gallery, or make empty ones; damaged ones are made anew.
+
+    They come into being in one step, so that no killed process leaves half of them.
+
+    Raises:
+        GalleryError: The cache cannot be written.
+    """
+    folder = cache / name
+    if folder.exists():
+        try:
+            return SqliteRecords.open(folder)
+        except GalleryError:
+            shutil.rmtree(folder, ignore_errors=True)
+    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=cache))
+    try:
+        SqliteRecords.create(fresh, GallerySettings(keep="paths").to_texts()).close()
+        with contextlib.suppress(OSError):  # another process was first: its records are as good
+            fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return SqliteRecords.open(folder)
+
+
+def make_room(cache: Path, *, spare: str, limit: int = LIMIT) -> list[str]:
+    """Remove galleries that were not used for longest until all take no more than the limit.
+
+    Args:
+        cache: The folder of galleries.
+        spare: Name of the one in use, which stays.
+        limit: Bytes.
+
+    Returns:
+        Names of those removed.
+    """
+    folders = [one for one in cache.iterdir() if one.is_dir() and one.name[0] != "."]
+    sizes = {folder: _count_bytes(folder) for folder in folders}
+    excess, removed = sum(sizes.values()) - limit, []
+    for folder in sorted(folders, key=_last_use):
+        if excess <= 0:
+            break
+        if folder.name != spare:
+            shutil.rmtree(folder, ignore_errors=True)
+            excess -= sizes[folder]
+            removed.append(folder.name)
+    return removed
+
+
+def _count_bytes(folder: Path) -> int:
+    size = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            size += file.stat().st_size
+    return size
+
+
+def _last_use(folder: Path) -> int:
+    with contextlib.suppress(OSError):
+        return (folder / LOG).stat().st_mtime_ns
+    return 0

@@ -1,0 +1,98 @@
+"""`promptreid search` on plain folders, with nothing but the folder and a picture."""
+
+import json
+import shutil
+
+import pytest
+from facts import lacking
+
+from promptreid.cli.main import main
+
+pytestmark = pytest.mark.slow
+
+
+def run(capsys, *arguments):
+    """Run a command; return its exit code, its words in one line, and what it said aside."""
+    with pytest.raises(SystemExit) as caught:
+        main([*map(str, arguments), "--device", "cpu"])
+    captured = capsys.readouterr()
+    return caught.value.code, " ".join(captured.out.split()), " ".join(captured.err.split())
+
+
+@pytest.fixture(scope="module")
+def pictures(paint, tmp_path_factory):
+    """Twenty people with one or two pictures each, a further one of the first, and a stranger."""
+    folder = tmp_path_factory.mktemp("search")
+    paint(folder / "people", identities=21, images=2)
+    (folder / "queries").mkdir()
+    (folder / "people" / "000" / "0.png").rename(folder / "queries" / "first.png")
+    (folder / "people" / "020" / "0.png").rename(folder / "queries" / "stranger.png")
+    shutil.rmtree(folder / "people" / "020")
+    return folder
+
+
+def test_two_arguments_give_an_answer(pictures, tmp_path, capsys):
+    queries = [pictures / "queries" / f"{name}.png" for name in ("first", "stranger")]
+    page, answers = tmp_path / "found.html", tmp_path / "answers.json"
+    code, out, err = run(
+        capsys, "search", pictures / "people", *queries, "--rate", "0.1",
+        "--html", page, "--json", answers,
+    )  # fmt: skip
+    assert code == 0, err
+    content = json.loads(answers.read_text())
+    first, stranger = content["answers"]
+    for answer in (first, stranger):
+        accepted = answer["p"] <= 0.1
+        assert answer["verdict"] == ("identity" if accepted else "nobody")
+        assert answer["identities"] == 20
+    best = first["candidates"][0]
+    assert (best["identity"], best["picture"]) == ("000", "000/1.png")
+    assert stranger["score"] < first["score"]
+    facts = ["first.png", "10 %", "000/1.png", "stranger.png", "small model that comes", "--model"]
+    assert not lacking(out, *facts)
+    text = page.read_text()
+    assert text.count('<section class="result') == 2
+    assert "000/1.png" in text
+    code, out, err = run(capsys, "search", pictures / "people", queries[0], "--rate", "0.1")
+    assert (code, "000/1.png" in out) == (0, True), err
+
+
+def test_loose_pictures_are_ranked_and_nobody_is_not_decided(pictures, tmp_path, capsys):
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    for person in range(6):
+        shutil.copy(pictures / "people" / f"{person:03d}" / "1.png", loose / f"{person}.png")
+    query = pictures / "queries" / "first.png"
+    page, answers = tmp_path / "found.html", tmp_path / "answers.json"
+    code, out, err = run(
+        capsys, "search", loose, query, "--html", page, "--json", answers, "--no-cache", "--top", 3
+    )
+    assert code == 0, err
+    (answer,) = json.loads(answers.read_text())["answers"]
+    assert answer["verdict"] == "undecided"
+    assert answer["pictures"][0]["picture"] == "0.png"
+    assert len(answer["pictures"]) == 3
+    assert not lacking(out, "MOST ALIKE", "0.png", "cannot be decided", "folder of their own")
+    assert 'class="line"' not in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "facts"),
+    [
+        (["PEOPLE", "missing.png"], ["missing.png"]),
+        (["nowhere", "QUERY"], ["nowhere", "gallery create"]),
+        (["PEOPLE", "QUERY", "--model", "nowhere"], ["nowhere"]),
+        (["QUERIES", "QUERY", "--html", "QUERIES"], ["directory"]),
+        (["csv:nowhere.csv", "QUERY"], ["nowhere.csv"]),
+    ],
+)
+def test_mistakes_are_told_in_words(pictures, capsys, arguments, facts):
+    stands_for = {
+        "PEOPLE": pictures / "people",
+        "QUERIES": pictures / "queries",
+        "QUERY": pictures / "queries" / "first.png",
+    }
+    code, _, err = run(capsys, "search", *(stands_for.get(word, word) for word in arguments))
+    assert code == 2
+    assert not lacking(err, *facts)
+    assert "internal error" not in err
