@@ -1,5 +1,6 @@
 # These commands need only python3 and make:
 #   make demo        set up .venv and run the main job on rendered hands
+#   make serve       open the demo's gallery in a browser: who is this hand? (SERVE=options)
 #   make check       all that continuous integration checks: lint, then test
 #   make lint        style, types and the floors of the house, in seconds
 #   make test        the same set-up with the test tools, and all tests (TEST=what to pass to pytest)
@@ -10,6 +11,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?=
+SERVE ?=
 TEST ?=
 CORES ?= auto
 BENCH ?=
@@ -21,13 +23,17 @@ BIN = $(VENV)/bin
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo check lint test test-quick fuzz bench gpu-check clean help
+.PHONY: demo serve check lint test test-quick fuzz bench gpu-check clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 demo: $(VENV)/.installed
 	$(BIN)/promptreid demo $(DEMO)
+
+serve: $(VENV)/.installed
+	test -d runs/demo/hands.gallery || $(BIN)/promptreid demo
+	$(BIN)/promptreid serve runs/demo/hands.gallery $(SERVE)
 
 check: lint test
 
@@ -66,7 +72,7 @@ endif
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing promptreid and torch into $(VENV) (a few GB, some minutes the first time)"
-	$(INSTALL) --editable '.[report]'
+	$(INSTALL) --editable '.[report,serve]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from promptreid.cli.main import main
+from promptreid.gallery.gallery import Gallery
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +30,14 @@ def test_demo_leaves_both_runs_and_trained_beats_zero_shot(capsys, out):
     assert after["mAP"] > before["mAP"] + 0.05
     for words in ("zero-shot", "CLIP-ReID", str(out / "clip-reid"), str(out / "report.html")):
         assert words in text
+    assert f"promptreid serve {out / 'hands.gallery'}" in text
+    gallery = Gallery.open(out / "hands.gallery")
+    enrolled = {row.name for row in gallery.identities()}
+    gallery.close()
+    photos = {kind: {path.stem for path in (out / "photos" / kind).iterdir()}
+              for kind in ("enrolled", "strangers")}  # fmt: skip
+    assert photos["enrolled"] == {name.replace("/", "-") for name in enrolled}
+    assert len(enrolled) > 2 * len(photos["strangers"]) > 0
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Rendered hands, before and after training" in page
     assert f"{100 * after['mAP']:.1f}" in page

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptreid.cli import options
+from promptreid.cli.demo_gallery import PHOTOS, make_demo_gallery
 
 if TYPE_CHECKING:
     from promptreid.progress import Lines
@@ -38,8 +39,8 @@ def demo(out: Path, identities: int, seed: int, device: str | None) -> None:
     """Train and score on rendered hands: the whole job in minutes, with nothing downloaded.
 
     Renders a hand set, scores the shipped backbone as it is, trains CLIP-ReID on half of the people
-    and scores it on the other half, whom it has never seen; a page of HTML shows both. Stopped
-    halfway, the same command goes on where it was.
+    and scores it on the other half, whom it has never seen. A page of HTML shows both; a gallery of
+    these people is ready to be served. Stopped halfway, the same command goes on where it was.
     """
     from promptreid.progress import Lines
     from promptreid.text.durations import clock
@@ -48,20 +49,24 @@ def demo(out: Path, identities: int, seed: int, device: str | None) -> None:
     lines = Lines()
     data = _render(out, identities, seed, lines)
     spec = f"hands11k:{data}?aspect=dorsal_right"
-    lines.message("\n2/4  scoring the backbone as it is (zero-shot)")
+    lines.message("\n2/5  scoring the backbone as it is (zero-shot)")
     shared: dict[str, Any] = {"data": (spec,), "seed": seed, "device": device}
     small = ("backbone.name=tiny", f"backbone.image_size={IMAGE_SIZE}")
     before = _run(lines, recipe="zero-shot", overrides=small, out=out / "zero-shot", **shared)
-    lines.message("\n3/4  training CLIP-ReID: identity prompts, then the image tower")
+    lines.message("\n3/5  training CLIP-ReID: identity prompts, then the image tower")
     after = _run(lines, recipe="clip-reid/demo", out=out / "clip-reid", **shared)
-    lines.message("\n4/4  writing the evidence on one page")
+    lines.message("\n4/5  writing the evidence on one page")
     page = _report(out, spec, device, lines)
+    lines.message("\n5/5  enrolling test hands in a gallery")
+    gallery = make_demo_gallery(out, spec, device, lines)
     _print(before, after)
     click.echo(
         f"\ntook {clock(time.monotonic() - begun)}; the run is {out / 'clip-reid'}\n"
         f"open in a browser:  {page}\n"
         f"score it again:  promptreid evaluate {out / 'clip-reid'}\n"
-        f"look at the data:  promptreid data inspect '{spec}'"
+        f"look at the data:  promptreid data inspect '{spec}'\n"
+        f"who is this?  promptreid serve {gallery}  (or: make serve), then drop pictures of "
+        f"{out / PHOTOS} on its page"
     )
 
 
@@ -76,7 +81,7 @@ def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
 
     data = out / f"hands-{identities}-seed{seed}"
     if (data / "HandInfo.csv").is_file():
-        lines.message(f"1/4  the hands are there already: {data}")
+        lines.message(f"1/5  the hands are there already: {data}")
         return data
     strangers = out.is_dir() and any(entry.name[0] != "." for entry in out.iterdir())
     if strangers and not (out / "demo.json").is_file():
@@ -84,7 +89,7 @@ def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
             f"The folder {out} is not empty (it holds {name_entries(out)}) and is not an earlier "
             "demo. Give another --out."
         )
-    lines.message(f"1/4  rendering the hands of {identities} people")
+    lines.message(f"1/5  rendering the hands of {identities} people")
     write_json(out / "demo.json", {"identities": identities, "seed": seed})
     write_hands(
         data,
