@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,14 @@ class RecipeInfo:
 
 def recipe_names() -> list[str]:
     """Return the names of all recipes in the package, sorted."""
-    names = (path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yaml"))
-    return sorted(name for name in names if not name.startswith("sweeps/"))
+    return list(_list_names(FOLDER))
+
+
+@cache
+def _list_names(folder: Path) -> tuple[str, ...]:
+    """List the recipes of a folder once; those of an installed package stay."""
+    names = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+    return tuple(sorted(name for name in names if not name.startswith("sweeps/")))
 
 
 def list_recipes() -> list[RecipeInfo]:

@@ -42,7 +42,7 @@ class Architecture:
             ModelError: OpenCLIP cannot build this configuration.
         """
         if self.name == TINY:
-            return build_tiny(seed=seed)
+            return build_tiny(seed=seed, empty=empty)
         config = deepcopy(self.config)
         kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
         try:

@@ -50,14 +50,20 @@ def tiny_tokenizer() -> TinyTokenizer:
     return TinyTokenizer()
 
 
-def build_tiny(*, seed: int = 0) -> CLIP:
-    """Build `tiny` in eval mode with random weights, leaving the global random state as it was."""
+def build_tiny(*, seed: int = 0, empty: bool = False) -> CLIP:
+    """Build `tiny` in eval mode, leaving the global random state as it was.
+
+    Args:
+        seed: Seed of its random weights.
+        empty: Build it without values, for weights that will be assigned.
+    """
     image = CLIPVisionCfg(
         layers=6, width=192, head_width=64, patch_size=16, image_size=NATIVE.image_size
     )
     text = CLIPTextCfg(
         context_length=CONTEXT_LENGTH, vocab_size=VOCABULARY, width=128, heads=4, layers=3
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with torch.device("meta") if empty else torch.random.fork_rng(devices=[]):
+        if not empty:
+            torch.manual_seed(seed)
         return CLIP(embed_dim=128, vision_cfg=image, text_cfg=text).eval()
