@@ -15,7 +15,7 @@ import pytest
 EXPECTED_SKIPS = (
     r"needs a CUDA device",
     r"tests in a browser need Chromium",
-    r"(wandb|mlflow|ray) is not installed: promptreid\[\1\]",
+    r"(wandb|mlflow) is not installed: promptreid\[\1\]",
     r"needs the instructions of another processor",
     r"needs a system whose calls can be traced",
     r"mounting is not allowed here",
