@@ -25,6 +25,7 @@ PARTS: Mapping[str, tuple[str, float]] = MappingProxyType(
             "gpu_parity:compare_devices",
             0.25,
         ),
+        "A group of one process, against none": ("gpu_processes:train_in_group", 0.3),
         "Tests that need a card": ("gpu_card_tests:run_card_tests", 0.4),
         "A short training of the tiny backbone": ("gpu_feed:train_tiny", 0.45),
         "Loading and augmenting": ("gpu_feed:feed_card", 0.5),

@@ -15,6 +15,7 @@ from promptreid.config.recipes import load_recipe, recipe_names
 from promptreid.data.dataset import DataSet
 from promptreid.inference.run_context import RunContext
 from promptreid.models.checkpoint_info import CheckpointInfo
+from promptreid.processes.process_group import ALONE, Processes
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
 from promptreid.tracking.tracker_group import Trackers
@@ -28,7 +29,7 @@ FAMILIES = tuple(name for name in recipe_names() if "/" not in name and load_rec
 _LOSS, _COSINE = 1e-3, 1e-2
 
 
-class _Watched(Trainer):
+class WatchedTrainer(Trainer):
     """A trainer that keeps the loss of every stage and its last gradient, and writes nothing."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -62,16 +63,17 @@ def compare_devices(run: Run) -> Iterator[Mapping[str, Any]]:
         if run.is_over:
             yield {"recipe": name, "state": "left out: no time"}
             continue
-        here = _train(name, data, torch.device("cpu"), run.folder / f"{name}-cpu")
+        here = train_watched(name, data, torch.device("cpu"), run.folder / f"{name}-cpu")
         if not run.on_card:
             yield {"recipe": name, "losses": len(here.losses), "state": f"{NO_CUDA}: not compared"}
             continue
         with matrix_products("fp32"):
-            there = _train(name, data, run.device, run.folder / f"{name}-cuda")
-        yield {"recipe": name, **_compare(here, there)}
+            there = train_watched(name, data, run.device, run.folder / f"{name}-cuda")
+        yield {"recipe": name, **compare_trainings(here, there)}
 
 
-def _compare(here: _Watched, there: _Watched) -> Mapping[str, Any]:
+def compare_trainings(here: WatchedTrainer, there: WatchedTrainer) -> Mapping[str, Any]:
+    """Return the largest differences of two trainings of one recipe, and whether they are equal."""
     assert here.gradient is not None
     assert there.gradient is not None
     loss = max(
@@ -88,9 +90,17 @@ def _compare(here: _Watched, there: _Watched) -> Mapping[str, Any]:
     }
 
 
-def _train(name: str, data: DataSet, device: torch.device, folder: Path) -> _Watched:
+def train_watched(
+    name: str,
+    data: DataSet,
+    device: torch.device,
+    folder: Path,
+    *,
+    processes: Processes = ALONE,
+) -> WatchedTrainer:
+    """Train a recipe at small size for two batches a stage, without dropout; nothing is written."""
     recipe, rows, model, preprocess = small_training(name, data, *_without_dropout(name))
-    trainer = _Watched(
+    trainer = WatchedTrainer(
         RunFolder(folder),
         recipe,
         model,
@@ -98,7 +108,7 @@ def _train(name: str, data: DataSet, device: torch.device, folder: Path) -> _Wat
         state=TrainingState(),
         info=CheckpointInfo(preprocess=preprocess),
         trackers=Trackers(folder, (), say=Silent().message),
-        context=RunContext(device),
+        context=RunContext(device, processes=processes),
     )
     trainer.fit()
     return trainer
