@@ -19,14 +19,13 @@ import torch
 from benchmarks.small_recipes import (
     small_overrides,
     small_training,
-    tiny_copy,
     training_rows,
     two_domains,
 )
 from PIL import Image
 from run_records import make_run
 from safetensors.torch import save_file
-from small_models import RESNET, small_backbone
+from step_watching import shallow_copy, small_copy
 from torch import Tensor
 from torch.nn.modules.module import register_module_forward_pre_hook
 
@@ -52,7 +51,6 @@ from promptreid.inference.embedder import Embedder
 from promptreid.inference.run_context import RunContext
 from promptreid.models.checkpoint import load_model
 from promptreid.models.checkpoint_info import CheckpointInfo
-from promptreid.models.towers.backbone import Backbone
 from promptreid.models.towers.image_tower import ImageTower
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
@@ -141,13 +139,9 @@ class Watched(Trainer):
         seen.modes = {part: module.training for part, module in parts.items() if module is not None}
 
 
-def small_copy(name: str, **_: object) -> Backbone:
-    return small_backbone(RESNET)
-
-
 def watch(name: str, data: DataSet, folder: Path, *more: str) -> Watched:
     """Run all stages of a recipe; `folder` keeps cached features only."""
-    make = small_copy if name.endswith("cnn") else tiny_copy
+    make = small_copy if name.endswith("cnn") else shallow_copy
     recipe, rows, model, preprocess = small_training(name, data, *more, make_backbone=make)
     run = RunFolder.of(folder) or make_run(folder)  # a later one finds what an earlier one kept
     trainer = Watched(
@@ -169,7 +163,7 @@ def untaught(name: str) -> tuple[str, ...]:
     if name == "finetune-losses/mgn":
         # Its branches have their own copies of the last block and what follows; nothing reads the
         # tower's own.
-        last = "backbone.image.transformer.resblocks.5."
+        last = "backbone.image.transformer.resblocks.2."
         return (last, "backbone.image.ln_post.", "backbone.image.proj")
     return ()
 
@@ -233,7 +227,7 @@ def test_one_domain_without_additions_is_clip_reid_to_the_bit(
     wanted, found = plain.model.state_dict(), domains.model.state_dict()
     assert wanted.keys() == found.keys()
     assert [name for name in wanted if not torch.equal(wanted[name], found[name])] == []
-    fresh = tiny_copy("tiny", image_size=(32, 32), stride=None).state_dict()
+    fresh = shallow_copy("tiny", image_size=(32, 32), stride=None).state_dict()
     assert not torch.equal(fresh["image.proj"], found["backbone.image.proj"])
 
 
