@@ -47,6 +47,10 @@ class GalleryError(PromptReIDError):
     """A gallery cannot be used as asked."""
 
 
+class ToldElsewhereError(PromptReIDError):
+    """Another of the processes that work together tells the same, so this one need not."""
+
+
 def unknown_name(kind: str, got: str, allowed: Iterable[str], *, see: str = "") -> str:
     """Say that a name is not known, with the closest names first.
 

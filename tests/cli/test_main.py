@@ -8,12 +8,13 @@ import sys
 
 import click
 import pytest
+from facts import lacking
 from PIL import Image
 
 import promptreid
 from promptreid.cli import main as entry
 from promptreid.cli.main import COMMANDS, cli, main
-from promptreid.errors import DataError
+from promptreid.errors import DataError, ToldElsewhereError
 
 
 def run(capsys, *arguments):
@@ -125,6 +126,58 @@ def test_every_failure_has_its_exit_code(capsys, monkeypatch, error, code, words
     assert got == code
     assert words in err
     assert "Traceback" not in err
+
+
+@pytest.fixture
+def second_of_two(monkeypatch):
+    """Be the second of two processes that torchrun started."""
+    launch = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+    for name, value in launch.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("train", "embed")])
+def test_commands_that_share_no_work_are_refused_to_several_processes(
+    capsys, monkeypatch, second_of_two, name
+):
+    assert run(capsys, name) == (2, "", "")  # the first process has said it
+    monkeypatch.setenv("RANK", "0")
+    code, _, err = run(capsys, name)
+    assert code == 2
+    assert not lacking(err, f"promptreid {name}", "2", "torchrun", "train", "embed")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert run(capsys, name, "--help")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "clip-reid"],
+        ["train", "clip-ried", "--data", "folder:/x"],
+        ["train", "clip-reid", "--dta", "x"],
+        ["embed", "--shard", "1"],
+    ],
+)
+def test_a_mistake_in_the_command_line_is_told_by_the_first_process(
+    capsys, monkeypatch, second_of_two, arguments
+):
+    assert run(capsys, *arguments) == (2, "", "")
+    monkeypatch.setenv("RANK", "0")
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert err
+
+
+def test_what_one_process_alone_finds_is_told_by_it(capsys, monkeypatch, second_of_two):
+    def fail(error):
+        raise error
+
+    monkeypatch.setattr(entry.cli, "main", lambda **_: fail(DataError("The disk is full.")))
+    assert run(capsys, "train") == (2, "", "error: The disk is full.\n")
+    monkeypatch.setattr(entry.cli, "main", lambda **_: fail(ToldElsewhereError("Known.")))
+    assert run(capsys, "train") == (2, "", "")
+    monkeypatch.setattr(entry.cli, "main", lambda **_: fail(KeyboardInterrupt()))
+    assert run(capsys, "train") == (130, "", "")
 
 
 def test_debug_shows_the_traceback(capsys, monkeypatch):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from train_in_processes import start_processes
+from forked_processes import run_processes
 
 IMAGES, BATCH = 9, 2
 
@@ -57,7 +57,7 @@ def one_thread():
 def test_each_process_embeds_whole_batches_of_its_own_and_all_have_all():
     batches, vectors = embed()
     assert batches == [2, 2, 2, 2, 1]
-    said = [json.loads(p.communicate(timeout=120)[0]) for p in start_processes([__file__], 2)]
+    said = [json.loads(one.said) for one in run_processes([__file__], 2)]
     assert [own for _, own in said] == [vectors] * 2
     assert [seen for seen, _ in said] == [[2, 2], [2, 2, 1]]
 

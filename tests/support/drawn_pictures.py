@@ -18,6 +18,7 @@ from promptreid.losses.loss_state import StateSetting
 from promptreid.losses.terms import build_states
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
+from promptreid.processes.process_group import ALONE, Processes
 from promptreid.progress import Progress, Silent
 from promptreid.training.batches.stage_batches import DrawnBatch
 from promptreid.training.stage.ema import WeightAverage
@@ -98,10 +99,13 @@ def small_runner(
     state: TrainingState | None = None,
     after_step: Callable[[], None] = lambda: None,
     after_epoch: Callable[[dict[str, Any]], None] = lambda row: None,
+    processes: Processes = ALONE,
 ) -> StageRunner:
     """Return a runner of a stage on batches of noise."""
     hardware = hardware or HardwareConfig()
-    context = RunContext(torch.device("cpu"), precision, 3, progress or Silent(), hardware)
+    cpu = torch.device("cpu")
+    context = RunContext(cpu, precision, 3, progress or Silent(), hardware, processes)
+    model.backbone.share_rows(processes)
     model.backbone.run_blocks(
         compiled=hardware.compile,
         checkpointed=hardware.checkpointing,

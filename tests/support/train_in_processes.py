@@ -1,4 +1,4 @@
-"""Train in several processes that torchrun could have started: `python train_in_processes.py FILE`.
+"""Train in several processes: `python train_in_processes.py FILE` is one of them.
 
 FILE holds a JSON list of requests, each the arguments of a `TrainRequest`, which are trained one
 after the other by the same processes.
@@ -7,43 +7,22 @@ after the other by the same processes.
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-
-def start_processes(command: Sequence[str], count: int) -> list[subprocess.Popen[str]]:
-    """Start a Python command in some processes, one thread each, told what torchrun tells them."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
-    told |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return [
-        subprocess.Popen(
-            [sys.executable, *command],
-            env=os.environ | told | {"RANK": str(n), "LOCAL_RANK": str(n)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for n in range(count)
-    ]
+from forked_processes import run_processes
 
 
 def train_in_processes(requests: Sequence[dict[str, Any]], count: int, folder: Path) -> list[str]:
     """Train requests in some processes; return what each process said on standard error."""
     file = folder / f"requests-{count}.json"
     file.write_text(json.dumps(list(requests)))
-    started = start_processes([__file__, str(file)], count)
-    said = [process.communicate(timeout=300)[1] for process in started]
-    for process, errors in zip(started, said, strict=True):
-        assert process.returncode == 0, errors
-    return said
+    ended = run_processes([__file__, str(file)], count)
+    for one in ended:
+        assert one.code == 0, one.errors
+    return [one.errors for one in ended]
 
 
 def main(file: str) -> None:

@@ -17,7 +17,8 @@ from types import FrameType, MappingProxyType
 import click
 
 from promptreid import __version__
-from promptreid.errors import PromptReIDError, unknown_name
+from promptreid.errors import PromptReIDError, ToldElsewhereError, unknown_name
+from promptreid.processes.launch import count_processes, is_first
 from promptreid.text.streams import guarded_output
 
 COMMANDS = MappingProxyType(
@@ -44,6 +45,9 @@ COMMANDS = MappingProxyType(
     }
 )
 """Each command, which has a file of its name, and what it does."""
+
+_SHARED = ("train", "embed")
+"""Commands that share their work among the processes that torchrun starts."""
 
 
 class LazyGroup(click.Group):
@@ -77,11 +81,19 @@ class LazyGroup(click.Group):
 # Our own streams make escape codes visible; click would take them out without a word.
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "color": True})
 @click.version_option(__version__, prog_name="promptreid")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """CLIP-based re-identification of people, vehicles and hands.
 
     Add --debug to any command to see the full traceback of an error.
     """
+    count, command = count_processes(), ctx.invoked_subcommand
+    if count > 1 and command not in _SHARED:
+        raise click.UsageError(
+            f"promptreid {command} works in one process, and torchrun has started {count} that "
+            f"would all do the same. Start it without torchrun; only {' and '.join(_SHARED)} share "
+            "their work among processes."
+        )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -119,12 +131,14 @@ def _run(words: list[str]) -> None:
     try:
         code = cli.main(args=words, prog_name="promptreid", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        if isinstance(error, click.NoSuchOption):
-            _say_setting(error)
+        if is_first():  # others got the same command line
+            error.show()
+            if isinstance(error, click.NoSuchOption):
+                _say_setting(error)
         code = 2
     except (KeyboardInterrupt, click.Abort):
-        _say("stopped")
+        if is_first():
+            _say("stopped")
         code = 130
     except Exception as error:  # the last line of defence: every failure becomes a sentence
         if debug:
@@ -151,7 +165,8 @@ def _say_setting(error: click.NoSuchOption) -> None:
 
 def _explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, PromptReIDError):
-        _say(f"error: {error}")
+        if not isinstance(error, ToldElsewhereError):
+            _say(f"error: {error}")
         return 2
     if isinstance(error, BrokenPipeError):
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.output import print_run_scores, read_recipe, reporter, started
+from promptreid.errors import PromptReIDError, ToldElsewhereError
 from promptreid.processes.launch import is_first
 from promptreid.text.lists import listed
 
@@ -113,7 +115,8 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
     if recipe is not None and "=" in recipe:
         overrides, recipe = (recipe, *overrides), None
     overrides += _take_hardware(chosen)
-    _check(recipe, overrides, **chosen)
+    with _mistakes_told_by_first():
+        _check(recipe, overrides, **chosen)
     reads, out = chosen["data"], chosen["out"]
     says = f"reading {listed(reads)}" if reads else f"going on with {out}"
     # Of several processes that torchrun started, the first one speaks.
@@ -135,6 +138,17 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
         raise click.Abort from None
     if is_first():
         print_run_scores(run)
+
+
+@contextlib.contextmanager
+def _mistakes_told_by_first() -> Generator[None]:
+    """Let the first process tell what all find alike, in the command line and the shared files."""
+    try:
+        yield
+    except PromptReIDError as error:
+        if is_first():
+            raise
+        raise ToldElsewhereError(str(error)) from error
 
 
 def _take_hardware(chosen: dict[str, Any]) -> tuple[str, ...]:

@@ -17,6 +17,11 @@ def is_first() -> bool:
     return not is_launched() or os.environ["RANK"] == "0"
 
 
+def count_processes() -> int:
+    """Return how many processes were started together with this one, itself among them."""
+    return int(os.environ["WORLD_SIZE"]) if is_launched() else 1
+
+
 def local_rank() -> int:
     """Return the number of this process on its machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", "0"))

@@ -71,7 +71,7 @@ def name_lost(members: Sequence[Member], rank: int, error: BaseException) -> Run
             f"({first_line(error)})"
         )
     return RunError(
-        f"{what}, so rank {rank} stops. Everything up to the last checkpoint is saved: give the "
+        f"{what}, so the others stop. Everything up to the last checkpoint is saved: give the "
         "same command with --resume; torchrun --max-restarts does that by itself when the command "
         "has --resume."
     )

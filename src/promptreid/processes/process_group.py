@@ -30,12 +30,14 @@ class Processes:
         count: Number of processes.
         members: Where each process runs; empty where there is but one and no group.
         host: Group for values on the CPU, which does not wait for a card; None without a group.
+        store: What all read and write without a group's exchange; None where it is not known.
     """
 
     rank: int = 0
     count: int = 1
     members: tuple[Member, ...] = ()
     host: Any = None
+    store: dist.Store | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Processes:
         """Serve the copy of a model, too: a group is one."""
@@ -154,7 +156,7 @@ def joined_processes(device: str | None) -> Generator[Processes]:
     if not (is_launched() or dist.is_initialized()):
         yield ALONE
         return
-    begun = not dist.is_initialized()
+    begun, store = not dist.is_initialized(), None
     if begun:
         cards = torch.cuda.is_available() and device != "cpu"
         if cards:
@@ -170,7 +172,7 @@ def joined_processes(device: str | None) -> Generator[Processes]:
         assert not isinstance(host, int)  # a number stands for a group that this process is not in
         members: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(members, Member.here(), group=host)
-        yield Processes(dist.get_rank(), len(members), tuple(members), host)
+        yield Processes(dist.get_rank(), len(members), tuple(members), host, store)
     finally:
         if begun:
             with contextlib.suppress(RuntimeError):  # a process that is gone says no goodbye

@@ -28,6 +28,7 @@ def record_environment(
     unreadable: str,
     track_pictures: str,
     before: bool,
+    processes: int,
 ) -> EnvironmentRecord:
     """Return what is needed to say how a run was made; see `EnvironmentRecord`."""
     return EnvironmentRecord(
@@ -48,6 +49,7 @@ def record_environment(
         unreadable=unreadable,
         track_pictures=track_pictures,
         before=before,
+        processes=processes,
     )
 
 

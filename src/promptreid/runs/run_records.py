@@ -109,6 +109,7 @@ class EnvironmentRecord(Record):
         unreadable: What became of unreadable images, as in `promptreid train --unreadable`.
         track_pictures: How trackers get pictures of test images.
         before: Whether the untrained weights are scored, too.
+        processes: Number of processes that began the run together.
     """
 
     promptreid: str
@@ -128,6 +129,7 @@ class EnvironmentRecord(Record):
     unreadable: str
     track_pictures: str
     before: bool
+    processes: Count = 1
 
 
 class DataRecord(Record):

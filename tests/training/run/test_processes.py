@@ -6,24 +6,28 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from facts import lacking
+from forked_processes import Ended, ForkedProcesses
 from small_hands import render_small_hands
-from train_in_processes import start_processes, train_in_processes
+from train_in_processes import train_in_processes
 
 from promptreid.config.recipes import load_recipe
+from promptreid.models.checkpoint import load_training
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
 from promptreid.tensors import read_tensors
 from promptreid.training.run.train import TrainRequest, train
+from promptreid.training.stage.training_state import TrainingState
 
 pytestmark = pytest.mark.slow
 
-EPOCHS, STEPS = 7, 20
+STEPS = 20
 RECIPES = {
     "clip-reid": (),
     "finetune-losses/ce-triplet-center": (
@@ -35,6 +39,8 @@ RECIPES = {
     "pretrain-moco": (),
 }
 """Each recipe family with what is changed in it beside its size."""
+EPOCHS = {"clip-reid": (2, 5), "pretrain-moco": (5,)}
+"""Of each stage, where fewer than seven are twenty steps."""
 
 
 def small(name: str) -> list[str]:
@@ -48,9 +54,10 @@ def small(name: str) -> list[str]:
     overrides += ["hardware.precision=fp32", "validation.every=5"]
     if name == "clip-reid":
         overrides += ["hardware.accumulate=2"]
-    for stage in load_recipe(name).stages:
+    stages = load_recipe(name).stages
+    for stage, epochs in zip(stages, EPOCHS.get(name, [7] * len(stages)), strict=True):
         key, balanced = f"stages.{stage.name}", stage.batch.identities is not None
-        overrides += [f"{key}.epochs={EPOCHS}"]
+        overrides += [f"{key}.epochs={epochs}"]
         overrides += [f"{key}.augment.pad=2"]
         overrides += [f"{key}.optimizer={{name: sgd, lr: 0.003, momentum: 0.9, weight_decay: 0}}"]
         overrides += [f"{key}.schedule={{name: constant, warmup_epochs: 0}}", f"{key}.clip_norm=1"]
@@ -140,6 +147,7 @@ def test_the_first_process_alone_speaks_and_writes(together):
         assert len(epochs) == len(read_metrics(run))
         assert run.status().status == "complete"
         assert not list(run.path.rglob("*.tmp"))
+        assert run.environment().processes == 1 + len(others)
 
 
 def write_command(request: dict, *, out: Path) -> list[str]:
@@ -151,10 +159,10 @@ def write_command(request: dict, *, out: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def wait_for(path: Path, process: subprocess.Popen) -> None:
-    """Wait until a file is there, while a process runs."""
+def wait_for(path: Path, are_running: Callable[[], bool]) -> None:
+    """Wait until a file is there, while processes run."""
     while not path.exists():
-        assert process.poll() is None, process.communicate()
+        assert are_running()
         time.sleep(0.01)
 
 
@@ -163,20 +171,46 @@ def check_weights(alone: RunFolder, run: RunFolder) -> None:
     assert max((weights[n] - found[n]).abs().max().item() for n in weights) < 1e-5
 
 
+@pytest.fixture(scope="module")
+def clip_reid(requests) -> dict:
+    """What is stopped and killed."""
+    return next(one for one in requests(1) if one["recipe"] == "clip-reid")
+
+
+@pytest.fixture(scope="module")
+def stopped(clip_reid, tmp_path_factory) -> tuple[RunFolder, list[Ended]]:
+    """A run of two processes of which the second got SIGTERM, and how both have ended."""
+    run = RunFolder(tmp_path_factory.mktemp("stopped") / "run")
+    both = ForkedProcesses(write_command(clip_reid, out=run.path), 2)
+    wait_for(run.last, both.are_running)
+    os.kill(both.pids[1], signal.SIGTERM)
+    return run, both.wait()
+
+
+def test_a_request_to_stop_one_stops_all_behind_a_checkpoint(stopped):
+    run, (first, second) = stopped
+    assert (first.code, second.code) == (130, 130)
+    assert run.status().status == "stopped"
+    saved = TrainingState.unpack(load_training(run.last))
+    assert saved.step > 0 or saved.epoch > 1 or saved.stage == 1
+    assert not run.has_scores
+    assert not lacking(first.errors, "stopped", "--resume", str(run.path))
+    assert second.errors == ""
+
+
 def test_a_killed_process_is_named_and_the_run_goes_on_with_another_number(
-    requests, alone, tmp_path
+    clip_reid, alone, tmp_path
 ):
-    (request,) = (one for one in requests(1) if one["recipe"] == "clip-reid")
     run = RunFolder(tmp_path / "run")
-    first, second = start_processes(write_command(request, out=run.path), 2)
-    wait_for(run.last, second)
-    second.kill()
-    assert second.wait() == -signal.SIGKILL
+    both = ForkedProcesses(write_command(clip_reid, out=run.path), 2)
+    wait_for(run.last, both.are_running)
+    os.kill(both.pids[1], signal.SIGKILL)
     begun = time.monotonic()
-    said = first.communicate(timeout=60)[1]
+    first, second = both.wait(timeout=60)
     assert time.monotonic() - begun < 30
-    assert first.returncode == 2
-    assert not lacking(said, "Rank 1", f"process {second.pid}", "has ended", "--resume")
+    assert second.code == -signal.SIGKILL
+    assert first.code == 2
+    assert not lacking(first.errors, "Rank 1", f"process {both.pids[1]}", "has ended", "--resume")
     assert run.status().status == "failed"
     assert not run.has_scores
     resumed = train(TrainRequest(out=run.path, resume=True, any_threads=True), progress=Silent())
@@ -184,27 +218,29 @@ def test_a_killed_process_is_named_and_the_run_goes_on_with_another_number(
     check_weights(alone["clip-reid"], resumed)
 
 
-def test_torchrun_starts_killed_processes_again(requests, alone, tmp_path):
-    (request,) = (one for one in requests(1) if one["recipe"] == "clip-reid")
-    run = RunFolder(tmp_path / "run")
+def test_torchrun_goes_on_and_starts_killed_processes_again(clip_reid, stopped, alone):
+    """It goes on with the run that was stopped; one of its processes is killed."""
+    run, _ = stopped
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1"]
     launcher += ["--standalone", "--monitor-interval=0.2"]
     torchrun = subprocess.Popen(
-        [sys.executable, *launcher, *write_command(request, out=run.path)],
+        [sys.executable, *launcher, *write_command(clip_reid, out=run.path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for(run.last, torchrun)
+    while "resuming" not in run.log.read_text():
+        assert torchrun.poll() is None, torchrun.communicate()
+        time.sleep(0.01)
     workers = list_children(torchrun.pid)
     assert len(workers) == 2
     os.kill(workers[1], signal.SIGKILL)
-    said = torchrun.communicate(timeout=180)[1]
+    said = torchrun.communicate(timeout=300)[1]
     assert torchrun.returncode == 0, said
     assert f"pid: {workers[1]}" in said
     assert "exitcode: -9" in said
     assert run.status().status == "complete"
-    assert "resuming" in run.log.read_text()
+    assert run.log.read_text().count("resuming") == 2
     check_weights(alone["clip-reid"], run)
 
 

@@ -40,6 +40,7 @@ def create_run(inputs: RunInputs, *, overwrite: bool) -> RunFolder:
             unreadable=plan.unreadable,
             track_pictures=plan.track_pictures,
             before=plan.before,
+            processes=plan.processes.count,
         ),
         data=[
             *(record_data(dataset, "train", run=plan.out) for dataset in inputs.datasets),

@@ -17,6 +17,7 @@ from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.product_choice import multiply_by
 from promptreid.processes.process_group import Processes, joined_processes
+from promptreid.processes.told_once import errors_told_once
 from promptreid.progress import Logged, Progress, Silent
 from promptreid.progress.whole_work import Whole
 from promptreid.runs.run_data import check_same_data
@@ -79,7 +80,7 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
         >>> 0 < run.scores()[0]["mAP"] <= 1
         True
     """
-    with joined_processes(request.device) as processes:
+    with joined_processes(request.device) as processes, errors_told_once(processes):
         request = replace(request, device=processes.pick_device(request.device))
         return _train(request, processes, progress if processes.is_first else Silent())
 

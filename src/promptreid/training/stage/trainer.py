@@ -100,7 +100,9 @@ class Trainer:
         for stage in self.recipe.stages[self.state.stage :]:
             set_modes(self.model, stage.learns, blocks=stage.blocks)
             check_parts(self.model, stage, self.context.hardware, self.context.processes.count)
-        with StopSignals(self._stop, waits=lambda: self._runner is not None):
+        # Of several processes none ends by itself: they agree after the next step.
+        grouped = self.context.processes.grouped
+        with StopSignals(self._stop, waits=lambda: grouped or self._runner is not None):
             for index in range(self.state.stage, len(self.recipe.stages)):
                 self._run_stage(index)
             if self.state.best is None:
