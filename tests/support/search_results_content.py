@@ -57,8 +57,12 @@ def make_results_page() -> ResultsPage:
             make_candidates(3, [0.01, 0.02, 0.03]),
         ),
         SearchResult(
-            "loose.jpg", draw_picture(4), "undecided", None, "", None, None,
+            "loose.jpg", draw_picture(4), "ranked", None, "", None, None,
             make_candidates(4, None),
+        ),
+        SearchResult(
+            "a person in a red coat", None, "ranked", None, "Sentences only rank.", None, None,
+            make_candidates(5, None), sentence=True,
         ),
     )  # fmt: skip
     return ResultsPage(

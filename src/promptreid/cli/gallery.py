@@ -17,7 +17,13 @@ from promptreid.cli.gallery_changes import (
     split,
     unhide,
 )
-from promptreid.cli.gallery_model import model_option, open_gallery, open_with_model, place
+from promptreid.cli.gallery_model import (
+    is_embedded,
+    model_option,
+    open_gallery,
+    open_with_model,
+    place,
+)
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
 from promptreid.text.lists import counted
@@ -100,20 +106,27 @@ def add(
     device: str | None,
     json_out: JsonOut,
 ) -> None:
-    """Enrol data sets, or image files of one identity.
+    """Enrol data sets, what `promptreid embed` made of them, or image files of one identity.
 
     Content that is enrolled already is passed over, so that a command that was stopped goes on
     where it was when it is given again. What is counted as done is on the disk.
 
     \b
     promptreid gallery add people.gallery folder:/data/crops
+    promptreid gallery add people.gallery vectors
     promptreid gallery add people.gallery 1.jpg 2.jpg --identity anna
     """  # noqa: D301 - click reads the \b itself
     from promptreid.errors import DataError
 
     if identity is None and camera is not None:
         raise click.UsageError("--camera goes with --identity; data sets name cameras themselves.")
-    opened = open_with_model(place, model, device)
+    embedded = {source for source in sources if identity is None and is_embedded(source)}
+    if embedded and splits:
+        raise click.UsageError("--split does not go with a folder of `promptreid embed`.")
+    if len(embedded) == len(set(sources)):  # no model is needed
+        opened = open_gallery(place)
+    else:
+        opened = open_with_model(place, model, device)
     from promptreid.data.load_data import load_data
     from promptreid.gallery.enrolment import Enrolled, list_images
     from promptreid.gallery.vector_model import GalleryImage
@@ -126,6 +139,9 @@ def add(
         images = [GalleryImage(Path(source), camera=camera) for source in sources]
         total = opened.add(images, [identity] * len(images), progress=reporter())
     for source in () if identity is not None else sources:
+        if source in embedded:
+            total += opened.add_embedded(source, prefix=prefix, progress=reporter())
+            continue
         data = load_data(source)
         for note in (*data.lost, *data.notes):
             click.echo(visible(note), err=True)

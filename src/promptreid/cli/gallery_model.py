@@ -22,6 +22,15 @@ model_option = click.option(
 )
 
 
+def is_embedded(source: str) -> bool:
+    """Tell whether a source is a folder that `promptreid embed` made."""
+    if not Path(source).is_dir():  # a data spec or a file; nothing that takes long is imported
+        return False
+    from promptreid.inference.shards.shard_job import JOB_FILE
+
+    return (Path(source) / JOB_FILE).is_file()
+
+
 def open_gallery(place: Path) -> Gallery:
     """Open a gallery without its model."""
     with started(f"opening {place}"):

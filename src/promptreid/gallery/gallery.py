@@ -22,6 +22,7 @@ from promptreid.gallery.records.sqlite_records import SqliteRecords
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.search_state import SearchState
+from promptreid.gallery.shard_enrolment import open_embedded
 from promptreid.gallery.vector_model import (
     EmbedderModel,
     GalleryImage,
@@ -157,6 +158,39 @@ class Gallery(IdentityChanges):
                 keep=self.settings.keep,
             )
             progress.advance(len(opened[part]))
+        progress.finish()
+        return total
+
+    def add_embedded(
+        self, folder: str | Path, *, prefix: str = "", progress: Progress | None = None
+    ) -> Enrolled:
+        """Enrol what `promptreid embed` made of images, without embedding them again.
+
+        The images must be at hand: each is compared with the hash that its vector was made of. No
+        model is needed.
+
+        Args:
+            folder: The folder of Parquet files.
+            prefix: What is put before the names of identities.
+            progress: Told of images once they are on the disk.
+
+        Raises:
+            GalleryError: The vectors are another model's or do not fit in another way, or the
+                images are others than were embedded.
+            RunError: The folder is none of `promptreid embed`, or is not complete.
+            UnreadableImage: An image is not there; the batches before it are enrolled.
+        """
+        with self._lock:
+            stored = self.records.model()
+        embedded = open_embedded(Path(folder), stored, place=self.records.place)
+        progress, total = progress or Silent(), Enrolled()
+        progress.start("enrolling", len(embedded.sharded), "images")
+        for batch in embedded:
+            names = [check_name(prefix + name) for name in batch.names]
+            total += enrol_batch(
+                self.records, self._state, batch, batch.images, names, keep=self.settings.keep
+            )
+            progress.advance(len(names))
         progress.finish()
         return total
 

@@ -24,7 +24,7 @@ from promptreid.report.search_page.search_results import (
 LONGEST = 320
 """Pixels of the longer side of a picture on the page."""
 
-MORE = 4
+MORE = 6
 """Further pictures that are shown of a candidate."""
 
 
@@ -86,7 +86,7 @@ class PictureGatherer:
             for rank, one in enumerate(nearest, start=1)
         ]
         return SearchResult(
-            query.name, self._read(query), "undecided", None, "", None, None, tuple(shown)
+            query.name, self._read(query), "ranked", None, "", None, None, tuple(shown)
         )
 
     def _read(self, source: Path | ImageSource) -> Picture:

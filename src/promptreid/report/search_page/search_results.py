@@ -52,13 +52,14 @@ class SearchResult:
     Attributes:
         query: What the query is called, or the sentence.
         picture: Its pixels; None for a sentence alone.
-        verdict: "identity", "nobody" or "undecided".
+        verdict: "identity", "nobody", "undecided", or "ranked" where nothing is to be decided.
         identity: Who it is, for "identity".
         explanation: What the verdict rests on, as a sentence.
         rate: The part of strangers that is accepted; None where nobody is.
         accepted: How many of the candidates stand above the line of "nobody"; None where no line
             can be drawn.
         candidates: Best first.
+        sentence: Whether the query is a sentence, alone or beside the picture.
     """
 
     query: str
@@ -69,6 +70,7 @@ class SearchResult:
     rate: float | None
     accepted: int | None
     candidates: tuple[FoundCandidate, ...]
+    sentence: bool = False
 
 
 @dataclass(frozen=True, eq=False)
