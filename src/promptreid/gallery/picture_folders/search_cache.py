@@ -43,7 +43,7 @@ def hold_gallery(cache: Path, name: str, progress: Progress) -> Generator[None]:
     except ImportError:  # no advisory locks on this platform
         yield
         return
-    with (cache / f".{name}.held").open("a") as handle:
+    with (cache / f".{name}.held").open("ab") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

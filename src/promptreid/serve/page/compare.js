@@ -1,0 +1,64 @@
+// Two pictures side by side, and where the model looks.
+import { show } from "./api.js";
+import { button, el } from "./dom.js";
+import { circumstances, shown } from "./words.js";
+
+export function compare(context, file, candidate) {
+  const mine = el("img", { alt: `The picture that was asked about, ${file.name}` });
+  const theirs = el("img", { alt: `${candidate.identity}, entry ${candidate.entry}` });
+  const wrong = el("p", { class: "wrong", role: "alert" });
+  let looking = false;
+  const toggle = context.info.abilities.activation
+    ? button("Show where the model looks", () => { looking = !looking; draw(); }, { "aria-pressed": "false" })
+    : null;
+  const note = el("p", { class: "hint" });
+
+  async function draw() {
+    wrong.textContent = "";
+    if (toggle) {
+      toggle.setAttribute("aria-pressed", String(looking));
+      toggle.textContent = looking ? "Show the pictures" : "Show where the model looks";
+    }
+    note.textContent = looking ? "Bright regions weigh more in the vector of a picture. They do not prove why two pictures are alike." : "";
+    try {
+      await Promise.all(looking
+        ? [show(mine, "/v1/activation", { method: "POST", form: formOf(file) }), show(theirs, `/v1/entries/${candidate.entry}/activation`)]
+        : [showFile(mine, file), show(theirs, `/v1/entries/${candidate.entry}/picture`)]);
+    } catch (error) { wrong.textContent = error.message; }
+  }
+
+  const dialog = el(
+    "dialog", { class: "compare", "aria-labelledby": "compare-title", on: { close: () => dialog.remove() } },
+    el("h2", { id: "compare-title" }, `Is this ${candidate.identity}?`),
+    el(
+      "div", { class: "pair" },
+      el("figure", {}, mine, el("figcaption", {}, file.name)),
+      el("figure", {}, theirs, el("figcaption", {}, el("strong", {}, candidate.identity), ` · entry ${candidate.entry}`, el("br"), circumstances(candidate, true))),
+    ),
+    el(
+      "dl", { class: "facts" },
+      el("dt", {}, "Score"), el("dd", {}, candidate.score.toFixed(4)),
+      el("dt", {}, "p-value"), el("dd", {}, shown(candidate.p)),
+      el("dt", {}, "These two pictures"), el("dd", {}, `cosine ${candidate.entry_score.toFixed(4)}`),
+    ),
+    note, wrong,
+    el(
+      "p", { class: "actions" }, toggle,
+      candidate.number ? el("a", { class: "button", href: `#/identities/${candidate.number}`, on: { click: () => dialog.close() } }, `All pictures of ${candidate.identity}`) : null,
+      button("Close", () => dialog.close(), { autofocus: true }),
+    ),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  draw();
+}
+
+function formOf(file) {
+  const form = new FormData();
+  form.append("picture", file);
+  return form;
+}
+
+async function showFile(image, file) {
+  image.src = URL.createObjectURL(file);
+}

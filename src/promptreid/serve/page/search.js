@@ -1,0 +1,110 @@
+// Search: who is on this picture?
+import { post } from "./api.js";
+import { compare } from "./compare.js";
+import { answerPart } from "./answer.js";
+import { button, el, failure, field, loading } from "./dom.js";
+import { pictureArea } from "./files.js";
+import { rateSlider } from "./rate.js";
+import { counted } from "./words.js";
+
+export async function searchPage(context) {
+  const { info } = context;
+  const results = el("section", { class: "results", "aria-label": "Answers", tabindex: "-1" });
+  const slider = rateSlider(info);
+  const conditions = conditionFields(info);
+  let running = null;
+  let asked = null;
+
+  const { area, paste } = pictureArea({
+    invitation: "Who is on this picture? Drop it here, paste it, or choose it.",
+    take: (files) => ask({ files }),
+  });
+  const onPaste = (event) => { if (!event.target.closest?.("input, textarea")) paste(event); };
+  document.addEventListener("paste", onPaste);
+
+  async function ask(question) {
+    asked = question;
+    running?.abort();
+    running = new AbortController();
+    const { signal } = running;
+    results.replaceChildren(loading(question.files ? `Looking at ${counted(question.files.length, "picture")} …` : "Looking …"));
+    results.setAttribute("aria-busy", "true");
+    try {
+      const values = { top: 10, ...conditions.read() };
+      if (question.files) values.pictures = question.files;
+      if (question.text) values.text = question.text;
+      const { answers } = await (await post("/v1/search", values, signal)).json();
+      const shown = answers.map((answer, number) => answerPart(context, answer, question.files?.[number] ?? null, slider, compare));
+      results.replaceChildren(...shown.map((part) => part.element));
+      slider.listen(() => shown.forEach((part) => part.draw()));
+      results.focus({ preventScroll: true });
+      results.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      results.replaceChildren(failure(error, () => ask(question)));
+    } finally {
+      if (running?.signal === signal) results.removeAttribute("aria-busy");
+    }
+  }
+  conditions.listen(() => asked && ask(asked));
+
+  const content = el(
+    "div", { class: "search" },
+    el("h1", { class: "unseen" }, "Search"),
+    info.identities === 0 ? emptyGallery(context) : [
+      el("div", { class: "question" }, area, info.abilities.text ? wordForm(ask) : null),
+      el("div", { class: "settings" }, slider.element, conditions.element),
+    ],
+    results,
+  );
+  return { title: "Search", content, leave: () => { document.removeEventListener("paste", onPaste); running?.abort(); } };
+}
+
+function wordForm(ask) {
+  const input = el("input", { type: "search", name: "text", placeholder: "a person in a red coat", enterkeyhint: "search" });
+  return el(
+    "form", { class: "words", role: "search", on: { submit: (event) => { event.preventDefault(); if (input.value.trim()) ask({ text: input.value.trim() }); } } },
+    field("Or describe what to find", input),
+    el("button", { type: "submit" }, "Find"),
+  );
+}
+
+function emptyGallery(context) {
+  return el(
+    "div", { class: "alone" },
+    el("h2", {}, "Nobody is enrolled yet"),
+    el("p", {}, "A search needs pictures to compare with. Enrol some of each identity: a folder for each, or a few at a time with a name."),
+    context.may("enrol") ? el("p", {}, el("a", { class: "main button", href: "#/enrol" }, "Enrol pictures")) : null,
+  );
+}
+
+function conditionFields(info) {
+  const camera = el("input", { type: "text", autocomplete: "off" });
+  const since = el("input", { type: "datetime-local" });
+  const until = el("input", { type: "datetime-local" });
+  const own = el("input", { type: "text", autocomplete: "off" });
+  const other = el("input", { type: "checkbox", id: "other-cameras" });
+  const clear = button("Clear", () => { for (const one of [camera, since, until, own]) one.value = ""; other.checked = false; listener(); });
+  let listener = () => {};
+  const element = el(
+    "details", { class: "conditions" },
+    el("summary", {}, "Conditions"),
+    el(
+      "form", { on: { submit: (event) => { event.preventDefault(); listener(); } } },
+      field("Only this camera", camera, "Several with commas between"),
+      field("Not before", since, "UTC"),
+      field("Not after", until, "UTC"),
+      field("Camera of my picture", own),
+      el("div", { class: "field check" }, other, el("label", { for: "other-cameras" }, "Only pictures of other cameras")),
+      el("p", { class: "actions" }, el("button", { type: "submit" }, "Apply"), clear),
+    ),
+  );
+  return {
+    element,
+    listen: (called) => { listener = called; },
+    read: () => ({
+      cameras: camera.value.split(",").map((one) => one.trim()).filter(Boolean),
+      since: since.value, until: until.value, camera: own.value.trim(), other_cameras: other.checked ? "true" : "",
+    }),
+  };
+}
