@@ -76,9 +76,34 @@ def test_loose_pictures_are_ranked_and_nobody_is_not_decided(pictures, tmp_path,
     assert 'class="line"' not in page.read_text()
 
 
+def test_sentences_rank_alone_and_beside_a_picture(pictures, tmp_path, capsys):
+    query = pictures / "queries" / "first.png"
+    page, answers = tmp_path / "found.html", tmp_path / "answers.json"
+    sentence = ["--text", "a red coat", "--template", "a photo of {text}.", "--top", 3]
+    for images, weight in (([], 1), ([query], 0.2)):
+        code, out, err = run(
+            capsys, "search", pictures / "people", *images, *sentence, "--weight", 0.2,
+            "--html", page, "--json", answers,
+        )  # fmt: skip
+        assert code == 0, err
+        (answer,) = json.loads(answers.read_text())["answers"]
+        assert (answer["verdict"], answer["weight"]) == ("undecided", weight)
+        assert (answer["searched"], answer["missing"]) == (39, 0)
+        scores = [one["score"] for one in answer["candidates"]]
+        assert scores == sorted(scores, reverse=True)
+        assert len({one["identity"] for one in answer["candidates"]}) == 3
+        assert all((pictures / "people" / one["picture"]).is_file() for one in answer["candidates"])
+        assert not lacking(out, "FITS BEST", "a red coat", "cannot be decided", "never tuned")
+        assert "a red coat" in page.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "facts"),
     [
+        (["PEOPLE"], ["IMAGE", "--text"]),
+        (["PEOPLE", "QUERY", "--template", "a {text}"], ["--text"]),
+        (["PEOPLE", "--text", " "], ["empty"]),
+        (["PEOPLE", "--text", "coat", "--template", "a coat"], ["a coat", "{text}"]),
         (["PEOPLE", "missing.png"], ["missing.png"]),
         (["nowhere", "QUERY"], ["nowhere", "gallery create"]),
         (["PEOPLE", "QUERY", "--model", "nowhere"], ["nowhere"]),

@@ -20,8 +20,22 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("place", metavar="FOLDER_OR_GALLERY")
-@click.argument(
-    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+@click.argument("images", metavar="[IMAGE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--text", metavar="SENTENCE", help="Look for what a sentence says, beside IMAGE or alone."
+)
+@click.option(
+    "--template",
+    "templates",
+    multiple=True,
+    help="A sentence with {text} in the place of --text; of several the mean counts.",
+)
+@click.option(
+    "--weight",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Share of the sentence beside an image.",
 )
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Candidates.")
 @click.option(
@@ -54,6 +68,9 @@ if TYPE_CHECKING:
 def search(
     place: str,
     images: tuple[Path, ...],
+    text: str | None,
+    templates: tuple[str, ...],
+    weight: float,
     top: int,
     rate: float | None,
     query_camera: str | None,
@@ -71,6 +88,9 @@ def search(
     in the user's cache; new, changed and removed ones are noticed. A data spec such as csv:FILE or
     market1501:PLACE may stand for it.
 
+    With --text pictures are ranked by how well they fit a sentence, where the model has a text
+    side; whether nobody fits is not decided then.
+
     The p-value of a score is the part of strangers that would get it, counted on those who are
     there. Exit code 0 is an answer, whichever it is; 2 is no answer.
 
@@ -78,11 +98,16 @@ def search(
     promptreid search /data/crops photo.jpg
     promptreid search /data/crops photo.jpg --model runs/mine --html found.html
     promptreid search people.gallery *.jpg --rate 0.01 --json answers.json
+    promptreid search people.gallery --text "a person in a red coat"
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.cli.search_found import find_pictures, write_search_page
+    from promptreid.cli.search_found import SearchRequest, find_pictures, write_search_page
     from promptreid.errors import DataError
     from promptreid.gallery.vector_model import GalleryImage
 
+    if not images and text is None:
+        raise click.UsageError("Name an IMAGE to look for, or a sentence by --text.")
+    if templates and text is None:
+        raise click.UsageError("--template goes with --text.")
     for image in images:
         if not image.is_file():
             raise DataError(f"There is no image file {image}.")
@@ -91,14 +116,11 @@ def search(
     opened = open_place(place, model, device, keep=not no_cache)
     for note in opened.notes:
         click.echo(visible(note), err=True)
-    found = find_pictures(
-        opened,
-        [GalleryImage(image, camera=query_camera) for image in images],
-        top=top,
-        rate=rate,
-        filters=_filters(**conditions),
-        neighbours=page is not None,
+    request = SearchRequest(
+        top, _filters(**conditions), rate, text, templates, weight, neighbours=page is not None
     )
+    queries = [GalleryImage(image, camera=query_camera) for image in images]
+    found = find_pictures(opened, queries, request)
     for one in found:
         click.echo(one.text(opened, top=top))
     for remark in opened.remarks:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from promptreid.errors import GalleryError, WeightsError
+from promptreid.errors import GalleryError
 from promptreid.gallery.enrolment import Enrolled, enrol_batch
 from promptreid.gallery.erasure import Erased, erase_entries
+from promptreid.gallery.further_searches import FurtherSearches
 from promptreid.gallery.gallery_check import Finding, find_problems, mend_records
 from promptreid.gallery.gallery_export import Exported, export_entries
 from promptreid.gallery.gallery_facts import GalleryFacts, gather_facts
 from promptreid.gallery.gallery_settings import GallerySettings, check_rate
-from promptreid.gallery.identity_changes import IdentityChanges, check_name
-from promptreid.gallery.own_pairs import MOST, choose_own_threshold
+from promptreid.gallery.identity_changes import check_name
 from promptreid.gallery.records.record_rows import ModelRow
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.records.sqlite_records import SqliteRecords
@@ -28,20 +28,19 @@ from promptreid.gallery.vector_model import (
     GalleryImage,
     Pixels,
     VectorModel,
+    as_image,
     check_model,
 )
-from promptreid.inference.embedder import NO_THRESHOLD
 from promptreid.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
     from promptreid.inference.embedder import Embedder
 
 BATCH = 256
 """Images that are embedded and committed at a time."""
 
 
-class Gallery(IdentityChanges):
+class Gallery(FurtherSearches):
     """Enrolled images, searchable; several threads and processes may use one.
 
     What a method has returned is on the disk. A method that raises has changed nothing, but for
@@ -64,8 +63,7 @@ class Gallery(IdentityChanges):
             GalleryError: The vectors in the records are another model's.
         """
         self.settings = GallerySettings.from_texts(records.settings())
-        super().__init__(records, SearchState(self.settings.aggregate))
-        self._model = model
+        super().__init__(records, SearchState(self.settings.aggregate), model)
         stored = records.model()
         if model is not None:
             check_model(model, stored, place=records.place)
@@ -144,7 +142,7 @@ class Gallery(IdentityChanges):
         if len(images) != len(identities):
             raise GalleryError(f"There are {len(images)} images but {len(identities)} identities.")
         names = [check_name(name) for name in identities]
-        opened = [_as_image(image) for image in images]
+        opened = [as_image(image) for image in images]
         progress.start("enrolling", len(images), "images")
         total = Enrolled()
         for start in range(0, len(opened), BATCH):
@@ -220,7 +218,7 @@ class Gallery(IdentityChanges):
         with self._lock:
             for name in filters.identities or ():
                 self.records.identity(name)
-        queries = [_as_image(image) for image in images]
+        queries = [as_image(image) for image in images]
         vectors = self._require_model().vectors(queries)
         cameras = [query.camera for query in queries]
         with self._lock:
@@ -231,56 +229,6 @@ class Gallery(IdentityChanges):
                     f"add {self.records.place} folder:/path/to/folders."
                 )
             return self._state.answer(vectors, cameras, filters, top=top, rate=rate)
-
-    def verify(
-        self,
-        first: GalleryImage | Pixels | str,
-        second: GalleryImage | Pixels | str,
-        *,
-        threshold: Threshold | None = None,
-    ) -> PairComparison:
-        """Say whether two images show one identity; who they are does not matter.
-
-        Args:
-            first: An image.
-            second: Another.
-            threshold: From which score on they do, such as what `own_threshold` gives; None for
-                the threshold that the model's training stored.
-
-        Raises:
-            GalleryError: The gallery was opened without a model.
-            WeightsError: The model has no threshold, and none is given.
-            UnreadableImage: An image cannot be read.
-        """
-        model = self._require_model()
-        chosen = model.threshold if threshold is None else threshold
-        if chosen is None:
-            raise WeightsError(NO_THRESHOLD)
-        pair = model.vectors([_as_image(first), _as_image(second)])
-        return chosen.compare(float(pair[0] @ pair[1]))
-
-    @property
-    def threshold(self) -> Threshold | None:
-        """The threshold for `verify` that the model's training stored; None where it stored none.
-
-        Raises:
-            GalleryError: The gallery was opened without a model.
-        """
-        return self._require_model().threshold
-
-    def own_threshold(self, far: float | None = None, *, most: int = MOST) -> Threshold:
-        """Choose a threshold for `verify` on the pairs of images that are enrolled.
-
-        Args:
-            far: The share of pairs of different identities that may be accepted; None for the first
-                of 0.001, 0.01 and 0.1 that there are enough identities for.
-            most: Images that make pairs; of more, so many are drawn by chance.
-
-        Raises:
-            GalleryError: There are too few images of different identities for the rate.
-        """
-        with self._lock:
-            return choose_own_threshold(self.records, far, most=most)
 
     def nearest(
         self,
@@ -295,7 +243,7 @@ class Gallery(IdentityChanges):
             GalleryError: The gallery was opened without a model.
             UnreadableImage: An image cannot be read.
         """
-        queries = [_as_image(image) for image in images]
+        queries = [as_image(image) for image in images]
         vectors = self._require_model().vectors(queries)
         cameras = [query.camera for query in queries]
         with self._lock:
@@ -354,16 +302,3 @@ class Gallery(IdentityChanges):
         with self._lock:
             self._state.refresh(self.records)
             return gather_facts(self.records, self._state, self.settings)
-
-    def _require_model(self) -> VectorModel:
-        if self._model is None:
-            raise GalleryError(
-                f"{self.records.place} was opened without a model, which this needs."
-            )
-        return self._model
-
-
-def _as_image(image: GalleryImage | Pixels | str) -> GalleryImage:
-    if isinstance(image, GalleryImage):
-        return image
-    return GalleryImage(Path(image) if isinstance(image, str) else image)

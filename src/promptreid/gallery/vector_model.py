@@ -224,6 +224,13 @@ class EmbedderModel:
         return all(image.attributes.get(name) for name in prompt.variants[0])
 
 
+def as_image(image: GalleryImage | Pixels | str) -> GalleryImage:
+    """Take a path or pixels as an image of which nothing else is known."""
+    if isinstance(image, GalleryImage):
+        return image
+    return GalleryImage(Path(image) if isinstance(image, str) else image)
+
+
 def find_camera(image: GalleryImage, table: Sequence[Side]) -> Side | None:
     """Return the entry of a model's table of cameras that an image is of; None where unknown.
 

@@ -146,6 +146,11 @@ class SearchState:
             for rows, scores in zip(near.rows.tolist(), near.scores.tolist(), strict=True)
         ]
 
+    def find_answering(self, filters: Filters, camera: str | None) -> NDArray[np.int64]:
+        """Return the rows of the table that may answer one query, of some camera, ascending."""
+        rows = np.arange(len(self.table))
+        return rows[self._make_conditions(filters, [camera]).may_answer(0, rows)]
+
     def null_scores(self) -> NDArray[np.float64]:
         """Return the null sample, (N,), in no order."""
         return self.null.scores

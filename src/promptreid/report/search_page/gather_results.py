@@ -15,6 +15,7 @@ from promptreid.figures.photographs import Picture, read_picture, shrink_picture
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.records.record_rows import EntryRow
 from promptreid.gallery.searching.answer import Answer, Neighbour
+from promptreid.gallery.texts.text_answer import TextAnswer
 from promptreid.report.search_page.search_results import (
     FoundCandidate,
     FoundPicture,
@@ -87,6 +88,33 @@ class PictureGatherer:
         ]
         return SearchResult(
             query.name, self._read(query), "ranked", None, "", None, None, tuple(shown)
+        )
+
+    def show_sentence(self, query: Path | None, answer: TextAnswer, *, named: bool) -> SearchResult:
+        """Gather what fits a sentence, alone or beside a picture.
+
+        Args:
+            query: The picture.
+            answer: The answer.
+            named: Whether the identities are those of people.
+        """
+        shown = [
+            FoundCandidate(
+                rank, one.identity if named else None, one.score, None,
+                self._find(one.entry, one.text_score),
+            )
+            for rank, one in enumerate(answer.candidates, start=1)
+        ]  # fmt: skip
+        return SearchResult(
+            answer.sentence,
+            None if query is None else self._read(query),
+            "ranked",
+            None,
+            answer.explanation,
+            None,
+            None,
+            tuple(shown),
+            sentence=True,
         )
 
     def _read(self, source: Path | ImageSource) -> Picture:

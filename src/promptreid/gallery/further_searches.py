@@ -1,0 +1,134 @@
+"""What a gallery answers beside whom a picture shows: pairs of pictures, and sentences."""
+
+from __future__ import annotations
+
+from promptreid.errors import GalleryError, WeightsError
+from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
+from promptreid.gallery.identity_changes import IdentityChanges
+from promptreid.gallery.own_pairs import MOST, choose_own_threshold
+from promptreid.gallery.records.record_store import Records
+from promptreid.gallery.searching.filters import Filters
+from promptreid.gallery.searching.search_state import SearchState
+from promptreid.gallery.texts.text_answer import TextAnswer
+from promptreid.gallery.texts.text_index import TextIndex
+from promptreid.gallery.texts.text_search import TextQuery, rank_by_text, score_by_text
+from promptreid.gallery.vector_model import GalleryImage, Pixels, VectorModel, as_image
+from promptreid.inference.embedder import NO_THRESHOLD
+
+
+class FurtherSearches(IdentityChanges):
+    """The part of a gallery that compares pairs and looks for sentences."""
+
+    def __init__(self, records: Records, state: SearchState, model: VectorModel | None) -> None:
+        """Take records, what follows from them, and the model if there is one."""
+        super().__init__(records, state)
+        self._model = model
+        self._texts = TextIndex()
+
+    def verify(
+        self,
+        first: GalleryImage | Pixels | str,
+        second: GalleryImage | Pixels | str,
+        *,
+        threshold: Threshold | None = None,
+    ) -> PairComparison:
+        """Say whether two images show one identity; who they are does not matter.
+
+        Args:
+            first: An image.
+            second: Another.
+            threshold: From which score on they do, such as what `own_threshold` gives; None for
+                the threshold that the model's training stored.
+
+        Raises:
+            GalleryError: The gallery was opened without a model.
+            WeightsError: The model has no threshold, and none is given.
+            UnreadableImage: An image cannot be read.
+        """
+        model = self._require_model()
+        chosen = model.threshold if threshold is None else threshold
+        if chosen is None:
+            raise WeightsError(NO_THRESHOLD)
+        pair = model.vectors([as_image(first), as_image(second)])
+        return chosen.compare(float(pair[0] @ pair[1]))
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """The threshold for `verify` that the model's training stored; None where it stored none.
+
+        Raises:
+            GalleryError: The gallery was opened without a model.
+        """
+        return self._require_model().threshold
+
+    def own_threshold(self, far: float | None = None, *, most: int = MOST) -> Threshold:
+        """Choose a threshold for `verify` on the pairs of images that are enrolled.
+
+        Args:
+            far: The share of pairs of different identities that may be accepted; None for the first
+                of 0.001, 0.01 and 0.1 that there are enough identities for.
+            most: Images that make pairs; of more, so many are drawn by chance.
+
+        Raises:
+            GalleryError: There are too few images of different identities for the rate.
+        """
+        with self._lock:
+            return choose_own_threshold(self.records, far, most=most)
+
+    def search_text(
+        self,
+        query: TextQuery | str,
+        *,
+        top: int = 5,
+        filters: Filters | None = None,
+        by_identity: bool = True,
+    ) -> TextAnswer:
+        """Rank who is enrolled by a sentence, alone or beside a picture.
+
+        Whether nobody fits is not decided.
+
+        Args:
+            query: A sentence, such as "a person in a red coat", or more than that.
+            top: Candidates that are named.
+            filters: Which enrolled images may answer.
+            by_identity: Whether an identity comes once, with its best image, or images one by one.
+
+        Raises:
+            GalleryError: The gallery was opened without a model, its vectors do not compare with
+                sentences, or a filter names an identity that is not there.
+            WeightsError: The model has no text side.
+            ConfigError: The sentence is empty or too long, or a template lacks `{text}`.
+            UnreadableImage: The picture cannot be read.
+        """
+        model, filters = self._require_model(), filters or Filters()
+        asked = TextQuery(query) if isinstance(query, str) else query
+        sentence = model.sentence_vectors([asked.sentence], asked.templates)[0]
+        image = None if asked.image is None else as_image(asked.image)
+        vector = None if image is None else model.vectors([image])
+        with self._lock:
+            for name in filters.identities or ():
+                self.records.identity(name)
+            self._state.refresh(self.records)
+            with self.records.reading():
+                self._texts.refresh(self.records, model)
+            camera = None if image is None else image.camera
+            scores = score_by_text(
+                self._texts, self._state, sentence, filters, vector=vector, camera=camera
+            )
+            names = self._state.names
+        weight = 1.0 if image is None else asked.weight
+        return TextAnswer(
+            sentence=asked.sentence,
+            weight=weight,
+            candidates=rank_by_text(scores, names, weight=weight, top=top, by_identity=by_identity),
+            searched=len(scores.entries),
+            missing=scores.missing,
+            remark=model.text_remark,
+        )
+
+    def _require_model(self) -> VectorModel:
+        if self._model is None:
+            raise GalleryError(
+                f"{self.records.place} was opened without a model, which this needs."
+            )
+        return self._model
