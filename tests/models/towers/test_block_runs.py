@@ -8,6 +8,7 @@ from facts import lacking
 from small_models import RESNET, VIT, small_architecture, small_backbone, take_over
 
 from promptreid.errors import ModelError
+from promptreid.models.towers import block_runs
 from promptreid.models.towers.recomputing import run_in_parts
 
 TIMM = {"timm_model_name": "test_vit", "timm_pool": "token", "timm_proj": "linear"}
@@ -123,6 +124,15 @@ def test_compiled_blocks_differ_by_rounding_alone(kind, checkpointed, monkeypatc
     assert list(backbone.state_dict()) == names
     for name in plain:
         torch.testing.assert_close(found[name], plain[name], atol=1e-5, rtol=1e-4)
+
+
+def test_batch_norms_that_would_be_moved_twice_are_not_compiled(monkeypatch):
+    plain, _ = passed(backbone_of("ResNet"))
+    monkeypatch.setattr(block_runs, "_MOVES_STATISTICS_TWICE", True)
+    monkeypatch.setattr(torch, "compile", lambda *a, **k: pytest.fail("compiled"))
+    found, said = passed(backbone_of("ResNet"), compiled=True, checkpointed=True)
+    assert [name for name in plain if not torch.equal(plain[name], found[name])] == []
+    assert said == []
 
 
 def test_parts_that_are_computed_again_run_as_they_are(monkeypatch):

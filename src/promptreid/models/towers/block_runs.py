@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.torch_version import TorchVersion
 from torch.utils.checkpoint import checkpoint
 
 from promptreid.errors import first_line, is_out_of_memory
@@ -23,6 +24,10 @@ from promptreid.models.towers.recomputing import is_recomputing, recompute
 Result = TypeVar("Result")
 
 _RUNS = "block_runs"
+
+_MOVES_STATISTICS_TWICE = TorchVersion(torch.__version__) < "2.15"
+"""Whether compiled code that is computed again moves the statistics of batch norms both times, as
+it does in torch 2.4.1 and 2.6, and does not in 2.15."""
 
 
 class BlockRuns:
@@ -60,7 +65,7 @@ class BlockRuns:
         """
         if not torch.is_grad_enabled():
             return step(block, *inputs, **named)
-        if self._compiles and not is_recomputing():
+        if self._compiles and not is_recomputing() and not self._loses_statistics(block):
             try:
                 return self._compile(step)(block, *inputs, **named)
             except Exception as error:
@@ -71,6 +76,12 @@ class BlockRuns:
             return step(block, *inputs, **named)
         again = partial(_resting_statistics, block)
         return recompute(step, block, *inputs, again=again, **named)
+
+    def _loses_statistics(self, block: nn.Module) -> bool:
+        """Tell whether a block has to be computed again as it is, for its batch norms' sake."""
+        if not (self._checkpointed and _MOVES_STATISTICS_TWICE):
+            return False
+        return any(isinstance(part, _BatchNorm) and part.training for part in block.modules())
 
     def _compile(self, step: Callable[..., Any]) -> Callable[..., Any]:
         if step not in self._compiled:
