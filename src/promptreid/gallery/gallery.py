@@ -21,6 +21,7 @@ from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.records.sqlite_records import SqliteRecords
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.searching.filters import Filters
+from promptreid.gallery.searching.index_choice import AUTOMATIC
 from promptreid.gallery.searching.search_state import SearchState
 from promptreid.gallery.shard_enrolment import open_embedded
 from promptreid.gallery.vector_model import (
@@ -56,14 +57,16 @@ class Gallery(FurtherSearches):
         >>> gallery.search(["photo.jpg"])[0].identity
     """
 
-    def __init__(self, records: Records, model: VectorModel | None = None) -> None:
-        """Take records that are open, and the model that makes vectors.
+    def __init__(
+        self, records: Records, model: VectorModel | None = None, index: str = AUTOMATIC
+    ) -> None:
+        """Take records that are open, the model that makes vectors, and the name of an index.
 
         Raises:
-            GalleryError: The vectors in the records are another model's.
+            GalleryError: The vectors in the records are another model's, or there is no such index.
         """
         self.settings = GallerySettings.from_texts(records.settings())
-        super().__init__(records, SearchState(self.settings.aggregate), model)
+        super().__init__(records, SearchState(self.settings.aggregate, index), model)
         stored = records.model()
         if model is not None:
             check_model(model, stored, place=records.place)
@@ -72,6 +75,7 @@ class Gallery(FurtherSearches):
                 with self._state.changing(records):
                     records.set_model(row)
         if records.is_compaction_due:  # a process was stopped while it erased
+            self._state.refresh(records)  # which wipes the files of an index
             with contextlib.suppress(GalleryError):  # in use: `check` says that it is still due
                 records.compact()
 
@@ -100,14 +104,21 @@ class Gallery(FurtherSearches):
         return cls(records, EmbedderModel(embedder, source=source))
 
     @classmethod
-    def open(cls, folder: str | Path, embedder: Embedder | None = None) -> Self:
+    def open(
+        cls, folder: str | Path, embedder: Embedder | None = None, *, index: str = AUTOMATIC
+    ) -> Self:
         """Open a gallery, with the model where images are to be added or searched.
+
+        Args:
+            folder: Where it is.
+            embedder: The model.
+            index: What searches it: "exact", "bits", or "auto" for what suits its size.
 
         Raises:
             GalleryError: There is no gallery, it is damaged, or holds another model's vectors.
         """
         records = SqliteRecords.open(Path(folder))
-        return cls(records, None if embedder is None else EmbedderModel(embedder))
+        return cls(records, None if embedder is None else EmbedderModel(embedder), index)
 
     def close(self) -> None:
         """Let go of the records."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from promptreid.gallery.image_content import find_fault
 from promptreid.gallery.records.record_store import Records
+from promptreid.gallery.searching.index_choice import delete_files
 from promptreid.gallery.searching.null_sample import null_from_scratch
 from promptreid.gallery.searching.search_state import SearchState
 from promptreid.json_record import JsonRecord
@@ -54,8 +55,10 @@ def find_problems(records: Records, state: SearchState, progress: Progress) -> l
 
 
 def mend_records(records: Records, state: SearchState) -> None:
-    """Compute the null sample anew, and rewrite the store without what was erased."""
+    """Make anew what follows from the entries, and rewrite the store without what was erased."""
     state.clear()
+    if records.derived is not None:
+        delete_files(records.derived)
     with state.changing(records):
         right = null_from_scratch(state.ranking)
         wrong = np.setdiff1d(state.null.identities, right.identities)

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from gallery_model import draw_people, make_gallery
 
+from promptreid.gallery.searching import row_store
 from promptreid.gallery.searching.aggregate import Aggregate, identity_scores
+from promptreid.gallery.searching.bit_codes import BitCoder
+from promptreid.gallery.searching.bits_index import BitsIndex
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable
 from promptreid.gallery.searching.exact_index import ExactIndex
@@ -12,7 +15,18 @@ from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.identity_ranking import IdentityRanking
 from promptreid.gallery.vector_model import GalleryImage
 
-KINDS = {"exact": ExactIndex}
+KINDS = ("exact", "bits", "bits by codes")
+"""Kinds of index; the last one never scores all rows without a look at the codes."""
+
+
+def make_index(kind, folder, patch):
+    if kind == "exact":
+        return ExactIndex()
+    patch.setattr(row_store, "SEGMENT", 64)
+    if kind == "bits by codes":  # with lists as long as can be, so that answers are exact
+        patch.setattr(BitsIndex, "_list_few", lambda *_: None)
+        patch.setattr(BitCoder, "bits_needed", lambda *_: 64)
+    return BitsIndex(folder / "derived")
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +50,9 @@ def gallery(tmp_path_factory):
 
 
 @pytest.fixture(params=KINDS)
-def opened(request, gallery):
+def opened(request, gallery, tmp_path, monkeypatch):
     """A table, an index of a kind that has followed it, and the records."""
-    table, index = EntryTable(), KINDS[request.param]()
+    table, index = EntryTable(), make_index(request.param, tmp_path, monkeypatch)
     with gallery.records.reading():
         index.follow(table, table.refresh(gallery.records), gallery.records)
     index.settle()
@@ -141,11 +155,13 @@ def test_identities_are_ranked_as_if_all_were_scored(opened, name, text, excludi
             assert score == pytest.approx((vectors[own] @ queries[place]).max(), abs=2e-6)
 
 
-def test_an_index_follows_what_is_added_hidden_and_erased(tmp_path, opened):
-    kind = type(opened[1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_index_follows_what_is_added_hidden_and_erased(tmp_path, kind, monkeypatch):
     gallery = make_gallery(tmp_path / "people")
     pictures, names = draw_people(12, 4)
-    table, index = EntryTable(), kind()
+    table, index = EntryTable(), make_index(kind, tmp_path, monkeypatch)
+    if kind != "exact":
+        monkeypatch.setattr(row_store, "SEGMENT", 7)
 
     def compare():
         with gallery.records.reading():

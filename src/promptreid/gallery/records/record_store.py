@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +31,14 @@ class Records(Protocol):
     @property
     def place(self) -> str:
         """Where the records are, for people."""
+        ...
+
+    @property
+    def derived(self) -> Path | None:
+        """A folder for files that can be made anew, which need not be there; None for none.
+
+        `find_bytes` looks for erased bytes in it, too.
+        """
         ...
 
     def close(self) -> None:

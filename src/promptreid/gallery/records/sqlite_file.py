@@ -84,6 +84,11 @@ class SqliteFile:
         """The folder."""
         return str(self._folder)
 
+    @property
+    def derived(self) -> Path:
+        """The folder for files that can be made anew."""
+        return self._folder / "derived"
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -141,7 +146,7 @@ class SqliteFile:
 
     def find_bytes(self, pieces: Sequence[bytes]) -> list[bytes]:
         """Return those of some pieces that occur in the files of the store but in no entry."""
-        in_files = find_in_files(sorted(self._folder.iterdir()), pieces)
+        in_files = find_in_files(sorted(self._folder.rglob("*")), pieces)
         return [piece for piece in in_files if not self._is_enrolled(piece)]
 
     def find_damage(self) -> list[str]:

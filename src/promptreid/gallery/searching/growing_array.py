@@ -37,3 +37,8 @@ class GrowingArray:
         """Take out the rows that are not kept, (length,)."""
         self._room = self.values[kept]
         self._length = len(self._room)
+
+    def drop_first(self, count: int) -> None:
+        """Take out the first rows."""
+        self._room = self.values[count:].copy()
+        self._length = len(self._room)

@@ -17,6 +17,7 @@ from promptreid.gallery.searching.entry_table import EntryTable, TableChange
 from promptreid.gallery.searching.exact_index import ExactIndex
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.identity_ranking import IdentityRanking, RankedIdentities
+from promptreid.gallery.searching.index_choice import AUTOMATIC, check_index, choose_index
 from promptreid.gallery.searching.nobody import p_values
 from promptreid.gallery.searching.null_sample import (
     NullChanges,
@@ -42,8 +43,10 @@ class SearchState:
         lock: Held by the one thread that uses the state and the records it is of.
     """
 
-    def __init__(self, aggregate: Aggregate) -> None:
+    def __init__(self, aggregate: Aggregate, index: str = AUTOMATIC) -> None:
+        """Begin without anything; `index` is one of `index_choice.KINDS`."""
         self._aggregate = aggregate
+        self._index_name = check_index(index)
         self.lock = threading.RLock()
         self.table = EntryTable()
         self.index: Index = ExactIndex()
@@ -166,7 +169,13 @@ class SearchState:
     def _follow(self, records: Records) -> TableChange:
         """Bring table and index to what the records hold."""
         change = self.table.refresh(records)
-        self.index.follow(self.table, change, records)
+        index = choose_index(self._index_name, len(self.table), records.derived, self.index)
+        if index is self.index:
+            index.follow(self.table, change, records)
+        else:
+            self.index.close()
+            self.index = self.ranking.index = index
+            index.follow(self.table, TableChange(anew=True), records)
         self._forget_computed()
         return change
 
