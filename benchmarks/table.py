@@ -24,6 +24,10 @@ BENCHMARKS = MappingProxyType(
         "augment": ("feeding:augment", "random changes of a training batch"),
         "ranking": ("ranking:ranking", "CMC, mAP and mINP of a benchmark"),
         "rerank": ("rerank:rerank", "k-reciprocal re-ranking of a benchmark"),
+        "gallery-search": (
+            "gallery_search:gallery_search",
+            "the nearest entries of a large gallery",
+        ),
         "tar-at-far": ("tar_at_far:tar_at_far", "verification over all pairs"),
         "start": ("start:start", "time to the help text"),
     }

@@ -21,7 +21,7 @@ from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.records.sqlite_records import SqliteRecords
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.searching.filters import Filters
-from promptreid.gallery.searching.index_choice import AUTOMATIC
+from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
 from promptreid.gallery.searching.search_state import SearchState
 from promptreid.gallery.shard_enrolment import open_embedded
 from promptreid.gallery.vector_model import (
@@ -247,8 +247,16 @@ class Gallery(FurtherSearches):
         *,
         top: int = 20,
         filters: Filters | None = None,
+        rerank: bool = False,
     ) -> list[list[Neighbour]]:
         """Return the enrolled images that are most alike, best first, for each of Q images.
+
+        Args:
+            images: Q images.
+            top: Enrolled images wanted for each.
+            filters: Which enrolled images may answer.
+            rerank: Whether the nearest are put into the order of k-reciprocal re-ranking; their
+                scores stay cosines.
 
         Raises:
             GalleryError: The gallery was opened without a model.
@@ -259,7 +267,9 @@ class Gallery(FurtherSearches):
         cameras = [query.camera for query in queries]
         with self._lock:
             self._state.refresh(self.records)
-            return self._state.find_nearest(vectors, cameras, filters or Filters(), top=top)
+            return self._state.find_nearest(
+                vectors, cameras, filters or Filters(), top=top, rerank=rerank
+            )
 
     def erase(
         self,

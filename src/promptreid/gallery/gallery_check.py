@@ -9,7 +9,7 @@ import numpy as np
 
 from promptreid.gallery.image_content import find_fault
 from promptreid.gallery.records.record_store import Records
-from promptreid.gallery.searching.index_choice import delete_files
+from promptreid.gallery.searching.indexes.index_choice import delete_files
 from promptreid.gallery.searching.null_sample import null_from_scratch
 from promptreid.gallery.searching.search_state import SearchState
 from promptreid.json_record import JsonRecord

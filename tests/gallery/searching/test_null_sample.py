@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from gallery_model import draw_people, make_gallery, open_gallery
 
-from promptreid.gallery.searching import exact_index, null_sample
+from promptreid.gallery.searching import null_sample
 from promptreid.gallery.searching.conditions import Conditions
-from promptreid.gallery.searching.exact_index import multiply
 from promptreid.gallery.searching.filters import Filters
+from promptreid.gallery.searching.indexes import exact_index
+from promptreid.gallery.searching.indexes.exact_index import multiply
 from promptreid.gallery.searching.null_sample import null_from_scratch
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from promptreid.gallery.searching.aggregate import Aggregate, mean_of_best
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable
-from promptreid.gallery.searching.exact_index import multiply
-from promptreid.gallery.searching.vector_index import Index
+from promptreid.gallery.searching.indexes.exact_index import multiply
+from promptreid.gallery.searching.indexes.vector_index import Index
 
 _FIRST_LENGTH = 64
 """Entries that are asked for at first; where they settle too little, there are four times more."""

@@ -17,8 +17,8 @@ from promptreid.gallery.records.record_rows import NullRow
 from promptreid.gallery.searching.aggregate import identity_scores
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable
-from promptreid.gallery.searching.exact_index import multiply
 from promptreid.gallery.searching.identity_ranking import IdentityRanking
+from promptreid.gallery.searching.indexes.exact_index import multiply
 
 _ROUNDING = 1e-6
 """Two ways of multiplying the same vectors differ by less."""

@@ -14,10 +14,11 @@ from promptreid.gallery.searching.aggregate import Aggregate
 from promptreid.gallery.searching.answer import Answer, Candidate, Neighbour, decide
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable, TableChange
-from promptreid.gallery.searching.exact_index import ExactIndex
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.identity_ranking import IdentityRanking, RankedIdentities
-from promptreid.gallery.searching.index_choice import AUTOMATIC, check_index, choose_index
+from promptreid.gallery.searching.indexes.exact_index import ExactIndex
+from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC, check_index, choose_index
+from promptreid.gallery.searching.indexes.vector_index import Index
 from promptreid.gallery.searching.nobody import p_values
 from promptreid.gallery.searching.null_sample import (
     NullChanges,
@@ -25,7 +26,7 @@ from promptreid.gallery.searching.null_sample import (
     null_from_scratch,
     update_null,
 )
-from promptreid.gallery.searching.vector_index import Index
+from promptreid.gallery.searching.short_list import SHORT_LIST, rerank_nearest
 
 _CONDITIONS_KEPT = 32
 """Null samples under conditions that are kept until the gallery changes."""
@@ -137,16 +138,25 @@ class SearchState:
         filters: Filters,
         *,
         top: int,
+        rerank: bool = False,
     ) -> list[list[Neighbour]]:
-        """Return the entries that are most alike, best first, for (Q, d) queries."""
-        near = self.index.search(queries, self._make_conditions(filters, cameras), top)
+        """Return the entries that are most alike, best first, for (Q, d) queries.
+
+        Where they are re-ranked, that is done among `SHORT_LIST` entries or more.
+        """
+        length = max(top, SHORT_LIST) if rerank else top
+        near = self.index.search(queries, self._make_conditions(filters, cameras), length)
+        if rerank:
+            near = rerank_nearest(self.index, queries, near)
         return [
             [
                 self._make_neighbour(row, score)
                 for row, score in zip(rows, scores, strict=True)
                 if row >= 0
             ]
-            for rows, scores in zip(near.rows.tolist(), near.scores.tolist(), strict=True)
+            for rows, scores in zip(
+                near.rows[:, :top].tolist(), near.scores[:, :top].tolist(), strict=True
+            )
         ]
 
     def find_answering(self, filters: Filters, camera: str | None) -> NDArray[np.int64]:

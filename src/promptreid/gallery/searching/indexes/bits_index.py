@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable, TableChange
-from promptreid.gallery.searching.row_store import RowStore
-from promptreid.gallery.searching.vector_index import Nearest
+from promptreid.gallery.searching.indexes.bit_codes import WORD
+from promptreid.gallery.searching.indexes.row_store import RowStore
+from promptreid.gallery.searching.indexes.vector_index import Nearest
 
 _FIRST_SCORED = 512
 """Entries whose codes are most alike that are scored at first."""
 _MOST_SCORED = 2048
 _MOST_SCORED_OF = 1000
 """At most `_MOST_SCORED` entries and one in so many of all are scored for a query."""
-_CLOSED = 65535
-"""Stands for the bits in which a code differs that may not answer."""
 _FEW_QUERIES = 4
 """So many queries or fewer share the threads block by block, more of them query by query."""
 
@@ -101,19 +100,20 @@ class BitsIndex:
         alone = len(queries) <= _FEW_QUERIES
 
         blocks = store.codes
+        beyond = WORD * store.coder.words + 1  # more bits than can differ: it may not answer
 
         def search_one(query: int) -> None:
             if few is None:
                 differing = blocks.count_differing(codes[query], self._run if alone else _run)
                 if closed is not None:
-                    differing[closed] = _CLOSED
+                    differing[closed] = beyond
                 own = None if conditions.own_cameras is None else conditions.own_cameras[query]
                 if own is not None and own >= 0:
-                    differing[store.slot_by_row[conditions.table.camera_codes == own]] = _CLOSED
+                    differing[store.slot_by_row[conditions.table.camera_codes == own]] = beyond
                 listed, values = self._score_shortlist(queries[query], differing, length)
             else:
                 listed = few[conditions.may_answer(query, few)]
-                values = store.read_vectors(listed) @ queries[query]
+                values = _multiply(store.read_vectors(listed), queries[query])
             best = np.lexsort((listed, -values))[:length]
             rows[query, : len(best)], scores[query, : len(best)] = listed[best], values[best]
 
@@ -134,11 +134,12 @@ class BitsIndex:
         """Score the rows that differ least from a query, as many as it takes: rows and cosines."""
         store = self._store
         assert store.coder is not None
-        reached = np.bincount(differing, minlength=_CLOSED)[:_CLOSED].cumsum()
+        bits = WORD * store.coder.words
+        reached = np.bincount(differing, minlength=bits + 1)[: bits + 1].cumsum()
         first = int(np.searchsorted(reached, min(max(_FIRST_SCORED, 2 * length), reached[-1])))
         rows = store.row_by_slot[np.flatnonzero(differing <= first)].astype(np.int64)
         vectors = store.read_vectors(rows)
-        values = vectors @ query
+        values = _multiply(vectors, query)
         most = _count_most(len(store.slot_by_row), length)
         last = int(np.searchsorted(reached, most, side="right")) - 1
         if len(values) >= length:
@@ -150,7 +151,7 @@ class BitsIndex:
             return rows, values
         more = np.flatnonzero((differing > first) & (differing <= last))
         others = store.row_by_slot[more].astype(np.int64)
-        other_values = store.read_vectors(others) @ query
+        other_values = _multiply(store.read_vectors(others), query)
         return np.concatenate([rows, others]), np.concatenate([values, other_values])
 
     def _run(self, function: Callable[[int], None], numbers: Iterable[int]) -> None:
@@ -189,4 +190,9 @@ def _least_cosine(
     """Return the least cosine of some vectors with a query, seen from the centre."""
     around, asked = vectors - centre, query - centre
     lengths = np.linalg.norm(around, axis=1) * np.linalg.norm(asked)
-    return float((around @ asked / np.maximum(lengths, 1e-12)).min())
+    return float((_multiply(around, asked) / np.maximum(lengths, 1e-12)).min())
+
+
+def _multiply(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the products (N,) of (N, d) vectors and (d,) query in one thread, as others run."""
+    return np.einsum("nd,d->n", vectors, query)

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 from promptreid.errors import GalleryError, unknown_name
-from promptreid.gallery.searching.bits_index import BitsIndex
-from promptreid.gallery.searching.exact_index import ExactIndex
-from promptreid.gallery.searching.vector_index import Index
+from promptreid.gallery.searching.indexes.bits_index import BitsIndex
+from promptreid.gallery.searching.indexes.exact_index import ExactIndex
+from promptreid.gallery.searching.indexes.vector_index import Index
 
 AUTOMATIC = "auto"
 KINDS = (AUTOMATIC, "exact", "bits")

@@ -12,13 +12,18 @@ from promptreid.errors import GalleryError
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.records.erased_bytes import choose_pieces, find_in_files
 from promptreid.gallery.records.sqlite_records import SqliteRecords
-from promptreid.gallery.searching import bits_index, index_choice, row_segments, row_store
-from promptreid.gallery.searching.bit_codes import MISSED, BitCoder, CodeBlocks, draw_rotation
-from promptreid.gallery.searching.bits_index import BitsIndex
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable, TableChange
-from promptreid.gallery.searching.exact_index import ExactIndex
 from promptreid.gallery.searching.filters import Filters
+from promptreid.gallery.searching.indexes import bits_index, index_choice, row_segments, row_store
+from promptreid.gallery.searching.indexes.bit_codes import (
+    MISSED,
+    BitCoder,
+    CodeBlocks,
+    draw_rotation,
+)
+from promptreid.gallery.searching.indexes.bits_index import BitsIndex
+from promptreid.gallery.searching.indexes.exact_index import ExactIndex
 
 
 @pytest.mark.parametrize("width", [64, 128, 192, 320])

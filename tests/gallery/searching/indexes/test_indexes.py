@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from gallery_model import draw_people, make_gallery
 
-from promptreid.gallery.searching import row_store
 from promptreid.gallery.searching.aggregate import Aggregate, identity_scores
-from promptreid.gallery.searching.bit_codes import BitCoder
-from promptreid.gallery.searching.bits_index import BitsIndex
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable
-from promptreid.gallery.searching.exact_index import ExactIndex
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.identity_ranking import IdentityRanking
+from promptreid.gallery.searching.indexes import row_store
+from promptreid.gallery.searching.indexes.bit_codes import BitCoder
+from promptreid.gallery.searching.indexes.bits_index import BitsIndex
+from promptreid.gallery.searching.indexes.exact_index import ExactIndex
 from promptreid.gallery.vector_model import GalleryImage
 
 KINDS = ("exact", "bits", "bits by codes")

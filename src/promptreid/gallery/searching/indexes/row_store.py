@@ -13,18 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.gallery.records.record_store import Records
-from promptreid.gallery.searching.bit_codes import BitCoder, CodeBlocks
 from promptreid.gallery.searching.entry_table import EntryTable
 from promptreid.gallery.searching.growing_array import GrowingArray
-from promptreid.gallery.searching.row_segments import (
+from promptreid.gallery.searching.indexes.bit_codes import BitCoder, CodeBlocks
+from promptreid.gallery.searching.indexes.row_segments import (
     SEGMENT,
     RowSegment,
     SegmentContent,
     list_segments,
 )
 
-_PAGES_KEPT = 16384
-"""Rows that are read from files before their pages are let go."""
+_RESIDENT = 256 << 20
+"""Bytes of files that may stay in the memory of this process."""
+_ROWS_KEPT = 16384
+"""Rows that are read from larger files before their pages are let go."""
 
 
 class RowStore:
@@ -148,7 +150,8 @@ class RowStore:
 
     def forget_pages(self) -> None:
         """Let the pages of files leave this process where many were read."""
-        if self._read_rows > _PAGES_KEPT:
+        size = sum(segment.vectors.nbytes for segment in self._segments)
+        if size > _RESIDENT and self._read_rows > _ROWS_KEPT:
             self._read_rows = 0
             for segment in self._segments:
                 segment.forget_pages()

@@ -10,7 +10,7 @@ from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable, TableChange
 from promptreid.gallery.searching.growing_array import GrowingArray
-from promptreid.gallery.searching.vector_index import Nearest
+from promptreid.gallery.searching.indexes.vector_index import Nearest
 
 _FEW = 0.25
 """Where fewer rows than this part may answer, they are picked out before they are multiplied."""
