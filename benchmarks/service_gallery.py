@@ -13,6 +13,7 @@ from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.records.record_rows import NewEntry
 from promptreid.inference.load import load
 
+NAME = "load.gallery"
 IMAGES = 10
 """Entries of each identity."""
 
@@ -24,7 +25,7 @@ def make_gallery(folder: Path, entries: int, *, seed: int = 0) -> Path:
     """
     run = _make_run(folder)
     embedder = load(run, device="cpu")
-    place = folder / "load.gallery"
+    place = folder / NAME
     gallery = Gallery.create(place, embedder, source=str(run))
     rng = np.random.default_rng(seed)
     with gallery.records.writing():

@@ -29,7 +29,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from benchmarks.service_gallery import make_gallery
+from benchmarks.service_gallery import NAME, make_gallery
 from promptreid.processor import describe_processor
 from promptreid.text.tables import plain_table
 
@@ -171,22 +171,28 @@ def load(
     )
 
 
-def measure(entries: int, seconds: float, requests: int, clients: Sequence[int]) -> list[LoadRow]:
-    """Make a gallery, serve it, and measure."""
+def measure(
+    entries: int, seconds: float, requests: int, clients: Sequence[int], folder: Path
+) -> list[LoadRow]:
+    """Make a gallery in a folder unless one is there, serve it, and measure."""
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        place = make_gallery(Path(folder), entries)
+    place = folder / NAME
+    if not place.is_dir():
+        make_gallery(folder, entries)
+    if clients or requests:
         served = ServedProcess(place, queue=64)
         load(served, "warm-up", clients=2, requests=20)
         name = f"search {entries:,} entries"
         rows += [load(served, name, clients=count, seconds=seconds) for count in clients]
         if requests:
-            soon = load(served, f"first {requests // 10:,} requests", clients=8,
+            soon = load(served, f"first {requests // 10:,} requests", clients=32,
                         requests=requests // 10)  # fmt: skip
-            rows += [soon, load(served, f"{requests:,} requests later", clients=8,
+            rows += [soon, load(served, f"{requests:,} requests later", clients=32,
                                 requests=requests)]  # fmt: skip
         assert served.stop() == 0
+    if seconds:
         served = ServedProcess(place, queue=8)
+        load(served, "warm-up", clients=2, requests=20)
         rows.append(load(served, "twice the queue", clients=16, seconds=seconds))
         assert served.stop() == 0, "the service did not outlive the overload"
     return rows
@@ -217,9 +223,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--requests", type=int, default=10_000, help="for the memory; 0 for none")
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 8, 32])
+    parser.add_argument("--folder", type=Path, help="where the gallery is kept for the next time")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    rows = measure(given.entries, given.seconds, given.requests, given.clients)
+    with tempfile.TemporaryDirectory() as aside:
+        folder = given.folder or Path(aside)
+        rows = measure(given.entries, given.seconds, given.requests, given.clients, folder)
     print("\n".join([f"{rows[0].processor}, {os.cpu_count()} cores", *table_lines(rows)]))
     if given.json:
         given.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -62,7 +63,7 @@ def _render_route(
     description: Mapping[str, Any], method: str, path: str, route: Mapping[str, Any]
 ) -> Iterator[str]:
     yield f"<section><h3><b>{method.upper()}</b> {escape(path)}</h3>"
-    yield f"<p>{escape(route.get('description', route['summary']))}</p>"
+    yield f"<p>{_mark_code(route.get('description', route['summary']))}</p>"
     rows = [
         (one["name"], f"{one['in']}, {_name_type(description, one['schema'])}",
          one.get("description", ""))
@@ -78,7 +79,7 @@ def _render_route(
             for name, field in body.get("properties", {}).items()
         ]  # fmt: skip
     if rows:
-        cells = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+        cells = ["".join(f"<td>{_mark_code(cell)}</td>" for cell in row) for row in rows]
         yield f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
     yield '<p class="dim">Answers: '
     yield "; ".join(
@@ -88,6 +89,11 @@ def _render_route(
     )
     refusals = [status for status in sorted(route["responses"]) if status[0] != "2"]
     yield f". Refusals: {', '.join(refusals)}.</p></section>"
+
+
+def _mark_code(text: str) -> str:
+    """Return words as HTML, what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _name_answer(description: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
@@ -115,7 +121,8 @@ def _name_type(description: Mapping[str, Any], schema: Mapping[str, Any]) -> str
     if "$ref" in schema:
         return schema["$ref"].rpartition("/")[2]
     if "anyOf" in schema:
-        return " or ".join(_name_type(description, one) for one in schema["anyOf"])
+        kinds = [one for one in schema["anyOf"] if one.get("type") != "null"]
+        return " or ".join(_name_type(description, one) for one in kinds)
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     kind = schema.get("type", "any")

@@ -29,6 +29,7 @@ from promptreid.serve.routes import (
     health_routes,
     identity_routes,
     search_routes,
+    text_routes,
 )
 from promptreid.serve.service import Service
 from promptreid.serve.service_metrics import Counting
@@ -38,6 +39,7 @@ PAGE = Path(__file__).parent / "page"
 
 _ROUTES = (
     search_routes,
+    text_routes,
     activation_routes,
     enrol_routes,
     identity_routes,

@@ -11,7 +11,7 @@ def test_info_says_what_can_be_promised(asked):
         assert info[name] == getattr(facts, name)
     assert info["gallery"] == "people.gallery"
     assert info["rights"] == ["search", "enrol", "erase"]
-    assert info["abilities"] == {"verify": False, "activation": False}
+    assert info["abilities"] == {"verify": True, "activation": False, "text": False}
 
 
 def test_an_export_is_one_archive(asked):

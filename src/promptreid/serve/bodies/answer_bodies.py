@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from promptreid.gallery.records.record_rows import EntryRow, IdentityRow
 from promptreid.gallery.searching.answer import Answer, Candidate, Neighbour
+from promptreid.gallery.searching.nobody import least_rate
 
 
 class IdentityBody(BaseModel):
@@ -107,6 +108,7 @@ class AnswerBody(BaseModel):
     runner_up: str | None
     gap: float | None = Field(description="Score of the first less that of the second.")
     identities: int = Field(description="How many identities the p-value rests on.")
+    least_rate: float = Field(description="The least rate that so many can promise.")
     explanation: str = Field(description="What the verdict rests on, as a sentence.")
     candidates: list[CandidateBody] = Field(description="Best first.")
 
@@ -120,6 +122,7 @@ class AnswerBody(BaseModel):
         return cls(
             **values,
             picture=picture,
+            least_rate=least_rate(answer.identities),
             explanation=answer.explanation,
             candidates=[CandidateBody.make(one, entries) for one in answer.candidates[:top]],
         )

@@ -22,6 +22,7 @@ class AbilitiesBody(BaseModel):
 
     verify: bool = Field(description="Whether the model has a threshold for two pictures.")
     activation: bool = Field(description="Whether it can show where it looks.")
+    text: bool = Field(description="Whether words can be looked for.")
 
 
 class GalleryInfo(BaseModel):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
 import promptreid
+from promptreid.inference.text_side import find_text_width
 from promptreid.serve.access_tokens import RIGHTS
 from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER
 from promptreid.serve.bodies.service_bodies import AbilitiesBody, GalleryInfo, LimitsBody
@@ -47,8 +48,9 @@ def get_info(service: Served, caller: Asking) -> GalleryInfo:
             picture_pixels=settings.picture_pixels,
         ),
         abilities=AbilitiesBody(
-            verify=service.embedder is not None and service.embedder.threshold is not None,
+            verify=service.gallery.threshold is not None,
             activation=service.embedder is not None,
+            text=service.embedder is not None and find_text_width(service.embedder) is not None,
         ),
     )
 

@@ -31,11 +31,16 @@ Attributes = Annotated[
     Json[dict[Name, Text]] | None,
     Form(description='Free attributes as JSON: `{"coat": "red"}`.'),
 ]
-Wanted = Annotated[list[Name] | None, Form()]
+Identities = Annotated[list[Name] | None, Form(description="Look only among these, by name.")]
+Cameras = Annotated[list[Name] | None, Form(description="Look only among pictures of these.")]
+Domains = Annotated[list[Name] | None, Form(description="Look only among pictures of these.")]
+Since = Annotated[Name | None, Form(description="Only pictures from this time on, as `time`.")]
+Until = Annotated[Name | None, Form(description="Only pictures up to this time, as `time`.")]
 WantedAttributes = Annotated[
     Json[dict[Name, list[Text]]] | None,
     Form(description='Only pictures with one of these values: `{"coat": ["red", "brown"]}`.'),
 ]
+OtherCameras = Annotated[bool, Form(description="Leave out pictures of the query's own camera.")]
 Rate = Annotated[
     float | None,
     Form(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Form
+from fastapi import APIRouter
 
 from promptreid.serve.bodies.answer_bodies import (
     AnswerBody,
@@ -17,14 +15,18 @@ from promptreid.serve.routes.caller_rights import SEARCH
 from promptreid.serve.routes.picture_fields import (
     Attributes,
     Camera,
+    Cameras,
     Domain,
+    Domains,
+    Identities,
+    OtherCameras,
     Picture,
     Pictures,
     Rate,
-    Time,
+    Since,
     Top,
+    Until,
     View,
-    Wanted,
     WantedAttributes,
     as_images,
     make_filters,
@@ -33,7 +35,6 @@ from promptreid.serve.routes.picture_fields import (
 from promptreid.serve.service import Served
 
 router = APIRouter(prefix="/v1", tags=["search"], dependencies=[SEARCH])
-OtherCameras = Annotated[bool, Form(description="Leave out pictures of the query's own camera.")]
 
 
 @router.post("/search", responses=documented(404))
@@ -46,11 +47,11 @@ def search(
     view: View = None,
     domain: Domain = None,
     attributes: Attributes = None,
-    identities: Wanted = None,
-    cameras: Wanted = None,
-    domains: Wanted = None,
-    since: Time = None,
-    until: Time = None,
+    identities: Identities = None,
+    cameras: Cameras = None,
+    domains: Domains = None,
+    since: Since = None,
+    until: Until = None,
     wanted_attributes: WantedAttributes = None,
     other_cameras: OtherCameras = False,
 ) -> SearchAnswer:
@@ -85,11 +86,11 @@ def find_nearest(
     camera: Camera = None,
     view: View = None,
     attributes: Attributes = None,
-    identities: Wanted = None,
-    cameras: Wanted = None,
-    domains: Wanted = None,
-    since: Time = None,
-    until: Time = None,
+    identities: Identities = None,
+    cameras: Cameras = None,
+    domains: Domains = None,
+    since: Since = None,
+    until: Until = None,
     wanted_attributes: WantedAttributes = None,
     other_cameras: OtherCameras = False,
 ) -> NearestAnswer:
