@@ -18,7 +18,7 @@ FLOORS = {
     "inference": 5,
     "losses": 4, "evaluation": 4,
     "models": 3,
-    "data": 2, "runs": 2,
+    "data": 2, "runs": 2, "moving": 2,
     "config": 1, "recipes": 1, "tracking": 1, "synth": 1,
     "text": 0, "progress": 0, "files": 0, "seeds": 0, "errors": 0, "tensors": 0,
     "json_record": 0, "processor": 0, "processes": 0, "torch_threads": 0, "transfer": 0,

@@ -39,12 +39,13 @@ COMMANDS = MappingProxyType(
         "report": "Write all about runs into one HTML page.",
         "figure": "Draw t-SNE and activation maps of runs.",
         "recipes": "List, show and copy recipes.",
+        "import-config": "Say a configuration of other code as a recipe.",
         "data": "Inspect data sets; render synthetic ones.",
         "bench": "Measure speed beside plain formulations.",
         "pretrain": "Make the weights of `tiny` anew.",
     }
 )
-"""Each command, which has a file of its name, and what it does."""
+"""Each command, which has a file of its name (`_` for `-`), and what it does."""
 
 _SHARED = ("train", "embed")
 """Commands that share their work among the processes that torchrun starts."""
@@ -61,7 +62,8 @@ class LazyGroup(click.Group):
         """Import the command, or return None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        return getattr(importlib.import_module(f"promptreid.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        return getattr(importlib.import_module(f"promptreid.cli.{name}"), name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
