@@ -97,9 +97,32 @@ def test_sentences_rank_alone_and_beside_a_picture(pictures, tmp_path, capsys):
         assert "a red coat" in page.read_text()
 
 
+def test_pictures_are_ranked_one_by_one_and_re_ranked(pictures, tmp_path, capsys):
+    query, answers = pictures / "queries" / "first.png", tmp_path / "answers.json"
+    ranked = []
+    for more in ([], ["--rerank"]):
+        code, out, err = run(
+            capsys, "search", pictures / "people", query, "--pictures", *more, "--top", 39,
+            "--json", answers, "--html", tmp_path / "found.html",
+        )  # fmt: skip
+        assert code == 0, err
+        (answer,) = json.loads(answers.read_text())["answers"]
+        assert answer["verdict"] == "undecided"
+        ranked.append(answer["pictures"])
+        assert not lacking(out, "MOST ALIKE", "identity", "000/1.png")
+    scores = [one["score"] for one in ranked[0]]
+    assert scores == sorted(scores, reverse=True)
+    assert all(one["picture"].startswith(one["identity"]) for one in ranked[0])
+    keys = [{one["picture"] for one in pictures} for pictures in ranked]
+    assert keys[0] == keys[1]
+    assert ranked[0] != ranked[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "facts"),
     [
+        (["PEOPLE", "QUERY", "--rerank"], ["--pictures"]),
+        (["PEOPLE", "QUERY", "--text", "coat", "--pictures"], ["--text", "--pictures"]),
         (["PEOPLE"], ["IMAGE", "--text"]),
         (["PEOPLE", "QUERY", "--template", "a {text}"], ["--text"]),
         (["PEOPLE", "--text", " "], ["empty"]),

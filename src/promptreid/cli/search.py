@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of the sentence beside an image.",
 )
+@click.option(
+    "--pictures",
+    is_flag=True,
+    help="Rank pictures one by one, not people; whether it is nobody is not decided then.",
+)
+@click.option("--rerank", is_flag=True, help="Put these into the order of k-reciprocal re-ranking.")
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Candidates.")
 @click.option(
     "--rate",
@@ -71,6 +77,8 @@ def search(
     text: str | None,
     templates: tuple[str, ...],
     weight: float,
+    pictures: bool,
+    rerank: bool,
     top: int,
     rate: float | None,
     query_camera: str | None,
@@ -106,6 +114,10 @@ def search(
 
     if not images and text is None:
         raise click.UsageError("Name an IMAGE to look for, or a sentence by --text.")
+    if text is not None and (pictures or rerank):
+        raise click.UsageError(
+            "--text has a ranking of its own; leave out --pictures and --rerank."
+        )
     if templates and text is None:
         raise click.UsageError("--template goes with --text.")
     for image in images:
@@ -116,8 +128,18 @@ def search(
     opened = open_place(place, model, device, keep=not no_cache)
     for note in opened.notes:
         click.echo(visible(note), err=True)
+    if rerank and not pictures and opened.named:
+        raise click.UsageError("--rerank orders pictures; give --pictures with it.")
     request = SearchRequest(
-        top, _filters(**conditions), rate, text, templates, weight, neighbours=page is not None
+        top,
+        _filters(**conditions),
+        rate,
+        text,
+        templates,
+        weight,
+        neighbours=page is not None,
+        pictures=pictures or not opened.named,
+        rerank=rerank,
     )
     queries = [GalleryImage(image, camera=query_camera) for image in images]
     found = find_pictures(opened, queries, request)

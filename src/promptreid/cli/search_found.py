@@ -38,6 +38,8 @@ class SearchRequest:
         templates: Sentences with `{text}` in the place of it.
         weight: Share of the sentence beside a picture.
         neighbours: Whether the pictures that are most alike are wanted beside an answer.
+        pictures: Whether pictures are ranked, and nothing is answered.
+        rerank: Whether these are put into the order of k-reciprocal re-ranking.
     """
 
     top: int
@@ -47,6 +49,8 @@ class SearchRequest:
     templates: tuple[str, ...] = ()
     weight: float = 0.5
     neighbours: bool = False
+    pictures: bool = False
+    rerank: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,7 @@ class Found:
 
     Attributes:
         image: The picture; None for a sentence alone.
-        answer: Who it shows, or who fits the sentence; None where nobody knows whom the pictures of
-            a folder show.
+        answer: Who it shows, or who fits the sentence; None where pictures are ranked alone.
         neighbours: Pictures that are most alike, best first.
     """
 
@@ -84,7 +87,12 @@ class Found:
         asked = {"image": None if self.image is None else str(self.image)}
         if self.answer is None:
             pictures = [
-                {"picture": opened.name_picture(one.entry), "score": one.score}
+                {
+                    "picture": opened.name_picture(one.entry),
+                    "score": one.score,
+                    "entry": one.entry,
+                    **({"identity": one.identity} if opened.named else {}),
+                }
                 for one in self.neighbours
             ]
             return {**asked, "verdict": "undecided", "pictures": pictures}
@@ -118,10 +126,12 @@ def find_pictures(
             for path, query in asked or [(None, None)]
         ]
     alike: list[list[Neighbour]] = [[] for _ in queries]
-    if request.neighbours or not opened.named:
-        several = max(request.top, _NEIGHBOURS) if opened.named else request.top
-        alike = gallery.nearest(queries, top=several, filters=request.filters)
-    if not opened.named:
+    if request.pictures or request.neighbours:
+        several = request.top if request.pictures else max(request.top, _NEIGHBOURS)
+        alike = gallery.nearest(
+            queries, top=several, filters=request.filters, rerank=request.rerank
+        )
+    if request.pictures:
         return [Found(image, None, near) for image, near in zip(images, alike, strict=True)]
     answers = gallery.search(queries, top=request.top, filters=request.filters, rate=request.rate)
     return [Found(*one) for one in zip(images, answers, alike, strict=True)]
@@ -156,5 +166,5 @@ def _show(gatherer: PictureGatherer, found: Found, *, named: bool, top: int) -> 
         return gatherer.show_sentence(found.image, found.answer, named=named)
     assert found.image is not None
     if found.answer is None:
-        return gatherer.show_ranking(found.image, found.neighbours)
+        return gatherer.show_ranking(found.image, found.neighbours, named=named)
     return gatherer.show_answer(found.image, found.answer, found.neighbours, top=top)

@@ -47,14 +47,17 @@ def answer_text(image: Path, answer: Answer, opened: SearchedPlace, *, top: int)
 
 
 def ranking_text(image: Path, ranking: Sequence[Neighbour], opened: SearchedPlace) -> str:
-    """Write which pictures are most alike, where nobody knows whom they show."""
-    rows = [("", "score", "picture")]
+    """Write which pictures are most alike, and whom they show where that is known."""
+    rows = [("", "identity", "score", "picture")]
     rows += [
-        (str(rank), f"{one.score:.4f}", opened.name_picture(one.entry))
+        (str(rank), one.identity, f"{one.score:.4f}", opened.name_picture(one.entry))
         for rank, one in enumerate(ranking, start=1)
     ]
+    if not opened.named:
+        rows = [(row[0], *row[2:]) for row in rows]
+    right = [cell not in ("identity", "picture") for cell in rows[0]]
     lines = [visible(f"MOST ALIKE: {image}")]
-    lines += [f"  {line}" for line in plain_table(rows, right=(True, True, False))]
+    lines += [f"  {line}".rstrip() for line in plain_table(rows, right=right)]
     return "\n".join(lines)
 
 

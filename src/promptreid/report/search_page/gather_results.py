@@ -80,10 +80,18 @@ class PictureGatherer:
             candidates=tuple(shown),
         )
 
-    def show_ranking(self, query: Path, nearest: Sequence[Neighbour]) -> SearchResult:
-        """Gather the pictures that are most alike, where nobody knows whom they show."""
+    def show_ranking(
+        self, query: Path, nearest: Sequence[Neighbour], *, named: bool
+    ) -> SearchResult:
+        """Gather the pictures that are most alike, and whom they show where that is known."""
         shown = [
-            FoundCandidate(rank, None, one.score, None, self._find(one.entry, one.score))
+            FoundCandidate(
+                rank,
+                one.identity if named else None,
+                one.score,
+                None,
+                self._find(one.entry, one.score),
+            )
             for rank, one in enumerate(nearest, start=1)
         ]
         return SearchResult(
