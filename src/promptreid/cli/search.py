@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     help="Also write the ranked pictures as one HTML page.",
 )
 @options.pixelated
-@click.option("--no-cache", is_flag=True, help="Keep nothing of a folder for the next time.")
+@click.option("--no-cache", is_flag=True, help="Neither read nor keep embeddings.")
 @model_option
 @options.device
 @json_option

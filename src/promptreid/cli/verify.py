@@ -53,7 +53,7 @@ def verify(
 
     \b
     promptreid verify people.gallery a.jpg b.jpg
-    promptreid verify people.gallery a.jpg b.jpg c.jpg d.jpg --own-pairs --far 0.001
+    promptreid verify people.gallery a.jpg b.jpg --own-pairs --far 0.001
     promptreid verify --model runs/mine a.jpg b.jpg --json answers.json
     """  # noqa: D301 - click reads the \b itself
     from promptreid.errors import DataError
