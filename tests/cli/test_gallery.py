@@ -119,13 +119,19 @@ def test_identities_are_changed_by_commands(place, capsys):
     assert "001" not in rows
 
 
-def test_erasing_asks_and_proves(place, capsys, monkeypatch):
+def test_erasing_asks_and_proves(made, place, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     code, _, _ = run(capsys, "gallery", "erase", place, "004")
     assert code == 130
-    code, out, _ = run(capsys, "gallery", "erase", place, "004", "--yes")
+    code, out, _ = run(capsys, "gallery", "erase", place, "004", "--yes", "--refuse")
     assert code == 0
     assert not lacking(out, "4 images", "pieces")
+    picture = made / "photos" / "004" / "1.png"
+    again = ["gallery", "add", place, picture, "--identity", "004", "--device", "cpu"]
+    assert not lacking(run(capsys, *again)[2], str(picture), "refused", "gallery allow")
+    assert "1 of 1 image" in run(capsys, "gallery", "allow", place, picture)[1]
+    assert "enrolled 1 image" in run(capsys, *again)[1]
+    run(capsys, "gallery", "erase", place, "004", "--yes")
     code, _, err = run(capsys, "gallery", "erase", place, "004", "--yes")
     assert code == 2
     assert "004" in err
@@ -183,3 +189,94 @@ def test_another_model_is_refused_and_a_lost_one_is_asked_for(made, place, crops
         assert code == 0, err
     finally:
         (made / "moved").rename(made / "run")
+
+
+def test_uses_are_written_down_listed_and_verified(made, place, capsys):
+    picture = made / "queries" / "000.png"
+    code, out, _ = run(capsys, "gallery", "audit", place)
+    assert (code, "no uses" in out) == (0, True)
+    assert run(capsys, "gallery", "audit", "set", place, "always")[0] == 0
+    for _ in range(2):
+        run(capsys, "search", place, picture, "--device", "cpu")
+    code, out, _ = run(capsys, "gallery", "audit", "confirm", place, "1", "--by", "Dora", "--wrong")
+    assert code == 0
+    assert not lacking(out, "3", "Dora", "wrong")
+    code, out, _ = run(capsys, "gallery", "audit", place)
+    assert not lacking(out, "asked (search)", "000", "Dora")
+    code, out, _ = run(capsys, "gallery", "audit", place, "--since", "2100-01-01", "--json")
+    assert (code, json.loads(out)) == (0, [])
+    code, out, _ = run(capsys, "gallery", "audit", "list", place, "--json")
+    records = json.loads(out)
+    assert [record["number"] for record in records] == [1, 2, 3]
+    rate = json.loads(run(capsys, "gallery", "info", place, "--json")[1])["rate"]
+    assert records[0]["content"]["answer"]["rate"] == rate
+    code, out, _ = run(capsys, "gallery", "audit", "verify", place)
+    noted = f"3:{records[-1]['digest']}"
+    assert code == 0
+    assert not lacking(out, "3 audit records", noted)
+    code, out, _ = run(capsys, "gallery", "info", place)
+    assert noted in out
+    assert run(capsys, "gallery", "audit", "verify", place, "--noted", noted)[0] == 0
+    forged = f"2:{'0' * 64}"
+    code, out, _ = run(capsys, "gallery", "audit", "verify", place, "--noted", forged)
+    assert (code, "Record 2" in out) == (2, True)
+    code, _, err = run(capsys, "gallery", "audit", "verify", place, "--noted", "2")
+    assert (code, "COUNT:DIGEST" in err) == (2, True)
+    code, _, err = run(capsys, "gallery", "audit", "confirm", place, "9", "--by", "x", "--right")
+    assert (code, "9" in err) == (2, True)
+
+
+def test_what_does_not_show_somebody_is_said_listed_and_taken_back(made, place, capsys):
+    picture = made / "queries" / "000.png"
+    code, out, err = run(capsys, "gallery", "not", place, "000", picture, "--device", "cpu")
+    assert code == 0, err
+    assert not lacking(out, "000", "1 negative example")
+    code, out, _ = run(capsys, "search", place, picture, "--device", "cpu")
+    assert not lacking(out, "000", "left out", "negative example 1")
+    code, out, _ = run(capsys, "gallery", "not", place, "001", "--entry", "1", "--json")
+    assert [row["entry"] for row in json.loads(out)] == [1]
+    code, out, _ = run(capsys, "gallery", "not", place)
+    assert not lacking(out, "not 000", str(picture), "not 001", "entry 1")
+    assert "2 negative examples" in run(capsys, "gallery", "info", place)[1]
+    code, out, _ = run(capsys, "gallery", "not", place, "--remove", "1", "--remove", "2")
+    assert (code, "2" in out) == (0, True)
+    assert "no negative examples" in run(capsys, "gallery", "not", place, "000")[1]
+    for arguments, fact in (
+        (["000", "missing.jpg"], "missing.jpg"),
+        (["--remove", "7"], "7"),
+        (["000", "--remove", "7"], "--remove"),
+    ):
+        code, _, err = run(capsys, "gallery", "not", place, *arguments)
+        assert (code, fact in err) == (2, True)
+
+
+def test_the_model_is_changed_and_the_place(made, place, crops, tmp_path, capsys):
+    other = tmp_path / "other"
+    model = ["backbone.name=tiny", "backbone.image_size=48"]
+    run(capsys, "train", "zero-shot", *model, "--data", f"folder:{crops}", "--out", other)
+    picture = made / "queries" / "000.png"
+    code, out, err = run(
+        capsys, "gallery", "reembed", place, "--model", other, "--keep-old", "--device", "cpu"
+    )
+    assert code == 0, err
+    assert not lacking(out, str(other), "48 images", "kept")
+    code, out, _ = run(capsys, "gallery", "info", place)
+    assert not lacking(out, str(other), "kept")
+    assert run(capsys, "search", place, picture, "--device", "cpu")[0] == 0
+    code, out, _ = run(
+        capsys, "gallery", "reembed", place, "--model", other, "--keep-old", "--device", "cpu"
+    )
+    assert code == 0
+    assert not lacking(out, "48 images", "0 embedded", "before")
+    code, out, err = run(capsys, "gallery", "copy", place, tmp_path / "copy")
+    assert code == 0, err
+    assert not lacking(out, "48 images", "12 identities", "2 models")
+    answers = [
+        run(capsys, "search", where, picture, "--device", "cpu", "--json")[1]
+        for where in (place, tmp_path / "copy")
+    ]
+    assert json.loads(answers[0])["answers"] == json.loads(answers[1])["answers"]
+    assert run(capsys, "gallery", "check", tmp_path / "copy")[0] == 0
+    code, _, err = run(capsys, "gallery", "copy", place, tmp_path / "copy")
+    assert code == 2
+    assert not lacking(err, "not empty", "48")

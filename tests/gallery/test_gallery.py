@@ -15,8 +15,8 @@ from promptreid.gallery.enrolment import list_images
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_errors import ChangedSinceError, NotEnrolledError
 from promptreid.gallery.gallery_settings import GallerySettings
-from promptreid.gallery.records.sqlite_records import SqliteRecords
-from promptreid.gallery.records.sqlite_schema import FILE
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
+from promptreid.gallery.records.sqlite.sqlite_schema import FILE
 from promptreid.gallery.searching.aggregate import Aggregate
 from promptreid.gallery.searching.filters import Filters, parse_time
 from promptreid.gallery.searching.nobody import p_values

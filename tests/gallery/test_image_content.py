@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from promptreid.data.images.boxes import Box, ImageSource
-from promptreid.gallery.image_content import find_fault, read_content
+from promptreid.gallery.image_content import digest_image, find_fault, read_content
 from promptreid.gallery.records.record_rows import Picture
 from promptreid.gallery.vector_model import GalleryImage
 
@@ -57,6 +57,19 @@ def test_what_is_kept_is_found_whole_and_what_was_changed_is_not(file, box, crop
         damaged = replace(as_picture(content), crop=content.crop[: len(content.crop) // 2])
         assert find_fault(damaged) is not None
         assert find_fault(replace(as_picture(content), crop=b"")) is not None
+
+
+def test_a_digest_alone_is_that_of_the_content(file):
+    with Image.open(file) as opened:
+        pixels = np.asarray(opened)
+    for image in (
+        GalleryImage(file),
+        GalleryImage(ImageSource(file, Box(3, 4, 10, 12))),
+        GalleryImage(pixels),
+        GalleryImage(Image.fromarray(pixels)),
+        GalleryImage(pixels, file=file.read_bytes()),
+    ):
+        assert digest_image(image) == read_content(image).digest
 
 
 def test_a_part_and_an_array_of_the_same_pixels_are_the_same_content(file):

@@ -11,7 +11,7 @@ from gallery_model import draw_people, make_gallery
 from served_gallery import ThresholdModel, png
 
 from promptreid.gallery.image_content import GalleryImage
-from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel

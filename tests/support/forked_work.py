@@ -21,6 +21,7 @@ from pathlib import Path
 
 from gallery_worker import list_changes, work
 from lost_writes import Disk
+from moved_gallery import MOVES, move
 from soak_work import read, write
 from system_calls import CHANGING, Call, TracedProcess, let_parent_trace
 
@@ -37,7 +38,7 @@ class Task:
     Attributes:
         folder: The gallery.
         log: Where the work says what was acknowledged.
-        kind: Kind of the changes; or "soak write" and "soak read".
+        kind: Kind of the changes; or "soak write" and "soak read"; or one of `MOVES`.
         seed: Seed of the changes, and of the time at which it is killed.
         changes: Number of changes; 0 for no end.
         end: "clock" for a kill after some time, "call" for one before a call that changes files,
@@ -133,6 +134,8 @@ def _fork(task: Task) -> int:
 
 def _work(task: Task) -> None:
     folder, log = Path(task.folder), Path(task.log)
+    if task.kind in MOVES:
+        return move(folder, log, task.kind, let_parent_trace)
     if task.kind == "soak write":
         return write(folder, log, task.seed, task.seconds)
     if task.kind == "soak read":

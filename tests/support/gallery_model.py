@@ -8,7 +8,7 @@ import numpy as np
 
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_settings import GallerySettings
-from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.gallery.searching.aggregate import Aggregate
 
 WIDTH = 32
@@ -82,9 +82,16 @@ def draw_people(people: int, images: int, *, seed: int = 0, families: int = 1, n
     return pictures, names
 
 
-def make_gallery(folder: Path, *, aggregate: str = "best", keep: str = "crops", seed: int = 0):
+def make_gallery(
+    folder: Path,
+    *,
+    aggregate: str = "best",
+    keep: str = "crops",
+    rate: float = 0.05,
+    seed: int = 0,
+):
     """Create a gallery of a pixel model."""
-    settings = GallerySettings(Aggregate.parse(aggregate), keep)
+    settings = GallerySettings(Aggregate.parse(aggregate), keep, rate)
     return Gallery(SqliteRecords.create(folder, settings.to_texts()), PixelModel(seed))
 
 

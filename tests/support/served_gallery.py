@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from promptreid.evaluation.thresholds.stranger_scores import StrangerScores
 from promptreid.evaluation.thresholds.threshold import Threshold
-from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.serve.application import create_app
 from promptreid.serve.service import Service
 from promptreid.serve.service_settings import ServiceSettings

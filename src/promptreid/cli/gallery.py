@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from promptreid.cli import options
+from promptreid.cli.gallery_audit import audit
 from promptreid.cli.gallery_changes import (
+    allow,
     entries,
     erase,
     hide,
@@ -24,6 +26,8 @@ from promptreid.cli.gallery_model import (
     open_with_model,
     place,
 )
+from promptreid.cli.gallery_moves import copy, reembed
+from promptreid.cli.gallery_negatives import negatives
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
 from promptreid.text.lists import counted
@@ -68,9 +72,22 @@ def gallery() -> None:
     show_default=True,
     help="The part of strangers that may be taken for somebody.",
 )
+@click.option(
+    "--audit",
+    type=click.Choice(["service", "always", "never"]),
+    default="service",
+    show_default=True,
+    help="Write down the uses of a service's clients, all uses, or none.",
+)
 @options.device
 def create(
-    place: Path, model: Path, aggregate: str, keep: str, rate: float, device: str | None
+    place: Path,
+    model: Path,
+    aggregate: str,
+    keep: str,
+    rate: float,
+    audit: str,
+    device: str | None,
 ) -> None:
     """Make an empty gallery for the vectors of a model."""
     with started(f"creating {place}"):
@@ -79,7 +96,7 @@ def create(
         from promptreid.gallery.searching.aggregate import Aggregate
         from promptreid.inference.load import load
 
-        settings = GallerySettings(Aggregate.parse(aggregate), keep, rate)
+        settings = GallerySettings(Aggregate.parse(aggregate), keep, rate, audit)
         source = str(model.absolute())
         Gallery.create(place, load(model, device=device), source=source, settings=settings).close()
     click.echo(f"created {place}\nnext:\n  promptreid gallery add {place} folder:/path/to/folders")
@@ -168,10 +185,19 @@ def add(
             ),
             err=True,
         )
+    for image in total.refused:
+        click.echo(
+            visible(
+                f"{image} was erased and is refused since; to let it in: promptreid gallery allow "
+                f"{place} {image}."
+            ),
+            err=True,
+        )
     json_out.give(
         {
             "added": total.added,
             "present": total.present,
+            "refused": list(total.refused),
             "conflicts": [vars(conflict) for conflict in total.conflicts],
         }
     )
@@ -203,6 +229,16 @@ def info(place: Path, json_out: JsonOut) -> None:
         lines.append(
             f"  strangers    {percent(facts.rate)} at most are accepted: now above the score "
             f"{facts.accepting_score:.4f}, by {facts.calibrating:,} identities"
+        )
+    if facts.negatives:
+        lines.append(f"  not          {counted(facts.negatives, 'negative example')}")
+    for fingerprint, (state, vectors) in facts.models.items():
+        if fingerprint != facts.fingerprint:
+            lines.append(f"  vectors      {vectors:,} of {fingerprint}, {state}")
+    if facts.audit_records:
+        lines.append(
+            f"  audit        {counted(facts.audit_records, 'record')}, which end with "
+            f"{facts.audit_records}:{facts.audit_digest}"
         )
     click.echo(wrapped("\n".join(lines)))
     json_out.give(facts.to_dict())
@@ -238,5 +274,8 @@ def export(place: Path, out: Path, identity: str | None) -> None:
     click.echo(f"wrote {counted(written.images, 'image')} and {written.table}{elsewhere}")
 
 
-for command in (identities, entries, name, merge, split, hide, unhide, erase):
+for command in (
+    identities, entries, name, merge, split, hide, unhide, erase, allow, negatives, reembed, copy,
+    audit,
+):  # fmt: skip
     gallery.add_command(command)

@@ -113,10 +113,24 @@ def unhide(place: Path, identity: str | None, entries: tuple[int, ...]) -> None:
 
 @click.command()
 @place
+@click.argument(
+    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+def allow(place: Path, images: tuple[Path, ...]) -> None:
+    """Let image files be enrolled that are refused since `erase --refuse`."""
+    number = open_gallery(place).allow(list(images))
+    click.echo(f"{number:,} of {counted(len(images), 'image')} were refused, and are no more")
+
+
+@click.command()
+@place
 @click.argument("identity", required=False)
 @entry_option
+@click.option("--refuse", is_flag=True, help="Let the same pictures never be enrolled again.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def erase(place: Path, identity: str | None, entries: tuple[int, ...], yes: bool) -> None:
+def erase(
+    place: Path, identity: str | None, entries: tuple[int, ...], refuse: bool, yes: bool
+) -> None:
     """Remove an identity, or single entries, for good; there is no way back.
 
     The store is rewritten without them, and every file of it is read to prove that none of their
@@ -127,7 +141,7 @@ def erase(place: Path, identity: str | None, entries: tuple[int, ...], yes: bool
     if not yes:
         click.confirm(f"Erase {what} from {place} for good?", abort=True, err=True)
     with reporter().doing(f"erasing {what}"):
-        erased = opened.erase(identity, entries)
+        erased = opened.erase(identity, entries, refuse=refuse)
     click.echo(
         f"erased {counted(erased.entries, 'image')}; none of {counted(erased.pieces, 'piece')} of "
         f"their pictures and vectors is left in any file of {place}"

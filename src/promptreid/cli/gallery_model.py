@@ -54,7 +54,7 @@ def find_model(place: Path, model: Path | None) -> Path:
     Raises:
         GalleryError: There is no gallery, or its model is not where it was.
     """
-    from promptreid.gallery.records.sqlite_records import SqliteRecords
+    from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 
     if model is not None:
         return model

@@ -80,7 +80,7 @@ def open_place(
         device: Where the model computes.
         keep: Whether what is embedded of a folder is kept for the next time.
     """
-    from promptreid.gallery.records.sqlite_schema import FILE
+    from promptreid.gallery.records.sqlite.sqlite_schema import FILE
 
     if (Path(place) / FILE).is_file():
         return SearchedPlace(place, open_with_model(Path(place), model, device))

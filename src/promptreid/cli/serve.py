@@ -127,7 +127,7 @@ def start(
                 f"{gallery}; then serve with --token-file tokens.json."
             )
         from promptreid.cli.gallery_model import find_model
-        from promptreid.gallery.records.sqlite_records import SqliteRecords
+        from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
         from promptreid.gallery.vector_model import EmbedderModel
         from promptreid.inference.load import load
         from promptreid.serve.access_tokens import TokenBook

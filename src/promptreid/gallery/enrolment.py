@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptreid.data.manifest.manifest import Manifest
-from promptreid.errors import GalleryError
 from promptreid.gallery.image_content import ImageContent, read_content
 from promptreid.gallery.records.record_rows import NewEntry
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.filters import parse_time
 from promptreid.gallery.searching.search_state import SearchState
-from promptreid.gallery.vector_model import GalleryImage, VectorModel
+from promptreid.gallery.upkeep.refusals import find_refused
+from promptreid.gallery.vector_model import (
+    VIEW,
+    GalleryImage,
+    VectorModel,
+    check_still_searched,
+)
 
 TIME = "time"
 """Attribute of a data set that says when an image was taken."""
@@ -38,13 +43,13 @@ class EnrolledImage:
     """What became of one image.
 
     Attributes:
-        entry: Number of the entry that holds its content.
-        identity: Name that this is enrolled under.
+        entry: Number of the entry that holds its content; None where it is refused.
+        identity: Name that this is enrolled under; None where it is refused.
         is_new: Whether it was not enrolled before.
     """
 
-    entry: int
-    identity: str
+    entry: int | None
+    identity: str | None
     is_new: bool
 
 
@@ -57,12 +62,14 @@ class Enrolled:
         present: Images that were enrolled before, or came twice.
         conflicts: Those of the latter that are enrolled under another name, which was left.
         images: What became of each, in the order in which they were given.
+        refused: Those that must not be enrolled since they were erased.
     """
 
     added: int = 0
     present: int = 0
     conflicts: tuple[Conflict, ...] = ()
     images: tuple[EnrolledImage, ...] = ()
+    refused: tuple[str, ...] = ()
 
     def __add__(self, other: Enrolled) -> Enrolled:
         return Enrolled(
@@ -70,6 +77,7 @@ class Enrolled:
             self.present + other.present,
             self.conflicts + other.conflicts,
             self.images + other.images,
+            self.refused + other.refused,
         )
 
 
@@ -126,6 +134,14 @@ def enrol_batch(
     contents = [read_content(image) for image in images]
     digests = [content.digest for content in contents]
     with state.lock:
+        refused = find_refused(records, digests)
+    if refused:
+        may = [place for place, digest in enumerate(digests) if digest not in refused]
+        named = [images[place] for place in may], [names[place] for place in may]
+        return _put_refused_between(
+            enrol_batch(records, state, model, *named, keep=keep), contents, refused
+        )
+    with state.lock:
         known, entry_by_digest = records.find_known(digests), records.find_entries(digests)
     new: list[int] = []
     seen = dict(known)
@@ -141,7 +157,7 @@ def enrol_batch(
         for number, vector in zip(new, vectors, strict=True)
     ]
     with state.lock, state.changing(records):
-        _check_model(records, model)
+        check_still_searched(records.place, model, records.model())
         # Another process may have enrolled some of them in the meantime; those stay as they are.
         added = records.add(entries)
         # What was there at first may have been erased since, and is not enrolled again.
@@ -150,12 +166,17 @@ def enrol_batch(
     return _count(contents, names, known, entry_by_digest, added)
 
 
-def _check_model(records: Records, model: VectorModel) -> None:
-    stored = records.model()
-    if stored is None or stored.fingerprint != model.fingerprint:
-        raise GalleryError(
-            f"{records.place} has another model now than when it was opened; open it again."
-        )
+def _put_refused_between(
+    enrolled: Enrolled, contents: Sequence[ImageContent], refused: set[str]
+) -> Enrolled:
+    """Put those that were left out where they were given."""
+    others = iter(enrolled.images)
+    images = [
+        EnrolledImage(None, None, is_new=False) if one.digest in refused else next(others)
+        for one in contents
+    ]
+    left_out = [one.path or "an image from memory" for one in contents if one.digest in refused]
+    return replace(enrolled, images=tuple(images), refused=tuple(left_out))
 
 
 def _entry(image: GalleryImage, content: ImageContent, name: str, vector, *, keep: str) -> NewEntry:
@@ -165,7 +186,7 @@ def _entry(image: GalleryImage, content: ImageContent, name: str, vector, *, kee
         camera=image.camera,
         time=image.time,
         domain=image.domain,
-        attributes=image.attributes,
+        attributes={**({} if image.view is None else {VIEW: image.view}), **image.attributes},
         crop=None if keep == "paths" and content.path is not None else content.crop,
         path=content.path,
         box=content.box,

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from promptreid.errors import GalleryError, WeightsError
+from promptreid.errors import WeightsError
 from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
-from promptreid.gallery.identity_changes import IdentityChanges
+from promptreid.gallery.audit.audited_answers import describe_text_search, describe_verification
+from promptreid.gallery.opened_gallery import OpenedGallery
 from promptreid.gallery.own_pairs import MOST, choose_own_threshold
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.filters import Filters
-from promptreid.gallery.searching.search_state import SearchState
+from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
 from promptreid.gallery.texts.text_answer import TextAnswer
 from promptreid.gallery.texts.text_index import TextIndex
 from promptreid.gallery.texts.text_search import TextQuery, rank_by_text, score_by_text
-from promptreid.gallery.vector_model import GalleryImage, Pixels, VectorModel, as_image
+from promptreid.gallery.vector_model import (
+    GalleryImage,
+    Pixels,
+    VectorModel,
+    as_image,
+    check_still_searched,
+)
 from promptreid.inference.embedder import NO_THRESHOLD
 
 
-class FurtherSearches(IdentityChanges):
+class FurtherSearches(OpenedGallery):
     """The part of a gallery that compares pairs and looks for sentences."""
 
-    def __init__(self, records: Records, state: SearchState, model: VectorModel | None) -> None:
-        """Take records, what follows from them, and the model if there is one."""
-        super().__init__(records, state)
-        self._model = model
+    def __init__(
+        self,
+        records: Records,
+        model: VectorModel | None = None,
+        index: str = AUTOMATIC,
+        *,
+        in_service: bool = False,
+    ) -> None:
+        """Take records that are open, the model if there is one, and an index."""
+        super().__init__(records, model, index, in_service=in_service)
         self._texts = TextIndex()
 
     def verify(
@@ -31,6 +44,7 @@ class FurtherSearches(IdentityChanges):
         second: GalleryImage | Pixels | str,
         *,
         threshold: Threshold | None = None,
+        asked_by: str = "",
     ) -> PairComparison:
         """Say whether two images show one identity; who they are does not matter.
 
@@ -39,6 +53,7 @@ class FurtherSearches(IdentityChanges):
             second: Another.
             threshold: From which score on they do, such as what `own_threshold` gives; None for
                 the threshold that the model's training stored.
+            asked_by: Who asks, for the audit records where uses are written down.
 
         Raises:
             GalleryError: The gallery was opened without a model.
@@ -49,8 +64,12 @@ class FurtherSearches(IdentityChanges):
         chosen = model.threshold if threshold is None else threshold
         if chosen is None:
             raise WeightsError(NO_THRESHOLD)
-        pair = model.vectors([as_image(first), as_image(second)])
-        return chosen.compare(float(pair[0] @ pair[1]))
+        images = as_image(first), as_image(second)
+        pair = model.vectors(images)
+        compared = chosen.compare(float(pair[0] @ pair[1]))
+        if self.audit.is_on:
+            self.audit.note([describe_verification(*images, compared, asked_by)])
+        return compared
 
     @property
     def threshold(self) -> Threshold | None:
@@ -82,6 +101,7 @@ class FurtherSearches(IdentityChanges):
         top: int = 5,
         filters: Filters | None = None,
         by_identity: bool = True,
+        asked_by: str = "",
     ) -> TextAnswer:
         """Rank who is enrolled by a sentence, alone or beside a picture.
 
@@ -92,6 +112,7 @@ class FurtherSearches(IdentityChanges):
             top: Candidates that are named.
             filters: Which enrolled images may answer.
             by_identity: Whether an identity comes once, with its best image, or images one by one.
+            asked_by: Who asks, for the audit records.
 
         Raises:
             GalleryError: The gallery was opened without a model, its vectors do not compare with
@@ -109,6 +130,7 @@ class FurtherSearches(IdentityChanges):
             for name in filters.identities or ():
                 self.records.identity(name)
             self._state.refresh(self.records)
+            check_still_searched(self.records.place, model, self.records.model())
             with self.records.reading():
                 self._texts.refresh(self.records, model)
             camera = None if image is None else image.camera
@@ -117,7 +139,7 @@ class FurtherSearches(IdentityChanges):
             )
             names = self._state.names
         weight = 1.0 if image is None else asked.weight
-        return TextAnswer(
+        answer = TextAnswer(
             sentence=asked.sentence,
             weight=weight,
             candidates=rank_by_text(scores, names, weight=weight, top=top, by_identity=by_identity),
@@ -125,10 +147,6 @@ class FurtherSearches(IdentityChanges):
             missing=scores.missing,
             remark=model.text_remark,
         )
-
-    def _require_model(self) -> VectorModel:
-        if self._model is None:
-            raise GalleryError(
-                f"{self.records.place} was opened without a model, which this needs."
-            )
-        return self._model
+        if self.audit.is_on:
+            self.audit.note([describe_text_search(answer, image, asked_by)])
+        return answer

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from promptreid.errors import GalleryError
+from promptreid.gallery.audit.audited_answers import describe_answers, describe_neighbours
 from promptreid.gallery.enrolment import Enrolled, enrol_batch
-from promptreid.gallery.erasure import Erased, erase_entries
 from promptreid.gallery.further_searches import FurtherSearches
-from promptreid.gallery.gallery_check import Finding, find_problems, mend_records
-from promptreid.gallery.gallery_export import Exported, export_entries
-from promptreid.gallery.gallery_facts import GalleryFacts, gather_facts
 from promptreid.gallery.gallery_settings import GallerySettings, check_rate
-from promptreid.gallery.identity_changes import check_name
-from promptreid.gallery.records.record_rows import ModelRow
-from promptreid.gallery.records.record_store import Records
-from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.gallery.identity_changes import IdentityChanges, check_name
+from promptreid.gallery.negative_examples import NegativeExamples
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
-from promptreid.gallery.searching.search_state import SearchState
 from promptreid.gallery.shard_enrolment import open_embedded
+from promptreid.gallery.upkeep.gallery_upkeep import GalleryUpkeep
 from promptreid.gallery.vector_model import (
     EmbedderModel,
     GalleryImage,
     Pixels,
-    VectorModel,
     as_image,
-    check_model,
 )
 from promptreid.progress import Progress, Silent
 
@@ -41,43 +34,17 @@ BATCH = 256
 """Images that are embedded and committed at a time."""
 
 
-class Gallery(FurtherSearches):
+class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep):
     """Enrolled images, searchable; several threads and processes may use one.
 
     What a method has returned is on the disk. A method that raises has changed nothing, but for
     `add`, which keeps the batches before.
-
-    Attributes:
-        records: What must not be lost.
-        settings: What the gallery was created with.
 
     Example:
         >>> gallery = Gallery.create("people.gallery", promptreid.load("runs/mine"))
         >>> gallery.add(["1.jpg", "2.jpg"], ["anna", "ben"])
         >>> gallery.search(["photo.jpg"])[0].identity
     """
-
-    def __init__(
-        self, records: Records, model: VectorModel | None = None, index: str = AUTOMATIC
-    ) -> None:
-        """Take records that are open, the model that makes vectors, and the name of an index.
-
-        Raises:
-            GalleryError: The vectors in the records are another model's, or there is no such index.
-        """
-        self.settings = GallerySettings.from_texts(records.settings())
-        super().__init__(records, SearchState(self.settings.aggregate, index), model)
-        stored = records.model()
-        if model is not None:
-            check_model(model, stored, place=records.place)
-            if stored is None:
-                row = ModelRow(model.fingerprint, model.width, model.description)
-                with self._state.changing(records):
-                    records.set_model(row)
-        if records.is_compaction_due:  # a process was stopped while it erased
-            self._state.refresh(records)  # which wipes the files of an index
-            with contextlib.suppress(GalleryError):  # in use: `check` says that it is still due
-                records.compact()
 
     @classmethod
     def create(
@@ -105,7 +72,12 @@ class Gallery(FurtherSearches):
 
     @classmethod
     def open(
-        cls, folder: str | Path, embedder: Embedder | None = None, *, index: str = AUTOMATIC
+        cls,
+        folder: str | Path,
+        embedder: Embedder | None = None,
+        *,
+        index: str = AUTOMATIC,
+        in_service: bool = False,
     ) -> Self:
         """Open a gallery, with the model where images are to be added or searched.
 
@@ -113,17 +85,15 @@ class Gallery(FurtherSearches):
             folder: Where it is.
             embedder: The model.
             index: What searches it: "exact", "bits", or "auto" for what suits its size.
+            in_service: Whether a service answers its clients from it, whose uses are written down
+                unless the gallery's settings say otherwise.
 
         Raises:
             GalleryError: There is no gallery, it is damaged, or holds another model's vectors.
         """
         records = SqliteRecords.open(Path(folder))
-        return cls(records, None if embedder is None else EmbedderModel(embedder), index)
-
-    def close(self) -> None:
-        """Let go of the records."""
-        self._state.close()
-        self.records.close()
+        model = None if embedder is None else EmbedderModel(embedder)
+        return cls(records, model, index, in_service=in_service)
 
     def add(
         self,
@@ -210,6 +180,7 @@ class Gallery(FurtherSearches):
         top: int = 5,
         filters: Filters | None = None,
         rate: float | None = None,
+        asked_by: str = "",
     ) -> list[Answer]:
         """Say of each image who it shows, or nobody.
 
@@ -218,6 +189,7 @@ class Gallery(FurtherSearches):
             top: Candidates that are named, two at least.
             filters: Which enrolled images may answer.
             rate: The part of strangers that may be accepted; None for the gallery's.
+            asked_by: Who asks, for the audit records where uses are written down.
 
         Raises:
             GalleryError: There is no model, nobody is enrolled, a filter names an identity that is
@@ -230,16 +202,17 @@ class Gallery(FurtherSearches):
             for name in filters.identities or ():
                 self.records.identity(name)
         queries = [as_image(image) for image in images]
-        vectors = self._require_model().vectors(queries)
         cameras = [query.camera for query in queries]
-        with self._lock:
-            self._state.refresh(self.records)
+        with self._embedding(queries) as vectors:
             if not self._state.names:
                 raise GalleryError(
                     f"Nobody is enrolled in {self.records.place}. Add images: promptreid gallery "
                     f"add {self.records.place} folder:/path/to/folders."
                 )
-            return self._state.answer(vectors, cameras, filters, top=top, rate=rate)
+            answers = self._state.answer(vectors, cameras, filters, top=top, rate=rate)
+            if self.audit.is_on:
+                self.audit.note(describe_answers(queries, answers, asked_by))
+            return answers
 
     def nearest(
         self,
@@ -248,6 +221,7 @@ class Gallery(FurtherSearches):
         top: int = 20,
         filters: Filters | None = None,
         rerank: bool = False,
+        asked_by: str = "",
     ) -> list[list[Neighbour]]:
         """Return the enrolled images that are most alike, best first, for each of Q images.
 
@@ -257,69 +231,18 @@ class Gallery(FurtherSearches):
             filters: Which enrolled images may answer.
             rerank: Whether the nearest are put into the order of k-reciprocal re-ranking; their
                 scores stay cosines.
+            asked_by: Who asks, for the audit records.
 
         Raises:
             GalleryError: The gallery was opened without a model.
             UnreadableImage: An image cannot be read.
         """
         queries = [as_image(image) for image in images]
-        vectors = self._require_model().vectors(queries)
         cameras = [query.camera for query in queries]
-        with self._lock:
-            self._state.refresh(self.records)
-            return self._state.find_nearest(
+        with self._embedding(queries) as vectors:
+            near = self._state.find_nearest(
                 vectors, cameras, filters or Filters(), top=top, rerank=rerank
             )
-
-    def erase(
-        self,
-        identity: str | int | None = None,
-        entries: Sequence[int] = (),
-        *,
-        seen: int | None = None,
-    ) -> Erased:
-        """Remove an identity, or single entries, for good, and prove it.
-
-        The store is rewritten and every file of it is read for pieces of what was erased. Where a
-        gallery keeps paths, the image files themselves are not touched.
-
-        Raises:
-            GalleryError: There is no such identity or entry, or the identity is not as it was
-                `seen`; or the store is in use, when the rest is done at the next opening.
-        """
-        with self._lock:
-            return erase_entries(self.records, self._state, identity, entries, seen=seen)
-
-    def export(
-        self, folder: str | Path, identity: str | None = None, progress: Progress | None = None
-    ) -> Exported:
-        """Write images and a table of them, which `csv:` reads, into a new folder.
-
-        Args:
-            folder: A folder that is empty or not there.
-            identity: Somebody alone; None for everybody.
-            progress: Told of images.
-
-        Raises:
-            GalleryError: The folder holds something, there is no such identity, or the gallery
-                keeps only paths and an entry is a part of a picture.
-        """
-        with self._lock:
-            return export_entries(self.records, Path(folder), identity, progress or Silent())
-
-    def check(self, progress: Progress | None = None) -> list[Finding]:
-        """Look for everything that can be wrong, each with what mends it; all pictures are read."""
-        with self._lock:
-            self._state.refresh(self.records)
-            return find_problems(self.records, self._state, progress or Silent())
-
-    def mend(self) -> None:
-        """Compute anew all that follows from the entries, and finish what an erasure left to do."""
-        with self._lock:
-            mend_records(self.records, self._state)
-
-    def info(self) -> GalleryFacts:
-        """Return what a gallery holds, and what it can promise."""
-        with self._lock:
-            self._state.refresh(self.records)
-            return gather_facts(self.records, self._state, self.settings)
+            if self.audit.is_on:
+                self.audit.note(describe_neighbours(queries, near, asked_by))
+            return near

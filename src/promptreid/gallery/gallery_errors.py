@@ -17,6 +17,10 @@ class NameTakenError(GalleryError):
     """Another identity has the name."""
 
 
+class ModelSwitchedError(GalleryError):
+    """The gallery has another model by now than when it was opened; it has to be opened again."""
+
+
 class StoreInUseError(GalleryError):
     """Another process has been using the store for too long; the same may work later."""
 

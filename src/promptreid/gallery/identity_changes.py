@@ -6,26 +6,17 @@ from collections.abc import Sequence
 
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import ChangedSinceError, NotEnrolledError
-from promptreid.gallery.records.record_rows import EntryRow, IdentityRow, Picture
+from promptreid.gallery.opened_gallery import OpenedGallery
+from promptreid.gallery.records.record_rows import EntryRow, IdentityRow, NegativeRow, Picture
 from promptreid.gallery.records.record_store import Records
-from promptreid.gallery.searching.search_state import SearchState
 
 
-class IdentityChanges:
+class IdentityChanges(OpenedGallery):
     """The part of a gallery that changes who is enrolled as what.
 
     An identity is named by its name or its number. Changes of it take the version of it that was
     seen, where one was, and are refused if somebody has changed it since (`ChangedSinceError`).
-
-    Attributes:
-        records: What must not be lost.
     """
-
-    def __init__(self, records: Records, state: SearchState) -> None:
-        """Take records, and what follows from them."""
-        self.records = records
-        self._state = state
-        self._lock = state.lock
 
     def revision(self) -> int:
         """Return the number of the last change."""
@@ -96,6 +87,8 @@ class IdentityChanges:
     def merge(self, identity: str | int, into: str | int, *, seen: int | None = None) -> None:
         """Put all images of an identity under another; the first is gone.
 
+        Negative examples of either are those of both. One that shows the other is none any more.
+
         Raises:
             GalleryError: One of them is not there, both are one, or the first is not as it was
                 `seen`.
@@ -105,7 +98,11 @@ class IdentityChanges:
             other = find_identity(self.records, into)
             if row.identity == other.identity:
                 raise GalleryError(f"{row.name!r} cannot be merged into itself.")
+            self.records.move_negatives(row.identity, other.identity)
             self.records.move(self.records.entries_by_identity(row.identity), other.identity)
+            contradicted = find_contradictions(self.records, other.identity)
+            if contradicted:
+                self.records.remove_negatives(row.negative for row in contradicted)
 
     def split(
         self, identity: str | int, entries: Sequence[int], name: str, *, seen: int | None = None
@@ -187,6 +184,12 @@ def find_identity(records: Records, identity: str | int, *, seen: int | None = N
             f"{seen}). Look again, then decide."
         )
     return row
+
+
+def find_contradictions(records: Records, identity: int) -> list[NegativeRow]:
+    """Return negative examples of an identity that are enrolled as that identity by now."""
+    own = set(records.entries_by_identity(identity))
+    return [row for row in records.negatives() if row.identity == identity and row.entry in own]
 
 
 def check_name(name: str) -> str:

@@ -58,6 +58,23 @@ def read_content(image: GalleryImage) -> ImageContent:
     return ImageContent(digest_pixels(upright), _encode(upright), None, "")
 
 
+def digest_image(image: GalleryImage) -> str:
+    """Return the digest that `read_content` gives, without making an image file of pixels.
+
+    Raises:
+        UnreadableImage: The file cannot be read.
+        DataError: An array or a Pillow image is none of 8 or 16 bits.
+    """
+    if image.file is not None:
+        return hashlib.sha256(image.file).hexdigest()
+    source = ImageSource(image.pixels) if isinstance(image.pixels, Path) else image.pixels
+    if not isinstance(source, ImageSource):
+        return digest_pixels(to_uint8(source))
+    if source.box is None:
+        return hashlib.sha256(image_bytes(source.path)).hexdigest()
+    return digest_pixels(read_image(source))
+
+
 def digest_pixels(pixels: torch.Tensor) -> str:
     """Return the SHA-256 in hex of the size and values of pixels (3, H, W)."""
     digest = hashlib.sha256(f"pixels {tuple(pixels.shape)}".encode())

@@ -16,6 +16,7 @@ from promptreid.data.images.image_store import ImageStore
 from promptreid.data.side_information import Side, table_rows
 from promptreid.errors import GalleryError
 from promptreid.evaluation.thresholds.threshold import Threshold
+from promptreid.gallery.gallery_errors import ModelSwitchedError
 from promptreid.gallery.records.record_rows import ModelRow
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import SideRows
@@ -29,6 +30,9 @@ from promptreid.inference.text_side import (
 )
 
 Pixels = Path | ImageSource | Image.Image | np.ndarray
+
+VIEW = "view"
+"""Attribute of an entry that keeps the view of its image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,13 @@ class GalleryImage:
     domain: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     file: bytes | None = None
+
+
+def as_image(image: GalleryImage | Pixels | str) -> GalleryImage:
+    """Return an image as such, of which nothing is known beside it where only it was given."""
+    if isinstance(image, GalleryImage):
+        return image
+    return GalleryImage(Path(image) if isinstance(image, str) else image)
 
 
 class VectorModel(Protocol):
@@ -224,13 +235,6 @@ class EmbedderModel:
         return all(image.attributes.get(name) for name in prompt.variants[0])
 
 
-def as_image(image: GalleryImage | Pixels | str) -> GalleryImage:
-    """Take a path or pixels as an image of which nothing else is known."""
-    if isinstance(image, GalleryImage):
-        return image
-    return GalleryImage(Path(image) if isinstance(image, str) else image)
-
-
 def find_camera(image: GalleryImage, table: Sequence[Side]) -> Side | None:
     """Return the entry of a model's table of cameras that an image is of; None where unknown.
 
@@ -241,6 +245,11 @@ def find_camera(image: GalleryImage, table: Sequence[Side]) -> Side | None:
         return image.camera if image.camera in table else (image.domain, image.camera or "")
     named = [side for side in table if isinstance(side, tuple) and side[1] == image.camera]
     return named[0] if len(named) == 1 else None
+
+
+def describe_model(model: VectorModel) -> ModelRow:
+    """Describe a model as the records keep it."""
+    return ModelRow(model.fingerprint, model.width, model.description, model.text_width)
 
 
 def check_model(model: VectorModel, stored: ModelRow | None, *, place: str) -> None:
@@ -257,5 +266,20 @@ def check_model(model: VectorModel, stored: ModelRow | None, *, place: str) -> N
     )
     raise GalleryError(
         f"{place} holds vectors of the model {first}, but the model given is {second}. Vectors of "
-        "two models do not compare: use the first, or create another gallery for the second."
+        "two models do not compare: use the first, create another gallery for the second, or "
+        f"change the model: promptreid gallery reembed {place} --model RUN."
     )
+
+
+def check_still_searched(place: str, model: VectorModel, stored: ModelRow | None) -> None:
+    """Refuse to go on with a model that is not searched any more.
+
+    Raises:
+        ModelSwitchedError: Somebody has changed the model since the gallery was opened.
+    """
+    if stored is not None and stored.fingerprint != model.fingerprint:
+        source = stored.description.get("source") or "no place known"
+        raise ModelSwitchedError(
+            f"{place} was opened with the model {model.fingerprint[:16]} and searches vectors of "
+            f"{stored.fingerprint[:16]} ({source}) by now. Open it again with that one."
+        )

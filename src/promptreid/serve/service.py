@@ -65,7 +65,7 @@ class Service:
             told=metrics.count_batch,
         )
         try:
-            gallery = Gallery(records, SharedModel(model, worker))
+            gallery = Gallery(records, SharedModel(model, worker), in_service=True)
         except BaseException:
             worker.close()
             raise

@@ -2,64 +2,16 @@
 
 import json
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from facts import lacking
+from record_stores import MODEL, SETTINGS, add
+from record_stores import make_entry as entry
 
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import NameTakenError, NotEnrolledError
-from promptreid.gallery.records.record_rows import ModelRow, NewEntry, NullRow
-from promptreid.gallery.records.sqlite_records import SqliteRecords
-
-IMPLEMENTATIONS = {"sqlite": SqliteRecords}
-SETTINGS = {"aggregate": "best", "keep": "crops", "rate": "0.05"}
-MODEL = ModelRow("f" * 64, 4, {"source": "somewhere"})
-
-
-@pytest.fixture(params=IMPLEMENTATIONS)
-def kind(request):
-    return IMPLEMENTATIONS[request.param]
-
-
-@pytest.fixture
-def place(kind, tmp_path):
-    made = kind.create(tmp_path / "store", SETTINGS)
-    with made.writing():
-        made.set_model(MODEL)
-    made.close()
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def records(kind, place):
-    opened = kind.open(place)
-    yield opened
-    opened.close()
-
-
-def entry(number, identity="anna", **changes):
-    vector = np.zeros(4, np.float32)
-    vector[number % 4] = 1
-    made = NewEntry(
-        content_hash=f"{number:064x}",
-        identity=identity,
-        camera="gate",
-        time=100.5,
-        domain="site",
-        attributes={"coat": "red"},
-        crop=bytes([number % 256]) * 10,
-        path=f"/pictures/{number}.png",
-        box="",
-        vector=vector,
-    )
-    return replace(made, **changes)
-
-
-def add(records, *entries):
-    with records.writing():
-        return records.add(entries)
+from promptreid.gallery.records.record_rows import NullRow
 
 
 def test_columns_hold_what_rows_hold_and_vectors_come_in_the_order_asked_for(records):
@@ -163,7 +115,7 @@ def test_a_vector_of_another_width_is_refused(records):
 
 
 def test_nothing_is_enrolled_before_there_is_a_model(kind, tmp_path):
-    fresh = kind.create(tmp_path / "fresh", SETTINGS)
+    fresh = kind.create(kind.new_place(tmp_path, "fresh"), SETTINGS)
     assert fresh.model() is None
     with pytest.raises(GalleryError):
         add(fresh, entry(1))
@@ -330,15 +282,80 @@ def test_the_null_sample_is_kept_row_by_row(records):
     assert records.null_rows() == [NullRow(1, 1, 0.75, 2)]
 
 
-def test_a_place_that_holds_something_is_not_taken(kind, place, tmp_path):
+def test_a_place_that_holds_something_is_not_taken(kind, place):
     with pytest.raises(GalleryError, match="empty"):
         kind.create(place, SETTINGS)
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(GalleryError):
-        kind.create(tmp_path / "file", SETTINGS)
 
 
 def test_a_place_without_records_says_how_to_make_some(kind, tmp_path):
     with pytest.raises(GalleryError) as caught:
-        kind.open(tmp_path / "nothing")
+        kind.open(kind.new_place(tmp_path, "nothing"))
     assert not lacking(str(caught.value), "nothing", "gallery create")
+
+
+def test_settings_can_be_written_later(kind, place, records):
+    with records.writing():
+        records.set_setting("rate", "0.01")
+        records.set_setting("audit", "on")
+    assert kind.open(place).settings() == SETTINGS | {"rate": "0.01", "audit": "on"}
+
+
+def test_stamps_tell_transactions_apart(kind, place, records):
+    first = records.revision()
+    before = records.stamp()
+    add(records, entry(1))
+    assert records.stamp(first) == before
+    assert records.stamp() == records.stamp(first + 1) != before
+    assert kind.open(place).stamp() == records.stamp()
+    assert records.stamp(first + 2) is None
+
+
+def test_stamps_of_long_ago_are_forgotten(records):
+    first = records.revision()
+    for _ in range(1001):
+        with records.writing():
+            pass
+    assert records.stamp(first) is None
+    assert records.stamp(first + 2)
+
+
+def test_deleted_numbers_are_known_by_revision(records):
+    numbers = add(records, *(entry(n) for n in range(4)))
+    first = records.revision()
+    for number in (numbers[2], numbers[0]):
+        with records.writing():
+            records.delete([number])
+    assert records.deleted() == [numbers[0], numbers[2]]
+    assert records.deleted(first) == [numbers[0], numbers[2]]
+    assert records.deleted(first + 1) == [numbers[0]]
+    assert records.deleted(first + 2) == []
+
+
+def test_refused_contents_are_remembered_until_they_are_allowed(kind, place, records):
+    with records.writing():
+        records.refuse(["aa", "bb", "bb"])
+    assert kind.open(place).refused() == {"aa", "bb"}
+    assert records.refused(["bb", "cc"]) == {"bb"}
+    assert records.refused([]) == set()
+    with records.writing():
+        records.allow(["bb", "never refused"])
+    assert records.refused() == {"aa"}
+
+
+def test_names_may_hold_anything(kind, place, records):
+    names = ["O'Neil", 'Zoë "Z"', "漢字", "a\nb", "%_", "; DROP TABLE entries"]
+    add(records, *(entry(n, identity=name) for n, name in enumerate(names)))
+    assert sorted(kind.open(place).names().values()) == sorted(names)
+    for name in names:
+        assert records.identity(name).entries == 1
+
+
+def test_what_is_done_to_nothing_does_nothing(records):
+    add(records, entry(1))
+    with records.writing():
+        assert records.add([]) == []
+        records.set_hidden([], hidden=True)
+        assert records.delete([]) == []
+        records.put_null_rows([], [])
+    assert records.count_entries() == 1
+    assert records.find_known([]) == {}

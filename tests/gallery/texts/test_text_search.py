@@ -8,7 +8,7 @@ from gallery_model import PixelModel, TextPixelModel, draw_people
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_settings import GallerySettings
-from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.texts.text_search import TextQuery
 from promptreid.gallery.vector_model import GalleryImage

@@ -53,3 +53,12 @@ def test_names_that_cannot_be_shown_are_refused(served):
         answer = enrol(served, served.query(0), identity=name)
         assert answer.status_code == 422, name
         assert "identity" in answer.json()["detail"]
+
+
+def test_what_was_erased_for_good_is_refused(served):
+    [image] = enrol(served, served.query(0)).json()["pictures"]
+    served.service.gallery.erase(entries=[image["entry"]], refuse=True)
+    answer = enrol(served, served.query(0), served.query(1))
+    assert answer.status_code == 201
+    assert [one["status"] for one in answer.json()["pictures"]] == ["refused", "enrolled"]
+    assert answer.json()["pictures"][0]["entry"] is None

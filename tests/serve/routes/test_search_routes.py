@@ -20,6 +20,7 @@ def test_answers_are_those_of_the_gallery(asked):
     for number, (body, answer) in enumerate(zip(sent, plain, strict=True)):
         expected = answer.to_dict()
         candidates = expected.pop("candidates")
+        assert body["denied"] == expected.pop("denied") == []
         assert {key: body[key] for key in expected} == pytest.approx(expected)
         assert body["picture"] == f"{number}.png"
         assert body["explanation"] == answer.explanation
@@ -106,3 +107,25 @@ def test_another_object_of_the_same_gallery_is_seen(served):
     [answer] = ask(served, served.query(7)).json()["answers"]
     assert answer["candidates"][0]["identity"] == "written elsewhere"
     other.close()
+
+
+def test_who_is_left_out_by_a_negative_example_is_said(served):
+    picture = served.query(0)
+    before = ask(served, picture).json()["answers"][0]["candidates"][0]["identity"]
+    served.service.gallery.add_negatives(before, [GalleryImage(picture)])
+    [answer] = ask(served, picture).json()["answers"]
+    assert [one["identity"] for one in answer["denied"]] == [before]
+    assert before in answer["explanation"]
+    assert before not in [one["identity"] for one in answer["candidates"]]
+
+
+def test_uses_are_written_down_with_who_asked(served):
+    before = served.service.gallery.audit.head().count
+    answer = served.client.post("/v1/search", files=attach(served.query(0)))
+    assert answer.status_code == 200
+    record = list(served.service.gallery.audit.read())[-1]
+    assert record.number == before + 1
+    assert record.content["kind"] == "search"
+    assert record.content["answer"]["verdict"] == answer.json()["answers"][0]["verdict"]
+    assert record.content["asked_by"]
+    assert served.service.gallery.audit.verify() == []

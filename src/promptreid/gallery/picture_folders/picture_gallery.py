@@ -168,7 +168,9 @@ def _enrol(gallery: Gallery, batch: Sequence[tuple[GalleryImage, str]]) -> list[
             unreadable |= bad
             left = [pair for pair in left if key_picture(pair[0]) not in unreadable]
         else:
-            rows = gallery.entry_rows([one.entry for one in enrolled.images])
+            rows = gallery.entry_rows(
+                [one.entry for one in enrolled.images if one.entry is not None]
+            )
             own = {make_key(row.path or "", row.box) for row in rows}
             break
     keys = [key_picture(image) for image, _ in batch]

@@ -14,7 +14,7 @@ from promptreid.errors import GalleryError
 from promptreid.files import user_cache
 from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.picture_folders.picture_log import LOG
-from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.progress import Progress
 
 LIMIT = 4 << 30

@@ -25,6 +25,8 @@ class NewEntry:
         path: Where the picture lies, as given; None for an image that came from memory.
         box: The part of the picture that is the image, as `str(Box)`; empty for all of it.
         vector: (width,) float32 of length 1.
+        text_vector: (text width,) float32 of length 1 that compares with texts; None where the
+            model has none.
     """
 
     content_hash: str
@@ -37,6 +39,7 @@ class NewEntry:
     path: str | None
     box: str
     vector: NDArray[np.float32]
+    text_vector: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,11 +129,47 @@ class ModelRow:
         fingerprint: SHA-256 in hex of all that its vectors depend on.
         width: Length of a vector.
         description: Words and values for people, such as where the model lay.
+        text_width: Length of a vector that compares with texts; None where it makes none.
     """
 
     fingerprint: str
     width: int
     description: Mapping[str, Any]
+    text_width: int | None = None
+
+
+SEARCHED, BEING_MADE, KEPT = "searched", "being made", "kept"
+"""States of a model: its vectors answer; some entries may lack one yet; they did answer once."""
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model whose vectors are in the records.
+
+    Attributes:
+        model: What it is.
+        state: `SEARCHED`, `BEING_MADE` or `KEPT`.
+        entries: Number of entries that have a vector of it.
+    """
+
+    model: ModelRow
+    state: str
+    entries: int
+
+
+@dataclass(frozen=True, eq=False)
+class NewVector:
+    """A vector of something that is in the records already.
+
+    Attributes:
+        number: Number of the entry, or of the negative example.
+        vector: (width,) float32 of length 1.
+        text_vector: (text width,) that compares with texts; None where there is none.
+    """
+
+    number: int
+    vector: NDArray[np.float32]
+    text_vector: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -158,3 +197,109 @@ class Picture:
     crop: bytes | None
     path: str | None
     box: str
+
+
+@dataclass(frozen=True, eq=False)
+class NewNegative:
+    """Something that is told not to show an identity.
+
+    Attributes:
+        identity: Number of that identity.
+        content_hash: As in `NewEntry`; one content is a negative example of an identity once.
+        entry: Number of the entry that it is; None for an image that is not enrolled.
+        crop: As in `NewEntry`; None where it is an entry.
+        path: As in `NewEntry`.
+        box: As in `NewEntry`.
+        vector: (width,) of the model that is searched; None where it is an entry.
+    """
+
+    identity: int
+    content_hash: str
+    entry: int | None = None
+    crop: bytes | None = None
+    path: str | None = None
+    box: str = ""
+    vector: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class NegativeRow:
+    """A negative example, without its pixels.
+
+    Attributes:
+        negative: Its number, which is never used again.
+        identity: Number of the identity that it does not show.
+        content_hash: As in `NewNegative`, as are `entry`, `path` and `box`.
+        entry: Number of the entry that it is.
+        path: Where the picture lies.
+        box: The part of it.
+        version: Revision of the records that made it.
+        vector: (width,) of the model that was asked for; None where there is none.
+    """
+
+    negative: int
+    identity: int
+    content_hash: str
+    entry: int | None
+    path: str | None
+    box: str
+    version: int
+    vector: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """A link of the chain that records who was asked for, and what the answer was.
+
+    `digest` covers the link before, the number, the time and the commitment; the commitment is a
+    hash of the salt and the payload, which erasing removes together.
+
+    Attributes:
+        number: Its place in the chain, from 1 on.
+        time: Milliseconds since 1970 (UTC).
+        commitment: SHA-256 in hex.
+        digest: SHA-256 in hex.
+        salt: Random bytes; None where the payload was erased.
+        payload: JSON; None where it was erased.
+        input_hash: Content hash of the picture that was asked about, if any.
+        entries: Numbers of the entries that the payload names.
+    """
+
+    number: int
+    time: int
+    commitment: str
+    digest: str
+    salt: bytes | None = None
+    payload: str | None = None
+    input_hash: str | None = None
+    entries: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class AuditHead:
+    """The end of the chain of audit records.
+
+    Attributes:
+        count: Number of records, which is the number of the last.
+        digest: That of the last; empty without any.
+    """
+
+    count: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """The highest numbers that were ever given, whether what had them is still there or not.
+
+    Attributes:
+        revision: Number of the last transaction.
+        entry: Highest number of an entry.
+        identity: Highest number of an identity.
+        negative: Highest number of a negative example.
+    """
+
+    revision: int
+    entry: int
+    identity: int
+    negative: int

@@ -10,22 +10,24 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from promptreid.gallery.records.audit_store import AuditStore
 from promptreid.gallery.records.record_rows import (
     EntryColumns,
     EntryRow,
     IdentityRow,
-    ModelRow,
     NewEntry,
-    NullRow,
     Picture,
 )
+from promptreid.gallery.records.restoring_store import RestoringStore
+from promptreid.gallery.records.vector_store import VectorStore
 
 
-class Records(Protocol):
+class Records(VectorStore, AuditStore, RestoringStore, Protocol):
     """All that a gallery must not lose.
 
     What changes them is called within `writing`, which commits all or nothing. Every transaction
     that writes has a number, the revision; what it changes carries that number as its version.
+    Numbers of entries, identities and negative examples are never used again.
     """
 
     @property
@@ -60,16 +62,23 @@ class Records(Protocol):
         """Return the number of the last transaction that wrote."""
         ...
 
+    def stamp(self, revision: int | None = None) -> str | None:
+        """Return the random stamp of a transaction; None where it is not known any more.
+
+        Two stores of which a revision has the same stamp held the same then, whatever was copied
+        or taken from a backup since. Stamps of the last 1,000 transactions are kept.
+
+        Args:
+            revision: Number of the transaction; the last by default.
+        """
+        ...
+
     def settings(self) -> Mapping[str, str]:
-        """Return what the gallery was created with."""
+        """Return the settings of the gallery."""
         ...
 
-    def model(self) -> ModelRow | None:
-        """Return the model whose vectors are searched; None before the first."""
-        ...
-
-    def set_model(self, model: ModelRow) -> None:
-        """Search the vectors of this model from now on."""
+    def set_setting(self, key: str, value: str) -> None:
+        """Write a setting of the gallery."""
 
     def find_known(self, hashes: Sequence[str]) -> dict[str, str]:
         """Return the names of the identities that some contents are enrolled as, by hash."""
@@ -94,10 +103,16 @@ class Records(Protocol):
         """Return the number of entries, the hidden ones included."""
         ...
 
-    def entries(self, since: int = -1) -> Iterator[tuple[EntryRow, NDArray[np.float32] | None]]:
+    def entries(
+        self, since: int = -1, *, model: str | None = None, text: bool = False
+    ) -> Iterator[tuple[EntryRow, NDArray[np.float32] | None]]:
         """Give entries that changed after a revision, by number, each with its vector if any.
 
-        Only vectors of the model that is searched are given.
+        Args:
+            since: The revision.
+            model: Fingerprint of the model whose vectors are given; that which is searched by
+                default.
+            text: Whether vectors that compare with texts are given instead.
         """
         ...
 
@@ -105,10 +120,19 @@ class Records(Protocol):
         """Return single entries, by number; those that are not there are left out."""
         ...
 
-    def columns(self, since: int = -1) -> Iterator[EntryColumns]:
+    def deleted(self, since: int = -1) -> list[int]:
+        """Return the numbers of entries that were deleted after a revision, ascending."""
+        ...
+
+    def columns(self, since: int = -1, *, model: str | None = None) -> Iterator[EntryColumns]:
         """Give entries that changed after a revision, by number, in parts.
 
         Entries that came at a later revision have higher numbers.
+
+        Args:
+            since: The revision.
+            model: Fingerprint of the model whose vectors make an entry usable; that which is
+                searched by default.
         """
         ...
 
@@ -116,10 +140,14 @@ class Records(Protocol):
         """Return the numbers of all entries, the hidden ones included, in no order."""
         ...
 
-    def vectors(self, entries: Sequence[int]) -> NDArray[np.float32]:
-        """Return vectors of the model that is searched, (N, width), for N entries in their order.
+    def vectors(self, entries: Sequence[int], *, model: str | None = None) -> NDArray[np.float32]:
+        """Return vectors of a model, (N, width), for N entries in their order.
 
         A row is zero where an entry has none, or is not there.
+
+        Args:
+            entries: N numbers.
+            model: Fingerprint of the model; that which is searched by default.
         """
         ...
 
@@ -136,7 +164,11 @@ class Records(Protocol):
         ...
 
     def stored_bytes(self, entry: int) -> list[bytes]:
-        """Return what the store holds of an entry: its crop, and its vectors of all models."""
+        """Return what the store holds of an entry.
+
+        That is its crop, its vectors of all models, and the payloads of audit records that name it
+        or were asked about its content.
+        """
         ...
 
     def identities(self) -> list[IdentityRow]:
@@ -178,23 +210,36 @@ class Records(Protocol):
         """Write an identity's note."""
 
     def move(self, entries: Iterable[int], identity: int) -> None:
-        """Put entries under another identity; one that is left without any is removed."""
+        """Put entries under another identity; one that is left without any is removed.
+
+        Its negative examples go with it; `move_negatives` saves them before.
+        """
 
     def set_hidden(self, entries: Iterable[int], *, hidden: bool) -> None:
         """Take entries out of answers, or into them again."""
 
-    def delete(self, entries: Iterable[int]) -> None:
+    def delete(self, entries: Iterable[int]) -> list[int]:
         """Delete entries with all that belongs to them, and identities that are left without any.
 
-        `compact` is due afterwards, which a store remembers over a crash.
-        """
+        What belongs to them: crops, vectors of all models, negative examples that they are or that
+        are of a removed identity, and the payloads (not the links) of audit records that name them
+        or were asked about their content. `compact` is due afterwards, which a store remembers over
+        a crash.
 
-    def null_rows(self) -> list[NullRow]:
-        """Return the null sample of the model that is searched."""
+        Returns:
+            Numbers of the audit records whose payload was deleted, ascending.
+        """
         ...
 
-    def put_null_rows(self, rows: Iterable[NullRow], removed: Iterable[int]) -> None:
-        """Write rows of the null sample, and remove those of some identities."""
+    def refuse(self, digests: Iterable[str]) -> None:
+        """Remember digests of contents that must not be enrolled again."""
+
+    def allow(self, digests: Iterable[str]) -> None:
+        """Forget digests that `refuse` took."""
+
+    def refused(self, among: Sequence[str] | None = None) -> set[str]:
+        """Return those of some digests that are refused; all of them by default."""
+        ...
 
     @property
     def is_compaction_due(self) -> bool:
@@ -209,7 +254,7 @@ class Records(Protocol):
         """
 
     def find_bytes(self, pieces: Sequence[bytes]) -> list[bytes]:
-        """Return those of some pieces that occur in the files of the store but in no entry."""
+        """Return those of some pieces that occur in the files of the store but in no record."""
         ...
 
     def find_damage(self) -> list[str]:

@@ -44,6 +44,23 @@ class Neighbour(JsonRecord):
 
 
 @dataclass(frozen=True)
+class Denied(JsonRecord):
+    """Somebody who scores high, but of whom a negative example is more alike than any image.
+
+    Attributes:
+        identity: Name.
+        score: As in `Candidate`.
+        negative: Number of the negative example.
+        negative_score: Cosine to it.
+    """
+
+    identity: str
+    score: float
+    negative: int
+    negative_score: float
+
+
+@dataclass(frozen=True)
 class Answer(JsonRecord):
     """An answer about one picture.
 
@@ -57,6 +74,7 @@ class Answer(JsonRecord):
         gap: Score of the first less that of the second; None without a second.
         identities: Number of identities that the p-value rests on.
         candidates: Best first.
+        denied: Who is left out because of a negative example, best first.
     """
 
     verdict: str
@@ -68,10 +86,14 @@ class Answer(JsonRecord):
     gap: float | None
     identities: int
     candidates: tuple[Candidate, ...]
+    denied: tuple[Denied, ...] = ()
 
     @property
     def explanation(self) -> str:
-        """Say in a sentence what the verdict rests on."""
+        """Say in sentences what the verdict rests on."""
+        return " ".join([self._explain_verdict(), *map(_explain_denial, self.denied)])
+
+    def _explain_verdict(self) -> str:
         asked = number_words.rate(self.rate)
         if self.verdict == "undecided":
             least = number_words.percent(least_rate(self.identities))
@@ -80,6 +102,8 @@ class Answer(JsonRecord):
                 f"{asked} needs {identities_needed(self.rate):,} of them."
             )
         if self.score is None:
+            if self.denied:
+                return "Nobody else fits the conditions."
             return "No enrolled image fits the conditions."
         side = "at most" if self.verdict == "identity" else "more than"
         return (
@@ -88,13 +112,20 @@ class Answer(JsonRecord):
         )
 
 
-def decide(candidates: tuple[Candidate, ...], *, rate: float, identities: int) -> Answer:
+def decide(
+    candidates: tuple[Candidate, ...],
+    *,
+    rate: float,
+    identities: int,
+    denied: tuple[Denied, ...] = (),
+) -> Answer:
     """Answer from candidates, best first.
 
     Args:
         candidates: Who it may be; empty where nobody enrolled could answer.
         rate: The part of strangers that may be accepted.
         identities: Size of the null sample.
+        denied: Who is left out because of a negative example.
     """
     best = candidates[0] if candidates else None
     second = candidates[1] if len(candidates) > 1 else None
@@ -114,4 +145,13 @@ def decide(candidates: tuple[Candidate, ...], *, rate: float, identities: int) -
         gap=None if best is None or second is None else best.score - second.score,
         identities=identities,
         candidates=candidates,
+        denied=denied,
+    )
+
+
+def _explain_denial(denied: Denied) -> str:
+    return (
+        f"{denied.identity} ({denied.score:.4f}) is left out: the picture is more like negative "
+        f"example {denied.negative} ({denied.negative_score:.4f}) than like any image of "
+        f"{denied.identity}."
     )

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.aggregate import Aggregate
-from promptreid.gallery.searching.answer import Answer, Candidate, Neighbour, decide
+from promptreid.gallery.searching.answer import (
+    Answer,
+    Candidate,
+    Denied,
+    Neighbour,
+    decide,
+)
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable, TableChange
 from promptreid.gallery.searching.filters import Filters
@@ -19,6 +25,7 @@ from promptreid.gallery.searching.identity_ranking import IdentityRanking, Ranke
 from promptreid.gallery.searching.indexes.exact_index import ExactIndex
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC, check_index, choose_index
 from promptreid.gallery.searching.indexes.vector_index import Index
+from promptreid.gallery.searching.negative_bar import NegativeBar
 from promptreid.gallery.searching.nobody import p_values
 from promptreid.gallery.searching.null_sample import (
     NullChanges,
@@ -40,6 +47,7 @@ class SearchState:
         index: The vectors.
         ranking: Who is most like a query, by table and index.
         null: The null sample.
+        bar: The bar that negative examples raise.
         names: Name of each identity, by number.
         lock: Held by the one thread that uses the state and the records it is of.
     """
@@ -59,8 +67,14 @@ class SearchState:
         self.table.clear()
         self.index.clear()
         self.null = NullSample.from_rows(())
+        self.bar = NegativeBar()
         self.names: dict[int, str] = {}
         self._forget_computed()
+
+    @property
+    def fingerprint(self) -> str | None:
+        """That of the model whose vectors are searched; None before the first."""
+        return self.table.fingerprint
 
     def close(self) -> None:
         """Let go of what the index holds open."""
@@ -97,7 +111,7 @@ class SearchState:
                     changes = update_null(self.ranking, self.null, change.touched)
                 records.put_null_rows(changes.rows.rows(), changes.removed)
                 self.null = changes.apply(self.null)
-                self.names = records.names()
+                self._take_names(records)
         except BaseException:
             self.clear()  # the memory is ahead of what was rolled back
             raise
@@ -120,16 +134,19 @@ class SearchState:
         same conditions.
         """
         conditions = self._make_conditions(filters, cameras)
-        null = self._find_null(conditions)
-        ranked = self.ranking.rank(queries, conditions, max(top, 2))
-        return [
-            decide(
-                self._list_candidates(queries[place], place, conditions, one, null),
-                rate=rate,
-                identities=len(null),
-            )
-            for place, one in enumerate(ranked)
-        ]
+        null, length = self._find_null(conditions), max(top, 2)
+        answers = []
+        for place, one in enumerate(self.ranking.rank(queries, conditions, length)):
+            candidates = self._list_candidates(queries[place], place, conditions, one, null)
+            candidates, denied = self._deny(queries[place], candidates)
+            if denied:  # whoever is left out makes room for others
+                own, wanted = conditions.choose(np.array([place])), length + len(self.bar)
+                [longer] = self.ranking.rank(queries[[place]], own, wanted)
+                candidates = self._list_candidates(queries[place], 0, own, longer, null)
+                candidates, denied = self._deny(queries[place], candidates)
+                candidates = candidates[:length]
+            answers.append(decide(candidates, rate=rate, identities=len(null), denied=denied))
+        return answers
 
     def find_nearest(
         self,
@@ -174,7 +191,11 @@ class SearchState:
             return
         self._follow(records)
         self.null = NullSample.from_rows(records.null_rows())
+        self._take_names(records)
+
+    def _take_names(self, records: Records) -> None:
         self.names = records.names()
+        self.bar = NegativeBar(records.negatives(), self.names)
 
     def _follow(self, records: Records) -> TableChange:
         """Bring table and index to what the records hold."""
@@ -199,6 +220,21 @@ class SearchState:
             wanted = set(filters.identities)
             identities = [number for number, name in self.names.items() if name in wanted]
         return Conditions(self.table, filters, identities, cameras)
+
+    def _deny(
+        self, query: NDArray[np.float32], candidates: tuple[Candidate, ...]
+    ) -> tuple[tuple[Candidate, ...], tuple[Denied, ...]]:
+        """Take out candidates of whom a negative example is more alike than any image."""
+        if not len(self.bar):
+            return candidates, ()
+        left, denied = [], []
+        for one in candidates:
+            denial = self.bar.find_denial(query, one.identity, one.entry_score)
+            if denial is None:
+                left.append(one)
+            else:
+                denied.append(Denied(one.identity, one.score, denial.negative, denial.score))
+        return tuple(left), tuple(denied)
 
     def _make_neighbour(self, row: int, score: float) -> Neighbour:
         identity = self.table.identity_numbers[self.table.codes[row]]

@@ -94,6 +94,15 @@ class CandidateBody(BaseModel):
         )
 
 
+class DeniedBody(BaseModel):
+    """Somebody whom the picture is not: a negative example of them is more alike."""
+
+    identity: str
+    score: float = Field(description="The score that they would have had.")
+    negative: int = Field(description="Number of the negative example.")
+    negative_score: float = Field(description="Cosine to it.")
+
+
 class AnswerBody(BaseModel):
     """What is said of one picture."""
 
@@ -111,6 +120,7 @@ class AnswerBody(BaseModel):
     least_rate: float = Field(description="The least rate that so many can promise.")
     explanation: str = Field(description="What the verdict rests on, as a sentence.")
     candidates: list[CandidateBody] = Field(description="Best first.")
+    denied: list[DeniedBody] = Field(description="Who is left out because of a negative example.")
 
     @classmethod
     def make(
@@ -171,12 +181,16 @@ class EnrolledPicture(BaseModel):
     """What became of one picture."""
 
     picture: str = Field(description="Its name, as it was sent.")
-    entry: int = Field(description="The entry that holds its content.")
-    status: Literal["enrolled", "present", "other identity"] = Field(
-        description="`present`: it was enrolled before. `other identity`: under another name, "
-        "which was left."
+    entry: int | None = Field(
+        description="The entry that holds its content; none where it is refused."
     )
-    identity: str = Field(description="The name that it is enrolled under.")
+    status: Literal["enrolled", "present", "other identity", "refused"] = Field(
+        description="`present`: it was enrolled before. `other identity`: under another name, "
+        "which was left. `refused`: it was erased and must not be enrolled again."
+    )
+    identity: str | None = Field(
+        description="The name that it is enrolled under; none where it is refused."
+    )
 
 
 class EnrolAnswer(BaseModel):

@@ -75,7 +75,9 @@ def enrol(
 
 def _name_status(
     image: EnrolledImage, identity: str
-) -> Literal["enrolled", "present", "other identity"]:
+) -> Literal["enrolled", "present", "other identity", "refused"]:
+    if image.entry is None:
+        return "refused"
     if image.identity != identity:
         return "other identity"
     return "enrolled" if image.is_new else "present"

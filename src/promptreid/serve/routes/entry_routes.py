@@ -12,7 +12,7 @@ from promptreid.serve.bodies.answer_bodies import CountAnswer, EntryBody, Erased
 from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER, EntriesChange
 from promptreid.serve.entry_pictures import make_thumbnail, read_entry
 from promptreid.serve.problems import documented
-from promptreid.serve.routes.caller_rights import ENROL, ERASE, SEARCH
+from promptreid.serve.routes.caller_rights import ENROL, ERASE, SEARCH, Asking
 from promptreid.serve.service import Served
 
 router = APIRouter(prefix="/v1/entries", tags=["entries"])
@@ -71,6 +71,7 @@ def unhide_entries(service: Served, change: EntriesChange) -> CountAnswer:
 
 
 @router.post("/erase", dependencies=[ERASE], responses=documented(404))
-def erase_entries(service: Served, change: EntriesChange) -> ErasedAnswer:
+def erase_entries(service: Served, caller: Asking, change: EntriesChange) -> ErasedAnswer:
     """Remove single pictures for good, and prove it; there is no way back."""
-    return ErasedAnswer(**vars(service.gallery.erase(entries=change.entries)))
+    erased = service.gallery.erase(entries=change.entries, asked_by=caller.name)
+    return ErasedAnswer(**vars(erased))

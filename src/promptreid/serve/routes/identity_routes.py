@@ -24,7 +24,7 @@ from promptreid.serve.bodies.change_bodies import (
     SplitChange,
 )
 from promptreid.serve.problems import documented
-from promptreid.serve.routes.caller_rights import ENROL, ERASE, SEARCH, IfMatch, read_seen
+from promptreid.serve.routes.caller_rights import ENROL, ERASE, SEARCH, Asking, IfMatch, read_seen
 from promptreid.serve.service import Served
 
 router = APIRouter(prefix="/v1/identities", tags=["identities"])
@@ -121,9 +121,12 @@ def unhide(
 
 
 @router.delete("/{identity}", dependencies=[ERASE], responses=CHANGE)
-def erase(service: Served, identity: Identity, if_match: IfMatch = None) -> ErasedAnswer:
+def erase(
+    service: Served, caller: Asking, identity: Identity, if_match: IfMatch = None
+) -> ErasedAnswer:
     """Remove an identity for good, and prove that no byte of it is left; there is no way back."""
-    erased = service.gallery.erase(identity, seen=read_seen(None, if_match))
+    seen = read_seen(None, if_match)
+    erased = service.gallery.erase(identity, seen=seen, asked_by=caller.name)
     return ErasedAnswer(**vars(erased))
 
 

@@ -11,7 +11,7 @@ from promptreid.serve.bodies.answer_bodies import (
     SearchAnswer,
 )
 from promptreid.serve.problems import documented
-from promptreid.serve.routes.caller_rights import SEARCH
+from promptreid.serve.routes.caller_rights import SEARCH, Asking
 from promptreid.serve.routes.picture_fields import (
     Attributes,
     Camera,
@@ -40,6 +40,7 @@ router = APIRouter(prefix="/v1", tags=["search"], dependencies=[SEARCH])
 @router.post("/search", responses=documented(404))
 def search(
     service: Served,
+    caller: Asking,
     pictures: Pictures,
     top: Top = 5,
     rate: Rate = None,
@@ -66,7 +67,9 @@ def search(
         images = as_images(
             sent, camera=camera, view=view, domain=domain or "", attributes=attributes or {}
         )
-        answers = service.gallery.search(images, top=top, filters=filters, rate=rate)
+        answers = service.gallery.search(
+            images, top=top, filters=filters, rate=rate, asked_by=caller.name
+        )
         names = [one.name for one in sent]
     wanted = {one.entry for answer in answers for one in answer.candidates[:top]}
     entries = {row.entry: row for row in service.gallery.entry_rows(sorted(wanted))}
@@ -81,6 +84,7 @@ def search(
 @router.post("/nearest", responses=documented(404))
 def find_nearest(
     service: Served,
+    caller: Asking,
     pictures: Pictures,
     top: Top = 20,
     camera: Camera = None,
@@ -103,12 +107,14 @@ def find_nearest(
     )
     with reading(pictures, service) as sent:
         images = as_images(sent, camera=camera, view=view, attributes=attributes or {})
-        return NearestAnswer.make(service.gallery.nearest(images, top=top, filters=filters))
+        near = service.gallery.nearest(images, top=top, filters=filters, asked_by=caller.name)
+        return NearestAnswer.make(near)
 
 
 @router.post("/verify", responses=documented())
 def verify(
     service: Served,
+    caller: Asking,
     first: Picture,
     second: Picture,
     first_camera: Camera = None,
@@ -120,7 +126,7 @@ def verify(
             as_images([one], camera=camera)[0]
             for one, camera in zip(sent, (first_camera, second_camera), strict=True)
         ]
-        pair = service.gallery.verify(*images)
+        pair = service.gallery.verify(*images, asked_by=caller.name)
     return PairAnswer(
         same=pair.same,
         score=pair.score,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.records.erased_bytes import choose_pieces, find_in_files
-from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable, TableChange
 from promptreid.gallery.searching.filters import Filters

@@ -7,7 +7,7 @@ from gallery_model import draw_people, make_gallery, open_gallery
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.records.erased_bytes import LENGTH, STRIDE, choose_pieces, find_in_files
-from promptreid.gallery.records.sqlite_records import SqliteRecords
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 
 
 @pytest.fixture
@@ -76,6 +76,21 @@ def test_what_was_erased_can_be_enrolled_again(gallery):
     gallery.erase("person 0")
     told = gallery.add(pictures[:3], names[:3])
     assert told.added == 3
+    assert gallery.check() == []
+
+
+def test_what_was_erased_is_refused_where_that_was_asked_for(gallery, tmp_path):
+    pictures, names = draw_people(30, 3)
+    hashes = [row.content_hash.encode()[:LENGTH] for row in gallery.entries("person 0")]
+    gallery.erase("person 0", refuse=True)
+    gallery.erase("person 1")
+    assert find_in_files((tmp_path / "people").iterdir(), hashes) == []
+    told = open_gallery(tmp_path / "people").add(pictures[:6], names[:6])
+    assert (told.added, told.present, len(told.refused)) == (3, 0, 3)
+    assert [image.identity for image in told.images] == [None] * 3 + ["person 1"] * 3
+    assert "person 0" not in {row.name for row in gallery.identities()}
+    assert gallery.allow([pictures[0], pictures[60]]) == 1
+    assert gallery.add(pictures[:3], names[:3]).added == 1
     assert gallery.check() == []
 
 

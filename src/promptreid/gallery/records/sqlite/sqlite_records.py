@@ -8,17 +8,21 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from promptreid.errors import GalleryError, unknown_name
+from promptreid.errors import unknown_name
 from promptreid.gallery.gallery_errors import NameTakenError, NotEnrolledError
 from promptreid.gallery.records.record_rows import (
     EntryRow,
     IdentityRow,
-    ModelRow,
     NewEntry,
-    NullRow,
+    NewVector,
     Picture,
 )
-from promptreid.gallery.records.sqlite_columns import SqliteColumns
+from promptreid.gallery.records.sqlite.sqlite_audit import SqliteAudit
+from promptreid.gallery.records.sqlite.sqlite_columns import SqliteColumns
+from promptreid.gallery.records.sqlite.sqlite_negatives import SqliteNegatives
+from promptreid.gallery.records.sqlite.sqlite_refused import SqliteRefused
+from promptreid.gallery.records.sqlite.sqlite_restoring import SqliteRestoring
+from promptreid.gallery.records.sqlite.sqlite_vectors import to_blob, to_vector
 
 _AT_A_TIME = 4096
 _LISTED = "(SELECT value FROM json_each(?))"
@@ -33,33 +37,8 @@ FROM identities
 """
 
 
-class SqliteRecords(SqliteColumns):
-    """Entries, vectors, identities, models and the null sample in `FOLDER/records.sqlite`."""
-
-    def model(self) -> ModelRow | None:
-        """Return the model whose vectors are searched."""
-        rows = self.execute(
-            "SELECT fingerprint, width, description FROM models WHERE model = ?",
-            self.fact("model"),
-        )
-        if not rows:
-            return None
-        fingerprint, width, description = rows[0]
-        return ModelRow(fingerprint, width, json.loads(description))
-
-    def set_model(self, model: ModelRow) -> None:
-        """Search the vectors of this model from now on."""
-        self.execute(
-            "INSERT OR IGNORE INTO models (fingerprint, width, description) VALUES (?, ?, ?)",
-            model.fingerprint,
-            model.width,
-            json.dumps(dict(model.description)),
-        )
-        self.execute(
-            "UPDATE facts SET value = (SELECT model FROM models WHERE fingerprint = ?) "
-            "WHERE key = 'model'",
-            model.fingerprint,
-        )
+class SqliteRecords(SqliteNegatives, SqliteColumns, SqliteAudit, SqliteRefused, SqliteRestoring):
+    """Entries, vectors, identities, models and all else in `FOLDER/records.sqlite`."""
 
     def find_known(self, hashes: Sequence[str]) -> dict[str, str]:
         """Return the names of the identities that some contents are enrolled as, by hash."""
@@ -80,55 +59,79 @@ class SqliteRecords(SqliteColumns):
 
     def add(self, entries: Sequence[NewEntry]) -> list[int]:
         """Enrol images that are not yet there, with vectors of the model that is searched."""
-        model, width, revision = self.fact("model"), self._width(), self.revision()
-        known = set(self.find_known([entry.content_hash for entry in entries]))
-        numbers = []
-        for entry in entries:
-            if entry.content_hash in known:
-                continue
-            known.add(entry.content_hash)
-            if entry.vector.shape != (width,):
-                raise GalleryError(
-                    f"A vector of shape {entry.vector.shape} does not fit this gallery, whose "
-                    f"model gives ({width},)."
+        model, revision = self.find_model(), self.revision()
+        known = self.find_known([entry.content_hash for entry in entries])
+        first_by_hash = {entry.content_hash: entry for entry in reversed(entries)}
+        new = [
+            entry
+            for entry in entries
+            if entry.content_hash not in known and first_by_hash[entry.content_hash] is entry
+        ]
+        self.check_widths(None, [NewVector(0, entry.vector, entry.text_vector) for entry in new])
+        self.execute_many(
+            "INSERT OR IGNORE INTO identities (name, version) VALUES (?, ?)",
+            [(name, revision) for name in dict.fromkeys(entry.identity for entry in new)],
+        )
+        first = self.counters().entry + 1
+        numbers = list(range(first, first + len(new)))
+        self.execute_many(
+            "INSERT INTO entries (entry, content_hash, identity, camera, time, domain, attributes, "
+            "path, box, version) VALUES (?, ?, (SELECT identity FROM identities WHERE name = ?), "
+            "?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    number, entry.content_hash, entry.identity, entry.camera, entry.time,
+                    entry.domain, json.dumps(dict(entry.attributes)), entry.path, entry.box,
+                    revision,
                 )
-            self.execute(
-                "INSERT OR IGNORE INTO identities (name, version) VALUES (?, ?)",
-                entry.identity,
-                revision,
+                for number, entry in zip(numbers, new, strict=True)
+            ],
+        )  # fmt: skip
+        for table, values in (
+            ("vectors", [to_blob(entry.vector) for entry in new]),
+            (
+                "text_vectors",
+                [None if row.text_vector is None else to_blob(row.text_vector) for row in new],
+            ),
+        ):
+            self.execute_many(
+                f"INSERT INTO {table} VALUES (?, ?, ?)",
+                [
+                    (number, model, value)
+                    for number, value in zip(numbers, values, strict=True)
+                    if value is not None
+                ],
             )
-            number = self.execute(
-                "INSERT INTO entries (content_hash, identity, camera, time, domain, attributes, "
-                "path, box, version) VALUES (?, (SELECT identity FROM identities WHERE name = ?), "
-                "?, ?, ?, ?, ?, ?, ?) RETURNING entry",
-                entry.content_hash, entry.identity, entry.camera, entry.time, entry.domain,
-                json.dumps(dict(entry.attributes)), entry.path, entry.box, revision,
-            )[0][0]  # fmt: skip
-            vector = np.ascontiguousarray(entry.vector, "<f4").tobytes()
-            self.execute("INSERT INTO vectors VALUES (?, ?, ?)", number, model, vector)
-            if entry.crop is not None:
-                self.execute("INSERT INTO crops VALUES (?, ?)", number, entry.crop)
-            numbers.append(number)
+        self.execute_many(
+            "INSERT INTO crops VALUES (?, ?)",
+            [
+                (number, entry.crop)
+                for number, entry in zip(numbers, new, strict=True)
+                if entry.crop is not None
+            ],
+        )
         return numbers
 
     def count_entries(self) -> int:
         """Return the number of entries, the hidden ones included."""
         return self.execute("SELECT count(*) FROM entries")[0][0]
 
-    def entries(self, since: int = -1) -> Iterator[tuple[EntryRow, NDArray[np.float32] | None]]:
+    def entries(
+        self, since: int = -1, *, model: str | None = None, text: bool = False
+    ) -> Iterator[tuple[EntryRow, NDArray[np.float32] | None]]:
         """Give entries that changed after a revision, by number, each with its vector."""
         columns = ", ".join(f"entries.{name}" for name in _COLUMNS.split(", "))
         by_version = "" if since < 0 else "INDEXED BY entries_by_version"
-        last, model = 0, self.fact("model")
+        table, last, number = "text_vectors" if text else "vectors", 0, self.find_model(model)
         while True:
             rows = self.execute(
-                f"SELECT {columns}, vector FROM entries {by_version} LEFT JOIN vectors "
-                "ON vectors.entry = entries.entry AND model = ? "
+                f"SELECT {columns}, vector FROM entries {by_version} LEFT JOIN {table} "
+                f"ON {table}.entry = entries.entry AND model = ? "
                 "WHERE version > ? AND entries.entry > ? ORDER BY entries.entry LIMIT ?",
-                model, since, last, _AT_A_TIME,
+                number, since, last, _AT_A_TIME,
             )  # fmt: skip
             for *values, vector in rows:
-                yield _entry(values), None if vector is None else np.frombuffer(vector, "<f4")
+                yield _entry(values), to_vector(vector)
             if len(rows) < _AT_A_TIME:
                 return
             last = rows[-1][0]
@@ -140,6 +143,11 @@ class SqliteRecords(SqliteColumns):
             json.dumps(list(entries)),
         )
         return [_entry(row) for row in rows]
+
+    def deleted(self, since: int = -1) -> list[int]:
+        """Return the numbers of entries that were deleted after a revision, ascending."""
+        rows = self.execute("SELECT entry FROM deleted WHERE version > ? ORDER BY entry", since)
+        return [row[0] for row in rows]
 
     def entries_by_identity(self, identity: int) -> list[int]:
         """Return the numbers of an identity's entries, ascending."""
@@ -158,10 +166,11 @@ class SqliteRecords(SqliteColumns):
         return Picture(*rows[0])
 
     def stored_bytes(self, entry: int) -> list[bytes]:
-        """Return what the file holds of an entry: its crop, and its vectors of all models."""
+        """Return what the file holds of an entry: crop, vectors, payloads of audit records."""
         rows = self.execute("SELECT content FROM crops WHERE entry = ?", entry)
-        rows += self.execute("SELECT vector FROM vectors WHERE entry = ?", entry)
-        return [row[0] for row in rows]
+        for table in ("vectors", "text_vectors"):
+            rows += self.execute(f"SELECT vector FROM {table} WHERE entry = ?", entry)
+        return [*(row[0] for row in rows), *self.payload_bytes(entry)]
 
     def identities(self) -> list[IdentityRow]:
         """Return all identities, by number."""
@@ -229,33 +238,20 @@ class SqliteRecords(SqliteColumns):
         chosen = self._touch(entries)
         self.execute(f"UPDATE entries SET hidden = ? WHERE entry IN {_LISTED}", int(hidden), chosen)
 
-    def delete(self, entries: Iterable[int]) -> None:
+    def delete(self, entries: Iterable[int]) -> list[int]:
         """Delete entries with all that belongs to them; `compact` is due afterwards."""
         chosen = self._touch(entries)
-        for table in ("null_sample", "vectors", "crops", "entries"):
+        numbers = self.delete_payloads(json.loads(chosen))
+        self.execute(
+            f"INSERT INTO deleted SELECT entry, ? FROM entries WHERE entry IN {_LISTED}",
+            self.revision(),
+            chosen,
+        )
+        for table in ("null_sample", "text_vectors", "vectors", "crops", "negatives", "entries"):
             self.execute(f"DELETE FROM {table} WHERE entry IN {_LISTED}", chosen)
         self.execute("UPDATE facts SET value = 1 WHERE key = 'compaction_due'")
         self._remove_empty_identities()
-
-    def null_rows(self) -> list[NullRow]:
-        """Return the null sample of the model that is searched."""
-        rows = self.execute(
-            "SELECT identity, entry, score, rival FROM null_sample WHERE model = ?",
-            self.fact("model"),
-        )
-        return [NullRow(*row) for row in rows]
-
-    def put_null_rows(self, rows: Iterable[NullRow], removed: Iterable[int]) -> None:
-        """Write rows of the null sample, and remove those of some identities."""
-        model = self.fact("model")
-        self.execute_many(
-            "DELETE FROM null_sample WHERE model = ? AND identity = ?",
-            [(model, identity) for identity in removed],
-        )
-        self.execute_many(
-            "INSERT OR REPLACE INTO null_sample VALUES (?, ?, ?, ?, ?)",
-            [(model, row.identity, row.entry, row.score, row.rival) for row in rows],
-        )
+        return numbers
 
     def _touch(self, entries: Iterable[int]) -> str:
         """Give entries and their identities the version of this transaction; return their list."""
@@ -282,12 +278,6 @@ class SqliteRecords(SqliteColumns):
                 f"There is an identity named {name!r} already. Two that are one are put together "
                 f"by: promptreid gallery merge {self.place} FROM {name!r}."
             )
-
-    def _width(self) -> int:
-        model = self.model()
-        if model is None:
-            raise GalleryError(f"{self.place} has no model yet, so nothing can be enrolled.")
-        return model.width
 
 
 def _entry(values: Sequence) -> EntryRow:

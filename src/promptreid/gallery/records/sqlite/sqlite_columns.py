@@ -9,26 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.gallery.records.record_rows import EntryColumns
-from promptreid.gallery.records.sqlite_file import SqliteFile
+from promptreid.gallery.records.sqlite.sqlite_vectors import SqliteVectors
 
 _ROWS_AT_A_TIME = 65536
 _VECTORS_AT_A_TIME = 4096
 
 
-class SqliteColumns(SqliteFile):
+class SqliteColumns(SqliteVectors):
     """Reads many entries at once."""
 
-    def columns(self, since: int = -1) -> Iterator[EntryColumns]:
+    def columns(self, since: int = -1, *, model: str | None = None) -> Iterator[EntryColumns]:
         """Give entries that changed after a revision, by number, in parts."""
         by_version = "" if since < 0 else "INDEXED BY entries_by_version"
-        last, model = 0, self.fact("model")
+        last, number = 0, self.find_model(model)
         while True:
             rows = self.execute(
                 "SELECT entry, substr(content_hash, 1, 16), identity, camera, time, domain, "
                 "attributes, hidden, EXISTS (SELECT 1 FROM vectors "
                 "WHERE vectors.entry = entries.entry AND model = ?) "
                 f"FROM entries {by_version} WHERE version > ? AND entry > ? ORDER BY entry LIMIT ?",
-                model, since, last, _ROWS_AT_A_TIME,
+                number, since, last, _ROWS_AT_A_TIME,
             )  # fmt: skip
             if rows:
                 yield _columns(rows)
@@ -41,10 +41,10 @@ class SqliteColumns(SqliteFile):
         numbers = self.execute("SELECT entry FROM entries")
         return np.fromiter((row[0] for row in numbers), np.int64, len(numbers))
 
-    def vectors(self, entries: Sequence[int]) -> NDArray[np.float32]:
-        """Return vectors of the model that is searched, zero where an entry has none."""
-        model = self.fact("model")
-        width = self.execute("SELECT width FROM models WHERE model = ?", model)[0][0]
+    def vectors(self, entries: Sequence[int], *, model: str | None = None) -> NDArray[np.float32]:
+        """Return vectors of a model, zero where an entry has none."""
+        searched = self.find_model(model)
+        width = self.execute("SELECT width FROM models WHERE model = ?", searched)[0][0]
         numbers = np.asarray(entries, np.int64)
         vectors = np.zeros((len(numbers), width), np.float32)
         for start in range(0, len(numbers), _VECTORS_AT_A_TIME):
@@ -52,7 +52,7 @@ class SqliteColumns(SqliteFile):
             rows = self.execute(
                 "SELECT entry, vector FROM vectors WHERE model = ? AND "
                 "entry IN (SELECT value FROM json_each(?))",
-                model,
+                searched,
                 json.dumps(part.tolist()),
             )
             place = {number: start + count for count, number in enumerate(part.tolist())}

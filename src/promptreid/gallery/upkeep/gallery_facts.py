@@ -32,6 +32,12 @@ class GalleryFacts(JsonRecord):
         least_rate: The least rate that so many identities can promise.
         accepting_score: The score above which somebody is recognised now; None where nobody can be.
         needed: Identities that the rate needs.
+        audit: Which uses are written down; one of `AUDITS`.
+        audit_records: Number of audit records.
+        audit_digest: Digest of the last one, which with the number is worth noting elsewhere; empty
+            without any.
+        negatives: Number of negative examples.
+        models: State and number of vectors of each model, by fingerprint.
     """
 
     place: str
@@ -48,12 +54,17 @@ class GalleryFacts(JsonRecord):
     least_rate: float
     accepting_score: float | None
     needed: int
+    audit: str
+    audit_records: int
+    audit_digest: str
+    negatives: int
+    models: dict[str, tuple[str, int]]
 
 
 def gather_facts(records: Records, state: SearchState, settings: GallerySettings) -> GalleryFacts:
     """Gather the facts of a gallery."""
     model, null = records.model(), state.null_scores()
-    accepting = accepting_score(null, settings.rate)
+    accepting, head = accepting_score(null, settings.rate), records.audit_head()
     return GalleryFacts(
         place=records.place,
         entries=len(state.table),
@@ -69,4 +80,11 @@ def gather_facts(records: Records, state: SearchState, settings: GallerySettings
         least_rate=least_rate(len(null)),
         accepting_score=accepting if math.isfinite(accepting) else None,
         needed=identities_needed(settings.rate),
+        audit=settings.audit,
+        audit_records=head.count,
+        audit_digest=head.digest,
+        negatives=len(records.negatives()),
+        models={
+            stored.model.fingerprint: (stored.state, stored.entries) for stored in records.models()
+        },
     )

@@ -7,20 +7,40 @@ import sqlite3
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import StoreInUseError
 from promptreid.gallery.records.erased_bytes import find_in_files
-from promptreid.gallery.records.sqlite_errors import told_in_words
-from promptreid.gallery.records.sqlite_schema import (
+from promptreid.gallery.records.sqlite.sqlite_errors import told_in_words
+from promptreid.gallery.records.sqlite.sqlite_schema import (
     APPLICATION,
     BUSY_SECONDS,
     FILE,
     FORMAT,
     connect,
     make_tables,
+    migrate,
+    read_format,
+    write_stamp,
 )
+
+_CONTENTS = (
+    ("vectors", "vector"),
+    ("text_vectors", "vector"),
+    ("crops", "content"),
+    ("negative_vectors", "vector"),
+    ("negatives", "crop"),
+    ("audit_payloads", "CAST(payload AS BLOB)"),
+    ("audit_payloads", "CAST(input_hash AS BLOB)"),
+    ("identities", "CAST(name AS BLOB)"),
+    ("entries", "CAST(content_hash AS BLOB)"),
+    ("entries", "CAST(path AS BLOB)"),
+    ("negatives", "CAST(content_hash AS BLOB)"),
+    ("negatives", "CAST(path AS BLOB)"),
+    ("models", "CAST(fingerprint AS BLOB)"),
+)
+"""Where bytes of records stand that may be those of something erased too."""
 
 _PAUSE = 0.02
 """Seconds between two attempts to empty the log."""
@@ -41,10 +61,13 @@ class SqliteFile:
     def create(cls, folder: Path, settings: Mapping[str, str]) -> Self:
         """Make empty records in a folder that is empty or not there.
 
+        What is left of a creation that was stopped is no obstacle.
+
         Raises:
             GalleryError: The folder holds something.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        is_taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        if is_taken and not cls._is_left_over(folder):
             raise GalleryError(
                 f"{folder} is there and not empty. A gallery needs a folder of its own."
             )
@@ -55,11 +78,28 @@ class SqliteFile:
         return cls(folder, connection)
 
     @classmethod
+    def is_there(cls, folder: Path) -> bool:
+        """Tell whether a folder holds records, be they damaged or of another format."""
+        return (folder / FILE).is_file() and not cls._is_left_over(folder)
+
+    @classmethod
+    def _is_left_over(cls, folder: Path) -> bool:
+        """Tell whether a folder holds nothing but a file of SQLite without a table."""
+        if not folder.is_dir() or any(not path.name.startswith(FILE) for path in folder.iterdir()):
+            return False
+        with contextlib.closing(sqlite3.connect(folder / FILE)) as connection:
+            try:
+                tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            except sqlite3.DatabaseError:  # damaged, or no file of SQLite
+                return False
+        return tables == 0
+
+    @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open the records of a folder.
+        """Open the records of a folder; those of an older format are brought up to date.
 
         Raises:
-            GalleryError: There are none, they are damaged, or of another format.
+            GalleryError: There are none, they are damaged, or of a later format.
         """
         file = folder / FILE
         if not file.is_file():
@@ -70,12 +110,15 @@ class SqliteFile:
         with told_in_words(folder):
             connection = connect(file)
             application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            version = read_format(connection)
+            if application == APPLICATION and 0 < version < FORMAT:
+                migrate(connection)
+                version = FORMAT
         if (application, version) != (APPLICATION, FORMAT):
             connection.close()
             kind = f"format {version}" if application == APPLICATION else "no gallery"
             raise GalleryError(
-                f"{file} is {kind}; this version of promptreid reads format {FORMAT}."
+                f"{file} is {kind}; this version of promptreid reads formats 1 to {FORMAT}."
             )
         return cls(folder, connection)
 
@@ -109,12 +152,17 @@ class SqliteFile:
     @contextlib.contextmanager
     def writing(self) -> Generator[None]:
         """Commit what is changed within it when it ends, or nothing where it raises."""
+        with self.noting():
+            self._connection.execute("UPDATE facts SET value = value + 1 WHERE key = 'revision'")
+            write_stamp(self._connection)
+            yield
+
+    @contextlib.contextmanager
+    def noting(self) -> Generator[None]:
+        """Commit what is put within it when it ends, without a revision of its own."""
         with told_in_words(self._folder):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                self._connection.execute(
-                    "UPDATE facts SET value = value + 1 WHERE key = 'revision'"
-                )
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -126,10 +174,20 @@ class SqliteFile:
         """Return the number of the last transaction that wrote."""
         return self.fact("revision")
 
+    def stamp(self, revision: int | None = None) -> str | None:
+        """Return the random stamp of a transaction; None where it is not known any more."""
+        chosen = self.revision() if revision is None else revision
+        rows = self.execute("SELECT stamp FROM stamps WHERE revision = ?", chosen)
+        return rows[0][0] if rows else None
+
     def settings(self) -> dict[str, str]:
-        """Return what the gallery was created with."""
+        """Return the settings of the gallery."""
         rows = self.execute("SELECT key, value FROM facts WHERE key LIKE 'setting.%'")
         return {key.removeprefix("setting."): value for key, value in rows}
+
+    def set_setting(self, key: str, value: str) -> None:
+        """Write a setting of the gallery."""
+        self.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", f"setting.{key}", value)
 
     @property
     def is_compaction_due(self) -> bool:
@@ -145,7 +203,7 @@ class SqliteFile:
             self._checkpoint()
 
     def find_bytes(self, pieces: Sequence[bytes]) -> list[bytes]:
-        """Return those of some pieces that occur in the files of the store but in no entry."""
+        """Return those of some pieces that occur in the files of the store but in no record."""
         in_files = find_in_files(sorted(self._folder.rglob("*")), pieces)
         return [piece for piece in in_files if not self._is_enrolled(piece)]
 
@@ -173,14 +231,14 @@ class SqliteFile:
             )
 
     def _is_enrolled(self, piece: bytes) -> bool:
-        """Tell whether bytes belong to an entry, such as tables that all images of a kind share."""
+        """Tell whether bytes belong to a record, such as tables that all images of a kind share."""
         return any(
             self.execute(f"SELECT 1 FROM {table} WHERE instr({column}, ?) LIMIT 1", piece)
-            for table, column in (("vectors", "vector"), ("crops", "content"))
+            for table, column in _CONTENTS
         )
 
-    def fact(self, key: str) -> int:
-        """Return one number that the file keeps."""
+    def fact(self, key: str) -> Any:
+        """Return one number or text that the file keeps."""
         return self.execute("SELECT value FROM facts WHERE key = ?", key)[0][0]
 
     def execute(self, statement: str, *values: object) -> list[tuple]:

@@ -7,8 +7,8 @@ import pytest
 
 from promptreid.errors import GalleryError
 from promptreid.gallery.records.record_rows import ModelRow, NewEntry
-from promptreid.gallery.records.sqlite_records import SqliteRecords
-from promptreid.gallery.records.sqlite_schema import FILE
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
+from promptreid.gallery.records.sqlite.sqlite_schema import FILE
 
 
 @pytest.fixture
@@ -41,6 +41,12 @@ def test_commits_reach_the_disk_and_deleted_pages_are_overwritten(folder):
         "foreign_keys": 1,
     }
     assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_in_place_of_a_folder_is_not_taken(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(GalleryError):
+        SqliteRecords.create(tmp_path / "file", {"aggregate": "best"})
 
 
 def find_damage(folder):

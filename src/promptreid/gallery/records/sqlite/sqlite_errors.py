@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from promptreid.gallery.gallery_errors import StoreFailedError, StoreInUseError
-from promptreid.gallery.records.sqlite_schema import BUSY_SECONDS
+from promptreid.gallery.records.sqlite.sqlite_schema import BUSY_SECONDS
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from promptreid.gallery.identity_changes import choose_entries
 from promptreid.gallery.records.erased_bytes import choose_pieces
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.search_state import SearchState
+from promptreid.gallery.upkeep.refusals import refuse_contents
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Erased:
     Attributes:
         entries: Number of images.
         identities: Number of identities that have no image left and are gone with them.
-        pieces: Pieces of pictures and vectors that were looked for afterwards in every file of the
-            store, and not found.
+        pieces: Pieces of pictures, vectors and audit records that were looked for afterwards in
+            every file of the store, and not found.
     """
 
     entries: int
@@ -37,8 +38,20 @@ def erase_entries(
     entries: Sequence[int],
     *,
     seen: int | None = None,
+    refuse: bool = False,
+    note: Callable[[Sequence[int]], None] = lambda numbers: None,
 ) -> Erased:
     """Delete an identity or entries, rewrite the store, and look for what is left of them.
+
+    Args:
+        records: What they are in.
+        state: What follows from it.
+        identity: Name or number of somebody, or
+        entries: numbers of entries.
+        seen: Version of the identity that was seen.
+        refuse: Whether the contents must not be enrolled again.
+        note: Called within the transaction with the numbers of audit records that lost their
+            content.
 
     Raises:
         GalleryError: There is no such identity or entry, or the identity is not as it was `seen`;
@@ -48,7 +61,8 @@ def erase_entries(
     """
     pieces: list[bytes] = []
     with state.changing(records):
-        before = len(records.names())
+        before = set(records.names())
+        negatives = {row.negative: row.identity for row in records.negatives()}
         chosen = choose_entries(records, identity, entries, seen=seen)
         rows = state.table.find_rows(np.array(chosen, np.int64))
         for content in state.index.stored_bytes(rows):
@@ -56,8 +70,14 @@ def erase_entries(
         for entry in chosen:
             for content in records.stored_bytes(entry):
                 pieces += choose_pieces(content)
-        records.delete(chosen)
-        gone = before - len(records.names())
+        ending = _find_ending(records, set(chosen))
+        for negative, shown in negatives.items():
+            for content in records.negative_bytes(negative) if shown in ending else ():
+                pieces += choose_pieces(content)
+        if refuse:
+            refuse_contents(records, [row.content_hash for row in records.entry_rows(chosen)])
+        note(records.delete(chosen))
+        gone = before - records.names().keys()
     records.compact()
     left = records.find_bytes(pieces)
     if left:
@@ -65,4 +85,10 @@ def erase_entries(
             f"{len(left):,} of {len(pieces):,} pieces of what was erased still stand in files of "
             f"{records.place}. Run: promptreid gallery check {records.place} --mend."
         )
-    return Erased(len(chosen), gone, len(pieces))
+    return Erased(len(chosen), len(gone), len(pieces))
+
+
+def _find_ending(records: Records, entries: set[int]) -> set[int]:
+    """Return the numbers of the identities that have no other entries than these."""
+    identities = {row.identity for row in records.entry_rows(entries)}
+    return {one for one in identities if entries.issuperset(records.entries_by_identity(one))}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promptreid.gallery.audit.audit_verification import find_breaks
 from promptreid.gallery.image_content import find_fault
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.indexes.index_choice import delete_files
@@ -33,9 +34,12 @@ class Finding(JsonRecord):
 
 
 def find_problems(records: Records, state: SearchState, progress: Progress) -> list[Finding]:
-    """Check the file, every entry with its picture and vector, and what follows from them."""
+    """Check the file, pictures, vectors, what follows from them, and the chain of audit records."""
     place = records.place
-    again = f"Erase the entry (promptreid gallery erase {place} --entry N) and add the image again."
+    again = (
+        f"Erase the entry (promptreid gallery erase {place} --entry N) and add the image again, or "
+        f"make missing vectors (promptreid gallery reembed {place} --model RUN)."
+    )
     mend = f"promptreid gallery check {place} --mend"
     damage = [Finding(words, "Take the gallery from a backup.") for words in records.find_damage()]
     if damage:  # what else could be said of a damaged file would not be worth much
@@ -48,10 +52,33 @@ def find_problems(records: Records, state: SearchState, progress: Progress) -> l
             findings.append(Finding(f"Entry {entry.entry}: {fault}.", again))
         progress.advance(1)
     progress.finish()
+    findings += _check_negatives(records)
+    findings += [
+        Finding(
+            broken.problem,
+            "This cannot be mended. Compare with a backup, and find out who can write to the "
+            "gallery.",
+        )
+        for broken in find_breaks(records.audit_rows(), records.audit_head())
+    ]
     findings += [Finding(words, mend) for words in _find_stale(state)]
     if records.is_compaction_due:
         findings.append(Finding("Bytes of what was erased may still be in the store.", mend))
     return findings
+
+
+def _check_negatives(records: Records) -> Iterator[Finding]:
+    """Check the negative examples that are no entries."""
+    for row in records.negatives():
+        if row.entry is not None:
+            continue
+        fault = _find_vector_fault(row.vector) or find_fault(records.negative_picture(row.negative))
+        if fault is not None:
+            yield Finding(
+                f"Negative example {row.negative}: {fault}.",
+                f"Take it back (promptreid gallery not {records.place} --remove {row.negative}) "
+                "and give the picture again.",
+            )
 
 
 def mend_records(records: Records, state: SearchState) -> None:

@@ -1,0 +1,147 @@
+"""Writing down what a gallery is used for, and reading it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from promptreid.errors import GalleryError
+from promptreid.gallery.audit.audit_chain import extend_chain
+from promptreid.gallery.audit.audit_verification import AuditFinding, find_breaks
+from promptreid.gallery.audit.audited_use import (
+    CONFIRMATION,
+    ERASURE,
+    AuditedUse,
+    AuditRecord,
+)
+from promptreid.gallery.gallery_errors import NotEnrolledError
+from promptreid.gallery.records.record_rows import AuditHead
+from promptreid.gallery.records.record_store import Records
+
+
+class AuditLog:
+    """The audit records of a gallery.
+
+    Attributes:
+        is_on: Whether uses are written down.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        lock: threading.RLock,
+        *,
+        is_on: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take records, and the lock of those who use them.
+
+        Args:
+            records: Where audit records are kept.
+            lock: Held by the one thread that uses the records.
+            is_on: Whether uses are written down.
+            clock: Gives seconds since 1970.
+        """
+        self.is_on = is_on
+        self._records, self._lock, self._clock = records, lock, clock
+
+    def note(self, uses: Sequence[AuditedUse]) -> list[int]:
+        """Write down uses in one transaction, and return the numbers of their records.
+
+        Raises:
+            GalleryError: Another process has been writing for too long.
+        """
+        if not uses:
+            return []
+        with self._lock, self._records.noting():
+            return self._append(uses)
+
+    def note_erasure(self, numbers: Sequence[int], asked_by: str = "") -> None:
+        """Write down that payloads were erased; call it within the transaction that erases them."""
+        if numbers:
+            self._append([AuditedUse(ERASURE, asked_by, None, {"records": _to_ranges(numbers)})])
+
+    def confirm(self, number: int, *, by: str, right: bool, words: str = "") -> int:
+        """Write down that somebody looked at an answer, and whether it was right.
+
+        Args:
+            number: Number of the record of the answer.
+            by: Who looked.
+            right: Whether the answer was right.
+            words: What there is to say about it.
+
+        Returns:
+            Number of the new record.
+
+        Raises:
+            NotEnrolledError: There is no such record, or its content was erased.
+            GalleryError: Nobody is named, or another process has been writing for too long.
+        """
+        if not by.strip():
+            raise GalleryError("Name who verified the answer.")
+        with self._lock, self._records.noting():
+            row = next(iter(self._records.audit_rows(number=number)), None)
+            if row is None or row.payload is None:
+                missing = "There is no audit record" if row is None else "The content was erased of"
+                raise NotEnrolledError(f"{missing} {number} in {self._records.place}.")
+            answer = {"record": number, "right": right, "words": words}
+            use = AuditedUse(CONFIRMATION, by.strip(), row.input_hash, answer, row.entries)
+            return self._append([use])[0]
+
+    def read(self, since: float = 0, number: int | None = None) -> Iterator[AuditRecord]:
+        """Give records in their order, those without content included.
+
+        Args:
+            since: Earliest time, in seconds since 1970 (UTC).
+            number: Only this one.
+        """
+        with self._lock:
+            rows = self._records.audit_rows(round(since * 1000), number)
+            for row in rows:
+                content = None if row.payload is None else json.loads(row.payload)
+                yield AuditRecord(row.number, row.time, row.digest, content)
+
+    def head(self) -> AuditHead:
+        """Return the end of the chain, which is worth noting elsewhere."""
+        with self._lock:
+            return self._records.audit_head()
+
+    def verify(self, noted: AuditHead | None = None) -> list[AuditFinding]:
+        """Say what was changed, cut out, put in or reordered; an empty list where nothing was.
+
+        Args:
+            noted: An end of the chain that was noted elsewhere; without it, a chain that somebody
+                computed anew as a whole looks right.
+        """
+        with self._lock, self._records.reading():
+            return find_breaks(self._records.audit_rows(), self._records.audit_head(), noted)
+
+    def _append(self, uses: Sequence[AuditedUse]) -> list[int]:
+        records = self._records
+        model, revision = records.model(), records.revision()
+        fingerprint = None if model is None else model.fingerprint
+        rows = extend_chain(
+            records.audit_head(),
+            [
+                use.to_payload(gallery=records.place, model=fingerprint, revision=revision)
+                for use in uses
+            ],
+            time=round(self._clock() * 1000),
+            inputs=[use.input_hash for use in uses],
+            entries=[use.entries for use in uses],
+        )
+        records.append_audit(rows)
+        return [row.number for row in rows]
+
+
+def _to_ranges(numbers: Sequence[int]) -> list[list[int]]:
+    """Return ascending numbers as first and last of each run."""
+    ranges: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ranges

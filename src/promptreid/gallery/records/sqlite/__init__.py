@@ -1,0 +1,1 @@
+"""Records in a folder: one file of SQLite holds everything that must not be lost."""

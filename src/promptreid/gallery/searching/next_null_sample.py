@@ -1,0 +1,75 @@
+"""The null sample of the model that will be searched next, computed before the switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptreid.gallery.records.record_rows import EntryColumns, ModelRow
+from promptreid.gallery.records.record_store import Records
+from promptreid.gallery.searching.aggregate import Aggregate
+from promptreid.gallery.searching.entry_table import EntryTable
+from promptreid.gallery.searching.identity_ranking import IdentityRanking
+from promptreid.gallery.searching.indexes.exact_index import ExactIndex
+from promptreid.gallery.searching.null_sample import NullSample, null_from_scratch, update_null
+
+
+class NextNullSample:
+    """A null sample that follows the records, of a model whose vectors are beside the others.
+
+    So the switch need not wait for it: it is computed while others write, and brought up to date
+    within the transaction.
+    """
+
+    def __init__(self, aggregate: Aggregate, model: ModelRow) -> None:
+        """Take how images become one score, and the model that is searched next."""
+        self._model = model
+        self._table, self._index = EntryTable(), ExactIndex()
+        self._ranking = IdentityRanking(aggregate, self._table, self._index)
+
+    def read(self, records: Records) -> None:
+        """Read all vectors of the model; call it within `reading`."""
+        self._follow(cast("Records", _AsIfSearched(records, self._model)))
+
+    def compute(self) -> None:
+        """Compute the null sample of what was read, which takes long where many are enrolled."""
+        self._sample = null_from_scratch(self._ranking)
+
+    def update(self, records: Records) -> NullSample:
+        """Return the null sample of now; call it where the model has become the searched one."""
+        touched = self._follow(records)
+        if touched is None:
+            return null_from_scratch(self._ranking)
+        return update_null(self._ranking, self._sample, touched).apply(self._sample)
+
+    def _follow(self, records: Records) -> frozenset[int] | None:
+        """Read what changed; return whose entries did, or None where everything was read anew."""
+        change = self._table.refresh(records)
+        self._index.follow(self._table, change, records)
+        self._ranking.forget()
+        return None if change.anew else change.touched
+
+
+class _AsIfSearched:
+    """Records as if a model that is beside was the one that is searched."""
+
+    def __init__(self, records: Records, model: ModelRow) -> None:
+        self._records, self._model = records, model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._records, name)
+
+    def model(self) -> ModelRow:
+        """Return the model that is beside."""
+        return self._model
+
+    def columns(self, since: int = -1) -> Iterator[EntryColumns]:
+        """Give columns of entries, usable where they have a vector of the model."""
+        return self._records.columns(since, model=self._model.fingerprint)
+
+    def vectors(self, entries: Sequence[int]) -> NDArray[np.float32]:
+        """Return vectors of the model."""
+        return self._records.vectors(entries, model=self._model.fingerprint)

@@ -1,0 +1,1 @@
+"""Looking after a gallery as a whole: checking, erasing, exporting, copying, another model."""

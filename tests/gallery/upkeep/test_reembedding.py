@@ -1,0 +1,343 @@
+"""Vectors of another model are made beside the old ones, and searched from one moment on."""
+
+import io
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from facts import lacking
+from gallery_model import PixelModel, TextPixelModel, draw_people, make_gallery, open_gallery
+from PIL import Image
+
+from promptreid.errors import GalleryError
+from promptreid.gallery.gallery import Gallery
+from promptreid.gallery.gallery_errors import ModelSwitchedError
+from promptreid.gallery.records.record_rows import BEING_MADE, KEPT, SEARCHED
+from promptreid.gallery.records.sqlite.sqlite_schema import FILE
+from promptreid.gallery.searching.next_null_sample import NextNullSample
+from promptreid.gallery.upkeep import reembedding
+from promptreid.gallery.vector_model import GalleryImage
+from promptreid.progress import Silent
+
+OLD, NEW = PixelModel(0), PixelModel(7)
+
+
+@pytest.fixture(scope="module")
+def people():
+    return draw_people(40, 3)
+
+
+@pytest.fixture
+def gallery(tmp_path, people):
+    """Thirty of forty people with two of their three pictures."""
+    pictures, names = people
+    made = make_gallery(tmp_path / "people")
+    rows = [row for row in range(90) if row % 3]
+    made.add([pictures[row] for row in rows], [names[row] for row in rows])
+    return made
+
+
+def states(gallery):
+    return {
+        stored.model.fingerprint: (stored.state, stored.entries)
+        for stored in gallery.records.models()
+    }
+
+
+class Stopped(Exception):
+    """What stops a model half way."""
+
+
+class StoppingModel(PixelModel):
+    """Stops after some pictures, or does something else in between."""
+
+    def __init__(self, seed, batches, act):
+        super().__init__(seed)
+        self._left, self._act = batches, act
+
+    def vectors(self, images):
+        """Embed, or act."""
+        if not self._left:
+            self._act()
+        self._left -= 1
+        return super().vectors(images)
+
+
+def test_answers_are_then_those_of_a_gallery_of_the_new_model(gallery, tmp_path, people):
+    pictures, names = people
+    told = gallery.reembed(NEW)
+    assert (told.entries, told.made, told.former) == (60, 60, OLD.fingerprint)
+    other = make_gallery(tmp_path / "other", seed=7)
+    rows = [row for row in range(90) if row % 3]
+    other.add([pictures[row] for row in rows], [names[row] for row in rows])
+    queries = pictures[::3]
+    for mine, right in zip(gallery.search(queries), other.search(queries), strict=True):
+        assert mine.identity == right.identity
+        assert mine.p == right.p
+        assert mine.score == pytest.approx(right.score, abs=1e-6)
+    assert states(gallery) == {NEW.fingerprint: (SEARCHED, 60)}
+    assert gallery.check() == []
+    assert open_gallery(tmp_path / "people", seed=7).search(queries)[0].identities == 30
+
+
+def test_old_vectors_can_be_kept_and_switched_back_to(gallery, people):
+    pictures, names = people
+    before = gallery.search(pictures[:4])
+    gallery.reembed(NEW, keep_old=True)
+    assert states(gallery) == {OLD.fingerprint: (KEPT, 60), NEW.fingerprint: (SEARCHED, 60)}
+    gallery.add(pictures[90:92], names[90:92])
+    assert gallery.reembed(OLD, keep_old=True).made == 2
+    gallery.erase(names[90])
+    assert gallery.search(pictures[:4]) == before
+    assert gallery.reembed(OLD).made == 0  # which removes what is kept
+    assert states(gallery) == {OLD.fingerprint: (SEARCHED, 60)}
+    assert gallery.check() == []
+
+
+def test_no_byte_of_the_old_vectors_is_left(gallery):
+    [vector] = [vector for row, vector in gallery.records.entries() if row.entry == 7]
+    piece = vector.tobytes()[:32]
+    gallery.reembed(NEW)
+    assert gallery.records.find_bytes([piece]) == []
+
+
+def test_others_search_and_add_meanwhile_and_have_to_open_it_again_afterwards(
+    gallery, tmp_path, people, monkeypatch
+):
+    monkeypatch.setattr(reembedding, "_AT_A_TIME", 16)
+    pictures, names = people
+    other = open_gallery(tmp_path / "people")
+    expected = other.search(pictures[:1])
+    seen = []
+
+    def use():
+        seen.append(other.search(pictures[:1]) == expected)
+        number = 90 + len(seen) - 1
+        other.add([pictures[number]], ["late"])
+
+    class BusyModel(PixelModel):
+        def vectors(self, images):
+            if len(seen) < 4:  # the switch itself holds up other writers
+                use()
+            return super().vectors(images)
+
+    told = gallery.reembed(BusyModel(7))
+    assert told.entries == 60 + len(seen)
+    assert len(seen) == 4
+    assert seen[0]
+    assert states(gallery) == {NEW.fingerprint: (SEARCHED, told.entries)}
+    assert gallery.check() == []
+    for action in (
+        lambda: other.search(pictures[:1]),
+        lambda: other.nearest(pictures[:1]),
+        lambda: other.add(pictures[110:111], names[110:111]),
+    ):
+        with pytest.raises(ModelSwitchedError) as caught:
+            action()
+        assert not lacking(str(caught.value), NEW.fingerprint[:16], "again")
+    other.hide("late")
+    assert gallery.info().hidden == len(seen)
+    assert gallery.check() == []
+
+
+def test_the_null_sample_follows_what_changes_while_it_is_computed(
+    gallery, tmp_path, people, monkeypatch
+):
+    """Others add, hide, erase and merge between its computation and the switch."""
+    pictures, names = people
+    other = open_gallery(tmp_path / "people")
+    compute = NextNullSample.compute
+
+    def compute_and_change(sample):
+        compute(sample)
+        other.add(pictures[90:96], names[90:96])
+        other.hide("person 1")
+        other.erase("person 2")
+        other.merge("person 3", "person 4")
+
+    monkeypatch.setattr(NextNullSample, "compute", compute_and_change)
+    assert gallery.reembed(NEW).entries == 64
+    assert gallery.check() == []
+    assert gallery.search(pictures[:1])[0].identities == 29
+
+
+def test_what_was_stopped_goes_on_where_it_was(gallery, people, monkeypatch):
+    monkeypatch.setattr(reembedding, "_AT_A_TIME", 16)
+    monkeypatch.setattr(reembedding, "_LEFT_TO_THE_SWITCH", 0)
+
+    def stop():
+        raise Stopped
+
+    before = gallery.search(people[0][:2])
+    with pytest.raises(Stopped):
+        gallery.reembed(StoppingModel(7, 2, stop))
+    assert states(gallery) == {OLD.fingerprint: (SEARCHED, 60), NEW.fingerprint: (BEING_MADE, 32)}
+    assert gallery.search(people[0][:2]) == before
+    assert gallery.reembed(NEW).made == 28
+
+
+def test_what_stops_the_switch_leaves_the_old_vectors(gallery, people, monkeypatch):
+    def stop(sample, records):
+        assert records.model().fingerprint == NEW.fingerprint
+        raise Stopped
+
+    before = gallery.search(people[0][:2])
+    with monkeypatch.context() as patched:
+        patched.setattr(NextNullSample, "update", stop)
+        with pytest.raises(Stopped):
+            gallery.reembed(NEW)
+    assert states(gallery) == {OLD.fingerprint: (SEARCHED, 60), NEW.fingerprint: (BEING_MADE, 60)}
+    assert gallery.search(people[0][:2]) == before
+    assert gallery.check() == []
+    assert gallery.reembed(NEW).entries == 60
+
+
+def test_negative_examples_have_vectors_of_the_new_model(gallery, people):
+    gallery.add_negatives("person 0", [people[0][100]])
+    gallery.reembed(NEW)
+    [row] = gallery.records.negatives()
+    [vector] = NEW.vectors([GalleryImage(people[0][100])])
+    assert row.vector == pytest.approx(vector, abs=1e-6)
+
+
+class FileModel(PixelModel):
+    """Reads arrays, and files of pictures."""
+
+    def vectors(self, images):
+        """Embed what is in memory or in a file."""
+        return super().vectors([GalleryImage(self._open(image.pixels)) for image in images])
+
+    def _open(self, pixels):
+        if isinstance(pixels, np.ndarray):
+            return pixels
+        return np.asarray(Image.open(pixels if isinstance(pixels, Path) else pixels.path))
+
+
+@pytest.mark.parametrize("keep", ["crops", "paths"])
+def test_pictures_are_those_that_were_enrolled(tmp_path, keep):
+    pictures, names = draw_people(6, 2)
+    paths = []
+    for number, picture in enumerate(pictures):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(picture).save(path)
+        paths.append(str(path))
+    made = make_gallery(tmp_path / "people", keep=keep)
+    gallery = Gallery(made.records, FileModel(0))
+    gallery.add(paths, names)
+    if keep == "crops":
+        for path in tmp_path.glob("*.png"):
+            path.unlink()
+    assert gallery.reembed(FileModel(7)).made == 12
+    vectors = np.stack([vector for _, vector in gallery.records.entries()])
+    right = FileModel(7).vectors([GalleryImage(picture) for picture in pictures])
+    assert vectors == pytest.approx(right, abs=1e-6)
+
+
+def test_pictures_that_are_gone_or_others_are_told_and_nothing_is_switched(tmp_path):
+    pictures, names = draw_people(6, 2)
+    paths = []
+    for number, picture in enumerate(pictures):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(picture).save(path)
+        paths.append(path)
+    made = make_gallery(tmp_path / "people", keep="paths")
+    gallery = Gallery(made.records, FileModel(0))
+    gallery.add([str(path) for path in paths], names)
+    paths[3].unlink()
+    content = io.BytesIO()
+    Image.fromarray(pictures[0]).save(content, "PNG")
+    before = paths[5].read_bytes()
+    paths[5].write_bytes(content.getvalue())
+    with pytest.raises(GalleryError) as caught:
+        gallery.reembed(FileModel(7))
+    assert not lacking(
+        str(caught.value), "2 pictures", "entry 4", "entry 6", str(paths[5]), "erase"
+    )
+    assert gallery.records.model().fingerprint == OLD.fingerprint
+    assert gallery.search([pictures[0]])[0].identities == 6
+    paths[5].write_bytes(before)
+    gallery.erase(entries=[4])
+    assert gallery.reembed(FileModel(7)).entries == 11
+
+
+def test_what_lacks_a_vector_of_the_model_that_is_searched_gets_one(gallery, tmp_path, people):
+    before = gallery.search(people[0][:3])
+    assert gallery.reembed(OLD).made == 0
+    gallery.close()
+    with sqlite3.connect(tmp_path / "people" / FILE) as connection:
+        connection.execute("DELETE FROM vectors WHERE entry < 5")
+    connection.close()
+    opened = open_gallery(tmp_path / "people")
+    problems = opened.check()
+    assert len(problems) >= 4
+    assert "reembed" in problems[0].remedy
+    told = opened.reembed(OLD)
+    assert (told.made, told.former, told.entries) == (4, None, 60)
+    assert opened.check() == []
+    assert opened.search(people[0][:3]) == before
+
+
+def test_vectors_for_sentences_are_made_too(gallery, people):
+    told = gallery.reembed(TextPixelModel(7))
+    assert (told.made, gallery.records.model().text_width) == (60, 16)
+    assert gallery.records.missing_vectors(NEW.fingerprint, text=True) == []
+
+
+def test_a_model_that_has_a_text_side_by_now_fills_the_gaps(gallery, people):
+    before = gallery.search(people[0][:3])
+    assert gallery.reembed(TextPixelModel(0)).made == 60
+    texts = [text for _, text in gallery.records.entries(text=True)]
+    pictures = [picture for row, picture in enumerate(people[0][:90]) if row % 3]
+    images = [GalleryImage(picture) for picture in pictures]
+    assert np.stack(texts) == pytest.approx(TextPixelModel(0).both_vectors(images)[1], abs=1e-6)
+    assert gallery.reembed(TextPixelModel(0)).made == 0
+    assert gallery.search(people[0][:3]) == before
+    assert gallery.check() == []
+
+
+def test_a_gallery_that_is_empty_changes_its_model(tmp_path):
+    gallery = make_gallery(tmp_path / "empty")
+    assert gallery.reembed(NEW).entries == 0
+    assert states(gallery) == {NEW.fingerprint: (SEARCHED, 0)}
+
+
+def test_progress_counts_what_is_on_the_disk(gallery, monkeypatch):
+    monkeypatch.setattr(reembedding, "_AT_A_TIME", 16)
+    monkeypatch.setattr(reembedding, "_LEFT_TO_THE_SWITCH", 0)
+    counts, done = [], []
+
+    class Watching(Silent):
+        def start(self, title, total, unit):
+            counts.append(total)
+
+        def advance(self, count):
+            done.append(count)
+            missing = gallery.records.missing_vectors(NEW.fingerprint)
+            assert sum(done) == 60 - len(missing)
+
+    gallery.reembed(NEW, progress=Watching())
+    assert counts == [60]
+    assert sum(done) == 60
+
+
+def test_several_threads_use_it_while_it_is_switched(gallery, people):
+    pictures, _ = people
+    wrong, end = [], threading.Event()
+
+    def search():
+        while not end.is_set():
+            [answer] = gallery.search([pictures[0]])
+            if answer.candidates[0].identity != "person 0":
+                wrong.append(answer)
+
+    threads = [threading.Thread(target=search) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    gallery.reembed(NEW)
+    gallery.search([pictures[0]])
+    end.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
