@@ -60,3 +60,16 @@ def test_a_token_that_is_taken_away_is_refused_at_once(guarded):
     assert served.client.get("/v1/info", headers=headers).status_code == 401
     headers = {"authorization": f"Bearer {new}"}
     assert served.client.get("/v1/info", headers=headers).status_code == 200
+
+
+def test_nobody_is_let_in_while_the_tokens_cannot_be_read(guarded, caplog):
+    served, tokens, file = guarded
+    headers = {"authorization": f"Bearer {tokens['owner']}"}
+    content = file.read_text()
+    file.write_text("{")
+    answer = served.client.get("/v1/info", headers=headers)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert str(file) not in answer.text
+    assert str(file) in caplog.text
+    file.write_text(content)
+    assert served.client.get("/v1/info", headers=headers).status_code == 200

@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from promptreid.errors import ConfigError
 from promptreid.serve.access_tokens import LOCAL, Caller, TokenBook
-from promptreid.serve.problems import problem_response
+from promptreid.serve.problems import log, problem_response
 
 GUARDED = ("/v1/", "/metrics")
 """Beginnings of the addresses that need a token."""
@@ -27,7 +28,16 @@ class TokenGuard:
         if scope["type"] != "http" or not scope["path"].startswith(GUARDED):
             await self._app(scope, receive, send)
             return
-        caller = self._find_caller(scope)
+        try:
+            caller = self._find_caller(scope)
+        except ConfigError as error:  # the file is being edited, or was taken away
+            log.error("%s", error)
+            answer = problem_response(
+                503,
+                "The service cannot read its tokens, so nobody is let in; its log says why.",
+            )
+            await answer(scope, receive, send)
+            return
         if caller is None:
             answer = problem_response(
                 401,
