@@ -13,7 +13,7 @@ from promptreid.cli.output import started
 EXTRA = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
 """What a service needs beside the rest: name of the module, name of the package."""
 
-RIGHTS = ("search", "enrol", "erase")
+RIGHTS = ("search", "enrol", "erase", "audit")
 
 
 class StartingGroup(click.Group):
@@ -175,7 +175,8 @@ def start(
     "rights",
     multiple=True,
     type=click.Choice(RIGHTS),
-    help="search: ask; enrol: add and change; erase: remove for good.  [default: search]",
+    help="search: ask; enrol: add and change; erase: remove for good; audit: read what was asked.  "
+    "[default: search]",
 )
 def token(name: str, token_file: Path, gallery: Path | None, rights: tuple[str, ...]) -> None:
     """Make a token for NAME and print it once; only its digest is kept.

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import ChangedSinceError, NotEnrolledError
 from promptreid.gallery.opened_gallery import OpenedGallery
-from promptreid.gallery.records.record_rows import EntryRow, IdentityRow, NegativeRow, Picture
+from promptreid.gallery.records.record_rows import (
+    EntryRow,
+    IdentityRow,
+    ModelRow,
+    NegativeRow,
+    Picture,
+)
 from promptreid.gallery.records.record_store import Records
 
 
@@ -22,6 +28,11 @@ class IdentityChanges(OpenedGallery):
         """Return the number of the last change."""
         with self._lock:
             return self.records.revision()
+
+    def model_row(self) -> ModelRow | None:
+        """Return the model whose vectors are searched now; None before the first."""
+        with self._lock:
+            return self.records.model()
 
     def find_covers(self, identities: Sequence[int]) -> dict[int, int]:
         """Return the first entry of each identity, by the identity's number."""

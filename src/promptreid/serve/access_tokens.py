@@ -16,8 +16,8 @@ from promptreid.errors import ConfigError
 from promptreid.files import write_text
 from promptreid.json_record import JsonRecord, first_problem, record_adapter
 
-RIGHTS = ("search", "enrol", "erase")
-"""What a token may do: ask; add and change; remove for good."""
+RIGHTS = ("search", "enrol", "erase", "audit")
+"""What a token may do: ask; add and change; remove for good; read what was asked."""
 
 EVERY_GALLERY = "*"
 _BYTES = 32

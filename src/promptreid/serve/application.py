@@ -23,11 +23,13 @@ from promptreid.serve.guards.token_guard import TokenGuard
 from promptreid.serve.problems import Problem, explain_problems
 from promptreid.serve.routes import (
     activation_routes,
+    audit_routes,
     enrol_routes,
     entry_routes,
     gallery_routes,
     health_routes,
     identity_routes,
+    negative_routes,
     search_routes,
     text_routes,
 )
@@ -44,7 +46,9 @@ _ROUTES = (
     enrol_routes,
     identity_routes,
     entry_routes,
+    negative_routes,
     gallery_routes,
+    audit_routes,
     health_routes,
 )
 

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from promptreid.errors import PromptReIDError
 from promptreid.gallery.gallery_errors import (
     ChangedSinceError,
+    ModelSwitchedError,
     NameTakenError,
     NotEnrolledError,
     StoreFailedError,
@@ -35,6 +36,7 @@ _STATUS_BY_ERROR: Mapping[type[PromptReIDError], int] = {
     ChangedSinceError: 412,
     TooLargeError: 413,
     StoreInUseError: 503,
+    ModelSwitchedError: 503,
     ModelBusyError: 503,
     StoreFailedError: 507,
 }

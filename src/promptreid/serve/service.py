@@ -28,6 +28,7 @@ class Service:
     Attributes:
         gallery: The gallery, whose model is the worker's.
         worker: The thread of the model.
+        model: What it computes with.
         embedder: The trained model; None for one that is no such, as in tests.
         settings: Limits.
         metrics: Counts.
@@ -37,6 +38,7 @@ class Service:
 
     gallery: Gallery
     worker: ModelWorker
+    model: VectorModel
     embedder: Embedder | None
     settings: ServiceSettings
     metrics: ServiceMetrics
@@ -70,7 +72,7 @@ class Service:
             worker.close()
             raise
         budget = PixelBudget(settings.decoded_pixels)
-        return cls(gallery, worker, embedder, settings, metrics, budget)
+        return cls(gallery, worker, model, embedder, settings, metrics, budget)
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ def guarded(tmp_path):
     made = {
         "door": make_token(file, "door", place, ["search"]),
         "office": make_token(file, "office", EVERY_GALLERY, ["search", "enrol"]),
-        "owner": make_token(file, "owner", place, ["search", "enrol", "erase"]),
+        "owner": make_token(file, "owner", place, ["search", "enrol", "erase", "audit"]),
         "other": make_token(file, "other", "/another.gallery", ["search", "enrol", "erase"]),
     }
     with Served(tmp_path, tokens=TokenBook(file, place)) as running:
@@ -38,9 +38,10 @@ def test_rights_are_those_of_the_file(guarded):
         "search": ("POST", "/v1/search", {"files": attach(served.query(0))}),
         "enrol": ("POST", "/v1/entries/hide", {"json": {"entries": [1]}}),
         "erase": ("POST", "/v1/entries/erase", {"json": {"entries": [999]}}),
+        "audit": ("GET", "/v1/audit", {}),
     }
     allowed = {"door": ["search"], "office": ["search", "enrol"], "other": [],
-               "owner": ["search", "enrol", "erase"]}  # fmt: skip
+               "owner": ["search", "enrol", "erase", "audit"]}  # fmt: skip
     for name, token in tokens.items():
         headers = {"authorization": f"Bearer {token}"}
         info = served.client.get("/v1/info", headers=headers).json()

@@ -10,8 +10,13 @@ def test_info_says_what_can_be_promised(asked):
     for name in ("entries", "identities", "calibrating", "rate", "least_rate", "needed"):
         assert info[name] == getattr(facts, name)
     assert info["gallery"] == "people.gallery"
-    assert info["rights"] == ["search", "enrol", "erase"]
-    assert info["abilities"] == {"verify": True, "activation": False, "text": False}
+    assert info["rights"] == ["search", "enrol", "erase", "audit"]
+    assert info["abilities"] == {
+        "verify": True,
+        "activation": False,
+        "text": False,
+        "audit": True,
+    }
 
 
 def test_an_export_is_one_archive(asked):

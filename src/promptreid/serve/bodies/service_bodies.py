@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-Right = Literal["search", "enrol", "erase"]
+Right = Literal["search", "enrol", "erase", "audit"]
 
 
 class LimitsBody(BaseModel):
@@ -23,6 +23,7 @@ class AbilitiesBody(BaseModel):
     verify: bool = Field(description="Whether the model has a threshold for two pictures.")
     activation: bool = Field(description="Whether it can show where it looks.")
     text: bool = Field(description="Whether words can be looked for.")
+    audit: bool = Field(description="Whether uses are written down.")
 
 
 class GalleryInfo(BaseModel):

@@ -51,6 +51,7 @@ def get_info(service: Served, caller: Asking) -> GalleryInfo:
             verify=service.gallery.threshold is not None,
             activation=service.embedder is not None,
             text=service.embedder is not None and find_text_width(service.embedder) is not None,
+            audit=service.gallery.audit.is_on,
         ),
     )
 

@@ -20,10 +20,18 @@ async def get_health() -> StateBody:
 
 
 @router.get("/ready", response_model=StateBody, responses=documented())
-async def get_readiness(service: Served) -> Response:
-    """Say whether requests are answered: 503 while the service stops, or has lost its model."""
+def get_readiness(service: Served) -> Response:
+    """Say whether requests are answered.
+
+    503 while the service stops, and once the gallery has another model than the service.
+    """
     if service.is_stopping or not service.worker.is_alive:
         return problem_response(503, "The service is stopping; it takes no more requests.")
+    stored = service.gallery.model_row()
+    if stored is None or stored.fingerprint != service.model.fingerprint:
+        return problem_response(
+            503, "The gallery has another model by now; the service has to be started with it."
+        )
     return JSONResponse({"status": "ok"})
 
 

@@ -11,7 +11,7 @@ from promptreid.gallery.texts.text_search import TextQuery
 from promptreid.serve.bodies.change_bodies import LONGEST_NAME
 from promptreid.serve.bodies.text_bodies import TextSearchAnswer
 from promptreid.serve.problems import documented
-from promptreid.serve.routes.caller_rights import SEARCH
+from promptreid.serve.routes.caller_rights import SEARCH, Asking
 from promptreid.serve.routes.picture_fields import (
     Camera,
     Cameras,
@@ -45,6 +45,7 @@ Weight = Annotated[
 @router.post("/search/text", responses=documented(404))
 def search_text(
     service: Served,
+    caller: Asking,
     text: Sentence,
     picture: Annotated[UploadFile | None, File(description="A picture to look for, too.")] = None,
     weight: Weight = 0.5,
@@ -73,6 +74,7 @@ def search_text(
             top=top,
             filters=filters,
             by_identity=by_identity,
+            asked_by=caller.name,
         )
     entries = service.gallery.entry_rows([one.entry for one in answer.candidates])
     return TextSearchAnswer.make(answer, {row.entry: row for row in entries})
