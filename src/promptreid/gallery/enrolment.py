@@ -151,13 +151,19 @@ def enrol_batch(
             new.append(number)
     if not new:
         return _count(contents, names, seen, entry_by_digest, [])
-    vectors = model.vectors([images[number] for number in new])
+    vectors, texts = model.both_vectors([images[number] for number in new])
     entries = [
-        _entry(images[number], contents[number], names[number], vector, keep=keep)
-        for number, vector in zip(new, vectors, strict=True)
+        replace(
+            _entry(images[number], contents[number], names[number], vectors[place], keep=keep),
+            text_vector=None if texts is None else texts[place],
+        )
+        for place, number in enumerate(new)
     ]
     with state.lock, state.changing(records):
-        check_still_searched(records.place, model, records.model())
+        stored = records.model()
+        check_still_searched(records.place, model, stored)
+        if texts is not None and stored is not None and stored.text_width is None:
+            records.set_model(replace(stored, text_width=texts.shape[1]))  # of an older version
         # Another process may have enrolled some of them in the meantime; those stay as they are.
         added = records.add(entries)
         # What was there at first may have been erased since, and is not enrolled again.

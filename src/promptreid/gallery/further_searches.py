@@ -115,8 +115,8 @@ class FurtherSearches(OpenedGallery):
             asked_by: Who asks, for the audit records.
 
         Raises:
-            GalleryError: The gallery was opened without a model, its vectors do not compare with
-                sentences, or a filter names an identity that is not there.
+            GalleryError: The gallery was opened without a model, or a filter names an identity that
+                is not there.
             WeightsError: The model has no text side.
             ConfigError: The sentence is empty or too long, or a template lacks `{text}`.
             UnreadableImage: The picture cannot be read.

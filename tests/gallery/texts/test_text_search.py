@@ -26,10 +26,10 @@ def make(folder, model):
     return gallery, images, names
 
 
-@pytest.fixture(scope="module")
-def enrolled(tmp_path_factory):
-    """A gallery whose own vectors compare with sentences."""
-    return make(tmp_path_factory.mktemp("texts") / "people", PixelModel())
+@pytest.fixture(scope="module", params=[TextPixelModel, PixelModel])
+def enrolled(request, tmp_path_factory):
+    """A gallery with vectors for sentences, and one whose own vectors compare with them."""
+    return make(tmp_path_factory.mktemp("texts") / "people", request.param())
 
 
 def text_scores(gallery, images, sentence, templates=()):
@@ -89,7 +89,7 @@ def test_beside_a_picture_both_count_in_their_own_spread(enrolled):
 
 
 def test_conditions_hold_and_changes_are_seen(tmp_path):
-    gallery, _, _ = make(tmp_path / "people", PixelModel())
+    gallery, _, _ = make(tmp_path / "people", TextPixelModel())
     first = gallery.search_text("a red coat", top=27, by_identity=False)
     some = gallery.search_text(
         "a red coat", filters=Filters(cameras=["cam1"]), top=27, by_identity=False
@@ -105,7 +105,7 @@ def test_conditions_hold_and_changes_are_seen(tmp_path):
     left = [one.entry for one in after.candidates if one.identity != "new"]
     assert left == [one.entry for one in first.candidates[2:]]
     assert any(one.identity == "new" for one in after.candidates)
-    again = Gallery(SqliteRecords.open(tmp_path / "people"), PixelModel())
+    again = Gallery(SqliteRecords.open(tmp_path / "people"), TextPixelModel())
     assert again.search_text("a red coat", top=27, by_identity=False) == after
 
 
@@ -118,8 +118,16 @@ def test_mistakes_are_sentences(enrolled):
         gallery.search_text("a coat", filters=Filters(identities=["zoe"]))
 
 
-def test_vectors_of_joined_features_are_refused(tmp_path):
+def test_images_without_a_vector_for_sentences_are_counted_and_get_one(tmp_path):
+    """They were enrolled from vectors alone, or by a version that made none."""
     gallery, _, _ = make(tmp_path / "people", TextPixelModel())
-    with pytest.raises(GalleryError) as caught:
-        gallery.search_text("a coat")
-    assert not lacking(str(caught.value), "people", "do not compare", "projected")
+    whole = gallery.search_text("a red coat", top=27, by_identity=False)
+    gallery.records.execute("DELETE FROM text_vectors WHERE entry > 20")
+    again = Gallery(SqliteRecords.open(tmp_path / "people"), TextPixelModel())
+    answer = again.search_text("a red coat", top=27, by_identity=False)
+    assert (answer.searched, answer.missing) == (20, 7)
+    assert not lacking(answer.explanation, "7 images have no vector", "gallery reembed")
+    assert again.reembed(TextPixelModel()).made == 7
+    mended = again.search_text("a red coat", top=27, by_identity=False)
+    assert mended.missing == 0
+    assert [one.entry for one in mended.candidates] == [one.entry for one in whole.candidates]

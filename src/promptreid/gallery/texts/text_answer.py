@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promptreid.json_record import JsonRecord
+from promptreid.text.lists import counted
 
 UNDECIDED = (
     "Sentences only rank: whether nobody here fits cannot be decided, since no score of a sentence "
@@ -58,7 +59,7 @@ class TextAnswer(JsonRecord):
         missing = ""
         if self.missing:
             missing = (
-                f"{self.missing:,} images have no vector for sentences and are left out; they were "
-                "enrolled without one."
+                f"{counted(self.missing, 'image has', 'images have')} no vector for sentences and "
+                "cannot answer; `promptreid gallery reembed` with the gallery's own model makes it."
             )
         return " ".join(part for part in (UNDECIDED, self.remark, missing) if part)

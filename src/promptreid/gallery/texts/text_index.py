@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from promptreid.errors import GalleryError
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.vector_model import VectorModel
 
@@ -29,20 +28,29 @@ class TextIndex:
         self.vectors = np.zeros((0, 0), np.float32)
 
     def refresh(self, records: Records, model: VectorModel) -> None:
-        """Read anew what changed in the records; call it within `reading`.
+        """Take over what changed in the records; call it within `reading`.
 
-        Raises:
-            GalleryError: The vectors of the model do not compare with sentences.
+        Where the model makes no further vector, its own one compares with sentences.
         """
-        if model.text_width is not None:
-            raise GalleryError(
-                f"The vectors in {records.place} join several features of an image, so that they "
-                "do not compare with sentences. Search by pictures, or with a model whose vector "
-                "is the projected feature alone (embedding.features=[projected])."
-            )
-        if (records.revision(), model.fingerprint) == (self.revision, self._fingerprint):
+        revision = records.revision()
+        if revision < self.revision or model.fingerprint != self._fingerprint:
+            self.clear()
+        if revision == self.revision:
             return
-        stored = [(row.entry, vector) for row, vector in records.entries() if vector is not None]
-        self.entries = np.array([entry for entry, _ in stored], np.int64)
-        self.vectors = np.stack([vector for _, vector in stored]) if stored else self.vectors[:0]
-        self.revision, self._fingerprint = records.revision(), model.fingerprint
+        text = model.text_width is not None
+        changed = [
+            (row.entry, vector)
+            for row, vector in records.entries(self.revision, text=text)
+            if vector is not None
+        ]
+        gone = set(records.deleted(self.revision)) if self.revision >= 0 else set()
+        gone |= {entry for entry, _ in changed}
+        kept = ~np.isin(self.entries, list(gone))
+        entries = np.array([entry for entry, _ in changed], np.int64)
+        vectors = np.stack([vector for _, vector in changed]) if changed else self.vectors[:0]
+        if kept.any():
+            entries = np.concatenate([self.entries[kept], entries])
+            vectors = np.concatenate([self.vectors[kept], vectors])
+        order = np.argsort(entries, kind="stable")
+        self.entries, self.vectors = entries[order], vectors[order]
+        self.revision, self._fingerprint = revision, model.fingerprint
