@@ -137,7 +137,7 @@ class FurtherSearches(OpenedGallery):
             scores = score_by_text(
                 self._texts, self._state, sentence, filters, vector=vector, camera=camera
             )
-            names = self._state.names
+            names, basis = self._state.names, self._find_basis()
         weight = 1.0 if image is None else asked.weight
         answer = TextAnswer(
             sentence=asked.sentence,
@@ -148,5 +148,5 @@ class FurtherSearches(OpenedGallery):
             remark=model.text_remark,
         )
         if self.audit.is_on:
-            self.audit.note([describe_text_search(answer, image, asked_by)])
+            self.audit.note([describe_text_search(answer, image, asked_by)], basis)
         return answer

@@ -210,9 +210,10 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
                     f"add {self.records.place} folder:/path/to/folders."
                 )
             answers = self._state.answer(vectors, cameras, filters, top=top, rate=rate)
-            if self.audit.is_on:
-                self.audit.note(describe_answers(queries, answers, asked_by))
-            return answers
+            basis = self._find_basis()
+        if self.audit.is_on:
+            self.audit.note(describe_answers(queries, answers, asked_by), basis)
+        return answers
 
     def nearest(
         self,
@@ -243,6 +244,7 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
             near = self._state.find_nearest(
                 vectors, cameras, filters or Filters(), top=top, rerank=rerank
             )
-            if self.audit.is_on:
-                self.audit.note(describe_neighbours(queries, near, asked_by))
-            return near
+            basis = self._find_basis()
+        if self.audit.is_on:
+            self.audit.note(describe_neighbours(queries, near, asked_by), basis)
+        return near

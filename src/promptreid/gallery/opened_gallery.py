@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.errors import GalleryError
-from promptreid.gallery.audit.audit_log import AuditLog
+from promptreid.gallery.audit.audit_log import AuditLog, Basis
 from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
@@ -99,6 +99,10 @@ class OpenedGallery:
                     yield vectors
                     return
             # Another thread has changed the model of this very object meanwhile.
+
+    def _find_basis(self) -> Basis:
+        """Return what an answer of now rests on; call it with the lock."""
+        return Basis(self._state.fingerprint, self._state.table.revision)
 
     def _require_model(self) -> VectorModel:
         if self._model is None:

@@ -1,6 +1,7 @@
 """What a gallery was used for is written down, and erasing keeps the proof without the content."""
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from facts import lacking
 from gallery_model import PixelModel, draw_people, make_gallery
 
 from promptreid.errors import GalleryError
+from promptreid.gallery.audit import audit_log
+from promptreid.gallery.audit.audited_use import AuditedUse
 from promptreid.gallery.gallery import Gallery
-from promptreid.gallery.gallery_errors import NotEnrolledError
+from promptreid.gallery.gallery_errors import NotEnrolledError, StoreInUseError
 from promptreid.gallery.image_content import read_content
 from promptreid.gallery.records.erased_bytes import choose_pieces
 from promptreid.gallery.records.record_rows import AuditHead
@@ -214,3 +217,59 @@ def test_check_reads_the_chain_and_the_negative_examples(gallery, people):
     problems = " ".join(finding.problem for finding in findings)
     assert not lacking(problems, f"Negative example {number}", "Record 1")
     assert "--remove" in findings[0].remedy
+
+
+def test_threads_share_a_wait_for_the_disk(gallery, people):
+    """What waits while one thread writes is written together, each use once and in one chain."""
+    pictures, _ = people
+    transactions, noting = [], gallery.records.noting
+
+    def count():
+        transactions.append(1)
+        return noting()
+
+    gallery.records.noting = count
+    start = threading.Barrier(6)
+
+    def ask(number):
+        start.wait()
+        for step in range(5):
+            gallery.search([pictures[3 * number + step % 3]], asked_by=f"client {number}")
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    asked = [record.content["asked_by"] for record in gallery.audit.read()]
+    assert sorted(asked) == sorted(f"client {number}" for number in range(6) for _ in range(5))
+    assert len(transactions) <= 30
+    assert gallery.audit.verify() == []
+
+
+def test_a_use_that_waits_is_written_by_whoever_writes(gallery, people):
+    uses = [AuditedUse("search", f"client {number}", None) for number in range(3)]
+    log = gallery.audit
+    waiting = [audit_log._Waiting([use], None) for use in uses[:2]]
+    log._waiting += waiting
+    assert log.note([uses[2]]) == [3]
+    assert [one.numbers for one in waiting] == [[1], [2]]
+    assert [record.content["asked_by"] for record in log.read()] == [
+        "client 0", "client 1", "client 2"
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_written_is_told_to_all_who_wait(gallery, people, monkeypatch):
+    def fail():
+        raise StoreInUseError("in use")
+
+    waiting = audit_log._Waiting([AuditedUse("search", "", None)], None)
+    gallery.audit._waiting.append(waiting)
+    with monkeypatch.context() as patched:
+        patched.setattr(gallery.records, "noting", fail)
+        with pytest.raises(StoreInUseError):
+            gallery.search(people[0][:1])
+    assert isinstance(waiting.error, StoreInUseError)
+    assert list(gallery.audit.read()) == []
+    gallery.search(people[0][:1])
+    assert len(list(gallery.audit.read())) == 1

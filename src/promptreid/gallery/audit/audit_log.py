@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from promptreid.errors import GalleryError
 from promptreid.gallery.audit.audit_chain import extend_chain
@@ -19,6 +20,29 @@ from promptreid.gallery.audit.audited_use import (
 from promptreid.gallery.gallery_errors import NotEnrolledError
 from promptreid.gallery.records.record_rows import AuditHead
 from promptreid.gallery.records.record_store import Records
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What an answer rests on.
+
+    Attributes:
+        fingerprint: That of the model; None before the first.
+        revision: Revision of the records.
+    """
+
+    fingerprint: str | None
+    revision: int
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """Uses that a thread waits to be written down, and what became of them."""
+
+    uses: Sequence[AuditedUse]
+    basis: Basis | None
+    numbers: list[int] | None = None
+    error: Exception | None = None
 
 
 class AuditLog:
@@ -46,17 +70,37 @@ class AuditLog:
         """
         self.is_on = is_on
         self._records, self._lock, self._clock = records, lock, clock
+        self._waiting: list[_Waiting] = []
+        self._waiting_lock = threading.Lock()
 
-    def note(self, uses: Sequence[AuditedUse]) -> list[int]:
-        """Write down uses in one transaction, and return the numbers of their records.
+    def note(self, uses: Sequence[AuditedUse], basis: Basis | None = None) -> list[int]:
+        """Write down uses, and return the numbers of their records, which are on the disk then.
+
+        What other threads note at the same time is written in the same transaction, so that one
+        wait for the disk is enough for all of them; call it without the lock of the records.
+
+        Args:
+            uses: What is written down.
+            basis: What the answers rest on; what the records hold now by default.
 
         Raises:
             GalleryError: Another process has been writing for too long.
         """
         if not uses:
             return []
-        with self._lock, self._records.noting():
-            return self._append(uses)
+        own = _Waiting(uses, basis)
+        with self._waiting_lock:
+            self._waiting.append(own)
+        with self._lock:
+            if own.numbers is None and own.error is None:
+                with self._waiting_lock:
+                    group, self._waiting = self._waiting, []
+                if own not in group:  # a thread that was interrupted had taken it along
+                    group.append(own)
+                self._write(group)
+        if own.error is not None:
+            raise own.error
+        return own.numbers or []
 
     def note_erasure(self, numbers: Sequence[int], asked_by: str = "") -> None:
         """Write down that payloads were erased; call it within the transaction that erases them."""
@@ -118,14 +162,29 @@ class AuditLog:
         with self._lock, self._records.reading():
             return find_breaks(self._records.audit_rows(), self._records.audit_head(), noted)
 
-    def _append(self, uses: Sequence[AuditedUse]) -> list[int]:
+    def _write(self, group: Sequence[_Waiting]) -> None:
+        """Write down what several threads wait for; all of them or none."""
+        try:
+            with self._records.noting():
+                numbers = [self._append(one.uses, one.basis) for one in group]
+        except Exception as error:  # each thread that waits has to know
+            for one in group:
+                one.error = error
+        else:
+            for one, written in zip(group, numbers, strict=True):
+                one.numbers = written
+
+    def _append(self, uses: Sequence[AuditedUse], basis: Basis | None = None) -> list[int]:
         records = self._records
-        model, revision = records.model(), records.revision()
-        fingerprint = None if model is None else model.fingerprint
+        if basis is None:
+            model = records.model()
+            basis = Basis(None if model is None else model.fingerprint, records.revision())
         rows = extend_chain(
             records.audit_head(),
             [
-                use.to_payload(gallery=records.place, model=fingerprint, revision=revision)
+                use.to_payload(
+                    gallery=records.place, model=basis.fingerprint, revision=basis.revision
+                )
                 for use in uses
             ],
             time=round(self._clock() * 1000),
