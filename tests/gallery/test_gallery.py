@@ -15,6 +15,7 @@ from promptreid.gallery.enrolment import list_images
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_errors import ChangedSinceError, NotEnrolledError
 from promptreid.gallery.gallery_settings import GallerySettings
+from promptreid.gallery.records.sqlite.sealed_vectors import seal_bytes
 from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.gallery.records.sqlite.sqlite_schema import FILE
 from promptreid.gallery.searching.aggregate import Aggregate
@@ -355,7 +356,10 @@ def test_check_finds_what_is_wrong_and_mend_what_can_be_mended(gallery, tmp_path
     spoilt.close()
     for statement, facts in (
         ("UPDATE crops SET content = x'00112233' WHERE entry = ?", [f"Entry {entry}"]),
-        ("UPDATE vectors SET vector = zeroblob(128) WHERE entry = ?", [f"Entry {entry}", "0"]),
+        (
+            f"UPDATE vectors SET vector = x'{seal_bytes(bytes(128)).hex()}' WHERE entry = ?",
+            [f"Entry {entry}", "0"],
+        ),
         ("DELETE FROM vectors WHERE entry = ?", [f"Entry {entry}", "no vector"]),
     ):
         problems = spoil(statement, entry).check()

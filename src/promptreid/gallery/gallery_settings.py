@@ -53,13 +53,22 @@ class GallerySettings:
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> GallerySettings:
-        """Read what `to_texts` gave."""
-        return cls(
-            Aggregate.parse(texts["aggregate"]),
-            texts["keep"],
-            float(texts["rate"]),
-            texts.get("audit", "service"),
-        )
+        """Read what `to_texts` gave.
+
+        Raises:
+            GalleryError: A setting is missing or is none.
+        """
+        try:
+            return cls(
+                Aggregate.parse(texts["aggregate"]),
+                texts["keep"],
+                float(texts["rate"]),
+                texts.get("audit", "service"),
+            )
+        except (KeyError, ValueError) as error:
+            raise GalleryError(
+                f"The settings of the gallery are damaged ({error}). Take it from a backup."
+            ) from error
 
 
 def check_rate(rate: float) -> float:

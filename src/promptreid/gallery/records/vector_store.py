@@ -48,6 +48,16 @@ class VectorStore(Protocol):
             GalleryError: It is not there, or the one that is searched.
         """
 
+    def find_damaged_vectors(self) -> list[str]:
+        """Say which vectors are not what was written, such as "The vector of entry 12".
+
+        A store that keeps no checksums of its own has a server that does.
+        """
+        ...
+
+    def remove_damaged_vectors(self) -> None:
+        """Take out what `find_damaged_vectors` names, so that it can be made anew."""
+
     def missing_vectors(
         self, fingerprint: str, *, text: bool = False, negatives: bool = False
     ) -> list[int]:

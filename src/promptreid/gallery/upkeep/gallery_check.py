@@ -44,6 +44,13 @@ def find_problems(records: Records, state: SearchState, progress: Progress) -> l
     damage = [Finding(words, "Take the gallery from a backup.") for words in records.find_damage()]
     if damage:  # what else could be said of a damaged file would not be worth much
         return damage
+    damaged = [
+        Finding(f"{words} is not what was written.", f"{mend} takes it out. {again}")
+        for words in records.find_damaged_vectors()
+    ]
+    if damaged:
+        return damaged
+    state.refresh(records)
     findings: list[Finding] = []
     progress.start(f"checking {place}", len(state.table), "images")
     for entry, vector in records.entries():
@@ -86,6 +93,8 @@ def mend_records(records: Records, state: SearchState) -> None:
     state.clear()
     if records.derived is not None:
         delete_files(records.derived)
+    with records.writing():
+        records.remove_damaged_vectors()
     with state.changing(records):
         right = null_from_scratch(state.ranking)
         wrong = np.setdiff1d(state.null.identities, right.identities)

@@ -93,7 +93,6 @@ class GalleryUpkeep(OpenedGallery):
     def check(self, progress: Progress | None = None) -> list[Finding]:
         """Look for everything that can be wrong, each with what mends it; all pictures are read."""
         with self._lock:
-            self._state.refresh(self.records)
             return find_problems(self.records, self._state, progress or Silent())
 
     def mend(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.gallery.records.record_rows import EntryColumns
+from promptreid.gallery.records.sqlite.sqlite_errors import tell_damage
 from promptreid.gallery.records.sqlite.sqlite_vectors import SqliteVectors
 
 _ROWS_AT_A_TIME = 65536
@@ -31,7 +32,7 @@ class SqliteColumns(SqliteVectors):
                 number, since, last, _ROWS_AT_A_TIME,
             )  # fmt: skip
             if rows:
-                yield _columns(rows)
+                yield self._read_columns(rows)
                 last = rows[-1][0]
             if len(rows) < _ROWS_AT_A_TIME:
                 return
@@ -57,11 +58,18 @@ class SqliteColumns(SqliteVectors):
             )
             place = {number: start + count for count, number in enumerate(part.tolist())}
             for number, vector in rows:
-                vectors[place[number]] = np.frombuffer(vector, "<f4")
+                vectors[place[number]] = self.open_vector(vector, "entry", number)
         return vectors
 
+    def _read_columns(self, rows: Sequence[tuple]) -> EntryColumns:
+        try:
+            return _to_columns(rows)
+        except (TypeError, ValueError) as error:
+            numbers = f"entries {rows[0][0]} to {rows[-1][0]}"
+            raise tell_damage(self.place, f"{numbers}: {error}") from error
 
-def _columns(rows: Sequence[tuple]) -> EntryColumns:
+
+def _to_columns(rows: Sequence[tuple]) -> EntryColumns:
     entries, hashes, identities, cameras, times, domains, attributes, hidden, usable = zip(
         *rows, strict=True
     )

@@ -37,6 +37,14 @@ def told_in_words(folder: Path) -> Generator[None]:
         if "readonly" in words or "unable to open" in words:
             raise StoreFailedError(f"{folder} cannot be written or opened: {words}.") from error
         raise StoreFailedError(
-            f"The gallery {folder} cannot be read: {words}. Its file is damaged or on a disk that "
-            "fails; take it from a backup."
+            f"The gallery {folder} cannot be read or written: {words}. Its file is damaged or on a "
+            "disk that fails; take it from a backup if this goes on."
         ) from error
+
+
+def tell_damage(place: str, what: str) -> StoreFailedError:
+    """Return an error that says what of a gallery is not what was written."""
+    return StoreFailedError(
+        f"The gallery {place} is damaged; it is not what was written: {what}. Take it from a "
+        f"backup, or see what can be saved: promptreid gallery check {place} --mend."
+    )

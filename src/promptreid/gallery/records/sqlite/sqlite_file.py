@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from promptreid.errors import GalleryError
-from promptreid.gallery.gallery_errors import StoreInUseError
+from promptreid.gallery.gallery_errors import StoreFailedError, StoreInUseError
 from promptreid.gallery.records.erased_bytes import find_in_files
-from promptreid.gallery.records.sqlite.sqlite_errors import told_in_words
+from promptreid.gallery.records.sqlite.acknowledged_revision import (
+    NOTE,
+    note_revision,
+    read_noted_revision,
+)
+from promptreid.gallery.records.sqlite.sqlite_errors import tell_damage, told_in_words
 from promptreid.gallery.records.sqlite.sqlite_schema import (
     APPLICATION,
     BUSY_SECONDS,
@@ -107,6 +112,7 @@ class SqliteFile:
                 f"{folder} holds no gallery ({FILE} is missing). Create one: promptreid gallery "
                 f"create {folder} --model RUN."
             )
+        noted = read_noted_revision(folder)  # first, since others may be writing
         with told_in_words(folder):
             connection = connect(file)
             application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -120,7 +126,17 @@ class SqliteFile:
             raise GalleryError(
                 f"{file} is {kind}; this version of promptreid reads formats 1 to {FORMAT}."
             )
-        return cls(folder, connection)
+        records = cls(folder, connection)
+        revision = records.revision()
+        if revision < noted:
+            records.close()
+            raise StoreFailedError(
+                f"{folder} was acknowledged up to change {noted:,}, but what is in it ends at "
+                f"change {revision:,}: its log {FILE}-wal is damaged, cut off or missing, or "
+                f"{FILE} is an older one. Take all files from a backup. To go on with what is "
+                f"left, delete {folder / NOTE}."
+            )
+        return records
 
     @property
     def place(self) -> str:
@@ -156,6 +172,8 @@ class SqliteFile:
             self._connection.execute("UPDATE facts SET value = value + 1 WHERE key = 'revision'")
             write_stamp(self._connection)
             yield
+            revision = self.revision()
+        note_revision(self._folder, revision)
 
     @contextlib.contextmanager
     def noting(self) -> Generator[None]:
@@ -239,12 +257,20 @@ class SqliteFile:
 
     def fact(self, key: str) -> Any:
         """Return one number or text that the file keeps."""
-        return self.execute("SELECT value FROM facts WHERE key = ?", key)[0][0]
+        rows = self.execute("SELECT value FROM facts WHERE key = ?", key)
+        if not rows:
+            raise tell_damage(self.place, f"the fact {key!r} is missing")
+        return rows[0][0]
 
     def execute(self, statement: str, *values: object) -> list[tuple]:
         """Run a statement and return its rows."""
         with told_in_words(self._folder):
             return self._connection.execute(statement, values).fetchall()
+
+    def each(self, statement: str, *values: object) -> Iterator[tuple]:
+        """Run a statement and give its rows one by one; nothing is changed until the last."""
+        with told_in_words(self._folder):
+            yield from self._connection.execute(statement, values)
 
     def execute_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement for each of some rows of values."""

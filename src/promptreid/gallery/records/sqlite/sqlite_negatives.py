@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from promptreid.gallery.gallery_errors import NotEnrolledError
 from promptreid.gallery.records.record_rows import NegativeRow, NewNegative, NewVector, Picture
-from promptreid.gallery.records.sqlite.sqlite_vectors import SqliteVectors, to_blob, to_vector
+from promptreid.gallery.records.sqlite.sealed_vectors import strip_seal, to_blob
+from promptreid.gallery.records.sqlite.sqlite_vectors import SqliteVectors
 
 
 class SqliteNegatives(SqliteVectors):
@@ -56,7 +57,10 @@ class SqliteNegatives(SqliteVectors):
             number,
             number,
         )
-        return [NegativeRow(*values, to_vector(blob)) for *values, blob in rows]
+        return [
+            NegativeRow(*values, self.open_vector(blob, "negative example", values[0]))
+            for *values, blob in rows
+        ]
 
     def negative_picture(self, negative: int) -> Picture:
         """Return where the pixels of a negative example are, which may be those of an entry."""
@@ -76,8 +80,8 @@ class SqliteNegatives(SqliteVectors):
         rows = self.execute(
             "SELECT crop FROM negatives WHERE negative = ? AND crop IS NOT NULL", negative
         )
-        rows += self.execute("SELECT vector FROM negative_vectors WHERE negative = ?", negative)
-        return [row[0] for row in rows]
+        sealed = self.execute("SELECT vector FROM negative_vectors WHERE negative = ?", negative)
+        return [*(row[0] for row in rows), *(strip_seal(row[0]) for row in sealed)]
 
     def move_negatives(self, identity: int, into: int) -> None:
         """Let negative examples of an identity be those of another, each once."""

@@ -17,12 +17,13 @@ from promptreid.gallery.records.record_rows import (
     NewVector,
     Picture,
 )
+from promptreid.gallery.records.sqlite.sealed_vectors import strip_seal, to_blob
 from promptreid.gallery.records.sqlite.sqlite_audit import SqliteAudit
 from promptreid.gallery.records.sqlite.sqlite_columns import SqliteColumns
+from promptreid.gallery.records.sqlite.sqlite_errors import tell_damage
 from promptreid.gallery.records.sqlite.sqlite_negatives import SqliteNegatives
 from promptreid.gallery.records.sqlite.sqlite_refused import SqliteRefused
 from promptreid.gallery.records.sqlite.sqlite_restoring import SqliteRestoring
-from promptreid.gallery.records.sqlite.sqlite_vectors import to_blob, to_vector
 
 _AT_A_TIME = 4096
 _LISTED = "(SELECT value FROM json_each(?))"
@@ -131,7 +132,7 @@ class SqliteRecords(SqliteNegatives, SqliteColumns, SqliteAudit, SqliteRefused, 
                 number, since, last, _AT_A_TIME,
             )  # fmt: skip
             for *values, vector in rows:
-                yield _entry(values), to_vector(vector)
+                yield self._entry(values), self.open_vector(vector, "entry", values[0])
             if len(rows) < _AT_A_TIME:
                 return
             last = rows[-1][0]
@@ -142,7 +143,7 @@ class SqliteRecords(SqliteNegatives, SqliteColumns, SqliteAudit, SqliteRefused, 
             f"SELECT {_COLUMNS} FROM entries WHERE entry IN {_LISTED} ORDER BY entry",
             json.dumps(list(entries)),
         )
-        return [_entry(row) for row in rows]
+        return [self._entry(row) for row in rows]
 
     def deleted(self, since: int = -1) -> list[int]:
         """Return the numbers of entries that were deleted after a revision, ascending."""
@@ -168,9 +169,11 @@ class SqliteRecords(SqliteNegatives, SqliteColumns, SqliteAudit, SqliteRefused, 
     def stored_bytes(self, entry: int) -> list[bytes]:
         """Return what the file holds of an entry: crop, vectors, payloads of audit records."""
         rows = self.execute("SELECT content FROM crops WHERE entry = ?", entry)
+        contents = [row[0] for row in rows]
         for table in ("vectors", "text_vectors"):
-            rows += self.execute(f"SELECT vector FROM {table} WHERE entry = ?", entry)
-        return [*(row[0] for row in rows), *self.payload_bytes(entry)]
+            rows = self.execute(f"SELECT vector FROM {table} WHERE entry = ?", entry)
+            contents += [strip_seal(row[0]) for row in rows]
+        return [*contents, *self.payload_bytes(entry)]
 
     def identities(self) -> list[IdentityRow]:
         """Return all identities, by number."""
@@ -279,7 +282,11 @@ class SqliteRecords(SqliteNegatives, SqliteColumns, SqliteAudit, SqliteRefused, 
                 f"by: promptreid gallery merge {self.place} FROM {name!r}."
             )
 
-
-def _entry(values: Sequence) -> EntryRow:
-    *front, attributes, path, box, hidden, version = values
-    return EntryRow(*front, json.loads(attributes), path, box, bool(hidden), version)
+    def _entry(self, values: Sequence) -> EntryRow:
+        *front, attributes, path, box, hidden, version = values
+        try:
+            known = json.loads(attributes)
+            bytes.fromhex(front[1])  # the content hash, whose beginning is read as a number
+        except (TypeError, ValueError) as error:
+            raise tell_damage(self.place, f"entry {front[0]}: {error}") from error
+        return EntryRow(*front, known, path, box, bool(hidden), version)

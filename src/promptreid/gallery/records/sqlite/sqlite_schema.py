@@ -6,6 +6,8 @@ import secrets
 import sqlite3
 from pathlib import Path
 
+from promptreid.gallery.records.sqlite.sealed_vectors import seal_bytes
+
 FILE = "records.sqlite"
 APPLICATION = 0x50524944
 """What SQLite keeps in the header of the file: "PRID"."""
@@ -121,6 +123,7 @@ CREATE TABLE audit_entries (
 ) WITHOUT ROWID;
 CREATE INDEX audit_entries_by_number ON audit_entries (number);
 INSERT INTO facts VALUES ('audit_count', 0), ('audit_digest', '');
+UPDATE vectors SET vector = seal_bytes(vector);
 """
 
 STEPS = (_FORMAT_1, _FORMAT_2)
@@ -188,6 +191,7 @@ def write_stamp(connection: sqlite3.Connection) -> None:
 
 
 def _take_steps(connection: sqlite3.Connection, version: int) -> None:
+    connection.create_function("seal_bytes", 1, seal_bytes, deterministic=True)
     for step in STEPS[version:]:
         for statement in filter(str.strip, step.split(";\n")):
             connection.execute(statement)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.errors import GalleryError
@@ -18,6 +17,8 @@ from promptreid.gallery.records.record_rows import (
     NullRow,
     StoredModel,
 )
+from promptreid.gallery.records.sqlite.sealed_vectors import is_whole, to_blob, to_vector
+from promptreid.gallery.records.sqlite.sqlite_errors import tell_damage
 from promptreid.gallery.records.sqlite.sqlite_file import SqliteFile
 
 _COLUMNS = "fingerprint, width, description, text_width"
@@ -115,6 +116,32 @@ class SqliteVectors(SqliteFile):
                 [(revision, row.number) for row in vectors],
             )
 
+    def find_damaged_vectors(self) -> list[str]:
+        """Say which vectors are not what was written."""
+        return [
+            f"The vector of {column.replace('negative', 'negative example')} {number}"
+            for _, column, _, number in self._list_damaged_vectors()
+        ]
+
+    def remove_damaged_vectors(self) -> None:
+        """Take out vectors that are not what was written, so that they can be made anew."""
+        revision = self.revision()
+        for table, column, row, number in self._list_damaged_vectors():
+            self.execute(f"DELETE FROM {table} WHERE rowid = ?", row)
+            if column == "entry":
+                self.execute("UPDATE entries SET version = ? WHERE entry = ?", revision, number)
+
+    def open_vector(self, blob: bytes | None, what: str, number: int) -> NDArray | None:
+        """Return the vector of an entry or a negative example from its bytes, if there are any.
+
+        Raises:
+            StoreFailedError: They are not what was written.
+        """
+        try:
+            return None if blob is None else to_vector(blob)
+        except ValueError as error:
+            raise tell_damage(self.place, f"the vector of {what} {number}: {error}") from error
+
     def null_rows(self) -> list[NullRow]:
         """Return the null sample of the model that is searched."""
         rows = self.execute(
@@ -173,6 +200,19 @@ class SqliteVectors(SqliteFile):
                     f"gallery, whose model gives {'none' if text_width is None else (text_width,)}."
                 )
 
+    def _list_damaged_vectors(self) -> list[tuple[str, str, int, int]]:
+        """Return table, column, row and number of each vector that is not what was written."""
+        return [
+            (table, column, row, number)
+            for table, column in (
+                ("vectors", "entry"),
+                ("text_vectors", "entry"),
+                ("negative_vectors", "negative"),
+            )
+            for row, number, blob in self.each(f"SELECT rowid, {column}, vector FROM {table}")
+            if not is_whole(blob)
+        ]
+
     def _put_model(self, model: ModelRow, state: str) -> None:
         self.execute(
             "INSERT INTO models (fingerprint, width, description, text_width, state) "
@@ -182,16 +222,6 @@ class SqliteVectors(SqliteFile):
             model.fingerprint, model.width, json.dumps(dict(model.description)),
             model.text_width, state,
         )  # fmt: skip
-
-
-def to_blob(vector: NDArray[np.float32]) -> bytes:
-    """Return the bytes of a vector as they are kept."""
-    return np.ascontiguousarray(vector, "<f4").tobytes()
-
-
-def to_vector(blob: bytes | None) -> NDArray[np.float32] | None:
-    """Return the vector of bytes that were kept, if any."""
-    return None if blob is None else np.frombuffer(blob, "<f4")
 
 
 def _model(values: Sequence) -> ModelRow:
