@@ -123,8 +123,8 @@ def test_erasing_asks_and_proves(made, place, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     code, _, _ = run(capsys, "gallery", "erase", place, "004")
     assert code == 130
-    code, out, _ = run(capsys, "gallery", "erase", place, "004", "--yes", "--refuse")
-    assert code == 0
+    code, out, err = run(capsys, "gallery", "erase", place, "004", "--yes", "--refuse")
+    assert code == 0, err
     assert not lacking(out, "4 images", "pieces")
     picture = made / "photos" / "004" / "1.png"
     again = ["gallery", "add", place, picture, "--identity", "004", "--device", "cpu"]
