@@ -186,7 +186,7 @@ def token(name: str, token_file: Path, gallery: Path | None, rights: tuple[str, 
 
     \b
     promptreid serve token door --token-file tokens.json --gallery people.gallery
-    promptreid serve token office --token-file tokens.json --right search --right enrol
+    promptreid serve token office --token-file tokens.json --right enrol
     """  # noqa: D301 - click reads the \b itself
     from promptreid.serve.access_tokens import EVERY_GALLERY, make_token
 
