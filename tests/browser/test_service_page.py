@@ -374,3 +374,22 @@ def test_everything_can_be_read_and_fits(visit, served, size, theme):
         levels = page.evaluate("window.pageChecks.headings()")
         assert levels[0] == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+
+
+def test_words_rank_and_decide_nothing(visit, served):
+    page = visit(served.url)
+    page.fill(".words input[type=search]", "a red <coat>")
+    assert not page.is_visible("#words-and-picture")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".answer")
+    assert page.inner_text(".answer h2") == "Ranked by likeness"
+    assert page.inner_text(".asked-name") == "“a red <coat>”"
+    assert page.locator(".candidate").count() == 10
+    assert not page.locator(".line").count()
+    assert "p 0" not in page.inner_text(".candidates")
+    ask(page, served.files["person 3"][0])
+    page.check("#words-and-picture")
+    with page.expect_response("**/v1/search/text") as answered:
+        page.click(".words button")
+    assert answered.value.json()["weight"] == 0.5  # 1 without a picture
+    page.wait_for_selector(".answer[data-verdict=words]")

@@ -26,8 +26,8 @@ CAMERAS = ("gate", "hall")
 
 
 def tiny_embedder() -> Embedder:
-    """Return a model of random weights, which looks somewhere."""
-    backbone = build_backbone("tiny", pretrained="none", image_size=(128, 128)).eval()
+    """Return the shipped model, which looks somewhere and has words."""
+    backbone = build_backbone("tiny", pretrained="auto", image_size=(128, 128)).eval()
     return Embedder(ReIDModel(backbone), CheckpointInfo(preprocess=backbone.native))
 
 

@@ -22,14 +22,15 @@ export function answerPart(context, answer, file, slider, compare) {
 
   function draw() {
     const rate = slider.rate();
-    const verdict = file ? decide(context.info, answer, rate) : "words";
+    const verdict = file ? decide(answer, rate) : "words";
     const best = answer.candidates[0];
     element.dataset.verdict = verdict;
     fill(
       head,
-      el("p", { class: "asked-name quiet" }, file ? file.name : "Pictures that fit the words best"),
+      el("p", { class: "asked-name quiet" }, file ? file.name : `“${answer.text}”`),
       el("h2", {}, { identity: best?.identity, nobody: "Nobody who is enrolled", undecided: "Cannot be decided", words: "Ranked by likeness" }[verdict]),
-      el("p", {}, file ? explain(context.info, answer, verdict, rate) : answer.explanation),
+      el("p", {}, file ? explain(answer, verdict, rate) : answer.explanation),
+      file ? null : el("p", { class: "quiet" }, answer.remark),
       context.may("enrol") && file
         ? el("p", { class: "actions" }, button(verdict === "identity" ? `Enrol as ${best.identity}` : "Enrol this picture", () => {
           context.carried = { enrol: [file], name: verdict === "identity" ? best.identity : "" };

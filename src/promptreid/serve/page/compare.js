@@ -1,7 +1,7 @@
 // Two pictures side by side, and where the model looks.
 import { show } from "./api.js";
 import { button, el } from "./dom.js";
-import { circumstances, shown } from "./words.js";
+import { attributesOf, circumstances, shown } from "./words.js";
 
 export function compare(context, file, candidate) {
   const mine = el("img", { alt: `The picture that was asked about, ${file.name}` });
@@ -40,6 +40,7 @@ export function compare(context, file, candidate) {
       el("dt", {}, "Score"), el("dd", {}, candidate.score.toFixed(4)),
       el("dt", {}, "p-value"), el("dd", {}, shown(candidate.p)),
       el("dt", {}, "These two pictures"), el("dd", {}, `cosine ${candidate.entry_score.toFixed(4)}`),
+      attributesOf(candidate).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
     ),
     note, wrong,
     el(

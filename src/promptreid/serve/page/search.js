@@ -15,6 +15,8 @@ export async function searchPage(context) {
   let running = null;
   let asked = null;
 
+  const words = info.abilities.text ? wordForm((question) => ask(question)) : null;
+
   const { area, paste } = pictureArea({
     invitation: "Who is on this picture? Drop it here, paste it, or choose it.",
     take: (files) => ask({ files }),
@@ -24,16 +26,14 @@ export async function searchPage(context) {
 
   async function ask(question) {
     asked = question;
+    if (question.files) words?.offer(question.files[0]);
     running?.abort();
     running = new AbortController();
     const { signal } = running;
     results.replaceChildren(loading(question.files ? `Looking at ${counted(question.files.length, "picture")} …` : "Looking …"));
     results.setAttribute("aria-busy", "true");
     try {
-      const values = { top: 10, ...conditions.read() };
-      if (question.files) values.pictures = question.files;
-      if (question.text) values.text = question.text;
-      const { answers } = await (await post("/v1/search", values, signal)).json();
+      const answers = question.text ? [await findWords(question, signal)] : await findPictures(question, signal);
       const shown = answers.map((answer, number) => answerPart(context, answer, question.files?.[number] ?? null, slider, compare));
       results.replaceChildren(...shown.map((part) => part.element));
       slider.listen(() => shown.forEach((part) => part.draw()));
@@ -48,11 +48,21 @@ export async function searchPage(context) {
   }
   conditions.listen(() => asked && ask(asked));
 
+  async function findPictures({ files }, signal) {
+    const response = await post("/v1/search", { top: 10, pictures: files, ...conditions.read() }, signal);
+    return (await response.json()).answers;
+  }
+
+  async function findWords({ text, picture }, signal) {
+    const { other_cameras: _, ...values } = conditions.read();
+    return (await post("/v1/search/text", { top: 10, text, picture, ...values }, signal)).json();
+  }
+
   const content = el(
     "div", { class: "search" },
     el("h1", { class: "unseen" }, "Search"),
     info.identities === 0 ? emptyGallery(context) : [
-      el("div", { class: "question" }, area, info.abilities.text ? wordForm(ask) : null),
+      el("div", { class: "question" }, area, words?.element),
       el("div", { class: "settings" }, slider.element, conditions.element),
     ],
     results,
@@ -62,11 +72,23 @@ export async function searchPage(context) {
 
 function wordForm(ask) {
   const input = el("input", { type: "search", name: "text", placeholder: "a person in a red coat", enterkeyhint: "search" });
-  return el(
-    "form", { class: "words", role: "search", on: { submit: (event) => { event.preventDefault(); if (input.value.trim()) ask({ text: input.value.trim() }); } } },
-    field("Or describe what to find", input),
-    el("button", { type: "submit" }, "Find"),
-  );
+  const both = el("input", { type: "checkbox", id: "words-and-picture" });
+  const offered = el("div", { class: "field check" }, both, el("label", { for: "words-and-picture" }, "Together with my picture"));
+  let picture = null;
+  offered.hidden = true;
+  const submit = (event) => {
+    event.preventDefault();
+    if (input.value.trim()) ask({ text: input.value.trim(), picture: both.checked ? picture : null });
+  };
+  return {
+    element: el(
+      "form", { class: "words", role: "search", on: { submit } },
+      field("Or describe what to find", input),
+      el("button", { type: "submit" }, "Find"),
+      offered,
+    ),
+    offer: (file) => { picture = file; offered.hidden = false; },
+  };
 }
 
 function emptyGallery(context) {

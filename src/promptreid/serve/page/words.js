@@ -8,7 +8,7 @@ export function oneIn(rate) {
 
 export function strangersLike(p) {
   if (p > 0.5) return "More than half of all strangers match somebody here as well as this picture does";
-  return `About ${oneIn(p)} strangers matches somebody here as well as this picture does`;
+  return `About 1 in ${Math.round(1 / p).toLocaleString("en")} strangers matches somebody here as well as this picture does`;
 }
 
 export function counted(number, one, many = `${one}s`) {
@@ -25,24 +25,22 @@ export function severalDomains(entries) {
   return new Set(entries.map((one) => one.domain)).size > 1;
 }
 
-/** What is known of an enrolled picture, as one line. */
+/** Where and when an enrolled picture was taken, as one line. */
 export function circumstances(entry, domains = false) {
-  const attributes = Object.entries(entry.attributes ?? {}).map(([name, value]) => `${name} ${value}`);
-  return [entry.camera && `camera ${entry.camera}`, when(entry.time), (domains && entry.domain) || null, ...attributes].filter(Boolean).join(" · ");
+  return [entry.camera && `camera ${entry.camera}`, when(entry.time), (domains && entry.domain) || null].filter(Boolean).join(" · ");
+}
+
+/** All that was told of an enrolled picture, as names and values. */
+export function attributesOf(entry) {
+  return Object.entries(entry.attributes ?? {}).filter(([, value]) => value !== "");
 }
 
 const ROUNDING = 1e-12;
 
-/** The least rate that can be promised with so many identities, by what holds for the whole gallery. */
-function leastRate(info, identities) {
-  return Math.min(1, (info.least_rate * (info.calibrating + 1)) / (identities + 1));
-}
-
 /** The verdict on an answer at any rate: its p-values say it. */
-export function decide(info, answer, rate) {
+export function decide(answer, rate) {
   if (!answer.candidates.length) return "nobody";
-  const least = leastRate(info, answer.identities);
-  if (least >= 1 || rate < least - ROUNDING) return "undecided";
+  if (answer.least_rate >= 1 || rate < answer.least_rate - ROUNDING) return "undecided";
   return isAccepted(answer.candidates[0], rate) ? "identity" : "nobody";
 }
 
@@ -51,13 +49,12 @@ export function isAccepted(candidate, rate) {
   return candidate.p <= rate + ROUNDING;
 }
 
-export function explain(info, answer, verdict, rate) {
+export function explain(answer, verdict, rate) {
   const rests = `p ${shown(answer.p)}, ${counted(answer.identities, "identity", "identities")}`;
   if (!answer.candidates.length) return "No enrolled picture may answer. Widen the conditions, or enrol pictures first.";
-  const least = leastRate(info, answer.identities);
-  if (least >= 1) return `With ${counted(answer.identities, "identity", "identities")} there is too little to tell strangers by. Enrol more identities.`;
+  if (answer.least_rate >= 1) return `With ${counted(answer.identities, "identity", "identities")} there is too little to tell strangers by. Enrol more identities.`;
   if (verdict === "undecided") {
-    return `With ${counted(answer.identities, "identity", "identities")} nothing stricter than ${oneIn(least)} can be promised. Enrol more, or accept more strangers.`;
+    return `With ${counted(answer.identities, "identity", "identities")} nothing stricter than ${oneIn(answer.least_rate)} can be promised. Enrol more, or accept more strangers.`;
   }
   const accepted = `you accept ${oneIn(rate)}`;
   return `${strangersLike(answer.p)}; ${accepted} (${rests}).`;
