@@ -393,3 +393,25 @@ def test_words_rank_and_decide_nothing(visit, served):
         page.click(".words button")
     assert answered.value.json()["weight"] == 0.5  # 1 without a picture
     page.wait_for_selector(".answer[data-verdict=words]")
+
+
+def test_somebody_it_is_not_and_what_was_used(visit, tmp_path):
+    with BrowsedGallery(tmp_path, 20) as served:
+        page = visit(served.url)
+        picture = served.files["person 3"][0]
+        assert ask(page, picture) == ["person 3"]
+        page.click(".candidate button.picture >> nth=0")
+        page.click("dialog button:has-text('Not person 3')")
+        assert "no longer taken for person 3" in notice(page)
+        ask(page, picture)
+        page.wait_for_selector(".verdict :text('Left out: person 3')")
+        page.click("#notice button:has-text('Undo')")
+        page.wait_for_selector("#notice p", state="detached")
+        page.reload()
+        page.wait_for_selector(".drop")
+        assert ask(page, picture) == ["person 3"]
+        page.click("nav a:text-is('Audit')")
+        page.wait_for_selector(".uses li")
+        assert page.locator(".uses li").count() >= 3
+        page.click("button:text-is('Check the record')")
+        page.wait_for_selector(":text('are as they were written')")

@@ -31,6 +31,7 @@ export function answerPart(context, answer, file, slider, compare) {
       el("h2", {}, { identity: best?.identity, nobody: "Nobody who is enrolled", undecided: "Cannot be decided", words: "Ranked by likeness" }[verdict]),
       el("p", {}, file ? explain(answer, verdict, rate) : answer.explanation),
       file ? null : el("p", { class: "quiet" }, answer.remark),
+      answer.denied?.length ? el("p", { class: "quiet" }, `Left out: ${answer.denied.map((one) => one.identity).join(", ")}; pictures that do not show them are more alike.`) : null,
       context.may("enrol") && file
         ? el("p", { class: "actions" }, button(verdict === "identity" ? `Enrol as ${best.identity}` : "Enrol this picture", () => {
           context.carried = { enrol: [file], name: verdict === "identity" ? best.identity : "" };

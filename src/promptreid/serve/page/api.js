@@ -63,14 +63,14 @@ export async function send(method, path, json, headers = {}) {
 }
 
 /** Post a form; values that are lists are repeated, empty ones are left out. */
-export async function post(path, values, signal = null) {
+export async function post(path, values, signal = null, headers = {}) {
   const form = new FormData();
   for (const [name, value] of Object.entries(values)) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one !== null && one !== undefined && one !== "") form.append(name, one);
     }
   }
-  return request(path, { method: "POST", form, signal });
+  return request(path, { method: "POST", form, signal, headers });
 }
 
 /** Fill an image with a picture of the service; a token cannot be sent by the image itself. */

@@ -1,5 +1,6 @@
 // The frame: pages by the part of the address behind "#", and what the service holds.
 import { get, keepToken, Refusal, takeToken } from "./api.js";
+import { auditPage } from "./audit.js";
 import { button, el, failure, field, loading } from "./dom.js";
 import { enrolPage } from "./enrol.js";
 import { identitiesPage } from "./identities.js";
@@ -11,6 +12,7 @@ const PAGES = [
   { name: "search", label: "Search", right: "search", open: searchPage },
   { name: "enrol", label: "Enrol", right: "enrol", open: enrolPage },
   { name: "identities", label: "Identities", right: "search", open: (context, rest) => (rest ? identityPage(context, Number(rest)) : identitiesPage(context)) },
+  { name: "audit", label: "Audit", right: "audit", if: (info) => info.abilities.audit, open: auditPage },
 ];
 
 const main = document.getElementById("main");
@@ -37,7 +39,7 @@ async function open() {
   main.replaceChildren(loading("Opening …"));
   try {
     await refresh();
-    const allowed = PAGES.filter((page) => context.may(page.right));
+    const allowed = PAGES.filter((page) => context.may(page.right) && (page.if?.(context.info) ?? true));
     const page = allowed.find((one) => one.name === name) ?? allowed[0];
     if (!page) throw new Refusal(403, "This token may neither search nor enrol. Ask whoever runs the service for another.");
     drawPages(allowed, page);

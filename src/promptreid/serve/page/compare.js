@@ -1,6 +1,6 @@
 // Two pictures side by side, and where the model looks.
-import { show } from "./api.js";
-import { button, el } from "./dom.js";
+import { post, send, show } from "./api.js";
+import { button, el, tell } from "./dom.js";
 import { attributesOf, circumstances, shown } from "./words.js";
 
 export function compare(context, file, candidate) {
@@ -27,6 +27,19 @@ export function compare(context, file, candidate) {
     } catch (error) { wrong.textContent = error.message; }
   }
 
+  /** Keep the picture as one that does not show the candidate. */
+  async function deny() {
+    try {
+      const response = await post(`/v1/identities/${candidate.number}/negatives`, { pictures: file }, null, { "If-Match": "*" });
+      const { negatives } = await response.json();
+      dialog.close();
+      tell(
+        `Pictures like this are no longer taken for ${candidate.identity}. It counts from the next search on.`,
+        async () => { for (const one of negatives) await send("DELETE", `/v1/negatives/${one}`, null); },
+      );
+    } catch (error) { wrong.textContent = error.message; }
+  }
+
   const dialog = el(
     "dialog", { class: "compare", "aria-labelledby": "compare-title", on: { close: () => dialog.remove() } },
     el("h2", { id: "compare-title" }, `Is this ${candidate.identity}?`),
@@ -45,6 +58,7 @@ export function compare(context, file, candidate) {
     note, wrong,
     el(
       "p", { class: "actions" }, toggle,
+      context.may("enrol") && candidate.number ? button(`Not ${candidate.identity}`, deny) : null,
       candidate.number ? el("a", { class: "button", href: `#/identities/${candidate.number}`, on: { click: () => dialog.close() } }, `All pictures of ${candidate.identity}`) : null,
       button("Close", () => dialog.close(), { autofocus: true }),
     ),
