@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from postgres_server import find_reason_not_run, share_server
 
+from promptreid.gallery.records.open_records import create_records, open_records
 from promptreid.gallery.records.record_rows import ModelRow, NewEntry, NewVector
 from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 
@@ -39,7 +41,14 @@ class RecordStoreKind:
 SQLITE = RecordStoreKind(
     "sqlite", lambda folder, word: folder / word, SqliteRecords.create, SqliteRecords.open
 )
-STORES = {kind.name: kind for kind in (SQLITE,)}
+POSTGRES = RecordStoreKind(
+    "postgres",
+    lambda folder, word: share_server().new_place(word),
+    create_records,
+    open_records,
+    find_reason_not_run,
+)
+STORES = {kind.name: kind for kind in (SQLITE, POSTGRES)}
 
 
 def make_entry(number, identity="anna", **changes) -> NewEntry:

@@ -30,6 +30,7 @@ from promptreid.cli.gallery_moves import copy, reembed
 from promptreid.cli.gallery_negatives import negatives
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
+from promptreid.gallery.records.gallery_url import GalleryUrl
 from promptreid.text.lists import counted
 from promptreid.text.safe import visible
 from promptreid.text.wrap import wrapped
@@ -39,7 +40,8 @@ from promptreid.text.wrap import wrapped
 def gallery() -> None:
     """Enrol people, and look after who is enrolled.
 
-    A gallery is a folder. `promptreid search` answers who of it a picture shows.
+    A gallery is a folder, or postgresql://HOST/DATABASE/GALLERY. `promptreid search` answers who of
+    it a picture shows.
     """
 
 
@@ -81,7 +83,7 @@ def gallery() -> None:
 )
 @options.device
 def create(
-    place: Path,
+    place: GalleryUrl,
     model: Path,
     aggregate: str,
     keep: str,
@@ -113,7 +115,7 @@ def create(
 @options.device
 @json_option
 def add(
-    place: Path,
+    place: GalleryUrl,
     sources: tuple[str, ...],
     identity: str | None,
     camera: str | None,
@@ -206,7 +208,7 @@ def add(
 @gallery.command()
 @place
 @json_option
-def info(place: Path, json_out: JsonOut) -> None:
+def info(place: GalleryUrl, json_out: JsonOut) -> None:
     """Say what a gallery holds, and which rate of strangers it can promise."""
     from promptreid.text.number_words import percent
 
@@ -249,7 +251,7 @@ def info(place: Path, json_out: JsonOut) -> None:
 @click.option("--mend", is_flag=True, help="Compute anew what follows from the entries.")
 @json_option
 @click.pass_context
-def check(ctx: click.Context, place: Path, json_out: JsonOut, mend: bool) -> None:
+def check(ctx: click.Context, place: GalleryUrl, json_out: JsonOut, mend: bool) -> None:
     """Look for all that can be wrong with a gallery. Exit code: 0 nothing, 2 something."""
     opened = open_gallery(place)
     if mend:
@@ -267,7 +269,7 @@ def check(ctx: click.Context, place: Path, json_out: JsonOut, mend: bool) -> Non
 @place
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--identity", help="Only this one.")
-def export(place: Path, out: Path, identity: str | None) -> None:
+def export(place: GalleryUrl, out: Path, identity: str | None) -> None:
     """Write images and a table of them into the new folder OUT, which `csv:` reads as data."""
     written = open_gallery(place).export(out, identity, reporter())
     elsewhere = f"; {written.elsewhere:,} lie elsewhere" if written.elsewhere else ""

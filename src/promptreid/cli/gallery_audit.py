@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
 from promptreid.cli.gallery_model import open_gallery, place
 from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.gallery.records.gallery_url import GalleryUrl
 from promptreid.text.lists import counted
 from promptreid.text.safe import visible
 from promptreid.text.wrap import wrapped
@@ -40,7 +40,7 @@ def audit() -> None:
 @place
 @click.option("--since", help="Only uses from this time on.")
 @json_option
-def list_uses(place: Path, since: str | None, json_out: JsonOut) -> None:
+def list_uses(place: GalleryUrl, since: str | None, json_out: JsonOut) -> None:
     """List uses: number, time, who asked, and the answer."""
     from promptreid.gallery.searching.filters import parse_time
 
@@ -69,7 +69,7 @@ def list_uses(place: Path, since: str | None, json_out: JsonOut) -> None:
 )
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, place: Path, noted: str | None, json_out: JsonOut) -> None:
+def verify(ctx: click.Context, place: GalleryUrl, noted: str | None, json_out: JsonOut) -> None:
     """Look for changed, missing or exchanged records. Exit code: 0 none, 2 some.
 
     Who can write to the gallery can also compute the whole chain anew. That is found out with an
@@ -103,7 +103,7 @@ def verify(ctx: click.Context, place: Path, noted: str | None, json_out: JsonOut
 @click.option("--by", required=True, help="Who looked at the answer.")
 @click.option("--right/--wrong", required=True, default=None, help="Whether it was right.")
 @click.option("--words", default="", help="What there is to say about it.")
-def confirm(place: Path, number: int, by: str, right: bool, words: str) -> None:
+def confirm(place: GalleryUrl, number: int, by: str, right: bool, words: str) -> None:
     """Write down that somebody verified the answer of record NUMBER."""
     record = open_gallery(place).audit.confirm(number, by=by, right=right, words=words)
     click.echo(visible(f"record {record} says that {by} found {number} {_RIGHT[right]}"))
@@ -112,7 +112,7 @@ def confirm(place: Path, number: int, by: str, right: bool, words: str) -> None:
 @audit.command("set")
 @place
 @click.argument("which", type=click.Choice(["service", "always", "never"]))
-def set_which(place: Path, which: str) -> None:
+def set_which(place: GalleryUrl, which: str) -> None:
     """Choose which uses are written down: a service's, all, or none."""
     open_gallery(place).set_audit(which)
     click.echo(f"{place} writes down {_AUDITS[which]} from its next opening on")

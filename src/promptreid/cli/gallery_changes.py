@@ -9,6 +9,7 @@ import click
 from promptreid.cli.gallery_model import open_gallery, place
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter
+from promptreid.gallery.records.gallery_url import GalleryUrl
 from promptreid.text.lists import counted
 from promptreid.text.safe import visible
 
@@ -27,7 +28,7 @@ seen_option = click.option(
 @click.command()
 @place
 @json_option
-def identities(place: Path, json_out: JsonOut) -> None:
+def identities(place: GalleryUrl, json_out: JsonOut) -> None:
     """List who is enrolled: name, images, hidden ones, version and note."""
     from promptreid.text.tables import plain_table
 
@@ -46,7 +47,7 @@ def identities(place: Path, json_out: JsonOut) -> None:
 @place
 @click.argument("identity")
 @json_option
-def entries(place: Path, identity: str, json_out: JsonOut) -> None:
+def entries(place: GalleryUrl, identity: str, json_out: JsonOut) -> None:
     """List an identity's images by number, as `split`, `hide` and `erase` take them."""
     rows = open_gallery(place).entries(identity)
     for row in rows:
@@ -60,7 +61,7 @@ def entries(place: Path, identity: str, json_out: JsonOut) -> None:
 @click.argument("identity")
 @click.argument("name")
 @seen_option
-def name(place: Path, identity: str, name: str, seen: int | None) -> None:
+def name(place: GalleryUrl, identity: str, name: str, seen: int | None) -> None:
     """Give an identity another name."""
     open_gallery(place).name(identity, name, seen=seen)
     click.echo(visible(f"{identity} is named {name} now"))
@@ -71,7 +72,7 @@ def name(place: Path, identity: str, name: str, seen: int | None) -> None:
 @click.argument("identity")
 @click.argument("into")
 @seen_option
-def merge(place: Path, identity: str, into: str, seen: int | None) -> None:
+def merge(place: GalleryUrl, identity: str, into: str, seen: int | None) -> None:
     """Put all images of IDENTITY under INTO."""
     open_gallery(place).merge(identity, into, seen=seen)
     click.echo(visible(f"{identity} is {into} now"))
@@ -84,7 +85,7 @@ def merge(place: Path, identity: str, into: str, seen: int | None) -> None:
 @entry_option
 @seen_option
 def split(
-    place: Path, identity: str, name: str, entries: tuple[int, ...], seen: int | None
+    place: GalleryUrl, identity: str, name: str, entries: tuple[int, ...], seen: int | None
 ) -> None:
     """Put some images of IDENTITY under the new NAME."""
     open_gallery(place).split(identity, entries, name, seen=seen)
@@ -95,7 +96,7 @@ def split(
 @place
 @click.argument("identity", required=False)
 @entry_option
-def hide(place: Path, identity: str | None, entries: tuple[int, ...]) -> None:
+def hide(place: GalleryUrl, identity: str | None, entries: tuple[int, ...]) -> None:
     """Take an identity, or single entries, out of every answer; `unhide` undoes it."""
     number = open_gallery(place).hide(identity, entries)
     click.echo(f"hid {counted(number, 'image')}")
@@ -105,7 +106,7 @@ def hide(place: Path, identity: str | None, entries: tuple[int, ...]) -> None:
 @place
 @click.argument("identity", required=False)
 @entry_option
-def unhide(place: Path, identity: str | None, entries: tuple[int, ...]) -> None:
+def unhide(place: GalleryUrl, identity: str | None, entries: tuple[int, ...]) -> None:
     """Let an identity, or single entries, answer again."""
     number = open_gallery(place).unhide(identity, entries)
     click.echo(f"{counted(number, 'image')} may answer again")
@@ -116,7 +117,7 @@ def unhide(place: Path, identity: str | None, entries: tuple[int, ...]) -> None:
 @click.argument(
     "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-def allow(place: Path, images: tuple[Path, ...]) -> None:
+def allow(place: GalleryUrl, images: tuple[Path, ...]) -> None:
     """Let image files be enrolled that are refused since `erase --refuse`."""
     number = open_gallery(place).allow(list(images))
     click.echo(f"{number:,} of {counted(len(images), 'image')} were refused, and are no more")
@@ -129,12 +130,12 @@ def allow(place: Path, images: tuple[Path, ...]) -> None:
 @click.option("--refuse", is_flag=True, help="Let the same pictures never be enrolled again.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase(
-    place: Path, identity: str | None, entries: tuple[int, ...], refuse: bool, yes: bool
+    place: GalleryUrl, identity: str | None, entries: tuple[int, ...], refuse: bool, yes: bool
 ) -> None:
     """Remove an identity, or single entries, for good; there is no way back.
 
-    The store is rewritten without them, and every file of it is read to prove that none of their
-    bytes is left. Backups, and image files that lie elsewhere, are not touched.
+    The store is rewritten without them, and every file of it that can be read is, to prove that
+    none of their bytes is left. Backups, and image files that lie elsewhere, are not touched.
     """
     opened = open_gallery(place)
     what = visible(identity) if identity is not None else counted(len(entries), "entry", "entries")
@@ -144,5 +145,5 @@ def erase(
         erased = opened.erase(identity, entries, refuse=refuse)
     click.echo(
         f"erased {counted(erased.entries, 'image')}; none of {counted(erased.pieces, 'piece')} of "
-        f"their pictures and vectors is left in any file of {place}"
+        f"their pictures and vectors is left in {erased.place}"
     )

@@ -9,11 +9,25 @@ import click
 
 from promptreid.cli.output import started
 from promptreid.errors import GalleryError
+from promptreid.gallery.records.gallery_url import GalleryUrl, parse_gallery_url
 
 if TYPE_CHECKING:
     from promptreid.gallery.gallery import Gallery
 
-place = click.argument("place", metavar="GALLERY", type=click.Path(path_type=Path))
+
+class GalleryPlace(click.ParamType):
+    """A folder, or the URL of a database; written out it is without passwords."""
+
+    name = "gallery"
+
+    def convert(
+        self, value: str | GalleryUrl, param: click.Parameter | None, ctx: click.Context | None
+    ) -> GalleryUrl:
+        """Read a place."""
+        return parse_gallery_url(value)
+
+
+place = click.argument("place", metavar="GALLERY", type=GalleryPlace())
 model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
@@ -31,7 +45,7 @@ def is_embedded(source: str) -> bool:
     return (Path(source) / JOB_FILE).is_file()
 
 
-def open_gallery(place: Path) -> Gallery:
+def open_gallery(place: GalleryUrl) -> Gallery:
     """Open a gallery without its model."""
     with started(f"opening {place}"):
         from promptreid.gallery.gallery import Gallery
@@ -39,7 +53,7 @@ def open_gallery(place: Path) -> Gallery:
         return Gallery.open(place)
 
 
-def open_with_model(place: Path, model: Path | None, device: str | None) -> Gallery:
+def open_with_model(place: GalleryUrl, model: Path | None, device: str | None) -> Gallery:
     """Open a gallery with its model."""
     with started(f"opening {place}"):
         from promptreid.gallery.gallery import Gallery
@@ -48,17 +62,17 @@ def open_with_model(place: Path, model: Path | None, device: str | None) -> Gall
         return Gallery.open(place, load(find_model(place, model), device=device))
 
 
-def find_model(place: Path, model: Path | None) -> Path:
+def find_model(place: GalleryUrl, model: Path | None) -> Path:
     """Return where the model of a gallery lies: where it is said to, or where it lay at `create`.
 
     Raises:
         GalleryError: There is no gallery, or its model is not where it was.
     """
-    from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
+    from promptreid.gallery.records.open_records import open_records
 
     if model is not None:
         return model
-    records = SqliteRecords.open(place)
+    records = open_records(place)
     stored = records.model()
     records.close()
     source = "" if stored is None else stored.description.get("source", "")

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from promptreid.cli import options
-from promptreid.cli.gallery_model import open_gallery, place
+from promptreid.cli.gallery_model import GalleryPlace, open_gallery, place
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
+from promptreid.gallery.records.gallery_url import GalleryUrl
 from promptreid.text.lists import counted
 from promptreid.text.safe import visible
 
@@ -27,7 +28,7 @@ from promptreid.text.safe import visible
 @options.device
 @json_option
 def reembed(
-    place: Path, model: Path, keep_old: bool, device: str | None, json_out: JsonOut
+    place: GalleryUrl, model: Path, keep_old: bool, device: str | None, json_out: JsonOut
 ) -> None:
     """Make vectors of another model, and search those from then on.
 
@@ -55,9 +56,9 @@ def reembed(
 
 @click.command()
 @place
-@click.argument("target", metavar="TO", type=click.Path(path_type=Path))
+@click.argument("target", metavar="TO", type=GalleryPlace())
 @json_option
-def copy(place: Path, target: Path, json_out: JsonOut) -> None:
+def copy(place: GalleryUrl, target: GalleryUrl, json_out: JsonOut) -> None:
     """Copy everything to the new place TO, and compare both; all of it or nothing is kept."""
     copied = open_gallery(place).copy(target, reporter())
     click.echo(

@@ -10,6 +10,7 @@ from promptreid.cli import options
 from promptreid.cli.gallery_changes import entry_option, seen_option
 from promptreid.cli.gallery_model import model_option, open_gallery, open_with_model, place
 from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.gallery.records.gallery_url import GalleryUrl
 from promptreid.text.lists import counted
 from promptreid.text.safe import visible
 
@@ -27,7 +28,7 @@ from promptreid.text.safe import visible
 @options.device
 @json_option
 def negatives(
-    place: Path,
+    place: GalleryUrl,
     identity: str | None,
     images: tuple[Path, ...],
     entries: tuple[int, ...],

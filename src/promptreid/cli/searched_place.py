@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from promptreid.cli.gallery_model import open_with_model
 from promptreid.cli.output import reporter, started
+from promptreid.gallery.records.gallery_url import SCHEMES, GalleryUrl, parse_gallery_url
 
 if TYPE_CHECKING:
     from promptreid.gallery.gallery import Gallery
@@ -80,10 +81,9 @@ def open_place(
         device: Where the model computes.
         keep: Whether what is embedded of a folder is kept for the next time.
     """
-    from promptreid.gallery.records.sqlite.sqlite_schema import FILE
-
-    if (Path(place) / FILE).is_file():
-        return SearchedPlace(place, open_with_model(Path(place), model, device))
+    url = _find_gallery(place)
+    if url is not None:
+        return SearchedPlace(str(url), open_with_model(url, model, device))
     with started(f"reading {place}"):
         from promptreid.gallery.picture_folders.picture_gallery import open_picture_gallery
         from promptreid.gallery.picture_folders.picture_list import list_pictures
@@ -98,6 +98,18 @@ def open_place(
     return SearchedPlace(
         place, opened.gallery, pictures.named, pictures.root, model is None, opened.notes
     )
+
+
+def _find_gallery(place: str) -> GalleryUrl | None:
+    """Read the place of a gallery; None where it is a folder of pictures or a data spec."""
+    from promptreid.gallery.records.sqlite.sqlite_schema import FILE
+
+    if place.startswith(SCHEMES):
+        return parse_gallery_url(place)
+    if "://" in place.partition("?")[0]:
+        return None
+    url = parse_gallery_url(place)
+    return url if url.folder is not None and (url.folder / FILE).is_file() else None
 
 
 def _load(model: Path | None, device: str | None) -> Embedder:

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from promptreid.cli import options
+from promptreid.cli.gallery_model import GalleryPlace
 from promptreid.cli.output import started
+from promptreid.gallery.records.gallery_url import GalleryUrl
 
 EXTRA = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
 """What a service needs beside the rest: name of the module, name of the package."""
@@ -36,11 +38,11 @@ def serve() -> None:
 
 
 @serve.command()
-@click.argument("model", metavar="MODEL|GALLERY", type=click.Path(path_type=Path))
+@click.argument("model", metavar="MODEL|GALLERY", type=GalleryPlace())
 @click.option(
     "--gallery",
     "place",
-    type=click.Path(path_type=Path),
+    type=GalleryPlace(),
     help="The gallery.  [default: the argument, with the model that it names]",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
@@ -77,8 +79,8 @@ def serve() -> None:
 )
 @options.device
 def start(
-    model: Path,
-    place: Path | None,
+    model: GalleryUrl,
+    place: GalleryUrl | None,
     host: str,
     port: int,
     token_file: Path | None,
@@ -110,12 +112,12 @@ def start(
         )
     if key is not None and certificate is None:
         raise click.UsageError("--key goes with --certificate.")
-    if place is None and RunFolder.of(model) is not None:
+    if place is None and model.folder is not None and RunFolder.of(model.folder) is not None:
         raise ConfigError(
             f"{model} is a run, not a gallery. Name the gallery, too: promptreid serve {model} "
             "--gallery GALLERY."
         )
-    gallery, source = (model, None) if place is None else (place, model)
+    gallery, source = (model, None) if place is None else (place, model.folder)
     with started(f"opening {gallery}"):
         from promptreid.serve.http_server import Address, listen, run_server
 
@@ -127,7 +129,8 @@ def start(
                 f"{gallery}; then serve with --token-file tokens.json."
             )
         from promptreid.cli.gallery_model import find_model
-        from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
+        from promptreid.gallery.records.open_records import open_records
+        from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
         from promptreid.gallery.vector_model import EmbedderModel
         from promptreid.inference.load import load
         from promptreid.serve.access_tokens import TokenBook
@@ -135,14 +138,18 @@ def start(
         from promptreid.serve.service import Service
         from promptreid.serve.service_settings import ServiceSettings
 
-        tokens = None if token_file is None else TokenBook(token_file, str(gallery.resolve()))
+        tokens = None if token_file is None else TokenBook(token_file, gallery.resolved)
         settings = ServiceSettings(
             hosts=address.find_hosts(hosts), requests=queue, body_bytes=max_request_mib << 20
         )
         taken = listen(address)
         embedder = load(find_model(gallery, source), device=device)
         service = Service.start(
-            SqliteRecords.open(gallery), EmbedderModel(embedder), settings, embedder
+            open_records(gallery),
+            EmbedderModel(embedder),
+            settings,
+            embedder,
+            gallery.index or AUTOMATIC,
         )
     facts = service.gallery.info()
     url = address.url(taken.getsockname()[1])
@@ -167,9 +174,7 @@ def start(
     required=True,
     help="Where the digests of tokens are kept; made if it is not there.",
 )
-@click.option(
-    "--gallery", type=click.Path(path_type=Path), help="For this gallery alone.  [default: any]"
-)
+@click.option("--gallery", type=GalleryPlace(), help="For this gallery alone.  [default: any]")
 @click.option(
     "--right",
     "rights",
@@ -178,7 +183,7 @@ def start(
     help="search: ask; enrol: add and change; erase: remove for good; audit: read what was asked.  "
     "[default: search]",
 )
-def token(name: str, token_file: Path, gallery: Path | None, rights: tuple[str, ...]) -> None:
+def token(name: str, token_file: Path, gallery: GalleryUrl | None, rights: tuple[str, ...]) -> None:
     """Make a token for NAME and print it once; only its digest is kept.
 
     An older token of the same name is replaced. To take one away, delete its entry in the file; a
@@ -190,7 +195,7 @@ def token(name: str, token_file: Path, gallery: Path | None, rights: tuple[str, 
     """  # noqa: D301 - click reads the \b itself
     from promptreid.serve.access_tokens import EVERY_GALLERY, make_token
 
-    where = EVERY_GALLERY if gallery is None else str(gallery.resolve())
+    where = EVERY_GALLERY if gallery is None else gallery.resolved
     click.echo(make_token(token_file, name, where, rights or ("search",)))
     click.echo(
         f"clients send it as: Authorization: Bearer TOKEN; {token_file} keeps only its digest",

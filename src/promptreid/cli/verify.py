@@ -14,6 +14,7 @@ from promptreid.cli.gallery_model import model_option, open_with_model
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
 from promptreid.cli.pair_words import basis_text, pair_record, pair_text
+from promptreid.gallery.records.gallery_url import GalleryUrl, parse_gallery_url
 
 if TYPE_CHECKING:
     from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
@@ -82,12 +83,13 @@ def verify(
 
 def _read_words(
     words: tuple[str, ...], model: Path | None
-) -> tuple[Path | None, list[tuple[Path, Path]]]:
+) -> tuple[GalleryUrl | None, list[tuple[Path, Path]]]:
     """Tell a gallery from images, and put these into pairs."""
-    first = Path(words[0])
-    place = None if model is not None and not first.is_dir() else first
+    first = parse_gallery_url(words[0])
+    is_gallery = first.folder is None or first.folder.is_dir()
+    place = None if model is not None and not is_gallery else first
     images = [Path(word) for word in (words if place is None else words[1:])]
-    if place is not None and not place.is_dir():
+    if not is_gallery and place is not None:
         raise click.UsageError(
             f"{place} is no gallery. Name one before the images, or a model by --model RUN."
         )
@@ -111,7 +113,7 @@ def _use_model(model: Path | None, device: str | None) -> tuple[Compare, Thresho
 
 
 def _use_gallery(
-    place: Path, model: Path | None, device: str | None, *, far: float | None, own_pairs: bool
+    place: GalleryUrl, model: Path | None, device: str | None, *, far: float | None, own_pairs: bool
 ) -> tuple[Compare, Threshold]:
     from promptreid.errors import GalleryError
 

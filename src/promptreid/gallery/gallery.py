@@ -13,7 +13,8 @@ from promptreid.gallery.further_searches import FurtherSearches
 from promptreid.gallery.gallery_settings import GallerySettings, check_rate
 from promptreid.gallery.identity_changes import IdentityChanges, check_name
 from promptreid.gallery.negative_examples import NegativeExamples
-from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
+from promptreid.gallery.records.gallery_url import GalleryUrl, parse_gallery_url
+from promptreid.gallery.records.open_records import create_records, open_records
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
@@ -49,7 +50,7 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
     @classmethod
     def create(
         cls,
-        folder: str | Path,
+        place: str | Path | GalleryUrl,
         embedder: Embedder,
         *,
         source: str = "",
@@ -58,22 +59,25 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
         """Create an empty gallery for the vectors of a model.
 
         Args:
-            folder: A folder that is empty or not there.
+            place: A folder that is empty or not there, or the URL of a schema of a database that is
+                (`postgresql://HOST/DATABASE/GALLERY`).
             embedder: The model.
             source: Where the model lies, kept to be found again.
             settings: Choices that hold for all of the gallery.
 
         Raises:
-            GalleryError: The folder holds something.
+            GalleryError: The place holds something, or cannot be reached.
         """
         chosen = settings or GallerySettings()
-        records = SqliteRecords.create(Path(folder), chosen.to_texts())
-        return cls(records, EmbedderModel(embedder, source=source))
+        url = parse_gallery_url(place)
+        records = create_records(url, chosen.to_texts())
+        index = url.index or AUTOMATIC
+        return cls(records, EmbedderModel(embedder, source=source), index)
 
     @classmethod
     def open(
         cls,
-        folder: str | Path,
+        place: str | Path | GalleryUrl,
         embedder: Embedder | None = None,
         *,
         index: str = AUTOMATIC,
@@ -82,18 +86,21 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
         """Open a gallery, with the model where images are to be added or searched.
 
         Args:
-            folder: Where it is.
+            place: A folder, or the URL of a database as in `create`.
             embedder: The model.
-            index: What searches it: "exact", "bits", or "auto" for what suits its size.
+            index: What searches it, one of `index_choice.KINDS` ("auto" is what suits its place and
+                size); what the URL names comes first.
             in_service: Whether a service answers its clients from it, whose uses are written down
                 unless the gallery's settings say otherwise.
 
         Raises:
-            GalleryError: There is no gallery, it is damaged, or holds another model's vectors.
+            GalleryError: There is no gallery, it cannot be reached, it is damaged, or holds another
+                model's vectors.
         """
-        records = SqliteRecords.open(Path(folder))
+        url = parse_gallery_url(place)
+        index = url.index or index
         model = None if embedder is None else EmbedderModel(embedder)
-        return cls(records, model, index, in_service=in_service)
+        return cls(open_records(url), model, index, in_service=in_service)
 
     def add(
         self,

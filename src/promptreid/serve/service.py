@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.records.record_rows import IdentityRow
 from promptreid.gallery.records.record_store import Records
+from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
 from promptreid.gallery.vector_model import VectorModel
 from promptreid.inference.embedder import Embedder
 from promptreid.serve.bodies.answer_bodies import IdentityBody
@@ -53,8 +54,16 @@ class Service:
         model: VectorModel,
         settings: ServiceSettings,
         embedder: Embedder | None = None,
+        index: str = AUTOMATIC,
     ) -> Service:
         """Start to serve records with the model that made their vectors.
+
+        Args:
+            records: What is served.
+            model: Makes vectors.
+            settings: Limits.
+            embedder: The same model, for what vectors alone do not show.
+            index: What searches the vectors, one of `index_choice.KINDS`.
 
         Raises:
             GalleryError: Another model made them.
@@ -67,7 +76,7 @@ class Service:
             told=metrics.count_batch,
         )
         try:
-            gallery = Gallery(records, SharedModel(model, worker), in_service=True)
+            gallery = Gallery(records, SharedModel(model, worker), index, in_service=True)
         except BaseException:
             worker.close()
             raise

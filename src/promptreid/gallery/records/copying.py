@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 from promptreid.errors import GalleryError
@@ -17,7 +16,6 @@ from promptreid.gallery.records.record_rows import (
     StoredModel,
 )
 from promptreid.gallery.records.record_store import Records
-from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.json_record import JsonRecord
 from promptreid.progress import Progress, Silent
 
@@ -87,17 +85,6 @@ def copy_records(source: Records, target: Records, progress: Progress | None = N
         with progress.doing(f"comparing {target.place} with {source.place}"):
             parts = _compare(source, target)
     return Copied(parts["entries"].rows, parts["identities"].rows, len(models), parts)
-
-
-def open_or_create(place: str | Path, settings: Mapping[str, str]) -> Records:
-    """Open the records of a place, or make empty ones where there are none.
-
-    Raises:
-        GalleryError: The place holds something else.
-    """
-    folder = Path(place)
-    is_there = SqliteRecords.is_there(folder)
-    return SqliteRecords.open(folder) if is_there else SqliteRecords.create(folder, settings)
 
 
 def check_empty(records: Records) -> None:

@@ -34,14 +34,24 @@ def find_in_files(files: Iterable[Path], pieces: Sequence[bytes]) -> list[bytes]
         files: Files; what is none is passed over.
         pieces: Each of `LENGTH` bytes.
     """
-    wanted = set(pieces)
-    if not wanted:
+    if not pieces:
         return []
+    return find_in_chunks(_chunks(path for path in files if path.is_file()), pieces)
+
+
+def find_in_chunks(chunks: Iterable[bytes], pieces: Sequence[bytes]) -> list[bytes]:
+    """Return those pieces that occur anywhere in some content, in order.
+
+    Args:
+        chunks: The content; two neighbours of one file share `LENGTH - 1` bytes.
+        pieces: Each of `LENGTH` bytes, at least one.
+    """
+    wanted = set(pieces)
     starts = np.frombuffer(b"".join(piece[:8] for piece in wanted), "<u8")
     first_words = np.zeros(1 << 16, bool)
     first_words[starts & 0xFFFF] = True
     present: set[bytes] = set()
-    for chunk in _chunks(path for path in files if path.is_file()):
+    for chunk in chunks:
         for place in _places(chunk, np.sort(starts), first_words):
             piece = chunk[place : place + LENGTH]
             if piece in wanted:

@@ -254,7 +254,15 @@ class Records(VectorStore, AuditStore, RestoringStore, Protocol):
         """
 
     def find_bytes(self, pieces: Sequence[bytes]) -> list[bytes]:
-        """Return those of some pieces that occur in the files of the store but in no record."""
+        """Return those of some pieces that occur in the files of the store but in no record.
+
+        Files that cannot be read are left out; `searched_place` says which are read.
+        """
+        ...
+
+    @property
+    def searched_place(self) -> str:
+        """Where `find_bytes` looks, in words: "any file of people.gallery"."""
         ...
 
     def find_damage(self) -> list[str]:

@@ -200,7 +200,7 @@ class SearchState:
     def _follow(self, records: Records) -> TableChange:
         """Bring table and index to what the records hold."""
         change = self.table.refresh(records)
-        index = choose_index(self._index_name, len(self.table), records.derived, self.index)
+        index = choose_index(self._index_name, len(self.table), records, self.index)
         if index is self.index:
             index.follow(self.table, change, records)
         else:

@@ -22,13 +22,15 @@ class Erased:
     Attributes:
         entries: Number of images.
         identities: Number of identities that have no image left and are gone with them.
-        pieces: Pieces of pictures, vectors and audit records that were looked for afterwards in
-            every file of the store, and not found.
+        pieces: Pieces of pictures, vectors and audit records that were looked for afterwards, and
+            not found.
+        place: Where they were looked for, in words.
     """
 
     entries: int
     identities: int
     pieces: int
+    place: str
 
 
 def erase_entries(
@@ -85,7 +87,7 @@ def erase_entries(
             f"{len(left):,} of {len(pieces):,} pieces of what was erased still stand in files of "
             f"{records.place}. Run: promptreid gallery check {records.place} --mend."
         )
-    return Erased(len(chosen), len(gone), len(pieces))
+    return Erased(len(chosen), len(gone), len(pieces), records.searched_place)
 
 
 def _find_ending(records: Records, entries: set[int]) -> set[int]:

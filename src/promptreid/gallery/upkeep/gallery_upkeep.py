@@ -9,7 +9,9 @@ from pathlib import Path
 from promptreid.gallery.gallery_settings import check_audit
 from promptreid.gallery.image_content import digest_image
 from promptreid.gallery.opened_gallery import OpenedGallery
-from promptreid.gallery.records.copying import Copied, copy_records, open_or_create
+from promptreid.gallery.records.copying import Copied, copy_records
+from promptreid.gallery.records.gallery_url import GalleryUrl
+from promptreid.gallery.records.open_records import open_or_create_records
 from promptreid.gallery.upkeep.erasure import Erased, erase_entries
 from promptreid.gallery.upkeep.gallery_check import Finding, find_problems, mend_records
 from promptreid.gallery.upkeep.gallery_export import Exported, export_entries
@@ -106,17 +108,18 @@ class GalleryUpkeep(OpenedGallery):
             self._state.refresh(self.records)
             return gather_facts(self.records, self._state, self.settings)
 
-    def copy(self, place: str | Path, progress: Progress | None = None) -> Copied:
+    def copy(self, place: str | Path | GalleryUrl, progress: Progress | None = None) -> Copied:
         """Copy everything to a new place, and compare both; all of it or nothing is kept.
 
         Args:
-            place: Where nothing is, or an empty gallery such as an interrupted copy leaves.
+            place: A folder or the URL of a database, where nothing is, or an empty gallery such as
+                an interrupted copy leaves.
             progress: Told of images.
 
         Raises:
             GalleryError: The place holds something, or the copy is not the same.
         """
-        target = open_or_create(place, self.records.settings())
+        target = open_or_create_records(place, self.records.settings())
         with contextlib.closing(target), self._lock:
             return copy_records(self.records, target, progress)
 

@@ -225,6 +225,11 @@ class SqliteFile:
         in_files = find_in_files(sorted(self._folder.rglob("*")), pieces)
         return [piece for piece in in_files if not self._is_enrolled(piece)]
 
+    @property
+    def searched_place(self) -> str:
+        """Where `find_bytes` looks, in words."""
+        return f"any file of {self.place}"
+
     def find_damage(self) -> list[str]:
         """Say what SQLite itself finds damaged."""
         with told_in_words(self._folder):

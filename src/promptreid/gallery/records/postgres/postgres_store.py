@@ -1,0 +1,202 @@
+"""A gallery's schema: made, opened, its transactions, settings and damage."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Generator, Mapping
+from typing import Self
+
+from psycopg import sql
+
+from promptreid.errors import GalleryError
+from promptreid.gallery.records.gallery_url import GalleryUrl
+from promptreid.gallery.records.postgres.postgres_connection import PostgresConnection
+from promptreid.gallery.records.postgres.postgres_schema import CONTENTS, FORMAT, list_statements
+from promptreid.gallery.records.sqlite.sqlite_schema import STAMPS_KEPT
+
+_OLDEST_VECTOR = (0, 7)
+"""Version of pgvector from which on there are vectors of 16 bits."""
+
+_TABLES = (
+    "SELECT tablename FROM pg_tables WHERE schemaname = %s "
+    "UNION ALL SELECT viewname FROM pg_views WHERE schemaname = %s"
+)
+
+
+class PostgresStore(PostgresConnection):
+    """One connection to the records of one gallery."""
+
+    @classmethod
+    def create(cls, url: GalleryUrl, settings: Mapping[str, str]) -> Self:
+        """Make empty records in a schema that is empty or not there.
+
+        Raises:
+            GalleryError: The schema holds something, or the server cannot be used.
+        """
+        store = cls(url)
+        try:
+            store._make_extension()
+            schema = sql.Identifier(url.schema).as_string()
+            with store.locking(f"CREATE SCHEMA IF NOT EXISTS {schema}"):
+                if store.execute(_TABLES, url.schema, url.schema):
+                    raise GalleryError(
+                        f"{store.place} is there and not empty. A gallery needs a schema of its "
+                        "own, which is the last part of its URL."
+                    )
+                for statement in list_statements():
+                    store.execute(statement)
+                store.write_stamp(0)
+                for key, value in settings.items():
+                    store.set_setting(key, value)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def open(cls, url: GalleryUrl) -> Self:
+        """Open records that are there.
+
+        Raises:
+            GalleryError: There are none, they are of another format, or the server cannot be used.
+        """
+        store = cls(url)
+        try:
+            if not store._has_tables():
+                raise GalleryError(
+                    f"{store.place} holds no gallery. Create one: promptreid gallery create "
+                    f"{store.place} --model RUN."
+                )
+            version = store.fact("format")
+            if version != str(FORMAT):
+                raise GalleryError(
+                    f"{store.place} is of format {version}; this version of promptreid reads "
+                    f"format {FORMAT} in databases."
+                )
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def is_there(cls, url: GalleryUrl) -> bool:
+        """Tell whether there are records.
+
+        Raises:
+            GalleryError: The server cannot be used.
+        """
+        store = cls(url)
+        try:
+            return store._has_tables()
+        finally:
+            store.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Generator[None]:
+        """Commit what is changed within it when it ends, or nothing where it raises."""
+        change = "UPDATE counters SET value = value + 1 WHERE key = 'revision' RETURNING value"
+        with self.locking(change) as [(revision,)]:
+            self.write_stamp(int(revision))
+            yield
+
+    @contextlib.contextmanager
+    def noting(self) -> Generator[None]:
+        """Commit what is put within it when it ends, without a revision of its own."""
+        with self.locking("SELECT value FROM counters WHERE key = 'revision' FOR UPDATE"):
+            yield
+
+    def revision(self) -> int:
+        """Return the number of the last transaction that wrote."""
+        return self.count("revision")
+
+    def stamp(self, revision: int | None = None) -> str | None:
+        """Return the random stamp of a transaction; None where it is not known any more."""
+        chosen = self.revision() if revision is None else revision
+        rows = self.execute("SELECT stamp FROM stamps WHERE revision = %s", chosen)
+        return rows[0][0] if rows else None
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings of the gallery."""
+        rows = self.execute("SELECT key, value FROM facts WHERE key LIKE 'setting.%'")
+        return {key.removeprefix("setting."): value for key, value in rows}
+
+    def set_setting(self, key: str, value: str) -> None:
+        """Write a setting of the gallery."""
+        self.set_fact(f"setting.{key}", value)
+
+    def find_damage(self) -> list[str]:
+        """Read all that is large, whose checksums the server checks, and say what it finds."""
+        damage = []
+        for table, column in CONTENTS:
+            try:
+                self.execute(f"SELECT count(md5({column})) FROM {table}")
+            except GalleryError as error:
+                damage.append(str(error))
+        return damage
+
+    def fact(self, key: str) -> str:
+        """Return one text that the gallery keeps."""
+        return self.execute("SELECT value FROM facts WHERE key = %s", key)[0][0]
+
+    def set_fact(self, key: str, value: str) -> None:
+        """Write one text that the gallery keeps."""
+        self.execute(
+            "INSERT INTO facts VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET "
+            "value = excluded.value",
+            key,
+            value,
+        )
+
+    def count(self, key: str) -> int:
+        """Return one of the gallery's numbers."""
+        return self.execute("SELECT value FROM counters WHERE key = %s", key)[0][0]
+
+    def set_count(self, key: str, value: int) -> None:
+        """Write one of the gallery's numbers."""
+        self.execute("UPDATE counters SET value = %s WHERE key = %s", value, key)
+
+    def take_numbers(self, key: str, number: int) -> list[int]:
+        """Return so many numbers that were never given before, ascending."""
+        [(last,)] = self.execute(
+            "UPDATE counters SET value = value + %s WHERE key = %s RETURNING value", number, key
+        )
+        return list(range(last - number + 1, last + 1))
+
+    def write_stamp(self, revision: int) -> None:
+        """Give the revision of this transaction a stamp, and forget old ones."""
+        self.execute(
+            "INSERT INTO stamps VALUES (%s, %s) ON CONFLICT (revision) DO UPDATE SET "
+            "stamp = excluded.stamp",
+            revision,
+            secrets.token_hex(16),
+        )
+        self.execute("DELETE FROM stamps WHERE revision <= %s", revision - STAMPS_KEPT)
+
+    def _has_tables(self) -> bool:
+        tables = {row[0] for row in self.execute(_TABLES, self.schema, self.schema)}
+        return {"facts", "counters", "entries"} <= tables
+
+    def _make_extension(self) -> None:
+        """Make sure that the database has pgvector.
+
+        Raises:
+            GalleryError: The server does not have it, or one that is too old, or the user may not
+                make it.
+        """
+        version = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+        if not self.execute(version):
+            try:
+                self.execute("CREATE EXTENSION vector SCHEMA public")
+            except Exception as error:
+                raise GalleryError(
+                    f"The database of {self._url.address} has no pgvector, and it cannot be made: "
+                    f"{error}. Install it on the server and let an administrator run: CREATE "
+                    "EXTENSION vector."
+                ) from error
+        [(found,)] = self.execute(version)
+        if tuple(int(part) for part in found.split(".")[:2]) < _OLDEST_VECTOR:
+            raise GalleryError(
+                f"The database of {self._url.address} has pgvector {found}; 0.7 or later is needed."
+            )
+        self.reconnect()
