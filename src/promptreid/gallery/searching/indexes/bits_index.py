@@ -22,6 +22,7 @@ _FIRST_SCORED = 512
 _MOST_SCORED = 2048
 _MOST_SCORED_OF = 1000
 """At most `_MOST_SCORED` entries and one in so many of all are scored for a query."""
+_SAMPLE = 16384
 _FEW_QUERIES = 4
 """So many queries or fewer share the threads block by block, more of them query by query."""
 
@@ -134,23 +135,21 @@ class BitsIndex:
         """Score the rows that differ least from a query, as many as it takes: rows and cosines."""
         store = self._store
         assert store.coder is not None
-        bits = WORD * store.coder.words
-        reached = np.bincount(differing, minlength=bits + 1)[: bits + 1].cumsum()
-        first = int(np.searchsorted(reached, min(max(_FIRST_SCORED, 2 * length), reached[-1])))
-        rows = store.row_by_slot[np.flatnonzero(differing <= first)].astype(np.int64)
+        most = _count_most(len(store.slot_by_row), length)
+        slots, amounts = _list_alike(differing, WORD * store.coder.words, most)
+        reached = np.bincount(amounts).cumsum()
+        first = int(np.searchsorted(reached, min(max(_FIRST_SCORED, 2 * length), len(slots))))
+        rows = store.row_by_slot[slots[amounts <= first]].astype(np.int64)
         vectors = store.read_vectors(rows)
         values = _multiply(vectors, query)
-        most = _count_most(len(store.slot_by_row), length)
         last = int(np.searchsorted(reached, most, side="right")) - 1
         if len(values) >= length:
             best = vectors[np.argpartition(values, -length)[-length:]]
-            last = min(
-                last, store.coder.bits_needed(_least_cosine(best, query, store.coder.centre))
-            )
+            least = _least_cosine(best, query, store.coder.centre)
+            last = min(last, store.coder.bits_needed(least))
         if last <= first:
             return rows, values
-        more = np.flatnonzero((differing > first) & (differing <= last))
-        others = store.row_by_slot[more].astype(np.int64)
+        others = store.row_by_slot[slots[(amounts > first) & (amounts <= last)]].astype(np.int64)
         other_values = _multiply(store.read_vectors(others), query)
         return np.concatenate([rows, others]), np.concatenate([values, other_values])
 
@@ -173,6 +172,27 @@ def _run(function: Callable[[int], None], numbers: Iterable[int]) -> None:
 def _count_most(rows: int, length: int) -> int:
     """Return how many entries are scored for a query at most."""
     return max(_MOST_SCORED + rows // _MOST_SCORED_OF, 4 * length)
+
+
+def _list_alike(
+    differing: NDArray[np.uint16], bits: int, most: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
+    """Return slots that differ least, `most` or more of them or all, and in how many bits.
+
+    In how many that is at most is seen in a sample, so that not all have to be sorted.
+
+    Args:
+        differing: (S,) in how many bits each slot differs; more than `bits` where it is closed.
+        bits: Bits of a code.
+        most: How many are wanted.
+    """
+    step = max(1, len(differing) // _SAMPLE)
+    reached = np.bincount(differing[::step], minlength=bits + 1)[: bits + 1].cumsum()
+    border = min(int(np.searchsorted(step * reached, 2 * most)), bits)
+    slots = np.flatnonzero(differing <= border)
+    if len(slots) <= most:
+        slots = np.flatnonzero(differing <= bits)
+    return slots, differing[slots]
 
 
 def _find_closed_slots(store: RowStore, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:

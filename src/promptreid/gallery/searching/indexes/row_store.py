@@ -23,6 +23,7 @@ from promptreid.gallery.searching.indexes.row_segments import (
     list_segments,
 )
 
+_CODES_AT_A_TIME = 1 << 17
 _RESIDENT = 256 << 20
 """Bytes of files that may stay in the memory of this process."""
 _ROWS_KEPT = 16384
@@ -158,7 +159,7 @@ class RowStore:
 
     def _use_centre(self, centre: NDArray[np.float32]) -> BitCoder:
         self.coder = BitCoder(centre)
-        self.codes = CodeBlocks(self.coder.words, SEGMENT)
+        self.codes = CodeBlocks(self.coder.words, _CODES_AT_A_TIME)
         return self.coder
 
     def _append(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
