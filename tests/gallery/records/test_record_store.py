@@ -310,6 +310,7 @@ def test_stamps_tell_transactions_apart(kind, place, records):
     assert records.stamp(first + 2) is None
 
 
+@pytest.mark.slow
 def test_stamps_of_long_ago_are_forgotten(records):
     first = records.revision()
     for _ in range(1001):
