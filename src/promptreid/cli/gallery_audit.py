@@ -152,7 +152,8 @@ def _tell(record: dict[str, Any]) -> str:
         return f"{who} verified record {answer['record']}: {_RIGHT[answer['right']]}"
     if content["kind"] == "erasure":
         ranges = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in answer["records"])
-        return f"{who} erased; the content of record {ranges} went with it"
+        records = "records" if "," in ranges or "-" in ranges else "record"
+        return f"{who} erased; the content of {records} {ranges} went with it"
     told = answer.get("identity") or answer.get("verdict")
     if "same" in answer:
         told = "one identity" if answer["same"] else "two identities"

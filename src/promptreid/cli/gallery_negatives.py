@@ -18,7 +18,7 @@ from promptreid.text.safe import visible
 @click.command("not")
 @place
 @click.argument("identity", required=False)
-@click.argument("images", metavar="IMAGE...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("images", metavar="[IMAGE]...", nargs=-1, type=click.Path(path_type=Path))
 @entry_option
 @click.option(
     "--remove", "removed", type=int, multiple=True, help="Take back the negative example N."

@@ -18,6 +18,7 @@ from promptreid.gallery.records.record_rows import (
 from promptreid.gallery.records.record_store import Records
 from promptreid.json_record import JsonRecord
 from promptreid.progress import Progress, Silent
+from promptreid.text.lists import counted
 
 _AT_A_TIME = 512
 _Row = TypeVar("_Row")
@@ -95,8 +96,8 @@ def check_empty(records: Records) -> None:
     """
     if records.count_entries() or records.models() or records.audit_head().count:
         raise GalleryError(
-            f"{records.place} is not empty: it holds {records.count_entries():,} images and "
-            f"{len(records.models())} models. A gallery is copied to a new place."
+            f"{records.place} is not empty: it holds {counted(records.count_entries(), 'image')} "
+            f"and {counted(len(records.models()), 'model')}. A gallery is copied to a new place."
         )
 
 
