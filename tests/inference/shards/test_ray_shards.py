@@ -19,6 +19,8 @@ from promptreid.models.reid import ReIDModel
 def small_ray(monkeypatch):
     """A Ray of one processor that serves no page and reports to nobody."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # Its binaries may be read for the first time, beside other tests.
+    monkeypatch.setenv("RAY_gcs_server_port_wait_time_s", "150")
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     ray.init(address="local", num_cpus=1, include_dashboard=False, **quiet)
     yield
