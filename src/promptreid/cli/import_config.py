@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.cli.output import write_recipe_file
 from promptreid.text.safe import visible
 from promptreid.text.wrap import indented
 
@@ -44,19 +45,11 @@ def import_config(
     promptreid import-config vit_clipreid.yml DATASETS.NAMES market1501
     promptreid import-config old.yml --out mine.yaml
     """
-    from promptreid.errors import ConfigError
-    from promptreid.files import write_text
     from promptreid.moving import import_config as importing
 
     translation = importing.import_config(file, changes)
     if out is not None:
-        if out.suffix not in (".yaml", ".yml"):
-            raise ConfigError(
-                f"{out} must end in .yaml, so that `promptreid train {out}` reads it."
-            )
-        if out.exists():
-            raise ConfigError(f"{out} exists already and is not overwritten. Give another name.")
-        write_text(out, translation.recipe_text())
+        write_recipe_file(out, translation.recipe_text())
     if not json_out.to_standard_output:
         _print(translation, out)
     json_out.give(translation.to_dict())

@@ -15,6 +15,7 @@ from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from promptreid.config.schema import Recipe
     from promptreid.progress import Lines
@@ -51,6 +52,22 @@ def read_recipe(name: str, overrides: Sequence[str]) -> Recipe:
     for note in notes:
         click.echo(note, err=True)
     return recipe
+
+
+def write_recipe_file(file: Path, text: str) -> None:
+    """Write a recipe where nothing is, under a name by which it can be trained.
+
+    Raises:
+        ConfigError: The name does not end in .yaml, or the file is there.
+    """
+    from promptreid.errors import ConfigError
+    from promptreid.files import write_text
+
+    if file.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"{file} must end in .yaml, so that `promptreid train {file}` reads it.")
+    if file.exists():
+        raise ConfigError(f"{file} exists already and is not overwritten. Give another name.")
+    write_text(file, text)
 
 
 def headline(text: str) -> None:

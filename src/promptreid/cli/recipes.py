@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli.json_out import JsonOut, json_option
-from promptreid.cli.output import headline, read_recipe
+from promptreid.cli.output import headline, read_recipe, write_recipe_file
 from promptreid.text.wrap import indented
 
 if TYPE_CHECKING:
@@ -51,15 +51,9 @@ def show(name: str, overrides: tuple[str, ...]) -> None:
 def copy(name: str, file: Path) -> None:
     """Write the text of recipe NAME to FILE, to change it and train with it."""
     from promptreid.config.recipes import recipe_text
-    from promptreid.errors import ConfigError
-    from promptreid.files import write_text
 
     text = recipe_text(name)
-    if file.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"{file} must end in .yaml, so that `promptreid train {file}` reads it.")
-    if file.exists():
-        raise ConfigError(f"{file} exists already and is not overwritten. Give another name.")
-    write_text(file, text)
+    write_recipe_file(file, text)
     click.echo(f"wrote {file}; train it with: promptreid train {file} --data ...")
 
 

@@ -15,6 +15,7 @@ from promptreid.models.part_names import find_part
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning
+from promptreid.torch_threads import torch_threads
 from promptreid.training.stage.learning_parts import set_learning
 from promptreid.training.stage.optimizer import build_optimizer, parameter_groups, set_learning_rate
 from promptreid.training.stage.training_state import optimizer_tensors, restore_optimizer
@@ -108,16 +109,13 @@ def test_one_pass_over_weights_of_the_processor_is_the_published_step(name, kind
 
 
 def test_threads_share_a_step_out_without_changing_a_bit():
-    found, before = [], torch.get_num_threads()
+    found = []
     for threads in (1, 3):
         torch.manual_seed(0)
         weight = nn.Parameter(torch.randn(401, 257))
         optimizer = build_optimizer([("w", weight)], OptimizerConfig(weight_decay=0.1))
-        torch.set_num_threads(threads)
-        try:
+        with torch_threads(threads):
             found += trained(optimizer, [weight])
-        finally:
-            torch.set_num_threads(before)
     assert torch.equal(*found)
 
 
