@@ -24,9 +24,9 @@ from promptreid.evaluation import (
 )
 from promptreid.evaluation import metrics as table
 from promptreid.evaluation.metrics import METRICS, Metric, rank_metric
+from promptreid.pages.report_page.render_page import render_page
+from promptreid.pages.report_page.score_cells import change_table, retrieval_table
 from promptreid.progress import Silent
-from promptreid.report.page.render_page import render_page
-from promptreid.report.page.score_cells import change_table, retrieval_table
 from promptreid.sweep.comparison import compare_runs
 from promptreid.sweep.comparison_table import comparison_text
 from promptreid.sweep.run_results import RunRecord

@@ -12,7 +12,7 @@ SOURCES = Path(promptreid.__file__).parent
 
 FLOORS = {
     "__main__": 10, "__init__": 9, "cli": 9,
-    "report": 8, "sweep": 8, "serve": 8,
+    "pages": 8, "sweep": 8, "serve": 8,
     "training": 7, "gallery": 7,
     "figures": 6,
     "inference": 5,
@@ -22,6 +22,7 @@ FLOORS = {
     "config": 1, "recipes": 1, "tracking": 1, "synth": 1,
     "text": 0, "progress": 0, "files": 0, "seeds": 0, "errors": 0, "tensors": 0,
     "json_record": 0, "processor": 0, "processes": 0, "torch_threads": 0, "transfer": 0,
+    "version": 0,
 }  # fmt: skip
 """Floor of each room; a room imports from floors below its own."""
 
@@ -92,8 +93,6 @@ def test_imports_run_down_the_floors():
     for module, named in IMPORTS.items():
         for target in named:
             above, below = room(module), room(target)
-            if target == "promptreid":  # the version, and `load`, which imports when it is called
-                continue
             if above == below or (above, below) in BESIDE or FLOORS[above] == FLOORS[below] == 0:
                 continue
             if FLOORS[below] >= FLOORS[above] and module != "promptreid":

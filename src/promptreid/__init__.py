@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptreid.version import __version__
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from promptreid.inference.embedder import Embedder
 
 __all__ = ["__version__", "load"]
-__version__ = "0.1.0"
 
 
 def load(

@@ -33,7 +33,7 @@ def report(tmp_path_factory):
     """A report on the disk, with names that try to break out of it."""
     from report_content import report_content
 
-    from promptreid.report.page import write_page
+    from promptreid.pages.report_page import write_page
 
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_page(report_content(), path)

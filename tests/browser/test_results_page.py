@@ -13,7 +13,7 @@ SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
 def results(tmp_path_factory):
     from search_results_content import make_results_page
 
-    from promptreid.report.search_page.render_results import write_results
+    from promptreid.pages.search_page.render_results import write_results
 
     path = tmp_path_factory.mktemp("results") / "found.html"
     write_results(make_results_page(), path)

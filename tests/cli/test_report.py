@@ -58,7 +58,7 @@ def asked(monkeypatch):
         calls.append((runs, specs, options))
         raise Stop
 
-    monkeypatch.setattr("promptreid.report.collect.collect", collect)
+    monkeypatch.setattr("promptreid.pages.collect.collect", collect)
     return calls
 
 
@@ -153,7 +153,7 @@ def test_the_command_is_written_out_and_works(call, runs, asked):
     ],
 )
 def test_mistakes_are_said_before_a_model_is_loaded(call, runs, monkeypatch, arguments, words):
-    monkeypatch.setattr("promptreid.report.collect.load", None)
+    monkeypatch.setattr("promptreid.pages.collect.load", None)
     arguments = [runs / word if word in ("small", "large") else word for word in arguments]
     code, _, err = call(*arguments)
     assert code == 2

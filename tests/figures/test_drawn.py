@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from promptreid.figures.drawn import Drawn, spelled_out
 from promptreid.figures.saving import save_figure
 from promptreid.figures.style import LIGHT, themed_figure
-from promptreid.report.page.svg import figure_svg
+from promptreid.pages.report_page.svg import figure_svg
 
 NAME, SHOWN = "Andr\udce9\x1b16\uffff", r"Andr\udce9\u001b16\uffff"
 

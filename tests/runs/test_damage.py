@@ -29,7 +29,7 @@ from promptreid.inference.load import load
 from promptreid.models.checkpoint import SavedTraining, load_training, read_info, save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
-from promptreid.report.collect_runs import run_facts
+from promptreid.pages.collect_runs import run_facts
 from promptreid.runs import run_files as folder
 from promptreid.runs.run_data import check_same_data, record_data
 from promptreid.runs.run_folder import RunFolder

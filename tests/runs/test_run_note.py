@@ -151,8 +151,8 @@ def test_a_note_edited_by_hand_is_found_out(noted: Path, content: bytes) -> None
 
 def test_the_report_has_it_among_the_facts(noted: Path, plain: Path) -> None:
     from promptreid.inference.load import load
-    from promptreid.report.collect_runs import run_facts
-    from promptreid.report.page.run_facts import fact_rows
+    from promptreid.pages.collect_runs import run_facts
+    from promptreid.pages.report_page.run_facts import fact_rows
 
     facts = [run_facts(path.name, path, load(path, device="cpu")) for path in (noted, plain)]
     (row,) = [row for row in fact_rows(facts) if row.label == "Note"]

@@ -24,9 +24,9 @@ from promptreid.figures.histogram import histogram_alt, histogram_figure
 from promptreid.figures.rank_lists import choose_queries
 from promptreid.figures.shown_queries import gallery_rows, show_queries
 from promptreid.figures.verification_figures import det_figure, roc_figure, verification_alt
-from promptreid.report.collect_ranks import SECTIONS
-from promptreid.report.collect_scores import pair_runs, score_run
-from promptreid.report.content import (
+from promptreid.pages.collect_ranks import SECTIONS
+from promptreid.pages.collect_scores import pair_runs, score_run
+from promptreid.pages.content import (
     Content,
     EmbeddingMap,
     MapPoint,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from promptreid.report.search_page.search_results import (
+from promptreid.pages.search_page.search_results import (
     FoundCandidate,
     FoundPicture,
     ResultsPage,

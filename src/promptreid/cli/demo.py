@@ -130,9 +130,9 @@ def _report(out: Path, spec: str, device: str | None, lines: Lines) -> str:
     )
     if missing("matplotlib", "sklearn", "jinja2"):
         return f"pip install 'promptreid[report]', then {command}"
-    from promptreid.report.collect import collect
-    from promptreid.report.collect_options import ReportOptions
-    from promptreid.report.page import write_page
+    from promptreid.pages.collect import collect
+    from promptreid.pages.collect_options import ReportOptions
+    from promptreid.pages.report_page import write_page
 
     content = collect(
         runs,

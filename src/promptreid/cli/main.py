@@ -16,10 +16,10 @@ from types import FrameType, MappingProxyType
 
 import click
 
-from promptreid import __version__
 from promptreid.errors import PromptReIDError, ToldElsewhereError, unknown_name
 from promptreid.processes.launch import count_processes, is_first
 from promptreid.text.streams import guarded_output
+from promptreid.version import __version__
 
 COMMANDS = MappingProxyType(
     {

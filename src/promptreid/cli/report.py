@@ -14,7 +14,7 @@ from promptreid.cli.output import reporter, started
 from promptreid.text.lists import listed
 
 if TYPE_CHECKING:
-    from promptreid.report.content import Content, Test, TestedRun
+    from promptreid.pages.content import Content, Test, TestedRun
 
 _PAGE = "report.html"
 
@@ -85,9 +85,9 @@ def report(
 
     progress = reporter()
     with started(f"reading {listed([str(run) for run in runs])}"):
-        from promptreid.report.collect import collect
-        from promptreid.report.collect_options import ReportOptions
-        from promptreid.report.page import write_page
+        from promptreid.pages.collect import collect
+        from promptreid.pages.collect_options import ReportOptions
+        from promptreid.pages.report_page import write_page
 
     by = tuple(dict.fromkeys(by))
     shown = ("method", "pixelate", "seed", "names", "title", "unreadable")
@@ -109,7 +109,7 @@ def report(
 
 def _print_best(content: Content) -> None:
     """Print in two lines the scores of the best run, and how sure they are."""
-    from promptreid.report.page.summary import best_run
+    from promptreid.pages.report_page.summary import best_run
 
     test = content.tests[0]
     best = best_run(test)
@@ -121,7 +121,7 @@ def _print_best(content: Content) -> None:
 
 
 def _certainty(test: Test, best: TestedRun) -> str:
-    from promptreid.report.page.summary import side
+    from promptreid.pages.report_page.summary import side
 
     if test.pairs:
         pair = max(test.pairs, key=lambda pair: abs(pair.differences["mAP"].value))

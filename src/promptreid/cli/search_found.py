@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptreid import __version__
 from promptreid.cli.search_words import answer_text, ranking_text, sentence_text
 from promptreid.cli.searched_place import SearchedPlace
 from promptreid.gallery.searching.answer import Answer, Neighbour
@@ -17,10 +16,11 @@ from promptreid.gallery.texts.text_answer import TextAnswer
 from promptreid.gallery.texts.text_search import TextQuery
 from promptreid.gallery.vector_model import GalleryImage
 from promptreid.text.lists import counted
+from promptreid.version import __version__
 
 if TYPE_CHECKING:
-    from promptreid.report.search_page.gather_results import PictureGatherer
-    from promptreid.report.search_page.search_results import SearchResult
+    from promptreid.pages.search_page.gather_results import PictureGatherer
+    from promptreid.pages.search_page.search_results import SearchResult
 
 _NEIGHBOURS = 64
 """Pictures that are looked at for further ones of the candidates of a page."""
@@ -141,9 +141,9 @@ def write_search_page(
     page: Path, opened: SearchedPlace, found: Sequence[Found], *, top: int, pixelate: bool
 ) -> None:
     """Write what was found as one HTML page."""
-    from promptreid.report.search_page.gather_results import PictureGatherer
-    from promptreid.report.search_page.render_results import write_results
-    from promptreid.report.search_page.search_results import ResultsPage
+    from promptreid.pages.search_page.gather_results import PictureGatherer
+    from promptreid.pages.search_page.render_results import write_results
+    from promptreid.pages.search_page.search_results import ResultsPage
 
     gatherer = PictureGatherer(opened.gallery, opened.name_picture, pixelate)
     results = tuple(_show(gatherer, one, named=opened.named, top=top) for one in found)

@@ -7,7 +7,6 @@ import hashlib
 import json
 from pathlib import Path
 
-from promptreid import __version__
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.errors import EvaluationError
@@ -20,6 +19,7 @@ from promptreid.inference.embedder import Embedder
 from promptreid.inference.model_fingerprint import fingerprint_model
 from promptreid.inference.sentence_embed import join_sentences
 from promptreid.progress import Progress
+from promptreid.version import __version__
 
 
 def default_cache() -> Path:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-import promptreid
 from promptreid.processor import describe_processor
 from promptreid.runs.run_records import EnvironmentRecord, ProductChoice
+from promptreid.version import __version__
 
 _PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "safetensors")
 
@@ -32,7 +32,7 @@ def record_environment(
 ) -> EnvironmentRecord:
     """Return what is needed to say how a run was made; see `EnvironmentRecord`."""
     return EnvironmentRecord(
-        promptreid=promptreid.__version__,
+        promptreid=__version__,
         git=_git_commit(),
         python=platform.python_version(),
         packages={name: number for name in _PACKAGES if (number := _version(name))},

@@ -13,7 +13,6 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
-import promptreid
 from promptreid.serve.access_tokens import TokenBook
 from promptreid.serve.api_docs import DOCS_POLICY, render_docs
 from promptreid.serve.guards.admission import Admission
@@ -35,6 +34,7 @@ from promptreid.serve.routes import (
 )
 from promptreid.serve.service import Service
 from promptreid.serve.service_metrics import Counting
+from promptreid.version import __version__
 
 PAGE = Path(__file__).parent / "page"
 """The files of the page; `index.html` is the page itself."""
@@ -71,7 +71,7 @@ def create_app(service: Service, tokens: TokenBook | None = None) -> FastAPI:
 
     app = FastAPI(
         title="promptreid",
-        version=promptreid.__version__,
+        version=__version__,
         description="Who is this? A gallery of enrolled pictures that answers, or says nobody.",
         docs_url=None,
         redoc_url=None,

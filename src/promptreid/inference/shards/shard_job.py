@@ -9,7 +9,6 @@ from typing import Self
 
 import torch
 
-from promptreid import __version__
 from promptreid.data.packed.image_table import ImageTable
 from promptreid.data.tables.arrow_import import import_pyarrow
 from promptreid.errors import RunError
@@ -20,6 +19,7 @@ from promptreid.inference.model_fingerprint import fingerprint_model
 from promptreid.inference.shards.shard_plan import ShardPlan
 from promptreid.json_record import JsonRecord
 from promptreid.text.lists import listed
+from promptreid.version import __version__
 
 JOB_FILE = "job.json"
 SHARD_ROWS = 4096

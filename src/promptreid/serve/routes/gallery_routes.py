@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
-import promptreid
 from promptreid.inference.text_side import find_text_width
 from promptreid.serve.access_tokens import RIGHTS
 from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER
@@ -16,6 +15,7 @@ from promptreid.serve.exported_archive import write_archive
 from promptreid.serve.problems import documented
 from promptreid.serve.routes.caller_rights import ENROL, Asking
 from promptreid.serve.service import Served
+from promptreid.version import __version__
 
 router = APIRouter(prefix="/v1", tags=["gallery"])
 _ZIP = {200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}}
@@ -28,7 +28,7 @@ def get_info(service: Served, caller: Asking) -> GalleryInfo:
     settings = service.settings
     return GalleryInfo(
         gallery=service.name,
-        version=promptreid.__version__,
+        version=__version__,
         model=facts.fingerprint,
         entries=facts.entries,
         hidden=facts.hidden,
