@@ -6,11 +6,12 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from promptreid.errors import ConfigError
+from promptreid.errors import ConfigError, DataError
 from promptreid.text.lists import shorten_list
 from promptreid.text.safe import encodable, visible
 
@@ -31,6 +32,35 @@ def replacing(path: Path) -> Generator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def creating_folder(path: Path) -> Generator[Path]:
+    """Yield a new temporary folder beside `path`; on success it takes that name in one step.
+
+    On failure all that was written is removed. Of a killed process a folder stays whose name begins
+    with a dot and ends in `.tmp`.
+
+    Raises:
+        DataError: There is something at `path` that is no empty folder.
+    """
+    path = full_path(path)
+    if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+        raise DataError(
+            f"{path} exists already, holds {name_entries(path)}, and is not overwritten. Name a "
+            "new folder."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _name_temporary(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            path.rmdir()
+        temporary.rename(path)
+        _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -144,7 +144,7 @@ def test_images_opened_once_serve_several_passes(model, manifest, monkeypatch):
     expected = embed(model, manifest)
     store = open_images(manifest, PREPROCESS)
     assert torch.equal(embed(model, manifest, store=store), expected)
-    monkeypatch.setattr("promptreid.data.images.image_store.read_image", None)
+    monkeypatch.setattr("promptreid.data.images.shared_pictures.read_image", None)
     assert torch.equal(embed(model, manifest, store=store), expected)
     with pytest.raises(ValueError, match="5 opened images for 2 rows"):
         embed(model, manifest.select([0, 1]), store=store)

@@ -15,7 +15,7 @@ from promptreid.text.wrap import indented, wrapped
 
 @click.group()
 def data() -> None:
-    """Inspect data sets; render synthetic ones."""
+    """Inspect data sets, write them out, render synthetic ones."""
 
 
 @data.command("list")
@@ -55,6 +55,66 @@ def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> No
         click.echo(wrapped(render_text(inspection)))
     json_out.give(inspection.to_dict())
     ctx.exit(0 if inspection.ok else 2)
+
+
+@data.command()
+@click.argument("spec", metavar="'NAME:ROOT[?key=value&...]'")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--layout",
+    type=click.Choice(["market1501", "csv", "folders"]),
+    required=True,
+    help="market1501 for other re-ID code; csv keeps all that is known; folders, one an identity.",
+)
+@click.option("--wide", is_flag=True, help="In market1501, allow cameras of two digits.")
+@click.option(
+    "--cameras-apart",
+    is_flag=True,
+    help="In market1501, where no camera is known, write queries as of camera 1 and the gallery as "
+    "of camera 2, so that tools which ignore a query's own camera score all pairs.",
+)
+@options.unreadable
+@json_option
+def export(
+    spec: str,
+    out: Path,
+    layout: str,
+    wide: bool,
+    cameras_apart: bool,
+    unreadable: str,
+    json_out: JsonOut,
+) -> None:
+    """Write a data set into the new folder OUT, in a layout that other tools read.
+
+    Whole pictures are copied byte for byte; images that are boxes are cut out. OUT appears when all
+    of it is written, and is never overwritten.
+    """
+    progress = reporter()
+    with progress.doing(f"reading {spec}"):
+        from promptreid.data.images.readable import load_shown
+        from promptreid.data.layouts.export_data import export_data
+
+        dataset = load_shown(spec, policy=unreadable, progress=progress)
+    written = export_data(
+        dataset, out, layout=layout, wide=wide, apart=cameras_apart, progress=progress
+    )
+    if not json_out.to_standard_output:
+        for note in written.notes:
+            click.echo(wrapped(note))
+        click.echo(
+            f"wrote {written.images:,} images of {written.identities:,} identities into {out}; "
+            f"read them as '{written.spec}'"
+        )
+    json_out.give(
+        {
+            "folder": str(written.folder),
+            "spec": written.spec,
+            "images": written.images,
+            "identities": written.identities,
+            "copied": written.copied,
+            "notes": list(written.notes),
+        }
+    )
 
 
 @data.command()

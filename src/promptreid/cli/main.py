@@ -40,7 +40,7 @@ COMMANDS = MappingProxyType(
         "figure": "Draw t-SNE and activation maps of runs.",
         "recipes": "List, show and copy recipes.",
         "import-config": "Say a configuration of other code as a recipe.",
-        "data": "Inspect data sets; render synthetic ones.",
+        "data": "Inspect data sets, write them out, render synthetic ones.",
         "bench": "Measure speed beside plain formulations.",
         "pretrain": "Make the weights of `tiny` anew.",
     }

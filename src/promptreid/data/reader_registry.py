@@ -93,6 +93,20 @@ _ENTRIES = (
     ReaderEntry(
         "csv", "Your own table: path and identity, optionally camera, view, domain, split and more"
     ),
+    ReaderEntry(
+        "mot",
+        "Boxes of trackers' ground truth: MOT16, MOT17, MOT20, DanceTrack, MOT exports of CVAT",
+        "Milan et al., MOT16: A Benchmark for Multi-Object Tracking, arXiv:1603.00831; Sun et "
+        "al., DanceTrack, CVPR 2022",
+    ),
+    ReaderEntry("coco", "Boxes of a COCO file whose annotations say who is shown"),
+    ReaderEntry("cvat", "Boxes of an XML file of CVAT 1.1, for videos or for images"),
+    ReaderEntry(
+        "wildlife",
+        "The table of a data set of wildlife-datasets, saved as CSV",
+        "Cermak et al., WildlifeDatasets: An Open-Source Toolkit for Animal Re-Identification, "
+        "WACV 2024",
+    ),
 )
 
 READERS: Mapping[str, ReaderEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})

@@ -15,7 +15,7 @@ from promptreid.data.batches import loading
 from promptreid.data.batches.identity_balanced import IdentityBalanced
 from promptreid.data.batches.loading import TestLoader, TrainLoader
 from promptreid.data.batches.samplers import Uniform
-from promptreid.data.images import decoding_budget, transforms
+from promptreid.data.images import decoding_budget, shared_pictures, transforms
 from promptreid.data.images import image_store as store_module
 from promptreid.data.images.boxes import Box, ImageSource
 from promptreid.data.images.decode import read_image
@@ -82,7 +82,7 @@ class TestImageStore:
     def test_a_cached_image_is_read_once(self, paths, monkeypatch):
         read = []
         monkeypatch.setattr(
-            store_module, "read_image", lambda path: (read.append(path), read_image(path))[1]
+            shared_pictures, "read_image", lambda path: (read.append(path), read_image(path))[1]
         )
         kept = ImageStore(paths, SIZE, "bilinear", cache=True)
         kept.batch([1, 2, 2, 1])
@@ -136,7 +136,7 @@ class TestImageStore:
         monkeypatch.setattr(store_module, "cache_budget", lambda: store.nbytes - (not fits))
         read = []
         monkeypatch.setattr(
-            store_module, "read_image", lambda path: (read.append(path), read_image(path))[1]
+            shared_pictures, "read_image", lambda path: (read.append(path), read_image(path))[1]
         )
         store.batch([0])
         store.batch([0])

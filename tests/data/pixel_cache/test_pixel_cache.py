@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from promptreid.data.images import image_store as store_module
+from promptreid.data.images import shared_pictures
 from promptreid.data.images.boxes import Box, ImageSource
 from promptreid.data.images.decode import read_image
 from promptreid.data.images.image_store import ImageStore
@@ -50,7 +51,7 @@ def reads(monkeypatch):
     decoded = []
     monkeypatch.setattr(store_module, "cache_budget", lambda: 0)
     monkeypatch.setattr(
-        store_module, "read_image", lambda path: (decoded.append(path), read_image(path))[1]
+        shared_pictures, "read_image", lambda path: (decoded.append(path), read_image(path))[1]
     )
     return decoded
 
@@ -118,7 +119,7 @@ def test_a_file_that_changes_while_it_is_decoded_is_not_kept(paths, folder, monk
         os.utime(path, LONG_AGO)
         return pixels
 
-    monkeypatch.setattr(store_module, "read_image", read_slowly)
+    monkeypatch.setattr(shared_pictures, "read_image", read_slowly)
     opened(paths, folder).batch([0])
     assert not segments(folder)
 

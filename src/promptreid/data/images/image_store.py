@@ -15,9 +15,10 @@ from PIL import Image
 from torch import Tensor
 
 from promptreid.data.images.boxes import ImageSource
-from promptreid.data.images.decode import cut_out, read_image, to_uint8
+from promptreid.data.images.decode import to_uint8
 from promptreid.data.images.decoding_budget import cache_budget, default_threads
 from promptreid.data.images.image_files import UnreadableImage
+from promptreid.data.images.shared_pictures import SharedPictures
 from promptreid.data.images.transforms import resize
 from promptreid.data.pixel_cache.cache_folder import PixelFolder, default_pixel_folder
 from promptreid.data.pixel_cache.pixel_cache import FileStamp, PixelCache, stamp_file
@@ -133,8 +134,9 @@ class ImageStore:
         ]
 
         def decode(part: Sequence[int]) -> None:
+            pictures = SharedPictures()
             for number in part:
-                self._decode_one(*missing[number])
+                self._decode_one(*missing[number], pictures)
 
         # One part a thread: handing over images one by one costs more than it evens out.
         parts = np.array_split(np.arange(len(missing)), min(self._threads, max(1, len(missing))))
@@ -154,9 +156,9 @@ class ImageStore:
         stamp = self._stamps[index]
         return stamp is not None and self._disk.read(stamp.key, out)
 
-    def _decode_one(self, index: int, out: NDArray[np.uint8]) -> None:
+    def _decode_one(self, index: int, out: NDArray[np.uint8], pictures: SharedPictures) -> None:
         """Decode an image, and keep its pixels on disk where that is worth it."""
-        out[...] = resize(self._read(index), self.size, self.interpolation).numpy()
+        out[...] = resize(self._read(index, pictures), self.size, self.interpolation).numpy()
         stamp = self._stamps.get(index)
         if self._disk is None or stamp is None:
             return
@@ -165,10 +167,10 @@ class ImageStore:
         if worth_keeping and stamp_file(self.images[index]) == stamp:
             self._disk.keep(stamp.key, out)
 
-    def _read(self, index: int) -> Tensor:
+    def _read(self, index: int, pictures: SharedPictures) -> Tensor:
         image = self.images[index]
         if isinstance(image, Path | ImageSource):
-            return read_image(image)
+            return pictures.read(image)
         with self._lock:  # Pillow decodes late, and one image may stand in several places
             return to_uint8(image)
 
@@ -204,9 +206,10 @@ def readable_indices(
 
     def failures(start: int) -> list[tuple[int, UnreadableImage]]:
         bad = []
+        pictures = SharedPictures()
         for index in range(start, min(start + _FILES_A_TASK, len(images))):
             try:
-                if _reaches_beyond(images[index]):
+                if _reaches_beyond(images[index], pictures):
                     clipped.append(index)
             except UnreadableImage as error:
                 # A fresh error: the raised one holds on to the file's bytes.
@@ -224,10 +227,9 @@ def readable_indices(
     return Readability(good, list(bad.values()), sorted(clipped))
 
 
-def _reaches_beyond(image: Path | ImageSource) -> bool:
+def _reaches_beyond(image: Path | ImageSource, pictures: SharedPictures) -> bool:
     """Decode an image and say whether its box reaches beyond its picture."""
+    cut = pictures.read(image)
     if not isinstance(image, ImageSource) or image.box is None:
-        read_image(image)
         return False
-    cut = cut_out(read_image(image.path), image)
     return tuple(cut.shape[1:]) != (image.box.height, image.box.width)

@@ -76,7 +76,20 @@ def read(file: Path, options: Options) -> DataSet:
         folder = file if file.is_dir() else file.parent
         there = f" {folder} holds {describe_contents(folder)}." if folder.is_dir() else ""
         raise DataError(f"{file} is not a file; a table with path and identity is needed.{there}")
-    table = read_table(file, keys=("path", "identity")).stripped()
+    return make_table_data(read_table(file, keys=("path", "identity")).stripped(), options)
+
+
+def make_table_data(table: Table, options: Options) -> DataSet:
+    """Make a data set of a table with the columns `path` and `identity`.
+
+    Args:
+        table: Rows without space around their cells.
+        options: Where images lie, and what roles are drawn.
+
+    Raises:
+        DataError: As `read`.
+    """
+    file = table.file
     _check_columns(table)
     table = _without_unknown(table, options.unknown_words)
     root = full_path(options.root) if options.root else file.parent

@@ -1,0 +1,1 @@
+"""Files of annotation tools: boxes on pictures, and whom each of them shows."""

@@ -1,0 +1,1 @@
+"""Data sets written out in layouts that other tools read."""
