@@ -133,7 +133,7 @@ def check_partition(back: Manifest, manifest: Manifest, layout: str) -> None:
 
 def test_market_names_number_identities_and_cameras(tmp_path: Path) -> None:
     samples = [
-        Sample("a.png", "anna", "train", "gate"),
+        Sample("a.png", "=anna", "train", "gate"),
         Sample("b.jpg", "bob", "query", "door"),
         Sample("c.jpg", "bob", "gallery", "gate"),
         Sample("d.jpg", "x", "distractor", "gate"),
@@ -152,7 +152,7 @@ def test_market_names_number_identities_and_cameras(tmp_path: Path) -> None:
         "identities.csv",
         "cameras.csv",
     }
-    assert (written.folder / "identities.csv").read_text() == "number,name\n1,anna\n2,bob\n"
+    assert (written.folder / "identities.csv").read_text() == "number,name\n1,'=anna\n2,bob\n"
     assert (written.folder / "cameras.csv").read_text() == "number,name\n1,door\n2,gate\n"
     assert written.copied == 3
     assert any("1 image was encoded" in note for note in written.notes)

@@ -18,6 +18,7 @@ from promptreid.data.manifest.manifest_files import write_manifest
 from promptreid.errors import ConfigError, DataError, unknown_name
 from promptreid.files import creating_folder
 from promptreid.progress import Progress, Silent
+from promptreid.text.cells import csv_cell
 from promptreid.text.lists import counted
 
 
@@ -122,4 +123,5 @@ def _write_tables(plan: ExportPlan, folder: Path) -> None:
 
 def _write_rows(file: Path, rows: Sequence[Sequence[str]]) -> None:
     with file.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows(rows)
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerows([csv_cell(cell) for cell in row] for row in rows)
