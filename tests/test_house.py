@@ -22,7 +22,7 @@ FLOORS = {
     "config": 1, "recipes": 1, "tracking": 1, "synth": 1,
     "text": 0, "progress": 0, "files": 0, "seeds": 0, "errors": 0, "tensors": 0,
     "json_record": 0, "processor": 0, "processes": 0, "torch_threads": 0, "transfer": 0,
-    "version": 0,
+    "version": 0, "hub": 0,
 }  # fmt: skip
 """Floor of each room; a room imports from floors below its own."""
 

@@ -22,6 +22,7 @@ def load(
     *,
     image_size: tuple[int, int] | None = None,
     views: int = 0,
+    coefficient: float = 1.0,
 ) -> Embedder:
     """Load a trained model for inference; see `promptreid.inference.load.load`.
 
@@ -31,6 +32,7 @@ def load(
         image_size: Height and width a published `.pth` was trained with, where the file leaves it
             open.
         views: Number of views in a published `.pth`'s side-information table.
+        coefficient: Factor on that table (`SIE_COE`), which the file does not hold.
 
     Returns:
         An object with `embed(images)` and `embed_text(sentences)`.
@@ -47,4 +49,4 @@ def load(
     # Imported here, so that the command line answers without loading PyTorch.
     from promptreid.inference.load import load as load_embedder
 
-    return load_embedder(path, device, image_size=image_size, views=views)
+    return load_embedder(path, device, image_size=image_size, views=views, coefficient=coefficient)

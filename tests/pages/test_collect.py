@@ -105,14 +105,14 @@ def test_facts_of_weights_alone(content):
 
 
 def test_weights_are_told_apart_by_any_number(runs):
-    from promptreid.pages.collect_runs import weights_hash
+    from promptreid.models.weights.weight_hash import hash_weights
 
     model = load(runs[0], device="cpu").model
-    before = weights_hash(model)
-    assert weights_hash(load(runs[0], device="cpu").model) == before
+    before = hash_weights(model)
+    assert hash_weights(load(runs[0], device="cpu").model) == before
     with torch.no_grad():
         next(model.parameters()).view(-1)[0] += 1e-3
-    assert weights_hash(model) != before
+    assert hash_weights(model) != before
 
 
 def test_curves_are_those_of_the_runs_that_have_some(content):

@@ -26,6 +26,7 @@ COMMANDS = MappingProxyType(
         "demo": "Train and score on rendered hands, in minutes.",
         "train": "Train a recipe on data sets into a run folder.",
         "evaluate": "Score a run or a checkpoint on data.",
+        "export": "Write a model for other programs: ONNX, trackers, PyTorch.",
         "embed": "Embed images into Parquet files, on any number of machines.",
         "threshold": "Choose and keep a run's threshold for the same identity.",
         "same": "Say whether two images show one identity.",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from promptreid.errors import RunError
+from promptreid.hub.hub_address import is_hub_address
 
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
@@ -38,10 +39,15 @@ def precision(about: str, *, default: str | None = None) -> Option:
 
 
 class ExistingRun(click.Path):
-    """The path of a run folder or a checkpoint, which must be there."""
+    """A run folder or a checkpoint, which must be there, or one on the Hugging Face Hub."""
 
     def convert(self, value: Any, param: object, ctx: object) -> Path:
         """Return the path; raises RunError where there is nothing."""
+        if is_hub_address(str(value)):
+            from promptreid.runs.run_folder import RunFolder
+
+            click.echo(f"looking up {value}", err=True)
+            return RunFolder.checkpoint_of(value)
         path = Path(value)
         if not path.exists():
             raise RunError(f"There is no run or checkpoint {path}.")

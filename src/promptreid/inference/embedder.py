@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from promptreid.data.images.image_store import ImageStore
-from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import WeightsError
-from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
-from promptreid.inference.device import resolve_precision
+from promptreid.evaluation.thresholds.threshold import PairComparison
 from promptreid.inference.embedding_loop import (
     BATCH_SIZE,
     SideRows,
@@ -24,11 +21,9 @@ from promptreid.inference.embedding_loop import (
     encode_source,
     image_batches,
 )
+from promptreid.inference.loaded_model import LoadedModel
 from promptreid.inference.named_sides import Name, Names, find_named_sides
-from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.context_positions import encode_sentences
-from promptreid.models.reid import ReIDModel
-from promptreid.models.towers.precision import choose_precision, in_precision
 from promptreid.progress import Progress
 
 ImageLike = str | Path | Image.Image | np.ndarray
@@ -42,56 +37,11 @@ NO_THRESHOLD = (
 )
 
 
-class Embedder:
+class Embedder(LoadedModel):
     """A trained model with its preprocessing, ready for inference.
 
-    Attributes:
-        model: The model, in eval mode.
-        info: What the checkpoint says of the model.
-        device: Where it computes.
-        precision: Number type of the matrices, "bf16", "fp16" or "fp32".
-        threshold: From which score two images count as one identity, and what that rests on; None
-            where none was chosen.
+    Attributes are those of `LoadedModel`.
     """
-
-    def __init__(
-        self,
-        model: ReIDModel,
-        info: CheckpointInfo,
-        *,
-        device: str | torch.device = "cpu",
-        precision: str = "fp32",
-    ) -> None:
-        """Put a model where it computes.
-
-        Raises:
-            WeightsError: The threshold in `info` is damaged.
-            ConfigError: The precision is unknown.
-            ModelError: The architecture does not embed in 16 bits.
-        """
-        self.device = torch.device(device)
-        automatic = resolve_precision("auto", self.device)
-        self.precision = choose_precision(model, precision, automatic=automatic)
-        self.model = in_precision(model, self.precision).to(self.device).eval()
-        self.info = info
-        self.threshold = _stored_threshold(info)
-
-    @property
-    def preprocess(self) -> Preprocess:
-        """Size, pixel statistics and filter that its images need."""
-        return self.info.preprocess
-
-    @property
-    def width(self) -> int:
-        """Length of an embedding."""
-        return self.model.embedding_width
-
-    def with_threshold(self, threshold: Threshold | None) -> Embedder:
-        """Return the same model with another threshold for the same identity, or with none."""
-        other = copy(self)
-        record = None if threshold is None else threshold.to_dict()
-        other.info, other.threshold = self.info.updated(verification=record), threshold
-        return other
 
     def embed(
         self,
@@ -275,16 +225,3 @@ class Embedder:
         opened = [Path(image) if isinstance(image, str) else image for image in images]
         size, interpolation = self.preprocess.image_size, self.preprocess.test_interpolation
         return ImageStore(opened, size, interpolation, cache=False, disk=None)
-
-
-def _stored_threshold(info: CheckpointInfo) -> Threshold | None:
-    """Read the threshold of a checkpoint; raise `WeightsError` where it is damaged."""
-    if info.verification is None:
-        return None
-    try:
-        return Threshold.from_dict(info.verification)
-    except ValueError as error:
-        raise WeightsError(
-            f"The threshold of this model is damaged: {info.verification!r}. It needs the numbers "
-            "threshold, far and pairs."
-        ) from error

@@ -21,17 +21,20 @@ def load(
     *,
     image_size: tuple[int, int] | None = None,
     views: int = 0,
+    coefficient: float = 1.0,
     precision: str = "fp32",
 ) -> Embedder:
     """Load a trained model for inference.
 
     Args:
-        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, or a
-            published CLIP-ReID `.pth`.
+        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, a
+            published CLIP-ReID `.pth`, a folder that `save_pretrained` wrote, or an address on the
+            Hugging Face Hub, `hf:OWNER/NAME[@REVISION][:FILE]`.
         device: Where it computes; None for CUDA or MPS where there is one, else the CPU.
         image_size: Height and width a published `.pth` was trained with, where the file leaves it
             open.
         views: Number of views in a published `.pth`'s side-information table.
+        coefficient: Factor on that table (`SIE_COE`), which the file does not hold.
         precision: "fp32"; "bf16" for embeddings that are computed several times as fast where it is
             native, and whose cosine to those of fp32 is 0.9999 or more; "fp16" for the same on
             cards without bf16; "auto" for the one of the three that device and architecture are
@@ -47,12 +50,14 @@ def load(
         ModelError: The architecture does not embed in 16 bits.
     """
     place = pick_device(None if device is None else str(device))
-    path = RunFolder.checkpoint_of(Path(path))
+    path = RunFolder.checkpoint_of(path)
     if path.suffix in _PUBLISHED:
-        model, info = read_clip_reid(path, image_size=image_size, views=views)
+        model, info = read_clip_reid(
+            path, image_size=image_size, views=views, coefficient=coefficient
+        )
     else:
         model, info = load_model(path)
         run = RunFolder.of(path)
         if run is not None:
             run.check_id(path, info.run or run.id)
-    return Embedder(model, info, device=place, precision=precision)
+    return Embedder(model, info, device=place, precision=precision, source=path)

@@ -75,12 +75,20 @@ class SideInformation(nn.Module):
         Returns:
             (count, width) vectors times the coefficient.
         """
-        table = self.embed.unflatten(0, (max(self.cameras, 1), max(self.views, 1)))
-        table = torch.cat([table, table.mean(dim=0, keepdim=True)], dim=0)
-        table = torch.cat([table, table.mean(dim=1, keepdim=True)], dim=1)
+        table = self.table_with_means()
         row = self._row_numbers(cameras, self.cameras, count)
         column = self._row_numbers(views, self.views, count)
         return self.shape.coefficient * table[row, column]
+
+    def table_with_means(self) -> Tensor:
+        """Return all vectors by camera and view, those of unknown ones last, without coefficient.
+
+        Returns:
+            (cameras + 1, views + 1, width); a side that does not matter counts as one.
+        """
+        table = self.embed.unflatten(0, (max(self.cameras, 1), max(self.views, 1)))
+        table = torch.cat([table, table.mean(dim=0, keepdim=True)], dim=0)
+        return torch.cat([table, table.mean(dim=1, keepdim=True)], dim=1)
 
     def _row_numbers(self, numbers: Tensor | None, size: int, count: int) -> Tensor:
         """Replace numbers outside 0..size-1 by the index of the mean."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-
-import torch
-from torch import nn
 
 from promptreid.errors import RunError
 from promptreid.figures.curves import curves_alt, curves_figure
 from promptreid.figures.drawn import Drawn
 from promptreid.inference.embedder import Embedder
+from promptreid.models.weights.weight_hash import hash_weights
 from promptreid.pages.collect_words import read_domain_texts
 from promptreid.pages.content import RunFacts
 from promptreid.pages.recipe_changes import recipe_changes
@@ -43,7 +40,7 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         changes=changes,
         backbone=_backbone_text(embedder),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        weights=weights_hash(model),
+        weights=hash_weights(model)[:_HASH_LETTERS],
         environment=None if run is None else run.environment(),
         data=() if run is None else run.data(),
         status=None if run is None else run.status(),
@@ -51,16 +48,6 @@ def run_facts(name: str, path: Path, embedder: Embedder) -> RunFacts:
         domain_texts=read_domain_texts(run),
         note="" if run is None else run.note(),
     )
-
-
-def weights_hash(model: nn.Module) -> str:
-    """Return the first letters of a SHA-256 over the weights; their order does not count."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(flat.view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:_HASH_LETTERS]
 
 
 def learning_curves(

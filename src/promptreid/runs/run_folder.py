@@ -19,6 +19,8 @@ from promptreid.config.recipes import dump_recipe, validate
 from promptreid.config.schema import Recipe
 from promptreid.errors import ConfigError, RunError
 from promptreid.files import name_entries
+from promptreid.hub.hub_address import is_hub_address, parse_hub_address
+from promptreid.hub.hub_files import MODEL_FILE, fetch_file
 from promptreid.runs import file_names as names
 from promptreid.runs.metrics_table import Training, parse_metrics
 from promptreid.runs.record_reading import Record, parse_record, report_damage
@@ -94,13 +96,24 @@ class RunFolder(RunFiles):
         return cls(path)
 
     @classmethod
-    def checkpoint_of(cls, path: Path) -> Path:
-        """Give the checkpoint that a path stands for: that of a folder, or the file itself.
+    def checkpoint_of(cls, place: Path | str) -> Path:
+        """Give the checkpoint that a name stands for, fetched from the hub where it lies there.
+
+        Args:
+            place: A run, a folder that was exported for the hub, an address on the hub, or the
+                file itself.
 
         Raises:
-            WeightsError: It is a folder without checkpoints.
+            ConfigError: The address is none.
+            WeightsError: It is a folder without checkpoints, or the hub does not give it.
         """
-        return cls(path).weights if path.is_dir() else path
+        if is_hub_address(str(place)):
+            return fetch_file(parse_hub_address(str(place))).path
+        path = Path(place)
+        if not path.is_dir():
+            return path
+        exported = path / MODEL_FILE
+        return exported if exported.is_file() else cls(path).weights
 
     @classmethod
     def of(cls, path: Path) -> RunFolder | None:

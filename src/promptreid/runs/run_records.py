@@ -110,6 +110,7 @@ class EnvironmentRecord(Record):
         track_pictures: How trackers get pictures of test images.
         before: Whether the untrained weights are scored, too.
         processes: Number of processes that began the run together.
+        hub: Commit of each address on the hub that the recipe names.
     """
 
     promptreid: str
@@ -130,6 +131,7 @@ class EnvironmentRecord(Record):
     track_pictures: str
     before: bool
     processes: Count = 1
+    hub: dict[str, str] = {}
 
 
 class DataRecord(Record):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from promptreid.errors import ConfigError
 from promptreid.files import full_path
+from promptreid.hub.hub_address import name_cached
 
 # Last parts of a key that say little alone.
 _GENERIC = ("name", "kind", "size", "width", "weight", "features")
@@ -29,7 +30,7 @@ def run_names(paths: Sequence[Path], chosen: Sequence[str] = ()) -> tuple[str, .
                 "own, or none at all."
             )
         return tuple(chosen)
-    absolute = [_stem(full_path(path)) for path in paths]
+    absolute = [_place(path) for path in paths]
     if len(set(absolute)) != len(absolute):
         raise ConfigError("The same run is named twice; a figure compares different runs.")
     longest = max(len(path.parts) for path in absolute)
@@ -59,6 +60,12 @@ def short_keys(keys: Iterable[str]) -> dict[str, str]:
         )
         short[key] = ".".join(words[-next(lengths, len(words)) :])
     return short
+
+
+def _place(path: Path) -> Path:
+    """Return the path that a run is named after; of a model of the hub owner, name and commit."""
+    name = name_cached(path)
+    return _stem(full_path(path)) if name is None else Path(name)
 
 
 def _stem(path: Path) -> Path:

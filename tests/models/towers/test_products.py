@@ -224,3 +224,23 @@ def test_a_query_of_one_row_sees_all_keys_under_autocast():
     exact = F.scaled_dot_product_attention(q.double(), k.double(), v.double())
     assert found.shape == (2, 2, 1, 16)
     torch.testing.assert_close(found.double(), exact, rtol=2e-2, atol=2e-2)
+
+
+def test_exported_patches_stay_a_convolution():
+    batch = torch.export.Dim("batch", min=1, max=64)
+    convolution = torch.nn.Conv2d(3, 8, 4, stride=2, bias=False)
+    images = normal(2, 3, 8, 6)
+
+    class Patches(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = convolution
+
+        def forward(self, images):
+            return patch_tokens(self.convolution, images)
+
+    program = torch.export.export(Patches(), (images,), dynamic_shapes={"images": {0: batch}})
+    assert "conv2d" in str(program.graph)
+    assert "unfold" not in str(program.graph)
+    more = normal(5, 3, 8, 6, seed=4)
+    torch.testing.assert_close(program.module()(more), patch_tokens(convolution, more))

@@ -99,7 +99,7 @@ def patch_tokens(convolution: nn.Conv2d, images: Tensor) -> Tensor:
     """Project the patches of images, as the convolution of a vision transformer does.
 
     On processors the patches are laid out as rows of one matrix product, which there is several
-    times as fast as the convolution.
+    times as fast as the convolution. What is traced stays a convolution, which other programs know.
 
     Args:
         convolution: Kernel and stride of the patches; without padding, groups and dilation. Its
@@ -110,7 +110,7 @@ def patch_tokens(convolution: nn.Conv2d, images: Tensor) -> Tensor:
         (B, rows * columns, width), of the images' type unless autocast says otherwise.
     """
     weight = convolution.weight
-    if images.device.type != "cpu":
+    if images.device.type != "cpu" or torch.compiler.is_compiling():
         found = convolution(images.to(weight.dtype)).flatten(2).transpose(1, 2)
     else:
         tall, wide = weight.shape[2:]

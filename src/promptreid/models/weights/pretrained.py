@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.constants import ENDPOINT
@@ -21,6 +18,8 @@ from open_clip.pretrained import (
 
 from promptreid.data.images.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
 from promptreid.errors import ModelError, WeightsError, first_line, unknown_name
+from promptreid.hub.hub_address import HubAddress, is_hub_address, parse_hub_address
+from promptreid.hub.hub_files import WEIGHT_FILES, check_host, fetch_file
 from promptreid.models.weights import tiny
 from promptreid.models.weights.architecture import TINY, Architecture
 from promptreid.models.weights.weight_files import Weights, read_weights
@@ -65,6 +64,8 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> WeightSo
                 "promptreid, make them with `promptreid pretrain`, or choose pretrained=none."
             )
         return WeightSource(read_weights(tiny.WEIGHTS), TINY, tiny.NATIVE)
+    if is_hub_address(tag):
+        return _find_on_hub(architecture, parse_hub_address(tag))
     tags = list_pretrained_tags_by_model(architecture.name)
     if tag == AUTO:
         if not tags:
@@ -83,11 +84,19 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> WeightSo
             raise WeightsError(f"There is no weights file at {tag}.")
         raise ModelError(
             unknown_name(f"set of weights for {architecture.name}", tag, [AUTO, NONE, *tags])
-            + " A path to a weights file is taken too."
+            + " A path to a weights file is taken too, and hf:OWNER/NAME on the Hugging Face Hub."
         )
     weights = read_weights(Path(tag))
     native = _native_preprocess(architecture, _first_config(architecture.name))
     return WeightSource(weights, tag, native, True if weights.openai else None)
+
+
+def _find_on_hub(architecture: Architecture, address: HubAddress) -> WeightSource:
+    fetched = fetch_file(address, WEIGHT_FILES)
+    weights = read_weights(fetched.path)
+    native = _native_preprocess(architecture, _first_config(architecture.name))
+    origin = str(address.pinned(fetched.commit))
+    return WeightSource(weights, origin, native, True if weights.openai else None)
 
 
 def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:
@@ -96,9 +105,7 @@ def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:
     if cached is not None:
         return cached
     try:
-        host = urlsplit(ENDPOINT if hub else url).hostname or ""
-        if not getproxies():  # behind a proxy, names need not resolve here
-            socket.getaddrinfo(host, 443)
+        check_host(ENDPOINT if hub else str(url))
         return Path(download_pretrained(dict(config)))
     except Exception as error:  # the hub client raises many kinds, none of them documented
         raise ModelError(

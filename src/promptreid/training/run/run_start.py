@@ -6,6 +6,7 @@ import torch
 
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import RunError
+from promptreid.hub.hub_files import find_commits
 from promptreid.models.checkpoint import load_model, load_training
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
@@ -29,19 +30,22 @@ def create_run(inputs: RunInputs, *, overwrite: bool) -> RunFolder:
         RunError: The folder is taken or cannot be written.
     """
     plan = inputs.plan
+    environment = record_environment(
+        seed=plan.seed,
+        device=plan.device,
+        precision=plan.precision,
+        products=plan.products,
+        unreadable=plan.unreadable,
+        track_pictures=plan.track_pictures,
+        before=plan.before,
+        processes=plan.processes.count,
+    )
+    named = (plan.recipe.backbone.pretrained, plan.recipe.start.checkpoint)
+    commits = find_commits([name for name in named if name is not None])
     return RunFolder.create(
         plan.out,
         recipe=plan.recipe,
-        environment=record_environment(
-            seed=plan.seed,
-            device=plan.device,
-            precision=plan.precision,
-            products=plan.products,
-            unreadable=plan.unreadable,
-            track_pictures=plan.track_pictures,
-            before=plan.before,
-            processes=plan.processes.count,
-        ),
+        environment=environment.model_copy(update={"hub": commits}),
         data=[
             *(record_data(dataset, "train", run=plan.out) for dataset in inputs.datasets),
             *(record_data(dataset, "test", run=plan.out) for dataset in inputs.tests),

@@ -11,12 +11,14 @@ from torch import Tensor
 
 from promptreid.config.checkpoints import StartConfig
 from promptreid.errors import ConfigError, WeightsError
+from promptreid.hub.hub_address import is_hub_address
 from promptreid.models.checkpoint import load_model
 from promptreid.models.part_names import find_part, part_names
 from promptreid.models.prompts.prompt import Prompt
 from promptreid.models.reid import ReIDModel
 from promptreid.models.tuning.tuning import addition_names
 from promptreid.runs.run_folder import RunFolder
+from promptreid.runs.run_place import is_run
 
 
 def start_from(
@@ -76,13 +78,15 @@ def start_from(
 
 
 def _find_checkpoint(checkpoint: str) -> Path:
+    if is_hub_address(checkpoint):
+        return RunFolder.checkpoint_of(checkpoint)
     path = Path(checkpoint)
     if path.is_dir():
-        path = RunFolder(path).best
+        path = RunFolder(path).best if is_run(path) else RunFolder.checkpoint_of(path)
     if not path.is_file():
         raise WeightsError(
             f"start.checkpoint is {checkpoint!r}, where there is no finished run and no checkpoint "
-            "file. Give a run folder or a .safetensors file that promptreid wrote."
+            "file. Give a run folder, a .safetensors file that promptreid wrote, or hf:OWNER/NAME."
         )
     return path
 

@@ -1,0 +1,1 @@
+"""Files on the Hugging Face Hub: their addresses, fetching and sending them."""

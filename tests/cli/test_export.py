@@ -1,0 +1,104 @@
+"""`promptreid export`: what it says, what it writes, and what it refuses."""
+
+import json
+
+import pytest
+from exported_models import info_of, with_head, with_sides
+from facts import lacking
+
+from promptreid.cli.main import main
+from promptreid.inference.exporting import export_model as exporting
+from promptreid.models.checkpoint import save_model
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    model = with_sides()
+    path = tmp_path_factory.mktemp("models") / "mine.safetensors"
+    save_model(path, model, info_of(model))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch):
+    """Write a few bytes that are opened as the graph itself, which takes no time."""
+    monkeypatch.setattr(
+        exporting, "write_onnx", lambda graph, path, said, *, opset: path.write_bytes(b"graph")
+    )
+    monkeypatch.setattr(exporting, "open_onnx", lambda path, graph: graph)
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return caught.value.code, captured.out, captured.err
+
+
+def test_it_says_what_goes_in_what_comes_out_and_how_it_compares(capsys, checkpoint, tmp_path):
+    out = tmp_path / "deep" / "mine.onnx"
+    code, told, err = run(capsys, "export", checkpoint, out, "--camera", "input")
+    assert code == 0, err
+    assert err.startswith(f"loading {checkpoint}")
+    assert not lacking(told, str(out), "onnx", "images (batch, 3, 32, 16)", "0 to 255")
+    assert not lacking(told, "cameras (batch)", "embeddings (batch, 128)", "9 images", "cosine")
+    assert out.read_bytes() == b"graph"
+
+
+def test_json_and_pictures_to_compare_on(capsys, checkpoint, crops, tmp_path):
+    out = tmp_path / "mine.onnx"
+    wanted = ("--images", crops, "--check", "3", "--for", "ultralytics", "--camera", "c1")
+    code, told, err = run(capsys, "export", checkpoint, out, *wanted, "--json")
+    assert code == 0, err
+    said = json.loads(told)
+    assert (said["format"], said["pixels"], said["inputs"]) == ("onnx", "unit", ["images"])
+    assert (said["path"], said["check"]["images"]) == (str(out), 4)
+    code, told, err = run(capsys, "export", checkpoint, out, "--check", "0", "--overwrite")
+    assert code == 0, err
+    assert "not compared" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "facts"),
+    [
+        (["mine"], [".onnx", ".pth", "--to"]),
+        (["mine.pt2", "--to", "onnx"], ["mine.pt2", ".onnx"]),
+        (["mine.onnx", "--camera", "c9"], ["c9", "c0, c1, c2", "input"]),
+        (["mine.onnx", "--neck", "after"], ["neck"]),
+        (["mine.onnx", "--images", "nowhere"], ["nowhere"]),
+        (["mine.pth"], ["CLIP-ReID", "small"]),
+    ],
+)
+def test_mistakes_are_sentences_and_leave_nothing(
+    capsys, checkpoint, words, facts, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "export", checkpoint, *words)
+    assert code == 2
+    assert "error" in err.lower()
+    assert not lacking(err, *facts), err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_there_stays(capsys, checkpoint, tmp_path):
+    out = tmp_path / "mine.onnx"
+    out.write_text("precious")
+    code, _, err = run(capsys, "export", checkpoint, out)
+    assert code == 2
+    assert not lacking(err, str(out), "--overwrite")
+    assert out.read_text() == "precious"
+
+
+def test_a_model_that_is_not_there(capsys, tmp_path):
+    code, _, err = run(capsys, "export", tmp_path / "none", tmp_path / "a.onnx")
+    assert code == 2
+    assert str(tmp_path / "none") in err
+
+
+def test_necks_of_a_checkpoint_can_be_taken(capsys, tmp_path):
+    model = with_head()
+    save_model(tmp_path / "mine.safetensors", model, info_of(model))
+    out = tmp_path / "a.onnx"
+    code, told, err = run(capsys, "export", tmp_path / "mine.safetensors", out, "--neck", "after")
+    assert code == 0, err
+    assert "compared on 9 images" in told
