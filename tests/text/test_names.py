@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from promptreid.errors import ConfigError
-from promptreid.text.names import run_names, short_keys
+from promptreid.text.names import name_cached_model, run_names, short_keys
 
 
 def test_names_are_as_short_as_they_can_be():
@@ -49,3 +49,10 @@ def test_keys_are_as_short_as_they_stay_apart():
         "epochs": "epochs",
     }
     assert len(set(short_keys(keys).values())) == len(keys)
+
+
+def test_a_model_of_the_hub_is_named_by_owner_name_and_commit():
+    place = Path("/c/models--ann--re-id/snapshots/0123456789abcdef/model.safetensors")
+    assert run_names([place, Path("/runs/mine")]) == ("re-id@0123456", "mine")
+    assert name_cached_model(place) == "ann/re-id@0123456"
+    assert name_cached_model(Path("/runs/models--a--b/best.safetensors")) is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from promptreid.errors import ConfigError
 
@@ -13,8 +12,6 @@ PREFIX = "hf:"
 _REPOSITORY = r"(?P<owner>[\w][\w.-]*)/(?P<name>[\w][\w.-]*)"
 _SHORT = re.compile(rf"{_REPOSITORY}(@(?P<revision>[^:]+))?(:(?P<file>.+))?")
 _LONG = re.compile(rf"{_REPOSITORY}(@(?P<revision>[^/:]+))?(/(?P<file>.+))?")
-_CACHED = re.compile(r"models--(?P<owner>.+)--(?P<name>.+)")
-_SHORT_COMMIT = 7
 
 
 @dataclass(frozen=True)
@@ -63,17 +60,3 @@ def parse_hub_address(text: str) -> HubAddress:
             "hf:OWNER/NAME@REVISION:FILE."
         )
     return HubAddress(f"{match['owner']}/{match['name']}", match["revision"], match["file"])
-
-
-def name_cached(path: Path) -> str | None:
-    """Name the model whose file lies in the hub's cache, as in `OWNER/NAME@1a2b3c4`.
-
-    Returns:
-        None for any other path.
-    """
-    parts = path.parts
-    for place, part in enumerate(parts[:-2]):
-        match = _CACHED.fullmatch(part)
-        if match is not None and parts[place + 1] == "snapshots":
-            return f"{match['owner']}/{match['name']}@{parts[place + 2][:_SHORT_COMMIT]}"
-    return None

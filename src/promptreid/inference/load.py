@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
+from promptreid.inference.clip_reid.published_clip_reid import read_clip_reid
 from promptreid.inference.device import pick_device
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.published_clip_reid import read_clip_reid
 from promptreid.models.checkpoint import load_model
 from promptreid.runs.run_folder import RunFolder
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from promptreid.errors import ConfigError
 from promptreid.files import full_path
-from promptreid.hub.hub_address import name_cached
 
+_CACHED = re.compile(r"models--(?P<owner>.+)--(?P<name>.+)")
+_SHORT_COMMIT = 7
 # Last parts of a key that say little alone.
 _GENERIC = ("name", "kind", "size", "width", "weight", "features")
 
@@ -62,9 +64,23 @@ def short_keys(keys: Iterable[str]) -> dict[str, str]:
     return short
 
 
+def name_cached_model(path: Path) -> str | None:
+    """Name the model whose file lies in the cache of the Hugging Face Hub: `OWNER/NAME@1a2b3c4`.
+
+    Returns:
+        None for any other path.
+    """
+    parts = path.parts
+    for place, part in enumerate(parts[:-2]):
+        match = _CACHED.fullmatch(part)
+        if match is not None and parts[place + 1] == "snapshots":
+            return f"{match['owner']}/{match['name']}@{parts[place + 2][:_SHORT_COMMIT]}"
+    return None
+
+
 def _place(path: Path) -> Path:
     """Return the path that a run is named after; of a model of the hub owner, name and commit."""
-    name = name_cached(path)
+    name = name_cached_model(path)
     return _stem(full_path(path)) if name is None else Path(name)
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import promptreid
 from promptreid.data.images.transforms import normalize
 from promptreid.errors import ConfigError
 from promptreid.files import replacing, write_json
-from promptreid.inference.exporting.clip_reid_file import write_clip_reid
+from promptreid.inference.clip_reid.clip_reid_file import write_clip_reid
 from promptreid.inference.exporting.export_check import (
     CheckImage,
     ExportCheck,
@@ -36,6 +35,7 @@ from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.models.weights.weight_hash import hash_weights
 from promptreid.progress import Progress, Silent
+from promptreid.version import __version__
 
 _REGISTERED = ("osnet", "lmbn", "mlfn", "resnet", "mobilenet", "hacnn", "clip")
 """Networks that BoxMOT builds by itself when a file is named after them."""
@@ -145,7 +145,7 @@ def describe_export(
     """Return what an exported file says of the model, JSON-ready."""
     preprocess = info.preprocess
     return {
-        "version": promptreid.__version__,
+        "version": __version__,
         "backbone": model.backbone.name,
         "recipe": None if info.recipe is None else info.recipe.name,
         "size": list(preprocess.image_size),

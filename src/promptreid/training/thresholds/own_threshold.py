@@ -28,6 +28,7 @@ from promptreid.progress import Progress
 from promptreid.runs.run_data import list_trained_sources
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_place import is_run
+from promptreid.text.names import name_cached_model
 from promptreid.training.thresholds.threshold_samples import draw_images, identity_names
 
 MOST_IMAGES = 5000  # twelve million pairs
@@ -157,13 +158,14 @@ def store_threshold(
 
     Raises:
         RunError: A training holds the run, or the file cannot be written.
-        WeightsError: A published `.pth` cannot hold a threshold, and no `out` is given.
+        WeightsError: A published `.pth` cannot hold a threshold, nor can a model in the cache of
+            the hub, and no `out` is given.
     """
     path = RunFolder.checkpoint_of(model)
-    if out is None and path.suffix != ".safetensors":
+    if out is None and (path.suffix != ".safetensors" or name_cached_model(path)):
         raise WeightsError(
-            f"{path} has no place for a threshold. Give --out FILE.safetensors, which then holds "
-            "the model with its threshold."
+            f"{name_cached_model(path) or path} has no place for a threshold. Give --out "
+            "FILE.safetensors, which then holds the model with its threshold."
         )
     info = embedder.with_threshold(chosen).info
     inside = is_run(model) and out is None

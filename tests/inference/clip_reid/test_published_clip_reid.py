@@ -7,7 +7,7 @@ from small_prompts import identity_prompt
 
 from promptreid.data.images.preprocess import HALF, IMAGENET_MEAN
 from promptreid.errors import WeightsError
-from promptreid.inference.published_clip_reid import read_clip_reid
+from promptreid.inference.clip_reid.published_clip_reid import read_clip_reid
 from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation

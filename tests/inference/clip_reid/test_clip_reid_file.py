@@ -16,9 +16,9 @@ import promptreid
 from promptreid.config.model import EmbeddingConfig, LoraConfig, PartsConfig, VisualPromptConfig
 from promptreid.data.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from promptreid.errors import ConfigError, ModelError
+from promptreid.inference.clip_reid.clip_reid_file import published_name
+from promptreid.inference.clip_reid.published_clip_reid import read_clip_reid
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.exporting.clip_reid_file import published_name
-from promptreid.inference.published_clip_reid import read_clip_reid
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning

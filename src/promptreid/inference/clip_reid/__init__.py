@@ -1,0 +1,1 @@
+"""Files of published CLIP-ReID, read and written."""
