@@ -34,7 +34,7 @@ def list_command() -> None:
 
 
 @data.command()
-@click.argument("spec", metavar="'NAME:ROOT[?key=value&...]'")
+@click.argument("spec", metavar=options.SPEC, shell_complete=options.offers("specs"))
 @json_option
 @click.option("--quick", is_flag=True, help="Do not open the images.")
 @click.pass_context

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.model
-@click.argument("spec", metavar="SPEC")
+@click.argument("spec", metavar="SPEC", shell_complete=options.offers("places"))
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--shard",

@@ -106,11 +106,18 @@ def create(
 
 @gallery.command()
 @place
-@click.argument("sources", nargs=-1, required=True, metavar="'NAME:ROOT[?key=value&...]'...")
+@click.argument(
+    "sources",
+    nargs=-1,
+    required=True,
+    metavar=f"{options.SPEC}...",
+    shell_complete=options.offers("places"),
+)
 @click.option("--identity", help="Who is shown; SOURCES are image files then.")
 @click.option("--camera", help="The camera of these image files.")
 @click.option("--split", "splits", multiple=True, help="Enrol only these roles of the data.")
 @click.option("--prefix", default="", help="Put this before the names of a data set.")
+@options.unreadable
 @model_option
 @options.device
 @json_option
@@ -121,6 +128,7 @@ def add(
     camera: str | None,
     splits: tuple[str, ...],
     prefix: str,
+    unreadable: str,
     model: Path | None,
     device: str | None,
     json_out: JsonOut,
@@ -146,7 +154,7 @@ def add(
         opened = open_gallery(place)
     else:
         opened = open_with_model(place, model, device)
-    from promptreid.data.load_data import load_data
+    from promptreid.data.images.readable import load_shown
     from promptreid.gallery.enrolment import Enrolled, list_images
     from promptreid.gallery.vector_model import GalleryImage
 
@@ -161,7 +169,7 @@ def add(
         if source in embedded:
             total += opened.add_embedded(source, prefix=prefix, progress=reporter())
             continue
-        data = load_data(source)
+        data = load_shown(source, policy=unreadable, progress=reporter())
         for note in (*data.lost, *data.notes):
             click.echo(visible(note), err=True)
         manifest = data.manifest.select(

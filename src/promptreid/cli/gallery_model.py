@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptreid.cli import options
 from promptreid.cli.output import started
 from promptreid.errors import GalleryError
 from promptreid.gallery.records.gallery_url import GalleryUrl, parse_gallery_url
@@ -32,6 +33,7 @@ model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
     metavar="RUN_OR_CHECKPOINT",
+    shell_complete=options.offers("runs"),
     help="Where the model lies.  [default: where it lay when the gallery was created]",
 )
 

@@ -15,7 +15,9 @@ from collections.abc import Generator
 from types import FrameType, MappingProxyType
 
 import click
+from click.shell_completion import CompletionItem
 
+from promptreid.cli.completing.shell_scripts import SHELL, TYPED
 from promptreid.errors import PromptReIDError, ToldElsewhereError, unknown_name
 from promptreid.processes.launch import count_processes, is_first
 from promptreid.text.streams import guarded_output
@@ -23,6 +25,7 @@ from promptreid.version import __version__
 
 COMMANDS = MappingProxyType(
     {
+        "quickstart": "From a folder of pictures to a search page, step by step.",
         "demo": "Train and score on rendered hands, in minutes.",
         "train": "Train a recipe on data sets into a run folder.",
         "evaluate": "Score a run or a checkpoint on data.",
@@ -44,6 +47,7 @@ COMMANDS = MappingProxyType(
         "data": "Inspect data sets, write them out, render synthetic ones.",
         "bench": "Measure speed beside plain formulations.",
         "pretrain": "Make the weights of `tiny` anew.",
+        "completion": "Print what lets a shell complete commands.",
     }
 )
 """Each command, which has a file of its name (`_` for `-`), and what it does."""
@@ -75,6 +79,15 @@ class LazyGroup(click.Group):
             raise click.UsageError(message, ctx)
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands without importing them."""
+        offers = [
+            CompletionItem(name, help=about)
+            for name, about in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*offers, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -105,8 +118,19 @@ def main(arguments: list[str] | None = None) -> None:
     # step touches gigabytes anew, and fetching them in pages of 4 KiB is a tenth of its time.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if SHELL in os.environ:
+        _answer_shell()
+        return
     with guarded_output(), _termination_stops():
         _run(words)
+
+
+def _answer_shell() -> None:
+    """Print what a word that is being typed may go on with."""
+    from promptreid.cli.completing.shell_answers import answer_shell
+
+    for line in answer_shell(cli, os.environ.get(TYPED, ""), shell=os.environ[SHELL]):
+        print(line)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from promptreid.cli import options
+
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=options.offers("runs"))
 @click.argument("text", required=False)
 @click.option("--remove", is_flag=True, help="Take the note away.")
 def note(run: Path, text: str | None, remove: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from promptreid.errors import RunError
 from promptreid.hub.hub_address import is_hub_address
@@ -14,17 +15,34 @@ from promptreid.hub.hub_address import is_hub_address
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
 
-_SPEC = "'NAME:ROOT[?key=value&...]'"
+SPEC = "'NAME:ROOT[?key=value&...]'"
+
+
+def offers(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Say what a shell offers for a parameter: a function of `completed_words`, by its name."""
+
+    def offer(
+        context: click.Context, parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from promptreid.cli.completing import completed_words
+
+        return getattr(completed_words, kind)(context, incomplete)
+
+    return offer
 
 
 def data(about: str, *, name: str = "specs", option: str = "--data") -> Option:
     """Make `--data` or the like, given several times, with the name of its argument."""
-    return click.option(option, name, multiple=True, metavar=_SPEC, help=about)
+    return click.option(
+        option, name, multiple=True, metavar=SPEC, help=about, shell_complete=offers("specs")
+    )
 
 
 def one_data(about: str) -> Option:
     """Make a `--data` that must be given once, as `spec`."""
-    return click.option("--data", "spec", required=True, metavar=_SPEC, help=about)
+    return click.option(
+        "--data", "spec", required=True, metavar=SPEC, help=about, shell_complete=offers("specs")
+    )
 
 
 def precision(about: str, *, default: str | None = None) -> Option:
@@ -41,6 +59,12 @@ def precision(about: str, *, default: str | None = None) -> Option:
 class ExistingRun(click.Path):
     """A run folder or a checkpoint, which must be there, or one on the Hugging Face Hub."""
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer runs, checkpoints and the folders on the way to them."""
+        return offers("runs")(ctx, param, incomplete)
+
     def convert(self, value: Any, param: object, ctx: object) -> Path:
         """Return the path; raises RunError where there is nothing."""
         if is_hub_address(str(value)):
@@ -54,6 +78,9 @@ class ExistingRun(click.Path):
         return path
 
 
+overrides = click.argument(
+    "overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=offers("settings")
+)
 runs = click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=ExistingRun())
 models = click.argument(
     "models", nargs=-1, required=True, metavar="RUN_OR_CHECKPOINT...", type=ExistingRun()

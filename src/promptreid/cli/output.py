@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from promptreid.config.schema import Recipe
     from promptreid.progress import Lines
     from promptreid.runs.run_folder import RunFolder
+    from promptreid.training.run.time_trial import TrainingTime
 
 _REPORTER = "promptreid.reporter"
 
@@ -90,6 +91,30 @@ def print_run_scores(run: RunFolder) -> None:
     click.echo(f"\nrun: {run.path}")
     for line in next_commands(run, tested=bool(results)):
         click.echo(line)
+
+
+def run_record(run: RunFolder) -> dict[str, Any]:
+    """Return where a finished run is, its scores and its threshold, JSON-ready."""
+    from promptreid.models.checkpoint import read_info
+
+    kept = read_info(run.best).verification
+    return {
+        "run": str(run.path),
+        "scores": run.scores() if run.has_scores else [],
+        "threshold": None if kept is None else dict(kept),
+    }
+
+
+def time_text(measured: TrainingTime) -> str:
+    """Say how long a training will take, and which parts of it."""
+    from promptreid.text.durations import duration
+    from promptreid.text.lists import counted
+
+    parts = ", ".join(f"{name} {duration(one)}" for name, one in measured.parts.items())
+    return wrapped(
+        f"about {duration(measured.seconds)} on {measured.device}: {parts}\n"
+        f"measured on {counted(measured.images, 'image')}, two short epochs of each stage"
+    )
 
 
 def next_commands(run: RunFolder, *, tested: bool) -> list[str]:

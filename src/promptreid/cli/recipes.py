@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import headline, read_recipe, write_recipe_file
 from promptreid.text.wrap import indented
@@ -14,6 +15,7 @@ from promptreid.text.wrap import indented
 if TYPE_CHECKING:
     from promptreid.config.recipes import RecipeInfo
 
+recipe_name = click.argument("name", shell_complete=options.offers("recipes"))
 _long = click.option("--long", is_flag=True, help="Print what each recipe is, and its source.")
 
 
@@ -36,8 +38,8 @@ def list_command(json_out: JsonOut, long: bool) -> None:
 
 
 @recipes.command()
-@click.argument("name")
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@recipe_name
+@options.overrides
 def show(name: str, overrides: tuple[str, ...]) -> None:
     """Print recipe NAME fully resolved, with overrides applied."""
     from promptreid.config.recipes import dump_recipe
@@ -46,7 +48,7 @@ def show(name: str, overrides: tuple[str, ...]) -> None:
 
 
 @recipes.command()
-@click.argument("name")
+@recipe_name
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def copy(name: str, file: Path) -> None:
     """Write the text of recipe NAME to FILE, to change it and train with it."""

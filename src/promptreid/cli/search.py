@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("place", metavar="FOLDER_OR_GALLERY")
+@click.argument("place", metavar="FOLDER_OR_GALLERY", shell_complete=options.offers("places"))
 @click.argument("images", metavar="[IMAGE]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--text", metavar="SENTENCE", help="Look for what a sentence says, beside IMAGE or alone."

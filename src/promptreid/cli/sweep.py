@@ -20,7 +20,7 @@ _MANY_RUNS = 10
 
 @click.command()
 @click.argument("file", metavar="FILE")
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@options.overrides
 @options.data("Data set of every run, in place of those of the file; several give several domains.")
 @options.data(
     "Data set to score on and not to learn from, in place of those of the file.",

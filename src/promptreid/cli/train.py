@@ -11,15 +11,23 @@ from typing import Any
 import click
 
 from promptreid.cli import options
-from promptreid.cli.output import print_run_scores, read_recipe, reporter, started
+from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.cli.output import (
+    print_run_scores,
+    read_recipe,
+    reporter,
+    run_record,
+    started,
+    time_text,
+)
 from promptreid.errors import PromptReIDError, ToldElsewhereError
-from promptreid.processes.launch import is_first
+from promptreid.processes.launch import count_processes, is_first
 from promptreid.text.lists import listed
 
 
 @click.command()
-@click.argument("recipe", required=False)
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("recipe", required=False, shell_complete=options.offers("recipes"))
+@options.overrides
 @options.data("Data set; several give several domains.", name="data")
 @options.data(
     "Data set that is scored at the end and never learned from; may be given several times.",
@@ -94,9 +102,21 @@ from promptreid.text.lists import listed
     default=None,
     help="Double the parts where memory does not suffice; hardware.auto_batch of the recipe.",
 )
+@click.option(
+    "--estimate",
+    is_flag=True,
+    help="Take a few steps of each stage, say how long the run will take, and leave nothing.",
+)
+@json_option
 @options.device
 @options.unreadable
-def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None:
+def train(
+    recipe: str | None,
+    overrides: tuple[str, ...],
+    estimate: bool,
+    json_out: JsonOut,
+    **chosen: Any,
+) -> None:
     """Train RECIPE on data sets, score it by their protocol, and leave a run folder.
 
     Overrides are dotted keys of the recipe, such as stages.image.epochs=2 or backbone.name=RN50.
@@ -108,6 +128,7 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
     promptreid train clip-reid --data market1501:/data/Market \\
         --test msmt17:/data/MSMT17_V1
     promptreid train clip-reid --data market1501:/data/Market --track tensorboard
+    promptreid train clip-reid --data market1501:/data/Market --estimate
     promptreid train --resume --out runs/my-run
     torchrun --nproc-per-node 4 -m promptreid train clip-reid \\
         --data market1501:/data/Market
@@ -116,20 +137,26 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
         overrides, recipe = (recipe, *overrides), None
     overrides += _take_hardware(chosen)
     with _mistakes_told_by_first():
-        _check(recipe, overrides, **chosen)
+        _check(recipe, overrides, estimate=estimate, **chosen)
     reads, out = chosen["data"], chosen["out"]
     says = f"reading {listed(reads)}" if reads else f"going on with {out}"
     # Of several processes that torchrun started, the first one speaks.
     with started(says) if is_first() else contextlib.nullcontext():
+        from promptreid.training.run.time_trial import measure_training
         from promptreid.training.run.train import TrainRequest
         from promptreid.training.run.train import train as run_training
         from promptreid.training.stage.stop_signals import Interrupted
 
     request = TrainRequest(recipe=recipe, overrides=overrides, **chosen)
     try:
+        if estimate:
+            measured = measure_training(request, progress=reporter())
+            click.echo(time_text(measured))
+            json_out.give({"seconds": measured.seconds, **measured.to_dict()})
+            return
         run = run_training(request, progress=reporter())
     except Interrupted as stopped:
-        if is_first():
+        if is_first() and not estimate:
             click.echo(
                 "stopped; the state is saved. Go on with: promptreid train --resume --out "
                 f"{stopped}",
@@ -138,6 +165,7 @@ def train(recipe: str | None, overrides: tuple[str, ...], **chosen: Any) -> None
         raise click.Abort from None
     if is_first():
         print_run_scores(run)
+        json_out.give(run_record(run))
 
 
 @contextlib.contextmanager
@@ -187,9 +215,14 @@ def _check(
     overwrite: bool,
     track: tuple[str, ...],
     note: str | None,
+    estimate: bool,
     **_: Any,
 ) -> None:
     """Find mistakes in what was given before anything slow is imported."""
+    if estimate and resume:
+        raise click.UsageError("--estimate measures a run from its start; leave out --resume.")
+    if estimate and count_processes() > 1:
+        raise click.UsageError("--estimate measures one process; start it without torchrun.")
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other.")
     if resume and out is None:
@@ -212,7 +245,7 @@ def _check(
 
         for spec in (*data, *test):
             reader_entry(parse_spec(spec).name)
-    if out is not None and not resume:
+    if out is not None and not resume and not estimate:
         check_free(out, overwrite=overwrite)
     if track:
         from promptreid.tracking.track_option import check_installed, parse_trackers

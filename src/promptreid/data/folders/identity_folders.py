@@ -62,6 +62,14 @@ class IdentityFolders:
             samples += self._identities(f"{name}/", children, split, self._depth)
         return samples
 
+    def finds_roles(self) -> bool:
+        """Tell whether the folders say what their images are for.
+
+        Raises:
+            DataError: Two folders stand for one role, or one holds images and no folder.
+        """
+        return bool(self._find_roles(self.walk.children(self._root, self.walk.enter(self._root))))
+
     def _find_roles(self, inside: dict[str, Listing]) -> dict[str, str]:
         """Find the folders of roles, which hold folders.
 

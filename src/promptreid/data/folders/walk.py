@@ -84,6 +84,11 @@ class Walk:
             ]
 
     @property
+    def heic(self) -> tuple[str, ...]:
+        """HEIC pictures that were met, which cannot be decoded."""
+        return tuple(self._not_taken["heic"])
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on what was met and not taken, in numbers."""
         notes = []

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from promptreid.data.images.boxes import Box, box_outside
@@ -16,7 +17,7 @@ from promptreid.data.images.image_files import (
     open_image,
     why_undecodable,
 )
-from promptreid.data.inspection.findings import Duplicate, Unreadable
+from promptreid.data.inspection.findings import Duplicate, PixelSizes, Unreadable
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.sample_columns import TRAINING_SPLITS
 
@@ -35,20 +36,29 @@ class FileCheck(NamedTuple):
     size: tuple[int, int]
 
 
-def check_files(
-    manifest: Manifest,
-) -> tuple[tuple[Unreadable, ...], tuple[Duplicate, ...], tuple[str, ...]]:
-    """Read, decode and compare all image files, in threads; each file once.
+class CheckedFiles(NamedTuple):
+    """What is found of all pictures of a data set.
 
-    Returns:
-        The images that cannot be had, the groups of different files with equal bytes and equal
-        boxes, and the images whose boxes reach beyond their pictures.
+    Attributes:
+        unreadable: Images that cannot be had.
+        duplicates: Groups of different files with equal bytes and equal boxes.
+        clipped: Images whose boxes reach beyond their pictures.
+        sizes: How large the images are, boxes cut out; None where none can be had.
     """
+
+    unreadable: tuple[Unreadable, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+    clipped: tuple[str, ...] = ()
+    sizes: PixelSizes | None = None
+
+
+def check_files(manifest: Manifest) -> CheckedFiles:
+    """Read, decode and compare all image files, in threads; each file once."""
     files = dict.fromkeys(manifest.paths)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         results = pool.map(_check_file, (manifest.root / path for path in files), chunksize=16)
         checks = dict(zip(files, results, strict=True))
-    unreadable, clipped = [], []
+    unreadable, clipped, sizes = [], [], []
     groups: dict[tuple[str, Box | None], list[int]] = {}
     seen = set()
     for row, (path, box) in enumerate(zip(manifest.paths, manifest.boxes, strict=True)):
@@ -64,11 +74,27 @@ def check_files(
             reason = box_outside(box, *check.size)
             unreadable.append(Unreadable(manifest.image_name(row), reason))
             continue
+        sizes.append(check.size if part is None else (part.width, part.height))
         if part != box:
             clipped.append(manifest.image_name(row))
         groups.setdefault((check.digest, box), []).append(row)
     duplicates = [_duplicate(manifest, group) for group in groups.values() if len(group) > 1]
-    return tuple(unreadable), tuple(duplicates), tuple(clipped)
+    return CheckedFiles(
+        tuple(unreadable), tuple(duplicates), tuple(clipped), _summarise_sizes(sizes)
+    )
+
+
+def _summarise_sizes(sizes: Sequence[tuple[int, int]]) -> PixelSizes | None:
+    if not sizes:
+        return None
+    widths, heights = zip(*sizes, strict=True)
+    shape = median(height / width for width, height in sizes)
+    return PixelSizes(
+        median=(round(median(widths)), round(median(heights))),
+        smallest=min(sizes, key=lambda size: size[0] * size[1]),
+        largest=max(sizes, key=lambda size: size[0] * size[1]),
+        height_by_width=round(shape, 3),
+    )
 
 
 def _check_file(path: Path) -> FileCheck:

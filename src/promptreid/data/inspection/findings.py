@@ -91,6 +91,23 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
+class PixelSizes:
+    """How large images are: width and height in pixels.
+
+    Attributes:
+        median: Median width and median height.
+        smallest: Size of the image of the fewest pixels.
+        largest: Size of the image of the most pixels.
+        height_by_width: Median of height over width.
+    """
+
+    median: tuple[int, int]
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+    height_by_width: float
+
+
+@dataclass(frozen=True)
 class Inspection:
     """All findings.
 
@@ -105,6 +122,7 @@ class Inspection:
         views: Name of each view to the number of its images, likewise.
         protocol: How it is tested, or None.
         images_checked: Whether images were opened.
+        sizes: How large the images are; None where none was opened or none can be read.
         unreadable: Images that cannot be decoded.
         duplicates: Files with equal bytes.
         notes: What the reader said.
@@ -122,6 +140,7 @@ class Inspection:
     views: dict[str, int]
     protocol: ProtocolSummary | None
     images_checked: bool
+    sizes: PixelSizes | None
     unreadable: tuple[Unreadable, ...]
     duplicates: tuple[Duplicate, ...]
     notes: tuple[str, ...]

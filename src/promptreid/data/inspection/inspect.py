@@ -10,13 +10,11 @@ from statistics import median
 import numpy as np
 
 from promptreid.data.dataset import DataSet
-from promptreid.data.inspection.file_checks import check_files
+from promptreid.data.inspection.file_checks import CheckedFiles, check_files
 from promptreid.data.inspection.findings import (
-    Duplicate,
     Inspection,
     ProtocolSummary,
     SplitSummary,
-    Unreadable,
 )
 from promptreid.data.inspection.inspection_text import render_text
 from promptreid.data.manifest.manifest import Manifest
@@ -47,7 +45,7 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
     """
     manifest = dataset.manifest
     spellings = note_spellings(manifest)
-    unreadable, duplicates, clipped = check_files(manifest) if check_images else ((), (), ())
+    checked = check_files(manifest) if check_images else CheckedFiles()
     splits = tuple(_summarise(manifest, split) for split in SPLITS if split in manifest.splits)
     protocol = _protocol_summary(manifest, dataset.protocol) if dataset.protocol else None
     return Inspection(
@@ -61,11 +59,12 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
         views=_images_of_each(manifest.views),
         protocol=protocol,
         images_checked=check_images,
-        unreadable=unreadable,
-        duplicates=duplicates,
+        sizes=checked.sizes,
+        unreadable=checked.unreadable,
+        duplicates=checked.duplicates,
         notes=tuple(note for note in dataset.notes if note not in spellings),
-        warnings=(*spellings, *_warnings(manifest, protocol, duplicates, clipped)),
-        problems=(*dataset.lost, *_problems(manifest, protocol, unreadable, duplicates)),
+        warnings=(*spellings, *_warnings(manifest, protocol, checked)),
+        problems=(*dataset.lost, *_problems(manifest, protocol, checked)),
     )
 
 
@@ -146,10 +145,9 @@ def _match_counts(
 def _warnings(
     manifest: Manifest,
     protocol: ProtocolSummary | None,
-    duplicates: Sequence[Duplicate],
-    clipped: Sequence[str],
+    checked: CheckedFiles,
 ) -> list[str]:
-    warnings = []
+    warnings, clipped = [], checked.clipped
     if clipped:
         boxes = sum(box is not None for box in manifest.boxes)
         warnings.append(
@@ -165,12 +163,12 @@ def _warnings(
             f"{len(both):,} files are both query and gallery, e.g. {both[0]}; where the "
             "same-camera rule does not remove them, they find themselves."
         )
-    inside = [group for group in duplicates if not group.leak]
+    inside = [group for group in checked.duplicates if not group.leak]
     if inside:
         warnings.append(
             f"{len(inside):,} groups of files have equal bytes, e.g. {inside[0].paths[:2]}."
         )
-    mixed = [group for group in duplicates if len(group.identities) > 1]
+    mixed = [group for group in checked.duplicates if len(group.identities) > 1]
     if mixed:
         warnings.append(
             f"{len(mixed):,} groups of equal files carry different identities, e.g. "
@@ -195,16 +193,15 @@ def _warnings(
 def _problems(
     manifest: Manifest,
     protocol: ProtocolSummary | None,
-    unreadable: Sequence[Unreadable],
-    duplicates: Sequence[Duplicate],
+    checked: CheckedFiles,
 ) -> list[str]:
-    problems = []
+    problems, unreadable = [], checked.unreadable
     if unreadable:
         problems.append(
             f"{len(unreadable):,} images cannot be read, e.g. {unreadable[0].path} "
             f"({unreadable[0].reason})."
         )
-    leaks = [group for group in duplicates if group.leak]
+    leaks = [group for group in checked.duplicates if group.leak]
     if leaks:
         problems.append(
             f"{len(leaks):,} files are in both training and test under different names, e.g. "

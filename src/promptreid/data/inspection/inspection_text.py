@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptreid.data.inspection.findings import Inspection, ProtocolSummary
+from promptreid.data.inspection.findings import Inspection, PixelSizes, ProtocolSummary
 from promptreid.text.lists import shorten_list
 from promptreid.text.safe import visible
 from promptreid.text.tables import plain_table
@@ -16,6 +16,8 @@ def render_text(inspection: Inspection) -> str:
     """Write an inspection as lines of plain text, without a final newline."""
     lines = [f"{inspection.name}  {inspection.images:,} images in {visible(inspection.root)}", ""]
     lines += _table(inspection)
+    if inspection.sizes is not None:
+        lines += ["", _sizes(inspection.sizes)]
     for word, images in (("cameras", inspection.cameras), ("views", inspection.views)):
         if images:
             counts = [f"{name} ({count:,})" for name, count in images.items()]
@@ -51,6 +53,15 @@ def _table(inspection: Inspection) -> list[str]:
         for item in inspection.splits
     ]
     return plain_table([header, *rows], right=[False, *[True] * 5, False])
+
+
+def _sizes(sizes: PixelSizes) -> str:
+    median, smallest, largest = (
+        f"{width:,} x {height:,}" for width, height in (sizes.median, sizes.smallest, sizes.largest)
+    )
+    if smallest == largest:
+        return f"pixels (width x height): {median}"
+    return f"pixels (width x height): {median} is the median; from {smallest} to {largest}"
 
 
 def _protocol(protocol: ProtocolSummary) -> list[str]:

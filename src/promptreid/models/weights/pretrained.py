@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
-from huggingface_hub.constants import ENDPOINT
+from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from open_clip.pretrained import (
     download_pretrained,
@@ -97,6 +97,27 @@ def _find_on_hub(architecture: Architecture, address: HubAddress) -> WeightSourc
     native = _native_preprocess(architecture, _first_config(architecture.name))
     origin = str(address.pinned(fetched.commit))
     return WeightSource(weights, origin, native, True if weights.openai else None)
+
+
+def can_reach_weights(name: str) -> bool:
+    """Tell whether the weights that `auto` takes for an architecture are here or can be fetched.
+
+    What was not fetched yet is judged by whether there is a network that knows its server.
+    """
+    tags = list_pretrained_tags_by_model(name)
+    if not tags:
+        return False
+    config = get_pretrained_cfg(name, OPENAI if OPENAI in tags else tags[0])
+    hub = config.get("hf_hub")
+    if hub and _find_cached(hub) is not None:
+        return True
+    if hub and HF_HUB_OFFLINE:
+        return False
+    try:
+        check_host(ENDPOINT if hub else config.get("url", ""))
+    except OSError:
+        return False
+    return True
 
 
 def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:

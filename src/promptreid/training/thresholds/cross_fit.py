@@ -143,7 +143,7 @@ def _train_and_embed(
     if all(file.is_file() for file in files):
         embeddings = [read_embeddings(file) for file in files]
     else:
-        recipe = _fit_recipe(plan.recipe, learned)
+        recipe = fit_batches(plan.recipe, learned)
         data = training_rows(recipe, learned, seed=plan.seed)
         assert data is not None
         trainer = _build_trainer(run.part(folder.name), run, plan, recipe, data, progress)
@@ -181,8 +181,8 @@ def _build_trainer(
     )
 
 
-def _fit_recipe(recipe: Recipe, learned: Sequence[DataSet]) -> Recipe:
-    """Let batches ask for no more identities than a half has, and validate on nothing."""
+def fit_batches(recipe: Recipe, learned: Sequence[DataSet]) -> Recipe:
+    """Let batches ask for no more identities than a part of the data has; validate on nothing."""
     domains: dict[str, set[str]] = {}
     for dataset in learned:
         for domain, identity in dataset.manifest.identity_keys():

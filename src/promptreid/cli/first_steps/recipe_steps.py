@@ -1,0 +1,136 @@
+"""The choice of a recipe for somebody's pictures, and how long it takes on their machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import click
+
+from promptreid.cli.first_steps.command_steps import CommandSteps, command_line
+from promptreid.cli.first_steps.data_situation import describe_situation
+from promptreid.cli.first_steps.wishes import Wishes, tell
+from promptreid.cli.output import started
+from promptreid.config.recipe_choice import LEAST_SHARE, RecipeChoice, choose_recipes, shorten_to
+from promptreid.config.recipes import load_recipe
+from promptreid.text.durations import duration
+
+_WORTH_ASKING = 120.0  # seconds that nobody should be surprised by
+
+
+@dataclass(frozen=True)
+class PlannedTraining:
+    """A training that was chosen and measured.
+
+    Attributes:
+        recipe: Name of the recipe.
+        overrides: `dotted.key=value` texts.
+        reasons: Why.
+        seconds: How long it takes, about.
+    """
+
+    recipe: str
+    overrides: tuple[str, ...]
+    reasons: tuple[str, ...]
+    seconds: float
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PlannedTraining:
+        """Read what `asdict` gave, after it was JSON."""
+        texts = {key: tuple(values[key]) for key in ("overrides", "reasons")}
+        return cls(values["recipe"], **texts, seconds=values["seconds"])
+
+    def untrained(self) -> PlannedTraining:
+        """Return what the training began with: its backbone as it is."""
+        backbone = tuple(text for text in self.overrides if text.startswith("backbone."))
+        named = load_recipe(self.recipe, self.overrides).backbone
+        height, width = named.image_size
+        size = f"backbone.image_size=[{height},{width}]"
+        overrides = dict.fromkeys((f"backbone.name={named.name}", *backbone, size))
+        return PlannedTraining("zero-shot", tuple(overrides), (), 0.0)
+
+    def words(self, spec: str, *more: str) -> list[str]:
+        """Write the command that trains it on data, with further options."""
+        return _training_words(self, spec, more)
+
+
+def plan_training(
+    spec: str, inspection: Mapping[str, Any], steps: CommandSteps, wishes: Wishes
+) -> PlannedTraining:
+    """Choose a recipe and measure how long it takes; what an earlier call chose stays.
+
+    Raises:
+        Abort: Somebody does not want to wait so long.
+    """
+    if "training" in steps.known:
+        return PlannedTraining.from_dict(steps.known["training"])
+    steps.title("Choose a recipe, and measure how long it takes")
+    with started("looking at this machine"):
+        situation = describe_situation(inspection, subject=wishes.subject, device=wishes.device)
+    more = (*wishes.device_words, *skip_unreadable(inspection))
+    planned = _choose_in_time(choose_recipes(situation), spec, more, steps, wishes)
+    click.echo(f"  It will take about {duration(planned.seconds)}.")
+    _ask(planned, spec, more, wishes)
+    steps.learn(training=asdict(planned))
+    return planned
+
+
+def skip_unreadable(inspection: Mapping[str, Any]) -> tuple[str, ...]:
+    """Leave pictures out that cannot be decoded, where there are some."""
+    return ("--unreadable", "skip") if inspection["unreadable"] else ()
+
+
+def _choose_in_time(
+    choices: tuple[RecipeChoice, ...],
+    spec: str,
+    more: tuple[str, ...],
+    steps: CommandSteps,
+    wishes: Wishes,
+) -> PlannedTraining:
+    """Measure recipes, the best first, and take the first that can be trained in time."""
+    limit = 60 * wishes.minutes
+    for choice in choices:
+        for reason in choice.reasons:
+            tell(reason)
+        seconds = _measure(choice, spec, more, steps)
+        least = 0.0 if choice is choices[-1] else LEAST_SHARE
+        fitting = shorten_to(choice, seconds, limit, least=least)
+        if fitting is None:
+            tell(
+                f"That is much longer than the {wishes.minutes:g} minutes it may take (--minutes "
+                "says how long it may), so something quicker is taken."
+            )
+            continue
+        shorter, total = fitting
+        for reason in shorter.reasons[len(choice.reasons) :]:
+            tell(reason)
+        return PlannedTraining(shorter.recipe, shorter.overrides, shorter.reasons, round(total, 1))
+    raise AssertionError("the last choice always fits")
+
+
+def _measure(
+    choice: RecipeChoice, spec: str, more: tuple[str, ...], steps: CommandSteps
+) -> dict[str, float]:
+    file = steps.folder / "time.json"
+    words = _training_words(choice, spec, more)
+    steps.run(*words, "--estimate", "--json", str(file), leaves=file)
+    return json.loads(file.read_text(encoding="utf-8"))["parts"]
+
+
+def _training_words(
+    choice: RecipeChoice | PlannedTraining, spec: str, more: tuple[str, ...]
+) -> list[str]:
+    return ["train", choice.recipe, *choice.overrides, "--data", spec, *more]
+
+
+def _ask(planned: PlannedTraining, spec: str, more: tuple[str, ...], wishes: Wishes) -> None:
+    """Ask whether somebody wants to wait for a long training, where somebody is there."""
+    if not wishes.asks or planned.seconds < _WORTH_ASKING or not sys.stdin.isatty():
+        return
+    if click.confirm("  Train now?", default=True, err=True):
+        return
+    click.echo(f"To train it later:\n  {command_line(planned.words(spec, *more))}")
+    raise click.Abort
