@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli import options
+from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.evaluation.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ METRIC_KEYS = click.Choice([metric.key for metric in METRICS.values()])
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write the table here, with every setting that differs; may be given several times.",
 )
+@json_option
 def compare(
     runs: tuple[Path, ...],
     metrics: tuple[str, ...],
     sort: str | None,
     seeds: str,
     files: tuple[Path, ...],
+    json_out: JsonOut,
 ) -> None:
     """Set runs side by side: the settings that differ, and the scores.
 
@@ -61,7 +64,7 @@ def compare(
     promptreid compare runs/my-sweep --out table.md --out table.csv
     """  # noqa: D301 - click reads the \b itself
     from promptreid.sweep.comparison import DEFAULT_METRICS, compare_runs
-    from promptreid.sweep.export import check_suffix, write_comparison
+    from promptreid.sweep.export import check_suffix, comparison_record, write_comparison
     from promptreid.sweep.run_results import find_runs, read_runs
 
     for file in files:
@@ -76,6 +79,7 @@ def compare(
     for file in files:
         write_comparison(comparison, file)
         click.echo(f"wrote {file}")
+    json_out.give(comparison_record(comparison))
 
 
 def print_comparison(comparison: RunComparison) -> None:

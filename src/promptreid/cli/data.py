@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -19,18 +20,21 @@ def data() -> None:
 
 
 @data.command("list")
-def list_command() -> None:
+@json_option
+def list_command(json_out: JsonOut) -> None:
     """List the data sets that can be read, and the options of each."""
     from promptreid.data.load_data import data_options
     from promptreid.data.reader_registry import READERS
 
-    for name, entry in READERS.items():
+    listed = {name: [asdict(option) for option in data_options(name)] for name in READERS}
+    for name, entry in () if json_out.to_standard_output else READERS.items():
         headline(name)
         for text in filter(None, (entry.description, entry.source)):
             click.echo(indented(text, "    "))
         for option in data_options(name):
             text = f"?{option.name}={option.allowed}  {option.description}"
             click.echo(indented(text, "      ", first="    "))
+    json_out.give([{**asdict(READERS[name]), "options": told} for name, told in listed.items()])
 
 
 @data.command()
@@ -167,6 +171,7 @@ def cache(json_out: JsonOut, clear: bool) -> None:
 @click.option(
     "--workers", type=click.IntRange(1), default=None, help="Processes.  [default: cores]"
 )
+@json_option
 def synth(
     kind: str,
     out: Path,
@@ -176,6 +181,7 @@ def synth(
     cameras: int,
     domain: int,
     workers: int | None,
+    json_out: JsonOut,
 ) -> None:
     """Render a synthetic data set into OUT; the same seed gives the same bytes.
 
@@ -217,6 +223,7 @@ def synth(
         spec = f"market1501:{out}"
     lines.finish()
     click.echo(f"rendered {identities} identities into {out}; read them as '{spec}'")
+    json_out.give({"data": spec, "identities": identities})
 
 
 class Counted:

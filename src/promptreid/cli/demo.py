@@ -11,6 +11,7 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.demo_gallery import PHOTOS, make_demo_gallery
+from promptreid.cli.json_out import JsonOut, json_option
 
 if TYPE_CHECKING:
     from promptreid.progress import Lines
@@ -35,7 +36,8 @@ IDENTITIES, IMAGE_SIZE, NUISANCE = 160, 128, 0.35
 )
 @options.seeded
 @options.device
-def demo(out: Path, identities: int, seed: int, device: str | None) -> None:
+@json_option
+def demo(out: Path, identities: int, seed: int, device: str | None, json_out: JsonOut) -> None:
     """Train and score on rendered hands: the whole job in minutes, with nothing downloaded.
 
     Renders a hand set, scores the shipped backbone as it is, trains CLIP-ReID on half of the people
@@ -68,6 +70,8 @@ def demo(out: Path, identities: int, seed: int, device: str | None) -> None:
         f"who is this?  promptreid serve {gallery}  (or: make serve), then drop pictures of "
         f"{out / PHOTOS} on its page"
     )
+    runs = {"zero-shot": before, "clip-reid": after}
+    json_out.give({"data": spec, "scores": runs, "report": page, "gallery": str(gallery)})
 
 
 def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:

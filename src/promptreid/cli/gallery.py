@@ -82,6 +82,7 @@ def gallery() -> None:
     help="Write down the uses of a service's clients, all uses, or none.",
 )
 @options.device
+@json_option
 def create(
     place: GalleryUrl,
     model: Path,
@@ -90,6 +91,7 @@ def create(
     rate: float,
     audit: str,
     device: str | None,
+    json_out: JsonOut,
 ) -> None:
     """Make an empty gallery for the vectors of a model."""
     with started(f"creating {place}"):
@@ -102,6 +104,7 @@ def create(
         source = str(model.absolute())
         Gallery.create(place, load(model, device=device), source=source, settings=settings).close()
     click.echo(f"created {place}\nnext:\n  promptreid gallery add {place} folder:/path/to/folders")
+    json_out.give({"gallery": str(place), "model": source})
 
 
 @gallery.command()
@@ -170,7 +173,7 @@ def add(
             total += opened.add_embedded(source, prefix=prefix, progress=reporter())
             continue
         data = load_shown(source, policy=unreadable, progress=reporter())
-        for note in (*data.lost, *data.notes):
+        for note in (*data.lost, *data.notes) if unreadable == "stop" else ():
             click.echo(visible(note), err=True)
         manifest = data.manifest.select(
             [
@@ -277,11 +280,14 @@ def check(ctx: click.Context, place: GalleryUrl, json_out: JsonOut, mend: bool) 
 @place
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--identity", help="Only this one.")
-def export(place: GalleryUrl, out: Path, identity: str | None) -> None:
+@json_option
+def export(place: GalleryUrl, out: Path, identity: str | None, json_out: JsonOut) -> None:
     """Write images and a table of them into the new folder OUT, which `csv:` reads as data."""
     written = open_gallery(place).export(out, identity, reporter())
     elsewhere = f"; {written.elsewhere:,} lie elsewhere" if written.elsewhere else ""
     click.echo(f"wrote {counted(written.images, 'image')} and {written.table}{elsewhere}")
+    counts = {"images": written.images, "elsewhere": written.elsewhere}
+    json_out.give({"table": str(written.table), **counts})
 
 
 for command in (

@@ -103,19 +103,25 @@ def verify(ctx: click.Context, place: GalleryUrl, noted: str | None, json_out: J
 @click.option("--by", required=True, help="Who looked at the answer.")
 @click.option("--right/--wrong", required=True, default=None, help="Whether it was right.")
 @click.option("--words", default="", help="What there is to say about it.")
-def confirm(place: GalleryUrl, number: int, by: str, right: bool, words: str) -> None:
+@json_option
+def confirm(
+    place: GalleryUrl, number: int, by: str, right: bool, words: str, json_out: JsonOut
+) -> None:
     """Write down that somebody verified the answer of record NUMBER."""
     record = open_gallery(place).audit.confirm(number, by=by, right=right, words=words)
     click.echo(visible(f"record {record} says that {by} found {number} {_RIGHT[right]}"))
+    json_out.give({"record": record, "confirms": number, "by": by, "right": right})
 
 
 @audit.command("set")
 @place
 @click.argument("which", type=click.Choice(["service", "always", "never"]))
-def set_which(place: GalleryUrl, which: str) -> None:
+@json_option
+def set_which(place: GalleryUrl, which: str, json_out: JsonOut) -> None:
     """Choose which uses are written down: a service's, all, or none."""
     open_gallery(place).set_audit(which)
     click.echo(f"{place} writes down {_AUDITS[which]} from its next opening on")
+    json_out.give({"gallery": str(place), "audit": which})
 
 
 _AUDITS = {

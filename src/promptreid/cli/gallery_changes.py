@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from promptreid.cli import options
 from promptreid.cli.gallery_model import open_gallery, place
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter
@@ -61,10 +63,12 @@ def entries(place: GalleryUrl, identity: str, json_out: JsonOut) -> None:
 @click.argument("identity")
 @click.argument("name")
 @seen_option
-def name(place: GalleryUrl, identity: str, name: str, seen: int | None) -> None:
+@json_option
+def name(place: GalleryUrl, identity: str, name: str, seen: int | None, json_out: JsonOut) -> None:
     """Give an identity another name."""
     open_gallery(place).name(identity, name, seen=seen)
     click.echo(visible(f"{identity} is named {name} now"))
+    json_out.give({"identity": name, "former": identity})
 
 
 @click.command()
@@ -72,10 +76,12 @@ def name(place: GalleryUrl, identity: str, name: str, seen: int | None) -> None:
 @click.argument("identity")
 @click.argument("into")
 @seen_option
-def merge(place: GalleryUrl, identity: str, into: str, seen: int | None) -> None:
+@json_option
+def merge(place: GalleryUrl, identity: str, into: str, seen: int | None, json_out: JsonOut) -> None:
     """Put all images of IDENTITY under INTO."""
     open_gallery(place).merge(identity, into, seen=seen)
     click.echo(visible(f"{identity} is {into} now"))
+    json_out.give({"identity": into, "former": identity})
 
 
 @click.command()
@@ -84,32 +90,47 @@ def merge(place: GalleryUrl, identity: str, into: str, seen: int | None) -> None
 @click.argument("name")
 @entry_option
 @seen_option
+@json_option
 def split(
-    place: GalleryUrl, identity: str, name: str, entries: tuple[int, ...], seen: int | None
+    place: GalleryUrl,
+    identity: str,
+    name: str,
+    entries: tuple[int, ...],
+    seen: int | None,
+    json_out: JsonOut,
 ) -> None:
     """Put some images of IDENTITY under the new NAME."""
     open_gallery(place).split(identity, entries, name, seen=seen)
     click.echo(visible(f"{counted(len(entries), 'image')} of {identity} went to {name}"))
+    json_out.give({"identity": name, "former": identity, "entries": list(entries)})
 
 
 @click.command()
 @place
 @click.argument("identity", required=False)
 @entry_option
-def hide(place: GalleryUrl, identity: str | None, entries: tuple[int, ...]) -> None:
+@json_option
+def hide(
+    place: GalleryUrl, identity: str | None, entries: tuple[int, ...], json_out: JsonOut
+) -> None:
     """Take an identity, or single entries, out of every answer; `unhide` undoes it."""
     number = open_gallery(place).hide(identity, entries)
     click.echo(f"hid {counted(number, 'image')}")
+    json_out.give({"images": number})
 
 
 @click.command()
 @place
 @click.argument("identity", required=False)
 @entry_option
-def unhide(place: GalleryUrl, identity: str | None, entries: tuple[int, ...]) -> None:
+@json_option
+def unhide(
+    place: GalleryUrl, identity: str | None, entries: tuple[int, ...], json_out: JsonOut
+) -> None:
     """Let an identity, or single entries, answer again."""
     number = open_gallery(place).unhide(identity, entries)
     click.echo(f"{counted(number, 'image')} may answer again")
+    json_out.give({"images": number})
 
 
 @click.command()
@@ -117,10 +138,12 @@ def unhide(place: GalleryUrl, identity: str | None, entries: tuple[int, ...]) ->
 @click.argument(
     "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-def allow(place: GalleryUrl, images: tuple[Path, ...]) -> None:
+@json_option
+def allow(place: GalleryUrl, images: tuple[Path, ...], json_out: JsonOut) -> None:
     """Let image files be enrolled that are refused since `erase --refuse`."""
     number = open_gallery(place).allow(list(images))
     click.echo(f"{number:,} of {counted(len(images), 'image')} were refused, and are no more")
+    json_out.give({"images": len(images), "allowed": number})
 
 
 @click.command()
@@ -128,9 +151,15 @@ def allow(place: GalleryUrl, images: tuple[Path, ...]) -> None:
 @click.argument("identity", required=False)
 @entry_option
 @click.option("--refuse", is_flag=True, help="Let the same pictures never be enrolled again.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.sure
+@json_option
 def erase(
-    place: GalleryUrl, identity: str | None, entries: tuple[int, ...], refuse: bool, yes: bool
+    place: GalleryUrl,
+    identity: str | None,
+    entries: tuple[int, ...],
+    refuse: bool,
+    yes: bool,
+    json_out: JsonOut,
 ) -> None:
     """Remove an identity, or single entries, for good; there is no way back.
 
@@ -147,3 +176,4 @@ def erase(
         f"erased {counted(erased.entries, 'image')}; none of {counted(erased.pieces, 'piece')} of "
         f"their pictures and vectors is left in {erased.place}"
     )
+    json_out.give(asdict(erased))

@@ -89,6 +89,7 @@ model = click.argument("model", metavar="RUN_OR_CHECKPOINT", type=ExistingRun())
 device = click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
 seeded = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 batch_size = click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
+sure = click.option("--yes", is_flag=True, help="Do not ask.")
 pixelated = click.option(
     "--pixelate", is_flag=True, help="Show all pictures as coarse mosaics, to share what is shown."
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from promptreid.cli import options
+from promptreid.cli.json_out import JsonOut, json_option
 
 
 @click.command()
@@ -41,6 +42,7 @@ from promptreid.cli import options
     "--workers", type=click.IntRange(1), default=None, help="Rendering processes.  [default: cores]"
 )
 @options.device
+@json_option
 def pretrain(
     out: Path,
     corpus: Path,
@@ -53,6 +55,7 @@ def pretrain(
     seed: int,
     workers: int | None,
     device: str | None,
+    json_out: JsonOut,
 ) -> None:
     """Make the weights of `tiny` anew, from rendered pictures and captions of their attributes."""
     import os
@@ -89,3 +92,4 @@ def pretrain(
         f"wrote {out}; loss {measured['loss']:.3f}, held-out recall@1 of {measured['pairs']:.0f}: "
         f"image to text {measured['i2t']:.1%}, text to image {measured['t2i']:.1%}"
     )
+    json_out.give({"weights": str(out), **measured})

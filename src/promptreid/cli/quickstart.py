@@ -31,7 +31,7 @@ from promptreid.config.recipe_choice import SUBJECTS
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for all that is made.  [default: runs/ and the name of FOLDER]",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.sure
 @options.device
 @json_option
 def quickstart(

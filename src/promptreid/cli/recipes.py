@@ -40,23 +40,29 @@ def list_command(json_out: JsonOut, long: bool) -> None:
 @recipes.command()
 @recipe_name
 @options.overrides
-def show(name: str, overrides: tuple[str, ...]) -> None:
+@json_option
+def show(name: str, overrides: tuple[str, ...], json_out: JsonOut) -> None:
     """Print recipe NAME fully resolved, with overrides applied."""
     from promptreid.config.recipes import dump_recipe
 
-    click.echo(dump_recipe(read_recipe(name, overrides)), nl=False)
+    recipe = read_recipe(name, overrides)
+    if not json_out.to_standard_output:
+        click.echo(dump_recipe(recipe), nl=False)
+    json_out.give(recipe.model_dump(mode="json"))
 
 
 @recipes.command()
 @recipe_name
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def copy(name: str, file: Path) -> None:
+@json_option
+def copy(name: str, file: Path, json_out: JsonOut) -> None:
     """Write the text of recipe NAME to FILE, to change it and train with it."""
     from promptreid.config.recipes import recipe_text
 
     text = recipe_text(name)
     write_recipe_file(file, text)
     click.echo(f"wrote {file}; train it with: promptreid train {file} --data ...")
+    json_out.give({"recipe": name, "file": str(file)})
 
 
 def _list(json_out: JsonOut, *, long: bool) -> None:

@@ -9,6 +9,7 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.gallery_model import GalleryPlace
+from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import started
 from promptreid.gallery.records.gallery_url import GalleryUrl
 
@@ -183,7 +184,14 @@ def start(
     help="search: ask; enrol: add and change; erase: remove for good; audit: read what was asked.  "
     "[default: search]",
 )
-def token(name: str, token_file: Path, gallery: GalleryUrl | None, rights: tuple[str, ...]) -> None:
+@json_option
+def token(
+    name: str,
+    token_file: Path,
+    gallery: GalleryUrl | None,
+    rights: tuple[str, ...],
+    json_out: JsonOut,
+) -> None:
     """Make a token for NAME and print it once; only its digest is kept.
 
     An older token of the same name is replaced. To take one away, delete its entry in the file; a
@@ -196,11 +204,14 @@ def token(name: str, token_file: Path, gallery: GalleryUrl | None, rights: tuple
     from promptreid.serve.access_tokens import EVERY_GALLERY, make_token
 
     where = EVERY_GALLERY if gallery is None else gallery.resolved
-    click.echo(make_token(token_file, name, where, rights or ("search",)))
+    rights = rights or ("search",)
+    made = make_token(token_file, name, where, rights)
+    click.echo(made)
     click.echo(
         f"clients send it as: Authorization: Bearer TOKEN; {token_file} keeps only its digest",
         err=True,
     )
+    json_out.give({"name": name, "token": made, "gallery": where, "rights": list(rights)})
 
 
 def _is_installed(module: str) -> bool:

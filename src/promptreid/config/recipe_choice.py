@@ -225,7 +225,7 @@ def shorten_to(
     names = {stage.name for stage in stages}
     names |= {f"half: {name}" for name in names}
     moving = sum(seconds for part, seconds in seconds_by_part.items() if part in names)
-    share = (limit - (total - moving)) / moving if moving else 0.0
+    share = max(0.0, (limit - (total - moving)) / moving) if moving else 0.0
     if share < least:
         return None
     share = max(share, _FEWEST_EPOCHS)

@@ -95,10 +95,10 @@ def csv_text(comparison: RunComparison) -> str:
     return text.getvalue()
 
 
-def json_text(comparison: RunComparison) -> str:
-    """Write everything: all settings that differ, the score of each run, rules and warnings."""
+def comparison_record(comparison: RunComparison) -> dict[str, Any]:
+    """Give all settings that differ, the score of each run, rules and warnings, JSON-ready."""
     differing = [{key: row.settings.get(key) for key in comparison.keys} for row in comparison.rows]
-    whole = {
+    return {
         "metrics": [metric.key for metric in comparison.metrics],
         "rows": [
             {**asdict(row), "settings": settings}
@@ -107,7 +107,11 @@ def json_text(comparison: RunComparison) -> str:
         "warnings": comparison.warnings,
         "left_out": comparison.left_out,
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def json_text(comparison: RunComparison) -> str:
+    """Write what `comparison_record` gives."""
+    return json.dumps(comparison_record(comparison), indent=2, ensure_ascii=False) + "\n"
 
 
 def _settings_table(comparison: RunComparison) -> list[str]:

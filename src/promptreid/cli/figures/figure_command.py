@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptreid.cli import options
+from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class FigureRequest:
 
 def _drawing(draw: Draws, shared: tuple[options.Option, ...]) -> options.Command:
     @functools.wraps(draw)
-    def run(**choices: Any) -> None:
+    def run(json_out: JsonOut, **choices: Any) -> None:
         choices["theme_name"] = choices.pop("theme")
         fields = FigureRequest.__dataclass_fields__.keys() & choices
         request = FigureRequest(**{name: choices.pop(name) for name in fields})
@@ -143,8 +144,9 @@ def _drawing(draw: Draws, shared: tuple[options.Option, ...]) -> options.Command
 
         save_figure(drawn.figure, request.out, alt=drawn.alt)
         click.echo(f"wrote {request.out}\n{drawn.alt}")
+        json_out.give({"figure": str(request.out), "description": drawn.alt})
 
-    return options.together(run, *shared)
+    return options.together(json_option(run), *shared)
 
 
 draws_runs = functools.partial(_drawing, shared=_RUNS)

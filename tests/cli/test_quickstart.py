@@ -1,0 +1,175 @@
+"""`promptreid quickstart`: from a folder of pictures to a threshold and a search page."""
+
+import contextlib
+import io
+import json
+import shlex
+import shutil
+
+import pytest
+from PIL import Image
+
+from promptreid.cli.first_steps.data_situation import explain_untrainable
+from promptreid.cli.first_steps.recipe_steps import PlannedTraining
+from promptreid.cli.first_steps.training_steps import promised_rate
+from promptreid.cli.main import main
+from promptreid.config.recipes import load_recipe
+from promptreid.data.inspection.inspect import inspect_data
+from promptreid.data.load_data import load_data
+from promptreid.gallery.gallery import Gallery
+from promptreid.models.checkpoint import read_info
+from promptreid.training.stage.stop_signals import Interrupted
+
+pytestmark = pytest.mark.slow
+
+
+def call(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return caught.value.code, captured.out, captured.err
+
+
+def printed(told):
+    """The commands that were printed, as words."""
+    lines = [line.strip() for line in told.splitlines()]
+    return [shlex.split(line) for line in lines if line.startswith("promptreid ")]
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory, paint):
+    """Sixteen people with two pictures each: just enough for a threshold by cross-fitting."""
+    return paint(tmp_path_factory.mktemp("people") / "set", identities=16, images=2)
+
+
+@pytest.fixture(scope="module")
+def led(crops, tmp_path_factory):
+    """A quickstart that was stopped while it trained, and then went on."""
+    out = tmp_path_factory.mktemp("quickstart") / "made"
+    picture = crops / "000" / "broken.jpg"
+    words = ["quickstart", str(crops), "--out", str(out), "--minutes", "0.001", "--device", "cpu"]
+    picture.write_bytes(b"\xff\xd8\xff")
+    capture = pytest.MonkeyPatch()
+    told = []
+
+    def run():
+        text, errors = io.StringIO(), io.StringIO()
+        aside = (contextlib.redirect_stdout(text), contextlib.redirect_stderr(errors))
+        with aside[0], aside[1], pytest.raises(SystemExit) as caught:
+            main(words)
+        told.append((caught.value.code, text.getvalue(), errors.getvalue()))
+
+    def stop(request, *, progress):
+        raise Interrupted(str(request.out))
+
+    try:
+        with capture.context() as patched:
+            patched.setattr("promptreid.training.run.train.train", stop)
+            run()
+        run()
+    finally:
+        picture.unlink()
+    return out, told
+
+
+def test_it_ends_in_a_threshold_a_report_a_gallery_and_a_search_page(led, crops):
+    out, ((_, before, _), (code, text, errors)) = led
+    assert code == 0, errors
+    kept = read_info(out / "run" / "checkpoints" / "best.safetensors").verification
+    assert kept is not None
+    assert "broken.jpg" in before
+    for page in ("report.html", "search.html"):
+        assert (out / page).read_text(encoding="utf-8").startswith("<!")
+        assert str(out / page) in text
+    gallery = Gallery.open(out / "everybody.gallery")
+    assert len(gallery.identities()) == 16
+    assert gallery.info().entries == 32
+    gallery.close()
+    last = printed(text)[-2:]
+    assert [words[1] for words in last] == ["search", "serve"]
+    assert all(str(out / "everybody.gallery") in words for words in last)
+
+
+def test_stopped_it_says_how_to_go_on_and_does(led):
+    out, ((code, _, errors), (_, text, _)) = led
+    assert code == 130
+    assert f"--out {out}" in errors
+    again = [line.strip() for line in text.splitlines()]
+    inspect = next(place for place, line in enumerate(again) if " data inspect " in line)
+    assert again[inspect + 1] == "(done before)"
+    assert "--estimate" not in text
+
+
+def test_what_it_prints_gives_the_same_by_hand(led, capsys, tmp_path):
+    out, told = led
+    trained = next(words for words in printed(told[1][1]) if words[1] == "train")
+    by_hand = [word.replace(str(out), str(tmp_path)) for word in trained]
+    code, _, errors = call(capsys, *by_hand[1:])
+    assert code == 0, errors
+    weights = "run/checkpoints/best.safetensors"
+    first, second = (read_info(folder / weights) for folder in (out, tmp_path))
+    assert first.verification == second.verification
+    ours, theirs = (json.loads((f / "run-scores.json").read_text()) for f in (out, tmp_path))
+    assert ours["scores"] == theirs["scores"]
+
+
+def test_it_refuses_other_pictures_and_other_wishes(led, capsys, crops, tmp_path):
+    out, _ = led
+    code, _, errors = call(capsys, "quickstart", crops, "--out", out, "--minutes", "5")
+    assert code == 2
+    assert "minutes" in errors
+    assert "--out" in errors
+    moved = tmp_path / "moved"
+    shutil.copytree(out, moved)
+    (crops / "000" / "new.png").write_bytes((crops / "000" / "0.png").read_bytes())
+    try:
+        code, _, errors = call(
+            capsys, "quickstart", crops, "--out", moved, "--minutes", "0.001", "--device", "cpu"
+        )
+    finally:
+        (crops / "000" / "new.png").unlink()
+    assert code == 2
+    assert str(moved) in errors
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    code, _, errors = call(capsys, "quickstart", crops, "--out", tmp_path / "full")
+    assert code == 2
+    assert "letter.txt" in errors
+
+
+def test_pictures_without_names_can_be_searched(capsys, crops, tmp_path):
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    for place, image in enumerate(sorted(crops.rglob("*.png"))[:6]):
+        shutil.copy(image, loose / f"{place}.png")
+    code, text, errors = call(capsys, "quickstart", loose, "--out", tmp_path / "made")
+    assert code == 0, errors
+    assert (tmp_path / "made" / "search.html").is_file()
+    assert "folder of its own" in text
+    assert printed(text)[-1][:3] == ["promptreid", "quickstart", str(loose)]
+
+
+@pytest.mark.parametrize("each", [1, 2])
+def test_one_picture_each_cannot_be_trained(tmp_path, each):
+    for person in range(6):
+        for number in range(each):
+            place = tmp_path / f"p{person}" / f"{number}.png"
+            place.parent.mkdir(exist_ok=True)
+            Image.new("RGB", (8, 16), (40 * person, number, 0)).save(place)
+    inspection = json.loads(json.dumps(inspect_data(load_data(f"folder:{tmp_path}")).to_dict()))
+    reason = explain_untrainable(inspection)
+    assert bool(reason) == (each == 1)
+    assert inspection["sizes"]["height_by_width"] == 2.0
+
+
+@pytest.mark.parametrize(("identities", "rate"), [(100, 0.05), (39, 0.05), (12, 0.2), (2, 0.05)])
+def test_a_search_promises_what_so_many_people_allow(identities, rate):
+    assert promised_rate(identities) == rate
+
+
+def test_the_untrained_model_has_the_backbone_of_the_training():
+    planned = PlannedTraining("clip-reid/tiny", ("stages.image.epochs=1",), (), 3.0)
+    recipe, backbone = load_recipe("clip-reid/tiny"), planned.untrained()
+    untrained = load_recipe(backbone.recipe, backbone.overrides)
+    assert untrained.backbone == recipe.backbone
+    assert untrained.stages == ()
