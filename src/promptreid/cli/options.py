@@ -67,7 +67,7 @@ class ExistingRun(click.Path):
 
     def convert(self, value: Any, param: object, ctx: object) -> Path:
         """Return the path; raises RunError where there is nothing."""
-        if is_hub_address(str(value)):
+        if is_hub_address(str(value)) and not getattr(ctx, "resilient_parsing", False):
             from promptreid.runs.run_folder import RunFolder
 
             click.echo(f"looking up {value}", err=True)
