@@ -192,3 +192,46 @@ def test_what_else_lies_in_the_folders_is_said(root: Path) -> None:
     assert "1 file is no image by its name: .txt." in data.notes
     assert data.lost[0].startswith("1 image is a link to nothing, for example query/0001_c3s1")
     assert not inspect_data(data).ok
+
+
+LISTED = {
+    "train": ["bounding_box_train/0002_c1s1_000451_03.jpg", "bounding_box_train/-1_c1s1_01_1.jpg"],
+    "test": ["query/0001_c1s1_001051_00.jpg", "bounding_box_test/0001_c2s1_000001_00.jpg"],
+}
+
+
+def write_lists(root: Path, make_images) -> None:
+    """Write what Datumaro exports where no image is in training: lists, and the images named."""
+    root.mkdir(exist_ok=True)
+    for subset, names in LISTED.items():
+        make_images(root, names)
+        (root / f"images_{subset}.txt").write_text("".join(f"{name}\n" for name in names) + "\n")
+
+
+def test_lists_are_read_where_folders_are_missing(tmp_path: Path, make_images) -> None:
+    write_lists(tmp_path / "m", make_images)
+    whole = load_data(f"market1501:{tmp_path / 'm'}")  # the folders say it all
+    (tmp_path / "m/bounding_box_test").rename(tmp_path / "m/all")
+    file = tmp_path / "m/images_test.txt"
+    file.write_text(file.read_text().replace("bounding_box_test/", "all\\"))
+    data = load_data(f"market1501:{tmp_path / 'm'}")
+    assert data.manifest.identities == ("2", "1", "1")
+    assert data.manifest.splits == whole.manifest.splits == ("train", "query", "gallery")
+    assert data.protocol == whole.protocol
+    assert any(not lacking(note, "images_test.txt", "images_train.txt") for note in data.notes)
+    assert any("1 box of nobody" in note for note in data.notes)
+
+
+def test_lists_that_cannot_be_read(tmp_path: Path, make_images) -> None:
+    (tmp_path / "images_train.txt").write_text("bounding_box_train/0002_c1s1_1_0.jpg\n\nx/a.jpg\n")
+    with pytest.raises(DataError) as caught:
+        load_data(f"market1501:{tmp_path}")
+    assert not lacking(
+        str(caught.value), "images_train.txt, line 3", "a.jpg", "identity and camera"
+    )
+    (tmp_path / "images_train.txt").write_text("x/0002_c1s1_1_0.jpg\n")
+    with pytest.raises(DataError, match=r"1 of 1 images listed in images_train\.txt"):
+        load_data(f"market1501:{tmp_path}")
+    (tmp_path / "images_train.txt").rename(tmp_path / "images_default.txt")
+    with pytest.raises(DataError, match="'default'"):
+        load_data(f"market1501:{tmp_path}")

@@ -108,7 +108,39 @@ def read_market_layout(
     samples, boxes = list_samples(home, FOLDERS, walk)
     if not samples:
         raise DataError(f"{home} has {wanted}, but no image in them.")
-    manifest = Manifest.of(name, home, samples)
+    return make_market_data(
+        home,
+        samples,
+        options,
+        name=name,
+        notes=(*notes, *boxes, *walk.notes, *note_empty_splits(samples, FOLDERS)),
+        lost=walk.lost,
+    )
+
+
+def make_market_data(
+    root: Path,
+    samples: Sequence[Sample],
+    options: CameraOptions,
+    *,
+    name: str,
+    notes: tuple[str, ...],
+    lost: tuple[str, ...] = (),
+) -> DataSet:
+    """Make a data set of images named as in Market-1501: one repeat, AP by steps.
+
+    Args:
+        root: Folder that their paths start from.
+        samples: The images.
+        options: The camera rule.
+        name: Name of the data set.
+        notes: What the reader has to say.
+        lost: What should be there and is not.
+
+    Raises:
+        DataError: When there is no image, or training and test share an identity.
+    """
+    manifest = Manifest.of(name, root, samples)
     protocol = fixed_protocol(
         manifest,
         name=name,
@@ -122,7 +154,7 @@ def read_market_layout(
         f"{name}:{root}",
         manifest,
         protocol,
-        notes=(*notes, *boxes, *walk.notes, *note_empty_splits(samples, FOLDERS)),
-        lost=walk.lost,
+        notes=notes,
+        lost=lost,
         background=frozenset({BACKGROUND} - searched),
     )
