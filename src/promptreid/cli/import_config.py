@@ -35,11 +35,11 @@ _TITLES = {
 def import_config(
     file: Path, changes: tuple[str, ...], out: Path | None, json_out: JsonOut
 ) -> None:
-    r"""Say a YAML file of CLIP-ReID as a recipe and a command.
+    r"""Say a YAML file of CLIP-ReID or CLIP-FH as a recipe and a command.
 
-    Every key is told: what says the same here, and what needs nothing in its place and why. Keys
-    that a file leaves out have that code's defaults. What has no equal is refused, all of it at
-    once. docs/moving.md has the tables.
+    Every key is told: what says the same here, of what the nearest was taken, and what needs
+    nothing in its place, and why. Keys that a file leaves out have that code's defaults. What has
+    no equal is refused, all of it at once. docs/moving.md has the tables.
 
     \b
     promptreid import-config vit_clipreid.yml DATASETS.NAMES market1501
@@ -69,6 +69,8 @@ def _print(translation: Translation, out: Path | None) -> None:
     click.echo("")
     if not translation.changed:
         click.echo(f"Equal to {translation.origin} in all settings; random draws differ.")
+    else:
+        click.echo(f"The nearest to {translation.origin}, not equal: see what was changed.")
     if translation.data is None:
         click.echo("It names no data set: put one in the place of SPEC.")
     if out is not None:

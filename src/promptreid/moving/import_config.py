@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from promptreid.moving.clip_fh_config import translate_clip_fh
 from promptreid.moving.clip_reid_config import translate_clip_reid
 from promptreid.moving.old_config import read_old_config, tell_origin
 from promptreid.moving.translation import Translation
@@ -26,4 +27,6 @@ def import_config(path: Path, changes: Sequence[str] = ()) -> Translation:
     """
     values = read_old_config(path, changes)
     origin = tell_origin(values)
+    if origin == "CLIP-FH":
+        return translate_clip_fh(values)
     return translate_clip_reid(values, two_stages=origin == "CLIP-ReID")

@@ -73,5 +73,5 @@ class KeyLedger:
         if self.refused:
             raise ConfigError(
                 "This configuration has no equal here:\n"
-                + "\n".join(f"- {sentence}" for sentence in self.refused)
+                + "\n".join(f"- {sentence}" for sentence in dict.fromkeys(self.refused))
             )

@@ -57,7 +57,7 @@ def python_value(value: Any) -> Any:
 
 
 def tell_origin(values: Mapping[str, Any]) -> str:
-    """Return whose configuration it is: "CLIP-ReID", "CLIP-ReID baseline".
+    """Return whose configuration it is: "CLIP-ReID", "CLIP-ReID baseline" or "CLIP-FH".
 
     Raises:
         ConfigError: It is of code that is not taken over, or of none that is known.
@@ -69,12 +69,12 @@ def tell_origin(values: Mapping[str, Any]) -> str:
     if "MODEL.META_ARCHITECTURE" in keys or "_BASE_" in keys:
         raise _not_taken("FastReID", "its backbones and heads have no equal here")
     if {"dataset", "aspect"} <= keys or "variant" in keys:
-        raise _not_taken("CLIP-FH", "nothing of it can be repeated exactly")
+        return "CLIP-FH"
     if any(key.startswith(("SOLVER.STAGE1", "SOLVER.STAGE2")) for key in keys):
         return "CLIP-ReID"
     if "SOLVER" in sections and values.get("MODEL.NAME") in ("ViT-B-16", "RN50"):
         return "CLIP-ReID baseline"
-    known = listed(["CLIP-ReID's train_clipreid.py", "its train.py"], "and")
+    known = listed(["CLIP-ReID's train_clipreid.py", "its train.py", "CLIP-FH"])
     raise ConfigError(
         f"This is no configuration that is known. Those of {known} can be taken over."
     )

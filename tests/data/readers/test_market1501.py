@@ -218,7 +218,7 @@ def test_lists_are_read_where_folders_are_missing(tmp_path: Path, make_images) -
     assert data.manifest.identities == ("2", "1", "1")
     assert data.manifest.splits == whole.manifest.splits == ("train", "query", "gallery")
     assert data.protocol == whole.protocol
-    assert any(not lacking(note, "images_test.txt", "images_train.txt") for note in data.notes)
+    assert any(not lacking(note, "images_train.txt", "images_test.txt") for note in data.notes)
     assert any("1 box of nobody" in note for note in data.notes)
 
 
