@@ -13,6 +13,7 @@ from promptreid.gallery.audit.audit_log import AuditLog, Basis
 from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
+from promptreid.gallery.searching.indexes.segment_guard import keeping_erased_out
 from promptreid.gallery.searching.search_state import SearchState
 from promptreid.gallery.vector_model import (
     GalleryImage,
@@ -70,11 +71,23 @@ class OpenedGallery:
             self._state.refresh(records)  # which wipes the files of an index
             with contextlib.suppress(GalleryError):  # in use: `check` says that it is still due
                 records.compact()
+                with keeping_erased_out(records):
+                    pass  # nobody is there to look for what the other process has erased
 
     def close(self) -> None:
         """Let go of the records."""
         self._state.close()
         self.records.close()
+
+    def adopt(self, model: VectorModel) -> None:
+        """Go on with the model whose vectors are searched by now, after a change by somebody else.
+
+        Raises:
+            ModelSwitchedError: It is another one.
+        """
+        with self._lock:
+            check_still_searched(self.records.place, model, self.records.model())
+            self._model = model
 
     @contextlib.contextmanager
     def _embedding(self, queries: Sequence[GalleryImage]) -> Generator[NDArray[np.float32]]:

@@ -11,6 +11,7 @@ from promptreid.errors import GalleryError
 from promptreid.gallery.identity_changes import choose_entries
 from promptreid.gallery.records.erased_bytes import choose_pieces
 from promptreid.gallery.records.record_store import Records
+from promptreid.gallery.searching.indexes.segment_guard import keeping_erased_out
 from promptreid.gallery.searching.search_state import SearchState
 from promptreid.gallery.upkeep.refusals import refuse_contents
 
@@ -81,7 +82,8 @@ def erase_entries(
         note(records.delete(chosen))
         gone = before - records.names().keys()
     records.compact()
-    left = records.find_bytes(pieces)
+    with keeping_erased_out(records):
+        left = records.find_bytes(pieces)
     if left:
         raise GalleryError(
             f"{len(left):,} of {len(pieces):,} pieces of what was erased still stand in files of "

@@ -15,6 +15,7 @@ from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable, TableChange
 from promptreid.gallery.searching.indexes.bit_codes import WORD
 from promptreid.gallery.searching.indexes.row_store import RowStore
+from promptreid.gallery.searching.indexes.segment_guard import holding_segments
 from promptreid.gallery.searching.indexes.vector_index import Nearest
 
 _FIRST_SCORED = 512
@@ -43,6 +44,7 @@ class BitsIndex:
         """Keep vectors in a folder, which need not be there."""
         self._store = RowStore(folder)
         self._table = EntryTable()
+        self._records: Records | None = None
         self._is_open = False
         self._threads: ThreadPoolExecutor | None = None
 
@@ -55,7 +57,7 @@ class BitsIndex:
         """Take over what became of a table; files are compared with it after `clear`."""
         if change.anew:
             self.clear()
-        self._table = table
+        self._table, self._records = table, records
         if not self._is_open:
             self._store.open(table)
             self._is_open = True
@@ -64,9 +66,19 @@ class BitsIndex:
         self._store.extend(table, records)
 
     def settle(self) -> None:
-        """Write full segments, and zeros over what was erased."""
+        """Write full segments, and zeros over what was erased.
+
+        What others erased since `follow` is not written; nothing is, while somebody looks for what
+        an erasure has left, but stays in memory until the next call.
+        """
         self._store.wipe_erased()
-        self._store.write_segments(self._table)
+        if self._records is None or not self._store.fills_segment:
+            return
+        with holding_segments(self._store.folder, wait=False) as is_held:
+            if is_held:
+                changed = self._records.revision() != self._table.revision
+                enrolled = self._records.entry_numbers() if changed else None
+                self._store.write_segments(self._table, enrolled)
 
     def close(self) -> None:
         """Let go of files and threads."""

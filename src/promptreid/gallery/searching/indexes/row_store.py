@@ -34,6 +34,7 @@ class RowStore:
     """Vectors and codes by slot, and which slot a row has.
 
     Attributes:
+        folder: Where the segments are.
         coder: Makes the codes; None before the first vector.
         codes: (S,) codes by slot.
         slot_by_row: (M,) slot of each row of the table.
@@ -42,7 +43,7 @@ class RowStore:
 
     def __init__(self, folder: Path) -> None:
         """Take the folder of the segments, which need not be there."""
-        self._folder = folder
+        self.folder = folder
         self._segments: list[RowSegment] = []
         self._starts: list[int] = []
         self.forget()
@@ -68,7 +69,7 @@ class RowStore:
         """
         self.slot_by_row = np.full(len(table), -1, np.int32)
         found = [np.empty(0, np.int32)]
-        for segment in list_segments(self._folder, table.fingerprint or ""):
+        for segment in list_segments(self.folder, table.fingerprint or ""):
             rows = table.find_rows(segment.entries)
             there = rows >= 0
             there[there] = table.draws[rows[there]] == segment.draws[there]
@@ -109,13 +110,24 @@ class RowStore:
             if len(missing) > SEGMENT:  # more than should be in memory
                 self.write_segments(table)
 
-    def write_segments(self, table: EntryTable) -> None:
-        """Write what is in memory as far as it fills segments; what cannot be written stays."""
-        while self._rest is not None and len(self._rest.values) >= SEGMENT:
+    @property
+    def fills_segment(self) -> bool:
+        """Whether what is in memory fills a segment."""
+        return self._rest is not None and len(self._rest.values) >= SEGMENT
+
+    def write_segments(self, table: EntryTable, enrolled: NDArray[np.int64] | None = None) -> None:
+        """Write what is in memory as far as it fills segments; what cannot be written stays.
+
+        Args:
+            table: The entries.
+            enrolled: Numbers of the entries that are still in the records, where that may not be
+                all of the table; others are left out.
+        """
+        while self._rest is not None and self.fills_segment:
             if not self._segments:  # the first vectors that came say little of those that followed
                 self._encode_anew()
             try:
-                segment = RowSegment.write(self._folder, self._make_content(table))
+                segment = RowSegment.write(self.folder, self._make_content(table, enrolled))
             except OSError:
                 return
             self._starts.append(self._rest_start)
@@ -184,12 +196,16 @@ class RowStore:
         for start in range(0, len(self._rest.values), SEGMENT):
             self.codes.extend(coder.encode(self._rest.values[start : start + SEGMENT]))
 
-    def _make_content(self, table: EntryTable) -> SegmentContent:
+    def _make_content(
+        self, table: EntryTable, enrolled: NDArray[np.int64] | None
+    ) -> SegmentContent:
         """Return the next segment; what was erased of it is zero."""
         assert self._rest is not None
         assert self.coder is not None
         rows = self.row_by_slot[self._rest_start : self._rest_start + SEGMENT]
         alive = rows >= 0
+        if enrolled is not None:
+            alive &= np.isin(table.entries[rows], enrolled)
         vectors = np.where(alive[:, None], self._rest.values[:SEGMENT], np.float32(0))
         return SegmentContent(
             fingerprint=table.fingerprint or "",
