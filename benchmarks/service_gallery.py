@@ -17,13 +17,22 @@ NAME = "load.gallery"
 IMAGES = 10
 """Entries of each identity."""
 
+_OWN_WIDTH = 128
 
-def make_gallery(folder: Path, entries: int, *, seed: int = 0) -> Path:
+
+def make_gallery(folder: Path, entries: int, *, width: int = 128, seed: int = 0) -> Path:
     """Train nothing, draw the vectors of so many entries, and enrol them.
 
     Images of an identity are alike, as with a model that was trained.
+
+    Args:
+        folder: Where the model and the gallery go.
+        entries: Number of entries, `IMAGES` of each identity.
+        width: Numbers of a vector; where they are not the model's own 128, a layer that nobody
+            trained makes them.
+        seed: What vectors are drawn from.
     """
-    run = _make_run(folder)
+    run = _make_run(folder, width)
     embedder = load(run, device="cpu")
     place = folder / NAME
     gallery = Gallery.create(place, embedder, source=str(run))
@@ -56,7 +65,7 @@ def make_gallery(folder: Path, entries: int, *, seed: int = 0) -> Path:
     return place
 
 
-def _make_run(folder: Path) -> Path:
+def _make_run(folder: Path, width: int) -> Path:
     """Make a run of `tiny` as it is shipped, for pictures of 128 x 64 pixels."""
     rng = np.random.default_rng(1)
     for person in range(4):
@@ -65,6 +74,8 @@ def _make_run(folder: Path) -> Path:
             pixels = rng.integers(0, 256, (128, 64, 3), np.uint8)
             Image.fromarray(pixels).save(folder / "crops" / f"{person}" / f"{number}.png")
     settings = ["backbone.name=tiny", "backbone.image_size=[128, 64]"]
+    if width != _OWN_WIDTH:
+        settings += [f"head.reduction={{width: {width}}}", "embedding.features=[reduced]"]
     data = ["--data", f"folder:{folder / 'crops'}", "--out", str(folder / "run")]
     command = ["train", "zero-shot", *settings, *data, "--device", "cpu"]
     subprocess.run([sys.executable, "-m", "promptreid", *command], check=True, capture_output=True)

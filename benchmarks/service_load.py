@@ -9,6 +9,7 @@ compared with that after the first thousand. There is no plain side.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import io
 import json
@@ -30,6 +31,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.service_gallery import NAME, make_gallery
+from promptreid.gallery.gallery import Gallery
+from promptreid.gallery.gallery_settings import AUDITS
 from promptreid.processor import describe_processor
 from promptreid.text.tables import plain_table
 
@@ -171,19 +174,13 @@ def load(
     )
 
 
-def measure(
-    entries: int, seconds: float, requests: int, clients: Sequence[int], folder: Path
-) -> list[LoadRow]:
-    """Make a gallery in a folder unless one is there, serve it, and measure."""
+def measure(place: Path, seconds: float, requests: int, clients: Sequence[int]) -> list[LoadRow]:
+    """Serve a gallery, and measure."""
     rows = []
-    place = folder / NAME
-    if not place.is_dir():
-        make_gallery(folder, entries)
     if clients or requests:
         served = ServedProcess(place, queue=64)
         load(served, "warm-up", clients=2, requests=20)
-        name = f"search {entries:,} entries"
-        rows += [load(served, name, clients=count, seconds=seconds) for count in clients]
+        rows += [load(served, "search", clients=count, seconds=seconds) for count in clients]
         if requests:
             soon = load(served, f"first {requests // 10:,} requests", clients=32,
                         requests=requests // 10)  # fmt: skip
@@ -220,6 +217,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--width", type=int, default=128, help="numbers of a vector")
+    parser.add_argument("--audit", choices=AUDITS, default="service", help="uses written down")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--requests", type=int, default=10_000, help="for the memory; 0 for none")
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 8, 32])
@@ -228,8 +227,15 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as aside:
         folder = given.folder or Path(aside)
-        rows = measure(given.entries, given.seconds, given.requests, given.clients, folder)
-    print("\n".join([f"{rows[0].processor}, {os.cpu_count()} cores", *table_lines(rows)]))
+        if not (folder / NAME).is_dir():
+            make_gallery(folder, given.entries, width=given.width)
+        with contextlib.closing(Gallery.open(folder / NAME)) as gallery:
+            gallery.set_audit(given.audit)
+            facts = gallery.info()
+        rows = measure(folder / NAME, given.seconds, given.requests, given.clients)
+    what = f"{facts.entries:,} entries of {facts.width} numbers, uses written down: {given.audit}"
+    machine = f"{rows[0].processor}, {os.cpu_count()} cores"
+    print("\n".join([machine, what, *table_lines(rows)]))
     if given.json:
         given.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
