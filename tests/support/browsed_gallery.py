@@ -18,6 +18,7 @@ from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.serve.access_tokens import TokenBook
 from promptreid.serve.application import create_app
+from promptreid.serve.served_models import ServedModel, ServedModels
 from promptreid.serve.service import Service
 from promptreid.serve.service_settings import ServiceSettings
 
@@ -66,7 +67,8 @@ class BrowsedGallery:
     def __enter__(self) -> BrowsedGallery:
         records = SqliteRecords.open(self._place)
         settings = ServiceSettings(hosts=frozenset({"127.0.0.1"}))
-        service = Service.start(records, ThresholdModel(), settings, self._embedder)
+        models = ServedModels([ServedModel(ThresholdModel(), self._embedder)])
+        service = Service.start(records, models, settings)
         self.gallery = service.gallery
         app = create_app(service, self._book)
         self._server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))

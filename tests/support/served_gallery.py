@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from pathlib import Path
 
 import numpy as np
 from gallery_model import PixelModel, draw_people, make_gallery
@@ -14,6 +15,7 @@ from promptreid.evaluation.thresholds.stranger_scores import StrangerScores
 from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.serve.application import create_app
+from promptreid.serve.served_models import ServedModel, ServedModels
 from promptreid.serve.service import Service
 from promptreid.serve.service_settings import ServiceSettings
 
@@ -66,6 +68,7 @@ class Served:
         service: The service.
         client: Asks it.
         model: Its model.
+        elsewhere: Models that it can load, by place.
         pictures: Three of each person; the first of each is not enrolled.
         names: Who they show.
     """
@@ -79,9 +82,15 @@ class Served:
         self.model = ThresholdModel()
         records = SqliteRecords.open(folder / "people.gallery")
         settings = ServiceSettings(hosts=frozenset({"testserver"}), **limits)
-        self.service = Service.start(records, self.model, settings)
+        self.elsewhere: dict[Path, PixelModel] = {}
+        models = ServedModels([ServedModel(self.model)], self.load)
+        self.service = Service.start(records, models, settings)
         self.app = create_app(self.service, tokens)
         self.client = TestClient(self.app, raise_server_exceptions=False)
+
+    def load(self, place: Path) -> ServedModel:
+        """Load a model that a test has put somewhere."""
+        return ServedModel(self.elsewhere[place])
 
     def __enter__(self):
         self.client.__enter__()

@@ -46,6 +46,13 @@ def serve() -> None:
     type=GalleryPlace(),
     help="The gallery.  [default: the argument, with the model that it names]",
 )
+@click.option(
+    "--next",
+    "next_model",
+    type=options.ExistingRun(),
+    metavar="RUN_OR_CHECKPOINT",
+    help="A model that the gallery may change to; it is in memory from the start.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
 @click.option(
@@ -82,6 +89,7 @@ def serve() -> None:
 def start(
     model: GalleryUrl,
     place: GalleryUrl | None,
+    next_model: Path | None,
     host: str,
     port: int,
     token_file: Path | None,
@@ -101,6 +109,7 @@ def start(
     promptreid serve people.gallery
     promptreid serve runs/mine --gallery people.gallery --port 9000
     promptreid serve people.gallery --host 0.0.0.0 --token-file tokens.json
+    promptreid serve runs/mine --next runs/better --gallery people.gallery
     """  # noqa: D301 - click reads the \b itself
     from promptreid.errors import ConfigError
     from promptreid.runs.run_folder import RunFolder
@@ -136,6 +145,7 @@ def start(
         from promptreid.inference.load import load
         from promptreid.serve.access_tokens import TokenBook
         from promptreid.serve.application import create_app
+        from promptreid.serve.served_models import ServedModel, ServedModels
         from promptreid.serve.service import Service
         from promptreid.serve.service_settings import ServiceSettings
 
@@ -144,14 +154,14 @@ def start(
             hosts=address.find_hosts(hosts), requests=queue, body_bytes=max_request_mib << 20
         )
         taken = listen(address)
-        embedder = load(find_model(gallery, source), device=device)
-        service = Service.start(
-            open_records(gallery),
-            EmbedderModel(embedder),
-            settings,
-            embedder,
-            gallery.index or AUTOMATIC,
-        )
+
+        def load_served(model: Path) -> ServedModel:
+            embedder = load(model, device=device)
+            return ServedModel(EmbedderModel(embedder), embedder)
+
+        places = [find_model(gallery, source), *([next_model] if next_model else [])]
+        models = ServedModels([load_served(place) for place in places], load_served, places)
+        service = Service.start(open_records(gallery), models, settings, gallery.index or AUTOMATIC)
     facts = service.gallery.info()
     url = address.url(taken.getsockname()[1])
     who = "with a token" if tokens is not None else "by this machine alone, without a token"

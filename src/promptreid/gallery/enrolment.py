@@ -151,6 +151,8 @@ def enrol_batch(
             new.append(number)
     if not new:
         return _count(contents, names, seen, entry_by_digest, [])
+    with state.lock:
+        check_still_searched(records.place, model, records.model())
     vectors, texts = model.both_vectors([images[number] for number in new])
     entries = [
         replace(

@@ -18,7 +18,13 @@ from promptreid.gallery.image_content import read_content
 from promptreid.gallery.opened_gallery import OpenedGallery
 from promptreid.gallery.records.record_rows import NewNegative
 from promptreid.gallery.records.record_store import Records
-from promptreid.gallery.vector_model import GalleryImage, Pixels, VectorModel, as_image
+from promptreid.gallery.vector_model import (
+    GalleryImage,
+    Pixels,
+    VectorModel,
+    as_image,
+    check_still_searched,
+)
 from promptreid.json_record import JsonRecord
 
 
@@ -68,15 +74,19 @@ class NegativeExamples(OpenedGallery):
             NotEnrolledError: There is no such identity or entry.
             ChangedSinceError: The identity is not as it was `seen`.
             GalleryError: A picture is enrolled as that identity, or there is no model to embed it.
+            ModelSwitchedError: Another process has changed the model.
             UnreadableImage: A picture cannot be read.
         """
         if not images and not entries:
             raise GalleryError("Name pictures or entries that do not show the identity.")
         made: list[NewNegative] = []
-        if images:
+        model = self._require_model() if images else None
+        if model is not None:
             opened = [as_image(image) for image in images]
-            made = make_image_negatives(self._require_model(), opened, keep=self.settings.keep)
+            made = make_image_negatives(model, opened, keep=self.settings.keep)
         with self._lock, self._state.changing(self.records):
+            if model is not None:
+                check_still_searched(self.records.place, model, self.records.model())
             number = find_identity(self.records, identity, seen=seen).identity
             enrolled = self.records.find_entries([row.content_hash for row in made])
             own = [enrolled[row.content_hash] for row in made if row.content_hash in enrolled]

@@ -23,26 +23,23 @@ class ModelBusyError(PromptReIDError):
 
 @dataclass(eq=False)
 class _ModelJob:
-    """Images to be embedded, or other work of the model."""
+    """Images to be embedded by a model, or other work of one."""
 
+    model: VectorModel | None = None
     images: Sequence[GalleryImage] = ()
     work: Callable[[], Any] | None = None
     result: Future = field(default_factory=Future)
 
 
 class ModelWorker:
-    """A model for many threads: one computes, and images that wait are embedded together.
+    """Computes for many threads in one: images that wait for one model are embedded together.
 
     While a batch is computed, more images come; they are the next batch. Nobody waits for others
-    to come.
-
-    Attributes:
-        batches: Number of images of each batch, told to whoever counts them.
+    to come. Each job names its model, so that what was sent for one is never embedded by another.
     """
 
     def __init__(
         self,
-        model: VectorModel,
         *,
         batch: int,
         wait_seconds: float,
@@ -51,12 +48,10 @@ class ModelWorker:
         """Start the thread.
 
         Args:
-            model: What computes.
             batch: Images of several jobs that are embedded together, at most.
             wait_seconds: How long a job waits until it is begun.
             told: Called with the number of images of each batch.
         """
-        self._model = model
         self._batch = batch
         self._wait_seconds = wait_seconds
         self._told = told
@@ -76,14 +71,14 @@ class ModelWorker:
         """Number of jobs that are not begun."""
         return len(self._jobs)
 
-    def embed(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
-        """Return (N, width) vectors of images.
+    def embed(self, model: VectorModel, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
+        """Return (N, width) vectors of images by a model.
 
         Raises:
             ModelBusyError: The model did not come to them in time.
             PromptReIDError: Whatever the model raises.
         """
-        return self._hand_over(_ModelJob(images=images))
+        return self._hand_over(_ModelJob(model, images))
 
     def run(self, work: Callable[[], Any]) -> Any:
         """Run other work of the model in its thread; raises as `embed` does."""
@@ -125,8 +120,8 @@ class ModelWorker:
     def _take(self) -> list[_ModelJob]:
         """Take the first job, and those behind it that can be embedded with it."""
         jobs = [self._jobs.popleft()]
-        images = len(jobs[0].images)
-        while jobs[0].work is None and self._jobs and self._jobs[0].work is None:
+        model, images = jobs[0].model, len(jobs[0].images)
+        while model is not None and self._jobs and self._jobs[0].model is model:
             images += len(self._jobs[0].images)
             if images > self._batch:
                 break
@@ -137,12 +132,13 @@ class ModelWorker:
         if not jobs:
             return
         try:
-            if jobs[0].work is not None:
-                jobs[0].result.set_result(jobs[0].work())
+            model, work = jobs[0].model, jobs[0].work
+            if model is None:
+                jobs[0].result.set_result(None if work is None else work())
                 return
             images = [image for job in jobs for image in job.images]
             self._told(len(images))
-            vectors = self._model.vectors(images)
+            vectors = model.vectors(images)
         except BaseException as error:  # the thread must outlive whatever a model raises
             if len(jobs) == 1:
                 jobs[0].result.set_exception(error)
@@ -157,7 +153,7 @@ class ModelWorker:
 
 
 class SharedModel:
-    """The model of a worker, as a gallery uses one."""
+    """A model that a worker computes with, as a gallery uses one."""
 
     def __init__(self, model: VectorModel, worker: ModelWorker) -> None:
         """Take a model and the worker that computes with it."""
@@ -172,7 +168,7 @@ class SharedModel:
 
     def vectors(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
         """Embed images together with those of other requests."""
-        return self._worker.embed(images)
+        return self._worker.embed(self._model, images)
 
     def both_vectors(
         self, images: Sequence[GalleryImage]

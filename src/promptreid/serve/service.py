@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
 from promptreid.gallery.gallery import Gallery
+from promptreid.gallery.gallery_errors import ModelSwitchedError
 from promptreid.gallery.records.record_rows import IdentityRow
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
-from promptreid.gallery.vector_model import VectorModel
-from promptreid.inference.embedder import Embedder
 from promptreid.serve.bodies.answer_bodies import IdentityBody
 from promptreid.serve.model_worker import ModelWorker, SharedModel
 from promptreid.serve.sent_pictures import PixelBudget
+from promptreid.serve.served_models import ServedModel, ServedModels
 from promptreid.serve.service_metrics import ServiceMetrics
 from promptreid.serve.service_settings import ServiceSettings
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(eq=False)
@@ -27,10 +30,10 @@ class Service:
     """A gallery that is served.
 
     Attributes:
-        gallery: The gallery, whose model is the worker's.
-        worker: The thread of the model.
-        model: What it computes with.
-        embedder: The trained model; None for one that is no such, as in tests.
+        gallery: The gallery, whose model computes in the worker.
+        worker: The thread in which models compute.
+        models: The models at hand.
+        served: The one that the gallery is searched with.
         settings: Limits.
         metrics: Counts.
         budget: Pixels that may be decoded at a time.
@@ -39,30 +42,29 @@ class Service:
 
     gallery: Gallery
     worker: ModelWorker
-    model: VectorModel
-    embedder: Embedder | None
+    models: ServedModels
+    served: ServedModel
     settings: ServiceSettings
     metrics: ServiceMetrics
     budget: PixelBudget
     is_stopping: bool = False
     _listed: tuple[int, list[IdentityRow]] = field(default=(-1, []))
+    _following: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def start(
         cls,
         records: Records,
-        model: VectorModel,
+        models: ServedModels,
         settings: ServiceSettings,
-        embedder: Embedder | None = None,
         index: str = AUTOMATIC,
     ) -> Service:
         """Start to serve records with the model that made their vectors.
 
         Args:
             records: What is served.
-            model: Makes vectors.
+            models: The models at hand, one of which made the vectors.
             settings: Limits.
-            embedder: The same model, for what vectors alone do not show.
             index: What searches the vectors, one of `index_choice.KINDS`.
 
         Raises:
@@ -70,18 +72,17 @@ class Service:
         """
         metrics = ServiceMetrics()
         worker = ModelWorker(
-            model,
-            batch=settings.batch,
-            wait_seconds=settings.wait_seconds,
-            told=metrics.count_batch,
+            batch=settings.batch, wait_seconds=settings.wait_seconds, told=metrics.count_batch
         )
+        stored = records.model()
+        served = (None if stored is None else models.find(stored)) or models.first
         try:
-            gallery = Gallery(records, SharedModel(model, worker), index, in_service=True)
+            gallery = Gallery(records, SharedModel(served.model, worker), index, in_service=True)
         except BaseException:
             worker.close()
             raise
         budget = PixelBudget(settings.decoded_pixels)
-        return cls(gallery, worker, model, embedder, settings, metrics, budget)
+        return cls(gallery, worker, models, served, settings, metrics, budget)
 
     @property
     def name(self) -> str:
@@ -93,6 +94,44 @@ class Service:
         self.is_stopping = True
         self.worker.close()
         self.gallery.close()
+
+    def ask(self, work: Callable[[Gallery], _Result]) -> _Result:
+        """Let the gallery do what needs its model, once more where that was changed meanwhile.
+
+        What is asked for has changed nothing where it raises `ModelSwitchedError`.
+
+        Raises:
+            ModelSwitchedError: The model whose vectors are searched by now is not at hand.
+        """
+        try:
+            return work(self.gallery)
+        except ModelSwitchedError:
+            self.follow_model()
+        return work(self.gallery)
+
+    def follow_model(self) -> ServedModel:
+        """Go on with the model whose vectors are searched by now, and return it.
+
+        Where it is none that is in memory, it is loaded meanwhile, and others who ask wait for it.
+
+        Raises:
+            ModelSwitchedError: It is not at hand.
+        """
+        with self._following:
+            stored, former = self.gallery.model_row(), self.served.model.fingerprint
+            if stored is None or stored.fingerprint == former:
+                return self.served
+            found = self.models.find(stored)
+            if found is None:
+                raise ModelSwitchedError(
+                    f"The gallery {self.name} is searched with the model {stored.fingerprint[:16]} "
+                    "by now, which the service does not find. Whoever runs it starts it with that "
+                    "model, or names it before the change: promptreid serve --next."
+                )
+            self.gallery.adopt(SharedModel(found.model, self.worker))
+            self.served = found
+            self.models.let_go(former)
+            return found
 
     def list_identities(self) -> list[IdentityRow]:
         """Return everybody who is enrolled; counted anew only after a change."""

@@ -1,9 +1,5 @@
 """What those who watch a service see."""
 
-from dataclasses import replace
-
-from served_gallery import attach
-
 
 def test_a_stopped_service_is_alive_but_not_ready(served):
     for page in ("/health", "/ready"):
@@ -12,15 +8,6 @@ def test_a_stopped_service_is_alive_but_not_ready(served):
     assert served.client.get("/health").status_code == 200
     answer = served.client.get("/ready")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-
-
-def test_a_gallery_that_changed_its_model_needs_the_service_to_be_started_anew(served):
-    records = served.service.gallery.records
-    with records.writing():
-        records.set_model(replace(records.model(), fingerprint="f" * 64))
-    assert served.client.get("/ready").status_code == 503
-    answer = served.client.post("/v1/search", files=attach(served.query(0)))
-    assert (answer.status_code, "f" * 16 in answer.json()["detail"]) == (503, True)
 
 
 def test_metrics_count_answers_by_route(served):

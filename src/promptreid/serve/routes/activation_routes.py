@@ -39,6 +39,7 @@ def draw_entry_activation(
 
 
 def _draw(service: Service, file: SentFile) -> Response:
+    embedder = service.follow_model().embedder
     with decoding([file], service.budget, service.settings) as [picture]:
-        png = service.worker.run(lambda: draw_activation_picture(service.embedder, picture.pixels))
+        png = service.worker.run(lambda: draw_activation_picture(embedder, picture.pixels))
     return Response(png, media_type="image/png")

@@ -56,7 +56,7 @@ def enrol(
             attributes=attributes or {},
         )
         names = [one.name for one in sent]
-        done = service.gallery.add(images, [identity] * len(images))
+        done = service.ask(lambda gallery: gallery.add(images, [identity] * len(images)))
     response.status_code = 201 if done.added else 200
     return EnrolAnswer(
         added=done.added,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
+from promptreid.gallery.gallery_errors import ModelSwitchedError
 from promptreid.inference.text_side import find_text_width
 from promptreid.serve.access_tokens import RIGHTS
 from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER
@@ -24,8 +26,10 @@ _ZIP = {200: {"content": {"application/zip": {"schema": {"type": "string", "form
 @router.get("/info", responses=documented())
 def get_info(service: Served, caller: Asking) -> GalleryInfo:
     """Say what the gallery holds, what it can promise, and what the caller may do."""
-    facts = service.gallery.info()
-    settings = service.settings
+    embedder = service.served.embedder
+    with contextlib.suppress(ModelSwitchedError):  # what there is can be told without the model
+        embedder = service.follow_model().embedder
+    facts, settings = service.gallery.info(), service.settings
     return GalleryInfo(
         gallery=service.name,
         version=__version__,
@@ -49,8 +53,8 @@ def get_info(service: Served, caller: Asking) -> GalleryInfo:
         ),
         abilities=AbilitiesBody(
             verify=service.gallery.threshold is not None,
-            activation=service.embedder is not None,
-            text=service.embedder is not None and find_text_width(service.embedder) is not None,
+            activation=embedder is not None,
+            text=embedder is not None and find_text_width(embedder) is not None,
             audit=service.gallery.audit.is_on,
         ),
     )

@@ -23,15 +23,12 @@ async def get_health() -> StateBody:
 def get_readiness(service: Served) -> Response:
     """Say whether requests are answered.
 
-    503 while the service stops, and once the gallery has another model than the service.
+    503 while the service stops, and where the gallery has another model by now that the service
+    does not find.
     """
     if service.is_stopping or not service.worker.is_alive:
         return problem_response(503, "The service is stopping; it takes no more requests.")
-    stored = service.gallery.model_row()
-    if stored is None or stored.fingerprint != service.model.fingerprint:
-        return problem_response(
-            503, "The gallery has another model by now; the service has to be started with it."
-        )
+    service.follow_model()
     return JSONResponse({"status": "ok"})
 
 

@@ -52,8 +52,9 @@ def add_negatives(
     version = read_seen(seen, if_match)
     uploads = pictures or []
     with reading(uploads, service) if uploads else contextlib.nullcontext([]) as sent:
-        numbers = service.gallery.add_negatives(
-            identity, as_images(sent), entries or (), seen=version
+        images = as_images(sent)
+        numbers = service.ask(
+            lambda gallery: gallery.add_negatives(identity, images, entries or (), seen=version)
         )
     return NegativeNumbers(negatives=numbers)
 

@@ -67,8 +67,10 @@ def search(
         images = as_images(
             sent, camera=camera, view=view, domain=domain or "", attributes=attributes or {}
         )
-        answers = service.gallery.search(
-            images, top=top, filters=filters, rate=rate, asked_by=caller.name
+        answers = service.ask(
+            lambda gallery: gallery.search(
+                images, top=top, filters=filters, rate=rate, asked_by=caller.name
+            )
         )
         names = [one.name for one in sent]
     wanted = {one.entry for answer in answers for one in answer.candidates[:top]}
@@ -107,7 +109,9 @@ def find_nearest(
     )
     with reading(pictures, service) as sent:
         images = as_images(sent, camera=camera, view=view, attributes=attributes or {})
-        near = service.gallery.nearest(images, top=top, filters=filters, asked_by=caller.name)
+        near = service.ask(
+            lambda gallery: gallery.nearest(images, top=top, filters=filters, asked_by=caller.name)
+        )
         return NearestAnswer.make(near)
 
 
@@ -121,6 +125,7 @@ def verify(
     second_camera: Camera = None,
 ) -> PairAnswer:
     """Say whether two pictures show one identity, whoever is enrolled."""
+    service.follow_model()
     with reading([first, second], service) as sent:
         images = [
             as_images([one], camera=camera)[0]

@@ -69,12 +69,14 @@ def search_text(
     uploads = [] if picture is None else [picture]
     with reading(uploads, service) if uploads else contextlib.nullcontext([]) as sent:
         image = next(iter(as_images(sent, camera=camera)), None)
-        answer = service.gallery.search_text(
-            TextQuery(text, image=image, weight=weight),
-            top=top,
-            filters=filters,
-            by_identity=by_identity,
-            asked_by=caller.name,
+        answer = service.ask(
+            lambda gallery: gallery.search_text(
+                TextQuery(text, image=image, weight=weight),
+                top=top,
+                filters=filters,
+                by_identity=by_identity,
+                asked_by=caller.name,
+            )
         )
     entries = service.gallery.entry_rows([one.entry for one in answer.candidates])
     return TextSearchAnswer.make(answer, {row.entry: row for row in entries})
