@@ -40,10 +40,36 @@ class IdentityChanges(OpenedGallery):
             entries = {one: self.records.entries_by_identity(one) for one in identities}
         return {identity: numbers[0] for identity, numbers in entries.items() if numbers}
 
-    def identities(self) -> list[IdentityRow]:
-        """Return everybody who is enrolled, in the order of enrolment."""
+    def identities(self, after: int = 0, limit: int | None = None) -> list[IdentityRow]:
+        """Return who is enrolled, in the order of enrolment, everybody or page by page.
+
+        Args:
+            after: Only those of higher numbers, such as that of the last one of a page.
+            limit: How many at most; None for all.
+        """
         with self._lock:
-            return self.records.identities()
+            return self.records.identities(after, limit)
+
+    def identity_rows(self, identities: Sequence[int]) -> list[IdentityRow]:
+        """Return single identities, by number; those that are not there are left out."""
+        with self._lock:
+            return self.records.identity_rows(identities)
+
+    def find_identities(self, words: str) -> list[int]:
+        """Return the numbers of those whose name and note hold all of some words, ascending."""
+        wanted = words.casefold().split()
+        with self._lock, self.records.reading():
+            names, notes = self.records.names(), self.records.notes()
+        texts = {
+            number: f"{name}\n{notes.get(number, '')}".casefold()
+            for number, name in sorted(names.items())
+        }
+        return [number for number, text in texts.items() if all(word in text for word in wanted)]
+
+    def count(self) -> tuple[int, int]:
+        """Return how many identities and how many images are enrolled."""
+        with self._lock, self.records.reading():
+            return self.records.count_identities(), self.records.count_entries()
 
     def identity(self, identity: str | int) -> IdentityRow:
         """Return somebody who is enrolled.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,21 @@ from promptreid.serve.service_metrics import ServiceMetrics
 from promptreid.serve.service_settings import ServiceSettings
 
 _Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class IdentityPage:
+    """Some of those who are enrolled.
+
+    Attributes:
+        rows: They.
+        total: How many there are on all pages.
+        has_more: Whether another page follows.
+    """
+
+    rows: list[IdentityRow]
+    total: int
+    has_more: bool
 
 
 @dataclass(eq=False)
@@ -48,7 +64,7 @@ class Service:
     metrics: ServiceMetrics
     budget: PixelBudget
     is_stopping: bool = False
-    _listed: tuple[int, list[IdentityRow]] = field(default=(-1, []))
+    _fitting: tuple[tuple[int, str], list[int]] = field(default=((-1, ""), []))
     _following: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -133,12 +149,28 @@ class Service:
             self.models.let_go(former)
             return found
 
-    def list_identities(self) -> list[IdentityRow]:
-        """Return everybody who is enrolled; counted anew only after a change."""
-        revision = self.gallery.revision()
-        if self._listed[0] != revision:
-            self._listed = revision, self.gallery.identities()
-        return self._listed[1]
+    def list_identities(self, words: str, *, after: int, limit: int) -> IdentityPage:
+        """Return a page of those whose name and note hold some words, in the order of enrolment.
+
+        Args:
+            words: The words; empty for everybody.
+            after: Number of the last identity of the page before.
+            limit: Identities of a page.
+        """
+        if not words.split():
+            rows = self.gallery.identities(after, limit + 1)
+            return IdentityPage(rows[:limit], self.gallery.count()[0], len(rows) > limit)
+        numbers = self._find_identities(words)
+        left = numbers[bisect.bisect_right(numbers, after) :]
+        rows = self.gallery.identity_rows(left[:limit])
+        return IdentityPage(rows, len(numbers), len(left) > limit)
+
+    def _find_identities(self, words: str) -> list[int]:
+        """Return the numbers of those who fit words; looked for anew only after a change."""
+        key, known = (self.gallery.revision(), words), self._fitting
+        if known[0] != key:
+            known = self._fitting = key, self.gallery.find_identities(words)
+        return known[1]
 
     def describe_identity(self, identity: str | int) -> IdentityBody:
         """Describe an identity as it is now.

@@ -93,7 +93,7 @@ def test_wrong_fields_are_told_in_words(asked, fields, status, words):
 
 
 def test_an_empty_gallery_says_so(served):
-    for row in served.service.list_identities():
+    for row in served.service.gallery.identities():
         served.client.delete(f"/v1/identities/{row.identity}", headers={"If-Match": "*"})
     answer = ask(served, served.query(0))
     assert answer.status_code == 422

@@ -171,8 +171,25 @@ class Records(VectorStore, AuditStore, RestoringStore, Protocol):
         """
         ...
 
-    def identities(self) -> list[IdentityRow]:
-        """Return all identities, by number."""
+    def identities(self, after: int = 0, limit: int | None = None) -> list[IdentityRow]:
+        """Return identities, by number.
+
+        Args:
+            after: Only those of higher numbers.
+            limit: How many at most; None for all.
+        """
+        ...
+
+    def identity_rows(self, identities: Iterable[int]) -> list[IdentityRow]:
+        """Return single identities, by number; those that are not there are left out."""
+        ...
+
+    def count_identities(self) -> int:
+        """Return the number of identities."""
+        ...
+
+    def notes(self) -> dict[int, str]:
+        """Return the notes that are not empty, by number of the identity."""
         ...
 
     def names(self) -> dict[int, str]:

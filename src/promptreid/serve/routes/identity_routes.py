@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
-from promptreid.gallery.records.record_rows import IdentityRow
 from promptreid.serve.bodies.answer_bodies import (
     EntryBody,
     ErasedAnswer,
@@ -44,14 +43,11 @@ def list_identities(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> IdentityList:
     """List who is enrolled, in the order of enrolment, page by page."""
-    words = search.casefold().split()
-    rows = [row for row in service.list_identities() if _matches(row, words)]
-    page = [row for row in rows if row.identity > after][:limit]
-    more = bool(page) and page[-1].identity < rows[-1].identity
+    page = service.list_identities(search, after=after, limit=limit)
     return IdentityList(
-        identities=service.describe_rows(page),
-        total=len(rows),
-        next=page[-1].identity if more else None,
+        identities=service.describe_rows(page.rows),
+        total=page.total,
+        next=page.rows[-1].identity if page.has_more and page.rows else None,
     )
 
 
@@ -128,8 +124,3 @@ def erase(
     seen = read_seen(None, if_match)
     erased = service.gallery.erase(identity, seen=seen, asked_by=caller.name)
     return ErasedAnswer(**vars(erased))
-
-
-def _matches(row: IdentityRow, words: list[str]) -> bool:
-    text = f"{row.name}\n{row.note}".casefold()
-    return all(word in text for word in words)

@@ -290,7 +290,7 @@ def test_damaged_pages_are_found(server, records):
 
 def test_vectors_of_another_length_are_found_and_taken_out(records):
     first, second = add(records, entry(1), entry(2))
-    records.execute("UPDATE vectors SET vector = 'short' WHERE entry = %s", second)
+    records.execute("UPDATE vectors SET vector = 'short' WHERE entry = ?", second)
     assert records.find_damaged_vectors() == [f"The vector of entry {second}"]
     with records.writing():
         records.remove_damaged_vectors()

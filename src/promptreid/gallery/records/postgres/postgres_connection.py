@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any
@@ -78,14 +79,19 @@ class PostgresConnection:
         self._connection = self._connect(patience=PATIENCE_SECONDS)
 
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows; outside of a transaction it stands for itself."""
+        """Run a statement and return its rows; outside of a transaction it stands for itself.
+
+        Args:
+            statement: In it `?` stands for a value, and `%b` for one that is sent as bytes.
+            values: The values; without any, there may be several statements.
+        """
         with told_in_words(self.place):
             return self._run(statement, values)
 
     def execute_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement for each of some rows of values."""
         with told_in_words(self.place), self._connection.cursor() as cursor:
-            cursor.executemany(statement.encode(), list(rows))
+            cursor.executemany(_translate(statement), list(rows))
 
     @contextlib.contextmanager
     def reading(self) -> Generator[None]:
@@ -135,7 +141,9 @@ class PostgresConnection:
     def _fetch(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         several = not values  # several statements in one text are for those without values
         cursor = self._connection.execute(
-            statement.encode(), None if several else values, binary=not several
+            statement.encode() if several else _translate(statement),
+            None if several else values,
+            binary=not several,
         )
         return cursor.fetchall() if cursor.description else []
 
@@ -170,7 +178,7 @@ class PostgresConnection:
         with contextlib.suppress(GalleryError, psycopg.Error):
             self.reconnect()
             while outcome == "in progress" and time.monotonic() < end:
-                [(outcome,)] = self._fetch("SELECT pg_xact_status(%s::text::xid8)", (number,))
+                [(outcome,)] = self._fetch("SELECT pg_xact_status(?::text::xid8)", (number,))
         if outcome == "committed":
             return
         if outcome == "aborted":
@@ -226,3 +234,9 @@ class PostgresConnection:
             connection.close()
             raise
         return connection
+
+
+@functools.lru_cache(maxsize=512)
+def _translate(statement: str) -> bytes:
+    """Return a statement as the driver takes it."""
+    return statement.replace("?", "%s").encode()

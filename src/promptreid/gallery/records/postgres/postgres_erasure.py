@@ -98,7 +98,7 @@ class PostgresErasure(PostgresStore):
             yield from (
                 content or b""
                 for (content,) in self.execute(
-                    "SELECT pg_read_binary_file(path, 0, %s, true) FROM unnest(%s::text[]) AS path",
+                    "SELECT pg_read_binary_file(path, 0, ?, true) FROM unnest(?::text[]) AS path",
                     _CHUNK,
                     part,
                 )
@@ -106,7 +106,7 @@ class PostgresErasure(PostgresStore):
         for path, size in files:
             for start in range(0, size, _CHUNK - LENGTH + 1) if size > _CHUNK else ():
                 [(content,)] = self.execute(
-                    "SELECT pg_read_binary_file(%s, %s, %s, true)", path, start, _CHUNK
+                    "SELECT pg_read_binary_file(?, ?, ?, true)", path, start, _CHUNK
                 )
                 yield content or b""
 
@@ -138,7 +138,7 @@ class PostgresErasure(PostgresStore):
     def _fill_log(self, size: int) -> None:
         for _ in range(size // _FILLING + 1):
             self.execute(
-                "SELECT pg_logical_emit_message(false, 'promptreid', repeat(' ', %s))", _FILLING
+                "SELECT pg_logical_emit_message(false, 'promptreid', repeat(' ', ?))", _FILLING
             )
 
     def _may(self, right: str) -> bool:

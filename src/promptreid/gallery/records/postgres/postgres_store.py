@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Self
 
 from psycopg import sql
@@ -13,18 +13,19 @@ from promptreid.errors import GalleryError
 from promptreid.gallery.records.gallery_url import GalleryUrl
 from promptreid.gallery.records.postgres.postgres_connection import PostgresConnection
 from promptreid.gallery.records.postgres.postgres_schema import CONTENTS, FORMAT, list_statements
+from promptreid.gallery.records.sql.sql_store import SqlStore
 from promptreid.gallery.records.sqlite.sqlite_schema import STAMPS_KEPT
 
 _OLDEST_VECTOR = (0, 7)
 """Version of pgvector from which on there are vectors of 16 bits."""
 
 _TABLES = (
-    "SELECT tablename FROM pg_tables WHERE schemaname = %s "
-    "UNION ALL SELECT viewname FROM pg_views WHERE schemaname = %s"
+    "SELECT tablename FROM pg_tables WHERE schemaname = ? "
+    "UNION ALL SELECT viewname FROM pg_views WHERE schemaname = ?"
 )
 
 
-class PostgresStore(PostgresConnection):
+class PostgresStore(PostgresConnection, SqlStore):
     """One connection to the records of one gallery."""
 
     @classmethod
@@ -113,7 +114,7 @@ class PostgresStore(PostgresConnection):
     def stamp(self, revision: int | None = None) -> str | None:
         """Return the random stamp of a transaction; None where it is not known any more."""
         chosen = self.revision() if revision is None else revision
-        rows = self.execute("SELECT stamp FROM stamps WHERE revision = %s", chosen)
+        rows = self.execute("SELECT stamp FROM stamps WHERE revision = ?", chosen)
         return rows[0][0] if rows else None
 
     def settings(self) -> dict[str, str]:
@@ -137,12 +138,12 @@ class PostgresStore(PostgresConnection):
 
     def fact(self, key: str) -> str:
         """Return one text that the gallery keeps."""
-        return self.execute("SELECT value FROM facts WHERE key = %s", key)[0][0]
+        return self.execute("SELECT value FROM facts WHERE key = ?", key)[0][0]
 
     def set_fact(self, key: str, value: str) -> None:
         """Write one text that the gallery keeps."""
         self.execute(
-            "INSERT INTO facts VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET "
+            "INSERT INTO facts VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
             "value = excluded.value",
             key,
             value,
@@ -150,28 +151,40 @@ class PostgresStore(PostgresConnection):
 
     def count(self, key: str) -> int:
         """Return one of the gallery's numbers."""
-        return self.execute("SELECT value FROM counters WHERE key = %s", key)[0][0]
+        return self.execute("SELECT value FROM counters WHERE key = ?", key)[0][0]
 
     def set_count(self, key: str, value: int) -> None:
         """Write one of the gallery's numbers."""
-        self.execute("UPDATE counters SET value = %s WHERE key = %s", value, key)
+        self.execute("UPDATE counters SET value = ? WHERE key = ?", value, key)
 
-    def take_numbers(self, key: str, number: int) -> list[int]:
+    def take_numbers(self, what: str, count: int) -> list[int]:
         """Return so many numbers that were never given before, ascending."""
         [(last,)] = self.execute(
-            "UPDATE counters SET value = value + %s WHERE key = %s RETURNING value", number, key
+            "UPDATE counters SET value = value + ? WHERE key = ? RETURNING value", count, what
         )
-        return list(range(last - number + 1, last + 1))
+        return list(range(last - count + 1, last + 1))
+
+    def require_compaction(self) -> None:
+        """Remember that bytes of what is deleted may be in the store until `compact`."""
+        self.set_count("compaction_due", 1)
+
+    def among(self, column: str) -> str:
+        """Return the condition that a column is in a list."""
+        return f"{column} = ANY(?)"
+
+    def to_list(self, values: Iterable[object]) -> list[object]:
+        """Return values as an array."""
+        return list(values)
 
     def write_stamp(self, revision: int) -> None:
         """Give the revision of this transaction a stamp, and forget old ones."""
         self.execute(
-            "INSERT INTO stamps VALUES (%s, %s) ON CONFLICT (revision) DO UPDATE SET "
+            "INSERT INTO stamps VALUES (?, ?) ON CONFLICT (revision) DO UPDATE SET "
             "stamp = excluded.stamp",
             revision,
             secrets.token_hex(16),
         )
-        self.execute("DELETE FROM stamps WHERE revision <= %s", revision - STAMPS_KEPT)
+        self.execute("DELETE FROM stamps WHERE revision <= ?", revision - STAMPS_KEPT)
 
     def _has_tables(self) -> bool:
         tables = {row[0] for row in self.execute(_TABLES, self.schema, self.schema)}

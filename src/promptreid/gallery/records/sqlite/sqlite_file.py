@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Self
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import StoreFailedError, StoreInUseError
 from promptreid.gallery.records.erased_bytes import find_in_files
+from promptreid.gallery.records.sql.sql_store import SqlStore
 from promptreid.gallery.records.sqlite.acknowledged_revision import (
     NOTE,
     note_revision,
@@ -47,11 +49,19 @@ _CONTENTS = (
 )
 """Where bytes of records stand that may be those of something erased too."""
 
+NUMBERED = {
+    "model": "models",
+    "identity": "identities",
+    "entry": "entries",
+    "negative": "negatives",
+}
+"""Tables whose rows have numbers that are never used again."""
+
 _PAUSE = 0.02
 """Seconds between two attempts to empty the log."""
 
 
-class SqliteFile:
+class SqliteFile(SqlStore):
     """One connection to `FOLDER/records.sqlite`.
 
     A transaction is on the disk when `writing` ends (write-ahead log, synchronised in full).
@@ -267,7 +277,25 @@ class SqliteFile:
             raise tell_damage(self.place, f"the fact {key!r} is missing")
         return rows[0][0]
 
-    def execute(self, statement: str, *values: object) -> list[tuple]:
+    def require_compaction(self) -> None:
+        """Remember that bytes of what is deleted may be in the store until `compact`."""
+        self.execute("UPDATE facts SET value = 1 WHERE key = 'compaction_due'")
+
+    def take_numbers(self, what: str, count: int) -> list[int]:
+        """Return numbers that were never given before, which SQLite knows once they are used."""
+        rows = self.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", NUMBERED[what])
+        last = rows[0][0] if rows else 0
+        return list(range(last + 1, last + count + 1))
+
+    def among(self, column: str) -> str:
+        """Return the condition that a column is in a list."""
+        return f"{column} IN (SELECT value FROM json_each(?))"
+
+    def to_list(self, values: Iterable[object]) -> str:
+        """Return values as JSON."""
+        return json.dumps(list(values))
+
+    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         with told_in_words(self._folder):
             return self._connection.execute(statement, values).fetchall()

@@ -148,17 +148,17 @@ def _describe(conditions: Conditions, place: int) -> list[tuple[str, object]]:
     if conditions.mask is None and conditions.own_cameras is None:
         return []
     filters = conditions.filters
-    described: list[tuple[str, object]] = [("hidden = %s", False)]
+    described: list[tuple[str, object]] = [("hidden = ?", False)]
     if conditions.identities is not None:
-        described.append(("identity = ANY(%s)", list(conditions.identities)))
+        described.append(("identity = ANY(?)", list(conditions.identities)))
     for column, names in (("camera", filters.cameras), ("domain", filters.domains)):
         if names is not None:
-            described.append((f"{column} = ANY(%s)", list(names)))
+            described.append((f"{column} = ANY(?)", list(names)))
     if filters.since is not None:
-        described.append(("time >= %s", filters.since))
+        described.append(("time >= ?", filters.since))
     if filters.until is not None:
-        described.append(("time <= %s", filters.until))
+        described.append(("time <= ?", filters.until))
     camera = conditions.cameras[place] if filters.other_cameras else None
     if camera is not None:
-        described.append(("camera IS DISTINCT FROM %s", camera))
+        described.append(("camera IS DISTINCT FROM ?", camera))
     return described

@@ -1,23 +1,39 @@
-"""Audit records in SQLite: links in one table, payloads in another."""
+"""Audit records: links in one table, payloads in another."""
 
 from __future__ import annotations
 
-import json
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from promptreid.gallery.records.record_rows import AuditHead, AuditRow
-from promptreid.gallery.records.sqlite.sqlite_file import SqliteFile
+from promptreid.gallery.records.sql.sql_store import SqlStore
 
 _AT_A_TIME = 4096
-_LISTED = "(SELECT value FROM json_each(?))"
 
 
-class SqliteAudit(SqliteFile):
-    """The part of the records that knows what was asked and answered."""
+class SqlAudit(SqlStore):
+    """The part of the records that knows what was asked and answered.
 
+    Attributes:
+        named_entries: Expression for the entries that a record names, for `read_numbers`.
+        payload_as_bytes: Expression for the bytes of a payload.
+    """
+
+    named_entries: str
+    payload_as_bytes: str
+
+    @abstractmethod
     def audit_head(self) -> AuditHead:
         """Return the end of the chain."""
-        return AuditHead(self.fact("audit_count"), self.fact("audit_digest"))
+
+    @abstractmethod
+    def set_audit_head(self, head: AuditHead) -> None:
+        """Write the end of the chain."""
+
+    @abstractmethod
+    def insert_payloads(self, rows: Sequence[AuditRow]) -> None:
+        """Write payloads, all of which are there."""
 
     def append_audit(self, rows: Sequence[AuditRow]) -> None:
         """Put records at the end of the chain, and let the last be its head."""
@@ -27,20 +43,12 @@ class SqliteAudit(SqliteFile):
             "INSERT INTO audit VALUES (?, ?, ?, ?)",
             [(row.number, row.time, row.commitment, row.digest) for row in rows],
         )
-        self.execute_many(
-            "INSERT INTO audit_payloads VALUES (?, ?, ?, ?)",
-            [
-                (row.number, row.salt, row.payload, row.input_hash)
-                for row in rows
-                if row.payload is not None
-            ],
-        )
+        self.insert_payloads([row for row in rows if row.payload is not None])
         self.execute_many(
             "INSERT INTO audit_entries VALUES (?, ?)",
             [(entry, row.number) for row in rows for entry in sorted(set(row.entries))],
         )
-        self.execute("UPDATE facts SET value = ? WHERE key = 'audit_count'", rows[-1].number)
-        self.execute("UPDATE facts SET value = ? WHERE key = 'audit_digest'", rows[-1].digest)
+        self.set_audit_head(AuditHead(rows[-1].number, rows[-1].digest))
 
     def audit_rows(self, since: int = 0, number: int | None = None) -> Iterator[AuditRow]:
         """Give audit records in the order of their numbers."""
@@ -48,26 +56,30 @@ class SqliteAudit(SqliteFile):
         while True:
             rows = self.execute(
                 "SELECT audit.number, time, commitment, digest, salt, payload, input_hash, "
-                "(SELECT json_group_array(entry) FROM audit_entries "
-                "WHERE audit_entries.number = audit.number) "
-                "FROM audit LEFT JOIN audit_payloads USING (number) "
+                f"{self.named_entries} FROM audit LEFT JOIN audit_payloads USING (number) "
                 f"WHERE time >= ? AND audit.number > ? {only} ORDER BY audit.number LIMIT ?",
                 since,
                 last,
                 _AT_A_TIME,
             )
             for *values, entries in rows:
-                yield AuditRow(*values, tuple(json.loads(entries)))
+                yield AuditRow(*values, tuple(self.read_numbers(entries)))
             if len(rows) < _AT_A_TIME:
                 return
             last = rows[-1][0]
 
+    def read_numbers(self, numbers: Any) -> Iterable[int]:
+        """Return the numbers that `named_entries` gave."""
+        return numbers
+
     def payload_bytes(self, entry: int) -> list[bytes]:
         """Return the payloads that name an entry or were asked about its content."""
+        chosen = self.to_list([entry])
         rows = self.execute(
-            f"SELECT CAST(payload AS BLOB) FROM audit_payloads WHERE {_CONCERNS} ORDER BY number",
-            json.dumps([entry]),
-            json.dumps([entry]),
+            f"SELECT {self.payload_as_bytes} FROM audit_payloads WHERE {self._concerned()} "
+            "ORDER BY number",
+            chosen,
+            chosen,
         )
         return [row[0] for row in rows]
 
@@ -77,17 +89,16 @@ class SqliteAudit(SqliteFile):
         Returns:
             Numbers of their records, ascending.
         """
-        chosen = json.dumps(list(entries))
+        chosen = self.to_list(entries)
         rows = self.execute(
-            f"SELECT number FROM audit_payloads WHERE {_CONCERNS} ORDER BY number", chosen, chosen
+            f"DELETE FROM audit_payloads WHERE {self._concerned()} RETURNING number", chosen, chosen
         )
-        numbers = json.dumps([row[0] for row in rows])
-        for table in ("audit_entries", "audit_payloads"):
-            self.execute(f"DELETE FROM {table} WHERE number IN {_LISTED}", numbers)
-        return [row[0] for row in rows]
+        return sorted(row[0] for row in rows)
 
-
-_CONCERNS = (
-    f"(number IN (SELECT number FROM audit_entries WHERE entry IN {_LISTED}) OR input_hash IN "
-    f"(SELECT content_hash FROM entries WHERE entry IN {_LISTED}))"
-)
+    def _concerned(self) -> str:
+        """Return the condition that a payload concerns some entries, whose list it takes twice."""
+        entries = self.among("entry")
+        return (
+            f"(number IN (SELECT number FROM audit_entries WHERE {entries}) OR input_hash IN "
+            f"(SELECT content_hash FROM entries WHERE {entries}))"
+        )

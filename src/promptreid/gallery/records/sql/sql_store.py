@@ -1,0 +1,58 @@
+"""Statements of SQL, and the few words in which one system's SQL differs from the other's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+ALL = 1 << 62
+"""A limit for as many rows as there are."""
+
+
+class SqlStore(ABC):
+    """A store that runs statements; values are never put into their text."""
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Where the records are, for people."""
+
+    @abstractmethod
+    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run a statement, in which `?` stands for a value, and return its rows."""
+
+    @abstractmethod
+    def execute_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement for each of some rows of values."""
+
+    @abstractmethod
+    def revision(self) -> int:
+        """Return the number of the last transaction that wrote."""
+
+    @abstractmethod
+    def among(self, column: str) -> str:
+        """Return the condition that a column is in a list, for which one `?` stands."""
+
+    @abstractmethod
+    def to_list(self, values: Iterable[object]) -> object:
+        """Return values as what stands for such a list."""
+
+    @abstractmethod
+    def take_numbers(self, what: str, count: int) -> list[int]:
+        """Return numbers that were never given before, ascending, to be used in this transaction.
+
+        Args:
+            what: "model", "identity", "entry" or "negative".
+            count: How many.
+        """
+
+    @abstractmethod
+    def require_compaction(self) -> None:
+        """Remember that bytes of what is deleted may be in the store until `compact`."""
+
+    def touch_identity(self, identity: int) -> None:
+        """Give an identity the version of this transaction."""
+        self.execute(
+            "UPDATE identities SET version = ? WHERE identity = ?", self.revision(), identity
+        )
