@@ -9,6 +9,8 @@ from PIL import Image
 
 from promptreid.cli.main import main
 from promptreid.data.images.image_store import ImageStore
+from promptreid.gallery.picture_folders.search_cache import hold_gallery
+from promptreid.progress import Silent
 
 
 @pytest.fixture
@@ -46,7 +48,9 @@ def test_it_is_shown_and_cleared(run, kept):
         "bytes": pytest.approx(4 * 3 * 64 * 64, rel=0.2),
         "limit": 1 << 30,
         "erased": 0,
-    }
+        "searched": {"folder": str(kept.parent / "searched"), "bytes": 0, "limit": 4 << 30,
+                     "erased": 0},
+    }  # fmt: skip
     code, text = run()
     assert code == 0
     assert str(kept) in text.replace("\n", "")
@@ -54,6 +58,20 @@ def test_it_is_shown_and_cleared(run, kept):
     cleared = json.loads(run("--clear", "--json")[1])
     assert (cleared["bytes"], cleared["erased"]) == (0, shown["bytes"])
     assert not list(kept.rglob("*.*"))
+
+
+def test_searched_folders_are_shown_and_cleared_but_those_in_use(run, kept):
+    cache = kept.parent / "searched"
+    for name in ("used", "idle"):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "records.sqlite").write_bytes(bytes(3 << 20))
+    assert json.loads(run("--json")[1])["searched"]["bytes"] >= 6 << 20
+    assert "6 MiB" in run()[1]
+    with hold_gallery(cache, "used", Silent()):
+        cleared = json.loads(run("--clear", "--json")[1])["searched"]
+    assert cleared["erased"] >= 3 << 20
+    assert (cache / "used").is_dir()
+    assert not (cache / "idle").exists()
 
 
 def test_none_may_be_kept(run, monkeypatch):

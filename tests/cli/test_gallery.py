@@ -224,6 +224,9 @@ def test_uses_are_written_down_listed_and_verified(made, place, capsys):
     assert (code, "COUNT:DIGEST" in err) == (2, True)
     code, _, err = run(capsys, "gallery", "audit", "confirm", place, "9", "--by", "x", "--right")
     assert (code, "9" in err) == (2, True)
+    code, out, _ = run(capsys, "gallery", "audit", "expire", place, "--days", "30", "--json")
+    assert (code, json.loads(out)["records"]) == (0, 0)
+    assert run(capsys, "gallery", "audit", "expire", place, "--days", "0")[0] == 2
 
 
 def test_what_does_not_show_somebody_is_said_listed_and_taken_back(made, place, capsys):

@@ -87,7 +87,7 @@ def test_what_learns_nothing_may_be_tested_on_anything(capsys, crops, quick, tmp
     assert json.loads((out / "scores.json").read_text())["data"] == test
 
 
-def test_a_run_ends_with_its_gain_and_the_next_two_commands(capsys, crops, quick, tmp_path):
+def test_a_run_ends_with_its_gain_and_the_next_commands(capsys, crops, quick, tmp_path):
     """The next commands can be pasted although the folder's name has a space."""
     out = tmp_path / "my run"
     few = ("validation.kind=folds", *SHORT)
@@ -96,15 +96,20 @@ def test_a_run_ends_with_its_gain_and_the_next_two_commands(capsys, crops, quick
     )
     assert code == 0, err
     assert "\nBefore training (tiny untrained) and after:\n  mAP " in told
-    last = told.splitlines()[-3:]
+    last = told.splitlines()[-4:]
     assert last[0] == "next:"
     assert last[1].startswith(f"  promptreid same '{out}' A.jpg B.jpg  ")
     assert last[2].startswith(f"  promptreid report '{out}'  ")
+    assert last[3].startswith(f"  promptreid search FOLDER A.jpg --model '{out}'  ")
     image = crops / "000" / "0.png"
-    words = shlex.split(last[1].partition("   ")[0].replace("A.jpg B.jpg", f"{image} {image}"))
-    code, told, err = run(capsys, *words[1:])
+    same = last[1].strip().partition("   ")[0].replace("A.jpg B.jpg", f"{image} {image}")
+    code, told, err = run(capsys, *shlex.split(same)[1:])
     assert code == 0, err
     assert told.startswith("THE SAME")
+    search = last[3].strip().partition("   ")[0].replace("FOLDER A.jpg", f"{crops} {image}")
+    code, told, err = run(capsys, *shlex.split(search)[1:], "--no-cache")
+    assert code == 0, err
+    assert "000" in told
 
 
 def test_without_a_threshold_the_next_command_chooses_one(capsys, crops, quick, tmp_path):

@@ -17,7 +17,7 @@ from promptreid.serve.service import Service
 from promptreid.serve.service_settings import ServiceSettings
 
 POSTGRES = Combination("postgres", "pgvector")
-PEOPLE, IMAGES = 20, 3
+PEOPLE, IMAGES = 45, 3
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def search(served, picture):
 def test_it_enrols_finds_changes_exports_and_erases(served, pictures):
     info = served.get("/v1/info").json()
     assert info["gallery"].startswith("gallery_")
-    assert (info["entries"], info["identities"]) == (57, 19)
+    assert (info["entries"], info["identities"]) == (132, 44)
     assert search(served, pictures[0])["verdict"] == "nobody"
     sent = attach(*pictures[1:3])
     added = served.post("/v1/entries", files=sent, data={"identity": "anna"})
@@ -71,8 +71,8 @@ def test_it_enrols_finds_changes_exports_and_erases(served, pictures):
     thumbnail = served.get(f"/v1/entries/{added.json()['pictures'][0]['entry']}/thumbnail")
     assert thumbnail.headers["content-type"] == "image/jpeg"
     archive = zipfile.ZipFile(io.BytesIO(served.get("/v1/export").content))
-    assert len(archive.namelist()) == 60
-    assert "gallery_entries 59" in served.get("/metrics").text
+    assert len(archive.namelist()) == 135
+    assert "gallery_entries 134" in served.get("/metrics").text
     erased = served.delete(one, headers={"If-Match": "*"})
     assert erased.status_code == 200, erased.json()
     assert erased.json()["entries"] == 2

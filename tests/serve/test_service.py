@@ -1,6 +1,7 @@
 """A service outlives a change of the gallery's model, and never mixes vectors of two."""
 
 import threading
+from pathlib import Path
 
 import pytest
 from gallery_model import open_gallery
@@ -30,7 +31,7 @@ def reembed(served):
     """Change the model as another process does."""
 
     def change(model, **settings):
-        other = Gallery(SqliteRecords.open(served.service.gallery.records.place))
+        other = Gallery(SqliteRecords.open(Path(served.service.gallery.records.place)))
         told = other.reembed(model, **settings)
         other.close()
         return told
@@ -49,7 +50,7 @@ def list_candidates(answer):
 
 
 def search_directly(served, person, seed):
-    gallery = open_gallery(served.service.gallery.records.place, seed)
+    gallery = open_gallery(Path(served.service.gallery.records.place), seed)
     [answer] = gallery.search([served.query(person)], top=5)
     gallery.close()
     return [
@@ -59,11 +60,11 @@ def search_directly(served, person, seed):
 
 
 def test_it_goes_on_with_the_new_model(served, better, reembed):
-    before = [list_candidates(ask(served, person)) for person in range(3)]
-    assert before == [search_directly(served, person, 0) for person in range(3)]
+    before = [list_candidates(ask(served, person)) for person in range(2)]
+    assert before == [search_directly(served, person, 0) for person in range(2)]
     reembed(better, keep_old=True)
-    after = [list_candidates(ask(served, person)) for person in range(3)]
-    assert after == [search_directly(served, person, SEED) for person in range(3)]
+    after = [list_candidates(ask(served, person)) for person in range(2)]
+    assert after == [search_directly(served, person, SEED) for person in range(2)]
     assert after != before
     assert served.client.get("/v1/info").json()["model"] == better.fingerprint
     assert served.client.get("/ready").status_code == 200
@@ -71,14 +72,14 @@ def test_it_goes_on_with_the_new_model(served, better, reembed):
     back.description = better.description
     served.elsewhere[next(iter(served.elsewhere))] = back
     reembed(back)
-    assert [list_candidates(ask(served, person)) for person in range(3)] == before
+    assert [list_candidates(ask(served, person)) for person in range(2)] == before
 
 
 @pytest.mark.parametrize(
     ("path", "field", "fields"),
     [
         ("/v1/entries", "pictures", {"identity": "new"}),
-        ("/v1/identities/1/negatives", "pictures", {"seen": "1"}),
+        ("/v1/identities/1/negatives", "pictures", {"seen": "2"}),
         ("/v1/nearest", "pictures", {}),
         ("/v1/search/text", "picture", {"text": "a red coat"}),
     ],
@@ -127,6 +128,7 @@ def test_a_model_that_is_not_at_hand_is_told_until_it_is(served, better, reembed
     assert served.client.get("/ready").status_code == 200
 
 
+@pytest.mark.slow
 def test_clients_that_go_on_asking_get_right_answers_alone(served, better, reembed, monkeypatch):
     monkeypatch.setattr(reembedding, "_AT_A_TIME", 16)
     right = [list_candidates(ask(served, 0))]
@@ -136,7 +138,7 @@ def test_clients_that_go_on_asking_get_right_answers_alone(served, better, reemb
         while not end.is_set():
             answers.append(list_candidates(ask(served, 0)))
 
-    threads = [threading.Thread(target=go_on) for _ in range(3)]
+    threads = [threading.Thread(target=go_on) for _ in range(2)]
     for thread in threads:
         thread.start()
     reembed(better)

@@ -125,28 +125,55 @@ def export(
 @click.option("--clear", is_flag=True, help="Erase them, but for those being written right now.")
 @json_option
 def cache(json_out: JsonOut, clear: bool) -> None:
-    """Show the decoded pixels that are kept on disk, or erase them.
+    """Show what is kept on disk to be faster, or erase it: decoded pixels, and searched folders.
 
     Pixels are kept when they do not fit into memory, and those of photographs always, so that the
     next epoch and the next run need not decode them again. The environment variable
-    PROMPTREID_PIXEL_CACHE_GIB says how many GiB are kept (20 by default, 0 for none).
+    PROMPTREID_PIXEL_CACHE_GIB says how many GiB are kept (20 by default, 0 for none). Of folders
+    that `promptreid search` looked through, vectors are kept.
     """
     from promptreid.data.pixel_cache.cache_folder import default_pixel_folder
+    from promptreid.gallery.picture_folders.search_cache import (
+        LIMIT,
+        clear_cached,
+        count_cached,
+        default_search_cache,
+    )
 
     folder = default_pixel_folder()
     path, limit, erased, used = None, 0, 0, 0
     if folder is not None:
         erased = folder.clear() if clear else 0
         path, limit, used = str(folder.path), folder.limit, folder.used()
+    searched = default_search_cache()
+    freed = clear_cached(searched) if clear else 0
+    vectors = count_cached(searched)
     if not json_out.to_standard_output:
         if clear:
-            click.echo(f"erased {erased / 2**20:,.0f} MiB")
+            click.echo(
+                f"erased {erased / 2**20:,.0f} MiB of pixels and {freed / 2**20:,.0f} MiB of "
+                "searched folders"
+            )
         click.echo(
             "no pixels are kept on disk"
             if path is None
             else f"{path} holds {used / 2**20:,.0f} MiB of at most {limit / 2**20:,.0f} MiB"
         )
-    json_out.give({"folder": path, "bytes": used, "limit": limit, "erased": erased})
+        click.echo(
+            f"{searched} holds {vectors / 2**20:,.0f} MiB of at most {LIMIT / 2**20:,.0f} MiB of "
+            "searched folders"
+        )
+    json_out.give(
+        {
+            "folder": path,
+            "bytes": used,
+            "limit": limit,
+            "erased": erased,
+            "searched": {
+                "folder": str(searched), "bytes": vectors, "limit": LIMIT, "erased": freed
+            },
+        }
+    )  # fmt: skip
 
 
 @data.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -33,6 +33,7 @@ def audit() -> None:
     promptreid gallery audit list people.gallery --since 2026-03-01
     promptreid gallery audit verify people.gallery
     promptreid gallery audit set people.gallery always
+    promptreid gallery audit expire people.gallery --days 180
     """  # noqa: D301 - click reads the \b itself
 
 
@@ -124,6 +125,29 @@ def set_which(place: GalleryUrl, which: str, json_out: JsonOut) -> None:
     json_out.give({"gallery": str(place), "audit": which})
 
 
+@audit.command()
+@place
+@click.option(
+    "--days", type=click.IntRange(1), required=True, help="How long records keep their content."
+)
+@json_option
+def expire(place: GalleryUrl, days: int, json_out: JsonOut) -> None:
+    """Erase the content of records that are older than so many days.
+
+    The links of the chain stay, and a further record says which ones lost their content, so that
+    `verify` finds nothing wrong. Run it once a day to keep to a term.
+    """
+    before = datetime.now(UTC) - timedelta(days=days)
+    count = open_gallery(place).audit.expire(before.timestamp())
+    click.echo(
+        f"{place}: {counted(count, 'audit record')} from before {before:%Y-%m-%d %H:%M} lost "
+        f"{'its' if count == 1 else 'their'} content"
+        if count
+        else f"{place}: no audit record from before {before:%Y-%m-%d %H:%M} has content"
+    )
+    json_out.give({"records": count, "before": before.isoformat(timespec="seconds")})
+
+
 _AUDITS = {
     "service": "the uses of a service's clients",
     "always": "all uses",
@@ -156,9 +180,11 @@ def _tell(record: dict[str, Any]) -> str:
     answer, who = content["answer"], content["asked_by"] or "somebody"
     if content["kind"] == "confirmation":
         return f"{who} verified record {answer['record']}: {_RIGHT[answer['right']]}"
-    if content["kind"] == "erasure":
+    if content["kind"] in ("erasure", "expiry"):
         ranges = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in answer["records"])
         records = "records" if "," in ranges or "-" in ranges else "record"
+        if content["kind"] == "expiry":
+            return f"{who} let the content of {records} {ranges} expire"
         return f"{who} erased; the content of {records} {ranges} went with it"
     told = answer.get("identity") or answer.get("verdict")
     if "same" in answer:

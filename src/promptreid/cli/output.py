@@ -118,7 +118,7 @@ def time_text(measured: TrainingTime) -> str:
 
 
 def next_commands(run: RunFolder, *, tested: bool) -> list[str]:
-    """Say which two commands come after a training; a report where there are test images."""
+    """Say which commands come after a training; a report where there are test images."""
     from promptreid.models.checkpoint import read_info
 
     shown = shlex.quote(str(run.path))
@@ -129,6 +129,7 @@ def next_commands(run: RunFolder, *, tested: bool) -> list[str]:
     commands = [same if has_threshold else choose, *([report] if tested else [])]
     if not tested and not has_threshold:
         commands.append(same)
+    commands.append((f"promptreid search FOLDER A.jpg --model {shown}", "who is it, of a folder?"))
     width = max(len(command) for command, _ in commands)
     return ["next:", *(f"  {command:{width}}   {why}" for command, why in commands)]
 

@@ -273,3 +273,39 @@ def test_what_cannot_be_written_is_told_to_all_who_wait(gallery, people, monkeyp
     assert list(gallery.audit.read()) == []
     gallery.search(people[0][:1])
     assert len(list(gallery.audit.read())) == 1
+
+
+def test_content_expires_after_a_term_and_the_chain_holds(gallery, people):
+    pictures, _ = people
+    now = [1_000_000.0]
+    gallery.audit._clock = lambda: now[0]
+    gallery.search(pictures[:2], asked_by="the gate")
+    gallery.audit.confirm(1, by="Dora", right=True)
+    gallery.erase("person 1")
+    now[0] += 86400
+    gallery.search(pictures[6:7])
+    old = list(gallery.audit.read())
+    pieces = [
+        piece
+        for row in list(gallery.records.audit_rows())[:3]
+        for piece in choose_pieces((row.payload or "").encode())
+    ]
+    assert gallery.records.find_bytes(pieces) == []  # they are in records
+    expired = [one.number for one in old[:3] if one.content is not None]
+    assert gallery.audit.expire(now[0] - 3600, asked_by="Kim") == len(expired)
+    records = list(gallery.audit.read())
+    assert [one.content is None for one in records] == [True] * 3 + [False] * 3
+    assert [one.digest for one in records[:-1]] == [one.digest for one in old]
+    kept = [one.content["kind"] for one in records[3:]]
+    assert kept == ["erasure", "search", "expiry"]
+    assert records[-1].content["answer"]["before"] == round((now[0] - 3600) * 1000)
+    assert gallery.audit.verify() == []
+    assert pieces
+    assert gallery.records.find_bytes(pieces) == []
+    assert not gallery.records.is_compaction_due
+    assert gallery.audit.expire(now[0] - 3600) == 0
+    assert gallery.audit.head().count == 6
+    assert gallery.audit.expire(now[0] + 3600) == 1  # the search; what says of erasures stays
+    assert gallery.audit.verify() == []
+    spoil(gallery, "DELETE FROM audit_payloads WHERE number = 6")
+    assert {one.number for one in gallery.audit.verify()} >= set(expired)

@@ -56,6 +56,21 @@ def test_more_than_are_read_at_a_time_come_in_order(records):
     assert [row.number for row in records.audit_rows()] == list(range(1, 5001))
 
 
+def test_payloads_go_by_number_and_links_stay(kind, place, records):
+    put(records, *(link(n, entries=(n,)) for n in range(1, 5)))
+    before = list(records.audit_rows())
+    with records.noting():
+        records.erase_payloads([1, 3, 99])
+    left = list(kind.open(place).audit_rows())
+    assert [row.payload is None for row in left] == [True, False, True, False]
+    assert left[0] == link(1, salt=None, payload=None, input_hash=None, entries=())
+    assert left[1] == before[1]
+    assert records.audit_head() == AuditHead(4, before[3].digest)
+    assert records.is_compaction_due
+    records.compact()
+    assert not records.is_compaction_due
+
+
 def test_putting_one_changes_no_revision(kind, place, records):
     before, stamp = records.revision(), records.stamp()
     put(records, link(1))

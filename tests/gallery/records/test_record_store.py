@@ -201,6 +201,20 @@ def test_identities_are_counted_named_and_noted(records):
     assert not lacking(str(caught.value), "Ana B.", "Anna B.")
 
 
+def test_identities_come_in_pages_and_one_by_one(records):
+    add(records, *(entry(n, f"person {n % 5}") for n in range(12)))
+    everybody = records.identities()
+    assert (len(everybody), records.count_identities()) == (5, 5)
+    assert records.identities(limit=2) == everybody[:2]
+    assert records.identities(everybody[1].identity, 2) == everybody[2:4]
+    assert records.identities(everybody[4].identity) == []
+    numbers = [everybody[3].identity, 999, everybody[0].identity]
+    assert records.identity_rows(numbers) == [everybody[0], everybody[3]]
+    with records.writing():
+        records.set_note(everybody[2].identity, "seen twice")
+    assert records.notes() == {everybody[2].identity: "seen twice"}
+
+
 def test_two_identities_have_two_names(records):
     add(records, entry(1), entry(2, identity="ben"))
     anna = records.identity("anna").identity

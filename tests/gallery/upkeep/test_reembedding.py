@@ -14,8 +14,10 @@ from PIL import Image
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_errors import ModelSwitchedError
+from promptreid.gallery.records.erased_bytes import LENGTH, find_in_files
 from promptreid.gallery.records.record_rows import BEING_MADE, KEPT, SEARCHED
 from promptreid.gallery.records.sqlite.sqlite_schema import FILE
+from promptreid.gallery.searching.indexes import index_choice, row_segments, row_store
 from promptreid.gallery.searching.next_null_sample import NextNullSample
 from promptreid.gallery.upkeep import reembedding
 from promptreid.gallery.vector_model import GalleryImage
@@ -161,6 +163,52 @@ def test_the_null_sample_follows_what_changes_while_it_is_computed(
     assert gallery.reembed(NEW).entries == 64
     assert gallery.check() == []
     assert gallery.search(pictures[:1])[0].identities == 29
+
+
+def test_many_are_calibrated_from_files_that_are_gone_afterwards(
+    gallery, tmp_path, people, monkeypatch
+):
+    monkeypatch.setattr(index_choice, "BITS_FROM", 30)
+    for module in (row_store, row_segments):
+        monkeypatch.setattr(module, "SEGMENT", 16)
+    files, compute = [], NextNullSample.compute
+
+    def compute_and_look(sample):
+        files.extend((tmp_path / "people" / "derived" / "next").iterdir())
+        compute(sample)
+
+    monkeypatch.setattr(NextNullSample, "compute", compute_and_look)
+    gallery.reembed(NEW)
+    assert len(files) == 60 // 16
+    assert not (tmp_path / "people" / "derived" / "next").exists()
+    assert gallery.check() == []
+    assert gallery._state.index.kind == "bits"
+    plain = make_gallery(tmp_path / "plain", seed=7)
+    plain.add([people[0][row] for row in range(90) if row % 3],
+              [people[1][row] for row in range(90) if row % 3])  # fmt: skip
+    answers = zip(gallery.search(people[0][:9]), plain.search(people[0][:9]), strict=True)
+    assert all(one.p == other.p for one, other in answers)
+
+
+def test_what_is_erased_meanwhile_is_not_left_in_these_files(
+    gallery, tmp_path, people, monkeypatch
+):
+    monkeypatch.setattr(index_choice, "BITS_FROM", 30)
+    for module in (row_store, row_segments):
+        monkeypatch.setattr(module, "SEGMENT", 16)
+    other, compute = open_gallery(tmp_path / "people"), NextNullSample.compute
+    [vector] = NEW.vectors([GalleryImage(people[0][4])])  # of person 1
+
+    def compute_and_erase(sample):
+        compute(sample)
+        files = list((tmp_path / "people").rglob("*"))
+        assert find_in_files(files, [vector.tobytes()[:LENGTH]])
+        other.erase("person 1")
+        assert find_in_files((tmp_path / "people").rglob("*"), [vector.tobytes()[:LENGTH]]) == []
+
+    monkeypatch.setattr(NextNullSample, "compute", compute_and_erase)
+    assert gallery.reembed(NEW).entries == 58
+    assert gallery.check() == []
 
 
 def test_what_was_stopped_goes_on_where_it_was(gallery, people, monkeypatch):

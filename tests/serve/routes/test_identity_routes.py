@@ -18,11 +18,27 @@ def test_pages_hold_everybody_once(asked):
         after = page["next"]
     assert seen == [f"person {number}" for number in range(20)]
     assert [row["name"] for row in listed(asked, search="PERSON 11")["identities"]] == ["person 11"]
+    seen, after = [], 0
+    while after is not None:
+        page = listed(asked, search="son 1", limit=5, after=after)
+        assert page["total"] == 11
+        seen += [row["name"] for row in page["identities"]]
+        after = page["next"]
+    assert seen == ["person 1", *(f"person {number}" for number in range(10, 20))]
     assert listed(asked, search="nobody of that name") == {
         "identities": [],
         "total": 0,
         "next": None,
     }
+
+
+def test_words_are_looked_for_in_names_and_notes_as_they_are_now(served):
+    first = listed(served)["identities"][0]
+    assert listed(served, search="STRASSE person")["total"] == 0
+    at = f"/v1/identities/{first['number']}/note"
+    served.client.put(at, json={"note": "Seen in Kurze Straße"}, headers=ANY)
+    page = listed(served, search="STRASSE person")
+    assert [row["name"] for row in page["identities"]] == ["person 0"]
 
 
 def test_an_identity_is_shown_with_its_pictures(asked):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -10,14 +11,15 @@ from dataclasses import dataclass
 
 from promptreid.errors import GalleryError
 from promptreid.gallery.audit.audit_chain import extend_chain
-from promptreid.gallery.audit.audit_verification import AuditFinding, find_breaks
+from promptreid.gallery.audit.audit_verification import AuditFinding, find_breaks, says_erased
 from promptreid.gallery.audit.audited_use import (
     CONFIRMATION,
     ERASURE,
+    EXPIRY,
     AuditedUse,
     AuditRecord,
 )
-from promptreid.gallery.gallery_errors import NotEnrolledError
+from promptreid.gallery.gallery_errors import NotEnrolledError, StoreInUseError
 from promptreid.gallery.records.record_rows import AuditHead
 from promptreid.gallery.records.record_store import Records
 
@@ -106,6 +108,39 @@ class AuditLog:
         """Write down that payloads were erased; call it within the transaction that erases them."""
         if numbers:
             self._append([AuditedUse(ERASURE, asked_by, None, {"records": _to_ranges(numbers)})])
+
+    def expire(self, before: float, asked_by: str = "") -> int:
+        """Erase the content of all records from before a time; another one says which.
+
+        The links stay, so that the chain can be verified as before, and so does what was written
+        down of erasures, which is numbers alone.
+
+        Args:
+            before: Seconds since 1970 (UTC).
+            asked_by: Who asks.
+
+        Returns:
+            How many records lost their content.
+
+        Raises:
+            GalleryError: Another process has been writing for too long.
+        """
+        latest = round(before * 1000)
+        with self._lock:
+            with self._records.noting():
+                numbers = [
+                    row.number
+                    for row in self._records.audit_rows()
+                    if row.time < latest and row.payload is not None and not says_erased(row)
+                ]
+                if not numbers:
+                    return 0
+                self._records.erase_payloads(numbers)
+                answer = {"records": _to_ranges(numbers), "before": latest}
+                self._append([AuditedUse(EXPIRY, asked_by, None, answer)])
+            with contextlib.suppress(StoreInUseError):  # then the next opening rewrites the store
+                self._records.compact()
+        return len(numbers)
 
     def confirm(self, number: int, *, by: str, right: bool, words: str = "") -> int:
         """Write down that somebody looked at an answer, and whether it was right.

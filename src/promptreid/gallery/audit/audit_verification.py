@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from promptreid.gallery.audit.audit_chain import commit_to, link_to
-from promptreid.gallery.audit.audited_use import ERASURE
+from promptreid.gallery.audit.audited_use import ERASURE, EXPIRY
 from promptreid.gallery.records.record_rows import AuditHead, AuditRow
 from promptreid.json_record import JsonRecord
 
@@ -98,11 +98,18 @@ def _check_payload(row: AuditRow) -> list[AuditFinding]:
     ]
 
 
+def says_erased(row: AuditRow) -> bool:
+    """Tell whether a record says that others lost their content."""
+    try:
+        return json.loads(row.payload or "")["kind"] in (ERASURE, EXPIRY)
+    except (ValueError, KeyError, TypeError):  # its commitment does not hold either
+        return False
+
+
 def _read_erased(row: AuditRow) -> set[int]:
     """Return the numbers of the records before this one whose payload it says was erased."""
     try:
-        content = json.loads(row.payload or "")
-        ranges = content["answer"]["records"] if content["kind"] == ERASURE else []
+        ranges = json.loads(row.payload or "")["answer"]["records"] if says_erased(row) else []
         return {
             number
             for first, last in ranges

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SEARCH, TEXT_SEARCH, VERIFICATION = "search", "text search", "verification"
-CONFIRMATION, ERASURE = "confirmation", "erasure"
-KINDS = (SEARCH, TEXT_SEARCH, VERIFICATION, CONFIRMATION, ERASURE)
+CONFIRMATION, ERASURE, EXPIRY = "confirmation", "erasure", "expiry"
+KINDS = (SEARCH, TEXT_SEARCH, VERIFICATION, CONFIRMATION, ERASURE, EXPIRY)
 """What a use was: asking about a picture, asking by words, comparing two pictures, saying whether
-an answer was right, and erasing what earlier records held."""
+an answer was right, and erasing what earlier records held, with somebody or after a term."""
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,43 @@ def make_room(cache: Path, *, spare: str, limit: int = LIMIT) -> list[str]:
     return removed
 
 
+def count_cached(cache: Path) -> int:
+    """Return the bytes that the galleries of plain folders take."""
+    return _count_bytes(cache) if cache.is_dir() else 0
+
+
+def clear_cached(cache: Path) -> int:
+    """Remove all galleries of plain folders but those that are being read right now.
+
+    Returns:
+        The bytes that were freed.
+    """
+    before = count_cached(cache)
+    for folder in list(cache.iterdir()) if cache.is_dir() else []:
+        if folder.is_dir() and folder.name[0] != ".":
+            with _try_to_hold(cache, folder.name) as is_held:
+                if is_held:
+                    shutil.rmtree(folder, ignore_errors=True)
+    return before - count_cached(cache)
+
+
+@contextlib.contextmanager
+def _try_to_hold(cache: Path, name: str) -> Generator[bool]:
+    """Hold a gallery as `hold_gallery` does, unless another process holds it; yield which."""
+    try:
+        import fcntl
+    except ImportError:  # no advisory locks on this platform
+        yield True
+        return
+    with (cache / f".{name}.held").open("ab") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
 def _count_bytes(folder: Path) -> int:
     size = 0
     for file in folder.rglob("*"):

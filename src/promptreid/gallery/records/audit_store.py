@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -32,6 +32,9 @@ class AuditStore(Protocol):
 
     def append_audit(self, rows: Sequence[AuditRow]) -> None:
         """Put records at the end of the chain, and let the last be its head."""
+
+    def erase_payloads(self, numbers: Iterable[int]) -> None:
+        """Delete payloads by the numbers of their records, whose links stay; `compact` is due."""
 
     def audit_rows(self, since: int = 0, number: int | None = None) -> Iterator[AuditRow]:
         """Give audit records in the order of their numbers.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,11 @@ from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.aggregate import Aggregate
 from promptreid.gallery.searching.entry_table import EntryTable
 from promptreid.gallery.searching.identity_ranking import IdentityRanking
+from promptreid.gallery.searching.indexes import index_choice
+from promptreid.gallery.searching.indexes.bits_index import BitsIndex
 from promptreid.gallery.searching.indexes.exact_index import ExactIndex
+from promptreid.gallery.searching.indexes.index_choice import delete_files
+from promptreid.gallery.searching.indexes.vector_index import Index
 from promptreid.gallery.searching.null_sample import NullSample, null_from_scratch, update_null
 
 
@@ -21,17 +27,38 @@ class NextNullSample:
     """A null sample that follows the records, of a model whose vectors are beside the others.
 
     So the switch need not wait for it: it is computed while others write, and brought up to date
-    within the transaction.
+    within the transaction. Where many are enrolled in a folder, the vectors are not held in memory
+    but searched by codes, as the gallery itself is then, from files that are gone afterwards.
     """
 
-    def __init__(self, aggregate: Aggregate, model: ModelRow) -> None:
-        """Take how images become one score, and the model that is searched next."""
+    def __init__(self, aggregate: Aggregate, model: ModelRow, folder: Path | None) -> None:
+        """Take how images become one score, and the model that is searched next.
+
+        Args:
+            aggregate: How images become one score.
+            model: The model.
+            folder: Where files of an index are (`Records.derived`); None where there can be none.
+        """
         self._model = model
-        self._table, self._index = EntryTable(), ExactIndex()
+        self._folder = None if folder is None else folder / "next"
+        self._table, self._index = EntryTable(), cast("Index", ExactIndex())
         self._ranking = IdentityRanking(aggregate, self._table, self._index)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Remove the files."""
+        self._index.close()
+        if self._folder is not None and self._folder.is_dir():
+            delete_files(self._folder)
+            with contextlib.suppress(OSError):  # it holds files of the gallery's own index
+                self._folder.parent.rmdir()
 
     def read(self, records: Records) -> None:
         """Read all vectors of the model; call it within `reading`."""
+        if self._folder is not None and records.count_entries() >= index_choice.BITS_FROM:
+            self._index = self._ranking.index = BitsIndex(self._folder)
         self._follow(cast("Records", _AsIfSearched(records, self._model)))
 
     def compute(self) -> None:

@@ -105,15 +105,17 @@ def reembed_gallery(
         if len(missing) <= _LEFT_TO_THE_SWITCH:
             break
     progress.finish()
-    with progress.doing("calibrating the new model"):
-        sample = NextNullSample(aggregate, row)
-        with state.lock, records.reading():
-            sample.read(records)
-        sample.compute()
-    with progress.doing("switching to the new model"), state.lock:
-        made += _switch(records, model, sample)
-        state.clear()
-        adopt()
+    _make_negative_vectors(records, state, model, faults)
+    _check_faults(records, faults)
+    with NextNullSample(aggregate, row, records.derived) as sample:
+        with progress.doing("calibrating the new model"):
+            with state.lock, records.reading():
+                sample.read(records)
+            sample.compute()
+        with progress.doing("switching to the new model"), state.lock:
+            made += _switch(records, model, sample)
+            state.clear()
+            adopt()
     _drop_former(records, state, keep_old=keep_old, progress=progress)
     former = None if before is None else before.fingerprint
     return Reembedded(records.count_entries(), made, row.fingerprint, former, keep_old)
@@ -128,7 +130,9 @@ def _switch(records: Records, model: VectorModel, sample: NextNullSample) -> int
         records.set_model(describe_model(model))
         # Vectors of the model that is searched give entries a new version, so that they are seen.
         records.put_vectors(model.fingerprint, vectors)
-        _embed_negatives(records, model, faults)
+        negatives = records.missing_vectors(model.fingerprint, negatives=True)
+        examples = _embed_negatives(records, model, negatives, faults)
+        records.put_vectors(model.fingerprint, examples, negatives=True)
         _check_faults(records, faults)
         records.put_null_rows(sample.update(records).rows(), [])
     return len(vectors)
@@ -169,8 +173,7 @@ def _fill_gaps(
         made += len(vectors)
         progress.advance(len(part))
     progress.finish()
-    with state.lock, state.changing(records):
-        _embed_negatives(records, model, faults)
+    _make_negative_vectors(records, state, model, faults)
     _check_faults(records, faults)
     return Reembedded(records.count_entries(), made, model.fingerprint, None, is_former_kept=False)
 
@@ -194,20 +197,29 @@ def _embed_entries(
     ]
 
 
-def _embed_negatives(records: Records, model: VectorModel, faults: dict[str, str]) -> None:
+def _make_negative_vectors(
+    records: Records, state: SearchState, model: VectorModel, faults: dict[str, str]
+) -> None:
+    """Make the vectors of a model that negative examples lack."""
+    for part in _in_parts(records.missing_vectors(model.fingerprint, negatives=True)):
+        vectors = _embed_negatives(records, model, part, faults)
+        with state.lock, records.writing():
+            records.put_vectors(model.fingerprint, vectors, negatives=True)
+
+
+def _embed_negatives(
+    records: Records, model: VectorModel, negatives: Sequence[int], faults: dict[str, str]
+) -> list[NewVector]:
+    """Embed negative examples that are no entries, as `_embed_entries` does."""
     numbers, images = [], []
-    for number in records.missing_vectors(model.fingerprint, negatives=True):
+    for number in negatives:
         what = f"negative example {number}"
         image = _open_picture(records.negative_picture(number), what, faults)
         if image is not None:
             numbers.append(number)
             images.append(image)
     vectors = model.vectors(images) if images else ()
-    records.put_vectors(
-        model.fingerprint,
-        [NewVector(number, vector) for number, vector in zip(numbers, vectors, strict=True)],
-        negatives=True,
-    )
+    return [NewVector(number, vector) for number, vector in zip(numbers, vectors, strict=True)]
 
 
 def _open_picture(

@@ -95,6 +95,13 @@ class SqlAudit(SqlStore):
         )
         return sorted(row[0] for row in rows)
 
+    def erase_payloads(self, numbers: Iterable[int]) -> None:
+        """Delete payloads by the numbers of their records; `compact` is due afterwards."""
+        self.execute(
+            f"DELETE FROM audit_payloads WHERE {self.among('number')}", self.to_list(numbers)
+        )
+        self.require_compaction()
+
     def _concerned(self) -> str:
         """Return the condition that a payload concerns some entries, whose list it takes twice."""
         entries = self.among("entry")

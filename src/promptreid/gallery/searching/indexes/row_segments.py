@@ -106,7 +106,7 @@ class RowSegment:
         """
         path = folder / content.name
         if not path.is_file():
-            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with replacing(path) as temporary:
                 _write(temporary, content)
         return cls(path)

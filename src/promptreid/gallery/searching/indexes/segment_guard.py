@@ -64,7 +64,9 @@ def keeping_erased_out(records: Records) -> Generator[None]:
 
 def _wipe_segments(folder: Path, enrolled: NDArray[np.int64]) -> None:
     """Write zeros over what is not among the enrolled (N,), ascending; delete what is half."""
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            continue
         try:
             segment = RowSegment(path)
         except (OSError, ValueError, KeyError):
