@@ -13,16 +13,7 @@ from promptreid.serve.bodies.answer_bodies import EnrolAnswer, EnrolledPicture
 from promptreid.serve.bodies.change_bodies import Name
 from promptreid.serve.problems import documented
 from promptreid.serve.routes.caller_rights import ENROL
-from promptreid.serve.routes.picture_fields import (
-    Attributes,
-    Camera,
-    Domain,
-    Pictures,
-    Time,
-    View,
-    as_images,
-    reading,
-)
+from promptreid.serve.routes.picture_fields import Known, Pictures, Time, as_images, reading
 from promptreid.serve.service import Served
 
 router = APIRouter(prefix="/v1", tags=["enrol"], dependencies=[ENROL])
@@ -35,11 +26,8 @@ def enrol(
     response: Response,
     pictures: Pictures,
     identity: Annotated[Name, Form(description="Name of who the pictures show; made if new.")],
-    camera: Camera = None,
-    view: View = None,
+    known: Known,
     time: Time = None,
-    domain: Domain = None,
-    attributes: Attributes = None,
 ) -> EnrolAnswer:
     """Enrol pictures of one identity; what is answered is on the disk.
 
@@ -47,14 +35,8 @@ def enrol(
     when its answer was lost. The arguments are the fields of the form.
     """
     with reading(pictures, service) as sent:
-        images = as_images(
-            sent,
-            camera=camera,
-            view=view,
-            time=None if time is None else parse_time(time),
-            domain=domain or "",
-            attributes=attributes or {},
-        )
+        taken = None if time is None else parse_time(time)
+        images = as_images(sent, time=taken, **known)
         names = [one.name for one in sent]
         done = service.ask(lambda gallery: gallery.add(images, [identity] * len(images)))
     response.status_code = 201 if done.added else 200

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Generator, Sequence
 from typing import Annotated, Any
 
-from fastapi import File, Form, UploadFile
+from fastapi import Depends, File, Form, UploadFile
 from pydantic import Json
 
 from promptreid.errors import DataError
@@ -53,17 +53,16 @@ Rate = Annotated[
 Top = Annotated[int, Form(ge=1, le=200, description="How many are named.")]
 
 
-def make_filters(
-    identities: Sequence[str] | None,
-    cameras: Sequence[str] | None,
-    domains: Sequence[str] | None,
-    since: str | None,
-    until: str | None,
-    attributes: dict[str, list[str]] | None,
-    *,
-    other_cameras: bool,
+async def read_filters(
+    identities: Identities = None,
+    cameras: Cameras = None,
+    domains: Domains = None,
+    since: Since = None,
+    until: Until = None,
+    wanted_attributes: WantedAttributes = None,
+    other_cameras: OtherCameras = False,
 ) -> Filters:
-    """Read the conditions of a search from a form.
+    """Read from a form which enrolled pictures may answer.
 
     Raises:
         GalleryError: A time is none.
@@ -74,9 +73,28 @@ def make_filters(
         domains=domains or None,
         since=None if since is None else parse_time(since),
         until=None if until is None else parse_time(until),
-        attributes=attributes or {},
+        attributes=wanted_attributes or {},
         other_cameras=other_cameras,
     )
+
+
+async def read_known(
+    camera: Camera = None,
+    view: View = None,
+    domain: Domain = None,
+    attributes: Attributes = None,
+) -> dict[str, Any]:
+    """Read from a form what is known of the pictures that are sent with it."""
+    return {
+        "camera": camera,
+        "view": view,
+        "domain": domain or "",
+        "attributes": attributes or {},
+    }
+
+
+Wanted = Annotated[Filters, Depends(read_filters)]
+Known = Annotated[dict[str, Any], Depends(read_known)]
 
 
 @contextlib.contextmanager

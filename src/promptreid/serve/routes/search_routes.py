@@ -13,23 +13,14 @@ from promptreid.serve.bodies.answer_bodies import (
 from promptreid.serve.problems import documented
 from promptreid.serve.routes.caller_rights import SEARCH, Asking
 from promptreid.serve.routes.picture_fields import (
-    Attributes,
     Camera,
-    Cameras,
-    Domain,
-    Domains,
-    Identities,
-    OtherCameras,
+    Known,
     Picture,
     Pictures,
     Rate,
-    Since,
     Top,
-    Until,
-    View,
-    WantedAttributes,
+    Wanted,
     as_images,
-    make_filters,
     reading,
 )
 from promptreid.serve.service import Served
@@ -42,31 +33,17 @@ def search(
     service: Served,
     caller: Asking,
     pictures: Pictures,
+    known: Known,
+    filters: Wanted,
     top: Top = 5,
     rate: Rate = None,
-    camera: Camera = None,
-    view: View = None,
-    domain: Domain = None,
-    attributes: Attributes = None,
-    identities: Identities = None,
-    cameras: Cameras = None,
-    domains: Domains = None,
-    since: Since = None,
-    until: Until = None,
-    wanted_attributes: WantedAttributes = None,
-    other_cameras: OtherCameras = False,
 ) -> SearchAnswer:
     """Say who each picture shows, or nobody, and how sure that is.
 
     The arguments are the fields of the form.
     """
-    filters = make_filters(
-        identities, cameras, domains, since, until, wanted_attributes, other_cameras=other_cameras
-    )
     with reading(pictures, service) as sent:
-        images = as_images(
-            sent, camera=camera, view=view, domain=domain or "", attributes=attributes or {}
-        )
+        images = as_images(sent, **known)
         answers = service.ask(
             lambda gallery: gallery.search(
                 images, top=top, filters=filters, rate=rate, asked_by=caller.name
@@ -88,27 +65,16 @@ def find_nearest(
     service: Served,
     caller: Asking,
     pictures: Pictures,
+    known: Known,
+    filters: Wanted,
     top: Top = 20,
-    camera: Camera = None,
-    view: View = None,
-    attributes: Attributes = None,
-    identities: Identities = None,
-    cameras: Cameras = None,
-    domains: Domains = None,
-    since: Since = None,
-    until: Until = None,
-    wanted_attributes: WantedAttributes = None,
-    other_cameras: OtherCameras = False,
 ) -> NearestAnswer:
     """Return the enrolled pictures that are most alike to each that is sent.
 
     The arguments are the fields of the form.
     """
-    filters = make_filters(
-        identities, cameras, domains, since, until, wanted_attributes, other_cameras=other_cameras
-    )
     with reading(pictures, service) as sent:
-        images = as_images(sent, camera=camera, view=view, attributes=attributes or {})
+        images = as_images(sent, **known)
         near = service.ask(
             lambda gallery: gallery.nearest(images, top=top, filters=filters, asked_by=caller.name)
         )

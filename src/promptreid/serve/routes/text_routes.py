@@ -12,19 +12,7 @@ from promptreid.serve.bodies.change_bodies import LONGEST_NAME
 from promptreid.serve.bodies.text_bodies import TextSearchAnswer
 from promptreid.serve.problems import documented
 from promptreid.serve.routes.caller_rights import SEARCH, Asking
-from promptreid.serve.routes.picture_fields import (
-    Camera,
-    Cameras,
-    Domains,
-    Identities,
-    Since,
-    Top,
-    Until,
-    WantedAttributes,
-    as_images,
-    make_filters,
-    reading,
-)
+from promptreid.serve.routes.picture_fields import Known, Top, Wanted, as_images, reading
 from promptreid.serve.service import Served
 
 router = APIRouter(prefix="/v1", tags=["search"], dependencies=[SEARCH])
@@ -47,28 +35,20 @@ def search_text(
     service: Served,
     caller: Asking,
     text: Sentence,
+    known: Known,
+    filters: Wanted,
     picture: Annotated[UploadFile | None, File(description="A picture to look for, too.")] = None,
     weight: Weight = 0.5,
     top: Top = 5,
     by_identity: Annotated[bool, Form(description="Name each identity once.")] = True,
-    camera: Camera = None,
-    identities: Identities = None,
-    cameras: Cameras = None,
-    domains: Domains = None,
-    since: Since = None,
-    until: Until = None,
-    wanted_attributes: WantedAttributes = None,
 ) -> TextSearchAnswer:
     """Rank who is enrolled by words; whether nobody fits is not decided.
 
     The arguments are the fields of the form.
     """
-    filters = make_filters(
-        identities, cameras, domains, since, until, wanted_attributes, other_cameras=False
-    )
     uploads = [] if picture is None else [picture]
     with reading(uploads, service) if uploads else contextlib.nullcontext([]) as sent:
-        image = next(iter(as_images(sent, camera=camera)), None)
+        image = next(iter(as_images(sent, **known)), None)
         answer = service.ask(
             lambda gallery: gallery.search_text(
                 TextQuery(text, image=image, weight=weight),
