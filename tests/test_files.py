@@ -4,7 +4,14 @@ import os
 import pytest
 
 from promptreid.errors import ConfigError
-from promptreid.files import full_path, name_entries, replacing, write_json, write_text
+from promptreid.files import (
+    full_path,
+    name_entries,
+    replacing,
+    replacing_folder,
+    write_json,
+    write_text,
+)
 
 
 def test_failure_leaves_the_old_file_and_no_rubbish(tmp_path):
@@ -75,3 +82,17 @@ def test_entries_of_a_folder_in_a_message(tmp_path):
         (tmp_path / name).touch()
     assert name_entries(tmp_path) == "a, b, c, d, e and 2 more"
     assert name_entries(tmp_path / "a") == "nothing; it is a file"
+
+
+def test_a_folder_takes_its_place_whole_or_not_at_all(tmp_path):
+    place = tmp_path / "deep" / "mine"
+    for content in ("first", "second"):
+        with replacing_folder(place) as fresh:
+            (fresh / content).write_text(content)
+            assert not (place / content).exists()
+        assert [entry.name for entry in place.iterdir()] == [content]
+    with pytest.raises(OSError, match="full"), replacing_folder(place) as fresh:  # noqa: PT012
+        (fresh / "third").touch()
+        raise OSError("disk full")
+    assert [entry.name for entry in place.iterdir()] == ["second"]
+    assert [entry.name for entry in place.parent.iterdir()] == ["mine"]

@@ -63,6 +63,29 @@ def creating_folder(path: Path) -> Generator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Generator[Path]:
+    """Yield a fresh folder beside `path`; on success it takes `path`'s place.
+
+    Whoever looks sees the old folder or the new one, or none for a moment. On failure the fresh
+    folder is removed and `path` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh, old = _name_temporary(path), _name_temporary(path)
+    fresh.mkdir()
+    try:
+        yield fresh
+        if path.exists():
+            path.rename(old)
+        fresh.rename(path)
+        _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     r"""Write a text file in one step, as UTF-8 whatever the system prefers.
 

@@ -102,3 +102,35 @@ def test_necks_of_a_checkpoint_can_be_taken(capsys, tmp_path):
     code, told, err = run(capsys, "export", tmp_path / "mine.safetensors", out, "--neck", "after")
     assert code == 0, err
     assert "compared on 9 images" in told
+
+
+def test_a_folder_for_the_hub(capsys, checkpoint, tmp_path):
+    out, scores = tmp_path / "mine", tmp_path / "scores.json"
+    scores.write_text('{"mAP": 0.5}')
+    wanted = ("export", checkpoint, out, "--to", "hub-folder", "--license", "mit")
+    code, _, err = run(capsys, *wanted, "--scores", scores)
+    assert code == 2
+    assert "data: field required" in err
+    scores.write_text("[")
+    assert run(capsys, *wanted, "--scores", scores)[0] == 2
+    assert not out.exists()
+    code, told, err = run(capsys, *wanted, "--name", "Mine")
+    assert code == 0, err
+    assert not lacking(told, str(out), "README.md, config.json, model.safetensors", "hf upload")
+    assert "license: mit" in (out / "README.md").read_text()
+    code, told, err = run(capsys, *wanted, "--overwrite", "--json")
+    assert json.loads(told)["files"] == ["README.md", "config.json", "model.safetensors"]
+    assert run(capsys, "export", out, tmp_path / "again.onnx")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["mine", "--to", "hub-folder", "--half"], "--half"),
+        (["mine.onnx", "--license", "mit"], "--license"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(capsys, checkpoint, words, option, tmp_path):
+    code, _, err = run(capsys, "export", checkpoint, *words)
+    assert code == 2
+    assert option in err

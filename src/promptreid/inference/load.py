@@ -9,7 +9,7 @@ import torch
 from promptreid.inference.clip_reid.published_clip_reid import read_clip_reid
 from promptreid.inference.device import pick_device
 from promptreid.inference.embedder import Embedder
-from promptreid.models.checkpoint import load_model
+from promptreid.inference.exporting.hub_folder import load_described
 from promptreid.runs.run_folder import RunFolder
 
 _PUBLISHED = (".pth", ".pt", ".bin")
@@ -56,7 +56,7 @@ def load(
             path, image_size=image_size, views=views, coefficient=coefficient
         )
     else:
-        model, info = load_model(path)
+        model, info = load_described(path)
         run = RunFolder.of(path)
         if run is not None:
             run.check_id(path, info.run or run.id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Mapping
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,10 +13,12 @@ import torch
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ConfigError, WeightsError
 from promptreid.evaluation.thresholds.threshold import Threshold
-from promptreid.inference.device import resolve_precision
+from promptreid.hub.hub_files import HubCache
+from promptreid.inference.device import pick_device, resolve_precision
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.precision import choose_precision, in_precision
+from promptreid.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from promptreid.inference.exporting.export_check import CheckImage
@@ -108,11 +111,7 @@ class LoadedModel:
         from promptreid.inference.exporting.export_model import export_model
         from promptreid.inference.exporting.export_options import read_options
 
-        if self.precision != "fp32":
-            raise ConfigError(
-                f"The model was loaded in {self.precision}, and is exported from float32. Load it "
-                "with precision='fp32'; half=True writes 16 bits."
-            )
+        self._check_float32()
         return export_model(
             self.model,
             self.info,
@@ -123,6 +122,144 @@ class LoadedModel:
             overwrite=overwrite,
             progress=progress,
         )
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        name: str | None = None,
+        license: str | None = None,
+        base_model: str | None = None,
+        scores: Mapping[str, Any] | None = None,
+        with_identities: bool = False,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write a folder for the Hugging Face Hub: weights, `config.json` and a model card.
+
+        Paths of this machine are left out, and identities that were trained on become numbers. The
+        card has the scores of the run that the model was loaded from.
+
+        Args:
+            folder: Where; a folder that is not empty is refused.
+            name: What the model is called; None for the name of the folder.
+            license: Identifier of the licence of the weights, such as "mit" or "cc-by-nc-4.0".
+            base_model: Repository of the weights it was started from, where that is not known.
+            scores: What `promptreid evaluate --intervals --json FILE` wrote, in place of those of
+                the run.
+            with_identities: Keep the names of the identities.
+            overwrite: Replace a folder that was written so.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ConfigError: The folder holds something, `scores` are none, or the model was loaded in
+                16 bits.
+        """
+        from promptreid.inference.exporting.hub_folder import save_hub_folder
+        from promptreid.inference.exporting.model_card import CardFacts, read_scores
+
+        self._check_float32()
+        folder = Path(folder)
+        given = None if scores is None else read_scores(scores)
+        save_hub_folder(
+            self.model,
+            self.info,
+            folder,
+            CardFacts(name or folder.absolute().name, license, base_model, given),
+            run=None if self.source is None else RunFolder.of(self.source),
+            with_identities=with_identities,
+            overwrite=overwrite,
+        )
+        return folder
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        place: str | Path,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        token: str | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
+        device: str | None = None,
+    ) -> Self:
+        """Load a model of the Hugging Face Hub, or a folder that `save_pretrained` wrote.
+
+        Args:
+            place: "OWNER/NAME" or a folder.
+            revision: Branch, tag or commit; None for the newest of the main branch.
+            cache_dir: Where fetched files stay; None for `HF_HUB_CACHE` or `HF_HOME`.
+            token: For private repositories; None for `HF_TOKEN` or that of a login.
+            local_files_only: Take what was fetched before and ask nobody.
+            force_download: Fetch it again.
+            device: Where it computes; None for the best there is.
+
+        Raises:
+            WeightsError: There is no such repository, revision or file, or it cannot be had now.
+            ConfigError: The name is neither a folder nor a repository, or the device is not there.
+        """
+        from promptreid.inference.exporting.hub_folder import load_described, load_hub_folder
+
+        cache = HubCache(
+            local_files_only=local_files_only,
+            cache_dir=None if cache_dir is None else Path(cache_dir),
+            token=token,
+            force_download=force_download,
+        )
+        path = load_hub_folder(place, revision=revision, cache=cache)
+        model, info = load_described(path)
+        return cls(model, info, device=pick_device(device), source=path)
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        token: str | None = None,
+        branch: str | None = None,
+        create_pr: bool = False,
+        commit_message: str = "Model written by promptreid",
+        **card: Any,
+    ) -> str:
+        """Send the model to the Hugging Face Hub, in one commit.
+
+        Args:
+            repository: "OWNER/NAME"; it is made where there is none.
+            private: Whether a repository that is made is private.
+            token: One that may write; None for `HF_TOKEN` or that of a login.
+            branch: None for the main branch.
+            create_pr: Propose the change instead of making it.
+            commit_message: What the change is.
+            card: Further arguments of `save_pretrained`: `license`, which a public model needs,
+                `base_model`, `scores`, `with_identities`.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            ConfigError: A public model has no licence, or the hub refuses.
+        """
+        from promptreid.hub.hub_upload import Upload, upload_folder
+
+        upload = Upload(repository, private, token, branch, create_pr, commit_message)
+        if not private and not card.get("license"):
+            raise ConfigError(
+                "A public model needs a licence, so that others know what they may do with it: "
+                "license='mit', 'cc-by-nc-4.0', 'other', ... Or send it with private=True."
+            )
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / upload.repository.partition("/")[2]
+            self.save_pretrained(folder, **card)
+            return upload_folder(folder, upload)
+
+    def _check_float32(self) -> None:
+        if self.precision != "fp32":
+            raise ConfigError(
+                f"The model was loaded in {self.precision}, and is passed on in float32. Load it "
+                "with precision='fp32'; export(..., half=True) writes 16 bits."
+            )
 
 
 def _stored_threshold(info: CheckpointInfo) -> Threshold | None:
