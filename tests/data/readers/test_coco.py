@@ -62,6 +62,14 @@ def test_tracks_are_identities_of_their_video(tmp_path: Path, key: str) -> None:
         assert pixels.unique(dim=1).T.tolist() == [list(colour)]
 
 
+def test_pictures_are_found_where_coco_has_them(tmp_path: Path) -> None:
+    content = tree(tmp_path)
+    (tmp_path / "images").rename(tmp_path / "train")
+    file = write(tmp_path, content)
+    file = file.rename(file.with_name("instances_train.json"))
+    assert load_data(f"coco:{file}").manifest.root == tmp_path / "train"
+
+
 def test_a_named_value_is_an_identity_everywhere(tmp_path: Path) -> None:
     content = tree(tmp_path, videos=2)
     for annotation in content["annotations"]:

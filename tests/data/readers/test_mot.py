@@ -135,7 +135,7 @@ def test_what_cvat_exports_as_mot(tmp_path: Path) -> None:
     (tmp_path / "job/gt/labels.txt").write_text("car\nperson\n")
     m = load_data(f"mot:{tmp_path / 'job'}?{ALL}").manifest
     assert set(m.attributes["label"]) == {"person"}
-    assert m.paths[0] == "img1/000001.jpg"
+    assert (m.paths[0], m.boxes[0]) == ("img1/000001.jpg", (5, 3, 10, 40))  # from 0, as written
     assert len(load_data(f"mot:{tmp_path / 'job'}?{ALL}&classes=Person").manifest) == 16
 
 

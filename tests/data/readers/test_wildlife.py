@@ -33,6 +33,7 @@ def test_splits_boxes_and_days(tmp_path: Path) -> None:
     write(tmp_path, rows)
     data = load_data(f"wildlife:{tmp_path}")
     m = data.manifest
+    assert m.name == tmp_path.name
     assert m.splits == ("train", "train", "query", "gallery", "query", "gallery")
     assert m.boxes[0] == (1, 2, 30, 40)
     assert "segmentation" not in m.attributes

@@ -84,8 +84,9 @@ def find_picture_root(file: Path, images: Path | None, first: str) -> Path:
     """
     if images is not None:
         return full_path(images)
-    around = [file.parent, file.parent / "images", file.parent.parent]
-    around.append(file.parent.parent / "images")
+    above, part = file.parent.parent, file.stem.rpartition("_")[2]  # instances_train2017
+    around = [file.parent, file.parent / "images", above, above / "images"]
+    around += [above / "images" / part, above / part]
     return next((folder for folder in around if (folder / first).is_file()), file.parent)
 
 

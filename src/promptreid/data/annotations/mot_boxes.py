@@ -27,7 +27,8 @@ def read_mot_boxes(
 ) -> list[MarkedBox]:
     """Read the boxes of a sequence that count (consider is not 0) on some of its frames.
 
-    Coordinates count from 1 there and from 0 here. Where a file states no visibility (it is 1
+    Coordinates count from 1 in MOTChallenge, and from 0 here and in exports of CVAT and Datumaro,
+    which are told by the `labels.txt` that they write. Where a file states no visibility (it is 1
     everywhere or missing, as in DanceTrack), it is what no box of a nearer thing hides: of two
     boxes, the one that reaches further down is nearer.
 
@@ -90,9 +91,11 @@ def _mark(
     left, top, width, height = cells[2:6]
     label = str(int(cells[7])) if len(cells) > 7 and cells[7] >= 0 else PEDESTRIAN
     states = len(cells) == _WITH_VISIBILITY and cells[-1] >= 0
+    if not names:
+        left, top = left - 1, top - 1
     return MarkedBox(
         picture=f"{prefix}{sequence.frames.get(frame, f'frame {frame}')}",
-        edges=(left - 1, top - 1, left - 1 + width, top - 1 + height),
+        edges=(left, top, left + width, top + height),
         identity=f"{sequence.name}_{track}",
         place=f"{sequence.ground_truth}, line {line}",
         label=names.get(label, label),

@@ -76,15 +76,17 @@ def read(file: Path, options: Options) -> DataSet:
         folder = file if file.is_dir() else file.parent
         there = f" {folder} holds {describe_contents(folder)}." if folder.is_dir() else ""
         raise DataError(f"{file} is not a file; a table with path and identity is needed.{there}")
-    return make_table_data(read_table(file, keys=("path", "identity")).stripped(), options)
+    table = read_table(file, keys=("path", "identity")).stripped()
+    return make_table_data(table, options, name=file.stem)
 
 
-def make_table_data(table: Table, options: Options) -> DataSet:
+def make_table_data(table: Table, options: Options, *, name: str) -> DataSet:
     """Make a data set of a table with the columns `path` and `identity`.
 
     Args:
         table: Rows without space around their cells.
         options: Where images lie, and what roles are drawn.
+        name: Name of the data set.
 
     Raises:
         DataError: As `read`.
@@ -104,8 +106,8 @@ def make_table_data(table: Table, options: Options) -> DataSet:
     samples = [_sample(table, row, boxes[row]) for row in rows]
     split_notes = ()
     if "split" not in table.columns:
-        samples, split_notes = split_samples(samples, options, file.stem)
-    manifest = make_manifest(file.stem, root, samples, options, source=str(file))
+        samples, split_notes = split_samples(samples, options, name)
+    manifest = make_manifest(name, root, samples, options, source=str(file))
     protocol, protocol_notes = choose_protocol(manifest, options)
     notes = (*table.notes, *repeat_notes, *split_notes, *protocol_notes)
     drawn = "split" not in table.columns and not manifest.closed

@@ -62,8 +62,13 @@ def read(file: Path, options: Options) -> DataSet:
     else:
         notes += ("Each track is an identity.", WITHIN_VIDEO)
     return make_boxed_data(
-        marked, root, options, name=file.stem, source=f"cvat:{file}", notes=notes
+        marked, root, options, name=_name(file), source=f"cvat:{file}", notes=notes
     )
+
+
+def _name(file: Path) -> str:
+    """Name the data set by its file, or by the folder of a file that has the usual name."""
+    return file.parent.name if file.stem == "annotations" and file.parent.name else file.stem
 
 
 def _note_other_shapes(content: CvatFile) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from promptreid.data.tables.table_reader import Table, read_table
 from promptreid.errors import DataError
 from promptreid.text.lists import counted, listed
 
+_METADATA = "metadata.csv"
 _SPLIT_COLUMNS = ("original_split", "split")
 _SPLITS: Mapping[str, str] = {**ROLES, "database": "gallery"}
 _MASKS = ("segmentation", "mask", "keypoints")
@@ -48,7 +49,7 @@ def read(place: Path, options: Options) -> DataSet:
         DataError: When there is no table, it lacks columns, a cell is wrong (the line is named),
             images are missing, or training and test share an identity.
     """
-    file = place / "metadata.csv" if place.is_dir() else place
+    file = place / _METADATA if place.is_dir() else place
     if not file.is_file():
         there = f"; {place} holds {describe_contents(place)}" if place.is_dir() else ""
         raise DataError(
@@ -60,7 +61,8 @@ def read(place: Path, options: Options) -> DataSet:
     if masks:
         others = {name: cells for name, cells in table.columns.items() if name not in masks}
         table = table.with_columns(others, (f"Columns {listed(masks)} are left out.",))
-    dataset = make_table_data(_with_roles(table, options), options)
+    name = file.parent.name if file.name == _METADATA else file.stem
+    dataset = make_table_data(_with_roles(table, options), options, name=name or "wildlife")
     return _warn_of_same_days(dataset)
 
 
