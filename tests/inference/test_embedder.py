@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from facts import lacking
 from PIL import Image
 from published_files import save_published
 from small_models import small_backbone
@@ -221,3 +222,25 @@ def test_one_pillow_image_may_stand_in_several_places(embedder, pictures, tmp_pa
     Image.fromarray(pictures[0]).save(tmp_path / "one.png")
     opened = Image.open(tmp_path / "one.png")  # not decoded yet
     assert close(embedder.embed([opened] * 16), expected(pictures[:1] * 16))
+
+
+def test_a_model_says_what_it_is_and_where_it_was_loaded_from(embedder, run):
+    words = repr(embedder)
+    assert not lacking(words, "Embedder(", f"{SIZE[0]}x{SIZE[1]}", f"{embedder.width:,}", "cpu")
+    assert not lacking(words, "fp32", "no threshold", str(run))
+    chosen = embedder.with_threshold(Threshold(0.75, far=0.01, pairs=300))
+    assert not lacking(repr(chosen), "0.7500", "0.01")
+
+
+def test_a_saved_model_embeds_as_before_and_keeps_its_threshold(embedder, pictures, tmp_path):
+    chosen = embedder.with_threshold(Threshold(0.75, far=0.01, pairs=300))
+    again = promptreid.load(chosen.save(tmp_path / "mine.safetensors"), device="cpu")
+    assert torch.equal(again.embed(pictures), embedder.embed(pictures))
+    assert again.threshold == chosen.threshold
+
+
+def test_a_model_is_saved_under_a_name_that_is_read_again(embedder, tmp_path):
+    with pytest.raises(WeightsError) as caught:
+        embedder.save(tmp_path / "mine.pth")
+    assert not lacking(str(caught.value), "mine.pth", ".safetensors")
+    assert not list(tmp_path.iterdir())

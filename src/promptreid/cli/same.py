@@ -39,7 +39,7 @@ def same(
         if not image.is_file():
             raise DataError(f"There is no image file {image}.")
     with started(f"loading {model}"):
-        from promptreid.inference.embedder import NO_THRESHOLD
+        from promptreid.evaluation.thresholds.stored_threshold import NO_THRESHOLD
         from promptreid.inference.load import load
 
         embedder = load(model, device=device)

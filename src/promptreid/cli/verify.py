@@ -102,7 +102,7 @@ def _use_model(model: Path | None, device: str | None) -> tuple[Compare, Thresho
     from promptreid.errors import WeightsError
 
     with started(f"loading {model}"):
-        from promptreid.inference.embedder import NO_THRESHOLD
+        from promptreid.evaluation.thresholds.stored_threshold import NO_THRESHOLD
         from promptreid.inference.load import load
 
         assert model is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from promptreid.errors import WeightsError
+from promptreid.evaluation.thresholds.stored_threshold import NO_THRESHOLD
 from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 from promptreid.gallery.audit.audited_answers import describe_text_search, describe_verification
 from promptreid.gallery.opened_gallery import OpenedGallery
@@ -20,7 +21,6 @@ from promptreid.gallery.vector_model import (
     as_image,
     check_still_searched,
 )
-from promptreid.inference.embedder import NO_THRESHOLD
 
 
 class FurtherSearches(OpenedGallery):

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from promptreid.data.images.image_store import ImageStore
 from promptreid.errors import WeightsError
+from promptreid.evaluation.thresholds.stored_threshold import NO_THRESHOLD
 from promptreid.evaluation.thresholds.threshold import PairComparison
 from promptreid.inference.embedding_loop import (
     BATCH_SIZE,
@@ -27,14 +28,6 @@ from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.progress import Progress
 
 ImageLike = str | Path | Image.Image | np.ndarray
-
-NO_THRESHOLD = (
-    "This model has no threshold for the same identity. Choose one on images of people that it was "
-    "not trained on: promptreid threshold RUN --data folder:/path/to/folders (one folder per "
-    "person), or from Python: model = model.with_threshold(choose_threshold("
-    "Embeddings.from_vectors(model.embed(paths), identities), far=1e-3)), both names from "
-    "promptreid.evaluation."
-)
 
 
 class Embedder(LoadedModel):

@@ -10,6 +10,8 @@ from promptreid.inference.clip_reid.published_clip_reid import read_clip_reid
 from promptreid.inference.device import pick_device
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.exporting.hub_folder import load_described
+from promptreid.models.checkpoint_info import CheckpointInfo
+from promptreid.models.reid import ReIDModel
 from promptreid.runs.run_folder import RunFolder
 
 _PUBLISHED = (".pth", ".pt", ".bin")
@@ -50,14 +52,36 @@ def load(
         ModelError: The architecture does not embed in 16 bits.
     """
     place = pick_device(None if device is None else str(device))
-    path = RunFolder.checkpoint_of(path)
-    if path.suffix in _PUBLISHED:
+    model, info, checkpoint = read_weights(
+        path, image_size=image_size, views=views, coefficient=coefficient
+    )
+    return Embedder(model, info, device=place, precision=precision, source=checkpoint)
+
+
+def read_weights(
+    path: str | Path,
+    *,
+    image_size: tuple[int, int] | None = None,
+    views: int = 0,
+    coefficient: float = 1.0,
+) -> tuple[ReIDModel, CheckpointInfo, Path]:
+    """Read a model from where `load` finds one, on the CPU.
+
+    Returns:
+        The model, what is said of it, and the file that it was read from.
+
+    Raises:
+        WeightsError: There is no such file, or it is none that `load` reads.
+        RunError: The checkpoint in a run folder is another run's.
+    """
+    checkpoint = RunFolder.checkpoint_of(path)
+    if checkpoint.suffix in _PUBLISHED:
         model, info = read_clip_reid(
-            path, image_size=image_size, views=views, coefficient=coefficient
+            checkpoint, image_size=image_size, views=views, coefficient=coefficient
         )
     else:
-        model, info = load_described(path)
-        run = RunFolder.of(path)
+        model, info = load_described(checkpoint)
+        run = RunFolder.of(checkpoint)
         if run is not None:
-            run.check_id(path, info.run or run.id)
-    return Embedder(model, info, device=place, precision=precision, source=path)
+            run.check_id(checkpoint, info.run or run.id)
+    return model, info, checkpoint

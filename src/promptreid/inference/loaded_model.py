@@ -12,9 +12,11 @@ import torch
 
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ConfigError, WeightsError
+from promptreid.evaluation.thresholds.stored_threshold import read_threshold
 from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.hub.hub_files import HubCache
 from promptreid.inference.device import pick_device, resolve_precision
+from promptreid.models.checkpoint import save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.precision import choose_precision, in_precision
@@ -60,7 +62,7 @@ class LoadedModel:
         self.precision = choose_precision(model, precision, automatic=automatic)
         self.model = in_precision(model, self.precision).to(self.device).eval()
         self.info, self.source = info, source
-        self.threshold = _stored_threshold(info)
+        self.threshold = read_threshold(info.verification)
 
     @property
     def preprocess(self) -> Preprocess:
@@ -71,6 +73,40 @@ class LoadedModel:
     def width(self) -> int:
         """Length of an embedding."""
         return self.model.embedding_width
+
+    def __repr__(self) -> str:
+        height, width = self.preprocess.image_size
+        chosen = self.threshold
+        facts = (
+            f"{self.model.backbone.name}, images {height}x{width}, vectors of {self.width:,}",
+            f"{self.precision} on {self.device}",
+            f"threshold {chosen.threshold:.4f} at FAR {chosen.far:g}" if chosen else "no threshold",
+            *([] if self.source is None else [f"from {self.source}"]),
+        )
+        return f"{type(self).__name__}({', '.join(facts)})"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as one promptreid checkpoint, with its threshold and pre-processing.
+
+        `promptreid.load` and every command read it. The file is written in one step.
+
+        Args:
+            path: A file that ends in `.safetensors`; an earlier one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            WeightsError: The name has another ending.
+            ConfigError: The model was loaded in 16 bits.
+            RunError: The file cannot be written.
+        """
+        file = Path(path)
+        if file.suffix != ".safetensors":
+            raise WeightsError(f"{file} is to be a checkpoint; end its name with .safetensors.")
+        self._check_float32()
+        save_model(file, self.model, self.info)
+        return file
 
     def with_threshold(self, threshold: Threshold | None) -> Self:
         """Return the same model with another threshold for the same identity, or with none."""
@@ -260,16 +296,3 @@ class LoadedModel:
                 f"The model was loaded in {self.precision}, and is passed on in float32. Load it "
                 "with precision='fp32'; export(..., half=True) writes 16 bits."
             )
-
-
-def _stored_threshold(info: CheckpointInfo) -> Threshold | None:
-    """Read the threshold of a checkpoint; raise `WeightsError` where it is damaged."""
-    if info.verification is None:
-        return None
-    try:
-        return Threshold.from_dict(info.verification)
-    except ValueError as error:
-        raise WeightsError(
-            f"The threshold of this model is damaged: {info.verification!r}. It needs the numbers "
-            "threshold, far and pairs."
-        ) from error
