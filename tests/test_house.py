@@ -11,7 +11,8 @@ from promptreid.runs import file_names
 SOURCES = Path(promptreid.__file__).parent
 
 FLOORS = {
-    "__main__": 10, "__init__": 9, "cli": 9,
+    "__main__": 11, "__init__": 10, "cli": 10,
+    "actions": 9,
     "pages": 8, "sweep": 8, "serve": 8,
     "training": 7, "gallery": 7,
     "figures": 6,

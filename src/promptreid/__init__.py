@@ -1,52 +1,65 @@
-"""CLIP-based re-identification: train, evaluate, explain and serve."""
+"""Re-identification with CLIP: train, evaluate, explain and serve.
+
+    >>> import promptreid
+    >>> data = promptreid.load_data("folder:photos")            # one folder of pictures a person
+    >>> run = promptreid.train("clip-reid/tiny", data, out="runs/mine")
+    >>> run.scores["mAP"]
+    >>> model = run.model()
+    >>> model.index("photos").search("who.jpg").show()          # who is this?
+
+What the command line does has a function of the same name here, with the same words. Names are
+imported when they are asked for, so that `import promptreid` alone does not load PyTorch.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from promptreid.version import __version__
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from promptreid.actions.gallery_models import open_gallery
+    from promptreid.actions.loaded_model import Model, load
+    from promptreid.actions.searches.picture_index import search
+    from promptreid.errors import PromptReIDError
+    from promptreid.gallery.gallery import Gallery
+    from promptreid.progress import Silent
 
-    import torch
+_PLACES = MappingProxyType(
+    {
+        "Gallery": "gallery.gallery",
+        "Model": "actions.loaded_model",
+        "PromptReIDError": "errors",
+        "Silent": "progress",
+        "load": "actions.loaded_model",
+        "open_gallery": "actions.gallery_models",
+        "search": "actions.searches.picture_index",
+    }
+)
+"""Each public name and the module that it comes from."""
 
-    from promptreid.inference.embedder import Embedder
+__all__ = [
+    "Gallery",
+    "Model",
+    "PromptReIDError",
+    "Silent",
+    "__version__",
+    "load",
+    "open_gallery",
+    "search",
+]
 
-__all__ = ["__version__", "load"]
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is asked for."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'promptreid' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"promptreid.{_PLACES[name]}"), name)
+    globals()[name] = value
+    return value
 
 
-def load(
-    path: str | Path,
-    device: str | torch.device | None = None,
-    *,
-    image_size: tuple[int, int] | None = None,
-    views: int = 0,
-    coefficient: float = 1.0,
-) -> Embedder:
-    """Load a trained model for inference; see `promptreid.inference.load.load`.
-
-    Args:
-        path: A run folder, a promptreid checkpoint, or a published CLIP-ReID `.pth`.
-        device: Where it computes; None picks CUDA, MPS or the CPU.
-        image_size: Height and width a published `.pth` was trained with, where the file leaves it
-            open.
-        views: Number of views in a published `.pth`'s side-information table.
-        coefficient: Factor on that table (`SIE_COE`), which the file does not hold.
-
-    Returns:
-        An object with `embed(images)` and `embed_text(sentences)`.
-
-    Raises:
-        WeightsError: There is no such file, or it is none of the three.
-
-    Example:
-        >>> import promptreid
-        >>> model = promptreid.load("runs/mine", device="cpu")
-        >>> model.embed(["photos/000/0.png", "photos/001/0.png"]).shape
-        torch.Size([2, 128])
-    """
-    # Imported here, so that the command line answers without loading PyTorch.
-    from promptreid.inference.load import load as load_embedder
-
-    return load_embedder(path, device, image_size=image_size, views=views, coefficient=coefficient)
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -64,7 +64,7 @@ def led(crops, tmp_path_factory):
 
     try:
         with capture.context() as patched:
-            patched.setattr("promptreid.training.run.train.train", stop)
+            patched.setattr("promptreid.actions.train_recipe.run_training", stop)
             run()
         run()
     finally:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
+from PIL import Image
 
-from promptreid.figures.drawn import Drawn, spelled_out
-from promptreid.figures.saving import save_figure
+from promptreid.figures.drawn import Drawn
+from promptreid.figures.lettering import spelled_out
 from promptreid.figures.style import LIGHT, themed_figure
 from promptreid.pages.report_page.svg import figure_svg
 
@@ -35,7 +36,7 @@ def named(name):
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_a_figure_with_undecodable_names_is_saved(tmp_path, kind):
     drawn = named(NAME)
-    save_figure(drawn.figure, tmp_path / f"a.{kind}", alt=drawn.alt)
+    drawn.save(tmp_path / f"a.{kind}")
     content = (tmp_path / f"a.{kind}").read_bytes()
     assert len(content) > 1000
     if kind == "svg":
@@ -64,7 +65,7 @@ def test_letters_that_the_font_lacks_are_spelled_out_and_the_figure_is_left(
 ):
     drawn = named("名grün")
     texts = [text.get_text() for text in drawn.figure.findobj(Text)]
-    save_figure(drawn.figure, tmp_path / f"a.{kind}", alt=drawn.alt)
+    drawn.save(tmp_path / f"a.{kind}")
     assert not [one for one in recwarn if "Glyph" in str(one.message)]
     assert [text.get_text() for text in drawn.figure.findobj(Text)][: len(texts)] == texts
     with spelled_out(drawn.figure):
@@ -74,6 +75,15 @@ def test_letters_that_the_font_lacks_are_spelled_out_and_the_figure_is_left(
 
 def test_letters_stay_letters_in_svg(tmp_path, recwarn):
     drawn = named("名grün")
-    save_figure(drawn.figure, tmp_path / "a.svg", alt=drawn.alt)
+    drawn.save(tmp_path / "a.svg")
     assert not [one for one in recwarn if "Glyph" in str(one.message)]
     assert ">名grün<" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def test_notebooks_get_the_picture_in_sharp_pixels_and_its_words():
+    drawn = named("a name")
+    png, facts = drawn._repr_png_()
+    picture = Image.open(io.BytesIO(png))
+    assert picture.width == 2 * facts["width"]
+    assert facts["alt"] == drawn.alt == picture.info["Description"]
+    assert drawn.alt in repr(drawn)

@@ -9,7 +9,6 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.output import started
-from promptreid.errors import GalleryError
 from promptreid.gallery.records.gallery_url import GalleryUrl, parse_gallery_url
 
 if TYPE_CHECKING:
@@ -58,27 +57,6 @@ def open_gallery(place: GalleryUrl) -> Gallery:
 def open_with_model(place: GalleryUrl, model: Path | None, device: str | None) -> Gallery:
     """Open a gallery with its model."""
     with started(f"opening {place}"):
-        from promptreid.gallery.gallery import Gallery
-        from promptreid.inference.load import load
+        from promptreid.actions import gallery_models
 
-        return Gallery.open(place, load(find_model(place, model), device=device))
-
-
-def find_model(place: GalleryUrl, model: Path | None) -> Path:
-    """Return where the model of a gallery lies: where it is said to, or where it lay at `create`.
-
-    Raises:
-        GalleryError: There is no gallery, or its model is not where it was.
-    """
-    from promptreid.gallery.records.open_records import open_records
-
-    if model is not None:
-        return model
-    records = open_records(place)
-    stored = records.model()
-    records.close()
-    source = "" if stored is None else stored.description.get("source", "")
-    if not source or not Path(source).exists():
-        where = f"lay at {source}, where it is not any more" if source else "is not known"
-        raise GalleryError(f"The model of {place} {where}; name it by --model RUN.")
-    return Path(source)
+        return gallery_models.open_gallery(place, model, device=device)

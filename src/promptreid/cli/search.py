@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from promptreid.cli import options
 from promptreid.cli.gallery_model import model_option
 from promptreid.cli.json_out import JsonOut, json_option
-from promptreid.cli.searched_place import open_place
+from promptreid.cli.output import reporter, started
 from promptreid.text.safe import visible
-from promptreid.text.wrap import indented
-
-if TYPE_CHECKING:
-    from promptreid.gallery.searching.filters import Filters
 
 
 @click.command()
@@ -76,19 +72,18 @@ def search(
     images: tuple[Path, ...],
     text: str | None,
     templates: tuple[str, ...],
-    weight: float,
     pictures: bool,
     rerank: bool,
-    top: int,
-    rate: float | None,
     query_camera: str | None,
+    other_cameras: bool,
+    attributes: tuple[str, ...],
     page: Path | None,
     pixelate: bool,
     no_cache: bool,
     model: Path | None,
     device: str | None,
     json_out: JsonOut,
-    **conditions: Any,
+    **how: Any,
 ) -> None:
     """Say who of a folder or gallery each picture shows, or nobody, and how sure that is.
 
@@ -108,76 +103,43 @@ def search(
     promptreid search people.gallery *.jpg --rate 0.01 --json answers.json
     promptreid search people.gallery --text "a person in a red coat"
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.cli.search_found import SearchRequest, find_pictures, write_search_page
-    from promptreid.errors import DataError
-    from promptreid.gallery.vector_model import GalleryImage
+    from promptreid.actions.searches.search_checks import check_is_file, check_search
 
-    if not images and text is None:
-        raise click.UsageError("Name an IMAGE to look for, or a sentence by --text.")
-    if text is not None and (pictures or rerank):
-        raise click.UsageError(
-            "--text has a ranking of its own; leave out --pictures and --rerank."
-        )
-    if templates and text is None:
-        raise click.UsageError("--template goes with --text.")
+    asked: dict[str, Any] = {
+        "text": text,
+        "templates": templates,
+        "pictures": pictures,
+        "rerank": rerank,
+        "query_camera": query_camera,
+        "other_cameras": other_cameras,
+    }
+    check_search(any_image=bool(images), **asked)
     for image in images:
-        if not image.is_file():
-            raise DataError(f"There is no image file {image}.")
-    if conditions["other_cameras"] and query_camera is None:
-        raise click.UsageError("--other-cameras needs --query-camera.")
-    opened = open_place(place, model, device, keep=not no_cache)
-    for note in opened.notes:
-        click.echo(visible(note), err=True)
-    if rerank and not pictures and opened.named:
-        raise click.UsageError("--rerank orders pictures; give --pictures with it.")
-    request = SearchRequest(
-        top,
-        _filters(**conditions),
-        rate,
-        text,
-        templates,
-        weight,
-        neighbours=page is not None,
-        pictures=pictures or not opened.named,
-        rerank=rerank,
-    )
-    queries = [GalleryImage(image, camera=query_camera) for image in images]
-    found = find_pictures(opened, queries, request)
-    for one in found:
-        click.echo(one.text(opened, top=top))
-    for remark in opened.remarks:
-        click.echo(indented(remark, ""))
-    if page is not None:
-        write_search_page(page, opened, found, top=top, pixelate=pixelate)
-        click.echo(f"wrote {page}")
-    records = [one.to_dict(opened) for one in found]
-    json_out.give({"gallery": place, "answers": records, "remarks": opened.remarks})
+        check_is_file(image)
+    wanted = _read_attributes(attributes)
+    with started(f"reading {place}"):
+        from promptreid.actions.searches.picture_index import PictureIndex
+
+    index = PictureIndex.open(place, model, device=device, keep=not no_cache, progress=reporter())
+    with index:
+        for note in index.notes:
+            click.echo(visible(note), err=True)
+        found = index.search(
+            *images, neighbours=page is not None, attributes=wanted, **asked, **how
+        )
+        click.echo(found)
+        if page is not None:
+            found.write_page(page, pixelate=pixelate)
+            click.echo(f"wrote {page}")
+        json_out.give(found.to_dict())
 
 
-def _filters(
-    *,
-    identities: tuple[str, ...],
-    cameras: tuple[str, ...],
-    domains: tuple[str, ...],
-    attributes: tuple[str, ...],
-    since: str | None,
-    until: str | None,
-    other_cameras: bool,
-) -> Filters:
-    from promptreid.gallery.searching.filters import Filters, parse_time
-
+def _read_attributes(attributes: tuple[str, ...]) -> dict[str, list[str]]:
+    """Read conditions NAME=VALUE; several of one name allow several values."""
     wanted: dict[str, list[str]] = {}
     for text in attributes:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise click.UsageError(f"{text!r} is no condition of the form NAME=VALUE.")
         wanted.setdefault(name, []).append(value)
-    return Filters(
-        identities=identities or None,
-        cameras=cameras or None,
-        domains=domains or None,
-        since=None if since is None else parse_time(since),
-        until=None if until is None else parse_time(until),
-        attributes=wanted,
-        other_cameras=other_cameras,
-    )
+    return wanted

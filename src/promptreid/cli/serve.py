@@ -138,7 +138,7 @@ def start(
                 f"Make one: promptreid serve token NAME --token-file tokens.json --gallery "
                 f"{gallery}; then serve with --token-file tokens.json."
             )
-        from promptreid.cli.gallery_model import find_model
+        from promptreid.actions.gallery_models import find_model
         from promptreid.gallery.records.open_records import open_records
         from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
         from promptreid.gallery.vector_model import EmbedderModel
@@ -159,7 +159,7 @@ def start(
             embedder = load(model, device=device)
             return ServedModel(EmbedderModel(embedder), embedder)
 
-        places = [find_model(gallery, source), *([next_model] if next_model else [])]
+        places = [source or find_model(gallery), *([next_model] if next_model else [])]
         models = ServedModels([load_served(place) for place in places], load_served, places)
         service = Service.start(open_records(gallery), models, settings, gallery.index or AUTOMATIC)
     facts = service.gallery.info()

@@ -1,25 +1,29 @@
-"""A drawn figure with its words, and the letters in it that no font or not the figures' own has."""
+"""A drawn figure with its words: notebooks show it, and it can be saved."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from promptreid.figures.extra import need
-from promptreid.text.safe import visible_lines, written_out
+from promptreid.figures.lettering import rewrite
+from promptreid.figures.saving import SHOWN_DPI, draw_png, save_figure
+from promptreid.text.safe import visible_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Change = Callable[[str], str]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Drawn:
-    """A figure and what it shows in words."""
+    """A figure and what it shows in words.
+
+    A notebook shows it where it is the last value of a cell.
+
+    Attributes:
+        figure: The figure of matplotlib.
+        alt: What it shows, for those who do not see it.
+    """
 
     figure: Figure
     alt: str
@@ -29,58 +33,25 @@ class Drawn:
         object.__setattr__(self, "alt", visible_lines(self.alt))
         rewrite(self.figure, visible_lines)
 
+    def save(self, path: str | Path) -> Path:
+        """Write the figure, with its words as the description inside the file.
 
-def rewrite(figure: Figure, change: Change) -> Callable[[], None]:
-    """Change every text of a figure in place; return what takes the change back.
+        Args:
+            path: A file that ends in `.png`, `.svg` or `.pdf`; its folder is made.
 
-    Those of ticks are included, which are made when the figure is drawn.
-    """
-    texts = [(text, text.get_text()) for text in figure.findobj(need("matplotlib.text").Text)]
-    ticks: list[tuple[Any, Any]] = [
-        (formatter, formatter.func)
-        for axes in figure.axes
-        for axis in (axes.xaxis, axes.yaxis)
-        for formatter in [axis.get_major_formatter()]
-        if hasattr(formatter, "func")
-    ]
-    for text, words in texts:
-        text.set_text(change(words))
-    for formatter, named in ticks:
-        formatter.func = lambda value, place, named=named: change(named(value, place))
+        Returns:
+            The path.
 
-    def undo() -> None:
-        for text, words in texts:
-            text.set_text(words)
-        for formatter, named in ticks:
-            formatter.func = named
+        Raises:
+            ConfigError: The name has another ending.
+        """
+        save_figure(self.figure, Path(path), alt=self.alt)
+        return Path(path)
 
-    return undo
+    def __repr__(self) -> str:
+        return f"Drawn({self.alt})"
 
-
-@contextlib.contextmanager
-def spelled_out(figure: Figure) -> Generator[None]:
-    r"""Write letters that the figures' own font lacks as `\uXXXX` within a block.
-
-    A box for each of them would make all such names look alike.
-    """
-    undo = rewrite(figure, _spelled)
-    try:
-        yield
-    finally:
-        undo()
-
-
-def _spelled(text: str) -> str:
-    if text.isascii():
-        return text
-    known = _letters()
-    return "".join(
-        letter if ord(letter) in known or letter in "\n\t" else written_out(letter)
-        for letter in text
-    )
-
-
-@cache
-def _letters() -> frozenset[int]:
-    fonts = need("matplotlib.font_manager")
-    return frozenset(fonts.get_font(fonts.findfont("DejaVu Sans")).get_charmap())
+    def _repr_png_(self) -> tuple[bytes, dict[str, object]]:
+        """Return the picture for notebooks, with its width in pixels of the page and its words."""
+        width = round(self.figure.get_figwidth() * SHOWN_DPI)
+        return draw_png(self.figure, alt=self.alt), {"width": width, "alt": self.alt}

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from promptreid.data.images.boxes import ImageSource
-from promptreid.data.images.decode import read_image
+from promptreid.data.images.decode import read_image, to_uint8
 from promptreid.data.images.transforms import resize
 
 _TILES = 10
@@ -18,11 +19,13 @@ _TILES = 10
 Picture = NDArray[np.uint8]
 
 
-def read_picture(source: Path | ImageSource, *, longest: int, pixelate: bool = False) -> Picture:
+def read_picture(
+    source: Path | ImageSource | Image.Image | np.ndarray, *, longest: int, pixelate: bool = False
+) -> Picture:
     """Read a photograph in its own proportions.
 
     Args:
-        source: The file, with the part of it that is meant.
+        source: The file, with the part of it that is meant; or a picture in memory.
         longest: Its longer side is no more than this many pixels afterwards.
         pixelate: Turn it into a coarse mosaic, before anything is drawn or stored.
 
@@ -32,7 +35,9 @@ def read_picture(source: Path | ImageSource, *, longest: int, pixelate: bool = F
     Raises:
         UnreadableImage: It cannot be decoded.
     """
-    return shrink_picture(read_image(source), longest=longest, pixelate=pixelate)
+    is_file = isinstance(source, Path | ImageSource)
+    pixels = read_image(source) if is_file else to_uint8(source)
+    return shrink_picture(pixels, longest=longest, pixelate=pixelate)
 
 
 def shrink_picture(image: torch.Tensor, *, longest: int, pixelate: bool = False) -> Picture:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptreid.errors import ConfigError
-from promptreid.figures.drawn import spelled_out
 from promptreid.figures.extra import need
+from promptreid.figures.lettering import spelled_out
 from promptreid.files import replacing
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "svg", "pdf")
 _DPI = 200
+SHOWN_DPI = 80
+"""Pixels of a page for each inch of a figure."""
 _DESCRIPTION = {"png": "Description", "svg": "Description", "pdf": "Subject"}
 
 
@@ -46,6 +49,18 @@ def save_figure(figure: Figure, path: Path, *, alt: str) -> None:
         ConfigError: The ending names no format that is written.
     """
     kind = check_format(path)
+    with replacing(path) as temporary:
+        _write(figure, temporary, kind, alt=alt, dpi=_DPI)
+
+
+def draw_png(figure: Figure, *, alt: str) -> bytes:
+    """Return a figure as a PNG for a screen with two dots for each pixel of the page."""
+    content = io.BytesIO()
+    _write(figure, content, "png", alt=alt, dpi=2 * SHOWN_DPI)
+    return content.getvalue()
+
+
+def _write(figure: Figure, to: Path | io.BytesIO, kind: str, *, alt: str, dpi: int) -> None:
     metadata: dict[str, str | None] = {_DESCRIPTION[kind]: alt}
     if kind != "png":
         metadata["Date" if kind == "svg" else "CreationDate"] = None
@@ -53,14 +68,9 @@ def save_figure(figure: Figure, path: Path, *, alt: str) -> None:
     settings = {"svg.fonttype": "none", "svg.hashsalt": "promptreid"}
     # In SVG the reader's fonts draw the letters; elsewhere there is the one font of the figure.
     letters = contextlib.nullcontext() if kind == "svg" else spelled_out(figure)
-    with (
-        replacing(path) as temporary,
-        need("matplotlib").rc_context(settings),
-        warnings.catch_warnings(),
-        letters,
-    ):
+    with need("matplotlib").rc_context(settings), warnings.catch_warnings(), letters:
         if kind == "svg":
             warnings.filterwarnings("ignore", r"Glyph \d+")
         # Saved in its own colours, whatever the settings are by now.
         paper = figure.get_facecolor()
-        figure.savefig(temporary, format=kind, dpi=_DPI, metadata=metadata, facecolor=paper)
+        figure.savefig(to, format=kind, dpi=dpi, metadata=metadata, facecolor=paper)

@@ -62,7 +62,7 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
             place: A folder that is empty or not there, or the URL of a schema of a database that is
                 (`postgresql://HOST/DATABASE/GALLERY`).
             embedder: The model.
-            source: Where the model lies, kept to be found again.
+            source: Where the model lies, kept to be found again; "" for where it was loaded from.
             settings: Choices that hold for all of the gallery.
 
         Raises:
@@ -72,6 +72,8 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
         url = parse_gallery_url(place)
         records = create_records(url, chosen.to_texts())
         index = url.index or AUTOMATIC
+        if not source and embedder.source is not None:
+            source = str(embedder.source.absolute())
         return cls(records, EmbedderModel(embedder, source=source), index)
 
     @classmethod

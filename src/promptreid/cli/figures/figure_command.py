@@ -140,9 +140,7 @@ def _drawing(draw: Draws, shared: tuple[options.Option, ...]) -> options.Command
         lines.message(f"drawing {request.out}")
         with lines.doing(f"drawing {request.out}"):
             drawn = draw(request, **choices)
-        from promptreid.figures.saving import save_figure
-
-        save_figure(drawn.figure, request.out, alt=drawn.alt)
+        drawn.save(request.out)
         click.echo(f"wrote {request.out}\n{drawn.alt}")
         json_out.give({"figure": str(request.out), "description": drawn.alt})
 

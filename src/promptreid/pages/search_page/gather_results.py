@@ -16,6 +16,7 @@ from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.records.record_rows import EntryRow
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.texts.text_answer import TextAnswer
+from promptreid.gallery.vector_model import Pixels
 from promptreid.pages.search_page.search_results import (
     FoundCandidate,
     FoundPicture,
@@ -44,12 +45,19 @@ class PictureGatherer:
     pixelate: bool = False
 
     def show_answer(
-        self, query: Path, answer: Answer, nearest: Sequence[Neighbour], *, top: int
+        self,
+        query: str,
+        pixels: Pixels,
+        answer: Answer,
+        nearest: Sequence[Neighbour],
+        *,
+        top: int,
     ) -> SearchResult:
         """Gather what was found for a picture.
 
         Args:
-            query: The picture that was asked about.
+            query: What the picture that was asked about is called.
+            pixels: The picture.
             answer: The answer.
             nearest: Enrolled pictures that are most alike; those of candidates are shown.
             top: Candidates that are shown.
@@ -68,8 +76,8 @@ class PictureGatherer:
                 FoundCandidate(rank, candidate.identity, candidate.score, decided, best, further)
             )
         return SearchResult(
-            query=query.name,
-            picture=self._read(query),
+            query=query,
+            picture=self._read(pixels),
             verdict=answer.verdict,
             identity=answer.identity,
             explanation=answer.explanation,
@@ -81,7 +89,7 @@ class PictureGatherer:
         )
 
     def show_ranking(
-        self, query: Path, nearest: Sequence[Neighbour], *, named: bool
+        self, query: str, pixels: Pixels, nearest: Sequence[Neighbour], *, named: bool
     ) -> SearchResult:
         """Gather the pictures that are most alike, and whom they show where that is known."""
         shown = [
@@ -94,15 +102,15 @@ class PictureGatherer:
             )
             for rank, one in enumerate(nearest, start=1)
         ]
-        return SearchResult(
-            query.name, self._read(query), "ranked", None, "", None, None, tuple(shown)
-        )
+        return SearchResult(query, self._read(pixels), "ranked", None, "", None, None, tuple(shown))
 
-    def show_sentence(self, query: Path | None, answer: TextAnswer, *, named: bool) -> SearchResult:
+    def show_sentence(
+        self, pixels: Pixels | None, answer: TextAnswer, *, named: bool
+    ) -> SearchResult:
         """Gather what fits a sentence, alone or beside a picture.
 
         Args:
-            query: The picture.
+            pixels: The picture.
             answer: The answer.
             named: Whether the identities are those of people.
         """
@@ -115,7 +123,7 @@ class PictureGatherer:
         ]  # fmt: skip
         return SearchResult(
             answer.sentence,
-            None if query is None else self._read(query),
+            None if pixels is None else self._read(pixels),
             "ranked",
             None,
             answer.explanation,
@@ -125,7 +133,7 @@ class PictureGatherer:
             sentence=True,
         )
 
-    def _read(self, source: Path | ImageSource) -> Picture:
+    def _read(self, source: Pixels) -> Picture:
         return read_picture(source, longest=LONGEST, pixelate=self.pixelate)
 
     def _find(self, entry: int, score: float) -> FoundPicture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from promptreid.cli.searched_place import SearchedPlace
+from promptreid.actions.searches.searched_place import SearchedPlace
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.texts.text_answer import TextAnswer
 from promptreid.text.safe import visible
@@ -13,12 +13,22 @@ from promptreid.text.tables import plain_table
 from promptreid.text.wrap import indented
 
 
-def answer_text(image: Path, answer: Answer, opened: SearchedPlace, *, top: int) -> str:
-    """Write who a picture shows, what that rests on, and the candidates."""
+def answer_text(
+    name: str, path: Path | None, answer: Answer, opened: SearchedPlace, *, top: int
+) -> str:
+    """Write who a picture shows, what that rests on, and the candidates.
+
+    Args:
+        name: What the picture is called.
+        path: Its file; None for one in memory.
+        answer: The answer.
+        opened: What was searched.
+        top: Candidates that are named.
+    """
     verdicts = {
-        "identity": f"{answer.identity}: {image}",
-        "nobody": f"NOBODY WHO IS {opened.where}: {image}",
-        "undecided": f"CANNOT BE DECIDED: {image}",
+        "identity": f"{answer.identity}: {name}",
+        "nobody": f"NOBODY WHO IS {opened.where}: {name}",
+        "undecided": f"CANNOT BE DECIDED: {name}",
     }
     lines = [visible(verdicts[answer.verdict]), indented(answer.explanation, "  ")]
     rows = [("", "identity", "score", "p", "entry", "picture")]
@@ -39,14 +49,15 @@ def answer_text(image: Path, answer: Answer, opened: SearchedPlace, *, top: int)
         right = [cell not in ("identity", "picture") for cell in rows[0]]
         lines += [f"  {line}".rstrip() for line in plain_table(rows, right=right)]
     best = answer.candidates[0].entry if answer.candidates else None
-    if best is not None and opened.gallery.picture(best).path == str(image.absolute()):
+    itself = None if path is None else str(path.absolute())
+    if best is not None and itself and opened.gallery.picture(best).path == itself:
         lines.append("  The picture itself is among them, so of course it is most alike.")
     if answer.gap is not None:
         lines.append(f"  {answer.gap:.4f} before {visible(str(answer.runner_up))}")
     return "\n".join(lines)
 
 
-def ranking_text(image: Path, ranking: Sequence[Neighbour], opened: SearchedPlace) -> str:
+def ranking_text(name: str, ranking: Sequence[Neighbour], opened: SearchedPlace) -> str:
     """Write which pictures are most alike, and whom they show where that is known."""
     rows = [("", "identity", "score", "picture")]
     rows += [
@@ -56,7 +67,7 @@ def ranking_text(image: Path, ranking: Sequence[Neighbour], opened: SearchedPlac
     if not opened.named:
         rows = [(row[0], *row[2:]) for row in rows]
     right = [cell not in ("identity", "picture") for cell in rows[0]]
-    lines = [visible(f"MOST ALIKE: {image}")]
+    lines = [visible(f"MOST ALIKE: {name}")]
     lines += [f"  {line}".rstrip() for line in plain_table(rows, right=right)]
     return "\n".join(lines)
 

@@ -1,26 +1,19 @@
-"""What a search found: as words, as JSON, and on a page."""
+"""What a search found: as words, as JSON, as a figure, and on a page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from promptreid.cli.search_words import answer_text, ranking_text, sentence_text
-from promptreid.cli.searched_place import SearchedPlace
+from promptreid.actions.searches.search_words import answer_text, ranking_text, sentence_text
+from promptreid.actions.searches.searched_place import SearchedPlace
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.texts.text_answer import TextAnswer
 from promptreid.gallery.texts.text_search import TextQuery
 from promptreid.gallery.vector_model import GalleryImage
-from promptreid.text.lists import counted
-from promptreid.version import __version__
-
-if TYPE_CHECKING:
-    from promptreid.pages.search_page.gather_results import PictureGatherer
-    from promptreid.pages.search_page.search_results import SearchResult
 
 _NEIGHBOURS = 64
 """Pictures that are looked at for further ones of the candidates of a page."""
@@ -53,17 +46,19 @@ class SearchRequest:
     rerank: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     """What was found for one picture or sentence.
 
     Attributes:
-        image: The picture; None for a sentence alone.
+        query: The picture; None for a sentence alone.
+        label: What the picture is called; empty for a sentence alone.
         answer: Who it shows, or who fits the sentence; None where pictures are ranked alone.
         neighbours: Pictures that are most alike, best first.
     """
 
-    image: Path | None
+    query: GalleryImage | None
+    label: str
     answer: Answer | TextAnswer | None
     neighbours: Sequence[Neighbour] = ()
 
@@ -71,20 +66,25 @@ class Found:
     def name(self) -> str:
         """What was asked about, for people."""
         sentence = f'"{self.answer.sentence}"' if isinstance(self.answer, TextAnswer) else ""
-        return " and ".join(part for part in (str(self.image or ""), sentence) if part)
+        return " and ".join(part for part in (self.label, sentence) if part)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of the picture; None where it has none."""
+        pixels = None if self.query is None else self.query.pixels
+        return pixels if isinstance(pixels, Path) else None
 
     def text(self, opened: SearchedPlace, *, top: int) -> str:
         """Say it in words."""
         if isinstance(self.answer, TextAnswer):
             return sentence_text(self.name, self.answer, opened)
-        assert self.image is not None
         if self.answer is None:
-            return ranking_text(self.image, self.neighbours, opened)
-        return answer_text(self.image, self.answer, opened, top=top)
+            return ranking_text(self.label, self.neighbours, opened)
+        return answer_text(self.label, self.path, self.answer, opened, top=top)
 
     def to_dict(self, opened: SearchedPlace) -> dict[str, Any]:
         """Return it as JSON has it."""
-        asked = {"image": None if self.image is None else str(self.image)}
+        asked = {"image": self.label or None}
         if self.answer is None:
             pictures = [
                 {
@@ -108,14 +108,16 @@ class Found:
 def find_pictures(
     opened: SearchedPlace, queries: Sequence[GalleryImage], request: SearchRequest
 ) -> list[Found]:
-    """Search for image files, for a sentence, or for both together."""
+    """Search for pictures, for a sentence, or for both together."""
     gallery = opened.gallery
-    images = [Path(str(query.pixels)) for query in queries]
+    labels = [_label(query, number) for number, query in enumerate(queries, start=1)]
+    asked = list(zip(queries, labels, strict=True))
     if request.text is not None:
-        asked: list[tuple[Path | None, GalleryImage | None]] = [*zip(images, queries, strict=True)]
+        pairs: Sequence[tuple[GalleryImage | None, str]] = asked or [(None, "")]
         return [
             Found(
-                path,
+                query,
+                label,
                 gallery.search_text(
                     TextQuery(request.text, query, request.weight, request.templates),
                     top=request.top,
@@ -123,7 +125,7 @@ def find_pictures(
                     by_identity=opened.named,
                 ),
             )
-            for path, query in asked or [(None, None)]
+            for query, label in pairs
         ]
     alike: list[list[Neighbour]] = [[] for _ in queries]
     if request.pictures or request.neighbours:
@@ -132,39 +134,13 @@ def find_pictures(
             queries, top=several, filters=request.filters, rerank=request.rerank
         )
     if request.pictures:
-        return [Found(image, None, near) for image, near in zip(images, alike, strict=True)]
+        return [Found(*one, None, near) for one, near in zip(asked, alike, strict=True)]
     answers = gallery.search(queries, top=request.top, filters=request.filters, rate=request.rate)
-    return [Found(*one) for one in zip(images, answers, alike, strict=True)]
+    return [
+        Found(*one, answer, near) for one, answer, near in zip(asked, answers, alike, strict=True)
+    ]
 
 
-def write_search_page(
-    page: Path, opened: SearchedPlace, found: Sequence[Found], *, top: int, pixelate: bool
-) -> None:
-    """Write what was found as one HTML page."""
-    from promptreid.pages.search_page.gather_results import PictureGatherer
-    from promptreid.pages.search_page.render_results import write_results
-    from promptreid.pages.search_page.search_results import ResultsPage
-
-    gatherer = PictureGatherer(opened.gallery, opened.name_picture, pixelate)
-    results = tuple(_show(gatherer, one, named=opened.named, top=top) for one in found)
-    asked = counted(len(found), "picture")
-    if len(found) == 1:
-        asked = found[0].name if found[0].image is None else found[0].image.name
-    facts = opened.gallery.info()
-    people = counted(facts.identities, "identity", "identities")
-    who = f" of {people}" if opened.named else ""
-    source = facts.model.get("source") or "an unknown model"
-    title = f"{asked} searched for in {Path(opened.place).name or opened.place}"
-    searched = f"Searched {counted(facts.entries, 'picture')}{who} in {opened.place}, by {source}."
-    made = datetime.now(UTC).date().isoformat()
-    remarks = tuple(opened.remarks)
-    write_results(ResultsPage(title, searched, remarks, results, made, __version__, pixelate), page)
-
-
-def _show(gatherer: PictureGatherer, found: Found, *, named: bool, top: int) -> SearchResult:
-    if isinstance(found.answer, TextAnswer):
-        return gatherer.show_sentence(found.image, found.answer, named=named)
-    assert found.image is not None
-    if found.answer is None:
-        return gatherer.show_ranking(found.image, found.neighbours, named=named)
-    return gatherer.show_answer(found.image, found.answer, found.neighbours, top=top)
+def _label(query: GalleryImage, number: int) -> str:
+    """Name a picture by its file, or by its number among those that were given."""
+    return str(query.pixels) if isinstance(query.pixels, Path) else f"picture {number}"

@@ -1,0 +1,1 @@
+"""Searching a gallery, or a plain folder of pictures: what is searched, and what was found."""
