@@ -20,9 +20,19 @@ from typing import TYPE_CHECKING, Any
 from promptreid.version import __version__
 
 if TYPE_CHECKING:
+    from promptreid.actions.choose_run_threshold import threshold
+    from promptreid.actions.compare_scores import compare
+    from promptreid.actions.draw_figure import figure
+    from promptreid.actions.embed_data import embed
+    from promptreid.actions.evaluate_models import evaluate
     from promptreid.actions.gallery_models import open_gallery
+    from promptreid.actions.loaded_data import load_data
     from promptreid.actions.loaded_model import Model, load
+    from promptreid.actions.recipe_listing import recipes
+    from promptreid.actions.run import Run
     from promptreid.actions.searches.picture_index import search
+    from promptreid.actions.train_recipe import train
+    from promptreid.actions.write_report import report
     from promptreid.errors import PromptReIDError
     from promptreid.gallery.gallery import Gallery
     from promptreid.progress import Silent
@@ -32,10 +42,20 @@ _PLACES = MappingProxyType(
         "Gallery": "gallery.gallery",
         "Model": "actions.loaded_model",
         "PromptReIDError": "errors",
+        "Run": "actions.run",
         "Silent": "progress",
+        "compare": "actions.compare_scores",
+        "embed": "actions.embed_data",
+        "evaluate": "actions.evaluate_models",
+        "figure": "actions.draw_figure",
         "load": "actions.loaded_model",
+        "load_data": "actions.loaded_data",
         "open_gallery": "actions.gallery_models",
+        "recipes": "actions.recipe_listing",
+        "report": "actions.write_report",
         "search": "actions.searches.picture_index",
+        "threshold": "actions.choose_run_threshold",
+        "train": "actions.train_recipe",
     }
 )
 """Each public name and the module that it comes from."""
@@ -44,11 +64,21 @@ __all__ = [
     "Gallery",
     "Model",
     "PromptReIDError",
+    "Run",
     "Silent",
     "__version__",
+    "compare",
+    "embed",
+    "evaluate",
+    "figure",
     "load",
+    "load_data",
     "open_gallery",
+    "recipes",
+    "report",
     "search",
+    "threshold",
+    "train",
 ]
 
 

@@ -19,7 +19,7 @@ import torch
 from run_records import environment_record, result_of
 from small_models import VIT, small_backbone
 
-from promptreid.cli.evaluating.known_data import find_run_data
+from promptreid.actions.run_data_specs import find_run_data
 from promptreid.config.recipes import load_recipe
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.preprocess import Preprocess

@@ -63,23 +63,19 @@ def compare(
     promptreid compare runs/my-sweep --metric mAP --metric rank1 --sort mAP
     promptreid compare runs/my-sweep --out table.md --out table.csv
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.sweep.comparison import DEFAULT_METRICS, compare_runs
-    from promptreid.sweep.export import check_suffix, comparison_record, write_comparison
-    from promptreid.sweep.run_results import find_runs, read_runs
+    from promptreid.actions import compare_scores
+    from promptreid.sweep.comparison import DEFAULT_METRICS
+    from promptreid.sweep.export import check_suffix, comparison_record
 
     for file in files:
         check_suffix(file)
-    comparison = compare_runs(
-        read_runs(find_runs(runs)),
-        metrics=metrics or DEFAULT_METRICS,
-        seeds_together=seeds == "together",
-        sort=sort,
+    compared = compare_scores.compare(
+        *runs, metrics=metrics or DEFAULT_METRICS, sort=sort, seeds=seeds
     )
-    print_comparison(comparison)
+    print_comparison(compared.table)
     for file in files:
-        write_comparison(comparison, file)
-        click.echo(f"wrote {file}")
-    json_out.give(comparison_record(comparison))
+        click.echo(f"wrote {compared.write(file)}")
+    json_out.give(comparison_record(compared.table))
 
 
 def print_comparison(comparison: RunComparison) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,14 +24,12 @@ if TYPE_CHECKING:
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--shard",
-    "part",
     metavar="I/N",
     help="Compute the I-th of N parts of the shards, counted from 0, as one job of an array.  "
     "[default: torchrun's part, else all]",
 )
 @click.option(
     "--ray",
-    "workers",
     type=click.IntRange(1),
     metavar="N",
     help="Compute with N workers on Ray: the cluster at RAY_ADDRESS, else one on this machine.",
@@ -68,22 +66,7 @@ if TYPE_CHECKING:
 @json_option
 @options.device
 @options.unreadable
-def embed(
-    model: Path,
-    spec: str,
-    out: Path,
-    part: str | None,
-    workers: int | None,
-    shard_rows: int,
-    batch_size: int,
-    flip: bool | None,
-    prompt: str | None,
-    precision: str,
-    threads: int | None,
-    json_out: JsonOut,
-    device: str | None,
-    unreadable: str,
-) -> None:
+def embed(model: Path, spec: str, out: Path, json_out: JsonOut, **how: Any) -> None:
     """Embed all images of SPEC into Parquet files in the folder OUT.
 
     SPEC is a data set, a folder of pictures, one picture, or packed pictures: tar:PLACE with files
@@ -100,38 +83,16 @@ def embed(
     promptreid embed runs/mine parquet:/data/crops vectors --ray 8
     torchrun --nproc-per-node 4 -m promptreid embed runs/a csv:a.csv vectors
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.inference.shards.shard_plan import WorkShare, name_local_device
+    from promptreid.inference.shards.shard_plan import WorkShare
 
-    if part is not None and workers is not None:
-        raise ConfigError("Ray shares the work by itself; give --ray or --shard, not both.")
-    share = WorkShare.from_environment() if part is None else WorkShare.parse(part)
+    if how["shard"] is not None:
+        WorkShare.parse(how["shard"])
+        if how["ray"] is not None:
+            raise ConfigError("Ray shares the work by itself; give --ray or --shard, not both.")
     with started(f"reading {spec}"):
-        from promptreid.data.packed.open_table import open_table
-        from promptreid.inference.load import load
-        from promptreid.inference.shards.embed_shards import embed_shards
-        from promptreid.inference.shards.ray_shards import RayRequest, embed_on_ray
-        from promptreid.inference.shards.shard_job import ShardOptions
+        from promptreid.actions import embed_data
 
-    progress = reporter()
-    chosen = ShardOptions(shard_rows, batch_size, flip, prompt, threads)
-    if workers is not None:
-        request = RayRequest(
-            str(model.absolute()), spec, str(out.absolute()), chosen, precision, device, unreadable
-        )
-        done = embed_on_ray(request, workers=workers, progress=progress)
-    else:
-        table = open_table(spec)
-        for note in table.notes:
-            progress.message(f"{table.manifest.name}: {note}")
-        done = embed_shards(
-            load(model, device=device or name_local_device(), precision=precision),
-            table,
-            out,
-            options=chosen,
-            share=share,
-            unreadable=unreadable,
-            progress=progress,
-        )
+    done = embed_data.embed(model, spec, out, progress=reporter(), **how)
     click.echo(wrapped(_text(done, out)))
     json_out.give(
         {

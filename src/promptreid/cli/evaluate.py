@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -117,7 +118,9 @@ from promptreid.text.lists import listed
 )
 @options.device
 @options.unreadable
-def evaluate(json_out: JsonOut, **chosen: Any) -> None:
+def evaluate(
+    models: tuple[Path, ...], specs: tuple[str, ...], json_out: JsonOut, **how: Any
+) -> None:
     """Score runs, checkpoints or published CLIP-ReID .pth files by the data sets' protocols.
 
     With several of them, or several data sets, a table of what each was trained on by what it was
@@ -135,13 +138,15 @@ def evaluate(json_out: JsonOut, **chosen: Any) -> None:
         --data market1501:/data/Market --data msmt17:/data/MSMT17_V1
     promptreid evaluate runs/a runs/b --paired --data market1501:/data/Market
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.cli.evaluating.evaluate_request import EvaluateRequest
-    from promptreid.cli.evaluating.known_data import find_run_data
+    from promptreid.actions.evaluating.evaluate_request import EvaluateRequest
+    from promptreid.actions.run_data_specs import find_run_data
 
-    request = EvaluateRequest(**chosen)
-    request.check()
-    specs = request.specs or find_run_data(request.models)
-    with started(f"reading {listed([str(model) for model in request.models])}"):
-        from promptreid.cli.evaluating.score_models import ModelScoring
+    EvaluateRequest(models, specs, **how).check()
+    specs = specs or find_run_data(models)
+    with started(f"reading {listed([str(model) for model in models])}"):
+        from promptreid.actions import evaluate_models
 
-    json_out.give(ModelScoring(request, specs, reporter()).run())
+    found = evaluate_models.evaluate(
+        *models, data=specs, say=click.echo, progress=reporter(), **how
+    )
+    json_out.give(found.to_dict())

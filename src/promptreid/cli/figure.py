@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from promptreid.cli.figures import layout_commands, score_commands
-from promptreid.cli.figures.figure_command import FigureRequest, draws_images, draws_runs
+from promptreid.cli.figures.figure_command import draws_images, draws_runs
 from promptreid.cli.options import pixelated, seeded
-
-if TYPE_CHECKING:
-    from promptreid.figures.drawn import Drawn
 
 
 @click.group()
@@ -42,35 +37,23 @@ def figure() -> None:
     "to. May be given several times.  [default: auto, by the model]",
 )
 @click.option("--images", type=click.IntRange(1, 12), default=6, show_default=True)
-def activation(request: FigureRequest, kinds: tuple[str, ...], **choices: Any) -> Drawn:
+def activation() -> None:
     """Test images, and below them where each run looks.
 
     Maps of one kind share a colour scale, over all images and runs; 1 is uniform attention.
     Attention shows where a model looks, not why it decides. The line runs where the scale is
     half way up.
     """
-    from promptreid.figures.activation.draw_activation import draw_activation
-
-    return draw_activation(
-        request.models(),
-        request.dataset(),
-        kinds=kinds or ("auto",),
-        theme=request.theme,
-        **choices,
-    )
 
 
 @figure.command()
 @draws_runs
-def curves(request: FigureRequest) -> Drawn:
+def curves() -> None:
     """Learning curves: loss, validation and learning rate by stage.
 
     One run is shown with all terms of its loss, before their weights, and all validation scores;
     several runs with loss and mAP. A star is where validation chose the weights to keep.
     """
-    from promptreid.figures.curves import draw_curves
-
-    return draw_curves(request.named_runs(), theme=request.theme)
 
 
 for _command in (*layout_commands.COMMANDS, *score_commands.COMMANDS):

@@ -13,7 +13,7 @@ from promptreid.cli.output import headline, read_recipe, write_recipe_file
 from promptreid.text.wrap import indented
 
 if TYPE_CHECKING:
-    from promptreid.config.recipes import RecipeInfo
+    from promptreid.actions.recipe_listing import RecipeList
 
 recipe_name = click.argument("name", shell_complete=options.offers("recipes"))
 _long = click.option("--long", is_flag=True, help="Print what each recipe is, and its source.")
@@ -66,37 +66,25 @@ def copy(name: str, file: Path, json_out: JsonOut) -> None:
 
 
 def _list(json_out: JsonOut, *, long: bool) -> None:
-    from promptreid.config.recipe_uses import find_use
-    from promptreid.config.recipes import list_recipes
+    from promptreid.actions import recipe_listing
 
-    listed = list_recipes()
+    listed = recipe_listing.recipes()
     if not json_out.to_standard_output:
         (_print_long if long else _print_uses)(listed)
-    rows = []
-    for recipe in listed:
-        use, take_if = find_use(recipe.name)
-        rows.append({**vars(recipe), "use": use, "take_if": take_if})
-    json_out.give(rows)
+    json_out.give(listed.to_dicts())
 
 
-def _print_long(listed: list[RecipeInfo]) -> None:
+def _print_long(listed: RecipeList) -> None:
     for recipe in listed:
         headline(recipe.name)
         for text in (recipe.description, recipe.source):
             click.echo(indented(text, "    "))
 
 
-def _print_uses(listed: list[RecipeInfo]) -> None:
-    from promptreid.config.recipe_uses import recipe_uses
-
-    click.echo("Take this if ...")
-    for use, rows in recipe_uses({one.name: one.description for one in listed}).items():
-        click.echo()
-        headline(use)
-        column = 2 + max(len(row.name) for row in rows) + 2
-        for row in rows:
-            start = f"  {row.name}".ljust(column)
-            click.echo(indented(row.take_if, " " * column, first=start))
+def _print_uses(listed: RecipeList) -> None:
+    uses = set(listed.uses())
+    for line in str(listed).split("\n"):
+        (headline if line in uses else click.echo)(line)
     click.echo(
         "\n`promptreid recipes show NAME` prints one with all its settings, `--long` what\n"
         "each is and where it comes from; `copy NAME FILE.yaml` starts one of your own."

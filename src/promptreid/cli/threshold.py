@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +11,6 @@ from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
 from promptreid.text.wrap import wrapped
-
-if TYPE_CHECKING:
-    from promptreid.evaluation.thresholds.threshold import Threshold
 
 
 @click.command()
@@ -69,48 +65,21 @@ def threshold(
     if out is not None and out.suffix != ".safetensors":
         raise WeightsError(f"--out {out} is to be a checkpoint; end its name with .safetensors.")
     with started(f"reading {spec}"):
-        from promptreid.data.images.readable import load_readable
-        from promptreid.inference.load import load
-        from promptreid.training.thresholds.own_threshold import (
-            brought_images,
-            choose_on,
-            store_threshold,
-        )
+        from promptreid.actions import choose_run_threshold
+        from promptreid.runs.run_folder import RunFolder
 
-    progress = reporter()
-    dataset = load_readable(spec, policy=unreadable, progress=progress)
-    embedder = load(model, device=device)
-    images = brought_images(model, embedder, dataset, most=most)
-    for note in images.notes:
-        progress.message(note)
-    chosen = choose_on(embedder, images, far=far, progress=progress)
-    with progress.doing("writing the checkpoint"):
-        stored = store_threshold(model, embedder, chosen, out=out)
-    click.echo(wrapped(threshold_text(chosen)))
-    click.echo(f"stored in {stored}")
+    chosen = choose_run_threshold.threshold(
+        model,
+        spec,
+        far=far,
+        images=most,
+        out=out,
+        device=device,
+        unreadable=unreadable,
+        progress=reporter(),
+    )
+    click.echo(wrapped(str(chosen)))
+    click.echo(f"stored in {out or RunFolder.checkpoint_of(model)}")
     json_out.give({**chosen.to_dict(), "model": str(model), "data": spec})
     shown = shlex.quote(str(model if out is None else out))
     click.echo(f"try it:  promptreid same {shown} A.jpg B.jpg")
-
-
-def threshold_text(chosen: Threshold) -> str:
-    """Say in a few lines what a threshold is and what it rests on."""
-    lines = [
-        f"same identity from cosine {chosen.threshold:.4f} on",
-        f"  accepts at most 1 in {round(1 / chosen.far):,} of the pairs of strangers",
-    ]
-    if chosen.far_interval is not None:
-        low, high = chosen.far_interval
-        lines.append(f"  with other identities {low:.2%} to {high:.2%} of them (95 % interval)")
-    if chosen.tar is not None:
-        lines.append(f"  finds {chosen.tar:.1%} of the {chosen.genuine:,} pairs of one identity")
-    lines.append(
-        f"  chosen on {chosen.pairs:,} pairs of {chosen.images:,} images of "
-        f"{chosen.identities:,} identities:"
-    )
-    lines.append(f"  {chosen.source}")
-    if chosen.people == "seen":
-        lines.append("  the model was trained on them, so it accepts more of real strangers")
-    if chosen.identities < 20:
-        lines.append("  few identities: take it as a rough guide")
-    return "\n".join(lines)

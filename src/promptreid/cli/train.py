@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,11 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
-from promptreid.cli.output import (
-    print_run_scores,
-    read_recipe,
-    reporter,
-    run_record,
-    started,
-    time_text,
-)
-from promptreid.errors import PromptReIDError, ToldElsewhereError
+from promptreid.cli.output import print_run_scores, reporter, run_record, started, time_text
+from promptreid.errors import ConfigError, PromptReIDError, ToldElsewhereError
 from promptreid.processes.launch import count_processes, is_first
+from promptreid.progress import Silent
+from promptreid.runs.run_folder import RunFolder
 from promptreid.text.lists import listed
 
 
@@ -133,28 +127,35 @@ def train(
     torchrun --nproc-per-node 4 -m promptreid train clip-reid \\
         --data market1501:/data/Market
     """  # noqa: D301
+    from promptreid.actions.train_settings import HARDWARE, check_training, list_settings
+
     if recipe is not None and "=" in recipe:
         overrides, recipe = (recipe, *overrides), None
-    overrides += _take_hardware(chosen)
+    hardware = {name: chosen.pop(name) for name in HARDWARE}
+    checked = ("data", "test", "out", "resume", "overwrite", "track", "note")
     with _mistakes_told_by_first():
-        _check(recipe, overrides, estimate=estimate, **chosen)
+        _check_estimate(estimate=estimate, resume=chosen["resume"])
+        texts = list_settings(recipe, overrides, hardware)
+        asked = {name: chosen[name] for name in checked}
+        check_training(recipe, texts, estimate=estimate, **asked)
     reads, out = chosen["data"], chosen["out"]
     says = f"reading {listed(reads)}" if reads else f"going on with {out}"
     # Of several processes that torchrun started, the first one speaks.
     with started(says) if is_first() else contextlib.nullcontext():
+        from promptreid.actions import train_recipe
         from promptreid.training.run.time_trial import measure_training
         from promptreid.training.run.train import TrainRequest
-        from promptreid.training.run.train import train as run_training
         from promptreid.training.stage.stop_signals import Interrupted
 
-    request = TrainRequest(recipe=recipe, overrides=overrides, **chosen)
+    progress = reporter() if is_first() else Silent()
     try:
         if estimate:
-            measured = measure_training(request, progress=reporter())
+            request = TrainRequest(recipe=recipe, overrides=texts, **chosen)
+            measured = measure_training(request, progress=progress)
             click.echo(time_text(measured))
             json_out.give({"seconds": measured.seconds, **measured.to_dict()})
             return
-        run = run_training(request, progress=reporter())
+        run = train_recipe.train(recipe, overrides=texts, progress=progress, **chosen)
     except Interrupted as stopped:
         if is_first() and not estimate:
             click.echo(
@@ -164,8 +165,9 @@ def train(
             )
         raise click.Abort from None
     if is_first():
-        print_run_scores(run)
-        json_out.give(run_record(run))
+        folder = RunFolder.open(run.path)
+        print_run_scores(folder)
+        json_out.give(run_record(folder))
 
 
 @contextlib.contextmanager
@@ -179,79 +181,9 @@ def _mistakes_told_by_first() -> Generator[None]:
         raise ToldElsewhereError(str(error)) from error
 
 
-def _take_hardware(chosen: dict[str, Any]) -> tuple[str, ...]:
-    """Take options out that are settings of a recipe's section `hardware`, as its overrides."""
-    keys = ("precision", "compile", "checkpointing", "accumulate", "auto_batch")
-    given = {key: chosen.pop(key) for key in keys}
-    return tuple(
-        f"hardware.{key}={str(value).lower()}" for key, value in given.items() if value is not None
-    )
-
-
-def _check_is_recipe(name: str) -> None:
-    """Explain a data set or a folder where the recipe belongs."""
-    from promptreid.data.reader_registry import READERS
-
-    is_folder = Path(name).is_dir()
-    if name.partition(":")[0] not in READERS and not is_folder:
-        return
-    if ":" in name or is_folder:
-        spec = f"folder:{name}" if is_folder else name
-        raise click.UsageError(
-            f"{name} is a {'folder' if is_folder else 'data set'}, and a recipe belongs there. "
-            f"Write: promptreid train RECIPE --data {shlex.quote(spec)}, with a recipe such as "
-            "clip-reid/tiny; `promptreid recipes` lists them."
-        )
-
-
-def _check(
-    recipe: str | None,
-    overrides: tuple[str, ...],
-    *,
-    data: tuple[str, ...],
-    test: tuple[str, ...],
-    out: Path | None,
-    resume: bool,
-    overwrite: bool,
-    track: tuple[str, ...],
-    note: str | None,
-    estimate: bool,
-    **_: Any,
-) -> None:
-    """Find mistakes in what was given before anything slow is imported."""
+def _check_estimate(*, estimate: bool, resume: bool) -> None:
+    """Refuse what --estimate cannot measure; raises ConfigError."""
     if estimate and resume:
-        raise click.UsageError("--estimate measures a run from its start; leave out --resume.")
+        raise ConfigError("--estimate measures a run from its start; leave out --resume.")
     if estimate and count_processes() > 1:
-        raise click.UsageError("--estimate measures one process; start it without torchrun.")
-    if resume and overwrite:
-        raise click.UsageError("--resume and --overwrite exclude each other.")
-    if resume and out is None:
-        raise click.UsageError("--resume needs --out, the run folder to continue.")
-    if recipe is not None:
-        _check_is_recipe(recipe)
-    from promptreid.runs.run_place import check_free, is_run
-
-    continues = resume and out is not None and is_run(out)
-    if not continues:
-        if recipe is None:
-            raise click.UsageError("Give a RECIPE; `promptreid recipes` lists them.")
-        if not data:
-            raise click.UsageError("Give --data NAME:ROOT, the data set to train on.")
-    if recipe is not None:
-        read_recipe(recipe, overrides)
-    if data or test:
-        from promptreid.data.data_spec import parse_spec
-        from promptreid.data.reader_registry import reader_entry
-
-        for spec in (*data, *test):
-            reader_entry(parse_spec(spec).name)
-    if out is not None and not resume and not estimate:
-        check_free(out, overwrite=overwrite)
-    if track:
-        from promptreid.tracking.track_option import check_installed, parse_trackers
-
-        check_installed(parse_trackers(track))
-    if note is not None:
-        from promptreid.runs.run_note import clean_note
-
-        clean_note(note)
+        raise ConfigError("--estimate measures one process; start it without torchrun.")

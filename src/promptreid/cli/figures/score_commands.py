@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from promptreid.cli.figures.figure_command import FigureRequest, draws_embeddings
+from promptreid.cli.figures.figure_command import draws_embeddings
 from promptreid.cli.options import pixelated, seeded
-
-if TYPE_CHECKING:
-    from promptreid.figures.drawn import Drawn
 
 
 @click.command()
@@ -22,15 +17,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Length of the curves.",
 )
-def cmc(request: FigureRequest, ranks: int) -> Drawn:
+def cmc() -> None:
     """CMC curve of each run: the share of queries with a match within rank 1, 2, ...
 
     By the data set's protocol, and with what each run's recipe does to embeddings. Where the
     protocol has several repeats, the band is one standard deviation around their mean.
     """
-    from promptreid.figures.draw_scores import draw_cmc
-
-    return draw_cmc(request.assessed(), ranks=ranks, theme=request.theme)
 
 
 @click.command()
@@ -52,7 +44,7 @@ def cmc(request: FigureRequest, ranks: int) -> Drawn:
     help="Gallery images to show for each.",
 )
 @pixelated
-def ranks(request: FigureRequest, **choices: Any) -> Drawn:
+def ranks() -> None:
     """Rank lists: queries, and the gallery images that each run puts first.
 
     True matches have a tick and a solid frame, others a cross and a dashed one; the rank of the
@@ -60,46 +52,34 @@ def ranks(request: FigureRequest, **choices: Any) -> Drawn:
     count, such as those of the query's own camera, are left out. Several runs show the same queries
     below each other, chosen by their mean average precision.
     """
-    from promptreid.figures.draw_scores import draw_ranks
-
-    return draw_ranks(request.assessed(), theme=request.theme, **choices)
 
 
 @click.command()
 @draws_embeddings
-def histogram(request: FigureRequest) -> Drawn:
+def histogram() -> None:
     """Cosine similarity of pairs of one identity and of different identities, one panel a run.
 
     All pairs of query and gallery that count, in blocks. The upright line is the threshold of the
     equal error rate.
     """
-    return _draw_pairs("histogram", request)
 
 
 @click.command()
 @draws_embeddings
-def roc(request: FigureRequest) -> Drawn:
+def roc() -> None:
     """ROC curves: true accepts over false accepts, with the thresholds for FAR 0.1, 0.01, ...
 
     All pairs of query and gallery that count, by cosine; re-ranking plays no part.
     """
-    return _draw_pairs("roc", request)
 
 
 @click.command()
 @draws_embeddings
-def det(request: FigureRequest) -> Drawn:
+def det() -> None:
     """DET curves: false rejects over false accepts on normal deviate axes.
 
     All pairs of query and gallery that count, by cosine; re-ranking plays no part.
     """
-    return _draw_pairs("det", request)
-
-
-def _draw_pairs(kind: str, request: FigureRequest) -> Drawn:
-    from promptreid.figures.draw_scores import draw_pairs
-
-    return draw_pairs(kind, request.assessed(), theme=request.theme)
 
 
 COMMANDS = (cmc, ranks, histogram, roc, det)

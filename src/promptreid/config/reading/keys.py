@@ -87,6 +87,20 @@ def meaning(path: Sequence[str], schema: type[BaseModel], tree: Mapping[str, Any
     return " `promptreid recipes show NAME` prints all keys of a recipe."
 
 
+def keys_meant(name: str, schema: type[BaseModel], tree: Mapping[str, Any]) -> list[str]:
+    """List the full keys that a short name may stand for in a recipe, among those it uses.
+
+    Args:
+        name: The last part of a key, such as "epochs", or a word of other code for it.
+        schema: Model of the whole.
+        tree: The recipe's values, which name its stages and losses.
+    """
+    if annotation_at(schema, [name]) is not None:
+        return [name]
+    used, keys = known_keys(schema, tree)
+    return _meant(name, [name], used) or _meant(name, [name], keys)
+
+
 def _sibling(path: Sequence[str], schema: type[BaseModel]) -> str:
     model = nested_model(annotation_at(schema, path[:-1]))
     names = list(model.model_fields) if model is not None else []

@@ -14,6 +14,8 @@ PEOPLE = ("unseen", "crossed", "seen", "")
 """What was known of the identities that a threshold was chosen on: the model has not learned from
 them; it has, but the scores are those of models that have not (cross-fitting); it has; not said."""
 
+_FEW = 20  # identities with which a threshold is a rough guide
+
 
 @dataclass(frozen=True)
 class Threshold(JsonRecord):
@@ -54,6 +56,28 @@ class Threshold(JsonRecord):
     def __post_init__(self) -> None:
         if self.people not in PEOPLE:
             raise ValueError(f"people is {self.people!r}, none of {', '.join(map(repr, PEOPLE))}")
+
+    def __str__(self) -> str:
+        """Say in a few lines what it is and what it rests on."""
+        lines = [
+            f"same identity from cosine {self.threshold:.4f} on",
+            f"  accepts at most 1 in {round(1 / self.far):,} of the pairs of strangers",
+        ]
+        if self.far_interval is not None:
+            low, high = self.far_interval
+            lines.append(f"  with other identities {low:.2%} to {high:.2%} of them (95 % interval)")
+        if self.tar is not None:
+            lines.append(f"  finds {self.tar:.1%} of the {self.genuine:,} pairs of one identity")
+        lines.append(
+            f"  chosen on {self.pairs:,} pairs of {self.images:,} images of "
+            f"{self.identities:,} identities:"
+        )
+        lines.append(f"  {self.source or 'which images these were is not noted'}")
+        if self.people == "seen":
+            lines.append("  the model was trained on them, so it accepts more of real strangers")
+        if self.identities < _FEW:
+            lines.append("  few identities: take it as a rough guide")
+        return "\n".join(lines)
 
     def compare(self, score: float) -> PairComparison:
         """Judge the cosine of two images."""

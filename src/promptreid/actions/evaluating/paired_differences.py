@@ -1,4 +1,4 @@
-"""What `promptreid evaluate --paired` prints: how much runs score above the first, and how sure."""
+"""How much runs score above the first one, and how sure that is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attributes that `promptreid evaluate` reads off images by sentences alone."""
+"""Attributes that are read off images by sentences alone."""
 
 from __future__ import annotations
 

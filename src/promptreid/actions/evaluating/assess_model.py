@@ -7,10 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
-
-from promptreid.cli.evaluating.evaluate_request import EvaluateRequest
-from promptreid.errors import EvaluationError
+from promptreid.actions.evaluating.evaluate_request import EvaluateRequest
+from promptreid.errors import ConfigError, EvaluationError
 from promptreid.evaluation.assessment import Assessment
 from promptreid.evaluation.retrieval_settings import RetrievalSettings
 from promptreid.evaluation.test_set import TestSet
@@ -20,29 +18,34 @@ from promptreid.inference.embedder import Embedder
 from promptreid.inference.speed import measure_speed
 from promptreid.inference.text_controls.word_control import assess_words
 from promptreid.inference.text_controls.word_embed import check_words
-from promptreid.progress import Lines
+from promptreid.progress import Progress
 
 
-def check_model(request: EvaluateRequest, model: Path, embedder: Embedder, lines: Lines) -> None:
+def check_model(
+    request: EvaluateRequest, model: Path, embedder: Embedder, progress: Progress
+) -> None:
     """Refuse --prompt and --words for a model without a sentence or a word of each image.
 
-    Where --prompt changes nothing, the lines say so.
+    Where --prompt changes nothing, that is said.
+
+    Raises:
+        ConfigError: With what to leave out.
     """
     if request.prompts and embedder.model.image_prompt is None:
-        raise click.UsageError(
+        raise ConfigError(
             f"--prompt chooses between the sentences of an image prompt (prompt.kind: image), and "
             f"{model} has none. Leave --prompt out, or give runs of PromptSG alone."
         )
     if request.prompts and not embedder.model.reads_sentence:
         features = ", ".join(embedder.model.embedding.features)
-        lines.message(
+        progress.message(
             f"{model} retrieves with {features}, which read no sentence: all kinds score alike."
         )
     if request.words:
         try:
             check_words(embedder.model)
         except EvaluationError as error:
-            raise click.UsageError(
+            raise ConfigError(
                 f"--words exchanges the words that a model reads at retrieval, and {model} reads "
                 f"none. {error} Leave --words out, or give runs of PromptSG alone."
             ) from None
@@ -53,7 +56,7 @@ def assess_model(
     embedder: Embedder,
     test_set: TestSet,
     settings: RetrievalSettings,
-    progress: Lines,
+    progress: Progress,
 ) -> Iterator[tuple[Assessment, dict[str, Any]]]:
     """Assess a model once for each kind of sentence that is asked for.
 

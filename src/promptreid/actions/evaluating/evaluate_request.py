@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
+from promptreid.data.data_spec import parse_spec
+from promptreid.errors import ConfigError
 
 if TYPE_CHECKING:
     from promptreid.evaluation.retrieval_settings import RetrievalSettings
@@ -19,42 +20,44 @@ class EvaluateRequest:
 
     models: tuple[Path, ...]
     specs: tuple[str, ...]
-    same_camera: str | None
-    flip: bool | None
-    query_expansion: int | None
-    expansion_power: float | None
-    rerank: bool | None
-    sentences: float | None
-    prompts: tuple[str, ...]
-    words: bool
-    multi_query: str | None
-    verification: bool
-    intervals: bool
-    paired: bool
-    by: tuple[str, ...]
-    attributes: bool
-    image_size: tuple[int, int] | None
-    batch_size: int
-    precision: str
-    device: str | None
-    unreadable: str
+    same_camera: str | None = None
+    flip: bool | None = None
+    query_expansion: int | None = None
+    expansion_power: float | None = None
+    rerank: bool | None = None
+    sentences: float | None = None
+    prompts: tuple[str, ...] = ()
+    words: bool = False
+    multi_query: str | None = None
+    verification: bool = False
+    intervals: bool = False
+    paired: bool = False
+    by: tuple[str, ...] = ()
+    attributes: bool = False
+    image_size: tuple[int, int] | None = None
+    batch_size: int = 64
+    precision: str = "fp32"
+    device: str | None = None
+    unreadable: str = "stop"
 
     def check(self) -> None:
-        """Refuse options that exclude each other, and data sets without a name and a root."""
-        from promptreid.data.data_spec import parse_spec
+        """Refuse options that exclude each other, and data sets without a name and a root.
 
+        Raises:
+            ConfigError: With what to leave out.
+        """
         for spec in self.specs:
             parse_spec(spec)
         if self.multi_query is not None and self.by:
-            raise click.UsageError("--by groups single queries; leave out --multi-query or --by.")
+            raise ConfigError("--by groups single queries; leave out --multi-query or --by.")
         if self.paired and max(len(self.models), len(self.kinds)) < 2:
-            raise click.UsageError("--paired compares runs with the first; give two runs or more.")
+            raise ConfigError("--paired compares runs with the first; give two runs or more.")
         if self.words and self.sentences:
-            raise click.UsageError(
+            raise ConfigError(
                 "--words exchanges words in a model's own sentences; leave out --sentences."
             )
         if self.words and self.prompts:
-            raise click.UsageError(
+            raise ConfigError(
                 "--words scores sentences with and without words by itself; leave out --prompt."
             )
 
@@ -84,7 +87,5 @@ class EvaluateRequest:
             multi_query=self.multi_query,
         )
         if self.expansion_power is not None and settings.expansion is None:
-            raise click.UsageError(
-                "--expansion-power needs --query-expansion N, which is 0 or absent."
-            )
+            raise ConfigError("--expansion-power needs --query-expansion N, which is 0 or absent.")
         return settings

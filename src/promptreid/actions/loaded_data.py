@@ -1,0 +1,144 @@
+"""A data set as people look at it: what it is in a line, and samples of its pictures."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections import defaultdict
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from promptreid.data import load_data as reading
+from promptreid.data.dataset import DataSet
+from promptreid.data.inspection.findings import Inspection
+from promptreid.data.inspection.inspect import inspect_data
+from promptreid.errors import DataError
+from promptreid.figures.drawn import Drawn
+from promptreid.figures.photographs import read_picture
+from promptreid.figures.picture_rows import CaptionedPicture, PictureRow, picture_rows_figure
+from promptreid.figures.selection import different_first
+from promptreid.text.lists import counted
+
+_LONGEST = 240  # pixels of the longer side of a picture that is shown
+
+
+@dataclass(frozen=True, repr=False)
+class LoadedData(DataSet):
+    """A data set that was read; its attributes are those of `DataSet`."""
+
+    def inspect(self, *, check_images: bool = True) -> Inspection:
+        """Count and check it, as `promptreid data inspect` does.
+
+        Args:
+            check_images: Whether every image is opened.
+        """
+        return inspect_data(self, check_images=check_images)
+
+    def show(
+        self, *, identities: int = 4, images: int = 8, seed: int = 0, pixelate: bool = False
+    ) -> Drawn:
+        """Draw samples, a row for each identity, its images of different cameras first.
+
+        Args:
+            identities: Rows at most.
+            images: Pictures of each at most.
+            seed: Draws the identities, those with two images or more before others.
+            pixelate: Show all pictures as coarse mosaics.
+
+        Raises:
+            ConfigError: Matplotlib is missing.
+            DataError: There are no images, or one cannot be read.
+
+        Example:
+            >>> promptreid.load_data("folder:photos").show(identities=3).save("samples.png").name
+            'samples.png'
+        """
+        manifest = self.manifest
+        rows_by_key = defaultdict[tuple[str, str], list[int]](list)
+        for row, key in enumerate(manifest.identity_keys()):
+            if manifest.splits[row] != "distractor" and key[1] not in self.background:
+                rows_by_key[key].append(row)
+        if not rows_by_key:
+            raise DataError(f"{self.spec} has no images to show.")
+        keys = sorted(rows_by_key)
+        order = np.random.default_rng([seed, 0x5A3B]).permutation(len(keys))
+        drawn = sorted((keys[place] for place in order), key=lambda one: len(rows_by_key[one]) < 2)
+        shown = [self._row(key, rows_by_key[key], images, pixelate) for key in drawn[:identities]]
+        names = ", ".join(identity for _, identity in drawn[:identities])
+        return Drawn(
+            picture_rows_figure(shown, note=self._summary),
+            f"Samples of {manifest.name}: a row of pictures for each of {names}. {self._summary}",
+        )
+
+    def _row(
+        self, key: tuple[str, str], rows: list[int], images: int, pixelate: bool
+    ) -> PictureRow:
+        manifest = self.manifest
+        cameras = [str(manifest.cameras[row]) for row in rows]
+        ordered = [rows[place] for place in different_first(range(len(rows)), cameras)]
+        pictures = [
+            CaptionedPicture(
+                read_picture(manifest.image(row), longest=_LONGEST, pixelate=pixelate),
+                (f"camera {manifest.cameras[row] or '?'}", manifest.splits[row]),
+            )
+            for row in ordered[:images]
+        ]
+        several = len(set(manifest.domains)) > 1
+        return PictureRow(
+            f"{key[0]}/{key[1]}" if several else key[1],
+            tuple(pictures),
+        )
+
+    @property
+    def _summary(self) -> str:
+        """Say what is in it, in a sentence."""
+        counts = self.manifest.counts()
+        parts = [
+            f"{split} {counted(one['images'], 'image')} of "
+            f"{counted(one['identities'], 'identity', 'identities')}"
+            for split, one in counts.items()
+        ]
+        cameras = len({camera for camera in self.manifest.cameras if camera is not None})
+        if cameras:
+            parts.append(counted(cameras, "camera"))
+        tested = "nothing to test on" if self.protocol is None else f"protocol {self.protocol.name}"
+        return f"{'; '.join([*parts, tested])}."
+
+    def __repr__(self) -> str:
+        return f"LoadedData({self.spec}: {self._summary.rstrip('.')})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(split)}</td>"
+            f"<td>{one['identities']:,}</td><td>{one['images']:,}</td></tr>"
+            for split, one in self.manifest.counts().items()
+        )
+        notes = "".join(f"<br>{html.escape(note)}" for note in self.notes)
+        return (
+            f"<p><b>{html.escape(self.spec)}</b></p><table><tr><th>split</th><th>identities</th>"
+            f"<th>images</th></tr>{rows}</table><p>{html.escape(self._summary)}{notes}</p>"
+        )
+
+
+def load_data(spec: str | os.PathLike[str]) -> LoadedData:
+    """Read a data set by name.
+
+    Args:
+        spec: `NAME:ROOT[?key=value&…]`, such as `market1501:/data/Market-1501-v15.09.15`, or
+            `folder:crops` for a folder with one folder of pictures for each identity.
+
+    Returns:
+        The data set. Images are not opened; `inspect()` does that, and `show()` draws some.
+
+    Raises:
+        ConfigError: The spec, the name or an option is wrong.
+        DataError: The data are not there or cannot be used.
+
+    Example:
+        >>> data = promptreid.load_data("folder:photos")
+        >>> len(data.manifest), len(set(data.manifest.identities))
+        (60, 12)
+    """
+    dataset = reading.load_data(os.fspath(spec))
+    return LoadedData(**{one.name: getattr(dataset, one.name) for one in fields(DataSet)})

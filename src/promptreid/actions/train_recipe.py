@@ -1,0 +1,116 @@
+"""Training a recipe, as the command `train` and Python do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptreid.actions.run import Run
+from promptreid.actions.train_settings import Overrides, check_training, list_settings, list_specs
+from promptreid.progress import Lines, Progress
+from promptreid.training.run.train import TrainRequest
+from promptreid.training.run.train import train as run_training
+
+if TYPE_CHECKING:
+    from promptreid.data.dataset import DataSet
+
+    Data = str | DataSet | Sequence[str | DataSet]
+
+
+def train(
+    recipe: str | os.PathLike[str] | None = None,
+    data: Data = (),
+    *,
+    test: Data = (),
+    overrides: Overrides | None = None,
+    out: str | os.PathLike[str] | None = None,
+    seed: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    any_threads: bool = False,
+    device: str | None = None,
+    unreadable: str = "stop",
+    track: Sequence[str] = (),
+    track_pictures: str | None = None,
+    note: str | None = None,
+    before: bool | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a recipe on data sets, score it by their protocol, and leave a run folder.
+
+    The arguments are the options of `promptreid train`; the folder is the same, whichever of the
+    two makes it, resumes it or compares it.
+
+    Args:
+        recipe: Name of a recipe (`promptreid.recipes()` lists them), or a YAML file.
+        data: Data set to learn from, as `load_data` gives it or its spec; several give several
+            domains.
+        test: Data sets that are scored at the end and never learned from.
+        overrides: Settings of the recipe by their full key, such as
+            `{"stages.image.epochs": 10}`.
+        out: Run folder; None for one in `runs/` named after recipe, data and seed.
+        seed: Seed of every random choice; None for 0.
+        resume: Go on with the run in `out`, or start it if there is none.
+        overwrite: Replace an earlier run in `out`.
+        any_threads: Resume with another number of threads, and so with other last bits.
+        device: "cuda", "mps" or "cpu"; None for the best there is.
+        unreadable: "stop" at images that cannot be decoded, or "skip" them.
+        track: Trackers that show the run as well, such as "tensorboard".
+        track_pictures: How trackers get pictures: "plain", "pixelated" or "none".
+        note: What the run is for, a line for people.
+        before: Whether the untrained backbone is scored first, so that the run ends with what
+            training gained; None for yes.
+        progress: Where to report; None for lines on standard error, `promptreid.Silent()` for
+            silence.
+        settings: Settings of the recipe by the last part of their key, where only one key of the
+            recipe ends so: `weight_decay=0.01`, `precision="bf16"`.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        PromptReIDError: Anything that you can mend, in a sentence with what to do.
+        Interrupted: It was stopped with Ctrl-C. The state is saved, and the same call with
+            `resume=True` goes on.
+
+    Example:
+        >>> import promptreid
+        >>> run = promptreid.train(
+        ...     "zero-shot", "folder:photos", overrides={"backbone.name": "tiny"},
+        ...     out="runs/new", device="cpu", progress=promptreid.Silent(),
+        ... )
+        >>> 0 < run.scores["mAP"] <= 1
+        True
+    """
+    name = None if recipe is None else os.fspath(recipe)
+    folder = None if out is None else Path(out)
+    texts = list_settings(name, overrides, settings)
+    specs, tests = list_specs(data), list_specs(test, argument="test")
+    progress = progress or Lines()
+    notes = check_training(
+        name, texts, data=specs, test=tests, out=folder, resume=resume, overwrite=overwrite,
+        track=track, note=note,
+    )  # fmt: skip
+    for sentence in notes:
+        progress.message(sentence)
+    request = TrainRequest(
+        recipe=name,
+        overrides=texts,
+        data=specs,
+        test=tests,
+        out=folder,
+        seed=seed,
+        resume=resume,
+        overwrite=overwrite,
+        any_threads=any_threads,
+        device=device,
+        unreadable=unreadable,
+        track=track,
+        track_pictures=track_pictures,
+        note=note,
+        before=before,
+    )
+    return Run(run_training(request, progress=progress).path)
