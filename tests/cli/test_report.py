@@ -58,7 +58,7 @@ def asked(monkeypatch):
         calls.append((runs, specs, options))
         raise Stop
 
-    monkeypatch.setattr("promptreid.pages.collect.collect", collect)
+    monkeypatch.setattr("promptreid.actions.write_report.collect", collect)
     return calls
 
 

@@ -130,7 +130,7 @@ def test_options_for_hardware_are_settings_of_the_recipe(monkeypatch):
         seen.append(request)
         raise RunError("enough")
 
-    monkeypatch.setattr("promptreid.training.run.train.train", note)
+    monkeypatch.setattr("promptreid.actions.train_recipe.run_training", note)
     given = ("--precision", "fp16", "--compile", "--checkpointing", "--accumulate", 4)
     base = ("train", "clip-reid/tiny", "backbone.name=tiny", "--data", "folder:/nowhere")
     for options, expected in (

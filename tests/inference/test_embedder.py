@@ -226,7 +226,7 @@ def test_one_pillow_image_may_stand_in_several_places(embedder, pictures, tmp_pa
 
 def test_a_model_says_what_it_is_and_where_it_was_loaded_from(embedder, run):
     words = repr(embedder)
-    assert not lacking(words, "Embedder(", f"{SIZE[0]}x{SIZE[1]}", f"{embedder.width:,}", "cpu")
+    assert not lacking(words, "Model(", f"{SIZE[0]}x{SIZE[1]}", f"{embedder.width:,}", "cpu")
     assert not lacking(words, "fp32", "no threshold", str(run))
     chosen = embedder.with_threshold(Threshold(0.75, far=0.01, pairs=300))
     assert not lacking(repr(chosen), "0.7500", "0.01")

@@ -64,7 +64,7 @@ def picture_rows_figure(
     Raises:
         ConfigError: Matplotlib is missing.
     """
-    page = _Page(rows, note)
+    page = _RowsPage(rows, note)
     with themed_figure(theme, (page.width, page.height), layout=None) as figure:
         top = _MARGIN
         for row in rows:
@@ -85,7 +85,7 @@ def picture_rows_figure(
     return figure
 
 
-class _Page:
+class _RowsPage:
     """The places of things on the figure, in inches from the upper left."""
 
     def __init__(self, rows: Sequence[PictureRow], note: str) -> None:
@@ -124,7 +124,11 @@ class _Page:
 
 
 def _draw_cell(
-    figure: Figure, page: _Page, place: tuple[float, float], shown: CaptionedPicture, theme: Theme
+    figure: Figure,
+    page: _RowsPage,
+    place: tuple[float, float],
+    shown: CaptionedPicture,
+    theme: Theme,
 ) -> None:
     """Draw a picture, its frame, and the lines below it."""
     axes = page.axes(figure, *place)
