@@ -11,7 +11,7 @@ from promptreid.progress import Silent
 pytestmark = pytest.mark.slow
 
 SHOWN = {
-    "promptreid.actions.loaded_model": ["load"],
+    "promptreid.actions.model": ["load"],
     "promptreid.data.load_data": ["load_data"],
     "promptreid.evaluation.ranking.scoring": ["evaluate"],
     "promptreid.inference.embedder": ["Embedder.embed"],

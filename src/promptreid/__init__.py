@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from promptreid.actions.evaluate_models import evaluate
     from promptreid.actions.gallery_models import open_gallery
     from promptreid.actions.loaded_data import load_data
-    from promptreid.actions.loaded_model import Model, load
+    from promptreid.actions.model import Model, load
     from promptreid.actions.recipe_listing import recipes
     from promptreid.actions.run import Run
     from promptreid.actions.searches.picture_index import search
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _PLACES = MappingProxyType(
     {
         "Gallery": "gallery.gallery",
-        "Model": "actions.loaded_model",
+        "Model": "actions.model",
         "PromptReIDError": "errors",
         "Run": "actions.run",
         "Silent": "progress",
@@ -48,7 +48,7 @@ _PLACES = MappingProxyType(
         "embed": "actions.embed_data",
         "evaluate": "actions.evaluate_models",
         "figure": "actions.draw_figure",
-        "load": "actions.loaded_model",
+        "load": "actions.model",
         "load_data": "actions.loaded_data",
         "open_gallery": "actions.gallery_models",
         "recipes": "actions.recipe_listing",

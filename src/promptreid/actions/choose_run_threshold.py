@@ -14,6 +14,7 @@ from promptreid.errors import ConfigError, WeightsError
 from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.inference.embedder import Embedder
 from promptreid.progress import Lines, Progress
+from promptreid.runs.run_folder import RunFolder
 from promptreid.training.thresholds.own_threshold import (
     MOST_IMAGES,
     brought_images,
@@ -89,10 +90,11 @@ def threshold(
 def _find_source(model: ModelPlace) -> Path:
     """Return the file that a model was loaded from."""
     if not isinstance(model, Embedder):
-        return existing_models([Path(model)])[0]
+        return existing_models([model])[0]
     if model.source is None or model.precision != "fp32":
         raise ConfigError(
             "A threshold is kept with the weights of a run or checkpoint. Give its path, such as "
             "threshold('runs/mine', data)."
         )
-    return model.source
+    run = RunFolder.of(model.source)
+    return model.source if run is None else run.path

@@ -89,7 +89,7 @@ def figure(
     if kind not in KINDS:
         raise ConfigError(unknown_name("figure", kind, KINDS))
     need("matplotlib")
-    models = existing_models([Path(run) for run in runs])
+    models = existing_models(runs)
     labels = run_names(models, names)
     progress = progress or Lines()
     request = _FigureRequest(

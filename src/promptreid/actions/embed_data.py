@@ -78,21 +78,20 @@ def embed(
     if ray is not None:
         if isinstance(model, Embedder):
             raise ConfigError("Workers of Ray load the model themselves: give its path.")
-        (path,) = existing_models([Path(model)])
+        (path,) = existing_models([model])
         request = RayRequest(
             str(path.absolute()), spec, str(folder.absolute()), chosen, precision, device,
             unreadable,
         )  # fmt: skip
         return embed_on_ray(request, workers=ray, progress=progress)
-    if not isinstance(model, Embedder):
-        existing_models([Path(model)])
+    path = None if isinstance(model, Embedder) else existing_models([model])[0]
     table = open_table(spec)
     for note in table.notes:
         progress.message(f"{table.manifest.name}: {note}")
+    place = device or name_local_device()
     embedder = model
     if not isinstance(embedder, Embedder):
-        place = device or name_local_device()
-        embedder = load(Path(embedder), device=place, precision=precision)
+        embedder = load(path or embedder, device=place, precision=precision)
     return embed_shards(
         embedder, table, folder, options=chosen, share=share, unreadable=unreadable,
         progress=progress,

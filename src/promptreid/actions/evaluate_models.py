@@ -98,13 +98,10 @@ def evaluate(
     for name in how:
         if name not in options:
             raise ConfigError(unknown_name("option of evaluate", name, options))
-    loaded: dict[Path, Embedder] = {}
-    paths = []
-    for model in models:
-        if isinstance(model, Embedder):
-            loaded[_find_source(model)] = model
-        paths.append(_find_source(model) if isinstance(model, Embedder) else Path(model))
-    found_paths = existing_models(paths)
+    loaded = {_find_source(model): model for model in models if isinstance(model, Embedder)}
+    found_paths = existing_models(
+        [_find_source(one) if isinstance(one, Embedder) else one for one in models]
+    )
     specs = () if data is None else list_specs(data)
     for name in ("by", "prompts"):
         given = how.get(name, ())

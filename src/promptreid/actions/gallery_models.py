@@ -65,4 +65,4 @@ def load_for(model: ModelPlace, *, device: str | None) -> Embedder:
     Raises:
         WeightsError: There is none, or it cannot be read.
     """
-    return model if isinstance(model, Embedder) else load(Path(model), device=device)
+    return model if isinstance(model, Embedder) else load(os.fspath(model), device=device)

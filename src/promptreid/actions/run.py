@@ -12,7 +12,7 @@ from typing import Any
 from promptreid.actions.compare_scores import ComparedRuns, compare
 from promptreid.actions.draw_figure import figure
 from promptreid.actions.evaluate_models import Evaluation, evaluate
-from promptreid.actions.loaded_model import Model, load
+from promptreid.actions.model import Model, load
 from promptreid.actions.write_report import WrittenReport, report
 from promptreid.config.schema import Recipe
 from promptreid.evaluation.metrics import METRICS

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from promptreid.errors import ConfigError, RunError
+from promptreid.hub.hub_address import is_hub_address
 from promptreid.runs.run_data import locate_spec
 from promptreid.runs.run_folder import RunFolder
 
@@ -33,17 +35,24 @@ def find_run_data(models: Sequence[Path]) -> tuple[str, ...]:
     return tuple(specs)
 
 
-def existing_models(models: Sequence[Path]) -> tuple[Path, ...]:
-    """Return the paths of runs or checkpoints, all of which are there.
+def existing_models(models: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
+    """Return the paths of runs or checkpoints, all of which are there; the hub gives its own.
 
     Raises:
         ConfigError: None is given.
         RunError: There is nothing at one of them.
+        WeightsError: The hub does not give one.
     """
     if not models:
         raise ConfigError("Name a run or checkpoint, or several.")
-    for model in models:
-        if not model.exists():
-            hint = f" Data are given by name: data={str(model)!r}." if ":" in str(model) else ""
-            raise RunError(f"There is no run or checkpoint {model}.{hint}")
-    return tuple(models)
+    return tuple(map(_existing_model, models))
+
+
+def _existing_model(model: str | os.PathLike[str]) -> Path:
+    if is_hub_address(os.fspath(model)):
+        return RunFolder.checkpoint_of(os.fspath(model))
+    path = Path(model)
+    if not path.exists():
+        hint = f" Data are given by name: data={str(model)!r}." if ":" in str(model) else ""
+        raise RunError(f"There is no run or checkpoint {model}.{hint}")
+    return path

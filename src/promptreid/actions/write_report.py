@@ -118,7 +118,7 @@ def report(
         >>> page.path.name
         'mine.html'
     """
-    models = existing_models([Path(run) for run in runs])
+    models = existing_models(runs)
     specs = list_specs(data) or find_run_data(models)
     for spec in specs:
         parse_spec(spec)

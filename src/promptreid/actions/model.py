@@ -137,17 +137,20 @@ def load(
     *,
     image_size: tuple[int, int] | None = None,
     views: int = 0,
+    coefficient: float = 1.0,
     precision: str = "fp32",
 ) -> Model:
     """Load a trained model for inference.
 
     Args:
-        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, or a
-            published CLIP-ReID `.pth`.
+        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, a
+            published CLIP-ReID `.pth`, a folder that `save_pretrained` wrote, or an address on the
+            Hugging Face Hub, `hf:OWNER/NAME[@REVISION][:FILE]`.
         device: Where it computes; None for CUDA or MPS where there is one, else the CPU.
         image_size: Height and width a published `.pth` was trained with, where the file leaves it
             open.
         views: Number of views in a published `.pth`'s side-information table.
+        coefficient: Factor on that table (`SIE_COE`), which the file does not hold.
         precision: "fp32"; "bf16" or "fp16" for embeddings that are computed several times as fast
             where these types are native; "auto" for what device and architecture are made for.
 
@@ -167,5 +170,7 @@ def load(
         torch.Size([2, 128])
     """
     place = pick_device(None if device is None else str(device))
-    model, info = read_weights(Path(path), image_size=image_size, views=views)
-    return Model(model, info, device=place, precision=precision, source=Path(path))
+    model, info, checkpoint = read_weights(
+        os.fspath(path), image_size=image_size, views=views, coefficient=coefficient
+    )
+    return Model(model, info, device=place, precision=precision, source=checkpoint)
