@@ -84,15 +84,13 @@ def embed(
             unreadable,
         )  # fmt: skip
         return embed_on_ray(request, workers=ray, progress=progress)
-    path = None if isinstance(model, Embedder) else existing_models([model])[0]
+    found = model if isinstance(model, Embedder) else existing_models([model])[0]
     table = open_table(spec)
     for note in table.notes:
         progress.message(f"{table.manifest.name}: {note}")
-    place = device or name_local_device()
-    embedder = model
-    if not isinstance(embedder, Embedder):
-        embedder = load(path or embedder, device=place, precision=precision)
+    if not isinstance(found, Embedder):
+        found = load(found, device=device or name_local_device(), precision=precision)
     return embed_shards(
-        embedder, table, folder, options=chosen, share=share, unreadable=unreadable,
+        found, table, folder, options=chosen, share=share, unreadable=unreadable,
         progress=progress,
     )  # fmt: skip
