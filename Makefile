@@ -2,6 +2,7 @@
 #   make demo        set up .venv and run the main job on rendered hands
 #   make serve       open the demo's gallery in a browser: who is this hand? (SERVE=options)
 #   make check       all that continuous integration checks: lint, then test
+#   make docs        build the manual as a site into build/manual/site, warnings being errors
 #   make lint        style, types and the floors of the house, in seconds
 #   make test        the same set-up with the test tools, and all tests (TEST=what to pass to pytest)
 #   make test-quick  the tests not marked slow, for daily work
@@ -23,7 +24,7 @@ BIN = $(VENV)/bin
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo serve check lint test test-quick fuzz bench gpu-check clean help
+.PHONY: demo serve docs check lint test test-quick fuzz bench gpu-check clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,6 +35,9 @@ demo: $(VENV)/.installed
 serve: $(VENV)/.installed
 	test -d runs/demo/hands.gallery || $(BIN)/promptreid demo
 	$(BIN)/promptreid serve runs/demo/hands.gallery $(SERVE)
+
+docs: $(VENV)/.installed-test
+	$(BIN)/python -m manual
 
 check: lint test
 
@@ -85,4 +89,4 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist .cache

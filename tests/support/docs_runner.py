@@ -1,0 +1,209 @@
+"""Runs the pages of the manual from top to bottom, on painted data and the smallest models."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from benchmarks.small_recipes import small_overrides
+from docs_sandbox import copy_run, named_runs, write_data, write_photos
+from docs_settings import ADDED, NOT_RUN, SMALLER, STAND_INS
+from docs_snippets import Snippet, shell_words, snippets
+
+from promptreid.cli.main import main
+from promptreid.config.recipes import load_recipe
+from promptreid.progress import Silent
+from promptreid.runs.run_folder import RunFolder
+from promptreid.training.run import train as training
+from promptreid.training.run.run_inputs import RunInputs
+from promptreid.training.run.run_plan import TrainRequest, make_plan
+from promptreid.training.run.train import train as train_whole
+
+
+class Sandbox:
+    """A folder that stands for the reader's machine, with data and runs that are made once."""
+
+    def __init__(self, root: Path) -> None:
+        """Paint the data below `root`."""
+        self.root = root
+        write_data(root / "data")
+        (root / "tmp").mkdir()
+        self._runs: dict[str, Path] = {}
+        self.trained: set[tuple[str, ...]] = set()
+
+    def placed(self, text: str) -> str:
+        """Put places of the reader's machine into the sandbox, and sizes down."""
+        for pattern, small in SMALLER:
+            text = pattern.sub(small, text)
+        return re.sub(r"(?<![\w.])/(data|tmp|backup)/", rf"{self.root}/\1/", text)
+
+    def run_for(self, name: str) -> Path:
+        """Return the run that stands for one that a page takes as there."""
+        recipe = next(recipe for start, recipe in STAND_INS if name.startswith(start))
+        if recipe not in self._runs:
+            self._runs[recipe] = self._train(recipe)
+        return self._runs[recipe]
+
+    def _train(self, recipe: str) -> Path:
+        data = self.root / "data"
+        spec = {
+            "own": f"folder:{data}/crops",
+            "pretrain-moco": f"images:{data}/unlabelled",
+            "prompt-learning": f"hands11k:{data}/11k?aspect=dorsal_right",
+            "prompt-sg/hand-words": f"hands11k:{data}/11k?aspect=dorsal_right",
+        }.get(recipe, f"market1501:{data}/Market-1501-v15.09.15")
+        name = "clip-reid/tiny" if recipe == "own" else recipe
+        request = TrainRequest(
+            recipe=name,
+            overrides=tuple(small_words(name, threshold=recipe == "own")),
+            data=(spec,),
+            out=self.root / "stand-ins" / recipe.replace("/", "-"),
+            device="cpu",
+        )
+        return train_whole(request, progress=Silent()).path
+
+
+def small_words(recipe: str, *, threshold: bool) -> Iterator[str]:
+    """Give the overrides that make a recipe train for a moment.
+
+    Args:
+        recipe: Name or file of the recipe.
+        threshold: Whether images are held back to choose one.
+    """
+    loaded = load_recipe(recipe)
+    for word in small_overrides(recipe):
+        if not (threshold and word.startswith("validation.")):
+            yield word
+    if loaded.checkpoints.every:
+        yield "checkpoints.every=1"
+
+
+@dataclass
+class PageRun:
+    """One page as it is followed.
+
+    Attributes:
+        sandbox: Where the page is followed.
+        folder: The reader's own folder.
+        names: What the page's Python knows by now.
+        printed: What the commands of the block before have printed.
+    """
+
+    sandbox: Sandbox
+    folder: Path
+    names: dict[str, Any] = field(default_factory=dict)
+    printed: str = ""
+    block: int = 0
+
+    def follow(self, page: Path) -> list[str]:
+        """Do what a page says.
+
+        Returns:
+            What went wrong, one text for each snippet.
+        """
+        write_photos(self.folder)
+        problems = []
+        for snippet in snippets(page):
+            import time, os
+            t0 = time.process_time()
+            problem = self._try(snippet)
+            with open("/tmp/docs-times.txt", "a") as f: f.write(f"{time.process_time()-t0:6.2f} {snippet.place} {snippet.text[:90]!r}\n")
+            if problem:
+                problems.append(f"{snippet.place}: {snippet.text}\n{problem}")
+        return problems
+
+    def _try(self, snippet: Snippet) -> str:
+        if snippet.kind == "output":
+            return self._compare(snippet)
+        if snippet.line != self.block:
+            self.printed, self.block = "", snippet.line
+        if snippet.kind == "python":
+            return self._execute(snippet)
+        if not_run(snippet.text):
+            return ""
+        words = shell_words(self.sandbox.placed(snippet.text))
+        if words[0] in ("cd", "mkdir"):
+            return ""
+        if words[0] != "promptreid":
+            return "neither a command of promptreid, nor one that NOT_RUN of docs_settings names"
+        return self._call(words[1:])
+
+    def _call(self, words: list[str]) -> str:
+        self._provide(words)
+        words += self._changes(words)
+        planned = words[0] == "train" and self._was_trained(words)
+        out, err = io.StringIO(), io.StringIO()
+        code: Any = None
+        with redirect_stdout(out), redirect_stderr(err), self._only_planned(planned):
+            try:
+                main(words)
+            except SystemExit as done:
+                code = done.code
+        self.printed += out.getvalue()
+        return "" if code == 0 else f"exit code {code}\n{out.getvalue()}{err.getvalue()}"
+
+    def _provide(self, words: list[str]) -> None:
+        """Put runs in the places from which the command reads them, and clear those it makes."""
+        for name in named_runs(words):
+            if not (self.folder / name).exists() and "--resume" not in words:
+                copy_run(self.sandbox.run_for(name), self.folder / name)
+        if words[0] == "train" and "--out" in words and "--resume" not in words:
+            shutil.rmtree(self.folder / words[words.index("--out") + 1], ignore_errors=True)
+
+    def _changes(self, words: list[str]) -> list[str]:
+        """Return what is added to a command so that it takes a moment."""
+        if words[0] == "train" and "--resume" not in words:
+            own = any(word.startswith(("folder:", "csv:")) for word in words)
+            return [*small_words(words[1], threshold=own), "--device", "cpu"]
+        return list(ADDED.get(words[0], ()))
+
+    def _was_trained(self, words: list[str]) -> bool:
+        """Tell whether a training of this kind has run; from then on it is only planned."""
+        kinds = [word.partition(":")[0] for word in words if ":" in word]
+        key = (words[1].partition("/")[0], *sorted(kinds))
+        seen = key in self.sandbox.trained
+        self.sandbox.trained.add(key)
+        return seen and "--resume" not in words
+
+    def _only_planned(self, planned: bool) -> Any:
+        if not planned:
+            return mock.patch.object(training, "Silent", Silent)  # nothing is changed
+        return mock.patch.object(training, "train", self._plan)
+
+    def _plan(self, request: TrainRequest, *, progress: Any) -> RunFolder:
+        """Do all of a training but its steps, and put a run that exists in its place."""
+        plan, _ = make_plan(request)
+        RunInputs.read(plan, progress=Silent())
+        copy_run(self.sandbox.run_for("runs/mine"), plan.out)
+        return RunFolder.open(plan.out)
+
+    def _execute(self, snippet: Snippet) -> str:
+        try:
+            for name in named_runs(re.findall(r'"(runs/[^"{]+)"', snippet.text)):
+                if not (self.folder / name).exists():
+                    copy_run(self.sandbox.run_for(name), self.folder / name)
+            code = compile(self.sandbox.placed(snippet.text), snippet.place, "exec")
+            with redirect_stdout(io.StringIO()) as out:
+                exec(code, self.names)
+            self.printed = out.getvalue()
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def _compare(self, snippet: Snippet) -> str:
+        """Compare the words of what is shown with the words of what was printed."""
+        shown = set(re.findall(r"[a-z]{3,}", snippet.text.lower()))
+        missing = shown - set(re.findall(r"[a-z]{3,}", self.printed.lower()))
+        return f"not printed: {', '.join(sorted(missing))}\n{self.printed}" if missing else ""
+
+
+def not_run(command: str) -> str:
+    """Say why a command does not run in a test; empty for one that does."""
+    return next((reason for pattern, reason in NOT_RUN if re.search(pattern, command)), "")
