@@ -110,7 +110,7 @@ def _draw_split() -> tuple[Any, str]:
     ]
     with themed_figure(LIGHT, (6.4, 1.9), layout=None) as figure:
         axes = figure.add_axes((0.02, 0.02, 0.96, 0.96))
-        axes.set(xlim=(0, 1), ylim=(0, 1))
+        axes.set(xlim=(-0.005, 1.005), ylim=(0, 1))
         axes.axis("off")
         axes.text(0, 0.93, "all identities", fontsize=9, weight="bold", va="center")
         for left, width, hue, title, words in boxes:
@@ -151,7 +151,8 @@ def _draw_stages() -> tuple[Any, str]:
             places = {parts[0]: (0.38, 0.7), parts[1]: (0.38, 0.4), parts[2]: (0.38, 0.02)}
             for part, (left, bottom) in places.items():
                 hue = LIGHT.hues[0] if part in learning else LIGHT.hues[6]
-                shown = f"{part}\nlearns" if part in learning else f"{part}\nstays"
+                verb = "learn" if part in learning else "stay"
+                shown = f"{part}\n{verb}" if part == "words" else f"{part}\n{verb}s"
                 _box(axes, left, bottom, 0.3, 0.18, hue, shown, filled=part in learning)
             axes.text(0.02, 0.11, "photos", fontsize=9, va="center")
             _arrow(axes, (0.53, 0.69), (0.53, 0.59))

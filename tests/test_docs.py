@@ -65,12 +65,33 @@ def sandbox(tmp_path_factory):
     return Sandbox(tmp_path_factory.mktemp("reader"))
 
 
+FIRST = ROOT / "docs" / "own-photos.md"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=page_name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != FIRST], ids=page_name)
 def test_a_page_can_be_followed_from_top_to_bottom(page, sandbox, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     problems = PageRun(sandbox, tmp_path).follow(page)
     assert not problems, "\n\n".join(problems)
+
+
+@pytest.mark.slow
+def test_a_folder_of_photos_ends_in_an_answer(sandbox, tmp_path, monkeypatch):
+    """A newcomer's page, and nothing but what it says, from a folder of photos to an answer."""
+    monkeypatch.chdir(tmp_path)
+    run = PageRun(sandbox, tmp_path)
+    problems = run.follow(FIRST)
+    assert not problems, "\n\n".join(problems)
+    said = dict(run.said)
+    assert list(said) == ["data", "train", "same", "search", "gallery"]
+    assert re.match(r"(NOT )?THE SAME: .*anna/1.jpg and .*ben/1.jpg\n", said["same"])
+    assert "strangers score" in said["same"]
+    assert (tmp_path / "found.html").is_file()
+    for word, text in run.said:
+        if word in ("train", "same", "search", "threshold"):
+            plain = text.replace(str(sandbox.root), "").replace(str(tmp_path), "")
+            assert all(len(line) <= 80 for line in plain.splitlines()), text
 
 
 def test_what_is_not_run_is_there():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import shutil
@@ -34,15 +35,8 @@ class Sandbox:
         """Paint the data below `root`."""
         self.root = root
         write_data(root / "data")
-        (root / "tmp").mkdir()
         self._runs: dict[str, Path] = {}
         self.trained: set[tuple[str, ...]] = set()
-
-    def placed(self, text: str) -> str:
-        """Put places of the reader's machine into the sandbox, and sizes down."""
-        for pattern, small in SMALLER:
-            text = pattern.sub(small, text)
-        return re.sub(r"(?<![\w.])/(data|tmp|backup)/", rf"{self.root}/\1/", text)
 
     def run_for(self, name: str) -> Path:
         """Return the run that stands for one that a page takes as there."""
@@ -56,6 +50,7 @@ class Sandbox:
         spec = {
             "own": f"folder:{data}/crops",
             "pretrain-moco": f"images:{data}/unlabelled",
+            "zero-shot/hand": f"hands11k:{data}/11k?aspect=dorsal_right",
             "prompt-learning": f"hands11k:{data}/11k?aspect=dorsal_right",
             "prompt-sg/hand-words": f"hands11k:{data}/11k?aspect=dorsal_right",
         }.get(recipe, f"market1501:{data}/Market-1501-v15.09.15")
@@ -79,7 +74,7 @@ def small_words(recipe: str, *, threshold: bool) -> Iterator[str]:
     """
     loaded = load_recipe(recipe)
     for word in small_overrides(recipe):
-        if not (threshold and word.startswith("validation.")):
+        if not (threshold and word.startswith(("validation.", "backbone.pretrained"))):
             yield word
     if loaded.checkpoints.every:
         yield "checkpoints.every=1"
@@ -94,6 +89,7 @@ class PageRun:
         folder: The reader's own folder.
         names: What the page's Python knows by now.
         printed: What the commands of the block before have printed.
+        said: Each command that ran, with all that it said.
     """
 
     sandbox: Sandbox
@@ -101,6 +97,7 @@ class PageRun:
     names: dict[str, Any] = field(default_factory=dict)
     printed: str = ""
     block: int = 0
+    said: list[tuple[str, str]] = field(default_factory=list)
 
     def follow(self, page: Path) -> list[str]:
         """Do what a page says.
@@ -108,16 +105,22 @@ class PageRun:
         Returns:
             What went wrong, one text for each snippet.
         """
+        for name in ("tmp", "backup"):
+            (self.folder / name).mkdir()
         write_photos(self.folder)
         problems = []
         for snippet in snippets(page):
-            import time, os
-            t0 = time.process_time()
             problem = self._try(snippet)
-            with open("/tmp/docs-times.txt", "a") as f: f.write(f"{time.process_time()-t0:6.2f} {snippet.place} {snippet.text[:90]!r}\n")
             if problem:
                 problems.append(f"{snippet.place}: {snippet.text}\n{problem}")
         return problems
+
+    def _placed(self, text: str) -> str:
+        """Put places of the reader's machine into the sandbox, and sizes down."""
+        for pattern, small in SMALLER:
+            text = pattern.sub(small, text)
+        text = re.sub(r"(?<![\w.])/data/", f"{self.sandbox.root}/data/", text)
+        return re.sub(r"(?<![\w.])/(tmp|backup)/", rf"{self.folder}/\1/", text)
 
     def _try(self, snippet: Snippet) -> str:
         if snippet.kind == "output":
@@ -128,7 +131,7 @@ class PageRun:
             return self._execute(snippet)
         if not_run(snippet.text):
             return ""
-        words = shell_words(self.sandbox.placed(snippet.text))
+        words = shell_words(self._placed(snippet.text))
         if words[0] in ("cd", "mkdir"):
             return ""
         if words[0] != "promptreid":
@@ -147,40 +150,44 @@ class PageRun:
             except SystemExit as done:
                 code = done.code
         self.printed += out.getvalue()
+        self.said.append((words[0], f"{out.getvalue()}\n{err.getvalue()}"))
         return "" if code == 0 else f"exit code {code}\n{out.getvalue()}{err.getvalue()}"
 
     def _provide(self, words: list[str]) -> None:
         """Put runs in the places from which the command reads them, and clear those it makes."""
         for name in named_runs(words):
-            if not (self.folder / name).exists() and "--resume" not in words:
+            if not (self.folder / name).exists():
                 copy_run(self.sandbox.run_for(name), self.folder / name)
-        if words[0] == "train" and "--out" in words and "--resume" not in words:
-            shutil.rmtree(self.folder / words[words.index("--out") + 1], ignore_errors=True)
+        demo = self.folder / "runs" / "demo"
+        if "runs/demo/" in " ".join(words) and not demo.exists():
+            demo.mkdir(parents=True)
+            for hands in ("hands-160-seed0", "hands-96-seed0"):
+                (demo / hands).symlink_to(self.sandbox.root / "data" / "11k")
 
     def _changes(self, words: list[str]) -> list[str]:
         """Return what is added to a command so that it takes a moment."""
         if words[0] == "train" and "--resume" not in words:
             own = any(word.startswith(("folder:", "csv:")) for word in words)
-            return [*small_words(words[1], threshold=own), "--device", "cpu"]
+            return [*small_words(words[1], threshold=own), "--device", "cpu", "--overwrite"]
         return list(ADDED.get(words[0], ()))
 
     def _was_trained(self, words: list[str]) -> bool:
-        """Tell whether a training of this kind has run; from then on it is only planned."""
-        kinds = [word.partition(":")[0] for word in words if ":" in word]
-        key = (words[1].partition("/")[0], *sorted(kinds))
+        """Tell whether a recipe of this family has trained; from then on it is only planned."""
+        key = (words[1].partition("/")[0], str(words.count("--data") > 1))
         seen = key in self.sandbox.trained
         self.sandbox.trained.add(key)
         return seen and "--resume" not in words
 
     def _only_planned(self, planned: bool) -> Any:
         if not planned:
-            return mock.patch.object(training, "Silent", Silent)  # nothing is changed
+            return contextlib.nullcontext()
         return mock.patch.object(training, "train", self._plan)
 
     def _plan(self, request: TrainRequest, *, progress: Any) -> RunFolder:
         """Do all of a training but its steps, and put a run that exists in its place."""
         plan, _ = make_plan(request)
         RunInputs.read(plan, progress=Silent())
+        shutil.rmtree(plan.out, ignore_errors=True)
         copy_run(self.sandbox.run_for("runs/mine"), plan.out)
         return RunFolder.open(plan.out)
 
@@ -189,7 +196,7 @@ class PageRun:
             for name in named_runs(re.findall(r'"(runs/[^"{]+)"', snippet.text)):
                 if not (self.folder / name).exists():
                     copy_run(self.sandbox.run_for(name), self.folder / name)
-            code = compile(self.sandbox.placed(snippet.text), snippet.place, "exec")
+            code = compile(self._placed(snippet.text), snippet.place, "exec")
             with redirect_stdout(io.StringIO()) as out:
                 exec(code, self.names)
             self.printed = out.getvalue()
@@ -199,8 +206,8 @@ class PageRun:
 
     def _compare(self, snippet: Snippet) -> str:
         """Compare the words of what is shown with the words of what was printed."""
-        shown = set(re.findall(r"[a-z]{3,}", snippet.text.lower()))
-        missing = shown - set(re.findall(r"[a-z]{3,}", self.printed.lower()))
+        shown = set(re.findall(r"[a-z]{4,}", snippet.text.lower()))
+        missing = shown - set(re.findall(r"[a-z]{4,}", self.printed.lower()))
         return f"not printed: {', '.join(sorted(missing))}\n{self.printed}" if missing else ""
 
 

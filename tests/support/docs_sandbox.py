@@ -168,10 +168,11 @@ def copy_run(source: Path, target: Path) -> None:
 
 
 def named_runs(words: list[str]) -> Iterator[str]:
-    """Give the runs that a command reads: words such as `runs/mine`, also within `key=value`."""
+    """Give the runs that a command reads: words such as `runs/mine`, also of `start.checkpoint`."""
     previous = ""
     for word in words:
         value = word.partition("=")[2] if word.startswith("start.checkpoint=") else word
-        if value.startswith("runs/") and previous not in ("--out",):
+        made = previous == "--out" and "--resume" not in words
+        if value.startswith("runs/") and not made:
             yield "/".join(value.split("/")[:2])
         previous = word

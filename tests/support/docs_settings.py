@@ -21,6 +21,7 @@ NOT_RUN = (
     (r"^promptreid bench", "it measures for minutes; tests/benchmarks has it at small size"),
     (r"figure umap", "umap-learn compiles itself for many seconds; tests/figures draws one"),
     (r"lessDataset_bregy|/data/hands\?", "it needs the public part of 11k Hands"),
+    (r"/data/cuhk/", "it needs a public copy of CUHK03, and CUHK01"),
     (r"\.pth", "it needs a published checkpoint; tests/inference reads one that is made"),
     (r"SLURM", "it needs a cluster"),
     (r"gallery audit verify \S+ --noted", "the noted end is an example"),
@@ -37,7 +38,7 @@ ADDED = MappingProxyType(
 """Words that are added to a command, so that it takes a second and not an hour."""
 
 SMALLER = (
-    (re.compile(r"--identities \d+"), "--identities 4"),
+    (re.compile(r"--identities \d+"), "--identities 8"),
     (re.compile(r"--cameras \d+"), "--cameras 2"),
     (re.compile(r"--perplexity \d+"), "--perplexity 3"),
     (re.compile(r"\bSPEC\b"), "market1501:/data/Market-1501-v15.09.15"),
@@ -52,6 +53,7 @@ STAND_INS = (
     ("runs/sg", "prompt-sg/hand-words"),
     ("runs/prompts", "prompt-learning"),
     ("runs/moco", "pretrain-moco"),
+    ("runs/hands", "zero-shot/hand"),
     ("runs/mine", "own"),
     ("runs/better", "own"),
     ("runs/", "clip-reid"),
