@@ -119,8 +119,10 @@ class PageRun:
         """Put places of the reader's machine into the sandbox, and sizes down."""
         for pattern, small in SMALLER:
             text = pattern.sub(small, text)
-        text = re.sub(r"(?<![\w.])/data/", f"{self.sandbox.root}/data/", text)
-        return re.sub(r"(?<![\w.])/(tmp|backup)/", rf"{self.folder}/\1/", text)
+        homes = {"data": self.sandbox.root, "tmp": self.folder, "backup": self.folder}
+        return re.sub(
+            r"(?<![\w.])/(data|tmp|backup)/", lambda place: f"{homes[place[1]]}{place[0]}", text
+        )
 
     def _try(self, snippet: Snippet) -> str:
         if snippet.kind == "output":

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from marked_frames import write_sequence
 from PIL import Image
 
 SIZE = 32
@@ -151,6 +152,9 @@ def write_data(root: Path) -> None:
         for number in range(12):
             save(root / folder / f"{number}.jpg", first + number, 0)
     tar_file(root / "crops-0.tar", first=840)
+    tracks = {"1": (0, 0, 20, 64), "2": (30, 0, 50, 64), "3": (60, 0, 80, 64)}
+    for sequence in ("MOT17-02", "MOT17-04"):
+        write_sequence(root / "MOT17" / "train" / sequence, [tracks] * 11)
 
 
 def write_photos(folder: Path) -> None:

@@ -12,9 +12,7 @@ NOT_RUN = (
     (r"^(torchrun|export|ray|sbatch|wandb) ", "it needs several processes, or a cluster"),
     (r"^promptreid serve(?! token)", "it serves until it is stopped; tests/cli/test_serve.py"),
     (r"postgresql://", "it needs a server; tests/gallery runs all verbs on one"),
-    (r"milvus://", "it needs a server; tests/gallery runs all verbs on one"),
     (r"--device cuda", "it needs a card"),
-    (r"--ray ", "it starts Ray; tests/cli/test_embed.py"),
     (r"--track (wandb|mlflow)|--track tensorboard", "trackers have their own tests"),
     (r"^promptreid demo", "it takes minutes; tests/cli/test_demo.py"),
     (r"^promptreid pretrain", "it takes an hour; tests/cli has it at small size"),
@@ -23,7 +21,6 @@ NOT_RUN = (
     (r"lessDataset_bregy|/data/hands\?", "it needs the public part of 11k Hands"),
     (r"/data/cuhk/", "it needs a public copy of CUHK03, and CUHK01"),
     (r"\.pth", "it needs a published checkpoint; tests/inference reads one that is made"),
-    (r"SLURM", "it needs a cluster"),
     (r"gallery audit verify \S+ --noted", "the noted end is an example"),
     (r"configs/person/vit_clipreid\.yml", "it needs a file of other code; tests/moving has it"),
 )  # fmt: skip
