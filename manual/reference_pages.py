@@ -55,9 +55,9 @@ PAGES = MappingProxyType(
         "pictures": (
             "Reports and figures",
             {
-                "promptreid.report.collect": ("collect",),
-                "promptreid.report.collect_options": ("ReportOptions",),
-                "promptreid.report.page": ("write_page",),
+                "promptreid.pages.collect": ("collect",),
+                "promptreid.pages.collect_options": ("ReportOptions",),
+                "promptreid.pages.report_page": ("write_page",),
                 "promptreid.figures.saving": ("save_figure",),
             },
         ),

@@ -14,6 +14,7 @@ NOT_RUN = (
     (r"postgresql://", "it needs a server; tests/gallery runs all verbs on one"),
     (r"--device cuda", "it needs a card"),
     (r"--track (wandb|mlflow)|--track tensorboard", "trackers have their own tests"),
+    (r"^promptreid quickstart", "it trains for a minute; tests/cli/test_quickstart.py"),
     (r"^promptreid demo", "it takes minutes; tests/cli/test_demo.py"),
     (r"^promptreid pretrain", "it takes an hour; tests/cli has it at small size"),
     (r"^promptreid bench", "it measures for minutes; tests/benchmarks has it at small size"),
