@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from manual.docstrings import markdown
 
-PAGES = MappingProxyType(
+Shown = Mapping[str, tuple[str, ...] | None]
+
+PAGES: Mapping[str, tuple[str, Shown]] = MappingProxyType(
     {
         "promptreid": ("Everything at a glance", {"promptreid": None}),
         "models": (
@@ -79,14 +81,14 @@ def reference_pages() -> dict[str, str]:
     return pages
 
 
-def _names(module: str, modules: dict[str, tuple[str, ...] | None]) -> tuple[str, ...]:
+def _names(module: str, modules: Shown) -> tuple[str, ...]:
     shown = modules[module]
     if shown is None:
         shown = importlib.import_module(module).__all__
     return tuple(name for name in shown if not name.startswith("__"))
 
 
-def _page(title: str, modules: dict[str, tuple[str, ...] | None]) -> str:
+def _page(title: str, modules: Shown) -> str:
     parts = [f"# {title}"]
     for module in modules:
         loaded = importlib.import_module(module)
