@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,6 +26,8 @@ from promptreid.inference.embedding_loop import (
 )
 from promptreid.inference.loaded_model import LoadedModel
 from promptreid.inference.named_sides import Name, Names, find_named_sides
+from promptreid.inference.trackers.frame_crops import crop_boxes
+from promptreid.inference.trackers.reid_backbone import ReIDBackbone
 from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.progress import Progress
 
@@ -95,6 +99,69 @@ class Embedder(LoadedModel):
             prompt=prompt,
             progress=progress,
         )
+
+    def embed_boxes(
+        self,
+        frame: ImageLike,
+        boxes: ArrayLike,
+        *,
+        bgr: bool = True,
+        camera: Name = None,
+        view: Name = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> Tensor:
+        """Embed what lies in the boxes of a frame of a video.
+
+        Corners are rounded and clipped, as supervision does it.
+
+        Args:
+            frame: An array (H, W, 3) as OpenCV reads it, with blue first; or a file or a Pillow
+                image, which say themselves which colour is which.
+            boxes: (N, 4) left, top, right, bottom, in pixels.
+            bgr: Whether an array has blue first; False for RGB, as `embed` takes arrays.
+            camera: Camera of the frame, as in `embed`.
+            view: View of all boxes, likewise.
+            batch_size: Images per forward pass.
+
+        Returns:
+            (N, width) float32 rows of length 1, on the CPU; zeros for a box that holds no pixel,
+            because it is empty or lies outside.
+
+        Raises:
+            DataError: The boxes are no (N, 4) numbers, or the frame cannot be read.
+        """
+        crops = crop_boxes(frame, boxes, bgr=bgr)
+        vectors = torch.zeros(crops.count, self.width)
+        cameras, views = ([name] * len(crops.rows) for name in (camera, view))
+        rows = torch.from_numpy(crops.rows)
+        vectors[rows] = self.embed(crops.images, cameras, views, batch_size=batch_size)
+        return vectors
+
+    def embed_detections(self, frame: ImageLike, detections: Any, **options: Any) -> Tensor:
+        """Embed detections of supervision, which then hold the vectors, too.
+
+        They stand in `detections.data["embedding"]`, where they go through filters and trackers.
+
+        Args:
+            frame: As in `embed_boxes`.
+            detections: A `supervision.Detections`, or anything with `xyxy` and `data`.
+            options: Further arguments of `embed_boxes`.
+
+        Returns:
+            (N, width), as `embed_boxes` gives them.
+        """
+        vectors = self.embed_boxes(frame, detections.xyxy, **options)
+        detections.data["embedding"] = vectors.numpy()
+        return vectors
+
+    def for_reid(self) -> ReIDBackbone:
+        """Return an encoder for `reid.ReIDModel` of Roboflow, which shares the model's weights.
+
+        Example:
+            backbone = model.for_reid()
+            ReIDModel(backbone, model.device, ReIDPreprocessing(**backbone.preprocessing))
+        """
+        return ReIDBackbone(self.model, self.preprocess)
 
     def embed_source(
         self,

@@ -1,0 +1,1 @@
+"""Models as trackers of video want them; none of their packages is imported here."""
