@@ -119,6 +119,30 @@ def test_identities_are_changed_by_commands(place, capsys):
     assert "001" not in rows
 
 
+@pytest.mark.parametrize(
+    ("words", "record"),
+    [
+        (["name", "{place}", "000", "anna"], {"identity": "anna", "former": "000"}),
+        (["merge", "{place}", "000", "001"], {"identity": "001", "former": "000"}),
+        (["hide", "{place}", "000"], {"images": 4}),
+        (["unhide", "{place}", "000"], {"images": 0}),
+        (["audit", "set", "{place}", "never"], {"gallery": "{place}", "audit": "never"}),
+        (["erase", "{place}", "000", "--yes"], {"entries": 4, "identities": 1}),
+        (["export", "{place}", "{place}-out", "--identity", "000"], {"images": 4, "elsewhere": 0}),
+    ],
+)
+def test_changes_are_given_as_json(place, capsys, words, record):
+    filled = [word.format(place=place) for word in words]
+    code, out, err = run(capsys, "gallery", *filled, "--json")
+    assert code == 0, err
+    given = json.loads(out)
+    expected = {
+        key: value.format(place=place) if isinstance(value, str) else value
+        for key, value in record.items()
+    }
+    assert {key: given[key] for key in expected} == expected
+
+
 def test_erasing_asks_and_proves(made, place, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     code, _, _ = run(capsys, "gallery", "erase", place, "004")

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from promptreid.cli.json_out import json_option
 from promptreid.cli.main import COMMANDS, cli
+from promptreid.data.reader_registry import READERS
 
 
 @click.command()
@@ -95,3 +96,93 @@ def test_specs_in_help_are_quoted_for_the_shell():
             specs = [word for word in words if ":" in word and ("?" in word or "&" in word)]
             if "promptreid" in words[:1]:
                 assert all(word[0] in "\"'" for word in specs), (path, line)
+
+
+WITHOUT_RESULT = {("serve", "start"), ("completion",)}
+"""Commands that end when somebody stops them, or print a script for a shell."""
+
+
+def test_every_command_that_prints_a_result_gives_it_as_json():
+    ends = [(path, command) for path, command in EVERY if not isinstance(command, click.Group)]
+    lacking = {
+        path
+        for path, command in ends
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert lacking == WITHOUT_RESULT
+    assert len(ends) > 40
+
+
+ALIKE = ("--device", "--seed", "--batch-size", "--unreadable", "--yes", "--workers", "--pixelate",
+         "--name", "--json", "--cache", "--no-cache")  # fmt: skip
+"""Options that mean the same wherever they are, and say so in the same words."""
+
+OWN_WORDS = {
+    ("sweep", "--seed"): "several, in place of those of the file",
+    ("pretrain", "--batch-size"): "pairs of a picture and a sentence",
+}
+"""Where one of them means something more, and what."""
+
+SHAPES = {
+    "--out": {"Path"},
+    "--model": {"Path", "ExistingRun", "RunPath"},
+    "--threads": {"IntRange"},
+    "--far": {"FloatRange"},
+    "--precision": {"Choice"},
+    "--data": {"StringParamType"},
+}
+"""Options that have words of their own in each command, and the kinds of what they take."""
+
+RENAMED = {"--batch", "--bs", "--output", "--outdir", "--output-dir", "--gpu", "--num-threads",
+           "--checkpoint", "--dataset", "--force", "--no-confirm", "--random-seed"}  # fmt: skip
+"""Other names of these meanings, which no command has."""
+
+
+def options_by_name():
+    by_name = {}
+    for path, command in EVERY:
+        for parameter in command.params:
+            for name in parameter.opts if isinstance(parameter, click.Option) else ():
+                by_name.setdefault(name, {})[" ".join(path)] = parameter
+    return by_name
+
+
+def test_options_are_named_alike_over_all_commands():
+    by_name = options_by_name()
+    for name in ALIKE:
+        found = {
+            path: option for path, option in by_name[name].items() if (path, name) not in OWN_WORDS
+        }
+        words = {(option.help or "").partition("  [default")[0] for option in found.values()}
+        assert len(words) == 1, (name, words)
+        assert words != {""}, name
+        assert len({option.metavar for option in found.values()}) == 1, name
+        assert len({type(option.type).__name__ for option in found.values()}) == 1, name
+    for name, kinds in SHAPES.items():
+        assert {type(option.type).__name__ for option in by_name[name].values()} <= kinds, name
+    assert not RENAMED & by_name.keys()
+
+
+def test_every_option_says_what_it_is():
+    for name, found in options_by_name().items():
+        for path, option in found.items():
+            assert option.help, f"{path} {name}"
+
+
+@pytest.mark.parametrize(
+    ("words", "facts"),
+    [
+        ("data list", lambda rows: {row["name"] for row in rows} == set(READERS)),
+        ("recipes show clip-reid/tiny", lambda recipe: recipe["backbone"]["name"] == "tiny"),
+        (
+            "data synth people {out} --identities 2 --workers 1 --cameras 2",
+            lambda made: made["data"] == "market1501:{out}",
+        ),
+    ],
+)
+def test_what_was_only_text_is_json_too(words, facts, tmp_path):
+    out = tmp_path / "made"
+    done = CliRunner().invoke(cli, [*words.format(out=out).split(), "--json"])
+    assert done.exit_code == 0, done.stderr
+    given = json.loads(done.stdout.replace(str(out), "{out}"))
+    assert facts(given)

@@ -58,6 +58,14 @@ class WrittenReport:
         words = "<br>".join(html.escape(line) for line in self._verdict())
         return f"<p>{link} ({self.size / 1e6:.1f} MB)<br>{words}</p>"
 
+    def best_scores(self) -> list[dict[str, Any]]:
+        """Return the best run on each data set with its scores and their intervals, JSON-ready."""
+        records = []
+        for test in self.content.tests:
+            best = best_run(test)
+            records.append({"data": test.name, "best": best.name, **best.intervals.to_dict()})
+        return records
+
     def _verdict(self) -> tuple[str, str]:
         """Say in two lines what the best run scores, and how sure that is."""
         tests = self.content.tests

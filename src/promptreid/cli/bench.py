@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.errors import ConfigError
 
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @json_option
 @click.option("--quick", is_flag=True, help="Small sizes: does it work? The times mean nothing.")
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Processor threads of both sides.  [default: the cores this process may use]",
+@options.threads(
+    "Threads that a processor computes with, on both sides.  [default: the cores this process may "
+    "use]"
 )
-@click.option("--device", help="Where models run, such as cuda or cpu.  [default: the best]")
+@options.device
 def bench(
     names: tuple[str, ...],
     json_out: JsonOut,

@@ -179,7 +179,13 @@ def cache(json_out: JsonOut, clear: bool) -> None:
 @data.command()
 @click.argument("kind", type=click.Choice(["hands", "people"]))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--identities", type=click.IntRange(1), default=64, show_default=True)
+@click.option(
+    "--identities",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Individuals to render.",
+)
 @options.seeded
 @click.option(
     "--size",
@@ -195,9 +201,7 @@ def cache(json_out: JsonOut, clear: bool) -> None:
     show_default=True,
     help="Of people: which visually distinct place.",
 )
-@click.option(
-    "--workers", type=click.IntRange(1), default=None, help="Processes.  [default: cores]"
-)
+@options.workers
 @json_option
 def synth(
     kind: str,

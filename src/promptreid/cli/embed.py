@@ -57,11 +57,9 @@ if TYPE_CHECKING:
     "for them.",
     default="fp32",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    help="Threads that a processor computes with; they decide on the last bits of vectors.  "
-    "[default: what the folder was begun with]",
+@options.threads(
+    "Threads that a processor computes with; they decide on the last bits of vectors.  "
+    "[default: what the folder was begun with]"
 )
 @json_option
 @options.device

@@ -36,7 +36,13 @@ def figure() -> None:
     "adapter: where the adapter acts, with its strongest groups; text: what the sentence attends "
     "to. May be given several times.  [default: auto, by the model]",
 )
-@click.option("--images", type=click.IntRange(1, 12), default=6, show_default=True)
+@click.option(
+    "--images",
+    type=click.IntRange(1, 12),
+    default=6,
+    show_default=True,
+    help="Test images to show, drawn by the seed.",
+)
 def activation() -> None:
     """Test images, and below them where each run looks.
 

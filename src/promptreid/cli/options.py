@@ -87,8 +87,31 @@ models = click.argument(
 )
 model = click.argument("model", metavar="RUN_OR_CHECKPOINT", type=ExistingRun())
 device = click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
-seeded = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-batch_size = click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
+_SEED = "Of every random choice."
+seeded = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=_SEED)
+open_seed = click.option(
+    "--seed", type=click.IntRange(0), default=None, help=f"{_SEED}  [default: 0]"
+)
+batch_size = click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Images that pass the model at a time.",
+)
+workers = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=None,
+    help="Processes that render.  [default: one for each core]",
+)
+
+
+def threads(about: str) -> Option:
+    """Make `--threads`, the number that a processor computes with."""
+    return click.option("--threads", type=click.IntRange(1), metavar="N", help=about)
+
+
 sure = click.option("--yes", is_flag=True, help="Do not ask.")
 pixelated = click.option(
     "--pixelate", is_flag=True, help="Show all pictures as coarse mosaics, to share what is shown."

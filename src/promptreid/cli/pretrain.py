@@ -34,13 +34,24 @@ from promptreid.cli.json_out import JsonOut, json_option
 @click.option(
     "--images", type=click.IntRange(1), default=8, show_default=True, help="Pictures of each."
 )
-@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--batch", type=click.IntRange(2), default=256, show_default=True)
-@click.option("--lr", type=float, default=1e-3, show_default=True)
-@options.seeded
 @click.option(
-    "--workers", type=click.IntRange(1), default=None, help="Rendering processes.  [default: cores]"
+    "--epochs",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Passes over all pictures.",
 )
+@click.option(
+    "--batch-size",
+    "batch",
+    type=click.IntRange(2),
+    default=256,
+    show_default=True,
+    help="Pairs of picture and sentence in a batch.",
+)
+@click.option("--lr", type=float, default=1e-3, show_default=True, help="Learning rate.")
+@options.seeded
+@options.workers
 @options.device
 @json_option
 def pretrain(

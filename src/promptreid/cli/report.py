@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from promptreid.cli import options
+from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
 from promptreid.text.lists import listed
 
@@ -44,7 +45,10 @@ from promptreid.text.lists import listed
 @options.device
 @options.unreadable
 @options.embedding
-def report(runs: tuple[Path, ...], specs: tuple[str, ...], **how: Any) -> None:
+@json_option
+def report(
+    runs: tuple[Path, ...], specs: tuple[str, ...], json_out: JsonOut, **how: Any
+) -> None:
     """Write all evidence on runs into one HTML file that needs nothing else; extra `report`.
 
     What was run and on which data, learning curves, scores with 95 % intervals, verification, rank
@@ -68,4 +72,6 @@ def report(runs: tuple[Path, ...], specs: tuple[str, ...], **how: Any) -> None:
     with started(f"reading {listed([str(run) for run in runs])}"):
         from promptreid.actions import write_report
 
-    click.echo(write_report.report(*runs, data=specs, progress=reporter(), **how))
+    page = write_report.report(*runs, data=specs, progress=reporter(), **how)
+    click.echo(page)
+    json_out.give({"report": str(page.path), "bytes": page.size, "tests": page.best_scores()})

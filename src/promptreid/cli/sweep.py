@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptreid.cli import options
+from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ _MANY_RUNS = 10
 )
 @options.device
 @options.unreadable
+@json_option
 @click.pass_context
 def sweep(
     ctx: click.Context,
@@ -70,6 +72,7 @@ def sweep(
     most_runs: int,
     device: str | None,
     unreadable: str,
+    json_out: JsonOut,
 ) -> None:
     """Train every run of a sweep file into a folder each, and compare them.
 
@@ -128,6 +131,7 @@ def sweep(
     with progress.doing("reading the data sets"):
         _check_data(chosen)
     if dry_run:
+        json_out.give({"out": str(out), "runs": _state_records(chosen)})
         return
     outcomes = _train(
         runs,
@@ -138,9 +142,21 @@ def sweep(
         progress=progress,
         chosen=chosen,
     )
-    _report(runs, out)
+    table = _report(runs, out)
+    ended = {name: outcome.to_dict() for name, outcome in outcomes.items()}
+    json_out.give({"out": str(out), "runs": ended, "table": table})
     if _failures(outcomes, out):
         ctx.exit(1)
+
+
+def _state_records(chosen: Sequence[PlannedRun]) -> list[dict[str, str]]:
+    """Return runs that are planned, with their states, JSON-ready."""
+    from promptreid.sweep.run_state import read_state
+
+    return [
+        {"run": run.name, "recipe": run.resolved.name, "state": read_state(run).kind}
+        for run in chosen
+    ]
 
 
 def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None:
@@ -191,11 +207,11 @@ def _train(runs: Sequence[PlannedRun], *, device: str | None, **how: Any) -> dic
         raise click.Abort from None
 
 
-def _report(runs: Sequence[PlannedRun], out: Path) -> None:
-    """Print and write the table of the runs that are as the sweep asks for."""
+def _report(runs: Sequence[PlannedRun], out: Path) -> dict[str, Any] | None:
+    """Print, write and return the table of the runs that are as the sweep asks for."""
     from promptreid.cli.compare import print_comparison
     from promptreid.sweep.comparison import compare_runs
-    from promptreid.sweep.export import write_comparison
+    from promptreid.sweep.export import comparison_record, write_comparison
     from promptreid.sweep.run_results import read_runs
     from promptreid.sweep.run_state import read_state
 
@@ -203,13 +219,14 @@ def _report(runs: Sequence[PlannedRun], out: Path) -> None:
     records = read_runs([run.out for run in runs if read_state(run).kind in kinds])
     if all(record.problem for record in records):
         click.echo("no run has scores, so there is no table", err=True)
-        return
+        return None
     comparison = compare_runs(records)
     click.echo()
     print_comparison(comparison)
     for suffix in ("md", "csv", "json"):
         write_comparison(comparison, out / f"table.{suffix}")
     click.echo(f"wrote {out}/table.md, .csv and .json")
+    return comparison_record(comparison)
 
 
 def _failures(outcomes: dict[str, Outcome], out: Path) -> bool:

@@ -29,9 +29,7 @@ from promptreid.text.lists import listed
     option="--test",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/...]")
-@click.option(
-    "--seed", type=click.IntRange(0), default=None, help="Of every random choice.  [default: 0]"
-)
+@options.open_seed
 @click.option(
     "--resume", is_flag=True, help="Continue the run in --out, or start it if there is none."
 )

@@ -27,7 +27,11 @@ _RUNS = (
     ),
     options.run_names,
     click.option(
-        "--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True
+        "--theme",
+        type=click.Choice(["light", "dark"]),
+        default="light",
+        show_default=True,
+        help="Colours for a light page or a dark one.",
     ),
 )
 _DATA = options.one_data("Data set whose test images are used.")

@@ -35,7 +35,13 @@ def cmc() -> None:
     show_default=True,
     help="Queries to show, by average precision.",
 )
-@click.option("--queries", type=click.IntRange(1, 40), default=6, show_default=True)
+@click.option(
+    "--queries",
+    type=click.IntRange(1, 40),
+    default=6,
+    show_default=True,
+    help="How many of them.",
+)
 @click.option(
     "--top",
     type=click.IntRange(1, 30),
