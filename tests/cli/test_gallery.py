@@ -125,7 +125,7 @@ def test_identities_are_changed_by_commands(place, capsys):
         (["name", "{place}", "000", "anna"], {"identity": "anna", "former": "000"}),
         (["merge", "{place}", "000", "001"], {"identity": "001", "former": "000"}),
         (["hide", "{place}", "000"], {"images": 4}),
-        (["unhide", "{place}", "000"], {"images": 0}),
+        (["unhide", "{place}", "000"], {"images": 4}),
         (["audit", "set", "{place}", "never"], {"gallery": "{place}", "audit": "never"}),
         (["erase", "{place}", "000", "--yes"], {"entries": 4, "identities": 1}),
         (["export", "{place}", "{place}-out", "--identity", "000"], {"images": 4, "elsewhere": 0}),
