@@ -118,6 +118,7 @@ ALIKE = ("--device", "--seed", "--batch-size", "--unreadable", "--yes", "--worke
 """Options that mean the same wherever they are, and say so in the same words."""
 
 OWN_WORDS = {
+    ("export", "--name"): "of the one model of a hub folder",
     ("sweep", "--seed"): "several, in place of those of the file",
     ("pretrain", "--batch-size"): "pairs of a picture and a sentence",
 }
