@@ -46,9 +46,7 @@ from promptreid.text.lists import listed
 @options.unreadable
 @options.embedding
 @json_option
-def report(
-    runs: tuple[Path, ...], specs: tuple[str, ...], json_out: JsonOut, **how: Any
-) -> None:
+def report(runs: tuple[Path, ...], specs: tuple[str, ...], json_out: JsonOut, **how: Any) -> None:
     """Write all evidence on runs into one HTML file that needs nothing else; extra `report`.
 
     What was run and on which data, learning curves, scores with 95 % intervals, verification, rank
