@@ -89,4 +89,4 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist .cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist

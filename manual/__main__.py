@@ -3,4 +3,6 @@
 from manual.build_site import build_site
 
 if __name__ == "__main__":
-    print(f"open {build_site() / 'index.html'}")
+    site = build_site()
+    print(f"open {site / 'index.html'}; to search in it, serve it: "
+          f"python3 -m http.server --directory {site}")  # fmt: skip

@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 from manual.link_pages import link_from
-from manual.recipe_pages import family_parts, overview_part, variant_pages
+from manual.recipe_pages import families, family_parts, overview_part, variant_pages
 from manual.reference_pages import reference_pages
+from promptreid.config.recipes import recipe_names
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "build" / "manual" / "pages"
-"""Where the pages are put together; `zensical.toml` names it, too."""
+"""Where the pages are put together, with the settings of the site beside them."""
 
 BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md")
 """Files of the repository that are pages of the site, beside README, which is the first one."""
@@ -34,7 +35,7 @@ def build_site() -> Path:
     shutil.rmtree(site, ignore_errors=True)
     done = subprocess.run(
         [sys.executable, "-m", "zensical", "build", "--clean", "--strict"],
-        cwd=ROOT,
+        cwd=PAGES.parent,
         capture_output=True,
         text=True,
     )
@@ -66,4 +67,20 @@ def write_pages() -> Path:
         page = PAGES / name
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(text, encoding="utf-8")
+    settings = (ROOT / "zensical.toml").read_text(encoding="utf-8")
+    (PAGES.parent / "zensical.toml").write_text(with_variants(settings), encoding="utf-8")
     return PAGES
+
+
+def with_variants(settings: str) -> str:
+    """Put the pages of a family's variants below its own page in the navigation.
+
+    Args:
+        settings: `zensical.toml`, which names a page of each family on a line of its own.
+    """
+    for family in families():
+        below = [name for name in recipe_names() if name.startswith(f"{family}/")]
+        if below:
+            pages = ", ".join(f'"recipes/{name}.md"' for name in (family, *below))
+            settings = settings.replace(f'"recipes/{family}.md"', f'{{ "{family}" = [{pages}] }}')
+    return settings

@@ -6,14 +6,18 @@ import importlib
 import inspect
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from manual.docstrings import markdown
+from promptreid.json_record import JsonRecord
+
+_WHOLE = "Everything at a glance"
 
 Shown = Mapping[str, tuple[str, ...] | None]
 
 PAGES: Mapping[str, tuple[str, Shown]] = MappingProxyType(
     {
-        "promptreid": ("Everything at a glance", {"promptreid": None}),
+        "promptreid": (_WHOLE, {"promptreid": None}),
         "models": (
             "Models",
             {
@@ -68,6 +72,8 @@ PAGES: Mapping[str, tuple[str, Shown]] = MappingProxyType(
 """Name of each page, its title, and its modules with what is shown; None for all of `__all__`."""
 
 _WIDTH = 88
+_NOT_SEARCHED = "---\nsearch:\n  exclude: true\n---\n\n"
+"""Lets a search show what explains; names of methods would come before it."""
 
 
 def reference_pages() -> dict[str, str]:
@@ -94,7 +100,8 @@ def _page(title: str, modules: Shown) -> str:
         loaded = importlib.import_module(module)
         for name in _names(module, modules):
             parts += _shown(module, name, getattr(loaded, name))
-    return "\n\n".join([*parts, ""])
+    head = "" if title == _WHOLE else _NOT_SEARCHED
+    return head + "\n\n".join([*parts, ""])
 
 
 def _shown(module: str, name: str, thing: object) -> Iterator[str]:
@@ -106,7 +113,10 @@ def _shown(module: str, name: str, thing: object) -> Iterator[str]:
     yield markdown(inspect.getdoc(thing) or "")
     if not inspect.isclass(thing):
         return
-    for member, found in vars(thing).items():
+    for base in thing.__mro__[1:]:
+        if base.__module__.startswith("promptreid") and "**Attributes**" in _told(base):
+            yield _told(base)
+    for member, found in _members(thing).items():
         inner = getattr(found, "__func__", found)
         if isinstance(found, property):
             inner = found.fget
@@ -117,6 +127,20 @@ def _shown(module: str, name: str, thing: object) -> Iterator[str]:
         if not isinstance(found, property):
             yield _signature("", f"{name}.{member}", inner)
         yield markdown(about)
+
+
+def _told(thing: type) -> str:
+    """Return what a class says of itself; nothing where it says nothing of its own."""
+    return markdown(thing.__doc__ or "")
+
+
+def _members(thing: type) -> dict[str, Any]:
+    """Give what a class and those that it is built on offer, its own first."""
+    members: dict[str, Any] = {}
+    for base in thing.__mro__:
+        if base.__module__.startswith("promptreid") and base is not JsonRecord:
+            members |= {name: one for name, one in vars(base).items() if name not in members}
+    return members
 
 
 class _Bare:

@@ -133,6 +133,14 @@ def test_the_glossary_leads_to_keys_and_recipes_that_exist():
     assert dotted <= set(keys)
 
 
+def test_forty_five_questions_have_an_answer_with_a_command():
+    text = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
+    answers = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    assert len(answers) >= 45
+    for answer in answers:
+        assert "```" in answer, answer.splitlines()[0]
+
+
 def test_words_of_the_glossary_are_answered_with_its_keys():
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     section = text.partition("## Settings")[2].partition("## ")[0]

@@ -138,7 +138,6 @@ def test_a_warning_fails_the_build(tmp_path, monkeypatch):
         '[project]\nsite_name = "small"\ndocs_dir = "pages"\n', encoding="utf-8"
     )
     monkeypatch.setattr("manual.build_site.write_pages", lambda: tmp_path / "pages")
-    monkeypatch.setattr("manual.build_site.ROOT", tmp_path)
     monkeypatch.setattr("manual.build_site.PAGES", tmp_path / "pages")
     with pytest.raises(RuntimeError, match="gone"):
         build_site()

@@ -18,6 +18,7 @@ NOT_RUN = (
     (r"^promptreid demo", "it takes minutes; tests/cli/test_demo.py"),
     (r"^promptreid pretrain", "it takes an hour; tests/cli has it at small size"),
     (r"^promptreid bench", "it measures for minutes; tests/benchmarks has it at small size"),
+    (r"^promptreid export \S+ \S+\.onnx", "tracing takes a minute; tests/inference/exporting"),
     (r"figure umap", "umap-learn compiles itself for many seconds; tests/figures draws one"),
     (r"lessDataset_bregy|/data/hands\?", "it needs the public part of 11k Hands"),
     (r"/data/cuhk/", "it needs a public copy of CUHK03, and CUHK01"),
