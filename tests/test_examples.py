@@ -1,7 +1,10 @@
-"""The examples in the docstrings of what users call first, run as they stand."""
+"""The examples in the docstrings of what users call, and the notebooks, run as they stand."""
 
+import ast
 import doctest
 import importlib
+import json
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +14,15 @@ from promptreid.progress import Silent
 pytestmark = pytest.mark.slow
 
 SHOWN = {
-    "promptreid.actions.model": ["load"],
+    "promptreid.actions.compare_scores": ["compare"],
+    "promptreid.actions.draw_figure": ["figure"],
+    "promptreid.actions.embed_data": ["embed"],
+    "promptreid.actions.evaluate_models": ["evaluate"],
+    "promptreid.actions.loaded_data": ["LoadedData.show", "load_data"],
+    "promptreid.actions.model": ["Model.index", "Model.same", "load"],
+    "promptreid.actions.recipe_listing": ["recipes"],
+    "promptreid.actions.searches.picture_index": ["search"],
+    "promptreid.actions.train_recipe": ["train"],
     "promptreid.data.load_data": ["load_data"],
     "promptreid.evaluation.ranking.scoring": ["evaluate"],
     "promptreid.inference.embedder": ["Embedder.embed"],
@@ -28,10 +39,11 @@ def home(crops, tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     (folder / "photos").symlink_to(crops)
     tiny, data = ("backbone.name=tiny",), (f"folder:{crops}",)
-    train(
+    run = train(
         TrainRequest("zero-shot", tiny, data, folder / "runs" / "mine", device="cpu"),
         progress=Silent(),
     )
+    promptreid.threshold(run.path, *data, far=0.1, device="cpu", progress=Silent())
     return folder
 
 
@@ -41,7 +53,8 @@ def home(crops, tmp_path_factory):
 def test_an_example_runs_and_gives_what_it_shows(home, monkeypatch, module, name):
     monkeypatch.chdir(home)
     whole = importlib.import_module(module)
-    shown = {**vars(whole), "model": promptreid.load("runs/mine", device="cpu")}
+    model = promptreid.load("runs/mine", device="cpu")
+    shown = {**vars(whole), "model": model, "promptreid": promptreid}
     target = whole
     for part in name.split("."):
         target = getattr(target, part)
@@ -49,3 +62,68 @@ def test_an_example_runs_and_gives_what_it_shows(home, monkeypatch, module, name
     assert example.examples
     result = doctest.DocTestRunner().run(example)
     assert result.failed == 0
+
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+SHORT = {
+    "backbone.image_size": [32, 32],
+    "validation.kind": "none",
+    "stages.prompts.epochs": 1,
+    "stages.image.epochs": 1,
+    "stages.image.batch": {"identities": 2, "images": 2},
+    "stages.image.augment.pad": 2,
+}
+"""Settings with which a training is over in a second."""
+
+
+def cells(notebook):
+    return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+
+
+def execute(cell, names):
+    """Run a cell of code; return the value of its last line, if that is one."""
+    tree = ast.parse("".join(cell["source"]))
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "cell", "exec"), names)
+    return (
+        None if last is None else eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+    )
+
+
+def show(value):
+    """Show a value as a notebook does; return the kinds in which it is shown."""
+    shown = {kind for kind in ("png", "html") if getattr(value, f"_repr_{kind}_", lambda: None)()}
+    return shown | ({"text"} if len(repr(value)) < 5000 else {"too much"})
+
+
+def test_there_is_a_notebook_for_every_subject():
+    assert {path.stem for path in NOTEBOOKS} == {"animals", "hands", "people", "vehicles"}
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_data_to_a_search(notebook, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names, shown = {"__name__": "__main__"}, []
+    for cell in cells(notebook):
+        if cell["cell_type"] != "code":
+            continue
+        assert not cell["outputs"]
+        value = execute(cell, names)
+        if "parameters" in cell["metadata"].get("tags", ()):
+            assert {"WORK", "DATA", "IDENTITIES", "DEVICE", "SETTINGS"} <= names.keys()
+            names |= {"IDENTITIES": 10, "DEVICE": "cpu", "SETTINGS": SHORT}
+        if value is not None:
+            shown.append(show(value))
+    pictures = [kinds for kinds in shown if "png" in kinds]
+    assert len(pictures) == 5
+    assert not any("too much" in kinds for kinds in shown)
+    assert promptreid.load(names["WORK"] / "model.safetensors", device="cpu").threshold
+    assert "same identity from cosine" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_says_what_to_change_for_own_pictures(notebook):
+    last = "".join(cells(notebook)[-1]["source"])
+    assert "Your own pictures" in last
+    assert "DATA = " in last
