@@ -22,7 +22,7 @@ PAGES: Mapping[str, tuple[str, Shown]] = MappingProxyType(
             "Models",
             {
                 "promptreid.inference.embedder": ("Embedder",),
-                "promptreid.inference.load": ("load",),
+                "promptreid.inference.loaded_model": ("LoadedModel",),
             },
         ),
         "data": (
@@ -56,6 +56,8 @@ PAGES: Mapping[str, tuple[str, Shown]] = MappingProxyType(
             {
                 "promptreid.gallery.gallery": ("Gallery",),
                 "promptreid.gallery.searching.filters": ("Filters",),
+                "promptreid.actions.searches.picture_index": ("PictureIndex",),
+                "promptreid.actions.searches.found_pictures": ("FoundPictures",),
             },
         ),
         "pictures": (
@@ -64,7 +66,7 @@ PAGES: Mapping[str, tuple[str, Shown]] = MappingProxyType(
                 "promptreid.pages.collect": ("collect",),
                 "promptreid.pages.collect_options": ("ReportOptions",),
                 "promptreid.pages.report_page": ("write_page",),
-                "promptreid.figures.saving": ("save_figure",),
+                "promptreid.figures.drawn": ("Drawn",),
             },
         ),
     }

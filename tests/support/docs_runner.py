@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,11 +18,11 @@ from docs_sandbox import copy_run, named_runs, write_data, write_photos
 from docs_settings import ADDED, NOT_RUN, SMALLER, STAND_INS
 from docs_snippets import Snippet, shell_words, snippets
 
+from promptreid.actions import train_recipe
 from promptreid.cli.main import main
 from promptreid.config.recipes import load_recipe
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
-from promptreid.training.run import train as training
 from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.run.run_plan import TrainRequest, make_plan
 from promptreid.training.run.train import train as train_whole
@@ -183,7 +183,7 @@ class PageRun:
     def _only_planned(self, planned: bool) -> Any:
         if not planned:
             return contextlib.nullcontext()
-        return mock.patch.object(training, "train", self._plan)
+        return mock.patch.object(train_recipe, "run_training", self._plan)
 
     def _plan(self, request: TrainRequest, *, progress: Any) -> RunFolder:
         """Do all of a training but its steps, and put a run that exists in its place."""
@@ -199,7 +199,8 @@ class PageRun:
                 if not (self.folder / name).exists():
                     copy_run(self.sandbox.run_for(name), self.folder / name)
             code = compile(self._placed(snippet.text), snippet.place, "exec")
-            with redirect_stdout(io.StringIO()) as out:
+            small = mock.patch.object(train_recipe, "run_training", _train_small)
+            with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()), small:
                 exec(code, self.names)
             self.printed = out.getvalue()
         except Exception as error:
@@ -211,6 +212,14 @@ class PageRun:
         shown = set(re.findall(r"[a-z]{4,}", snippet.text.lower()))
         missing = shown - set(re.findall(r"[a-z]{4,}", self.printed.lower()))
         return f"not printed: {', '.join(sorted(missing))}\n{self.printed}" if missing else ""
+
+
+def _train_small(request: TrainRequest, *, progress: Any) -> RunFolder:
+    """Train what a piece of Python trains, for a moment."""
+    own = any(spec.startswith(("folder:", "csv:")) for spec in request.data)
+    small = () if request.recipe is None else small_words(request.recipe, threshold=own)
+    words = (*request.overrides, *small)
+    return train_whole(replace(request, overrides=words, device="cpu"), progress=progress)
 
 
 def not_run(command: str) -> str:
