@@ -85,10 +85,8 @@ class LoadedData(DataSet):
             for row in ordered[:images]
         ]
         several = len(set(manifest.domains)) > 1
-        return PictureRow(
-            f"{key[0]}/{key[1]}" if several else key[1],
-            tuple(pictures),
-        )
+        name = f"{key[0]}/{key[1]}" if several else key[1]
+        return PictureRow(f"identity {name}", tuple(pictures))
 
     @property
     def _summary(self) -> str:

@@ -57,8 +57,9 @@ class ComparedPictures(PairComparison):
             )
             for number, image in enumerate(self.images, start=1)
         ]
-        title = f"{'The same' if self.same else 'Not the same'}: {self.score:.4f}"
-        note = f"The same from {self.threshold:.4f} on. {self.rarity}".strip()
+        title = f"{'The same' if self.same else 'Not the same'}: score {self.score:.4f}"
+        rarity = f" {self.rarity[0].upper()}{self.rarity[1:]}." if self.rarity else ""
+        note = f"The same from {self.threshold:.4f} on.{rarity}"
         figure = picture_rows_figure([PictureRow(title, tuple(shown))], note=note)
         return Drawn(figure, f"Two pictures beside each other. {self}.")
 

@@ -80,7 +80,7 @@ def train(
         >>> import promptreid
         >>> run = promptreid.train(
         ...     "zero-shot", "folder:photos", overrides={"backbone.name": "tiny"},
-        ...     out="runs/new", device="cpu", progress=promptreid.Silent(),
+        ...     out="runs/first", device="cpu", progress=promptreid.Silent(),
         ... )
         >>> 0 < run.scores["mAP"] <= 1
         True

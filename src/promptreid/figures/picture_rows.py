@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SIDE = 1.25  # inches of the longer side of a picture
 _GAP, _MARGIN, _APART = 0.1, 0.12, 0.3
 _LINE, _TITLE, _NOTE = 0.15, 0.24, 0.22  # inches of a line of words
-_LETTER = 0.066  # inches of an average letter of a caption
+_LETTER, _SMALL_LETTER = 0.062, 0.053  # inches of an average letter of a title, of a caption
 _NARROWEST = 0.72  # inches of a column, so that its captions can be read
 
 
@@ -142,6 +142,6 @@ def _draw_cell(
         spine.set(linewidth=2.4 if shown.marked else 0.6)
     middle = place[0] + page.column / 2
     for number, line in enumerate(shown.lines, start=1):
-        words = ending(line, max(6, int(page.column / _LETTER)))
+        words = ending(line, max(6, int((page.column + _GAP) / _SMALL_LETTER)))
         below = place[1] + page.cell[1] + number * _LINE
         page.text(figure, middle, below, words, ha="center", fontsize=6.5, color=theme.ink)
