@@ -8,7 +8,7 @@ import pytest
 from facts import lacking
 
 import promptreid
-from promptreid.errors import ConfigError, EvaluationError, RunError
+from promptreid.errors import ConfigError, EvaluationError, GalleryError, RunError
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +114,13 @@ def test_the_threshold_of_a_run_is_that_of_its_model(run, model):
         (lambda run: run.figure("cmc", top=3, device="cpu"), ConfigError, ["cmc", "top"]),
         (lambda run: run.evaluate(rernak=True), ConfigError, ["rernak", "rerank"]),
         (lambda run: promptreid.evaluate("folder:x"), RunError, ["folder:x", "data="]),
+        (lambda run: promptreid.evaluate(promptreid.load_data(run.data[0])), ConfigError,
+         ["LoadedData", "data="]),
+        (lambda run: promptreid.compare(run, 3), ConfigError, ["run", "path", "int"]),
+        (lambda run: promptreid.load(None), ConfigError, ["path", "NoneType"]),
+        (lambda run: promptreid.train(3, run.data), ConfigError, ["recipe", "int", "train("]),
+        (lambda run: promptreid.Gallery.create("g", "r"), GalleryError, ["load('r'"]),
+        (lambda run: promptreid.load_data(run.data[0]).show(identities=0), ConfigError, ["=0"]),
         (lambda run: promptreid.evaluate(), ConfigError, ["run or checkpoint"]),
         (lambda run: run.evaluate(paired=True), ConfigError, ["--paired", "two runs"]),
         (lambda run: run.report(data="marekt1501:/x"), ConfigError, ["market1501"]),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptreid.actions.run_data_specs import path_of
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.sweep.comparison import DEFAULT_METRICS, compare_runs
 from promptreid.sweep.comparison_rows import RunComparison
@@ -105,7 +106,7 @@ def compare(
     if seeds not in SEEDS:
         raise ConfigError(unknown_name("way to show seeds", seeds, SEEDS))
     table = compare_runs(
-        read_runs(find_runs([Path(run) for run in runs])),
+        read_runs(find_runs([path_of(run, what="run") for run in runs])),
         metrics=metrics,
         seeds_together=seeds == "together",
         sort=sort,

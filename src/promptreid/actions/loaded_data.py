@@ -13,7 +13,7 @@ from promptreid.data import load_data as reading
 from promptreid.data.dataset import DataSet
 from promptreid.data.inspection.findings import Inspection
 from promptreid.data.inspection.inspect import inspect_data
-from promptreid.errors import DataError
+from promptreid.errors import ConfigError, DataError
 from promptreid.figures.drawn import Drawn
 from promptreid.figures.photographs import read_picture
 from promptreid.figures.picture_rows import CaptionedPicture, PictureRow, picture_rows_figure
@@ -47,13 +47,18 @@ class LoadedData(DataSet):
             pixelate: Show all pictures as coarse mosaics.
 
         Raises:
-            ConfigError: Matplotlib is missing.
+            ConfigError: Matplotlib is missing, or a number is below 1.
             DataError: There are no images, or one cannot be read.
 
         Example:
             >>> promptreid.load_data("folder:photos").show(identities=3).save("samples.png").name
             'samples.png'
         """
+        if min(identities, images) < 1:
+            raise ConfigError(
+                f"Samples take one identity and one image at least; got identities={identities}, "
+                f"images={images}."
+            )
         manifest = self.manifest
         rows_by_key = defaultdict[tuple[str, str], list[int]](list)
         for row, key in enumerate(manifest.identity_keys()):

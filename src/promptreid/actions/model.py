@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from promptreid.actions.run_data_specs import path_of
 from promptreid.actions.searches.picture_index import PictureIndex
 from promptreid.evaluation.thresholds.threshold import PairComparison
 from promptreid.figures.drawn import Drawn
@@ -171,6 +172,7 @@ def load(
         torch.Size([2, 128])
     """
     place = pick_device(None if device is None else str(device))
+    path_of(path)
     model, info, checkpoint = read_weights(
         os.fspath(path), image_size=image_size, views=views, coefficient=coefficient
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +12,7 @@ from promptreid.actions.compare_scores import ComparedRuns, compare
 from promptreid.actions.draw_figure import figure
 from promptreid.actions.evaluate_models import Evaluation, evaluate
 from promptreid.actions.model import Model, load
+from promptreid.actions.run_data_specs import path_of
 from promptreid.actions.write_report import WrittenReport, report
 from promptreid.config.schema import Recipe
 from promptreid.evaluation.metrics import METRICS
@@ -40,8 +40,9 @@ class Run:
 
         Raises:
             RunError: There is no run.
+            ConfigError: It is no path.
         """
-        self._folder = RunFolder.open(Path(path))
+        self._folder = RunFolder.open(path_of(path, what="run"))
         self.path = self._folder.path
 
     def __fspath__(self) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from promptreid.data.dataset import DataSet
 from promptreid.errors import ConfigError, RunError
 from promptreid.hub.hub_address import is_hub_address
 from promptreid.runs.run_data import locate_spec
@@ -35,6 +36,21 @@ def find_run_data(models: Sequence[Path]) -> tuple[str, ...]:
     return tuple(specs)
 
 
+def path_of(place: object, *, what: str = "run or checkpoint") -> Path:
+    """Return the path of what somebody names.
+
+    Raises:
+        ConfigError: It is no path, such as a data set in the place of a run.
+    """
+    if isinstance(place, str | os.PathLike):
+        return Path(place)
+    hint = " Give data by name: data=..." if isinstance(place, DataSet) else ""
+    raise ConfigError(
+        f"A {what} is named by its path, such as 'runs/mine', or by a Run; got "
+        f"{type(place).__name__}.{hint}"
+    )
+
+
 def existing_models(models: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
     """Return the paths of runs or checkpoints, all of which are there; the hub gives its own.
 
@@ -49,9 +65,9 @@ def existing_models(models: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...
 
 
 def _existing_model(model: str | os.PathLike[str]) -> Path:
+    path = path_of(model)
     if is_hub_address(os.fspath(model)):
         return RunFolder.checkpoint_of(os.fspath(model))
-    path = Path(model)
     if not path.exists():
         hint = f" Data are given by name: data={str(model)!r}." if ":" in str(model) else ""
         raise RunError(f"There is no run or checkpoint {model}.{hint}")

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptreid.actions.run import Run
-from promptreid.actions.train_settings import Overrides, check_training, list_settings, list_specs
+from promptreid.actions.train_settings import (
+    Overrides,
+    check_training,
+    list_settings,
+    list_specs,
+    name_recipe,
+)
 from promptreid.progress import Lines, Progress
 from promptreid.training.run.train import TrainRequest
 from promptreid.training.run.train import train as run_training
@@ -85,7 +91,7 @@ def train(
         >>> 0 < run.scores["mAP"] <= 1
         True
     """
-    name = None if recipe is None else os.fspath(recipe)
+    name = name_recipe(recipe)
     folder = None if out is None else Path(out)
     texts = list_settings(name, overrides, settings)
     specs, tests = list_specs(data), list_specs(test, argument="test")

@@ -136,6 +136,20 @@ def list_settings(
     return tuple(texts)
 
 
+def name_recipe(recipe: object) -> str | None:
+    """Return the name or file of a recipe as text; None stays None.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if recipe is None or isinstance(recipe, str | os.PathLike):
+        return None if recipe is None else os.fspath(recipe)
+    raise ConfigError(
+        f"A recipe is a name such as 'clip-reid/tiny', or a YAML file; got "
+        f"{type(recipe).__name__}. Write train(recipe, data)."
+    )
+
+
 def list_specs(
     data: str | DataSet | Sequence[str | DataSet], *, argument: str = "data"
 ) -> tuple[str, ...]:

@@ -68,6 +68,11 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
         Raises:
             GalleryError: The place holds something, or cannot be reached.
         """
+        if isinstance(embedder, str | Path):
+            raise GalleryError(
+                "A gallery is made with a model that is loaded: "
+                f"promptreid.load({str(embedder)!r})."
+            )
         chosen = settings or GallerySettings()
         url = parse_gallery_url(place)
         records = create_records(url, chosen.to_texts())
