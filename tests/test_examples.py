@@ -67,7 +67,6 @@ def test_an_example_runs_and_gives_what_it_shows(home, monkeypatch, module, name
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 SHORT = {
-    "backbone.image_size": [32, 32],
     "validation.kind": "none",
     "stages.prompts.epochs": 1,
     "stages.image.epochs": 1,
@@ -111,8 +110,8 @@ def test_a_notebook_runs_from_data_to_a_search(notebook, tmp_path, monkeypatch, 
         assert not cell["outputs"]
         value = execute(cell, names)
         if "parameters" in cell["metadata"].get("tags", ()):
-            assert {"WORK", "DATA", "IDENTITIES", "DEVICE", "SETTINGS"} <= names.keys()
-            names |= {"IDENTITIES": 10, "DEVICE": "cpu", "SETTINGS": SHORT}
+            assert {"WORK", "DATA", "IDENTITIES", "SIZE", "DEVICE", "SETTINGS"} <= names.keys()
+            names |= {"IDENTITIES": 8, "SIZE": [32, 32], "DEVICE": "cpu", "SETTINGS": SHORT}
         if value is not None:
             shown.append(show(value))
     pictures = [kinds for kinds in shown if "png" in kinds]
