@@ -23,6 +23,7 @@ from promptreid.config.model import (
     SieConfig,
     TuningConfig,
 )
+from promptreid.config.reading.own_backbones import IMAGE_ONLY
 from promptreid.config.scoring import EvaluationConfig, ValidationConfig, ZeroShotConfig
 from promptreid.config.stage import StageConfig
 
@@ -82,6 +83,7 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _check_together(self) -> Recipe:
+        _check_text(self)
         _check_sentences(self)
         _check_stage_names(self)
         _check_image_prompt(self)
@@ -89,6 +91,20 @@ class Recipe(Strict):
         _check_features(self)
         _check_neck(self)
         return self
+
+
+def _check_text(recipe: Recipe) -> None:
+    """Refuse prompts and sentences where the backbone has no text tower to read them."""
+    if recipe.backbone.name not in IMAGE_ONLY:
+        return
+    keys = ["prompt.kind"] if recipe.prompt.kind != "none" else []
+    keys += ["zero_shot.attributes"] if recipe.zero_shot.attributes else []
+    if keys:
+        raise ValueError(
+            f"the backbone {recipe.backbone.name} has no text tower, so {' and '.join(keys)} must "
+            "be none; finetune-losses and zero-shot are recipes without texts, and dual encoders "
+            "such as ViT-B-16 have both towers"
+        )
 
 
 def _check_sentences(recipe: Recipe) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from promptreid.config.reading.own_backbones import IMAGE_ONLY, TINY
 from promptreid.config.reading.synonyms import VALUES
 from promptreid.text.suggest import closest, did_you_mean, plain
 
@@ -44,18 +45,18 @@ def backbone_name(value: Any) -> Any:
     hint = did_you_mean(closest(value, names))
     raise ValueError(
         f"there is no backbone named {value[:60]!r}.{hint} Every dual encoder of "
-        "`open_clip.list_models()` is taken, and tiny"
+        f"`open_clip.list_models()` is taken, and {', '.join((TINY, *IMAGE_ONLY))}"
     )
 
 
 @cache
 def backbone_names() -> tuple[str, ...]:
-    """List `tiny` and the backbones of OpenCLIP without importing it; none where it is missing."""
+    """List backbones without importing OpenCLIP; none where it is not installed."""
     package = importlib.util.find_spec("open_clip")
     if package is None or package.origin is None:
         return ()
     files = (Path(package.origin).parent / "model_configs").glob("*.json")
-    return ("tiny", *sorted(file.stem for file in files))
+    return (TINY, *IMAGE_ONLY, *sorted(file.stem for file in files))
 
 
 def renamed(tree: Any, model: Any, path: str = "") -> list[str]:

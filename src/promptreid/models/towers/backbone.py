@@ -1,4 +1,4 @@
-"""Dual encoders with weights, fitted to re-ID's image size and stride."""
+"""Dual encoders and OSNets with weights, fitted to re-ID's image size and stride."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from torch import nn
 
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import ModelError
+from promptreid.models.image_only.image_only_model import ImageOnlyModel, name_for_backbone
+from promptreid.models.image_only.osnet import OSNet
+from promptreid.models.image_only.osnet_tower import OSNetTower
 from promptreid.models.towers.block_runs import BlockRuns, give_runs
 from promptreid.models.towers.image_tower import ImageTower
 from promptreid.models.towers.position_embeddings import resize_positions
@@ -54,21 +57,22 @@ class Backbone(nn.Module):
 
     def __init__(
         self,
-        model: CLIP | CustomTextCLIP,
+        model: CLIP | CustomTextCLIP | ImageOnlyModel,
         *,
         architecture: Architecture,
         tokenizer: Tokenizer,
         native: Preprocess,
         pretrained: str = "none",
     ) -> None:
-        """Take over the towers of an OpenCLIP model, still at their own size.
+        """Take over the towers of a model, still at their own size.
 
         Raises:
             ModelError: A tower is of a kind that re-ID features cannot be taken from.
         """
         super().__init__()
         self.image = _image_tower(model.visual)
-        self.text = TextTower(_text_source(model))
+        images_only = isinstance(model, ImageOnlyModel)
+        self.text = AbsentText() if images_only else TextTower(_text_source(model))
         self.logit_scale = model.logit_scale
         self.logit_bias = model.logit_bias
         self.architecture = architecture
@@ -145,7 +149,7 @@ def build_backbone(
 
     Args:
         name: "tiny" or an OpenCLIP architecture ("ViT-B-16", "ViT-B/16", "RN50", "ViT-B-16-SigLIP",
-            ...).
+            ...), or torchreid's OSNet ("osnet_x1_0", ...), which has no text tower.
         pretrained: "auto" (the shipped weights of `tiny`; elsewhere OpenAI's weights, or the first
             OpenCLIP knows), an OpenCLIP tag, "none" for random weights, or a file: OpenAI's `.pt`
             archive, an OpenCLIP checkpoint, any state dict in `.pt`, `.pth`, `.bin` or
@@ -218,7 +222,8 @@ def _load_pretrained(backbone: Backbone, weights: Weights, *, source: str) -> No
     Raises:
         WeightsError: A weight is missing, unknown or has another shape.
     """
-    tensors = to_backbone_names(weights.tensors)
+    has_text = backbone.architecture.has_text
+    tensors = (to_backbone_names if has_text else name_for_backbone)(weights.tensors)
     fitted = backbone.state_dict()
     for name, tensor in tensors.items():
         if name not in fitted or tensor.shape == fitted[name].shape:
@@ -237,6 +242,8 @@ def _image_tower(visual: nn.Module) -> ImageTower:
         return ViTTower(visual)
     if isinstance(visual, ModifiedResNet):
         return ResNetTower(visual)
+    if isinstance(visual, OSNet):
+        return OSNetTower(visual)
     if isinstance(visual, TimmModel):
         return TimmTower(visual)
     raise ModelError(f"Image towers of type {type(visual).__name__} are not supported.")

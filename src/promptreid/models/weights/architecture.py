@@ -1,4 +1,4 @@
-"""Names of dual encoders and how to build them empty."""
+"""Names of backbones and how to build them empty."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from open_clip.model import CLIP, CustomTextCLIP
 from torch import nn
 
 from promptreid.errors import ModelError, unknown_name
+from promptreid.models.image_only.image_only_model import (
+    ImageOnlyModel,
+    build_image_only,
+    is_image_only,
+)
+from promptreid.models.image_only.osnet import OSNETS
 from promptreid.models.weights.tiny import build_tiny
 
 TINY = "tiny"
@@ -21,17 +27,24 @@ _COMMON = (TINY, "RN50", "ViT-B-16", "ViT-B-32", "ViT-L-14", "ViT-B-16-SigLIP")
 
 @dataclass(frozen=True)
 class Architecture:
-    """A dual encoder without weights.
+    """A dual encoder, or a network without a text tower, without weights.
 
     Attributes:
-        name: "tiny" or an OpenCLIP model name.
-        config: OpenCLIP's configuration of it; empty for `tiny`.
+        name: "tiny", an OpenCLIP model name, or a name of `OSNETS`.
+        config: OpenCLIP's configuration of it; empty for the others.
     """
 
     name: str
     config: dict[str, Any]
 
-    def build(self, *, seed: int = 0, empty: bool = False) -> CLIP | CustomTextCLIP:
+    @property
+    def has_text(self) -> bool:
+        """Whether there is a text tower."""
+        return not is_image_only(self.name)
+
+    def build(
+        self, *, seed: int = 0, empty: bool = False
+    ) -> CLIP | CustomTextCLIP | ImageOnlyModel:
         """Build the model with random weights, leaving the global random state as it was.
 
         Args:
@@ -43,6 +56,8 @@ class Architecture:
         """
         if self.name == TINY:
             return build_tiny(seed=seed, empty=empty)
+        if not self.has_text:
+            return build_image_only(self.name, seed=seed, empty=empty)
         config = deepcopy(self.config)
         kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
         try:
@@ -62,7 +77,7 @@ class Architecture:
 
     def with_quick_gelu(self, quick_gelu: bool) -> Architecture:
         """Return this architecture with OpenAI's activation switched on or off."""
-        if self.name == TINY:
+        if self.name == TINY or not self.has_text:
             return self
         return Architecture(self.name, {**self.config, "quick_gelu": quick_gelu})
 
@@ -77,12 +92,12 @@ def _is_all_in_state(model: nn.Module) -> bool:
 
 
 def find_architecture(name: str) -> Architecture:
-    """Look "tiny" or an OpenCLIP architecture up; "ViT-B/16" is read as "ViT-B-16".
+    """Look "tiny", an OpenCLIP architecture or an OSNet up; "ViT-B/16" is read as "ViT-B-16".
 
     Raises:
         ModelError: The name is unknown, or the architecture cannot serve re-ID here.
     """
-    names = [TINY, *open_clip.list_models()]
+    names = [TINY, *OSNETS, *open_clip.list_models()]
     name = name.replace("/", "-")
     if name not in names:
         close = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
@@ -90,8 +105,8 @@ def find_architecture(name: str) -> Architecture:
             unknown_name("backbone", name, close or _COMMON)
             + " These are not all: every dual encoder of `open_clip.list_models()` is taken."
         )
-    if name == TINY:
-        return Architecture(TINY, {})
+    if name == TINY or is_image_only(name):
+        return Architecture(name, {})
     config = open_clip.get_model_config(name)
     if "multimodal_cfg" in config:
         raise ModelError(

@@ -16,7 +16,13 @@ from open_clip.pretrained import (
     list_pretrained_tags_by_model,
 )
 
-from promptreid.data.images.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
+from promptreid.data.images.preprocess import (
+    CLIP_MEAN,
+    CLIP_STD,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Preprocess,
+)
 from promptreid.errors import ModelError, WeightsError, first_line, unknown_name
 from promptreid.hub.hub_address import HubAddress, is_hub_address, parse_hub_address
 from promptreid.hub.hub_files import WEIGHT_FILES, check_host, fetch_file
@@ -158,6 +164,8 @@ def _first_config(name: str) -> Mapping[str, Any]:
 def _native_preprocess(architecture: Architecture, config: Mapping[str, Any]) -> Preprocess:
     if architecture.name == TINY:
         return tiny.NATIVE
+    if not architecture.has_text:
+        return Preprocess((256, 128), IMAGENET_MEAN, IMAGENET_STD, "bilinear", "bilinear")
     size = architecture.config["vision_cfg"].get("image_size", 224)
     height, width = (size, size) if isinstance(size, int) else size
     return Preprocess(

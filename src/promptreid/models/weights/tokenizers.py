@@ -31,7 +31,10 @@ class Tokenizer(Protocol):
 
 
 class AbsentTokenizer:
-    """Stands in where OpenCLIP does not contain the tokenizer; images can still be encoded."""
+    """Stands in where OpenCLIP does not contain the tokenizer, or where there is no text tower.
+
+    Images can still be encoded.
+    """
 
     def __init__(self, name: str, context_length: int) -> None:
         self.name = name
@@ -39,6 +42,11 @@ class AbsentTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Refuse, saying what to give."""
+        if not self.context_length:
+            raise ModelError(
+                f"{self.name} has no text tower, so {text!r} cannot be read. Take a dual encoder, "
+                "such as ViT-B-16, where sentences are compared."
+            )
         raise ModelError(
             f"The tokenizer of {self.name} is not part of OpenCLIP, so {text!r} cannot be read. "
             "Give the folder with its tokenizer.json (from the model's page) as the backbone's "
@@ -61,6 +69,8 @@ def find_tokenizer(architecture: Architecture, source: str | Path | None = None)
     """
     if architecture.name == TINY:
         return tiny_tokenizer()
+    if not architecture.has_text:
+        return AbsentTokenizer(architecture.name, 0)
     text = architecture.config["text_cfg"]
     context_length = text.get("context_length", 77)
     options = text.get("tokenizer_kwargs") or {}

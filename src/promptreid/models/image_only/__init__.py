@@ -1,0 +1,1 @@
+"""Image towers that came without a text tower: OSNet."""

@@ -1,0 +1,67 @@
+"""A network in the place of a dual encoder: it has an image tower and no text tower."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from promptreid.models.image_only.osnet import OSNETS, OSNet
+
+_LOGIT_SCALE = math.log(1 / 0.07)
+_CLASSIFIER = "classifier."
+
+
+class ImageOnlyModel(nn.Module):
+    """An image network beside the numbers that dual encoders have.
+
+    Attributes:
+        visual: The network.
+        logit_scale: CLIP's first logit scale; nothing here has taught it.
+        logit_bias: None.
+    """
+
+    def __init__(self, visual: nn.Module) -> None:
+        super().__init__()
+        self.visual = visual
+        self.logit_scale = nn.Parameter(torch.tensor(_LOGIT_SCALE))
+        self.logit_bias = None
+
+
+def is_image_only(name: str) -> bool:
+    """Tell whether an architecture has no text tower."""
+    return name in OSNETS
+
+
+def build_image_only(name: str, *, seed: int = 0, empty: bool = False) -> ImageOnlyModel:
+    """Build a network, leaving the global random state as it was.
+
+    Args:
+        name: One of `OSNETS`.
+        seed: Seed of the weights.
+        empty: Build without values, for weights that will be assigned.
+    """
+    if empty:
+        with torch.device("meta"):
+            return ImageOnlyModel(OSNet(OSNETS[name])).eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ImageOnlyModel(OSNet(OSNETS[name])).eval()
+
+
+def name_for_backbone(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy a network's weights to the names of `Backbone`, in float32.
+
+    The classifier of the identities, or of ImageNet's classes, that a file was trained on is left
+    out: a head of our own takes its place.
+    """
+    named = {
+        f"image.{name}": tensor.to(
+            torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True
+        )
+        for name, tensor in tensors.items()
+        if not name.startswith(_CLASSIFIER)
+    }
+    return {**named, "logit_scale": torch.tensor(_LOGIT_SCALE)}
