@@ -9,6 +9,7 @@ from small_models import small_architecture, small_backbone
 
 from promptreid.data.images.preprocess import CLIP_MEAN, HALF
 from promptreid.errors import ModelError, WeightsError
+from promptreid.hub import hub_files
 from promptreid.models.towers import backbone as backbone_module
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.weights import pretrained, tiny
@@ -214,7 +215,7 @@ def test_without_a_network_the_sentence_says_what_to_do(monkeypatch):
     def offline(*arguments, **options):
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(pretrained, "getproxies", dict)
+    monkeypatch.setattr(hub_files, "getproxies", dict)
     monkeypatch.setattr(pretrained, "_find_cached", lambda hub: None)
     monkeypatch.setattr(socket, "getaddrinfo", offline)
     with pytest.raises(ModelError, match="'openai' of ViT-B-16 could not be fetched") as caught:
