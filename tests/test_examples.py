@@ -103,6 +103,7 @@ def test_there_is_a_notebook_for_every_subject():
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_data_to_a_search(notebook, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("promptreid.figures.saving.SHOWN_DPI", 20)
     names, shown = {"__name__": "__main__"}, []
     for cell in cells(notebook):
         if cell["cell_type"] != "code":
@@ -111,7 +112,7 @@ def test_a_notebook_runs_from_data_to_a_search(notebook, tmp_path, monkeypatch, 
         value = execute(cell, names)
         if "parameters" in cell["metadata"].get("tags", ()):
             assert {"WORK", "DATA", "IDENTITIES", "SIZE", "DEVICE", "SETTINGS"} <= names.keys()
-            names |= {"IDENTITIES": 8, "SIZE": [32, 32], "DEVICE": "cpu", "SETTINGS": SHORT}
+            names |= {"IDENTITIES": 6, "SIZE": [32, 32], "DEVICE": "cpu", "SETTINGS": SHORT}
         if value is not None:
             shown.append(show(value))
     pictures = [kinds for kinds in shown if "png" in kinds]
