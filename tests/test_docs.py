@@ -65,6 +65,31 @@ def sandbox(tmp_path_factory):
     return Sandbox(tmp_path_factory.mktemp("reader"))
 
 
+@pytest.mark.slow
+def test_a_second_training_of_a_family_is_planned_and_its_mistakes_are_found(
+    sandbox, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "page.md"
+    place = "market1501:/data/Market-1501-v15.09.15"
+    monkeypatch.setattr("docs_snippets.ROOT", tmp_path)
+    sandbox.trained.add(("finetune-ce", "False"))
+    before = sandbox.planned
+    page.write_text(
+        f"```\npromptreid train finetune-ce --data {place} --out runs/a\n"
+        f"promptreid train finetune-ce nothing=1 --data {place}\n"
+        "promptreid train finetune-ce --data market1501:/data/gone\n"
+        "promptreid evaluate runs/a --by nobody\n```\n",
+        encoding="utf-8",
+    )
+    problems = PageRun(sandbox, tmp_path).follow(page)
+    assert [problem.splitlines()[0].split()[-1] for problem in problems] == [
+        place, "market1501:/data/gone", "nobody",
+    ]  # fmt: skip
+    assert sandbox.planned == before + 2
+    assert (tmp_path / "runs" / "a").is_dir()
+
+
 FIRST = ROOT / "docs" / "own-photos.md"
 
 

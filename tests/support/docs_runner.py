@@ -37,6 +37,7 @@ class Sandbox:
         write_data(root / "data")
         self._runs: dict[str, Path] = {}
         self.trained: set[tuple[str, ...]] = set()
+        self.planned = 0
 
     def run_for(self, name: str) -> Path:
         """Return the run that stands for one that a page takes as there."""
@@ -187,6 +188,7 @@ class PageRun:
 
     def _plan(self, request: TrainRequest, *, progress: Any) -> RunFolder:
         """Do all of a training but its steps, and put a run that exists in its place."""
+        self.sandbox.planned += 1
         plan, _ = make_plan(request)
         RunInputs.read(plan, progress=Silent())
         shutil.rmtree(plan.out, ignore_errors=True)
