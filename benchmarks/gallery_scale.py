@@ -1,0 +1,255 @@
+"""`python -m benchmarks.gallery_scale PLACE`: a gallery of a million entries is filled and opened.
+
+PLACE is a folder or the URL of a database that a gallery may have, with an index where one is
+named. Drawn vectors are written into it; then processes of their own open it, once without and once
+with what was derived from its records, and find the 20 nearest. With `--index-only` the records are
+left out, and PLACE is a folder for the files of the `bits` index: ten million entries need 21 GB in
+place of 45. There is no plain side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.gallery_search import GeneratedRecords
+from promptreid.gallery.gallery import Gallery
+from promptreid.gallery.gallery_settings import GallerySettings
+from promptreid.gallery.records.gallery_url import parse_gallery_url
+from promptreid.gallery.records.open_records import create_records, open_records
+from promptreid.gallery.records.record_rows import NewEntry
+from promptreid.gallery.searching.conditions import Conditions
+from promptreid.gallery.searching.entry_table import EntryTable
+from promptreid.gallery.searching.indexes.bits_index import BitsIndex
+from promptreid.gallery.vector_model import GalleryImage
+from promptreid.processor import describe_processor
+
+_IMAGES = 20  # of each identity
+_AT_A_TIME = 2000
+_NEAREST = 20
+_QUERIES = 64
+_ROWS = 1 << 16
+
+
+@dataclass(frozen=True)
+class ScaleRow:
+    """What one process met.
+
+    Attributes:
+        work: What it did first, in words.
+        open_seconds: From nothing to the first answer, without starting Python.
+        query_ms: Median time of one query.
+        queries_ms: Median time of 64 queries at once.
+        memory_mib: Resident memory beyond that before opening, after all queries.
+        processor: What it ran on.
+    """
+
+    work: str
+    open_seconds: float
+    query_ms: float
+    queries_ms: float
+    memory_mib: int
+    processor: str
+
+
+class DrawnVectors:
+    """Unit vectors of identities that are quickly drawn: sums of rows of one table.
+
+    Two of one identity have a cosine of about a half, others of a quarter at most.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._rows = np.random.default_rng(0).standard_normal((_ROWS, width), dtype=np.float32)
+
+    def draw(self, identities: NDArray[np.int64], images: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return vectors (N, width), the same for the same numbers."""
+        vectors = self._sum_two(identities) + self._sum_two(images + (1 << 40))
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def _sum_two(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        mixed = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)  # Knuth's hashing
+        first, second = (mixed >> np.uint64(shift) & np.uint64(_ROWS - 1) for shift in (48, 28))
+        return self._rows[first] - np.roll(self._rows[second], 1, axis=1)
+
+
+class DrawnModel:
+    """A model that takes pictures of identities, of which a picture holds the number."""
+
+    def __init__(self, width: int) -> None:
+        self.fingerprint = "d" * 64
+        self.width = width
+        self.description = {"source": "drawn"}
+        self.threshold = None
+        self.text_width = None
+        self.text_remark = ""
+        self._drawn = DrawnVectors(width)
+
+    def vectors(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
+        """Return (N, width) vectors of the identities that pictures show."""
+        shown = [np.asarray(image.pixels).ravel()[:8].view(np.int64)[0] for image in images]
+        return self._drawn.draw(np.array(shown), np.arange(len(shown)) + 10**9)
+
+    def both_vectors(self, images: Sequence[GalleryImage]) -> tuple[NDArray[np.float32], None]:
+        """Return the same, and no vectors for sentences."""
+        return self.vectors(images), None
+
+    def sentence_vectors(
+        self, sentences: Sequence[str], templates: Sequence[str] = ()
+    ) -> NDArray[np.float32]:
+        """Refuse, since there is no text side."""
+        raise NotImplementedError
+
+
+class DrawnRecords(GeneratedRecords):
+    """Records of drawn entries, as far as an index reads them."""
+
+    def __init__(self, entries: int, width: int) -> None:
+        super().__init__(entries, width)
+        self._drawn = DrawnVectors(width)
+
+    def vectors(self, entries: list[int]) -> NDArray[np.float32]:
+        """Draw the vectors of some entries."""
+        rows = np.array(entries, np.int64) - 1
+        return self._drawn.draw(rows // _IMAGES, rows)
+
+
+def fill(place: str, entries: int, width: int) -> float:
+    """Make a gallery with so many entries; return how many were written a second."""
+    records = create_records(parse_gallery_url(place), GallerySettings().to_texts())
+    Gallery(records, DrawnModel(width)).mend()  # writes down which model it is
+    drawn, began = DrawnVectors(width), time.perf_counter()
+    for start in range(0, entries, _AT_A_TIME):
+        rows = np.arange(start, min(entries, start + _AT_A_TIME))
+        with records.writing():
+            records.add(
+                [
+                    NewEntry(
+                        content_hash=f"{row:064x}",
+                        identity=f"person {row // _IMAGES}",
+                        camera=f"camera {row % 5}",
+                        time=None,
+                        domain="",
+                        attributes={},
+                        crop=None,
+                        path=f"/nowhere/{row}.jpg",
+                        box="",
+                        vector=vector,
+                    )
+                    for row, vector in zip(
+                        rows.tolist(), drawn.draw(rows // _IMAGES, rows), strict=True
+                    )
+                ]
+            )
+    records.close()
+    return entries / (time.perf_counter() - began)
+
+
+def ask_gallery(place: str, width: int) -> ScaleRow:
+    """Open a gallery and search it."""
+    before, began = _resident_mib(), time.perf_counter()
+    url = parse_gallery_url(place)
+    gallery = Gallery(open_records(url), DrawnModel(width), url.index or "auto")
+    count = gallery.records.count_identities()
+    people = np.arange(_QUERIES) * max(1, count // _QUERIES) % count
+    pictures = [
+        np.frombuffer(person.tobytes() + bytes(4), np.uint8).reshape(2, 2, 3) for person in people
+    ]
+
+    def ask(number: int) -> None:
+        found = gallery.nearest(pictures[:number], top=_NEAREST)
+        names = [f"person {person}" for person in people[:number]]
+        assert [near[0].identity for near in found] == names
+
+    ask(1)
+    opened = time.perf_counter() - began
+    row = _measure("the gallery", opened, before, ask)
+    gallery.close()
+    return row
+
+
+def ask_index(folder: str, entries: int, width: int) -> ScaleRow:
+    """Open the files of an index and search it, after they were made where they are not there."""
+    records, table = DrawnRecords(entries, width), EntryTable()
+    before, began = _resident_mib(), time.perf_counter()
+    change = table.refresh(records)  # ty: ignore[invalid-argument-type]
+    index = BitsIndex(Path(folder))
+    index.follow(table, change, records)  # ty: ignore[invalid-argument-type]
+    index.settle()
+    count = -(-entries // _IMAGES)
+    people = np.arange(_QUERIES) * max(1, count // _QUERIES) % count
+    queries = DrawnVectors(width).draw(people, np.arange(_QUERIES) + 10**9)
+    conditions = Conditions(table)
+
+    def ask(number: int) -> None:
+        found = index.search(queries[:number], conditions, _NEAREST)
+        assert (found.rows[:, 0] // _IMAGES == people[:number]).all()
+
+    ask(1)
+    row = _measure("the index", time.perf_counter() - began, before, ask)
+    index.close()
+    return row
+
+
+def _measure(work: str, opened: float, before: int, ask: Callable[[int], None]) -> ScaleRow:
+    times = {}
+    for number, rounds in ((1, 15), (_QUERIES, 5)):
+        ask(number)
+        spent = []
+        for _ in range(rounds):
+            began = time.perf_counter()
+            ask(number)
+            spent.append(time.perf_counter() - began)
+        times[number] = 1000 * statistics.median(spent)
+    memory = _resident_mib() - before
+    return ScaleRow(work, opened, times[1], times[_QUERIES], memory, describe_processor().name)
+
+
+def _resident_mib() -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmRSS:")[2].split()[0]) >> 10
+
+
+def main() -> None:
+    """Fill where nothing is there, open in two processes, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("place")
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--width", type=int, default=512, help="numbers of a vector")
+    parser.add_argument("--index-only", action="store_true")
+    parser.add_argument("--filled", action="store_true", help="the gallery is there already")
+    parser.add_argument("--ask", action="store_true", help="open and search in this process alone")
+    given = parser.parse_args()
+    if given.ask:
+        if given.index_only:
+            row = ask_index(given.place, given.entries, given.width)
+        else:
+            row = ask_gallery(given.place, given.width)
+        print(json.dumps(asdict(row)))
+        return
+    print(f"{describe_processor().name}, {given.entries:,} entries of {given.width} numbers")
+    if not given.index_only and not given.filled:
+        print(f"filled with {fill(given.place, given.entries, given.width):,.0f} entries a second")
+    for when in ("first", "again"):
+        command = [sys.executable, "-m", "benchmarks.gallery_scale", *sys.argv[1:], "--ask"]
+        out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        row = ScaleRow(**json.loads(out))
+        print(
+            f"{row.work} opened {when}: {row.open_seconds:.1f} s to the first answer, 1 query "
+            f"{row.query_ms:.1f} ms, {_QUERIES} queries {row.queries_ms:.0f} ms, "
+            f"{row.memory_mib:,} MiB"
+        )
+
+
+if __name__ == "__main__":
+    main()
