@@ -21,6 +21,7 @@ from promptreid.gallery.records.sqlite.sqlite_schema import FILE
 from promptreid.gallery.searching.aggregate import Aggregate
 from promptreid.gallery.searching.filters import Filters, parse_time
 from promptreid.gallery.searching.nobody import p_values
+from promptreid.gallery.upkeep.gallery_facts import read_facts
 from promptreid.gallery.vector_model import GalleryImage
 
 
@@ -176,6 +177,7 @@ def test_hidden_images_answer_nothing_until_they_are_unhidden(gallery, people):
     assert "person 0" not in {candidate.identity for candidate in hidden.candidates}
     assert hidden.identities == 29
     assert gallery.info().hidden == 2
+    assert read_facts(gallery.records) == gallery.info()
     gallery.unhide("person 0")
     assert gallery.search([people[0][0]]) == [before]
 

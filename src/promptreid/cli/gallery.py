@@ -25,6 +25,7 @@ from promptreid.cli.gallery_model import (
     open_gallery,
     open_with_model,
     place,
+    reading_records,
 )
 from promptreid.cli.gallery_moves import copy, reembed
 from promptreid.cli.gallery_negatives import negatives
@@ -221,9 +222,11 @@ def add(
 @json_option
 def info(place: GalleryUrl, json_out: JsonOut) -> None:
     """Say what a gallery holds, and which rate of strangers it can promise."""
+    from promptreid.gallery.upkeep.gallery_facts import read_facts
     from promptreid.text.number_words import percent
 
-    facts = open_gallery(place).info()
+    with reading_records(place) as records:
+        facts = read_facts(records)
     hidden = f", {facts.hidden:,} of them hidden" if facts.hidden else ""
     source = visible(facts.model.get("source") or "an unknown place")
     lines = [
@@ -283,7 +286,10 @@ def check(ctx: click.Context, place: GalleryUrl, json_out: JsonOut, mend: bool) 
 @json_option
 def export(place: GalleryUrl, out: Path, identity: str | None, json_out: JsonOut) -> None:
     """Write images and a table of them into the new folder OUT, which `csv:` reads as data."""
-    written = open_gallery(place).export(out, identity, reporter())
+    from promptreid.gallery.upkeep.gallery_export import export_entries
+
+    with reading_records(place) as records:
+        written = export_entries(records, out, identity, reporter())
     elsewhere = f"; {written.elsewhere:,} lie elsewhere" if written.elsewhere else ""
     click.echo(f"wrote {counted(written.images, 'image')} and {written.table}{elsewhere}")
     counts = {"images": written.images, "elsewhere": written.elsewhere}

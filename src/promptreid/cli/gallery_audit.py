@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptreid.cli.gallery_model import open_gallery, place
+from promptreid.cli.gallery_model import open_gallery, place, reading_records
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.gallery.records.gallery_url import GalleryUrl
 from promptreid.text.lists import counted
 from promptreid.text.safe import visible
 from promptreid.text.wrap import wrapped
+
+if TYPE_CHECKING:
+    from promptreid.gallery.audit.audit_log import AuditLog
+    from promptreid.gallery.gallery_settings import GallerySettings
 
 
 class _ListsByDefault(click.Group):
@@ -37,6 +44,17 @@ def audit() -> None:
     """  # noqa: D301 - click reads the \b itself
 
 
+@contextlib.contextmanager
+def reading_audit(place: GalleryUrl) -> Generator[tuple[AuditLog, GallerySettings]]:
+    """Open what a gallery was used for, and its settings, with nothing made ready for a search."""
+    from promptreid.gallery.audit.audit_log import AuditLog
+    from promptreid.gallery.gallery_settings import GallerySettings
+
+    with reading_records(place) as records:
+        settings = GallerySettings.from_texts(records.settings())
+        yield AuditLog(records, threading.RLock(), is_on=False), settings
+
+
 @audit.command("list")
 @place
 @click.option("--since", help="Only uses from this time on.")
@@ -45,18 +63,15 @@ def list_uses(place: GalleryUrl, since: str | None, json_out: JsonOut) -> None:
     """List uses: number, time, who asked, and the answer."""
     from promptreid.gallery.searching.filters import parse_time
 
-    gallery = open_gallery(place)
     earliest = 0.0 if since is None else parse_time(since)
-    records = [record.to_dict() for record in gallery.audit.read(earliest)]
+    with reading_audit(place) as (log, settings):
+        records = [record.to_dict() for record in log.read(earliest)]
     for record in records:
         click.echo(visible(f"{record['number']:>8}  {_time(record['time'])}  {_tell(record)}"))
     if not records:
         which = "no uses" if since is None else f"no uses since {since}"
         click.echo(
-            wrapped(
-                f"{place} has {which} written down; it writes down "
-                f"{_AUDITS[gallery.settings.audit]}."
-            )
+            wrapped(f"{place} has {which} written down; it writes down {_AUDITS[settings.audit]}.")
         )
     json_out.give(records)
 
@@ -76,11 +91,10 @@ def verify(ctx: click.Context, place: GalleryUrl, noted: str | None, json_out: J
     Who can write to the gallery can also compute the whole chain anew. That is found out with an
     end of the chain that was noted elsewhere.
     """
-    gallery = open_gallery(place)
-    findings = gallery.audit.verify(_parse_noted(noted))
+    with reading_audit(place) as (log, _):
+        findings, head = log.verify(_parse_noted(noted)), log.head()
     for finding in findings:
         click.echo(wrapped(visible(finding.problem)))
-    head = gallery.audit.head()
     if not findings:
         click.echo(
             f"{place}: nothing is wrong with {counted(head.count, 'audit record')}; the chain ends "

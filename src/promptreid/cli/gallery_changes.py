@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from promptreid.cli import options
-from promptreid.cli.gallery_model import open_gallery, place
+from promptreid.cli.gallery_model import open_gallery, place, reading_records
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter
 from promptreid.gallery.records.gallery_url import GalleryUrl
@@ -34,7 +34,8 @@ def identities(place: GalleryUrl, json_out: JsonOut) -> None:
     """List who is enrolled: name, images, hidden ones, version and note."""
     from promptreid.text.tables import plain_table
 
-    rows = open_gallery(place).identities()
+    with reading_records(place) as records:
+        rows = records.identities()
     table = [("identity", "images", "hidden", "version", "note")]
     table += [
         (visible(row.name), str(row.entries), str(row.hidden), str(row.version), visible(row.note))
@@ -51,7 +52,9 @@ def identities(place: GalleryUrl, json_out: JsonOut) -> None:
 @json_option
 def entries(place: GalleryUrl, identity: str, json_out: JsonOut) -> None:
     """List an identity's images by number, as `split`, `hide` and `erase` take them."""
-    rows = open_gallery(place).entries(identity)
+    with reading_records(place) as records, records.reading():
+        shown = records.identity(identity).identity
+        rows = records.entry_rows(records.entries_by_identity(shown))
     for row in rows:
         facts = [row.camera and f"camera {row.camera}", row.path, row.hidden and "hidden"]
         click.echo(visible(f"{row.entry:>8}  " + "  ".join(str(fact) for fact in facts if fact)))

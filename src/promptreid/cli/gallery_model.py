@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from promptreid.cli import options
-from promptreid.cli.output import started
+from promptreid.cli.output import reporter, started
 from promptreid.gallery.records.gallery_url import GalleryUrl, parse_gallery_url
 
 if TYPE_CHECKING:
     from promptreid.gallery.gallery import Gallery
+    from promptreid.gallery.records.record_store import Records
 
 
 class GalleryPlace(click.ParamType):
@@ -44,6 +47,21 @@ def is_embedded(source: str) -> bool:
     from promptreid.inference.shards.shard_job import JOB_FILE
 
     return (Path(source) / JOB_FILE).is_file()
+
+
+@contextlib.contextmanager
+def reading_records(place: GalleryUrl) -> Generator[Records]:
+    """Open the records of a gallery, of which nothing is made ready for a search."""
+    from promptreid.gallery.records.open_records import open_records
+
+    lines = reporter()
+    lines.message(f"opening {place}")
+    with lines.doing(f"reading {place}"):
+        records = open_records(place)
+        try:
+            yield records
+        finally:
+            records.close()
 
 
 def open_gallery(place: GalleryUrl) -> Gallery:

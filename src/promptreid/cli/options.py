@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from promptreid.errors import RunError
 from promptreid.hub.hub_address import is_hub_address
+from promptreid.text.device_words import refuse_other_word
 
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
@@ -86,7 +87,20 @@ models = click.argument(
     "models", nargs=-1, required=True, metavar="RUN_OR_CHECKPOINT...", type=ExistingRun()
 )
 model = click.argument("model", metavar="RUN_OR_CHECKPOINT", type=ExistingRun())
-device = click.option("--device", help="cuda, mps or cpu.  [default: the best there is]")
+
+
+def _check_device(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> str | None:
+    """Refuse other words for a device before anything slow is imported."""
+    if value is not None and not context.resilient_parsing:
+        refuse_other_word(value)
+    return value
+
+
+device = click.option(
+    "--device", callback=_check_device, help="cuda, mps or cpu.  [default: the best there is]"
+)
 _SEED = "Of every random choice."
 seeded = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=_SEED)
 open_seed = click.option(

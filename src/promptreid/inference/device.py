@@ -5,15 +5,7 @@ from __future__ import annotations
 import torch
 
 from promptreid.errors import ConfigError
-from promptreid.text.suggest import did_you_mean, plain
-
-_OTHER_WORDS = {
-    **dict.fromkeys(("gpu", "nvidia", "cudagpu", "geforce"), "cuda"),
-    **{str(number): f"cuda:{number}" for number in range(16)},
-    **{f"{word}{n}": f"cuda:{n}" for word in ("gpu", "cuda") for n in range(16)},
-    **dict.fromkeys(("metal", "apple", "m1"), "mps"),
-    **dict.fromkeys(("processor", "none", "nogpu"), "cpu"),
-}
+from promptreid.text.device_words import refuse_other_word
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -28,12 +20,7 @@ def pick_device(name: str | None = None) -> torch.device:
     if name is None:
         best = "mps" if torch.backends.mps.is_available() else "cpu"
         return torch.device("cuda" if torch.cuda.is_available() else best)
-    kind = plain(name.partition(":")[0])
-    if kind in _OTHER_WORDS:
-        raise ConfigError(
-            f"There is no device named {name!r}.{did_you_mean([_OTHER_WORDS[kind]])} Give cuda, "
-            "cuda:N, mps or cpu, or leave --device out to take the best one there is."
-        )
+    refuse_other_word(name)
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -160,5 +160,5 @@ def _draw_row(
         return
     drawn = figure.colorbar(cm.ScalarMappable(norm, colours), cax=line[-1], extend="max")
     drawn.ax.axhline(norm.inverse(_CONTOUR), color="white", linewidth=0.9)
-    drawn.set_label("times an even share", fontsize=7)
+    drawn.set_label("1 = uniform", fontsize=7)
     drawn.ax.tick_params(labelsize=7)

@@ -8,10 +8,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptreid.data.images.boxes import ImageSource
 from promptreid.files import write_text
-from promptreid.gallery.vector_model import GalleryImage
+
+if TYPE_CHECKING:
+    from promptreid.gallery.vector_model import GalleryImage
 
 LOG = "pictures.jsonl"
 

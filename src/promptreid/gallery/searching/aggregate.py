@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from promptreid.errors import GalleryError
@@ -110,6 +109,8 @@ def mean_of_best(
 
 def cosines(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Multiply (Q, d) by (M, d) of length 1, giving (Q, M) cosines."""
+    import torch  # here, so that reading a gallery's settings needs no torch
+
     return (torch.from_numpy(queries) @ torch.from_numpy(vectors).T).numpy()
 
 
@@ -122,6 +123,8 @@ def _score_images(
     out: NDArray[np.float32],
 ) -> None:
     """Write the mean of the best images of each identity into `out`."""
+    import torch
+
     scores = cosines(queries, vectors)
     if not allowed.all():
         scores[np.broadcast_to(~allowed, scores.shape)] = -np.inf
@@ -158,6 +161,8 @@ def _mean_vectors(
     vectors: NDArray[np.float32], codes: NDArray[np.int64], identities: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the mean vectors, of length 1, of the identities that have vectors, and which."""
+    import torch
+
     sums = torch.zeros(identities, vectors.shape[1])
     sums.index_add_(0, torch.from_numpy(codes), torch.from_numpy(vectors))
     present = np.unique(codes)

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.nobody import accepting_score, identities_needed, least_rate
-from promptreid.gallery.searching.search_state import SearchState
 from promptreid.json_record import JsonRecord
 
 
@@ -61,15 +63,48 @@ class GalleryFacts(JsonRecord):
     models: dict[str, tuple[str, int]]
 
 
-def gather_facts(records: Records, state: SearchState, settings: GallerySettings) -> GalleryFacts:
+@dataclass(frozen=True, eq=False)
+class GalleryCounts:
+    """What is counted of a gallery.
+
+    Attributes:
+        entries: Images.
+        hidden: How many of them are hidden.
+        identities: Identities.
+        null: (N,) scores of the null sample.
+    """
+
+    entries: int
+    hidden: int
+    identities: int
+    null: NDArray[np.float64]
+
+
+def read_facts(records: Records) -> GalleryFacts:
+    """Read the facts of a gallery from its records alone, with nothing made ready for a search."""
+    settings = GallerySettings.from_texts(records.settings())
+    with records.reading():
+        rows = records.identities()
+        counts = GalleryCounts(
+            sum(row.entries for row in rows),
+            sum(row.hidden for row in rows),
+            len(rows),
+            np.array([row.score for row in records.null_rows()], np.float64),
+        )
+        return gather_facts(records, counts, settings)
+
+
+def gather_facts(
+    records: Records, counts: GalleryCounts, settings: GallerySettings
+) -> GalleryFacts:
     """Gather the facts of a gallery."""
-    model, null = records.model(), state.null_scores()
+    model, null = records.model(), counts.null
     accepting, head = accepting_score(null, settings.rate), records.audit_head()
     return GalleryFacts(
         place=records.place,
-        entries=len(state.table),
-        hidden=int((~state.table.visible).sum()),
-        identities=len(state.names),
+        entries=counts.entries,
+        hidden=counts.hidden,
+        identities=counts.identities,
         calibrating=len(null),
         fingerprint=None if model is None else model.fingerprint,
         model={} if model is None else dict(model.description),

@@ -15,7 +15,7 @@ from promptreid.gallery.records.open_records import open_or_create_records
 from promptreid.gallery.upkeep.erasure import Erased, erase_entries
 from promptreid.gallery.upkeep.gallery_check import Finding, find_problems, mend_records
 from promptreid.gallery.upkeep.gallery_export import Exported, export_entries
-from promptreid.gallery.upkeep.gallery_facts import GalleryFacts, gather_facts
+from promptreid.gallery.upkeep.gallery_facts import GalleryCounts, GalleryFacts, gather_facts
 from promptreid.gallery.upkeep.reembedding import Reembedded, reembed_gallery
 from promptreid.gallery.upkeep.refusals import allow_contents
 from promptreid.gallery.vector_model import GalleryImage, Pixels, VectorModel, as_image
@@ -106,7 +106,14 @@ class GalleryUpkeep(OpenedGallery):
         """Return what a gallery holds, and what it can promise."""
         with self._lock:
             self._state.refresh(self.records)
-            return gather_facts(self.records, self._state, self.settings)
+            state = self._state
+            counts = GalleryCounts(
+                len(state.table),
+                int((~state.table.visible).sum()),
+                len(state.names),
+                state.null_scores(),
+            )
+            return gather_facts(self.records, counts, self.settings)
 
     def copy(self, place: str | Path | GalleryUrl, progress: Progress | None = None) -> Copied:
         """Copy everything to a new place, and compare both; all of it or nothing is kept.
