@@ -21,14 +21,14 @@ def wrapped(text: str, *, width: int = WIDTH) -> str:
     return "\n".join(part for line in text.split("\n") for part in _parts(line, width))
 
 
-def indented(text: str, indent: str, *, first: str | None = None) -> str:
+def indented(text: str, indent: str, *, first: str | None = None, width: int = WIDTH) -> str:
     """Break a paragraph into lines of a terminal, each behind an indent, the first behind `first`.
 
     Words are never broken; None for `first` is the same indent.
     """
     return textwrap.fill(
         text,
-        WIDTH - 1,
+        width - 1,
         initial_indent=indent if first is None else first,
         subsequent_indent=indent,
         break_on_hyphens=False,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from promptreid.text.safe import visible
-from promptreid.text.wrap import indented
+from promptreid.text.wrap import WIDTH, indented
 
 
 @dataclass(frozen=True)
@@ -39,4 +41,5 @@ class Wishes:
 
 def tell(text: str) -> None:
     """Print a paragraph below the title of a step."""
-    click.echo(indented(visible(text), "  "))
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+    click.echo(indented(visible(text), "  ", width=min(WIDTH, columns)))
