@@ -17,7 +17,8 @@ NAME = "load.gallery"
 IMAGES = 10
 """Entries of each identity."""
 
-_OWN_WIDTH = 128
+FEATURES = {128: "[projected]", 512: "[penultimate, final, projected]"}
+"""Features of `tiny` that are one vector, by its width."""
 
 
 def make_gallery(folder: Path, entries: int, *, width: int = 128, seed: int = 0) -> Path:
@@ -28,8 +29,7 @@ def make_gallery(folder: Path, entries: int, *, width: int = 128, seed: int = 0)
     Args:
         folder: Where the model and the gallery go.
         entries: Number of entries, `IMAGES` of each identity.
-        width: Numbers of a vector; where they are not the model's own 128, a layer that nobody
-            trained makes them.
+        width: Numbers of a vector, one of `FEATURES`.
         seed: What vectors are drawn from.
     """
     run = _make_run(folder, width)
@@ -74,8 +74,7 @@ def _make_run(folder: Path, width: int) -> Path:
             pixels = rng.integers(0, 256, (128, 64, 3), np.uint8)
             Image.fromarray(pixels).save(folder / "crops" / f"{person}" / f"{number}.png")
     settings = ["backbone.name=tiny", "backbone.image_size=[128, 64]"]
-    if width != _OWN_WIDTH:
-        settings += [f"head.reduction={{width: {width}}}", "embedding.features=[reduced]"]
+    settings.append(f"embedding.features={FEATURES[width]}")
     data = ["--data", f"folder:{folder / 'crops'}", "--out", str(folder / "run")]
     command = ["train", "zero-shot", *settings, *data, "--device", "cpu"]
     subprocess.run([sys.executable, "-m", "promptreid", *command], check=True, capture_output=True)

@@ -30,7 +30,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from benchmarks.service_gallery import NAME, make_gallery
+from benchmarks.service_gallery import FEATURES, NAME, make_gallery
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_settings import AUDITS
 from promptreid.processor import describe_processor
@@ -217,7 +217,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--width", type=int, default=128, help="numbers of a vector")
+    parser.add_argument("--width", type=int, choices=FEATURES, default=128, help="of a vector")
     parser.add_argument("--audit", choices=AUDITS, default="service", help="uses written down")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--requests", type=int, default=10_000, help="for the memory; 0 for none")

@@ -33,6 +33,8 @@ def test_demo_leaves_both_runs_and_trained_beats_zero_shot(capsys, out):
     assert f"promptreid serve {out / 'hands.gallery'}" in text
     gallery = Gallery.open(out / "hands.gallery")
     enrolled = {row.name for row in gallery.identities()}
+    assert gallery.info().rate == 0.1
+    assert "1 stranger in 10" in text
     gallery.close()
     photos = {kind: {path.stem for path in (out / "photos" / kind).iterdir()}
               for kind in ("enrolled", "strangers")}  # fmt: skip

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from facts import lacking
 from served_gallery import png
+from starlette.testclient import TestClient
 
 from promptreid.cli.main import main
 from promptreid.gallery.gallery import Gallery
@@ -74,6 +76,39 @@ def test_a_token_is_printed_once_and_only_its_digest_is_kept(tmp_path, capsys):
     assert re.fullmatch(r"prid_\S{43}\n", out)
     assert out.strip() not in file.read_text()
     assert (row["name"], row["rights"]) == ("door", {"*": ["enrol"]})
+
+
+@pytest.mark.slow
+def test_the_next_model_is_in_memory_when_the_gallery_changes_to_it(
+    made, crops, tmp_path, capsys, monkeypatch
+):
+    place, better = shutil.copytree(made / "people", tmp_path / "people"), tmp_path / "better"
+    picture, seen = (crops / "000" / "0.png").read_bytes(), []
+    given = ["backbone.name=tiny", "backbone.image_size=48", "--data", f"folder:{crops}"]
+    assert run(capsys, "train", "zero-shot", *given, "--out", better, "--device", "cpu")[0] == 0
+
+    def ask(client):
+        answer = client.post("/v1/search", files={"pictures": ("a.png", picture, "image/png")})
+        seen.append(client.get("/v1/info").json()["model"])
+        return answer.status_code
+
+    def use(app, address, taken, started):
+        taken.close()
+        with TestClient(app, base_url="http://127.0.0.1") as client:
+            assert ask(client) == 200
+            change = ("gallery", "reembed", place, "--model", better, "--device", "cpu")
+            assert run(capsys, *change)[0] == 0
+            shutil.rmtree(better)
+            assert ask(client) == 200
+
+    monkeypatch.setattr("promptreid.serve.http_server.run_server", use)
+    served = ("serve", made / "run", "--gallery", place, "--next", better, "--port", "0")
+    assert run(capsys, *served, "--device", "cpu")[0] == 0
+    opened = Gallery.open(place)
+    assert seen[0] != seen[1] == opened.info().fingerprint
+    opened.close()
+    code, _, err = run(capsys, *served[:2], "--gallery", place, "--device", "cpu")
+    assert (code, not lacking(err, seen[1][:16], seen[0][:16])) == (2, True)
 
 
 class Process:

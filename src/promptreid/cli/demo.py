@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptreid.cli import options
-from promptreid.cli.demo_gallery import PHOTOS, make_demo_gallery
+from promptreid.cli.demo_gallery import PHOTOS, RATE, make_demo_gallery
 from promptreid.cli.json_out import JsonOut, json_option
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def demo(out: Path, identities: int, seed: int, device: str | None, json_out: Js
         f"score it again:  promptreid evaluate {out / 'clip-reid'}\n"
         f"look at the data:  promptreid data inspect '{spec}'\n"
         f"who is this?  promptreid serve {gallery}  (or: make serve), then drop pictures of "
-        f"{out / PHOTOS} on its page"
+        f"{out / PHOTOS} on its page; at most 1 stranger in {1 / RATE:.0f} is taken for somebody, "
+        "and its slider sets another rate"
     )
     runs = {"zero-shot": before, "clip-reid": after}
     json_out.give({"data": spec, "scores": runs, "report": page, "gallery": str(gallery)})

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import fields
 
 from promptreid.gallery.records.postgres.postgres_erasure import PostgresErasure
 from promptreid.gallery.records.postgres.postgres_nearest import PostgresNearest
-from promptreid.gallery.records.record_rows import AuditHead, AuditRow, Counters
+from promptreid.gallery.records.record_rows import AuditHead, AuditRow, Counters, EntryRow
 from promptreid.gallery.records.sql.sql_columns import SqlColumns
 from promptreid.gallery.records.sql.sql_negatives import SqlNegatives
 from promptreid.gallery.records.sql.sql_restoring import SqlRestoring
+
+_TYPES = {
+    "entry": "bigint", "identity": "bigint", "version": "bigint", "time": "float8",
+    "hidden": "boolean",
+}  # fmt: skip
+"""Types of the columns of an entry that are no text."""
 
 
 class PostgresRecords(SqlNegatives, SqlColumns, SqlRestoring, PostgresNearest, PostgresErasure):
@@ -21,9 +29,25 @@ class PostgresRecords(SqlNegatives, SqlColumns, SqlRestoring, PostgresNearest, P
     )
     payload_as_bytes = "convert_to(payload, 'UTF8')"
 
+    def insert_entries(self, rows: Sequence[EntryRow]) -> None:
+        """Write entries as arrays, which takes half the time of single rows."""
+        names = [field.name for field in fields(EntryRow)]
+        columns = {name: [getattr(row, name) for row in rows] for name in names}
+        columns["attributes"] = [json.dumps(dict(row.attributes)) for row in rows]
+        arrays = ", ".join(f"?::{_TYPES.get(name, 'text')}[]" for name in names)
+        self.execute(
+            f"INSERT INTO entries ({', '.join(names)}) SELECT * FROM unnest({arrays})",
+            *columns.values(),
+        )
+
     def insert_crops(self, crops: Sequence[tuple[int, bytes, int]]) -> None:
         """Write crops."""
-        self.execute_many("INSERT INTO crops VALUES (?, %b, ?)", crops)
+        self.execute(
+            "INSERT INTO crops SELECT * FROM unnest(?::bigint[], %b::bytea[], ?::bigint[])",
+            [entry for entry, _, _ in crops],
+            [crop for _, crop, _ in crops],
+            [version for _, _, version in crops],
+        )
 
     def audit_head(self) -> AuditHead:
         """Return the end of the chain."""
