@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,21 @@ from promptreid.data.images.preprocess import (
     Preprocess,
 )
 from promptreid.errors import ModelError, WeightsError, first_line, unknown_name
+from promptreid.files import name_entries
 from promptreid.hub.hub_address import HubAddress, is_hub_address, parse_hub_address
 from promptreid.hub.hub_files import WEIGHT_FILES, check_host, fetch_file
 from promptreid.models.weights import tiny
 from promptreid.models.weights.architecture import TINY, Architecture
+from promptreid.models.weights.beside_weights import (
+    FindFile,
+    read_hf_config,
+    read_openclip_config,
+)
+from promptreid.models.weights.hf_clip_names import has_hf_names, to_openai_names
 from promptreid.models.weights.weight_files import Weights, read_weights
 
 NONE, AUTO, OPENAI = "none", "auto", "openai"
+_OPENCLIP = "open_clip_"
 _FILE_ENDINGS = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 
 
@@ -85,24 +93,72 @@ def find_weights(architecture: Architecture, pretrained: str | Path) -> WeightSo
         weights = read_weights(_download(architecture.name, tag, config))
         native = _native_preprocess(architecture, config)
         return WeightSource(weights, tag, native, bool(config.get("quick_gelu", False)))
-    if not Path(tag).is_file():
+    path = _find_in_folder(Path(tag)) if Path(tag).is_dir() else Path(tag)
+    if not path.is_file():
         if "/" in tag or tag.endswith(_FILE_ENDINGS):
             raise WeightsError(f"There is no weights file at {tag}.")
         raise ModelError(
             unknown_name(f"set of weights for {architecture.name}", tag, [AUTO, NONE, *tags])
             + " A path to a weights file is taken too, and hf:OWNER/NAME on the Hugging Face Hub."
         )
-    weights = read_weights(Path(tag))
-    native = _native_preprocess(architecture, _first_config(architecture.name))
-    return WeightSource(weights, tag, native, True if weights.openai else None)
+    beside = path.with_name
+    return _open_file(
+        architecture,
+        path,
+        origin=tag,
+        find=lambda name: beside(name) if beside(name).is_file() else None,
+    )
 
 
 def _find_on_hub(architecture: Architecture, address: HubAddress) -> WeightSource:
     fetched = fetch_file(address, WEIGHT_FILES)
-    weights = read_weights(fetched.path)
+    pinned = address.pinned(fetched.commit)
+
+    def find(name: str) -> Path | None:
+        try:
+            return fetch_file(replace(pinned, file=name)).path
+        except WeightsError:  # there is none, or none was fetched while there was a network
+            return None
+
+    return _open_file(architecture, fetched.path, origin=str(pinned), find=find)
+
+
+def _open_file(
+    architecture: Architecture, path: Path, *, origin: str, find: FindFile
+) -> WeightSource:
+    """Read a file of weights, and what lies beside it to say how they were trained.
+
+    Args:
+        architecture: What they are for.
+        path: The file.
+        origin: Where it comes from, in words.
+        find: Finds a file beside it.
+    """
+    weights = read_weights(path)
     native = _native_preprocess(architecture, _first_config(architecture.name))
-    origin = str(address.pinned(fetched.commit))
-    return WeightSource(weights, origin, native, True if weights.openai else None)
+    quick_gelu = True if weights.openai else None
+    if has_hf_names(weights.tensors):
+        quick_gelu, native = read_hf_config(find, native)
+        weights = Weights(to_openai_names(weights.tensors), openai=False)
+    elif path.name.startswith(_OPENCLIP) and not weights.openai:
+        quick_gelu, native = read_openclip_config(find, native)
+    return WeightSource(weights, origin, native, quick_gelu)
+
+
+def _find_in_folder(folder: Path) -> Path:
+    """Find the weights in a folder as the Hugging Face Hub has them.
+
+    Raises:
+        WeightsError: There are none.
+    """
+    names = (*WEIGHT_FILES, HF_WEIGHTS_NAME)
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise WeightsError(
+        f"{folder} holds none of {', '.join(names)}, but {name_entries(folder)}. Name the file of "
+        "the weights."
+    )
 
 
 def can_reach_weights(name: str) -> bool:
