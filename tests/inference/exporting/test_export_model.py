@@ -110,24 +110,28 @@ def test_onnx_is_one_sound_file_that_says_what_it_is(embedder, written):
 @pytest.mark.slow
 @torch.no_grad()
 def test_a_program_of_torch_runs_where_promptreid_is_not(tmp_path):
-    model = with_head()
+    model = with_sides(3, 2)
     embedder = Embedder(model, info_of(model))
-    result = embedder.export(tmp_path / "mine.pt2", pixels="unit", check=2)
+    sides = torch.tensor([-1, 0, 2]), torch.tensor([1, -1, 0])
+    result = embedder.export(
+        tmp_path / "mine.pt2", pixels="unit", camera="input", view="input", check=4
+    )
+    assert result.inputs == ("images", "cameras", "views")
     assert result.check.difference < 1e-5
-    torch.save(pictures(3).float() / 255, tmp_path / "images.pt")
+    torch.save((pictures(3).float() / 255, *sides), tmp_path / "inputs.pt")
     script = f"""
 import sys, torch
 sys.modules["promptreid"] = sys.modules["open_clip"] = None
 said = {{"{PT2_FILE}": ""}}
 program = torch.export.load("mine.pt2", extra_files=said)
-torch.save(program.module()(torch.load("images.pt")), "vectors.pt")
+torch.save(program.module()(*torch.load("inputs.pt")), "vectors.pt")
 print(said["{PT2_FILE}"])
 """
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout)["input"] == "unit"
-    wanted = model.embed(normalize(pictures(3), PREPROCESS))
+    wanted = model.embed(normalize(pictures(3), PREPROCESS), *sides)
     torch.testing.assert_close(torch.load(tmp_path / "vectors.pt"), wanted, atol=1e-5, rtol=0)
 
 

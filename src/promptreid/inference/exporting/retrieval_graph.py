@@ -56,6 +56,13 @@ class RetrievalGraph(nn.Module):
         width: Length of a vector.
     """
 
+    text: Tensor | None
+    side_table: Tensor | None
+    pixel_mean: Tensor
+    pixel_std: Tensor
+    given_mean: Tensor
+    given_std: Tensor
+
     def __init__(
         self,
         model: ReIDModel,
@@ -89,12 +96,8 @@ class RetrievalGraph(nn.Module):
         if self.head is not None:
             read.update(name for maker in self.head.makers.values() for name in maker.reads)
         self.interaction = deepcopy(model.interaction) if "fused" in read else None
-        text = _constant_text(model) if read & _OF_SENTENCES else None
-        self.register_buffer("text", text, persistent=True)
-        self.text: Tensor | None
-        table = None if model.sie is None else _side_table(model.sie, sides)
-        self.register_buffer("side_table", table, persistent=True)
-        self.side_table: Tensor | None
+        self._keep("text", _constant_text(model) if read & _OF_SENTENCES else None)
+        self._keep("side_table", None if model.sie is None else _side_table(model.sie, sides))
         self.requires_grad_(False).eval()
 
     def example(self, images: int) -> tuple[Tensor, ...]:
@@ -102,22 +105,25 @@ class RetrievalGraph(nn.Module):
         pixels = torch.zeros(images, 3, *self.image_size)
         return (pixels, *(torch.zeros(images, dtype=torch.long) for _ in self.side_inputs))
 
-    def forward(self, images: Tensor, *sides: Tensor) -> Tensor:
+    def forward(
+        self, images: Tensor, first: Tensor | None = None, second: Tensor | None = None
+    ) -> Tensor:
         """Embed images.
 
         Args:
             images: (B, 3, H, W) float32, RGB, as `pixels` says.
-            sides: (B,) int64 for each of `side_inputs`; numbers outside the table, such as -1, are
-                unknown.
+            first: (B,) int64, the first of `side_inputs`; numbers outside the table, such as -1,
+                are unknown. None where there is none.
+            second: Likewise, the second.
 
         Returns:
             (B, width) float32 rows of length 1.
         """
         batch = images.shape[0]
         tokens = self.interaction is not None or (self.head is not None and self.head.needs_tokens)
-        features = self.tower(
-            self._normalize(images), sie=self._look_up(batch, sides), tokens=tokens
-        )
+        sides = [side for side in (first, second) if side is not None]
+        sie = self._look_up(batch, sides)
+        features = self.tower(self._normalize(images), sie=sie, tokens=tokens)
         derived = features.by_name()
         if self.text is not None:
             derived["text"] = self.text.expand(batch, -1)
@@ -130,18 +136,22 @@ class RetrievalGraph(nn.Module):
         parts = [derived[name].float() for name in self.features]
         return F.normalize(torch.cat(parts, dim=1), dim=1)
 
+    def _keep(self, name: str, tensor: Tensor | None) -> None:
+        """Keep a tensor that may be missing; torch's tracing miscounts buffers that are None."""
+        if tensor is None:
+            setattr(self, name, None)
+        else:
+            self.register_buffer(name, tensor)
+
     def _put_statistics(self, preprocess: Preprocess) -> None:
         # Not "mean": the converter gives that name to what it folds of the side table.
         own = torch.tensor([preprocess.mean, preprocess.std])[:, :, None, None]
         self.register_buffer("pixel_mean", own[0])
         self.register_buffer("pixel_std", own[1])
-        given = torch.tensor([IMAGENET_MEAN, IMAGENET_STD])[:, :, None, None]
-        self.register_buffer("given_mean", given[0] if self.pixels == "imagenet" else None)
-        self.register_buffer("given_std", given[1] if self.pixels == "imagenet" else None)
-        self.pixel_mean: Tensor
-        self.pixel_std: Tensor
-        self.given_mean: Tensor
-        self.given_std: Tensor
+        if self.pixels == "imagenet":
+            given = torch.tensor([IMAGENET_MEAN, IMAGENET_STD])[:, :, None, None]
+            self.register_buffer("given_mean", given[0])
+            self.register_buffer("given_std", given[1])
 
     def _normalize(self, images: Tensor) -> Tensor:
         if self.pixels == "normalized":
@@ -152,7 +162,7 @@ class RetrievalGraph(nn.Module):
             images = images / 255
         return (images - self.pixel_mean) / self.pixel_std
 
-    def _look_up(self, batch: int, sides: tuple[Tensor, ...]) -> Tensor | None:
+    def _look_up(self, batch: int, sides: list[Tensor]) -> Tensor | None:
         if self.side_table is None:
             return None
         if not sides:

@@ -73,19 +73,19 @@ def write_onnx(
             "(--half), or a .pt2 file."
         )
     with _tracing():
-        program = torch.onnx.export(
+        converted = torch.onnx.export(
             graph,
             graph.example(2),  # of one image the batch would be taken for a constant
             dynamo=True,
-            dynamic_shapes=_dynamic_shapes(graph),
+            dynamic_shapes=_free_batch(graph),
             input_names=input_names(graph),
             output_names=[OUTPUT],
             opset_version=opset,
             verbose=False,
         )
-        assert program is not None
-        program.model.metadata_props[KEY] = json.dumps(metadata)
-        program.save(path, external_data=False)
+        assert converted is not None
+        converted.model.metadata_props[KEY] = json.dumps(metadata)
+        converted.save(path, external_data=False)
 
 
 def write_pt2(graph: RetrievalGraph, path: Path, metadata: Mapping[str, Any]) -> None:
@@ -101,17 +101,16 @@ def write_pt2(graph: RetrievalGraph, path: Path, metadata: Mapping[str, Any]) ->
     """
     with _tracing():
         program = torch.export.export(
-            graph, graph.example(2), dynamic_shapes=_dynamic_shapes(graph), strict=False
+            graph, graph.example(2), dynamic_shapes=_free_batch(graph), strict=False
         )
         with path.open("w+b") as file:
             torch.export.save(program, file, extra_files={PT2_FILE: json.dumps(metadata)})
 
 
-def _dynamic_shapes(graph: RetrievalGraph) -> tuple[Any, ...]:
+def _free_batch(graph: RetrievalGraph) -> tuple[Any, ...]:
     """Say that the first dimension of every input is one and the same, called `batch`."""
     batch = torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
-    sides = tuple({0: batch} for _ in graph.side_inputs)
-    return ({0: batch}, sides) if sides else ({0: batch},)
+    return tuple({0: batch} for _ in input_names(graph))
 
 
 @contextlib.contextmanager
