@@ -5,17 +5,21 @@ import io
 import json
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from promptreid.cli.first_steps import command_steps
 from promptreid.cli.first_steps.data_situation import explain_untrainable
 from promptreid.cli.first_steps.recipe_steps import PlannedTraining
-from promptreid.cli.first_steps.training_steps import promised_rate
+from promptreid.cli.first_steps.training_steps import promised_rate, train_and_show
+from promptreid.cli.first_steps.wishes import Wishes
 from promptreid.cli.main import main
 from promptreid.config.recipes import load_recipe
 from promptreid.data.inspection.inspect import inspect_data
 from promptreid.data.load_data import load_data
+from promptreid.files import write_json
 from promptreid.gallery.gallery import Gallery
 from promptreid.models.checkpoint import read_info
 from promptreid.training.stage.stop_signals import Interrupted
@@ -173,3 +177,37 @@ def test_the_untrained_model_has_the_backbone_of_the_training():
     untrained = load_recipe(backbone.recipe, backbone.overrides)
     assert untrained.backbone == recipe.backbone
     assert untrained.stages == ()
+
+
+def test_where_training_made_it_worse_the_untrained_model_is_taken(tmp_path, monkeypatch):
+    ran = []
+
+    def pretend(words):
+        """Note a command, and leave the file that the next step reads."""
+        ran.append(words)
+        if "--json" not in words:
+            return
+        verdict = "worse" if words[1].startswith("clip-reid") else "unclear"
+        known = {"threshold": 0.7, "far": 0.1, "identities": 12}
+        run = words[words.index("--out") + 1] if "--out" in words else ""
+        scores = [{"worth": {"verdict": verdict}}]
+        record = {"run": run, "scores": scores, "threshold": known, "parts": {"image": 1.0}}
+        write_json(Path(words[words.index("--json") + 1]), record)
+
+    monkeypatch.setattr(command_steps, "run_command", pretend)
+    inspection = {
+        "problems": [], "unreadable": [{"path": "a.jpg"}], "sizes": None, "cameras": {},
+        "splits": [{"split": "train", "identities": 6, "images": 30},
+                   {"split": "test", "identities": 6, "images": 30}],
+    }  # fmt: skip
+    steps = command_steps.CommandSteps(tmp_path / "made", {})
+    made = train_and_show("folder:x", inspection, steps, Wishes("people", device="cpu"))
+    estimate, trained, untrained, report, create, add = ran
+    assert "--estimate" in estimate
+    assert trained[1] == made["recipe"] == "clip-reid/tiny"
+    assert untrained[1] == "zero-shot"
+    assert made["run"] == untrained[untrained.index("--out") + 1]
+    assert list(report[1:3]) == [trained[trained.index("--out") + 1], made["run"]]
+    assert create[create.index("--model") + 1] == made["run"]
+    for words in (estimate, trained, untrained, report, add):
+        assert words[words.index("--unreadable") + 1] == "skip"
