@@ -18,7 +18,7 @@ SHOWN = {
     "promptreid.actions.draw_figure": ["figure"],
     "promptreid.actions.embed_data": ["embed"],
     "promptreid.actions.evaluate_models": ["evaluate"],
-    "promptreid.actions.loaded_data": ["LoadedData.show", "load_data"],
+    "promptreid.actions.loaded_data": ["LoadedData.inspect", "LoadedData.show", "load_data"],
     "promptreid.actions.model": ["Model.index", "Model.same", "load"],
     "promptreid.actions.recipe_listing": ["recipes"],
     "promptreid.actions.searches.picture_index": ["search"],

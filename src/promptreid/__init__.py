@@ -1,14 +1,31 @@
-"""Re-identification with CLIP: train, evaluate, explain and serve.
+"""Find every photo of the same person, vehicle, hand or animal: re-identification with CLIP.
 
     >>> import promptreid
-    >>> data = promptreid.load_data("folder:photos")            # one folder of pictures a person
+    >>> data = promptreid.load_data("folder:photos")     # one folder of pictures for each person
     >>> run = promptreid.train("clip-reid/tiny", data, out="runs/mine")
     >>> run.scores["mAP"]
     >>> model = run.model()
-    >>> model.index("photos").search("who.jpg").show()          # who is this?
+    >>> model.index("photos").search("who.jpg").show()   # who is this?
 
-What the command line does has a function of the same name here, with the same words. Names are
-imported when they are asked for, so that `import promptreid` alone does not load PyTorch.
+What the command line does has a function of the same name here, with the same words:
+
+    load_data   read a data set; it has inspect() and show()
+    recipes     list the recipes, and when to take each
+    train       train a recipe into a run folder; gives a Run
+    Run         an earlier run: scores, history, figure(), compare(), report(), model()
+    evaluate    score runs, checkpoints or models on data
+    compare     set runs side by side
+    report      write all about runs into one HTML page
+    figure      draw curves, rank lists, maps and more
+    threshold   choose from which score on two images show one identity
+    load        load a Model: embed(), same(), index(), save(), export()
+    embed       write vectors of many images into files
+    search      say who of a folder or gallery a picture shows, or nobody
+    Gallery     enrol people, and look after who is enrolled; open_gallery opens one
+
+Mistakes that you can mend are a PromptReIDError, a sentence with what to do. Progress goes to
+standard error; progress=promptreid.Silent() says nothing. Names are imported when they are asked
+for, so that `import promptreid` alone does not load PyTorch.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ import pytest
 from facts import lacking
 
 import promptreid
+from promptreid.cli.main import main
 from promptreid.data.dataset import DataSet
 from promptreid.errors import DataError
 
@@ -28,3 +29,12 @@ def test_data_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(DataError) as caught:
         promptreid.load_data(f"folder:{tmp_path / 'gone'}")
     assert "gone" in str(caught.value)
+
+
+def test_findings_are_said_as_the_command_says_them(photos, capsys):
+    found = promptreid.load_data(photos).inspect(check_images=False)
+    with pytest.raises(SystemExit) as done:
+        main(["data", "inspect", photos, "--quick"])
+    assert done.value.code == 0
+    assert capsys.readouterr().out.strip() == str(found).strip() == repr(found).strip()
+    assert found.ok

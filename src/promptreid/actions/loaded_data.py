@@ -13,27 +13,47 @@ from promptreid.data import load_data as reading
 from promptreid.data.dataset import DataSet
 from promptreid.data.inspection.findings import Inspection
 from promptreid.data.inspection.inspect import inspect_data
+from promptreid.data.inspection.inspection_text import render_text
 from promptreid.errors import ConfigError, DataError
 from promptreid.figures.drawn import Drawn
 from promptreid.figures.photographs import read_picture
 from promptreid.figures.picture_rows import CaptionedPicture, PictureRow, picture_rows_figure
 from promptreid.figures.selection import different_first
 from promptreid.text.lists import counted
+from promptreid.text.wrap import wrapped
 
 _LONGEST = 240  # pixels of the longer side of a picture that is shown
+
+
+@dataclass(frozen=True, repr=False)
+class InspectedData(Inspection):
+    """All findings on a data set. Printed, they are what `promptreid data inspect` prints."""
+
+    def __str__(self) -> str:
+        return wrapped(render_text(self))
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True, repr=False)
 class LoadedData(DataSet):
     """A data set that was read; its attributes are those of `DataSet`."""
 
-    def inspect(self, *, check_images: bool = True) -> Inspection:
+    def inspect(self, *, check_images: bool = True) -> InspectedData:
         """Count and check it, as `promptreid data inspect` does.
 
         Args:
             check_images: Whether every image is opened.
+
+        Returns:
+            The findings; `print` them, or ask whether they are `ok`.
+
+        Example:
+            >>> promptreid.load_data("folder:photos").inspect().ok
+            True
         """
-        return inspect_data(self, check_images=check_images)
+        found = inspect_data(self, check_images=check_images)
+        return InspectedData(**{one.name: getattr(found, one.name) for one in fields(Inspection)})
 
     def show(
         self, *, identities: int = 4, images: int = 8, seed: int = 0, pixelate: bool = False
