@@ -99,13 +99,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is asked for."""
-    if name not in _PLACES:
-        raise AttributeError(f"module 'promptreid' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"promptreid.{_PLACES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker shall see the names above and no others
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is asked for."""
+        if name not in _PLACES:
+            raise AttributeError(f"module 'promptreid' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"promptreid.{_PLACES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
