@@ -12,11 +12,13 @@ from huggingface_hub import HfApi, ModelCard, constants
 
 import promptreid
 from promptreid.errors import ConfigError, WeightsError
+from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.evaluation.uncertainty.intervals import Interval, Intervals
 from promptreid.inference.embedder import Embedder
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
 from promptreid.training.run.train import TrainRequest, train
+from promptreid.training.thresholds.own_threshold import store_threshold
 
 FILES = ["README.md", "config.json", "model.safetensors"]
 
@@ -185,6 +187,20 @@ def test_files_that_disagree_or_are_missing_are_refused(tmp_path):
         Embedder.from_pretrained(tmp_path / "mine", device="cpu")
     assert not lacking(str(caught.value), "config.json", "model.safetensors")
     assert promptreid.load(tmp_path / "mine", device="cpu").width == model.embedding_width
+
+
+def test_a_threshold_is_not_put_into_what_others_read(cache, folder, tmp_path):
+    embedder = promptreid.load(folder, device="cpu")
+    chosen = Threshold(0.5, 0.01, 100)
+    cached = promptreid.load("hf:ann/people", device="cpu").source
+    before = (folder / "model.safetensors").read_bytes()
+    for model in (folder, cached):
+        with pytest.raises(WeightsError) as caught:
+            store_threshold(model, embedder, chosen)
+        assert not lacking(str(caught.value), "people", "--out", "run")
+    stored = store_threshold(folder, embedder, chosen, out=tmp_path / "own.safetensors")
+    assert promptreid.load(stored, device="cpu").threshold == chosen
+    assert (folder / "model.safetensors").read_bytes() == before
 
 
 def test_a_name_that_is_nothing_says_what_is_taken(tmp_path, monkeypatch):

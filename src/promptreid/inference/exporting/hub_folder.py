@@ -90,7 +90,7 @@ def load_described(path: Path) -> tuple[ReIDModel, CheckpointInfo]:
     """
     model, info = load_model(path)
     config = path.with_name(CONFIG_FILE)
-    if path.name != MODEL_FILE or not config.is_file():
+    if not is_described(path):
         return model, info
     try:
         said = json.loads(config.read_text(encoding="utf-8"))
@@ -106,6 +106,11 @@ def load_described(path: Path) -> tuple[ReIDModel, CheckpointInfo]:
             "differ). They are not of one version; fetch the model again, or take config.json away."
         )
     return model, info
+
+
+def is_described(path: Path) -> bool:
+    """Tell whether a checkpoint is that of a folder for the hub, with `config.json` beside it."""
+    return path.name == MODEL_FILE and path.with_name(CONFIG_FILE).is_file()
 
 
 def describe_folder(model: ReIDModel, info: CheckpointInfo) -> dict[str, Any]:

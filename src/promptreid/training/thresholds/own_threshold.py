@@ -23,6 +23,7 @@ from promptreid.evaluation.thresholds.threshold_choice import (
 from promptreid.evaluation.verification.roc import allowed_accepts
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
+from promptreid.inference.exporting.hub_folder import is_described
 from promptreid.models.checkpoint import SavedTraining, load_training, save_model
 from promptreid.progress import Progress
 from promptreid.runs.run_data import list_trained_sources
@@ -158,14 +159,16 @@ def store_threshold(
 
     Raises:
         RunError: A training holds the run, or the file cannot be written.
-        WeightsError: A published `.pth` cannot hold a threshold, nor can a model in the cache of
-            the hub, and no `out` is given.
+        WeightsError: A published `.pth` cannot hold a threshold, nor can a model for the hub or of
+            its cache, and no `out` is given.
     """
     path = RunFolder.checkpoint_of(model)
-    if out is None and (path.suffix != ".safetensors" or name_cached_model(path)):
+    fixed = name_cached_model(path) or is_described(path)
+    if out is None and (path.suffix != ".safetensors" or fixed):
         raise WeightsError(
             f"{name_cached_model(path) or path} has no place for a threshold. Give --out "
-            "FILE.safetensors, which then holds the model with its threshold."
+            "FILE.safetensors, which then holds the model with its threshold; a model for the hub "
+            "gets one in its run, before it is exported."
         )
     info = embedder.with_threshold(chosen).info
     inside = is_run(model) and out is None
