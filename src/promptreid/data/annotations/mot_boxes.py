@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -43,11 +43,10 @@ def read_mot_boxes(
     """
     names = read_labels(sequence)
     boxes, counting = [], []
-    for line, cells in _read_lines(sequence):
-        split = frames.get(int(cells[0]))
-        if split is not None:
-            boxes.append(replace(_mark(sequence, line, cells, names, prefix), split=split))
-            counting.append(len(cells) <= _LEAST or cells[_LEAST] != 0)
+    for line, cells in _read_lines(sequence, frames):
+        marked = _mark(sequence, line, cells, names, prefix)
+        boxes.append(replace(marked, split=frames[int(cells[0])]))
+        counting.append(len(cells) <= _LEAST or cells[_LEAST] != 0)
     if {marked.visibility for marked in boxes} <= {None, 1.0}:
         boxes = _estimate_visibility(boxes)
     return [marked for marked, counts in zip(boxes, counting, strict=True) if counts]
@@ -62,14 +61,18 @@ def read_labels(sequence: MotSequence) -> dict[str, str]:
     return {str(number): name.strip() for number, name in enumerate(lines, 1) if name.strip()}
 
 
-def _read_lines(sequence: MotSequence) -> Iterator[tuple[int, list[float]]]:
+def _read_lines(
+    sequence: MotSequence, frames: Collection[int]
+) -> Iterator[tuple[int, list[float]]]:
+    """Yield line and cells of the boxes on some frames; lines of others are not looked at."""
     file = sequence.ground_truth
     reason = explain_irregular(file)
     if reason:
         raise DataError(f"{file} cannot be read: {reason}.")
     with file.open(encoding="utf-8-sig", errors="replace") as stream:
         for number, line in enumerate(stream, start=1):
-            if not line.strip():
+            first = line.partition(",")[0]
+            if (first.isdecimal() and int(first) not in frames) or not line.strip():
                 continue
             try:
                 cells = list(map(float, line.split(",")))
@@ -81,7 +84,8 @@ def _read_lines(sequence: MotSequence) -> Iterator[tuple[int, list[float]]]:
                     f"{file}, line {number}: {quote_cell(line.strip())} is no line of ground "
                     f"truth, which holds {_COLUMNS} as numbers with commas between them."
                 )
-            yield number, cells
+            if int(cells[0]) in frames:
+                yield number, cells
 
 
 def _mark(
