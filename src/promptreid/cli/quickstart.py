@@ -63,5 +63,5 @@ def quickstart(
         json_out.give(guide.lead())
     except click.Abort:
         again = ["promptreid", "quickstart", folder, "--out", str(guide.steps.folder)]
-        click.echo(f"go on with: {shlex.join(again)}", err=True)
+        click.echo(f"go on with: {shlex.join([*again, *wishes.words])}", err=True)
         raise

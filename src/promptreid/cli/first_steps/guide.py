@@ -75,6 +75,7 @@ class Guide:
 
     def lead(self) -> dict[str, Any]:
         """Take all steps and return what they gave, JSON-ready."""
+        tell(f"{self.place}: all that is made goes to {self.steps.folder}.")
         for reason in self.reading.reasons:
             tell(reason)
         if self.reading.heic:

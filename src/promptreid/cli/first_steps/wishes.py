@@ -34,6 +34,12 @@ class Wishes:
         """The option `--device` of commands, where one was named."""
         return () if self.device is None else ("--device", self.device)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options of `quickstart` that ask for the same again."""
+        subject = () if self.subject is None else ("--subject", self.subject)
+        return (*subject, "--minutes", f"{self.minutes:g}", *self.device_words)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what decides about the steps, JSON-ready."""
         return {"subject": self.subject, "minutes": self.minutes, "device": self.device}
