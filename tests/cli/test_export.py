@@ -5,6 +5,8 @@ import json
 import pytest
 from exported_models import info_of, with_head, with_sides
 from facts import lacking
+from hub_cache import put_in_cache
+from huggingface_hub import constants
 
 from promptreid.cli.main import main
 from promptreid.inference.exporting import export_model as exporting
@@ -134,3 +136,19 @@ def test_options_that_say_nothing_are_refused(capsys, checkpoint, words, option,
     code, _, err = run(capsys, "export", checkpoint, *words)
     assert code == 2
     assert option in err
+
+
+def test_a_model_is_named_on_the_hub(capsys, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    put_in_cache(tmp_path / "cache", "ann/people", checkpoint, "model.safetensors")
+    code, told, err = run(capsys, "export", "hf:ann/people@main", tmp_path / "a.onnx")
+    assert code == 0, err
+    assert "hf:ann/people@main" in err
+    assert str(tmp_path / "a.onnx") in told
+    code, _, err = run(capsys, "export", "hf:ann/others", tmp_path / "b.onnx")
+    assert code == 2
+    assert not lacking(err, "hf:ann/others", str(tmp_path / "cache"), "HF_HUB_OFFLINE")
+    code, _, err = run(capsys, "export", "hf:people", tmp_path / "b.onnx")
+    assert code == 2
+    assert "hf:OWNER/NAME" in err
