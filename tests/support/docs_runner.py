@@ -59,7 +59,7 @@ class Sandbox:
         request = TrainRequest(
             recipe=name,
             overrides=tuple(small_words(name, threshold=recipe == "own")),
-            data=(spec,),
+            data=(spec, f"msmt17:{data}/MSMT17_V1") if recipe == "mta-clip" else (spec,),
             out=self.root / "stand-ins" / recipe.replace("/", "-"),
             device="cpu",
         )
@@ -192,7 +192,7 @@ class PageRun:
         plan, _ = make_plan(request)
         RunInputs.read(plan, progress=Silent())
         shutil.rmtree(plan.out, ignore_errors=True)
-        copy_run(self.sandbox.run_for("runs/mine"), plan.out)
+        copy_run(self.sandbox.run_for(f"runs/{plan.out.name}"), plan.out)
         return RunFolder.open(plan.out)
 
     def _execute(self, snippet: Snippet) -> str:

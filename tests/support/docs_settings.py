@@ -50,6 +50,7 @@ STAND_INS = (
     ("runs/prompt-sg", "prompt-sg/hand-words"),
     ("runs/my-prompt-sg", "prompt-sg/hand-words"),
     ("runs/sg", "prompt-sg/hand-words"),
+    ("runs/left-out", "mta-clip"),
     ("runs/prompts", "prompt-learning"),
     ("runs/moco", "pretrain-moco"),
     ("runs/hands", "zero-shot/hand"),
