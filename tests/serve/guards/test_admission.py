@@ -8,7 +8,7 @@ from served_gallery import Served, attach
 
 @pytest.fixture
 def small(tmp_path):
-    with Served(tmp_path, requests=3, wait_seconds=0.2) as running:
+    with Served(tmp_path, requests=3, wait_seconds=1.0) as running:
         yield running
 
 
@@ -29,7 +29,7 @@ def test_what_is_beyond_the_queue_is_sent_away_at_once(small):
     answer = small.client.get("/v1/info")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
     assert small.client.get("/health").status_code == 200
-    while not statuses.count(503):  # behind what is computed: not come to in a fifth of a second
+    while not statuses.count(503):  # behind what is computed: not come to in a second
         assert any(thread.is_alive() for thread in threads)
     small.model.go.set()
     for thread in threads:

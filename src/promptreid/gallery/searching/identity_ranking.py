@@ -13,6 +13,7 @@ from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable
 from promptreid.gallery.searching.indexes.exact_index import multiply
 from promptreid.gallery.searching.indexes.vector_index import Index
+from promptreid.gallery.searching.stand_in_vectors import StandInVectors
 
 _FIRST_LENGTH = 64
 """Entries that are asked for at first; where they settle too little, there are four times more."""
@@ -45,12 +46,14 @@ class IdentityRanking:
         aggregate: How images become one score.
         table: The entries.
         index: Their vectors.
+        stand_ins: The vectors of those that stand for an identity.
     """
 
     def __init__(self, aggregate: Aggregate, table: EntryTable, index: Index) -> None:
         self.aggregate = aggregate
         self.table = table
         self.index = index
+        self.stand_ins = StandInVectors()
         self._means: dict[object, tuple[NDArray[np.float32], NDArray[np.int64]]] = {}
 
     def forget(self) -> None:

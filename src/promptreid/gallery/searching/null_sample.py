@@ -191,6 +191,7 @@ def _best_among(
     if not len(rows) or not len(stand_ins):
         return best, rivals
     vectors, aggregate = index.vectors(rows), ranking.aggregate
+    ranking.stand_ins.follow(table, index, stand_ins)
     # Only these identities have a column, so that the work does not grow with all of them squared;
     # and where the best image counts, each image may have one.
     shown, columns = np.unique(table.codes[rows], return_inverse=True)
@@ -199,7 +200,7 @@ def _best_among(
     numbers = np.array(table.identity_numbers, np.int64)[shown]
     for start in range(0, len(stand_ins), _COMPARED_AT_A_TIME):
         part = stand_ins[start : start + _COMPARED_AT_A_TIME]
-        queries = index.vectors(part)
+        queries = ranking.stand_ins.read(table, index, part)
         if aggregate.kind == "best":
             scores = multiply(queries, vectors).numpy()
         else:
