@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ def test_every_reader_is_in_the_table() -> None:
     ]
     with_read = {m.__name__ for m in modules if hasattr(m, "read") and hasattr(m, "Options")}
     assert with_read == {entry.module for entry in READERS.values()}
-    assert len(READERS) == 13
+    assert len(READERS) == 18
 
 
 @pytest.mark.parametrize("name", list(READERS))
@@ -96,7 +97,20 @@ def test_one_wrong_option_is_one_sentence() -> None:
         load_data("folder:/d?train=1.5")
 
 
-@pytest.mark.parametrize("name", [name for name in READERS if name != "csv"])
+FILE_READERS = ("csv", "coco", "cvat", "label_studio", "wildlife")
+"""Readers of one file, where the others read a folder."""
+
+
+@pytest.mark.parametrize("name", FILE_READERS)
+def test_a_place_that_is_no_file_is_a_sentence(name: str, tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(DataError, match=re.escape(str(place))) as caught:
+            load_data(f"{name}:{place}")
+        words = "directory|folder|is not a file|does not exist|no such file"
+        assert re.search(words, str(caught.value), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("name", [name for name in READERS if name not in FILE_READERS])
 def test_a_wrong_root_says_what_is_there(name: str, tmp_path: Path) -> None:
     (tmp_path / "holiday").mkdir()
     (tmp_path / "readme.txt").touch()

@@ -15,7 +15,6 @@ from promptreid.cli.output import print_run_scores, reporter, run_record, starte
 from promptreid.errors import ConfigError, PromptReIDError, ToldElsewhereError
 from promptreid.processes.launch import count_processes, is_first
 from promptreid.progress import Silent
-from promptreid.runs.run_folder import RunFolder
 from promptreid.text.lists import listed
 
 
@@ -163,6 +162,8 @@ def train(
             )
         raise click.Abort from None
     if is_first():
+        from promptreid.runs.run_folder import RunFolder
+
         folder = RunFolder.open(run.path)
         print_run_scores(folder)
         json_out.give(run_record(folder))

@@ -35,6 +35,10 @@ FILES = {
     "cuhk01": ["campus/0001001.png", "campus/0001002.png"],
     "cuhk03": ["images_labeled/1_001_1_01.png"],
 }
+WITHOUT_LAYOUT = {
+    *("folder", "images", "csv"),  # any folder, and tables of one's own
+    *("mot", "coco", "cvat", "label_studio", "wildlife"),  # boxes, named by a file or by sequences
+}
 FILES["occluded_duke"] = FILES["dukemtmc"]
 
 
@@ -50,7 +54,7 @@ def known(request: pytest.FixtureRequest, tmp_path: Path, make_images) -> tuple[
 
 
 def test_every_layout_has_an_example_and_a_reader() -> None:
-    assert set(LAYOUTS) == set(FILES) == set(READERS) - {"folder", "images", "csv"}
+    assert set(LAYOUTS) == set(FILES) == set(READERS) - WITHOUT_LAYOUT
 
 
 def test_known_layouts_are_told(known: tuple[str, Path]) -> None:
