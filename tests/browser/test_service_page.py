@@ -250,7 +250,7 @@ def test_names_notes_and_hiding_have_a_way_back(visit, served):
     assert page.inner_text(".note") == "Seen on\nMonday"
     page.click(".identity button:text-is('Hide')")
     page.wait_for_selector(".badge")
-    assert "3 hidden" in page.inner_text("#gallery-counts")
+    page.wait_for_selector("#gallery-counts:has-text('3 hidden')")
     undo(page)
     page.wait_for_selector(".badge", state="detached")
     page.click(".entries label >> nth=1")
