@@ -55,6 +55,7 @@ STAND_INS = (
     ("runs/moco", "pretrain-moco"),
     ("runs/hands", "zero-shot/hand"),
     ("runs/mine", "own"),
+    ("runs/my-run", "own"),
     ("runs/better", "own"),
     ("runs/", "clip-reid"),
 )
