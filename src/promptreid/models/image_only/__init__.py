@@ -1,1 +1,1 @@
-"""Image towers that came without a text tower: OSNet."""
+"""Image towers that came without a text tower: OSNet, TransReID's transformers."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from promptreid.models.image_only.osnet import OSNETS, OSNet
+from promptreid.models.image_only.transreid_vit import TRANSREIDS, TransReIDViT, name_for_trunk
 
 _LOGIT_SCALE = math.log(1 / 0.07)
 _CLASSIFIER = "classifier."
@@ -32,36 +33,49 @@ class ImageOnlyModel(nn.Module):
 
 def is_image_only(name: str) -> bool:
     """Tell whether an architecture has no text tower."""
-    return name in OSNETS
+    return name in OSNETS or name in TRANSREIDS
 
 
 def build_image_only(name: str, *, seed: int = 0, empty: bool = False) -> ImageOnlyModel:
     """Build a network, leaving the global random state as it was.
 
     Args:
-        name: One of `OSNETS`.
+        name: One of `OSNETS` or `TRANSREIDS`.
         seed: Seed of the weights.
         empty: Build without values, for weights that will be assigned.
     """
     if empty:
         with torch.device("meta"):
-            return ImageOnlyModel(OSNet(OSNETS[name])).eval()
+            return ImageOnlyModel(_build_network(name)).eval()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ImageOnlyModel(OSNet(OSNETS[name])).eval()
+        return ImageOnlyModel(_build_network(name)).eval()
 
 
-def name_for_backbone(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _build_network(name: str) -> nn.Module:
+    return OSNet(OSNETS[name]) if name in OSNETS else TransReIDViT(TRANSREIDS[name])
+
+
+def name_for_backbone(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """Copy a network's weights to the names of `Backbone`, in float32.
 
     The classifier of the identities, or of ImageNet's classes, that a file was trained on is left
     out: a head of our own takes its place.
+
+    Args:
+        tensors: The weights as a file has them.
+        name: Of the architecture.
+
+    Raises:
+        WeightsError: The file has a part that has no place here.
     """
+    if name in TRANSREIDS:
+        tensors = name_for_trunk(tensors)
     named = {
-        f"image.{name}": tensor.to(
+        f"image.{key}": tensor.to(
             torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True
         )
-        for name, tensor in tensors.items()
-        if not name.startswith(_CLASSIFIER)
+        for key, tensor in tensors.items()
+        if not key.startswith(_CLASSIFIER)
     }
     return {**named, "logit_scale": torch.tensor(_LOGIT_SCALE)}

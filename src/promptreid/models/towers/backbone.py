@@ -1,4 +1,4 @@
-"""Dual encoders and OSNets with weights, fitted to re-ID's image size and stride."""
+"""Dual encoders and image networks with weights, fitted to re-ID's image size and stride."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from promptreid.errors import ModelError
 from promptreid.models.image_only.image_only_model import ImageOnlyModel, name_for_backbone
 from promptreid.models.image_only.osnet import OSNet
 from promptreid.models.image_only.osnet_tower import OSNetTower
+from promptreid.models.image_only.transreid_vit import TransReIDViT, find_input
 from promptreid.models.towers.block_runs import BlockRuns, give_runs
 from promptreid.models.towers.image_tower import ImageTower
 from promptreid.models.towers.position_embeddings import resize_positions
@@ -149,7 +150,8 @@ def build_backbone(
 
     Args:
         name: "tiny" or an OpenCLIP architecture ("ViT-B-16", "ViT-B/16", "RN50", "ViT-B-16-SigLIP",
-            ...), or torchreid's OSNet ("osnet_x1_0", ...), which has no text tower.
+            ...), torchreid's OSNet ("osnet_x1_0", ...) or TransReID's transformers
+            ("transreid_vit_base", ...), which have no text tower.
         pretrained: "auto" (the shipped weights of `tiny`; elsewhere OpenAI's weights, or the first
             OpenCLIP knows), an OpenCLIP tag, "none" for random weights, or a file: OpenAI's `.pt`
             archive, an OpenCLIP checkpoint, any state dict in `.pt`, `.pth`, `.bin` or
@@ -222,8 +224,13 @@ def _load_pretrained(backbone: Backbone, weights: Weights, *, source: str) -> No
     Raises:
         WeightsError: A weight is missing, unknown or has another shape.
     """
-    has_text = backbone.architecture.has_text
-    tensors = (to_backbone_names if has_text else name_for_backbone)(weights.tensors)
+    if backbone.architecture.has_text:
+        tensors = to_backbone_names(weights.tensors)
+    else:
+        tensors = name_for_backbone(weights.tensors, backbone.name)
+    positions = tensors.get("image.trunk.pos_embed")
+    if not backbone.architecture.has_text and positions is not None:
+        backbone.image.fit(*find_input(positions))
     fitted = backbone.state_dict()
     for name, tensor in tensors.items():
         if name not in fitted or tensor.shape == fitted[name].shape:
@@ -244,7 +251,7 @@ def _image_tower(visual: nn.Module) -> ImageTower:
         return ResNetTower(visual)
     if isinstance(visual, OSNet):
         return OSNetTower(visual)
-    if isinstance(visual, TimmModel):
+    if isinstance(visual, (TimmModel, TransReIDViT)):
         return TimmTower(visual)
     raise ModelError(f"Image towers of type {type(visual).__name__} are not supported.")
 

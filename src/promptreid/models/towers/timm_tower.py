@@ -1,4 +1,4 @@
-"""Image tower of OpenCLIP models whose image encoder comes from timm (SigLIP, EVA, ...)."""
+"""Image tower of encoders that come from timm (SigLIP, EVA, ... in OpenCLIP; TransReID's)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from promptreid.config.base import TOWER_FEATURES
 from promptreid.errors import ModelError
+from promptreid.models.image_only.transreid_vit import TransReIDViT
 from promptreid.models.towers.image_tower import ImageFeatures, ImageTower
 from promptreid.models.towers.position_embeddings import count_patches, resize_positions
 
@@ -32,8 +33,8 @@ class TimmTower(ImageTower):
     trunk: Any  # timm's models share methods, not a type
     head: nn.Sequential
 
-    def __init__(self, source: TimmModel) -> None:
-        """Take over an OpenCLIP timm model; `fit` must follow before it is used."""
+    def __init__(self, source: TimmModel | TransReIDViT) -> None:
+        """Take over an encoder of timm; `fit` must follow before it is used."""
         super().__init__()
         self.trunk = source.trunk
         self.head = source.head

@@ -19,6 +19,7 @@ from promptreid.models.image_only.image_only_model import (
     is_image_only,
 )
 from promptreid.models.image_only.osnet import OSNETS
+from promptreid.models.image_only.transreid_vit import TRANSREIDS
 from promptreid.models.weights.tiny import build_tiny
 
 TINY = "tiny"
@@ -30,7 +31,7 @@ class Architecture:
     """A dual encoder, or a network without a text tower, without weights.
 
     Attributes:
-        name: "tiny", an OpenCLIP model name, or a name of `OSNETS`.
+        name: "tiny", an OpenCLIP model name, or a name of `OSNETS` or `TRANSREIDS`.
         config: OpenCLIP's configuration of it; empty for the others.
     """
 
@@ -92,12 +93,12 @@ def _is_all_in_state(model: nn.Module) -> bool:
 
 
 def find_architecture(name: str) -> Architecture:
-    """Look "tiny", an OpenCLIP architecture or an OSNet up; "ViT-B/16" is read as "ViT-B-16".
+    """Look a backbone up by its name; "ViT-B/16" is read as "ViT-B-16".
 
     Raises:
         ModelError: The name is unknown, or the architecture cannot serve re-ID here.
     """
-    names = [TINY, *OSNETS, *open_clip.list_models()]
+    names = [TINY, *OSNETS, *TRANSREIDS, *open_clip.list_models()]
     name = name.replace("/", "-")
     if name not in names:
         close = difflib.get_close_matches(name, names, n=5, cutoff=0.5)

@@ -19,6 +19,7 @@ from open_clip.pretrained import (
 from promptreid.data.images.preprocess import (
     CLIP_MEAN,
     CLIP_STD,
+    HALF,
     IMAGENET_MEAN,
     IMAGENET_STD,
     Preprocess,
@@ -27,6 +28,7 @@ from promptreid.errors import ModelError, WeightsError, first_line, unknown_name
 from promptreid.files import name_entries
 from promptreid.hub.hub_address import HubAddress, is_hub_address, parse_hub_address
 from promptreid.hub.hub_files import WEIGHT_FILES, check_host, fetch_file
+from promptreid.models.image_only.transreid_vit import TRANSREIDS
 from promptreid.models.weights import tiny
 from promptreid.models.weights.architecture import TINY, Architecture
 from promptreid.models.weights.beside_weights import (
@@ -220,6 +222,8 @@ def _first_config(name: str) -> Mapping[str, Any]:
 def _native_preprocess(architecture: Architecture, config: Mapping[str, Any]) -> Preprocess:
     if architecture.name == TINY:
         return tiny.NATIVE
+    if architecture.name in TRANSREIDS:
+        return Preprocess((256, 128), HALF, HALF, "bicubic", "bilinear")
     if not architecture.has_text:
         return Preprocess((256, 128), IMAGENET_MEAN, IMAGENET_STD, "bilinear", "bilinear")
     size = architecture.config["vision_cfg"].get("image_size", 224)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import warnings
 import zipfile
@@ -46,9 +47,9 @@ class Weights:
 def read_weights(path: Path) -> Weights:
     """Read a weights file: safetensors, a PyTorch state dict or a TorchScript archive.
 
-    Wrappers (`state_dict`, `model`, a `module.` prefix) are taken off. Nothing in the file is
-    executed: pickles go through PyTorch's weights-only reader, TorchScript archives are parsed for
-    their tensors.
+    Wrappers (`state_dict`, `model`, `teacher`, a `module.` prefix) are taken off. Nothing in the
+    file is executed: pickles go through PyTorch's weights-only reader, TorchScript archives are
+    parsed for their tensors.
 
     Raises:
         WeightsError: The file is missing, unreadable, or holds more than tensors.
@@ -80,6 +81,8 @@ def _read_content(path: Path) -> tuple[object, bool]:
         _check_archive(path)
         if is_torchscript(path):
             return read_torchscript(path), True
+    # Files of training programs often hold their command line, which executes nothing.
+    torch.serialization.add_safe_globals([argparse.Namespace])
     return torch.load(path, map_location="cpu", weights_only=True), False
 
 
@@ -104,7 +107,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _unwrap(content: object, path: Path, *, openai: bool) -> Weights:
-    for wrapper in ("state_dict", "model"):
+    for wrapper in ("state_dict", "model", "teacher"):  # the teacher is what DINO trains
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping):

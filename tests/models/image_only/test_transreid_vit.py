@@ -1,0 +1,179 @@
+"""TransReID's transformers as backbones: files fit as they are, and give the feature they gave."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from promptreid.config.recipes import load_recipe
+from promptreid.errors import ConfigError, ModelError, WeightsError
+from promptreid.models.image_only.transreid_vit import TRANSREIDS, TransReIDViT, find_input
+from promptreid.models.towers.backbone import build_backbone, restore_backbone
+
+NAME = "transreid_vit_small"
+WIDTH, HEADS = 384, 6
+
+
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, torch.Tensor]:
+    """Bare names and random values, as large as those of trained weights."""
+    return draw(NAME)
+
+
+def draw(name: str) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    with torch.device("meta"):
+        trunk = TransReIDViT(TRANSREIDS[name]).trunk
+    values = {}
+    for key, value in trunk.state_dict().items():
+        drawn = torch.randn(value.shape, generator=generator) * 0.05
+        is_scale = value.ndim == 1 and key.endswith(("weight", "running_var"))
+        values[key] = (drawn.abs() + 1 if is_scale else drawn) if value.ndim else torch.tensor(7)
+    return values
+
+
+def write(folder: Path, content: object) -> Path:
+    file = folder / "weights.pth"
+    torch.save(content, file)
+    return file
+
+
+def compute_feature(t: dict[str, torch.Tensor], images: torch.Tensor, stride: int) -> torch.Tensor:
+    """Compute the class token after the last norm, function by function."""
+
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        return F.layer_norm(x, (WIDTH,), t[f"{name}.weight"], t[f"{name}.bias"], eps=1e-6)
+
+    def linear(x: torch.Tensor, name: str) -> torch.Tensor:
+        return F.linear(x, t[f"{name}.weight"], t[f"{name}.bias"])
+
+    if "patch_embed.conv.0.weight" in t:
+        for number in (0, 3, 6):
+            weight = t[f"patch_embed.conv.{number}.weight"]
+            images = F.conv2d(
+                images, weight, stride=1 if number else 2, padding=weight.shape[-1] // 2
+            )
+            images = norm_stem(t, images, f"patch_embed.conv.{number + 1}").relu()
+        stride //= 2
+    weight, bias = t["patch_embed.proj.weight"], t["patch_embed.proj.bias"]
+    x = F.conv2d(images, weight, bias, stride=stride).flatten(2).transpose(1, 2)
+    x = torch.cat([t["cls_token"].expand(len(x), -1, -1), x], dim=1) + t["pos_embed"]
+    for number in range(12):
+        name = f"blocks.{number}"
+        qkv = linear(norm(x, f"{name}.norm1"), f"{name}.attn.qkv")
+        q, k, v = qkv.unflatten(2, (3, HEADS, WIDTH // HEADS)).permute(2, 0, 3, 1, 4)
+        weights = (q @ k.transpose(-2, -1) * (WIDTH // HEADS) ** -0.5).softmax(dim=-1)
+        x = x + linear((weights @ v).transpose(1, 2).flatten(2), f"{name}.attn.proj")
+        inner = F.gelu(linear(norm(x, f"{name}.norm2"), f"{name}.mlp.fc1"))
+        x = x + linear(inner, f"{name}.mlp.fc2")
+    return norm(x, "norm")[:, 0]
+
+
+def norm_stem(t: dict[str, torch.Tensor], x: torch.Tensor, name: str) -> torch.Tensor:
+    if f"{name}.IN.weight" in t:
+        alone = F.instance_norm(x[:, :32], weight=t[f"{name}.IN.weight"], bias=t[f"{name}.IN.bias"])
+        return torch.cat([alone, norm_stem(t, x[:, 32:], f"{name}.BN")], dim=1)
+    mean, variance = t[f"{name}.running_mean"], t[f"{name}.running_var"]
+    return F.batch_norm(x, mean, variance, t[f"{name}.weight"], t[f"{name}.bias"])
+
+
+def around(tensors: dict[str, torch.Tensor], kind: str) -> object:
+    """Put tensors into a file as TransReID, its pre-training and timm write them."""
+    if kind == "transreid":
+        head = {"classifier.weight": torch.zeros(7, WIDTH), "bottleneck.weight": torch.ones(WIDTH)}
+        base = {f"base.{name}": value for name, value in tensors.items()}
+        return base | head | {"base.fc.weight": torch.zeros(1000, WIDTH)}
+    if kind == "dino":
+        teacher = {f"module.backbone.{name}": value for name, value in tensors.items()}
+        teacher["module.head.mlp.0.weight"] = torch.zeros(8, WIDTH)
+        return {"student": {}, "teacher": teacher, "epoch": 3, "args": argparse.Namespace(lr=1e-3)}
+    return {"model": tensors | {"head.weight": torch.zeros(1000, WIDTH)}}
+
+
+@pytest.mark.parametrize("kind", ["transreid", "dino", "bare"])
+def test_a_file_is_read_and_gives_its_feature(tensors, tmp_path: Path, kind: str) -> None:
+    file = write(tmp_path, around(tensors, kind))
+    backbone = build_backbone(NAME, pretrained=file)
+    images = torch.randn(2, 3, 256, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        features = backbone.image(images)
+        expected = compute_feature(tensors, images, 16)
+    torch.testing.assert_close(features.projected, expected, atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(features.final, expected, atol=2e-5, rtol=1e-5)
+    assert backbone.image.widths == (WIDTH, WIDTH, WIDTH)
+    assert backbone.image.grid == (16, 8)
+    assert (backbone.native.mean, backbone.native.std) == ((0.5,) * 3, (0.5,) * 3)
+
+
+def test_overlapping_patches_keep_the_positions_they_were_trained_with(tensors, tmp_path) -> None:
+    positions = torch.randn(1, 211, WIDTH, generator=torch.Generator().manual_seed(1))
+    overlapping = tensors | {"pos_embed": positions}
+    file = write(tmp_path, around(overlapping, "transreid"))
+    backbone = build_backbone(NAME, pretrained=file, stride=12)
+    images = torch.randn(1, 3, 256, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = compute_feature(overlapping, images, 12)
+        got = backbone.image(images).projected
+    torch.testing.assert_close(got, expected, atol=2e-5, rtol=1e-5)
+    assert find_input(torch.zeros(1, 129, 8)) == ((256, 128), 16)
+    with pytest.raises(WeightsError, match="131 patches"):
+        find_input(torch.zeros(1, 132, 8))
+
+
+def test_convolutions_before_the_patches(tmp_path: Path) -> None:
+    name = f"{NAME}_ics"
+    drawn = draw(name)
+    backbone = build_backbone(name, pretrained=write(tmp_path, around(drawn, "dino")))
+    images = torch.randn(2, 3, 256, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = compute_feature(drawn, images, 16)
+        got = backbone.image(images).projected
+    torch.testing.assert_close(got, expected, atol=2e-5, rtol=1e-5)
+    with pytest.raises(ModelError, match="stride 12"):
+        build_backbone(name, pretrained="none", stride=12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"b1.0.norm1.weight": torch.ones(WIDTH)}, "jigsaw"),
+        ({"base.sie_embed": torch.zeros(6, 1, WIDTH)}, "SIE_CAMERA"),
+        ({"base.norm.weight": torch.ones(5)}, r"norm\.weight \(5 in the file, 384 in the model\)"),
+        ({"base.blocks.12.norm1.weight": torch.ones(WIDTH)}, r"blocks\.12\.norm1\.weight"),
+        ({"base.norm.bias": None}, r"missing.*norm\.bias"),
+        ({"gap.weight": torch.ones(2)}, r"gap\.weight"),
+    ],
+)
+def test_what_does_not_fit_is_named(tensors, tmp_path: Path, changes, words: str) -> None:
+    content = {**around(tensors, "transreid"), **changes}
+    file = write(tmp_path, {name: value for name, value in content.items() if value is not None})
+    with pytest.raises(WeightsError, match=words):
+        build_backbone(NAME, pretrained=file)
+
+
+def test_numbers_of_parameters() -> None:
+    counts = {}
+    for name, shape in TRANSREIDS.items():
+        with torch.device("meta"):
+            counts[name] = sum(p.numel() for p in TransReIDViT(shape).parameters())
+    # A ViT-B/16 without its classifier has 85,798,656 at 197 tokens; these have 129.
+    assert counts["transreid_vit_base"] == 85_798_656 - 68 * 768
+    assert counts["transreid_vit_small"] == 21_665_664 - 68 * 384
+
+
+def test_it_is_described_and_restored(tensors, tmp_path: Path) -> None:
+    file = write(tmp_path, around(tensors, "bare"))
+    backbone = build_backbone(NAME, pretrained=file, image_size=(128, 64), stride=16)
+    again = restore_backbone(backbone.describe())
+    again.load_state_dict(backbone.state_dict(), assign=True)
+    images = torch.rand(2, 3, 128, 64)
+    with torch.no_grad():
+        assert torch.equal(backbone.image(images).projected, again.eval().image(images).projected)
+
+
+def test_recipes_with_texts_are_refused_before_anything_is_built() -> None:
+    assert load_recipe("finetune-losses", [f"backbone.name={NAME}"]).backbone.name == NAME
+    with pytest.raises(ConfigError, match=r"no text tower.*prompt\.kind"):
+        load_recipe("clip-reid", [f"backbone.name={NAME}"])
