@@ -143,11 +143,12 @@ def test_all_problems_at_once_with_dotted_keys_and_closest_names():
         "stages.image.optimizer.name=adm",
     )
     assert "6 problems" in text
-    assert "stages.image.epoch: unknown key. Did you mean 'epochs'?" in text
+    assert "stages.image.epoch: unknown key. Did you mean 'stages.image.epochs'?" in text
     assert "bakbone.name: unknown key. Did you mean 'backbone.name'?" in text
     assert "stages.image.epochs: expected a whole number, got 'ten'" in text
-    assert "stages.image.losses.id.smoothng: unknown key. Did you mean 'smoothing'?" in text
-    assert "stages.image.losses.tripet: unknown key. Did you mean 'triplet'?" in text
+    losses = "stages.image.losses"
+    assert f"{losses}.id.smoothng: unknown key. Did you mean '{losses}.id.smoothing'?" in text
+    assert f"{losses}.tripet: unknown key. Did you mean '{losses}.triplet'?" in text
     assert "stages.image.optimizer.name: got 'adm'; allowed: 'adam', 'adamw' or 'sgd'" in text
 
 

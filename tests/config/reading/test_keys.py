@@ -148,3 +148,9 @@ def test_types_of_keys():
     assert "stages.image.losses.triplet.margin" in USED
     assert "tuning.lora.rank" not in USED
     assert "tuning.lora.rank" in ALL
+
+
+def test_a_slip_in_a_short_name_is_answered_with_whole_keys() -> None:
+    for slip in ("epocs=2", "stages.image.epoch=2"):
+        with pytest.raises(ConfigError, match=r"Did you mean 'stages\.image\.epochs'"):
+            load_recipe("clip-reid/tiny", [slip])

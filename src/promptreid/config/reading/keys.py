@@ -75,12 +75,12 @@ def meaning(path: Sequence[str], schema: type[BaseModel], tree: Mapping[str, Any
     for word in (name, path[-1]):
         if plain(word) in ELSEWHERE:
             return f" {ELSEWHERE[plain(word)]}"
+    alike = _alike(path[-1], used) or _alike(path[-1], keys)
+    if alike:
+        return did_you_mean(alike)
     likely = _repaired(path, schema, tree, _LIKELY)
     if likely:
         return did_you_mean([likely])
-    alike = _alike(path[-1], keys)
-    if alike:
-        return did_you_mean(alike)
     model = nested_model(annotation_at(schema, path[:-1])) if len(path) > 1 else None
     if model is not None and len(model.model_fields) <= _LISTED:
         return _sibling(path, schema)
@@ -155,8 +155,6 @@ def _repaired(
         if model is not None and part in model.model_fields:
             node = model.model_fields[part].annotation
             values = values.get(part) if isinstance(values, Mapping) else None
-    if right[:-1] == list(path[:-1]):
-        return right[-1]
     return ".".join(right)
 
 
