@@ -1,6 +1,7 @@
 """More requests than a service takes."""
 
 import threading
+import time
 
 import pytest
 from served_gallery import Served, attach
@@ -21,16 +22,19 @@ def test_what_is_beyond_the_queue_is_sent_away_at_once(small):
         statuses.append(answer.status_code)
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
+    threads[0].start()
+    assert small.model.begun.acquire(timeout=10)  # alone in its batch: the others wait behind it
+    for thread in threads[1:]:
         thread.start()
-    assert small.model.begun.acquire(timeout=10)
     while small.service.metrics.inside < 3:
         assert any(thread.is_alive() for thread in threads)
+        time.sleep(0.01)
     answer = small.client.get("/v1/info")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
     assert small.client.get("/health").status_code == 200
     while not statuses.count(503):  # behind what is computed: not come to in a second
         assert any(thread.is_alive() for thread in threads)
+        time.sleep(0.01)
     small.model.go.set()
     for thread in threads:
         thread.join()

@@ -61,7 +61,8 @@ def test_before_is_what_zero_shot_scores(asked):
     )
 
 
-def test_the_second_run_on_the_same_data_embeds_nothing_twice(asked, monkeypatch):
+def test_the_second_run_on_the_same_data_embeds_nothing_twice(asked, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no other test has embedded them
     embedded = []
     real = cache.embed_manifest
     monkeypatch.setattr(
