@@ -86,7 +86,7 @@ def test_dry_run_trains_nothing(capsys, study, done, tmp_path):
 def test_mistakes_are_told_before_anything_starts(capsys, study, tmp_path):
     out = tmp_path / "out"
     for arguments, words in [
-        (["backbone.nme=x"], "Did you mean 'name'?"),
+        (["backbone.nme=x"], "Did you mean 'backbone.name'?"),
         (["--data", "folders:/x"], "Did you mean 'folder'?"),
         (["--data", "folder:/nowhere"], "/nowhere"),
         (["--only", "image_size-64-64"], "run of this sweep named"),

@@ -144,7 +144,7 @@ def test_every_mistake_is_told_before_anything_trains(tmp_path):
     text = str(caught.value)
     assert text.startswith("8 of the 10 settings of the sweep cannot be run")
     assert "typo_lr-0.0001 and 1 more: Recipe 'clip-reid' has 1 problem" in text
-    assert "Did you mean 'epochs'?" in text
+    assert "Did you mean 'stages.image.epochs'?" in text
     assert "Did you mean 'clip-reid'" in text
     assert "'nothing' is not of the form key=value" in text
     assert "Did you mean 'folder'?" in text
