@@ -188,12 +188,19 @@ def ask_index(folder: str, entries: int, width: int) -> ScaleRow:
     index.settle()
     count = -(-entries // _IMAGES)
     people = np.arange(_QUERIES) * max(1, count // _QUERIES) % count
-    queries = DrawnVectors(width).draw(people, np.arange(_QUERIES) + 10**9)
+    drawn = DrawnVectors(width)
+    queries = drawn.draw(people, np.arange(_QUERIES) + 10**9)
+    own = np.minimum(people[:, None] * _IMAGES + np.arange(_IMAGES), entries - 1)
+    least = [
+        (drawn.draw(rows // _IMAGES, rows) @ query).max()
+        for rows, query in zip(own, queries, strict=True)
+    ]
     conditions = Conditions(table)
 
     def ask(number: int) -> None:
         found = index.search(queries[:number], conditions, _NEAREST)
-        assert (found.rows[:, 0] // _IMAGES == people[:number]).all()
+        # Among ten millions a stranger may be more alike than all images of one's own.
+        assert (found.scores[:, 0] >= np.array(least[:number]) - 1e-5).all()
 
     ask(1)
     row = _measure("the index", time.perf_counter() - began, before, ask)
