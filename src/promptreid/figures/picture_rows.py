@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptreid.figures.photographs import Picture
-from promptreid.figures.style import LIGHT, Theme, themed_figure
+from promptreid.figures.style import LIGHT, InchPage, Theme, themed_figure
 from promptreid.text.short import ending, shortened
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def picture_rows_figure(
     return figure
 
 
-class _RowsPage:
+class _RowsPage(InchPage):
     """The places of things on the figure, in inches from the upper left."""
 
     def __init__(self, rows: Sequence[PictureRow], note: str) -> None:
@@ -107,20 +107,7 @@ class _RowsPage:
 
     def axes(self, figure: Figure, left: float, top: float) -> Any:
         """Put a cell in the middle of its column."""
-        width, height = self.cell
-        left += (self.column - width) / 2
-        place = (
-            left / self.width, 1 - (top + height) / self.height,
-            width / self.width, height / self.height,
-        )  # fmt: skip
-        axes = figure.add_axes(place)
-        axes.set(xticks=[], yticks=[])
-        return axes
-
-    def text(self, figure: Figure, left: float, top: float, words: str, **options: Any) -> None:
-        """Put words with their lower edge at a place."""
-        options = {"fontsize": 7.5, "va": "bottom", "ha": "left", **options}
-        figure.text(left / self.width, 1 - top / self.height, words, **options)
+        return super().axes(figure, left + (self.column - self.cell[0]) / 2, top)
 
 
 def _draw_cell(

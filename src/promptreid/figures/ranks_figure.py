@@ -10,7 +10,7 @@ from promptreid.figures.extra import need
 from promptreid.figures.photographs import Picture
 from promptreid.figures.rank_lists import Hit, RankList
 from promptreid.figures.shown_queries import ShownQuery
-from promptreid.figures.style import LIGHT, Theme, themed_figure
+from promptreid.figures.style import LIGHT, InchPage, Theme, themed_figure
 from promptreid.text.number_words import similarity
 from promptreid.text.short import ending, shortened
 
@@ -84,7 +84,7 @@ def ranks_alt(queries: Sequence[ShownQuery], data: str, *, which: str, top: int)
     )
 
 
-class _Page:
+class _Page(InchPage):
     """The places of things on the figure, in inches from the upper left."""
 
     def __init__(self, queries: Sequence[ShownQuery], top: int, cell: tuple[float, float]) -> None:
@@ -97,22 +97,6 @@ class _Page:
         self.last = self.left + self.list_width + _COLUMN_GAP
         self.width = max(self.last + max(cell[0], 0.95) + _MARGIN, 5.0)
         self.height = _MARGIN + len(queries) * self.group + _LEGEND + _NOTE
-
-    def axes(self, figure: Figure, left: float, top: float) -> Any:
-        """Put a cell at a place."""
-        width, height = self.cell
-        place = (
-            left / self.width, 1 - (top + height) / self.height,
-            width / self.width, height / self.height,
-        )  # fmt: skip
-        axes = figure.add_axes(place)
-        axes.set(xticks=[], yticks=[])
-        return axes
-
-    def text(self, figure: Figure, left: float, top: float, words: str, **options: Any) -> None:
-        """Put words with their lower edge at a place."""
-        options = {"fontsize": 7.5, "va": "bottom", "ha": "left", **options}
-        figure.text(left / self.width, 1 - top / self.height, words, **options)
 
 
 def _draw_query(

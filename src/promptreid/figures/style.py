@@ -7,11 +7,14 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.figures.extra import need
 from promptreid.text.short import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -197,3 +200,33 @@ def themed_figure(
         if data:
             figure.suptitle(shortened(data, _DATA_NAME), x=0.01, ha="left", fontsize=8)
         yield figure
+
+
+class InchPage:
+    """The places of things on a figure, in inches from the upper left.
+
+    Attributes:
+        width: Of the figure.
+        height: Of the figure.
+        cell: Width and height of a cell.
+    """
+
+    width: float
+    height: float
+    cell: tuple[float, float]
+
+    def axes(self, figure: Figure, left: float, top: float) -> Any:
+        """Put a cell at a place."""
+        width, height = self.cell
+        place = (
+            left / self.width, 1 - (top + height) / self.height,
+            width / self.width, height / self.height,
+        )  # fmt: skip
+        axes = figure.add_axes(place)
+        axes.set(xticks=[], yticks=[])
+        return axes
+
+    def text(self, figure: Figure, left: float, top: float, words: str, **options: Any) -> None:
+        """Put words with their lower edge at a place."""
+        options = {"fontsize": 7.5, "va": "bottom", "ha": "left", **options}
+        figure.text(left / self.width, 1 - top / self.height, words, **options)

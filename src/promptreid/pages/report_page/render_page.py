@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from promptreid.figures.extra import need
 from promptreid.files import replacing
 from promptreid.inference.text_controls.word_tables import word_verdict
 from promptreid.pages.content import Content
+from promptreid.pages.page_templates import open_templates
 from promptreid.pages.report_page.album import Album
 from promptreid.pages.report_page.colours import stylesheet
 from promptreid.pages.report_page.run_facts import (
@@ -35,7 +35,7 @@ from promptreid.pages.report_page.summary import side, summarise
 from promptreid.pages.report_page.svg import figure_svg
 from promptreid.text import number_words as words
 from promptreid.text.lists import listed
-from promptreid.text.safe import encodable, visible_lines
+from promptreid.text.safe import encodable
 
 _HERE = Path(__file__).parent
 
@@ -97,23 +97,10 @@ def _hash(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _shown(value: Any) -> Any:
-    """Write out what cannot be seen in a name; our own markup has none."""
-    return visible_lines(value) if type(value) is str else value
-
-
 @cache
 def _environment() -> Any:
     # Kept, since its templates are compiled when they are first asked for.
-    jinja = need("jinja2")
-    environment = jinja.Environment(
-        loader=jinja.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        finalize=_shown,
-        undefined=jinja.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates(_HERE / "templates")
     environment.filters |= {
         "number": words.number,
         "percent": words.percent,

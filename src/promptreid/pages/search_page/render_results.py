@@ -6,13 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from promptreid.figures.extra import need
 from promptreid.files import replacing
+from promptreid.pages.page_templates import open_templates
 from promptreid.pages.report_page.album import Album
 from promptreid.pages.report_page.colours import stylesheet
 from promptreid.pages.search_page.search_results import ResultsPage
 from promptreid.text import number_words as words
-from promptreid.text.safe import encodable, visible_lines
+from promptreid.text.safe import encodable
 
 _HERE = Path(__file__).parent
 
@@ -42,22 +42,9 @@ def render_results(page: ResultsPage) -> str:
     return _environment().get_template("results.html").render(page=page, album=Album(), style=style)
 
 
-def _shown(value: Any) -> Any:
-    """Write out what cannot be seen in a name; our own markup has none."""
-    return visible_lines(value) if type(value) is str else value
-
-
 @cache
 def _environment() -> Any:
-    jinja = need("jinja2")
-    environment = jinja.Environment(
-        loader=jinja.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        finalize=_shown,
-        undefined=jinja.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates(_HERE / "templates")
     environment.filters |= {"rate": words.rate, "score": _score}
     return environment
 

@@ -111,17 +111,6 @@ class PostgresStore(PostgresConnection, SqlStore):
         """Return the number of the last transaction that wrote."""
         return self.count("revision")
 
-    def stamp(self, revision: int | None = None) -> str | None:
-        """Return the random stamp of a transaction; None where it is not known any more."""
-        chosen = self.revision() if revision is None else revision
-        rows = self.execute("SELECT stamp FROM stamps WHERE revision = ?", chosen)
-        return rows[0][0] if rows else None
-
-    def settings(self) -> dict[str, str]:
-        """Return the settings of the gallery."""
-        rows = self.execute("SELECT key, value FROM facts WHERE key LIKE 'setting.%'")
-        return {key.removeprefix("setting."): value for key, value in rows}
-
     def set_setting(self, key: str, value: str) -> None:
         """Write a setting of the gallery."""
         self.set_fact(f"setting.{key}", value)

@@ -51,6 +51,17 @@ class SqlStore(ABC):
     def require_compaction(self) -> None:
         """Remember that bytes of what is deleted may be in the store until `compact`."""
 
+    def stamp(self, revision: int | None = None) -> str | None:
+        """Return the random stamp of a transaction; None where it is not known any more."""
+        chosen = self.revision() if revision is None else revision
+        rows = self.execute("SELECT stamp FROM stamps WHERE revision = ?", chosen)
+        return rows[0][0] if rows else None
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings of the gallery."""
+        rows = self.execute("SELECT key, value FROM facts WHERE key LIKE 'setting.%'")
+        return {key.removeprefix("setting."): value for key, value in rows}
+
     def touch_identity(self, identity: int) -> None:
         """Give an identity the version of this transaction."""
         self.execute(
