@@ -27,9 +27,9 @@ from promptreid.evaluation.metrics import METRICS, Metric, rank_metric
 from promptreid.pages.report_page.render_page import render_page
 from promptreid.pages.report_page.score_cells import change_table, retrieval_table
 from promptreid.progress import Silent
-from promptreid.sweep.comparison import compare_runs
-from promptreid.sweep.comparison_table import comparison_text
-from promptreid.sweep.run_results import RunRecord
+from promptreid.sweeps.comparison import compare_runs
+from promptreid.sweeps.comparison_table import comparison_text
+from promptreid.sweeps.run_results import RunRecord
 from promptreid.tracking.values import epoch_values, score_values
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.early_stopping import EarlyStopping, validation_metric

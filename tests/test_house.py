@@ -13,7 +13,7 @@ SOURCES = Path(promptreid.__file__).parent
 FLOORS = {
     "__main__": 11, "__init__": 10, "cli": 10,
     "actions": 9,
-    "pages": 8, "sweep": 8, "serve": 8,
+    "pages": 8, "sweeps": 8, "serve": 8,
     "training": 7, "gallery": 7,
     "figures": 6,
     "inference": 5,

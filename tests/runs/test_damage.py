@@ -36,7 +36,7 @@ from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_images import list_images
 from promptreid.runs.run_records import BestRecord, StatusRecord
 from promptreid.runs.seen_identities import make_testable
-from promptreid.sweep.run_results import read_runs
+from promptreid.sweeps.run_results import read_runs
 from promptreid.training.run.run_plan import TrainRequest, make_plan
 
 pytestmark = pytest.mark.slow

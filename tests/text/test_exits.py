@@ -33,7 +33,7 @@ def test_consoles_of_rich_are_made_only_where_names_are_made_safe_first():
 
 def test_spreadsheets_are_written_only_where_cells_are_made_safe_or_read_back_by_us():
     ours = (
-        "sweep/export.py",  # each cell through csv_cell
+        "sweeps/export.py",  # each cell through csv_cell
         "data/layouts/export_data.py",  # likewise
         "runs/run_images.py",  # names, sizes and times of images, read back as they were
         "runs/run_folder.py",  # metrics.csv: names of stages and losses, and numbers

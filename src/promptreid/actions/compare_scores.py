@@ -10,11 +10,11 @@ from pathlib import Path
 
 from promptreid.actions.run_data_specs import path_of
 from promptreid.errors import ConfigError, unknown_name
-from promptreid.sweep.comparison import DEFAULT_METRICS, compare_runs
-from promptreid.sweep.comparison_rows import RunComparison
-from promptreid.sweep.comparison_table import comparison_text, lay_out, notes
-from promptreid.sweep.export import write_comparison
-from promptreid.sweep.run_results import find_runs, read_runs
+from promptreid.sweeps.comparison import DEFAULT_METRICS, compare_runs
+from promptreid.sweeps.comparison_rows import RunComparison
+from promptreid.sweeps.comparison_table import comparison_text, lay_out, notes
+from promptreid.sweeps.export import write_comparison
+from promptreid.sweeps.run_results import find_runs, read_runs
 
 SEEDS = ("together", "apart")
 """Whether runs that differ only by seed share a row."""

@@ -12,7 +12,7 @@ from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.evaluation.metrics import METRICS
 
 if TYPE_CHECKING:
-    from promptreid.sweep.comparison_rows import RunComparison
+    from promptreid.sweeps.comparison_rows import RunComparison
 
 METRIC_KEYS = click.Choice([metric.key for metric in METRICS.values()])
 
@@ -64,8 +64,8 @@ def compare(
     promptreid compare runs/my-sweep --out table.md --out table.csv
     """  # noqa: D301 - click reads the \b itself
     from promptreid.actions import compare_scores
-    from promptreid.sweep.comparison import DEFAULT_METRICS
-    from promptreid.sweep.export import check_suffix, comparison_record
+    from promptreid.sweeps.comparison import DEFAULT_METRICS
+    from promptreid.sweeps.export import check_suffix, comparison_record
 
     for file in files:
         check_suffix(file)
@@ -83,7 +83,7 @@ def print_comparison(comparison: RunComparison) -> None:
     import shutil
     import sys
 
-    from promptreid.sweep.comparison_table import comparison_text
+    from promptreid.sweeps.comparison_table import comparison_text
 
     if not sys.stdout.isatty():
         click.echo(comparison_text(comparison))
@@ -93,7 +93,7 @@ def print_comparison(comparison: RunComparison) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from promptreid.sweep.comparison_table import lay_out, notes
+    from promptreid.sweeps.comparison_table import lay_out, notes
     from promptreid.text.safe import visible
     from promptreid.text.streams import unguarded
 

@@ -13,8 +13,8 @@ from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
 
 if TYPE_CHECKING:
-    from promptreid.sweep.run_sweep import Outcome
-    from promptreid.sweep.sweep_plan import PlannedRun
+    from promptreid.sweeps.run_sweep import Outcome
+    from promptreid.sweeps.sweep_plan import PlannedRun
 
 _MANY_RUNS = 10
 
@@ -108,7 +108,7 @@ def sweep(
 
     path = find_sweep(file)
     with started(f"reading {path}"):
-        from promptreid.sweep.sweep_plan import count_runs, plan_sweep, select_runs
+        from promptreid.sweeps.sweep_plan import count_runs, plan_sweep, select_runs
     out = out or Path("runs") / path.stem
     asked = load_sweep(path)
     seeds = tuple(dict.fromkeys(seeds))
@@ -151,7 +151,7 @@ def sweep(
 
 def _state_records(chosen: Sequence[PlannedRun]) -> list[dict[str, str]]:
     """Return runs that are planned, with their states, JSON-ready."""
-    from promptreid.sweep.run_state import read_state
+    from promptreid.sweeps.run_state import read_state
 
     return [
         {"run": run.name, "recipe": run.resolved.name, "state": read_state(run).kind}
@@ -163,7 +163,7 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
     """Say what will be trained; list it all for a dry run."""
     from collections import Counter
 
-    from promptreid.sweep.run_state import read_state
+    from promptreid.sweeps.run_state import read_state
     from promptreid.text.lists import counted
     from promptreid.text.tables import plain_table
 
@@ -186,7 +186,7 @@ def _announce(chosen: Sequence[PlannedRun], out: Path, *, verbose: bool) -> None
 def _check_data(chosen: Sequence[PlannedRun]) -> None:
     """Read the data sets of the runs that have something left to do, before any of them trains."""
     from promptreid.data.load_data import load_data
-    from promptreid.sweep.run_state import read_state
+    from promptreid.sweeps.run_state import read_state
 
     open_runs = [run for run in chosen if read_state(run).kind in ("new", "unfinished")]
     for spec in dict.fromkeys(spec for run in open_runs for spec in run.data + run.test):
@@ -196,7 +196,7 @@ def _check_data(chosen: Sequence[PlannedRun]) -> None:
 def _train(runs: Sequence[PlannedRun], *, device: str | None, **how: Any) -> dict[str, Outcome]:
     """Train as `run_sweep` does; a stop ends the command."""
     from promptreid.inference.device import pick_device
-    from promptreid.sweep.run_sweep import run_sweep
+    from promptreid.sweeps.run_sweep import run_sweep
     from promptreid.training.stage.stop_signals import Interrupted
 
     pick_device(device)
@@ -210,10 +210,10 @@ def _train(runs: Sequence[PlannedRun], *, device: str | None, **how: Any) -> dic
 def _report(runs: Sequence[PlannedRun], out: Path) -> dict[str, Any] | None:
     """Print, write and return the table of the runs that are as the sweep asks for."""
     from promptreid.cli.compare import print_comparison
-    from promptreid.sweep.comparison import compare_runs
-    from promptreid.sweep.export import comparison_record, write_comparison
-    from promptreid.sweep.run_results import read_runs
-    from promptreid.sweep.run_state import read_state
+    from promptreid.sweeps.comparison import compare_runs
+    from promptreid.sweeps.export import comparison_record, write_comparison
+    from promptreid.sweeps.run_results import read_runs
+    from promptreid.sweeps.run_state import read_state
 
     kinds = ("complete", "unfinished")
     records = read_runs([run.out for run in runs if read_state(run).kind in kinds])

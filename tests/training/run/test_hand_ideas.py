@@ -8,7 +8,7 @@ from small_hands import render_small_hands
 from promptreid.config.recipe_settings import differing, flat_settings
 from promptreid.config.sweep import find_sweep, load_sweep
 from promptreid.progress import Silent
-from promptreid.sweep.sweep_plan import PlannedRun, plan_sweep
+from promptreid.sweeps.sweep_plan import PlannedRun, plan_sweep
 from promptreid.training.run.train import TrainRequest, train
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ from typing import Any
 from promptreid.config.recipe_settings import differing
 from promptreid.errors import RunError
 from promptreid.evaluation.metrics import Metric, metric_by_key
-from promptreid.sweep.comparison_rows import ComparisonRow, RunComparison, ScoreCell
-from promptreid.sweep.run_results import RunRecord
-from promptreid.sweep.scoring_differences import rule_warnings, scoring_rules, shorten_specs
+from promptreid.sweeps.comparison_rows import ComparisonRow, RunComparison, ScoreCell
+from promptreid.sweeps.run_results import RunRecord
+from promptreid.sweeps.scoring_differences import rule_warnings, scoring_rules, shorten_specs
 
 DEFAULT_METRICS = ("mAP", "rank1", "rank5")
 

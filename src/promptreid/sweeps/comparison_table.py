@@ -11,8 +11,8 @@ from typing import Any
 
 from promptreid.config.recipe_settings import YES, parents
 from promptreid.evaluation.metrics import Metric, unit_words
-from promptreid.sweep.comparison_rows import ComparisonRow, RunComparison
-from promptreid.sweep.scoring_differences import shorten_specs
+from promptreid.sweeps.comparison_rows import ComparisonRow, RunComparison
+from promptreid.sweeps.scoring_differences import shorten_specs
 from promptreid.text.names import short_keys
 from promptreid.text.tables import plain_table
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from promptreid.sweep.run_names import cell_name, distinct_names, value_name
+from promptreid.sweeps.run_names import cell_name, distinct_names, value_name
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Any
 from promptreid.errors import ConfigError
 from promptreid.evaluation.metrics import Metric
 from promptreid.files import write_text
-from promptreid.sweep.comparison_rows import ComparisonRow, RunComparison
-from promptreid.sweep.comparison_table import (
+from promptreid.sweeps.comparison_rows import ComparisonRow, RunComparison
+from promptreid.sweeps.comparison_table import (
     notes,
     score_text,
     seen_text,

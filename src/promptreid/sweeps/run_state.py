@@ -10,7 +10,7 @@ from promptreid.config.recipe_settings import changes
 from promptreid.errors import PromptReIDError, RunError
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_place import check_free, is_run
-from promptreid.sweep.sweep_plan import PlannedRun
+from promptreid.sweeps.sweep_plan import PlannedRun
 from promptreid.text.lists import shorten_list
 
 _SHOWN = 4

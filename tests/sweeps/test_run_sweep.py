@@ -11,9 +11,9 @@ from promptreid.errors import RunError
 from promptreid.progress import Silent
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_records import StatusRecord
-from promptreid.sweep import run_sweep as module
-from promptreid.sweep.run_sweep import run_sweep
-from promptreid.sweep.sweep_plan import plan_sweep
+from promptreid.sweeps import run_sweep as module
+from promptreid.sweeps.run_sweep import run_sweep
+from promptreid.sweeps.sweep_plan import plan_sweep
 from promptreid.training.stage.stop_signals import Interrupted
 
 from .conftest import result

@@ -10,11 +10,11 @@ import pytest
 from promptreid.errors import ConfigError, EvaluationError, RunError
 from promptreid.evaluation.metrics import METRICS, metric_by_key
 from promptreid.files import write_json
-from promptreid.sweep import compare_runs, find_runs, read_runs
-from promptreid.sweep.comparison_table import comparison_text
-from promptreid.sweep.export import csv_text, json_text, markdown, write_comparison
-from promptreid.sweep.run_results import SWEEP
-from promptreid.sweep.scoring_differences import shorten_specs
+from promptreid.sweeps import compare_runs, find_runs, read_runs
+from promptreid.sweeps.comparison_table import comparison_text
+from promptreid.sweeps.export import csv_text, json_text, markdown, write_comparison
+from promptreid.sweeps.run_results import SWEEP
+from promptreid.sweeps.scoring_differences import shorten_specs
 
 from .conftest import SPEC, result
 

@@ -4,9 +4,9 @@ import pytest
 
 from promptreid.config.sweep import Sweep, load_sweep
 from promptreid.errors import ConfigError
-from promptreid.sweep import sweep_plan
-from promptreid.sweep.run_state import read_state
-from promptreid.sweep.sweep_plan import count_runs, plan_sweep, select_runs
+from promptreid.sweeps import sweep_plan
+from promptreid.sweeps.run_state import read_state
+from promptreid.sweeps.sweep_plan import count_runs, plan_sweep, select_runs
 
 LR, EPOCHS = "stages.image.optimizer.lr", "stages.image.epochs"
 

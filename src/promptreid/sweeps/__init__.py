@@ -5,10 +5,10 @@ Nothing here but `run_sweep` imports torch, so that planning and comparing answe
 
 from __future__ import annotations
 
-from promptreid.sweep.comparison import compare_runs
-from promptreid.sweep.comparison_rows import ComparisonRow, RunComparison
-from promptreid.sweep.run_results import RunRecord, find_runs, read_runs
-from promptreid.sweep.sweep_plan import PlannedRun, plan_sweep
+from promptreid.sweeps.comparison import compare_runs
+from promptreid.sweeps.comparison_rows import ComparisonRow, RunComparison
+from promptreid.sweeps.run_results import RunRecord, find_runs, read_runs
+from promptreid.sweeps.sweep_plan import PlannedRun, plan_sweep
 
 __all__ = [
     "ComparisonRow",

@@ -18,7 +18,7 @@ from promptreid.config.sweep import Sweep, SweepRun, override_text
 from promptreid.data.data_spec import parse_spec
 from promptreid.data.reader_registry import reader_entry
 from promptreid.errors import ConfigError, PromptReIDError, unknown_name
-from promptreid.sweep.run_names import cell_name, distinct_names, value_name
+from promptreid.sweeps.run_names import cell_name, distinct_names, value_name
 from promptreid.text.lists import counted
 from promptreid.training.stage.early_stopping import validation_metric
 

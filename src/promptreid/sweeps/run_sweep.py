@@ -17,9 +17,9 @@ from promptreid.files import write_json
 from promptreid.progress import Progress
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_place import is_run
-from promptreid.sweep.run_results import SWEEP
-from promptreid.sweep.run_state import read_state
-from promptreid.sweep.sweep_plan import PlannedRun
+from promptreid.sweeps.run_results import SWEEP
+from promptreid.sweeps.run_state import read_state
+from promptreid.sweeps.sweep_plan import PlannedRun
 from promptreid.text.durations import clock
 from promptreid.training.run.train import TrainRequest, train
 from promptreid.training.stage.stop_signals import Interrupted
@@ -31,7 +31,7 @@ class Outcome:
 
     Attributes:
         status: "waiting", "complete", "stopped", "failed"; or "changed" or "blocked", see
-            `promptreid.sweep.run_state`.
+            `promptreid.sweeps.run_state`.
         error: Why it failed, in a sentence or a line; empty otherwise.
         details: Traceback of a failure that is not the user's.
     """

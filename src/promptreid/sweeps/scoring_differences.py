@@ -7,8 +7,8 @@ from pathlib import PurePath
 from typing import Any
 
 from promptreid.data.data_spec import parse_spec
-from promptreid.sweep.comparison_rows import ComparisonRow
-from promptreid.sweep.run_results import RunRecord
+from promptreid.sweeps.comparison_rows import ComparisonRow
+from promptreid.sweeps.run_results import RunRecord
 from promptreid.text.lists import shorten_list
 
 _RULES = {
