@@ -2,7 +2,7 @@
 
 torch hands float32 products to MKL; oneDNN, which is in torch as well, is the other one. Which is
 faster depends on the processor and on the kind of product, see `promptreid bench products` and
-`docs/performance.md`. The choice follows from what the processor is, never from a timing, so that
+`docs/processors.md`. The choice follows from what the processor is, never from a timing, so that
 the same machine gives the same bits from run to run.
 """
 
