@@ -10,7 +10,6 @@ import click
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import headline, reporter
-from promptreid.progress import Progress
 from promptreid.text.wrap import indented, wrapped
 
 
@@ -221,53 +220,36 @@ def synth(
     import os
 
     from promptreid.progress import Lines
+    from promptreid.progress.counted_task import RenderedCount
 
-    lines = Lines()
     processes = workers or os.cpu_count() or 1
-    count = Counted(lines, f"rendering {kind}", "identities")
-    if kind == "hands":
-        from promptreid.synth.hands.hands import write_hands
+    with RenderedCount(Lines(), f"rendering {kind}", "identities") as count:
+        if kind == "hands":
+            from promptreid.synth.hands.hands import write_hands
 
-        write_hands(
-            out,
-            identities=identities,
-            seed=seed,
-            size=size or 224,
-            workers=processes,
-            progress=count,
-        )
-        spec = f"hands11k:{out}?aspect=dorsal_right"
-    else:
-        from promptreid.synth.people.people import write_people
+            write_hands(
+                out,
+                identities=identities,
+                seed=seed,
+                size=size or 224,
+                workers=processes,
+                progress=count,
+            )
+            spec = f"hands11k:{out}?aspect=dorsal_right"
+        else:
+            from promptreid.synth.people.people import write_people
 
-        height = size or 128
-        write_people(
-            out,
-            identities=identities,
-            seed=seed,
-            cameras=cameras,
-            domain_index=domain,
-            size=(height, height // 2),
-            workers=processes,
-            progress=count,
-        )
-        spec = f"market1501:{out}"
-    lines.finish()
+            height = size or 128
+            write_people(
+                out,
+                identities=identities,
+                seed=seed,
+                cameras=cameras,
+                domain_index=domain,
+                size=(height, height // 2),
+                workers=processes,
+                progress=count,
+            )
+            spec = f"market1501:{out}"
     click.echo(f"rendered {identities} identities into {out}; read them as '{spec}'")
     json_out.give({"data": spec, "identities": identities})
-
-
-class Counted:
-    """Pass a renderer's (done, total) on to a progress reporter."""
-
-    def __init__(self, progress: Progress, title: str, unit: str) -> None:
-        self._progress, self._title, self._unit = progress, title, unit
-        self.done = self.total = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """Report that `done` of `total` are ready."""
-        if not self.total:
-            self._progress.start(self._title, total, self._unit)
-        self.total = total
-        self._progress.advance(done - self.done)
-        self.done = done

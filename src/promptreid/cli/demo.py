@@ -79,9 +79,9 @@ def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
     """Render the hand set unless an earlier demo with the same settings did."""
     import os
 
-    from promptreid.cli.data import Counted
     from promptreid.errors import RunError
     from promptreid.files import name_entries, write_json
+    from promptreid.progress.counted_task import RenderedCount
     from promptreid.synth.hands.hands import write_hands
 
     data = out / f"hands-{identities}-seed{seed}"
@@ -96,17 +96,17 @@ def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
         )
     lines.message(f"1/5  rendering the hands of {identities} people")
     write_json(out / "demo.json", {"identities": identities, "seed": seed})
-    write_hands(
-        data,
-        identities=identities,
-        seed=seed,
-        size=IMAGE_SIZE,
-        aspects=("dorsal right",),
-        nuisance=NUISANCE,
-        workers=os.cpu_count() or 1,
-        progress=Counted(lines, "rendering", "people"),
-    )
-    lines.finish()
+    with RenderedCount(lines, "rendering", "people") as count:
+        write_hands(
+            data,
+            identities=identities,
+            seed=seed,
+            size=IMAGE_SIZE,
+            aspects=("dorsal right",),
+            nuisance=NUISANCE,
+            workers=os.cpu_count() or 1,
+            progress=count,
+        )
     return data
 
 

@@ -71,11 +71,11 @@ def pretrain(
     """Make the weights of `tiny` anew, from rendered pictures and captions of their attributes."""
     import os
 
-    from promptreid.cli.data import Counted
     from promptreid.inference.device import pick_device, resolve_precision
     from promptreid.inference.run_context import RunContext
     from promptreid.models.weights.tiny import NATIVE
     from promptreid.progress import Lines
+    from promptreid.progress.counted_task import RenderedCount
     from promptreid.synth.corpus import CorpusPlan, render_corpus
     from promptreid.training.run.pretrain import PretrainSettings
     from promptreid.training.run.pretrain import pretrain as run
@@ -84,13 +84,10 @@ def pretrain(
     plan = CorpusPlan(
         hands=hands, people=people, images=images, size=NATIVE.image_size[0], seed=seed
     )
-    pictures = render_corpus(
-        corpus,
-        plan,
-        workers=workers or os.cpu_count() or 1,
-        progress=Counted(lines, "rendering", "images"),
-    )
-    lines.finish()
+    with RenderedCount(lines, "rendering", "images") as count:
+        pictures = render_corpus(
+            corpus, plan, workers=workers or os.cpu_count() or 1, progress=count
+        )
     where = pick_device(device)
     measured = run(
         pictures.pixels,

@@ -27,6 +27,7 @@ from promptreid.gallery.vector_model import (
     as_image,
 )
 from promptreid.progress import Progress, Silent
+from promptreid.progress.counted_task import counting
 
 if TYPE_CHECKING:
     from promptreid.inference.embedder import Embedder
@@ -138,20 +139,19 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
             raise GalleryError(f"There are {len(images)} images but {len(identities)} identities.")
         names = [check_name(name) for name in identities]
         opened = [as_image(image) for image in images]
-        progress.start("enrolling", len(images), "images")
         total = Enrolled()
-        for start in range(0, len(opened), BATCH):
-            part = slice(start, start + BATCH)
-            total += enrol_batch(
-                self.records,
-                self._state,
-                model,
-                opened[part],
-                names[part],
-                keep=self.settings.keep,
-            )
-            progress.advance(len(opened[part]))
-        progress.finish()
+        with counting(progress, "enrolling", len(images), "images"):
+            for start in range(0, len(opened), BATCH):
+                part = slice(start, start + BATCH)
+                total += enrol_batch(
+                    self.records,
+                    self._state,
+                    model,
+                    opened[part],
+                    names[part],
+                    keep=self.settings.keep,
+                )
+                progress.advance(len(opened[part]))
         return total
 
     def add_embedded(
@@ -177,14 +177,13 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
             stored = self.records.model()
         embedded = open_embedded(Path(folder), stored, place=self.records.place)
         progress, total = progress or Silent(), Enrolled()
-        progress.start("enrolling", len(embedded.sharded), "images")
-        for batch in embedded:
-            names = [check_name(prefix + name) for name in batch.names]
-            total += enrol_batch(
-                self.records, self._state, batch, batch.images, names, keep=self.settings.keep
-            )
-            progress.advance(len(names))
-        progress.finish()
+        with counting(progress, "enrolling", len(embedded.sharded), "images"):
+            for batch in embedded:
+                names = [check_name(prefix + name) for name in batch.names]
+                total += enrol_batch(
+                    self.records, self._state, batch, batch.images, names, keep=self.settings.keep
+                )
+                progress.advance(len(names))
         return total
 
     def search(

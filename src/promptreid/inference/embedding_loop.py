@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from promptreid.models.reid import ReIDModel
 from promptreid.processes.process_group import ALONE
 from promptreid.processes.row_shares import are_shared
 from promptreid.progress import Progress, Silent
+from promptreid.progress.counted_task import counting
 from promptreid.transfer import send
 
 BATCH_SIZE = 64
@@ -66,7 +68,7 @@ def image_batches(
     batch_size: int = BATCH_SIZE,
     own: slice | None = None,
     progress: Progress | None = None,
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Generator[tuple[Tensor, Tensor]]:
     """Give all images of a source in order, ready for the model, and report how far that is.
 
     A source is a store of images resized with the test filter, which are decoded in threads while
@@ -81,16 +83,16 @@ def image_batches(
     """
     progress, own = progress or Silent(), own or slice(None)
     first, last, _ = own.indices(count_batches(len(source), batch_size))
-    progress.start(title, min(last * batch_size, len(source)) - first * batch_size, "images")
+    count = min(last * batch_size, len(source)) - first * batch_size
     if isinstance(source, Tensor):
         numbers = torch.arange(len(source)).split(batch_size)[own]
         batches = ((rows, source[rows].float().to(device)) for rows in numbers)
     else:
         batches = TestLoader(source, preprocess, batch_size, device=device, own=own).batches()
-    for rows, images in batches:
-        yield rows, images
-        progress.advance(len(rows))
-    progress.finish()
+    with counting(progress, title, count, "images"):
+        for rows, images in batches:
+            yield rows, images
+            progress.advance(len(rows))
 
 
 def count_batches(images: int, batch_size: int) -> int:
@@ -142,17 +144,19 @@ def encode_source(
     rows = torch.empty(sizes[processes.rank if apart else 0], width)
     if apart:
         backbone.share_rows(ALONE)  # a batch is not shared out once more
+    batches = image_batches(
+        source,
+        preprocess,
+        device=next(model.parameters()).device,
+        title=title,
+        batch_size=batch_size,
+        own=own,
+        progress=progress,
+    )
     try:
-        for numbers, images in image_batches(
-            source,
-            preprocess,
-            device=next(model.parameters()).device,
-            title=title,
-            batch_size=batch_size,
-            own=own,
-            progress=progress,
-        ):
-            rows[numbers - first] = encode(numbers, images).float().cpu()
+        with contextlib.closing(batches):
+            for numbers, images in batches:
+                rows[numbers - first] = encode(numbers, images).float().cpu()
     finally:
         backbone.share_rows(processes)
     return processes.gather(rows, sizes) if apart else rows

@@ -14,6 +14,7 @@ from promptreid.data.load_data import load_data
 from promptreid.data.protocol import Protocol, Repeat
 from promptreid.errors import DataError
 from promptreid.progress import Progress
+from promptreid.progress.counted_task import counting
 
 _SHOWN = 8
 
@@ -75,9 +76,8 @@ def only_readable(dataset: DataSet, *, policy: str, progress: Progress) -> DataS
         DataError: Images cannot be decoded and the policy is "stop", or nothing is left.
     """
     manifest = dataset.manifest
-    progress.start(f"checking images of {manifest.name}", len(manifest), "images")
-    good, bad, clipped = readable_indices(manifest.images(), counted=progress.advance)
-    progress.finish()
+    with counting(progress, f"checking images of {manifest.name}", len(manifest), "images"):
+        good, bad, clipped = readable_indices(manifest.images(), counted=progress.advance)
     if clipped:
         progress.message(
             f"{manifest.name}: {len(clipped):,} of {len(manifest):,} boxes reach beyond their "

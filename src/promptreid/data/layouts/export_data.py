@@ -18,6 +18,7 @@ from promptreid.data.manifest.manifest_files import write_manifest
 from promptreid.errors import ConfigError, DataError, unknown_name
 from promptreid.files import creating_folder
 from promptreid.progress import Progress, Silent
+from promptreid.progress.counted_task import counting
 from promptreid.text.cells import csv_cell
 from promptreid.text.lists import counted
 
@@ -80,9 +81,11 @@ def export_data(
         plan = plan_table(dataset) if layout == "csv" else plan_folders(dataset)
     manifest = dataset.manifest
     images = [manifest.image(row) for row in plan.rows]
-    progress.start(f"writing {manifest.name}", len(images), "images")
     try:
-        with creating_folder(folder) as temporary:
+        with (
+            counting(progress, f"writing {manifest.name}", len(images), "images"),
+            creating_folder(folder) as temporary,
+        ):
             written = write_images(
                 images,
                 [temporary / path for path in plan.paths],
@@ -93,8 +96,6 @@ def export_data(
     except OSError as error:
         place = error.filename or folder
         raise DataError(f"{place} cannot be written: {error.strerror or error}.") from error
-    finally:
-        progress.finish()
     notes = list(plan.notes)
     if written.encoded:
         made = counted(written.encoded, "image was", "images were")

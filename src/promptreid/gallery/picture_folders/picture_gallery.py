@@ -32,6 +32,7 @@ from promptreid.gallery.picture_folders.search_cache import (
 )
 from promptreid.gallery.vector_model import GalleryImage, VectorModel
 from promptreid.progress import Progress
+from promptreid.progress.counted_task import counting
 from promptreid.text.lists import counted, shorten_list
 
 BATCH = 64
@@ -115,17 +116,16 @@ def _bring_up_to_date(
     if len(done) < len(logged):
         log.replace(done)
     fresh = [key for key in wanted if key not in done]
-    if fresh:
-        progress.start(f"embedding {pictures.place}", len(fresh), "pictures")
-    for start in range(0, len(fresh), BATCH):
-        keys = fresh[start : start + BATCH]
-        states = zip(keys, _enrol(gallery, [wanted[key] for key in keys]), strict=True)
-        added = {key: LoggedPicture(stamps[key], state) for key, state in states}
-        log.append(added)
-        done |= added
-        progress.advance(len(keys))
-    if fresh:
-        progress.finish()
+    if not fresh:
+        return done, 0, removed
+    with counting(progress, f"embedding {pictures.place}", len(fresh), "pictures"):
+        for start in range(0, len(fresh), BATCH):
+            keys = fresh[start : start + BATCH]
+            states = zip(keys, _enrol(gallery, [wanted[key] for key in keys]), strict=True)
+            added = {key: LoggedPicture(stamps[key], state) for key, state in states}
+            log.append(added)
+            done |= added
+            progress.advance(len(keys))
     return done, len(fresh), removed
 
 

@@ -18,6 +18,7 @@ from promptreid.gallery.records.record_rows import (
 from promptreid.gallery.records.record_store import Records
 from promptreid.json_record import JsonRecord
 from promptreid.progress import Progress, Silent
+from promptreid.progress.counted_task import counting
 from promptreid.text.lists import counted
 
 _AT_A_TIME = 512
@@ -66,11 +67,10 @@ def copy_records(source: Records, target: Records, progress: Progress | None = N
         for stored in models:
             target.begin_model(stored.model)
         target.restore_identities(source.identities())
-        progress.start(f"copying to {target.place}", source.count_entries(), "images")
-        for rows in _in_parts(row for row, _ in source.entries()):
-            target.restore_entries((row, source.picture(row.entry).crop) for row in rows)
-            progress.advance(len(rows))
-        progress.finish()
+        with counting(progress, f"copying to {target.place}", source.count_entries(), "images"):
+            for rows in _in_parts(row for row, _ in source.entries()):
+                target.restore_entries((row, source.picture(row.entry).crop) for row in rows)
+                progress.advance(len(rows))
         target.restore_negatives(
             (row, None if row.entry else source.negative_picture(row.negative).crop)
             for row in source.negatives()

@@ -15,6 +15,7 @@ from promptreid.gallery.searching.null_sample import null_from_scratch
 from promptreid.gallery.searching.search_state import SearchState
 from promptreid.json_record import JsonRecord
 from promptreid.progress import Progress
+from promptreid.progress.counted_task import counting
 
 _LENGTH_TOLERANCE = 1e-2
 _SCORE_TOLERANCE = 1e-5
@@ -52,13 +53,12 @@ def find_problems(records: Records, state: SearchState, progress: Progress) -> l
         return damaged
     state.refresh(records)
     findings: list[Finding] = []
-    progress.start(f"checking {place}", len(state.table), "images")
-    for entry, vector in records.entries():
-        fault = _find_vector_fault(vector) or find_fault(records.picture(entry.entry))
-        if fault is not None:
-            findings.append(Finding(f"Entry {entry.entry}: {fault}.", again))
-        progress.advance(1)
-    progress.finish()
+    with counting(progress, f"checking {place}", len(state.table), "images"):
+        for entry, vector in records.entries():
+            fault = _find_vector_fault(vector) or find_fault(records.picture(entry.entry))
+            if fault is not None:
+                findings.append(Finding(f"Entry {entry.entry}: {fault}.", again))
+            progress.advance(1)
     findings += _check_negatives(records)
     findings += [
         Finding(

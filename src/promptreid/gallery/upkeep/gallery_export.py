@@ -14,6 +14,7 @@ from promptreid.files import write_bytes, write_text
 from promptreid.gallery.records.record_rows import EntryRow
 from promptreid.gallery.records.record_store import Records
 from promptreid.progress import Progress
+from promptreid.progress.counted_task import counting
 
 TABLE = "entries.csv"
 _COLUMNS = ("path", "identity", "split", "camera", "domain")
@@ -49,14 +50,13 @@ def export_entries(
         names = records.names()
         wanted = None if identity is None else records.identity(identity).identity
         chosen = [row for row, _ in records.entries() if wanted in (None, row.identity)]
-        progress.start(f"writing {folder}", len(chosen), "images")
         rows, images = [], 0
-        for entry in chosen:
-            path = _write_picture(records, entry, folder)
-            images += not Path(path).is_absolute()
-            rows.append(_table_row(entry, path, names[entry.identity]))
-            progress.advance(1)
-        progress.finish()
+        with counting(progress, f"writing {folder}", len(chosen), "images"):
+            for entry in chosen:
+                path = _write_picture(records, entry, folder)
+                images += not Path(path).is_absolute()
+                rows.append(_table_row(entry, path, names[entry.identity]))
+                progress.advance(1)
     columns = dict.fromkeys((*_COLUMNS, *(key for row in rows for key in row)))
     text = io.StringIO()
     writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")

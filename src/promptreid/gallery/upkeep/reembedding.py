@@ -20,6 +20,7 @@ from promptreid.gallery.searching.search_state import SearchState
 from promptreid.gallery.vector_model import VIEW, GalleryImage, VectorModel, describe_model
 from promptreid.json_record import JsonRecord
 from promptreid.progress import Progress
+from promptreid.progress.counted_task import counting
 from promptreid.text.lists import counted, shorten_list
 
 _AT_A_TIME = 256
@@ -89,22 +90,21 @@ def reembed_gallery(
         records.begin_model(row)
     missing = records.missing_vectors(row.fingerprint)
     total, made = records.count_entries(), 0
-    progress.start("embedding with the new model", total, "images")
-    progress.advance(total - len(missing))
     faults: dict[str, str] = {}
-    while True:
-        for part in _in_parts(missing):
-            vectors = _embed_entries(records, model, part, faults)
-            with state.lock, records.writing():
-                records.put_vectors(row.fingerprint, vectors)
-            made += len(vectors)
-            progress.advance(len(part))
-        _check_faults(records, faults)
-        with state.lock:
-            missing = records.missing_vectors(row.fingerprint)
-        if len(missing) <= _LEFT_TO_THE_SWITCH:
-            break
-    progress.finish()
+    with counting(progress, "embedding with the new model", total, "images"):
+        progress.advance(total - len(missing))
+        while True:
+            for part in _in_parts(missing):
+                vectors = _embed_entries(records, model, part, faults)
+                with state.lock, records.writing():
+                    records.put_vectors(row.fingerprint, vectors)
+                made += len(vectors)
+                progress.advance(len(part))
+            _check_faults(records, faults)
+            with state.lock:
+                missing = records.missing_vectors(row.fingerprint)
+            if len(missing) <= _LEFT_TO_THE_SWITCH:
+                break
     _make_negative_vectors(records, state, model, faults)
     _check_faults(records, faults)
     with NextNullSample(aggregate, row, records.derived) as sample:
@@ -163,16 +163,15 @@ def _fill_gaps(
             with state.changing(records):
                 records.set_model(describe_model(model))  # which may have had no text side before
             missing |= set(records.missing_vectors(model.fingerprint, text=True))
-    progress.start("embedding what has no vector", len(missing), "images")
     faults: dict[str, str] = {}
     made = 0
-    for part in _in_parts(sorted(missing)):
-        vectors = _embed_entries(records, model, part, faults)
-        with state.lock, state.changing(records):
-            records.put_vectors(model.fingerprint, vectors)
-        made += len(vectors)
-        progress.advance(len(part))
-    progress.finish()
+    with counting(progress, "embedding what has no vector", len(missing), "images"):
+        for part in _in_parts(sorted(missing)):
+            vectors = _embed_entries(records, model, part, faults)
+            with state.lock, state.changing(records):
+                records.put_vectors(model.fingerprint, vectors)
+            made += len(vectors)
+            progress.advance(len(part))
     _make_negative_vectors(records, state, model, faults)
     _check_faults(records, faults)
     return Reembedded(records.count_entries(), made, model.fingerprint, None, is_former_kept=False)

@@ -21,6 +21,7 @@ from promptreid.inference.shards.shard_job import JOB_FILE, ShardJob, ShardOptio
 from promptreid.inference.shards.shard_plan import WorkShare
 from promptreid.inference.shards.shard_worker import ShardWorker
 from promptreid.progress import Progress, Silent
+from promptreid.progress.counted_task import counting
 from promptreid.text.lists import counted
 
 MANIFEST_FILE = "manifest.json"
@@ -101,10 +102,9 @@ def embed_shards(
     if kept:
         progress.message(f"{kept:,} of {counted(kept + len(missing), 'shard')} are there already")
     images = sum(len(plan.shard_range(shard)) for shard in missing)
-    progress.start(f"embedding {table.manifest.name}", images, "images")
-    for shard in missing:
-        worker.make(shard, progress)
-    progress.finish()
+    with counting(progress, f"embedding {table.manifest.name}", images, "images"):
+        for shard in missing:
+            worker.make(shard, progress)
     return finish_shards(out, job, made=len(missing))
 
 

@@ -19,6 +19,7 @@ from promptreid.inference.shards.shard_job import ShardOptions, read_job
 from promptreid.inference.shards.shard_plan import ShardPlan
 from promptreid.inference.shards.shard_worker import ShardWorker
 from promptreid.progress import Progress, Silent
+from promptreid.progress.counted_task import counting
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,11 @@ def _run(
         num_gpus=1 if cards else 0,
     )
     images = sum(len(plan.shard_range(shard)) for shard in missing)
-    progress.start(f"embedding {request.spec}", images, "images")
-    for row in made.iter_rows():
-        if row["error"]:
-            raise getattr(errors, row["kind"], PromptReIDError)(row["error"])
-        progress.advance(row["rows"])
-    progress.finish()
+    with counting(progress, f"embedding {request.spec}", images, "images"):
+        for row in made.iter_rows():
+            if row["error"]:
+                raise getattr(errors, row["kind"], PromptReIDError)(row["error"])
+            progress.advance(row["rows"])
 
 
 class RayShardWorker:

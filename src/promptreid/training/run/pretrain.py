@@ -21,6 +21,7 @@ from promptreid.inference.run_context import RunContext
 from promptreid.losses.contrastive import supcon_cross_modal
 from promptreid.models.towers.text_tower import TextTower
 from promptreid.models.weights.tiny import NATIVE, TinyTokenizer, build_tiny, tiny_tokenizer
+from promptreid.progress.counted_task import counting
 from promptreid.seeds import derive_seed
 from promptreid.tensors import write_tensors
 from promptreid.training.step.loss_scaling import LossScaling
@@ -88,17 +89,17 @@ def pretrain(
     loss, recall, begun = math.nan, {}, time.monotonic()
     for epoch in range(1, settings.epochs + 1):
         batches = sampler.batches(epoch)
-        progress.start(f"epoch {epoch}/{settings.epochs}", len(batches) * settings.batch, "images")
+        title, images_of_epoch = f"epoch {epoch}/{settings.epochs}", len(batches) * settings.batch
         total = torch.zeros((), device=device)
-        for number, picked in enumerate(batches):
-            step = (epoch - 1) * len(batches) + number
-            for group in optimizer.param_groups:
-                group["lr"] = _rate(step, steps, settings)
-            generator = torch.Generator().manual_seed(derive_seed(settings.seed, epoch, number))
-            images, words = _draw(pixels, tokens, learn[picked], generator, device)
-            total += _step(model, scaling, _loss(model, text, images, words, context))
-            progress.advance(len(picked))
-        progress.finish()
+        with counting(progress, title, images_of_epoch, "images"):
+            for number, picked in enumerate(batches):
+                step = (epoch - 1) * len(batches) + number
+                for group in optimizer.param_groups:
+                    group["lr"] = _rate(step, steps, settings)
+                generator = torch.Generator().manual_seed(derive_seed(settings.seed, epoch, number))
+                images, words = _draw(pixels, tokens, learn[picked], generator, device)
+                total += _step(model, scaling, _loss(model, text, images, words, context))
+                progress.advance(len(picked))
         loss = (total / len(batches)).item()
         recall = _recall(model, text, pixels, test, tokens, device)
         progress.message(

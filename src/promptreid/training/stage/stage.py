@@ -14,6 +14,7 @@ from promptreid.config.stage import StageConfig
 from promptreid.errors import RunError
 from promptreid.inference.run_context import RunContext
 from promptreid.models.reid import ReIDModel
+from promptreid.progress.counted_task import counting
 from promptreid.training.batches.stage_batches import BatchSource
 from promptreid.training.stage.ema import WeightAverage
 from promptreid.training.stage.optimizer import build_optimizer, set_learning_rate
@@ -122,21 +123,21 @@ class StageRunner:
         state.sums = state.sums.to(self.context.device)
         self._refresh_texts()
         left = sum(sizes[state.step :])
-        self.context.progress.start(f"{config.name} {epoch}/{config.epochs}", left, "images")
+        title = f"{config.name} {epoch}/{config.epochs}"
         begun, earlier = time.monotonic(), state.epoch_seconds
         batches = self.source.epoch(epoch, start=state.step)
         rate = self._rate(epoch, min(state.step, count - 1), count)
-        while state.step < count:
-            # Steps that were left out do not count for the schedule.
-            rate = self._rate(epoch, state.step - state.skipped, count)
-            set_learning_rate(self._optimizer, rate)
-            numbers = range(state.step, min(state.step + config.accumulate, count))
-            report = self._step.take(epoch, numbers, lambda: next(batches), bank=self._bank)
-            self._note(report, batches=len(numbers))
-            state.epoch_seconds = earlier + time.monotonic() - begun
-            if state.step < count:
-                self.after_step()
-        self.context.progress.finish()
+        with counting(self.context.progress, title, left, "images"):
+            while state.step < count:
+                # Steps that were left out do not count for the schedule.
+                rate = self._rate(epoch, state.step - state.skipped, count)
+                set_learning_rate(self._optimizer, rate)
+                numbers = range(state.step, min(state.step + config.accumulate, count))
+                report = self._step.take(epoch, numbers, lambda: next(batches), bank=self._bank)
+                self._note(report, batches=len(numbers))
+                state.epoch_seconds = earlier + time.monotonic() - begun
+                if state.step < count:
+                    self.after_step()
         self._close_epoch(epoch, rate)
 
     def _rate(self, epoch: int, step: int, steps: int) -> float:
