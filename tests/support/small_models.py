@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from promptreid.config.base import TOWER_FEATURES
@@ -39,6 +42,13 @@ def take_over(architecture: Architecture, model: Any) -> Backbone:
 
 def small_backbone(vision: dict[str, Any] = VIT, **options: Any) -> Backbone:
     """Return a small backbone with random weights, the same every time."""
+    return deepcopy(_small_backbone(json.dumps([vision, options])))
+
+
+@cache
+def _small_backbone(kind: str) -> Backbone:
+    """Build it once: drawing its weights takes longer than copying them."""
+    vision, options = json.loads(kind)
     architecture = small_architecture(vision, **options)
     return take_over(architecture, architecture.build(seed=1))
 

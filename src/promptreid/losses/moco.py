@@ -129,7 +129,6 @@ def _copy_image_side(model: ReIDModel) -> ReIDModel:
     """Copy all of a model but its text tower and prompts; nothing in the copy learns."""
     # What is found in this table is taken from it instead of being copied.
     instead: dict[int, object] = {id(model.backbone.text): nn.Identity()}
-    instead[id(model.backbone.tokenizer)] = model.backbone.tokenizer
     if model.prompt is not None:
         instead[id(model.prompt)] = None
     return copy.deepcopy(model, instead).requires_grad_(False)

@@ -1,5 +1,6 @@
 import pickle
 import socket
+from copy import deepcopy
 
 import pytest
 import torch
@@ -45,6 +46,19 @@ def test_random_weights_depend_on_the_seed_and_leave_the_global_state():
     assert not same(one, build_backbone("tiny", pretrained="none", seed=6))
     assert not one.training
     assert one.pretrained == "none"
+
+
+def test_a_copy_has_weights_of_its_own_and_shares_the_vocabulary():
+    backbone = small_backbone()
+    twin, again = deepcopy([backbone, backbone])
+    assert twin is again
+    assert same(twin, backbone)
+    assert twin.tokenizer is backbone.tokenizer
+    weights = backbone.state_dict()
+    assert all(
+        value.data_ptr() != weights[name].data_ptr() for name, value in twin.state_dict().items()
+    )
+    assert torch.equal(twin.image(images(64, 64)).final, backbone.image(images(64, 64)).final)
 
 
 def test_size_and_stride():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,13 @@ class Backbone(nn.Module):
         self.tokenizer = tokenizer
         self.native = native
         self.pretrained = pretrained
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Backbone:
+        """Copy all but the tokenizer, which never changes and whose vocabulary takes a while."""
+        memo[id(self.tokenizer)] = self.tokenizer
+        twin = memo[id(self)] = self.__new__(type(self))
+        twin.__setstate__(deepcopy(self.__dict__, memo))
+        return twin
 
     @property
     def name(self) -> str:
