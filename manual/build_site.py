@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from manual.link_pages import link_from
+from manual.link_pages import link_from, with_dark_twins
 from manual.recipe_pages import families, family_parts, overview_part, variant_pages
 from manual.reference_pages import reference_pages
 from promptreid.config.recipes import recipe_names
@@ -66,7 +66,8 @@ def write_pages() -> Path:
     for name, text in made.items():
         page = PAGES / name
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(text, encoding="utf-8")
+        page.write_text(with_dark_twins(text, page.parent), encoding="utf-8")
+    shutil.copy(Path(__file__).with_name("site.css"), PAGES / "site.css")
     settings = (ROOT / "zensical.toml").read_text(encoding="utf-8")
     (PAGES.parent / "zensical.toml").write_text(with_variants(settings), encoding="utf-8")
     return PAGES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from pathlib import Path
 
 ON_SITE = {
     "README.md": "index.md",
@@ -15,6 +16,9 @@ ON_SITE = {
 _FENCED = re.compile(r"(^```.*?^```\n?)", re.MULTILINE | re.DOTALL)
 _MARKDOWN = re.compile(r"(!?\[(?P<words>[^\]]*)\]\()(?P<path>(?!https?:|mailto:)[^)#\s]+)")
 _HTML = re.compile(r'((?:src|href)=")(?P<path>(?!https?:)[^"#]+)')
+_PICTURE = re.compile(
+    r"""(?P<before>!\[[^\]]*\]\(|<img(?:\s[^>]*)?\ssrc=")(?P<path>[^)#\s"]+)(?P<after>\)|"[^>]*>)"""
+)
 _WHOLE = re.compile(r"\[([^\]]*)\]\(((?!https?:|mailto:)[^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -44,6 +48,26 @@ def link_from(source: str, text: str) -> str:
         if not part.startswith("```"):
             parts[place] = _HTML.sub(moved, _MARKDOWN.sub(moved, _WHOLE.sub(kept, part)))
     return "".join(parts)
+
+
+def with_dark_twins(text: str, folder: Path) -> str:
+    """Let the site show `NAME-dark.png` in place of `NAME.png` on dark pages, where there is one.
+
+    Args:
+        text: The page, with links as they are on the site.
+        folder: Where the page is.
+    """
+
+    def both(picture: re.Match[str]) -> str:
+        name, ending = posixpath.splitext(picture["path"])
+        dark = f"{name}-dark{ending}"
+        if not (folder / dark).is_file():
+            return picture[0]
+        light, before, after = picture["path"], picture["before"], picture["after"]
+        return f"{before}{light}#only-light{after}{before}{dark}#only-dark{after}"
+
+    parts = _FENCED.split(text)
+    return "".join(part if part.startswith("```") else _PICTURE.sub(both, part) for part in parts)
 
 
 def _place(path: str) -> str | None:

@@ -10,7 +10,7 @@ import yaml
 from docs_snippets import ROOT
 from manual.build_site import PAGES, build_site
 from manual.docstrings import markdown
-from manual.link_pages import link_from
+from manual.link_pages import link_from, with_dark_twins
 from manual.recipe_pages import families, train_command
 
 from promptreid.config.recipe_settings import flat_settings
@@ -188,4 +188,15 @@ def test_docstrings_become_markdown():
         "Do one thing.\n\n**Args**\n\n- `first`: What comes first.\n- `second`: (N, D).\n\n"
         "**Returns** The rest.\n\n**Raises**\n\n- `DataError`: It cannot be read.\n\n"
         "**Example**\n\n```python\n>>> 1 + 1\n2\n```"
+    )
+
+
+def test_pictures_have_dark_twins_on_the_site(tmp_path):
+    for name in ("a.png", "a-dark.png", "b.png"):
+        (tmp_path / name).touch()
+    text = '![A](a.png) ![B](b.png) <img width="9" src="a.png" alt="A">\n```\n![A](a.png)\n```\n'
+    assert with_dark_twins(text, tmp_path) == (
+        "![A](a.png#only-light)![A](a-dark.png#only-dark) ![B](b.png) "
+        '<img width="9" src="a.png#only-light" alt="A">'
+        '<img width="9" src="a-dark.png#only-dark" alt="A">\n```\n![A](a.png)\n```\n'
     )
