@@ -13,8 +13,8 @@ from promptreid.config.model import EmbeddingConfig
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import PromptReIDError
 from promptreid.evaluation import Embeddings, read_embeddings, write_embeddings
-from promptreid.inference.clip_reid.published_clip_reid import read_clip_reid
 from promptreid.inference.load import load
+from promptreid.inference.published.published_file import read_published
 from promptreid.models.checkpoint import load_model, save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
@@ -45,7 +45,7 @@ def scripted() -> bytes:
     return memory.getvalue()
 
 
-@pytest.mark.parametrize("read", [read_weights, read_clip_reid])
+@pytest.mark.parametrize("read", [read_weights, read_published])
 @pytest.mark.parametrize(
     ("name", "make"),
     [

@@ -70,7 +70,7 @@ def evaluate(
     """Score runs, checkpoints or loaded models by the data sets' protocols.
 
     Args:
-        models: Runs, checkpoints, published CLIP-ReID `.pth` files, or loaded models.
+        models: Runs, checkpoints, published `.pth` files, or loaded models.
         data: Data sets to score on; None for the runs' own.
         say: Hears each result in words as soon as it is there; None to wait for all.
         progress: Where to report; None for lines on standard error.

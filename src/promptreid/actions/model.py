@@ -139,20 +139,21 @@ def load(
     *,
     image_size: tuple[int, int] | None = None,
     views: int = 0,
-    coefficient: float = 1.0,
+    coefficient: float | None = None,
     precision: str = "fp32",
 ) -> Model:
     """Load a trained model for inference.
 
     Args:
         path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, a
-            published CLIP-ReID `.pth`, a folder that `save_pretrained` wrote, or an address on the
-            Hugging Face Hub, `hf:OWNER/NAME[@REVISION][:FILE]`.
+            published `.pth` of CLIP-ReID, TransReID or SOLIDER, a folder that `save_pretrained`
+            wrote, or an address on the Hugging Face Hub, `hf:OWNER/NAME[@REVISION][:FILE]`.
         device: Where it computes; None for CUDA or MPS where there is one, else the CPU.
         image_size: Height and width a published `.pth` was trained with, where the file leaves it
             open.
         views: Number of views in a published `.pth`'s side-information table.
-        coefficient: Factor on that table (`SIE_COE`), which the file does not hold.
+        coefficient: Factor on that table (`SIE_COE`), which the file does not hold; None for that
+            of the published configurations, 1 of CLIP-ReID and 3 of TransReID.
         precision: "fp32"; "bf16" or "fp16" for embeddings that are computed several times as fast
             where these types are native; "auto" for what device and architecture are made for.
 
@@ -160,7 +161,7 @@ def load(
         The model, ready to embed.
 
     Raises:
-        WeightsError: There is no such file, or it is none of the three.
+        WeightsError: There is no such file, or it is none that is read.
         RunError: The checkpoint in a run folder is another run's.
         ConfigError: The device is not there, or the precision is unknown.
         ModelError: The architecture does not embed in 16 bits.

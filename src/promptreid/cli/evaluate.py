@@ -110,6 +110,13 @@ from promptreid.text.lists import listed
     metavar="H W",
     help="Image size of a published checkpoint, where the file alone does not tell.",
 )
+@click.option(
+    "--views",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Number of views in the table of cameras and views of a published checkpoint, such as 8 "
+    "of VeRi-776; the file does not tell.  [default: 0, cameras alone]",
+)
 @options.batch_size
 @options.precision(
     "Number type of the towers' matrices; auto takes 16 bits where device and backbone are made "
@@ -121,9 +128,9 @@ from promptreid.text.lists import listed
 def evaluate(
     models: tuple[Path, ...], specs: tuple[str, ...], json_out: JsonOut, **how: Any
 ) -> None:
-    """Score runs, checkpoints or published CLIP-ReID .pth files by the data sets' protocols.
+    """Score runs, checkpoints or published .pth files by the data sets' protocols.
 
-    With several of them, or several data sets, a table of what each was trained on by what it was
+    Published files are those of CLIP-ReID, TransReID and SOLIDER. With several of them, or several data sets, a table of what each was trained on by what it was
     tested on comes last.
 
     \b

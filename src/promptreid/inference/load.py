@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from promptreid.inference.clip_reid.published_clip_reid import read_clip_reid
 from promptreid.inference.device import pick_device
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.exporting.hub_folder import load_described
+from promptreid.inference.published.published_file import read_published
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.runs.run_folder import RunFolder
@@ -23,20 +23,21 @@ def load(
     *,
     image_size: tuple[int, int] | None = None,
     views: int = 0,
-    coefficient: float = 1.0,
+    coefficient: float | None = None,
     precision: str = "fp32",
 ) -> Embedder:
     """Load a trained model for inference.
 
     Args:
         path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, a
-            published CLIP-ReID `.pth`, a folder that `save_pretrained` wrote, or an address on the
-            Hugging Face Hub, `hf:OWNER/NAME[@REVISION][:FILE]`.
+            published `.pth` of CLIP-ReID, TransReID or SOLIDER, a folder that `save_pretrained`
+            wrote, or an address on the Hugging Face Hub, `hf:OWNER/NAME[@REVISION][:FILE]`.
         device: Where it computes; None for CUDA or MPS where there is one, else the CPU.
         image_size: Height and width a published `.pth` was trained with, where the file leaves it
             open.
         views: Number of views in a published `.pth`'s side-information table.
-        coefficient: Factor on that table (`SIE_COE`), which the file does not hold.
+        coefficient: Factor on that table (`SIE_COE`), which the file does not hold; None for that
+            of the published configurations, 1 of CLIP-ReID and 3 of TransReID.
         precision: "fp32"; "bf16" for embeddings that are computed several times as fast where it is
             native, and whose cosine to those of fp32 is 0.9999 or more; "fp16" for the same on
             cards without bf16; "auto" for the one of the three that device and architecture are
@@ -46,7 +47,7 @@ def load(
         The model, ready to embed.
 
     Raises:
-        WeightsError: There is no such file, or it is none of the three.
+        WeightsError: There is no such file, or it is none that is read.
         RunError: The checkpoint in a run folder is another run's.
         ConfigError: The device is not there, or the precision is unknown.
         ModelError: The architecture does not embed in 16 bits.
@@ -63,7 +64,7 @@ def read_weights(
     *,
     image_size: tuple[int, int] | None = None,
     views: int = 0,
-    coefficient: float = 1.0,
+    coefficient: float | None = None,
 ) -> tuple[ReIDModel, CheckpointInfo, Path]:
     """Read a model from where `load` finds one, on the CPU.
 
@@ -76,7 +77,7 @@ def read_weights(
     """
     checkpoint = RunFolder.checkpoint_of(path)
     if checkpoint.suffix in _PUBLISHED:
-        model, info = read_clip_reid(
+        model, info = read_published(
             checkpoint, image_size=image_size, views=views, coefficient=coefficient
         )
     else:

@@ -23,13 +23,13 @@ def check_interaction(interaction: Interaction | None, prompt: Prompt | None) ->
 
 
 def check_side_information(sie: SideInformation, backbone: Backbone) -> None:
-    """Raise `ModelError` unless the table is as wide as the image tower's class token."""
+    """Raise `ModelError` unless the table is as wide as the image tower's tokens."""
     image = backbone.image
-    if not (image.has_class_token and sie.width == image.widths[1]):
+    if not (image.takes_sides and sie.width == image.widths[1]):
         raise ModelError(
             f"Camera and view embeddings of width {sie.width} need a vision transformer with a "
             f"class token of that width; backbone {backbone.name} has "
-            + (f"width {image.widths[1]}." if image.has_class_token else "none.")
+            + (f"width {image.widths[1]}." if image.takes_sides else "none.")
         )
 
 

@@ -65,7 +65,10 @@ def tell_origin(values: Mapping[str, Any]) -> str:
     keys = set(values)
     sections = {key.split(".")[0] for key in keys}
     if {"MODEL.TRANSFORMER_TYPE", "MODEL.JPM"} & keys:
-        raise _not_taken("TransReID", "its jigsaw branch and ImageNet towers have no equal here")
+        raise _not_taken(
+            "TransReID",
+            "its jigsaw branch is not trained here; promptreid evaluate FILE.pth scores what it trained",
+        )
     if "MODEL.META_ARCHITECTURE" in keys or "_BASE_" in keys:
         raise _not_taken("FastReID", "its backbones and heads have no equal here")
     if {"dataset", "aspect"} <= keys or "variant" in keys:

@@ -12,6 +12,7 @@ from promptreid.config.reading.own_backbones import IMAGE_ONLY
 from promptreid.config.recipes import load_recipe
 from promptreid.errors import ConfigError, ModelError, WeightsError
 from promptreid.models.image_only.osnet import OSNETS, OSNet
+from promptreid.models.image_only.solider_swin import SOLIDERS
 from promptreid.models.image_only.transreid_vit import TRANSREIDS
 from promptreid.models.towers.backbone import build_backbone, restore_backbone
 from promptreid.models.towers.depth import find_depths
@@ -51,7 +52,7 @@ def test_published_numbers_of_parameters(name: str, parameters: int) -> None:
 
 
 def test_recipes_know_the_same_names() -> None:
-    assert set(IMAGE_ONLY) == {*OSNETS, *TRANSREIDS}
+    assert set(IMAGE_ONLY) == {*OSNETS, *TRANSREIDS, *SOLIDERS}
 
 
 class Functional:

@@ -5,78 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn import functional as F
+from transreid_reference import NAME, WIDTH, compute_feature, draw, write
 
 from promptreid.config.recipes import load_recipe
 from promptreid.errors import ConfigError, ModelError, WeightsError
-from promptreid.models.image_only.transreid_vit import TRANSREIDS, TransReIDViT, find_input
+from promptreid.models.image_only.transreid_names import find_input
+from promptreid.models.image_only.transreid_vit import TRANSREIDS, TransReIDViT
 from promptreid.models.towers.backbone import build_backbone, restore_backbone
-
-NAME = "transreid_vit_small"
-WIDTH, HEADS = 384, 6
 
 
 @pytest.fixture(scope="module")
 def tensors() -> dict[str, torch.Tensor]:
     """Bare names and random values, as large as those of trained weights."""
     return draw(NAME)
-
-
-def draw(name: str) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(3)
-    with torch.device("meta"):
-        trunk = TransReIDViT(TRANSREIDS[name]).trunk
-    values = {}
-    for key, value in trunk.state_dict().items():
-        drawn = torch.randn(value.shape, generator=generator) * 0.05
-        is_scale = value.ndim == 1 and key.endswith(("weight", "running_var"))
-        values[key] = (drawn.abs() + 1 if is_scale else drawn) if value.ndim else torch.tensor(7)
-    return values
-
-
-def write(folder: Path, content: object) -> Path:
-    file = folder / "weights.pth"
-    torch.save(content, file)
-    return file
-
-
-def compute_feature(t: dict[str, torch.Tensor], images: torch.Tensor, stride: int) -> torch.Tensor:
-    """Compute the class token after the last norm, function by function."""
-
-    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
-        return F.layer_norm(x, (WIDTH,), t[f"{name}.weight"], t[f"{name}.bias"], eps=1e-6)
-
-    def linear(x: torch.Tensor, name: str) -> torch.Tensor:
-        return F.linear(x, t[f"{name}.weight"], t[f"{name}.bias"])
-
-    if "patch_embed.conv.0.weight" in t:
-        for number in (0, 3, 6):
-            weight = t[f"patch_embed.conv.{number}.weight"]
-            images = F.conv2d(
-                images, weight, stride=1 if number else 2, padding=weight.shape[-1] // 2
-            )
-            images = norm_stem(t, images, f"patch_embed.conv.{number + 1}").relu()
-        stride //= 2
-    weight, bias = t["patch_embed.proj.weight"], t["patch_embed.proj.bias"]
-    x = F.conv2d(images, weight, bias, stride=stride).flatten(2).transpose(1, 2)
-    x = torch.cat([t["cls_token"].expand(len(x), -1, -1), x], dim=1) + t["pos_embed"]
-    for number in range(12):
-        name = f"blocks.{number}"
-        qkv = linear(norm(x, f"{name}.norm1"), f"{name}.attn.qkv")
-        q, k, v = qkv.unflatten(2, (3, HEADS, WIDTH // HEADS)).permute(2, 0, 3, 1, 4)
-        weights = (q @ k.transpose(-2, -1) * (WIDTH // HEADS) ** -0.5).softmax(dim=-1)
-        x = x + linear((weights @ v).transpose(1, 2).flatten(2), f"{name}.attn.proj")
-        inner = F.gelu(linear(norm(x, f"{name}.norm2"), f"{name}.mlp.fc1"))
-        x = x + linear(inner, f"{name}.mlp.fc2")
-    return norm(x, "norm")[:, 0]
-
-
-def norm_stem(t: dict[str, torch.Tensor], x: torch.Tensor, name: str) -> torch.Tensor:
-    if f"{name}.IN.weight" in t:
-        alone = F.instance_norm(x[:, :32], weight=t[f"{name}.IN.weight"], bias=t[f"{name}.IN.bias"])
-        return torch.cat([alone, norm_stem(t, x[:, 32:], f"{name}.BN")], dim=1)
-    mean, variance = t[f"{name}.running_mean"], t[f"{name}.running_var"]
-    return F.batch_norm(x, mean, variance, t[f"{name}.weight"], t[f"{name}.bias"])
 
 
 def around(tensors: dict[str, torch.Tensor], kind: str) -> object:
@@ -138,7 +79,7 @@ def test_convolutions_before_the_patches(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"b1.0.norm1.weight": torch.ones(WIDTH)}, "jigsaw"),
+        ({"b1.0.norm1.weight": torch.ones(WIDTH)}, "jigsaw.*promptreid evaluate"),
         ({"base.sie_embed": torch.zeros(6, 1, WIDTH)}, "SIE_CAMERA"),
         ({"base.norm.weight": torch.ones(5)}, r"norm\.weight \(5 in the file, 384 in the model\)"),
         ({"base.blocks.12.norm1.weight": torch.ones(WIDTH)}, r"blocks\.12\.norm1\.weight"),

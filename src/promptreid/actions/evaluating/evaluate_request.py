@@ -35,6 +35,7 @@ class EvaluateRequest:
     by: tuple[str, ...] = ()
     attributes: bool = False
     image_size: tuple[int, int] | None = None
+    views: int = 0
     batch_size: int = 64
     precision: str = "fp32"
     device: str | None = None

@@ -95,6 +95,7 @@ class ModelScoring:
                 model,
                 device=request.device,
                 image_size=request.image_size,
+                views=request.views,
                 precision=request.precision,
             )
 

@@ -1,1 +1,1 @@
-"""Image towers that came without a text tower: OSNet, TransReID's transformers."""
+"""Image towers that came without a text tower: OSNet, the transformers of TransReID and SOLIDER."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from promptreid.models.image_only.osnet import OSNETS, OSNet
-from promptreid.models.image_only.transreid_vit import TRANSREIDS, TransReIDViT, name_for_trunk
+from promptreid.models.image_only.solider_names import name_for_swin
+from promptreid.models.image_only.solider_swin import SOLIDERS, SoliderSwin
+from promptreid.models.image_only.transreid_names import name_for_trunk
+from promptreid.models.image_only.transreid_vit import TRANSREIDS, TransReIDViT
 
 _LOGIT_SCALE = math.log(1 / 0.07)
 _CLASSIFIER = "classifier."
@@ -33,27 +37,34 @@ class ImageOnlyModel(nn.Module):
 
 def is_image_only(name: str) -> bool:
     """Tell whether an architecture has no text tower."""
-    return name in OSNETS or name in TRANSREIDS
+    return name in OSNETS or name in TRANSREIDS or name in SOLIDERS
 
 
-def build_image_only(name: str, *, seed: int = 0, empty: bool = False) -> ImageOnlyModel:
+def build_image_only(
+    name: str, config: Mapping[str, Any] | None = None, *, seed: int = 0, empty: bool = False
+) -> ImageOnlyModel:
     """Build a network, leaving the global random state as it was.
 
     Args:
-        name: One of `OSNETS` or `TRANSREIDS`.
+        name: One of `OSNETS`, `TRANSREIDS` or `SOLIDERS`.
+        config: What it has beyond what its name says; None for nothing.
         seed: Seed of the weights.
         empty: Build without values, for weights that will be assigned.
     """
     if empty:
         with torch.device("meta"):
-            return ImageOnlyModel(_build_network(name)).eval()
+            return ImageOnlyModel(_build_network(name, config or {})).eval()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ImageOnlyModel(_build_network(name)).eval()
+        return ImageOnlyModel(_build_network(name, config or {})).eval()
 
 
-def _build_network(name: str) -> nn.Module:
-    return OSNet(OSNETS[name]) if name in OSNETS else TransReIDViT(TRANSREIDS[name])
+def _build_network(name: str, config: Mapping[str, Any]) -> nn.Module:
+    if name in OSNETS:
+        return OSNet(OSNETS[name])
+    if name in SOLIDERS:
+        return SoliderSwin(SOLIDERS[name])
+    return TransReIDViT(TRANSREIDS[name], **config)
 
 
 def name_for_backbone(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -71,6 +82,8 @@ def name_for_backbone(tensors: Mapping[str, Tensor], name: str) -> dict[str, Ten
     """
     if name in TRANSREIDS:
         tensors = name_for_trunk(tensors)
+    if name in SOLIDERS:
+        tensors = name_for_swin(tensors)
     named = {
         f"image.{key}": tensor.to(
             torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True

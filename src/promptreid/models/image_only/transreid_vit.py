@@ -2,29 +2,26 @@
 Re-Identification, ICCV 2021) and of its pre-training on people without labels (Luo et al.,
 Self-Supervised Pre-Training for Transformer-Based Person Re-Identification, 2021).
 
-Parts are called as there, so that files fit as they are. The branch of shuffled patches and side
-information that is added to all tokens have no place here.
+Parts are called as there, so that files fit as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from timm.layers import PatchEmbed
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
-from promptreid.errors import WeightsError
-from promptreid.models.towers.position_embeddings import count_patches
-
-PATCH = 16
+PATCH, BLOCKS = 16, 12
+IMAGE_SIZE = (256, 128)
+JIGSAW_GROUPS = 4
+"""Groups of patches that the jigsaw branch sees one by one."""
+_NORM: Any = partial(nn.LayerNorm, eps=1e-6)
 _STEM = 64  # channels of the convolutions before the patches
-_NO_PART = ("head.", "fc.", "pre_logits.")  # classifiers, and DINO's projection
-_PARTS_AFTER = ("classifier", "bottleneck")
-_SIZES = ((256, 128), (384, 128), (256, 256), (224, 224))
-_SMALLEST_STRIDE = 8
 
 
 class TransReIDShape(NamedTuple):
@@ -68,7 +65,7 @@ class StemPatches(PatchEmbed):
     """Patches of 16 pixels, cut from a map of half the rows and columns."""
 
     def __init__(self, width: int) -> None:
-        super().__init__(img_size=_SIZES[0], patch_size=PATCH, embed_dim=width)
+        super().__init__(img_size=IMAGE_SIZE, patch_size=PATCH, embed_dim=width)
         self.conv = nn.Sequential(
             nn.Conv2d(3, _STEM, 7, stride=2, padding=3, bias=False),
             HalfInstanceNorm(_STEM),
@@ -87,81 +84,67 @@ class StemPatches(PatchEmbed):
         return self.proj(self.conv(x)).flatten(2).transpose(1, 2)
 
 
+class JigsawBranch(nn.Module):
+    """A last block and norm of its own, which see groups of patches from all over the image.
+
+    Patches are shifted and shuffled, then split into four groups; the class token reads each of
+    them alone (the jigsaw patch module of TransReID, section 3.2).
+
+    Attributes:
+        shift: The patch that comes first, counted from 1; those before it come last.
+    """
+
+    def __init__(self, shape: TransReIDShape, shift: int) -> None:
+        super().__init__()
+        self.shift = shift
+        self.block = Block(shape.width, shape.heads, qkv_bias=True, norm_layer=_NORM)
+        self.norm = _NORM(shape.width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the class tokens of the groups, (B, 4, width).
+
+        Args:
+            tokens: (B, 1 + N, width) tokens that enter the last block; N is at least 4.
+        """
+        first, patches = tokens[:, :1], tokens[:, 1:]
+        size = patches.shape[1] // JIGSAW_GROUPS
+        patches = patches.roll(1 - self.shift, dims=1)
+        if patches.shape[1] % 2:  # the published code repeats the last but one of an odd number
+            patches = torch.cat([patches, patches[:, -2:-1]], dim=1)
+        patches = patches.unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
+        groups = patches[:, : JIGSAW_GROUPS * size].unflatten(1, (JIGSAW_GROUPS, size))
+        groups = torch.cat([first.unsqueeze(1).expand(-1, JIGSAW_GROUPS, -1, -1), groups], dim=2)
+        seen = self.norm(self.block(groups.flatten(0, 1))[:, 0])
+        return seen.unflatten(0, (-1, JIGSAW_GROUPS))
+
+
 class TransReIDViT(nn.Module):
     """The transformer up to its class token after the last norm; it has no classifier.
 
     Attributes:
         trunk: The transformer.
         head: Nothing.
+        jigsaw: The branch that sees groups of shuffled patches; None where there is none.
     """
 
-    def __init__(self, shape: TransReIDShape) -> None:
-        """Build the parts with random weights, for images of 256x128."""
+    def __init__(self, shape: TransReIDShape, *, shift: int | None = None) -> None:
+        """Build the parts with random weights, for images of 256x128.
+
+        Args:
+            shape: Which one of `TRANSREIDS`.
+            shift: How far the jigsaw branch shifts patches before it shuffles them; None for a
+                network without that branch.
+        """
         super().__init__()
+        self.jigsaw = None if shift is None else JigsawBranch(shape, shift)
         self.trunk = VisionTransformer(
-            img_size=_SIZES[0],
+            img_size=IMAGE_SIZE,
             patch_size=PATCH,
             embed_dim=shape.width,
+            depth=BLOCKS,
             num_heads=shape.heads,
             num_classes=0,
         )
         if shape.stem:
             self.trunk.patch_embed = StemPatches(shape.width)
         self.head = nn.Sequential()
-
-
-def name_for_trunk(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give the tensors of the transformer the names of `TransReIDViT`.
-
-    Taken are files of TransReID (`base.`), of DINO (`backbone.`) and bare ones. Classifiers and
-    batch-norm necks are left out: a head of our own takes their place.
-
-    Raises:
-        WeightsError: The file has a part that has no place here.
-    """
-    if any(name.startswith(("b1.", "b2.")) for name in tensors):
-        raise WeightsError(
-            "The file was trained with TransReID's jigsaw branch (MODEL.JPM True), whose feature "
-            "is five features side by side. Take one that was trained with JPM False."
-        )
-    for prefix in ("base.", "backbone."):
-        if any(name.startswith(prefix) for name in tensors):
-            outside = [name for name in tensors if not name.startswith((prefix, *_PARTS_AFTER))]
-            if prefix == "base." and outside:
-                raise WeightsError(f"The file holds {outside[0]}, which is no part of TransReID.")
-            tensors = {
-                name.removeprefix(prefix): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(prefix)
-            }
-            break
-    if "sie_embed" in tensors:
-        raise WeightsError(
-            "The file was trained with side information that is added to all tokens "
-            "(MODEL.SIE_CAMERA or SIE_VIEW True), which has no place here. Take one that was "
-            "trained without."
-        )
-    return {
-        f"trunk.{name}": tensor
-        for name, tensor in tensors.items()
-        if not name.startswith((*_NO_PART, *_PARTS_AFTER))
-    }
-
-
-def find_input(positions: Tensor) -> tuple[tuple[int, int], int]:
-    """Return image size and stride of position embeddings (1, 1 + patches, width).
-
-    Raises:
-        WeightsError: No usual size and stride has so many patches.
-    """
-    count = positions.shape[1] - 1
-    for size in _SIZES:
-        for stride in range(PATCH, _SMALLEST_STRIDE - 1, -1):
-            rows, columns = count_patches(size, patch=PATCH, stride=stride)
-            if rows * columns == count:
-                return size, stride
-    raise WeightsError(
-        f"The file has position embeddings of {count} patches, which no image of "
-        f"{', '.join(f'{rows}x{columns}' for rows, columns in _SIZES)} has at a stride from "
-        f"{_SMALLEST_STRIDE} to {PATCH}."
-    )

@@ -19,7 +19,11 @@ from promptreid.errors import ModelError
 from promptreid.models.image_only.image_only_model import ImageOnlyModel, name_for_backbone
 from promptreid.models.image_only.osnet import OSNet
 from promptreid.models.image_only.osnet_tower import OSNetTower
-from promptreid.models.image_only.transreid_vit import TransReIDViT, find_input
+from promptreid.models.image_only.solider_swin import SoliderSwin
+from promptreid.models.image_only.solider_tower import SoliderTower
+from promptreid.models.image_only.transreid_names import find_input
+from promptreid.models.image_only.transreid_tower import TransReIDTower
+from promptreid.models.image_only.transreid_vit import TransReIDViT
 from promptreid.models.towers.block_runs import BlockRuns, give_runs
 from promptreid.models.towers.image_tower import ImageTower
 from promptreid.models.towers.position_embeddings import resize_positions
@@ -158,8 +162,9 @@ def build_backbone(
 
     Args:
         name: "tiny" or an OpenCLIP architecture ("ViT-B-16", "ViT-B/16", "RN50", "ViT-B-16-SigLIP",
-            ...), torchreid's OSNet ("osnet_x1_0", ...) or TransReID's transformers
-            ("transreid_vit_base", ...), which have no text tower.
+            ...), torchreid's OSNet ("osnet_x1_0", ...), or the transformers of TransReID
+            ("transreid_vit_base", ...) and SOLIDER ("solider_swin_base", ...), which have no text
+            tower.
         pretrained: "auto" (the shipped weights of `tiny`; elsewhere OpenAI's weights, or the first
             OpenCLIP knows), an OpenCLIP tag, "none" for random weights, or a file: OpenAI's `.pt`
             archive, an OpenCLIP checkpoint, any state dict in `.pt`, `.pth`, `.bin` or
@@ -259,7 +264,11 @@ def _image_tower(visual: nn.Module) -> ImageTower:
         return ResNetTower(visual)
     if isinstance(visual, OSNet):
         return OSNetTower(visual)
-    if isinstance(visual, (TimmModel, TransReIDViT)):
+    if isinstance(visual, SoliderSwin):
+        return SoliderTower(visual)
+    if isinstance(visual, TransReIDViT):
+        return TransReIDTower(visual)
+    if isinstance(visual, TimmModel):
         return TimmTower(visual)
     raise ModelError(f"Image towers of type {type(visual).__name__} are not supported.")
 

@@ -84,7 +84,8 @@ class ImageTower(nn.Module, ABC):
         patch: Side of a patch in pixels; 0 where there are no patches.
         block_count: Number of transformer blocks whose tokens additions can change; else 0.
         prefix_tokens: Number of tokens before those of the patches: class and register tokens.
-        has_class_token: Whether side information can be added to a class token.
+        has_class_token: Whether a class token of CLIP's transformers leads its tokens.
+        takes_sides: Whether side information can be added to its tokens.
         adaptable: Whether additions can change the tokens that leave its last block or layer.
         imagenet_pixels: Whether published CLIP-ReID gives it pixels normed with ImageNet's mean and
             deviation, not with one half.
@@ -103,6 +104,7 @@ class ImageTower(nn.Module, ABC):
     block_count: int = 0
     prefix_tokens: int = 0
     has_class_token: bool = False
+    takes_sides: bool = False
     adaptable: bool = False
     imagenet_pixels: bool = False
     output_parameters: frozenset[str] = frozenset()
@@ -143,12 +145,12 @@ class ImageTower(nn.Module, ABC):
 
         Args:
             images: (B, 3, H, W) normalised pixels of size `image_size`.
-            sie: (B, width) side information added to the class token; see `SideInformation`.
+            sie: (B, width) side information, added to the class token of CLIP's transformers and
+                to all tokens of TransReID's; see `SideInformation`.
             tokens: Also return `tokens` and `before`.
 
         Raises:
-            ModelError: The images have another size, or `sie` is given to a tower without a class
-                token.
+            ModelError: The images have another size, or `sie` is given to a tower that takes none.
         """
 
     @abstractmethod

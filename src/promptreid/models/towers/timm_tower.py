@@ -1,4 +1,4 @@
-"""Image tower of encoders that come from timm (SigLIP, EVA, ... in OpenCLIP; TransReID's)."""
+"""Image tower of encoders that come from timm (SigLIP, EVA, ... in OpenCLIP)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class ViTTower(ImageTower):
     tokens.
     """
 
-    has_class_token = True
+    has_class_token = takes_sides = True
     prefix_tokens = 1
     adaptable = True
     output_parameters = frozenset({"proj"})

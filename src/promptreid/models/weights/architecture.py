@@ -19,6 +19,7 @@ from promptreid.models.image_only.image_only_model import (
     is_image_only,
 )
 from promptreid.models.image_only.osnet import OSNETS
+from promptreid.models.image_only.solider_swin import SOLIDERS
 from promptreid.models.image_only.transreid_vit import TRANSREIDS
 from promptreid.models.weights.tiny import build_tiny
 
@@ -31,8 +32,10 @@ class Architecture:
     """A dual encoder, or a network without a text tower, without weights.
 
     Attributes:
-        name: "tiny", an OpenCLIP model name, or a name of `OSNETS` or `TRANSREIDS`.
-        config: OpenCLIP's configuration of it; empty for the others.
+        name: "tiny", an OpenCLIP model name, or a name of `OSNETS`, `TRANSREIDS` or
+            `SOLIDERS`.
+        config: OpenCLIP's configuration of it; for networks without a text tower what they have
+            beyond what their name says (`shift`, of TransReID's jigsaw branch).
     """
 
     name: str
@@ -58,7 +61,7 @@ class Architecture:
         if self.name == TINY:
             return build_tiny(seed=seed, empty=empty)
         if not self.has_text:
-            return build_image_only(self.name, seed=seed, empty=empty)
+            return build_image_only(self.name, self.config, seed=seed, empty=empty)
         config = deepcopy(self.config)
         kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
         try:
@@ -98,7 +101,7 @@ def find_architecture(name: str) -> Architecture:
     Raises:
         ModelError: The name is unknown, or the architecture cannot serve re-ID here.
     """
-    names = [TINY, *OSNETS, *TRANSREIDS, *open_clip.list_models()]
+    names = [TINY, *OSNETS, *TRANSREIDS, *SOLIDERS, *open_clip.list_models()]
     name = name.replace("/", "-")
     if name not in names:
         close = difflib.get_close_matches(name, names, n=5, cutoff=0.5)

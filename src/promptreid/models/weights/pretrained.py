@@ -28,6 +28,7 @@ from promptreid.errors import ModelError, WeightsError, first_line, unknown_name
 from promptreid.files import name_entries
 from promptreid.hub.hub_address import HubAddress, is_hub_address, parse_hub_address
 from promptreid.hub.hub_files import WEIGHT_FILES, check_host, fetch_file
+from promptreid.models.image_only.solider_swin import IMAGE_SIZE, SOLIDERS
 from promptreid.models.image_only.transreid_vit import TRANSREIDS
 from promptreid.models.weights import tiny
 from promptreid.models.weights.architecture import TINY, Architecture
@@ -222,6 +223,8 @@ def _first_config(name: str) -> Mapping[str, Any]:
 def _native_preprocess(architecture: Architecture, config: Mapping[str, Any]) -> Preprocess:
     if architecture.name == TINY:
         return tiny.NATIVE
+    if architecture.name in SOLIDERS:
+        return Preprocess(IMAGE_SIZE, HALF, HALF, "bicubic", "bilinear")
     if architecture.name in TRANSREIDS:
         return Preprocess((256, 128), HALF, HALF, "bicubic", "bilinear")
     if not architecture.has_text:

@@ -7,7 +7,7 @@ from small_prompts import identity_prompt
 
 from promptreid.data.images.preprocess import HALF, IMAGENET_MEAN
 from promptreid.errors import WeightsError
-from promptreid.inference.clip_reid.published_clip_reid import read_clip_reid
+from promptreid.inference.published.published_file import read_published
 from promptreid.models.prompts.context_positions import encode_sentences
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
@@ -47,7 +47,7 @@ CASES = {
 def test_everything_is_read_off_the_file(vision, size, stride, module, tmp_path):
     model = build(vision, size, stride)
     path = save_published(tmp_path / "ViT-B-16_60.pth", model, module=module)
-    loaded, info = read_clip_reid(path)
+    loaded, info = read_published(path)
     image = loaded.backbone.image
     assert (image.image_size, image.grid) == (size, model.backbone.image.grid)
     assert torch.allclose(loaded.embed(images(size)), model.embed(images(size)), atol=1e-6)
@@ -65,29 +65,29 @@ def test_everything_is_read_off_the_file(vision, size, stride, module, tmp_path)
 def test_side_information(tmp_path):
     model = build(stride=12, cameras=3, views=2)
     path = save_published(tmp_path / "sie.pth", model)
-    loaded, info = read_clip_reid(path, views=2)
+    loaded, info = read_published(path, views=2)
     cameras, views = torch.tensor([2, 0]), torch.tensor([1, -1])
     expected = model.embed(images((256, 128)), cameras, views)
     assert torch.allclose(loaded.embed(images((256, 128)), cameras, views), expected, atol=1e-6)
     assert info.camera_values == ("1", "2", "3")
     assert info.view_values == ("0", "1")
-    cameras_only, info = read_clip_reid(path)
+    cameras_only, info = read_published(path)
     assert cameras_only.sie.cameras == 6
     assert info.view_values == ()
     with pytest.raises(WeightsError, match="6 rows, which 4 views do not divide"):
-        read_clip_reid(path, views=4)
+        read_published(path, views=4)
 
 
 def test_a_resnet_ignores_the_table_it_never_used(tmp_path):
     path = save_published(tmp_path / "rn.pth", build(RESNET))
     torch.save(torch.load(path) | {"cv_embed": torch.zeros(6, 512)}, path)
-    assert read_clip_reid(path)[0].sie is None
+    assert read_published(path)[0].sie is None
 
 
 @torch.no_grad()
 def test_the_baseline_has_images_only(tmp_path):
     model = build()
-    loaded, info = read_clip_reid(save_published(tmp_path / "b.pth", model, text=False))
+    loaded, info = read_published(save_published(tmp_path / "b.pth", model, text=False))
     found, wanted = (each.embed(images((256, 128))) for each in (loaded, model))
     assert torch.allclose(found, wanted, atol=1e-6)
     assert loaded.prompt is None
@@ -98,7 +98,7 @@ def test_the_baseline_has_images_only(tmp_path):
 
 
 def test_new_sentences_need_the_missing_table(tmp_path):
-    loaded, _ = read_clip_reid(save_published(tmp_path / "a.pth", build()))
+    loaded, _ = read_published(save_published(tmp_path / "a.pth", build()))
     text, tokenizer = loaded.backbone.text, loaded.backbone.tokenizer
     with pytest.raises(WeightsError, match="published CLIP-ReID files leave them out"):
         encode_sentences(text, tokenizer, ["a hand"])
@@ -107,23 +107,23 @@ def test_new_sentences_need_the_missing_table(tmp_path):
 def test_other_image_sizes_must_be_given(tmp_path):
     path = save_published(tmp_path / "a.pth", build(size=(96, 48), stride=8))
     with pytest.raises(WeightsError, match=r"55 cells.*Give the image_size"):
-        read_clip_reid(path)
-    image = read_clip_reid(path, image_size=(96, 48))[0].backbone.image
+        read_published(path)
+    image = read_published(path, image_size=(96, 48))[0].backbone.image
     assert (image.image_size, image.stride) == ((96, 48), 8)
     with pytest.raises(WeightsError, match="images of 64x64"):
-        read_clip_reid(path, image_size=(64, 64))
+        read_published(path, image_size=(64, 64))
 
 
 def test_half_precision_files_are_taken(tmp_path):
     path = save_published(tmp_path / "a.pth", build())
     state = torch.load(path)
     torch.save({n: t.half() if t.is_floating_point() else t for n, t in state.items()}, path)
-    loaded, _ = read_clip_reid(path)
+    loaded, _ = read_published(path)
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
 
 
 def test_the_weights_train_on(tmp_path):
-    loaded, _ = read_clip_reid(save_published(tmp_path / "a.pth", build()))
+    loaded, _ = read_published(save_published(tmp_path / "a.pth", build()))
     learning = loaded.learn(["image"])
     loaded.embed(images((256, 128))).sum().backward()
     assert all(parameter.grad is not None for parameter in learning.values())
@@ -136,7 +136,7 @@ def test_incomplete_files_are_refused(tmp_path, missing):
     del state[missing]
     torch.save(state, path)
     with pytest.raises(WeightsError, match="incomplete"):
-        read_clip_reid(path)
+        read_published(path)
 
 
 def test_missing_and_misshapen_weights_are_listed(tmp_path):
@@ -146,7 +146,7 @@ def test_missing_and_misshapen_weights_are_listed(tmp_path):
     state["image_encoder.ln_pre.bias"] = torch.zeros(3)
     torch.save(state, path)
     with pytest.raises(WeightsError) as caught:
-        read_clip_reid(path)
+        read_published(path)
     assert "1 missing: backbone.image.ln_post.bias" in str(caught.value)
     assert "backbone.image.ln_pre.bias (3 in the file, 128 in the model)" in str(caught.value)
 
@@ -154,5 +154,5 @@ def test_missing_and_misshapen_weights_are_listed(tmp_path):
 def test_other_weights_are_refused(tmp_path):
     path = tmp_path / "a.pth"
     torch.save({"visual.conv1.weight": torch.zeros(2)}, path)
-    with pytest.raises(WeightsError, match="not a published CLIP-ReID checkpoint"):
-        read_clip_reid(path)
+    with pytest.raises(WeightsError, match="not a published checkpoint of CLIP-ReID"):
+        read_published(path)

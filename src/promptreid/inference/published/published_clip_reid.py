@@ -20,16 +20,16 @@ from promptreid.data.images.preprocess import (
     Preprocess,
 )
 from promptreid.errors import WeightsError, parsing
+from promptreid.inference.published.side_rows import name_side_rows, number_names, read_side_rows
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.prompts.context_positions import Slot
 from promptreid.models.prompts.identity_prompt import IdentityPrompt, IdentityPromptShape
 from promptreid.models.reid import ReIDModel
-from promptreid.models.sie import SideInformation
 from promptreid.models.towers.backbone import restore_backbone
 from promptreid.models.towers.position_embeddings import count_patches
 from promptreid.models.towers.resnet import measure_map
 from promptreid.models.towers.text_tower import ABSENT, NO_VOCABULARY
-from promptreid.models.weights.weight_files import load_strictly, read_weights
+from promptreid.models.weights.weight_files import load_strictly
 
 _IMAGE, _TEXT, _PROMPT = "image_encoder.", "text_encoder.", "prompt_learner."
 _HEADS = ("classifier", "bottleneck")
@@ -44,7 +44,8 @@ def is_clip_reid(names: Mapping[str, Tensor]) -> bool:
     return any(name.startswith(_IMAGE) for name in names)
 
 
-def read_clip_reid(
+def restore_clip_reid(
+    weights: Mapping[str, Tensor],
     path: Path,
     *,
     image_size: tuple[int, int] | None = None,
@@ -59,7 +60,8 @@ def read_clip_reid(
     no published file holds, the stored prompts work but new sentences do not.
 
     Args:
-        path: A `.pth` state dict, with or without `module.` prefixes.
+        weights: Tensors by their published names.
+        path: Where they come from.
         image_size: Height and width it was trained with; None to find it among 256x128 and 256x256.
         views: How many views the side-information table distinguishes, beside cameras; the file
             only holds their product.
@@ -72,16 +74,10 @@ def read_clip_reid(
         published data sets name them.
 
     Raises:
-        WeightsError: The file is unreadable, is no CLIP-ReID checkpoint, or its image size cannot
-            be told.
+        WeightsError: Tensors are missing, unknown or of another shape, or the image size cannot be
+            told.
     """
-    tensors = {name: t.float() for name, t in read_weights(path).tensors.items()}
-    if not is_clip_reid(tensors):
-        raise WeightsError(
-            f"{path} is not a published CLIP-ReID checkpoint: none of its {len(tensors)} tensors "
-            f"is named `{_IMAGE}…`. To start training from CLIP weights, give the file as "
-            "`backbone.pretrained`."
-        )
+    tensors = {name: t.float() for name, t in weights.items()}
     try:
         with parsing(WeightsError, f"{path} is a damaged or unknown kind of CLIP-ReID checkpoint"):
             description = _describe_backbone(tensors, image_size, source=path)
@@ -217,15 +213,7 @@ def _assemble(
     table = tensors.get("cv_embed")
     sie = None
     if table is not None and backbone.image.has_class_token:
-        rows = table.shape[0]
-        if views and rows % views:
-            raise WeightsError(
-                f"The side-information table has {rows} rows, which {views} views do not divide. "
-                "Leave `views` out, or give the number of views in the training data."
-            )
-        sie = SideInformation(
-            cameras=rows // (views or 1), views=views, width=table.shape[1], coefficient=coefficient
-        )
+        sie = read_side_rows(table, views=views, coefficient=coefficient)
     return ReIDModel(backbone, prompt=prompt, sie=sie)
 
 
@@ -264,16 +252,12 @@ def _info(
         std=HALF if is_vit else IMAGENET_STD,
     )
     classifier = tensors.get("classifier.weight", tensors.get(_PROMPT + "cls_ctx"))
+    cameras, views = name_side_rows(model.sie)
     classes = 0 if classifier is None else classifier.shape[0]
     return CheckpointInfo(
         preprocess=preprocess,
         # The file numbers identities, cameras and views; their names stayed with the training data.
-        # The published data sets count cameras from 1 and views from 0, without a gap.
-        classes=_names(classes, first=0),
-        camera_values=_names(model.sie.cameras, first=1) if model.sie else (),
-        view_values=_names(model.sie.views, first=0) if model.sie else (),
+        classes=number_names(classes, first=0),
+        camera_values=cameras,
+        view_values=views,
     )
-
-
-def _names(count: int, *, first: int) -> tuple[str, ...]:
-    return tuple(str(number) for number in range(first, first + count))

@@ -16,9 +16,9 @@ import promptreid
 from promptreid.config.model import EmbeddingConfig, LoraConfig, PartsConfig, VisualPromptConfig
 from promptreid.data.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from promptreid.errors import ConfigError, ModelError
-from promptreid.inference.clip_reid.clip_reid_file import published_name
-from promptreid.inference.clip_reid.published_clip_reid import read_clip_reid
 from promptreid.inference.embedder import Embedder
+from promptreid.inference.published.clip_reid_file import published_name
+from promptreid.inference.published.published_file import read_published
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
 from promptreid.models.tuning.tuning import attach_tuning
@@ -73,7 +73,7 @@ def test_what_is_written_is_read_back_exactly(name, vision, tmp_path):
     model = build(name, vision)
     result = embedder_of(model).export(tmp_path / "mine.pth", check=2)
     assert (result.format, result.check.difference, result.check.images) == ("clip-reid", 0, 3)
-    loaded, info = read_clip_reid(tmp_path / "mine.pth")
+    loaded, info = read_published(tmp_path / "mine.pth")
     assert torch.equal(loaded.embed(images()), model.embed(images()))
     assert torch.equal(loaded.prompt.bank(), model.prompt.bank())
     assert info.preprocess.image_size == SIZE
@@ -111,7 +111,7 @@ def test_low_rank_updates_are_folded_in(tmp_path):
                 parameter.add_(0.05 * torch.randn(parameter.shape))
     before = model.embed(images())
     embedder_of(model).export(tmp_path / "mine.pth")
-    loaded, _ = read_clip_reid(tmp_path / "mine.pth")
+    loaded, _ = read_published(tmp_path / "mine.pth")
     torch.testing.assert_close(loaded.embed(images()), before, atol=1e-5, rtol=0)
     assert torch.equal(model.embed(images()), before)
 

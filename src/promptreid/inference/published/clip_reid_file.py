@@ -10,12 +10,12 @@ from torch import Tensor
 
 from promptreid.errors import ModelError
 from promptreid.files import replacing
-from promptreid.inference.clip_reid.clip_reid_layout import check_boxmot, check_layout
-from promptreid.inference.clip_reid.published_clip_reid import read_clip_reid
 from promptreid.inference.embedding_loop import embed_images
 from promptreid.inference.exporting.export_check import ExportCheck
 from promptreid.inference.exporting.export_options import MEAN, ExportOptions
 from promptreid.inference.exporting.side_choice import SideChoice, choose_sides
+from promptreid.inference.published.clip_reid_layout import check_boxmot, check_layout
+from promptreid.inference.published.published_file import read_published
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.models.tuning.tuning import fold_tuning
@@ -147,7 +147,7 @@ def _compare(
     sie = model.sie
     views = 0 if sie is None else sie.views
     coefficient = 1.0 if sie is None else sie.shape.coefficient
-    again, _ = read_clip_reid(
+    again, _ = read_published(
         written, image_size=info.preprocess.image_size, views=views, coefficient=coefficient
     )
     before = copy(model)

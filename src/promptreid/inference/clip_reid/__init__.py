@@ -1,1 +1,0 @@
-"""Files of published CLIP-ReID, read and written."""

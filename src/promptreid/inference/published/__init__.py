@@ -1,0 +1,1 @@
+"""Files of published code, read: CLIP-ReID's, which are written too, TransReID's, SOLIDER's."""
