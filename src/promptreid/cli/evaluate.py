@@ -130,8 +130,8 @@ def evaluate(
 ) -> None:
     """Score runs, checkpoints or published .pth files by the data sets' protocols.
 
-    Published files are those of CLIP-ReID, TransReID and SOLIDER. With several of them, or several data sets, a table of what each was trained on by what it was
-    tested on comes last.
+    Published files are those of CLIP-ReID, TransReID and SOLIDER. With several models or data sets,
+    a table of what each was trained on by what it was tested on comes last.
 
     \b
     promptreid evaluate runs/my-run

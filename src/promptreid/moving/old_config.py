@@ -67,7 +67,8 @@ def tell_origin(values: Mapping[str, Any]) -> str:
     if {"MODEL.TRANSFORMER_TYPE", "MODEL.JPM"} & keys:
         raise _not_taken(
             "TransReID",
-            "its jigsaw branch is not trained here; promptreid evaluate FILE.pth scores what it trained",
+            "its jigsaw branch is not trained here, but promptreid evaluate FILE.pth scores what "
+            "it trained",
         )
     if "MODEL.META_ARCHITECTURE" in keys or "_BASE_" in keys:
         raise _not_taken("FastReID", "its backbones and heads have no equal here")
