@@ -38,6 +38,7 @@ FILES = {
 WITHOUT_LAYOUT = {
     *("folder", "images", "csv"),  # any folder, and tables of one's own
     *("mot", "coco", "cvat", "label_studio", "wildlife"),  # boxes, named by a file or by sequences
+    "video",
 }
 FILES["occluded_duke"] = FILES["dukemtmc"]
 
