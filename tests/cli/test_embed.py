@@ -1,12 +1,10 @@
 """`promptreid embed`: from a run and images to a folder of shards, or to a sentence."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from facts import lacking
+from forked_processes import run_processes
 from shard_folders import hash_files
 from small_models import INFO, small_backbone
 
@@ -53,20 +51,15 @@ def test_two_parts_and_the_whole(capsys, crops, checkpoint, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_of_torchrun_make_the_same_bytes(capsys, crops, checkpoint, tmp_path):
+def test_two_processes_make_the_same_bytes(capsys, crops, checkpoint, tmp_path):
     words = [str(word) for word in ("embed", checkpoint, f"images:{crops}")]
     small = [str(word) for word in SMALL]
     code, _, err = run(capsys, *words, tmp_path / "whole", *small)
     assert code == 0, err
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [sys.executable, *launch, "-m", "promptreid", *words, str(tmp_path / "two"), *small],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("2 made by this command") == 2
+    both = run_processes(["-m", "promptreid", *words, str(tmp_path / "two"), *small], 2)
+    for one in both:
+        assert one.code == 0, one.errors
+        assert one.said.count("2 made by this command") == 1
     assert hash_files(tmp_path / "two") == hash_files(tmp_path / "whole")
 
 

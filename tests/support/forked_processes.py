@@ -1,6 +1,6 @@
 """Processes that torchrun could have started, as copies of one that has imported the library.
 
-Importing takes longer than all they do in a test, and is done once for all of them.
+Importing takes longer than all they do in a test, and is done once for all tests.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 
@@ -47,23 +49,19 @@ class ForkedProcesses:
             count: Number of processes.
         """
         self._folder = tempfile.TemporaryDirectory()
-        set_up = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        self._parent = subprocess.Popen(
-            [sys.executable, __file__, str(count), self._folder.name, *command],
-            env=os.environ | set_up,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._parent.stdout is not None
-        self.pids: list[int] = json.loads(self._parent.stdout.readline())
+        self._importer = start_importer()
+        task = {"count": count, "folder": self._folder.name, "command": list(command)}
+        place = {"cwd": str(Path.cwd()), "environment": os.environ | _one_thread()}
+        print(json.dumps(task | place), file=self._importer.stdin, flush=True)
+        self.pids: list[int] = self._wait_for("pids", timeout=60)
 
     def are_running(self) -> bool:
         """Tell whether one of them runs still."""
-        return self._parent.poll() is None
+        return not (Path(self._folder.name) / "codes").exists()
 
     def wait(self, timeout: float = 300) -> list[Ended]:
         """Wait until all have ended; return how, by rank."""
-        codes = json.loads(self._parent.communicate(timeout=timeout)[0])
+        codes = self._wait_for("codes", timeout=timeout)
         folder = Path(self._folder.name)
         ended = [
             Ended(code, (folder / f"{rank}.out").read_text(), (folder / f"{rank}.err").read_text())
@@ -72,16 +70,49 @@ class ForkedProcesses:
         self._folder.cleanup()
         return ended
 
+    def _wait_for(self, name: str, *, timeout: float) -> list[int]:
+        file, end = Path(self._folder.name) / name, time.monotonic() + timeout
+        while not file.exists():
+            assert self._importer.poll() is None, "what forks has ended"
+            assert time.monotonic() < end, f"no {name} after {timeout:g} seconds"
+            time.sleep(0.01)
+        return json.loads(file.read_text())
+
 
 def run_processes(command: Sequence[str], count: int) -> list[Ended]:
     """Start processes and wait until all have ended."""
     return ForkedProcesses(command, count).wait()
 
 
-def fork_all(count: int, folder: Path, command: Sequence[str]) -> None:
-    """Be the process whose copies run the command."""
+@cache
+def start_importer() -> subprocess.Popen[str]:
+    """Start the process whose copies run commands; it ends when there is nobody to give it any."""
+    return subprocess.Popen(
+        [sys.executable, __file__], env=os.environ | _one_thread(), stdin=subprocess.PIPE, text=True
+    )
+
+
+def _one_thread() -> dict[str, str]:
+    return {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def fork_for_tasks() -> None:
+    """Be the process that has imported the library, and fork one for each task that is read."""
     import promptreid.training.run.train  # noqa: F401 - what takes long
 
+    for line in sys.stdin:
+        if os.fork() == 0:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            task = json.loads(line)
+            os.chdir(task["cwd"])
+            os.environ.clear()
+            os.environ |= task["environment"]
+            fork_all(task["count"], Path(task["folder"]), task["command"])
+            return
+
+
+def fork_all(count: int, folder: Path, command: Sequence[str]) -> None:
+    """Be the process whose copies run a command: torchrun, but for what it does beside."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -96,12 +127,18 @@ def fork_all(count: int, folder: Path, command: Sequence[str]) -> None:
             run(command)
             return
         ranks[pid] = rank
-    print(json.dumps(list(ranks)), flush=True)
+    tell(folder / "pids", list(ranks))
     codes = {}
     while len(codes) < count:  # at once, so that nobody who looks finds what is left of the dead
         pid, status = os.wait()
         codes[ranks[pid]] = os.waitstatus_to_exitcode(status)
-    print(json.dumps([codes[rank] for rank in range(count)]))
+    tell(folder / "codes", [codes[rank] for rank in range(count)])
+
+
+def tell(file: Path, numbers: list[int]) -> None:
+    """Write numbers so that who finds the file finds all of them."""
+    file.with_suffix(".tmp").write_text(json.dumps(numbers))
+    file.with_suffix(".tmp").replace(file)
 
 
 def run(command: Sequence[str]) -> None:
@@ -115,4 +152,4 @@ def run(command: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    fork_all(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    fork_for_tasks()
