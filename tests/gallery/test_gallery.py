@@ -415,3 +415,40 @@ def test_times_are_read_in_utc_unless_they_name_a_zone():
     for text in ("yesterday", "nan", "1e300", ""):
         with pytest.raises(GalleryError, match="no time"):
             parse_time(text)
+
+
+def test_an_export_that_fails_leaves_no_folder(gallery, tmp_path):
+    gallery.records.execute("UPDATE crops SET content = x'00' WHERE entry = 60")
+    with pytest.raises(GalleryError) as caught:
+        gallery.export(tmp_path / "out")
+    assert not lacking(str(caught.value), "entry 60", "damaged")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["people"]
+
+
+def test_a_gallery_that_does_not_fit_is_let_go(gallery, tmp_path, monkeypatch):
+    gallery.close()
+    closed = []
+    monkeypatch.setattr(SqliteRecords, "close", lambda self: closed.append(self.place))
+    monkeypatch.setattr("promptreid.gallery.gallery.EmbedderModel", lambda given: given)
+    with pytest.raises(GalleryError, match="another gallery"):
+        Gallery.open(tmp_path / "people", PixelModel(seed=1))
+    with pytest.raises(GalleryError, match="nonsense"):
+        Gallery.open(tmp_path / "people", index="nonsense")
+    assert closed == [str(tmp_path / "people")] * 2
+
+
+def test_what_is_erased_while_it_is_looked_for_is_enrolled_again(gallery, people, monkeypatch):
+    """Another process erases an entry between two readings, which are of one moment therefore."""
+    other = open_gallery(gallery.records._folder)
+    find, entry = gallery.records.find_known, 1
+
+    def find_and_lose(hashes):
+        known = find(hashes)
+        with other.records.writing():
+            other.records.delete([entry])
+        monkeypatch.undo()
+        return known
+
+    monkeypatch.setattr(gallery.records, "find_known", find_and_lose)
+    done = gallery.add([people[0][1]], [people[1][1]])
+    assert (done.added, done.present, done.images[0].entry) == (0, 1, entry)

@@ -7,7 +7,7 @@ import pytest
 from facts import lacking
 from gallery_model import draw_people, make_gallery
 
-from promptreid.errors import GalleryError, WeightsError
+from promptreid.errors import EvaluationError, GalleryError, WeightsError
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +69,10 @@ def test_too_few_identities_are_told(enrolled):
     with pytest.raises(GalleryError) as caught:
         gallery.own_threshold(1e-4)
     assert not lacking(str(caught.value), "36 images", "12 identities", "594 pairs", "10,000")
+
+
+@pytest.mark.parametrize("far", [0.0, 1.0, float("nan")])
+def test_a_rate_that_is_none_is_refused(tmp_path, far):
+    gallery = make_gallery(tmp_path / "people")
+    with pytest.raises(EvaluationError, match="between 0 and 1"):
+        gallery.own_threshold(far)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -49,9 +50,8 @@ def find_model(place: GalleryUrl) -> Path:
     Raises:
         GalleryError: There is no gallery, or its model is not where it was.
     """
-    records = open_records(place)
-    stored = records.model()
-    records.close()
+    with contextlib.closing(open_records(place)) as records:
+        stored = records.model()
     source = "" if stored is None else stored.description.get("source", "")
     if not source or not Path(source).exists():
         where = f"lay at {source}, where it is not any more" if source else "is not known"

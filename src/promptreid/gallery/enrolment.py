@@ -141,7 +141,7 @@ def enrol_batch(
         return _put_refused_between(
             enrol_batch(records, state, model, *named, keep=keep), contents, refused
         )
-    with state.lock:
+    with state.lock, records.reading():
         known, entry_by_digest = records.find_known(digests), records.find_entries(digests)
     new: list[int] = []
     seen = dict(known)

@@ -90,6 +90,7 @@ class FurtherSearches(OpenedGallery):
 
         Raises:
             GalleryError: There are too few images of different identities for the rate.
+            EvaluationError: The rate is not between 0 and 1.
         """
         with self._lock:
             return choose_own_threshold(self.records, far, most=most)

@@ -15,6 +15,7 @@ from promptreid.gallery.identity_changes import IdentityChanges, check_name
 from promptreid.gallery.negative_examples import NegativeExamples
 from promptreid.gallery.records.gallery_url import GalleryUrl, parse_gallery_url
 from promptreid.gallery.records.open_records import create_records, open_records
+from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
@@ -80,7 +81,7 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
         index = url.index or AUTOMATIC
         if not source and embedder.source is not None:
             source = str(embedder.source.absolute())
-        return cls(records, EmbedderModel(embedder, source=source), index)
+        return cls._opened(records, EmbedderModel(embedder, source=source), index)
 
     @classmethod
     def open(
@@ -108,7 +109,23 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
         url = parse_gallery_url(place)
         index = url.index or index
         model = None if embedder is None else EmbedderModel(embedder)
-        return cls(open_records(url), model, index, in_service=in_service)
+        return cls._opened(open_records(url), model, index, in_service=in_service)
+
+    @classmethod
+    def _opened(
+        cls,
+        records: Records,
+        model: EmbedderModel | None,
+        index: str,
+        *,
+        in_service: bool = False,
+    ) -> Self:
+        """Take records that were opened for this, and close them where they do not fit."""
+        try:
+            return cls(records, model, index, in_service=in_service)
+        except BaseException:
+            records.close()
+            raise
 
     def add(
         self,

@@ -13,6 +13,7 @@ from promptreid.evaluation.thresholds.threshold_choice import (
     smallest_rate,
 )
 from promptreid.evaluation.verification.roc import allowed_accepts
+from promptreid.evaluation.verification.verification import check_rates
 from promptreid.gallery.records.record_store import Records
 from promptreid.seeds import derive_seed
 
@@ -33,7 +34,10 @@ def choose_own_threshold(records: Records, far: float | None, *, most: int = MOS
 
     Raises:
         GalleryError: There are too few images of different identities for the rate.
+        EvaluationError: The rate is not between 0 and 1.
     """
+    if far is not None:
+        check_rates((far,))
     with records.reading():
         names = records.names()
         enrolled = [
@@ -46,7 +50,7 @@ def choose_own_threshold(records: Records, far: float | None, *, most: int = MOS
         drawn = np.random.default_rng(derive_seed(0, total)).permutation(total)[:most]
         enrolled = [enrolled[row] for row in np.sort(drawn)]
     identities = [name for _, name, _ in enrolled]
-    rate = far or smallest_rate(identities) or RATES[-1]
+    rate = (smallest_rate(identities) or RATES[-1]) if far is None else far
     pairs = impostor_pairs(identities)
     if not allowed_accepts(rate, pairs):
         raise GalleryError(

@@ -146,3 +146,10 @@ def test_an_erasure_excuses_nothing_that_came_later():
     )
     rows[1] = replace(rows[1], payload=None, salt=None)
     assert [finding.number for finding in find_breaks(rows, AuditHead(2, rows[1].digest))] == [2]
+
+
+def test_an_erasure_of_impossible_numbers_takes_no_time():
+    rows, head = make_chain(1)
+    text = payload(ERASURE, records=[[-(10**15), 10**15]])
+    [row] = extend_chain(head, [text], time=9, inputs=[None], entries=[()])
+    assert find_breaks([*rows, row], AuditHead(row.number, row.digest)) == []

@@ -15,7 +15,8 @@ from promptreid.errors import DataError, GalleryError
 from promptreid.gallery.picture_folders.picture_gallery import open_picture_gallery
 from promptreid.gallery.picture_folders.picture_list import list_pictures
 from promptreid.gallery.picture_folders.picture_log import LOG
-from promptreid.gallery.picture_folders.search_cache import make_room
+from promptreid.gallery.picture_folders.search_cache import hold_gallery, make_room
+from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.gallery.vector_model import GalleryImage
 from promptreid.progress import Silent
 
@@ -209,3 +210,23 @@ def test_what_was_not_used_for_longest_gives_way(tmp_path):
     assert make_room(tmp_path, spare="c", limit=3000) == []
     assert make_room(tmp_path, spare="a", limit=1500) == ["b", "c"]
     assert (tmp_path / "a").is_dir()
+
+
+def test_what_another_process_is_reading_does_not_give_way(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "records.sqlite").write_bytes(bytes(1000))
+    with hold_gallery(tmp_path, "a", Silent()):
+        assert make_room(tmp_path, spare="", limit=0) == ["b"]
+    assert make_room(tmp_path, spare="", limit=0) == ["a"]
+
+
+def test_what_fails_lets_go_of_the_gallery(folder, tmp_path, monkeypatch):
+    closed = []
+    monkeypatch.setattr(SqliteRecords, "close", lambda self: closed.append(self))
+    pictures = list_pictures(str(folder))
+    with pytest.raises(KeyboardInterrupt):
+        open_picture_gallery(
+            pictures, FileModel(stops_after=0), tmp_path / "cache", progress=Silent()
+        )
+    assert len(closed) == 2  # that of the empty records, and that of the gallery

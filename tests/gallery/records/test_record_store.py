@@ -374,3 +374,13 @@ def test_what_is_done_to_nothing_does_nothing(records):
         records.put_null_rows([], [])
     assert records.count_entries() == 1
     assert records.find_known([]) == {}
+
+
+def test_a_name_that_is_no_unicode_is_refused_in_a_sentence(records):
+    add(records, entry(1))
+    number, name = records.identity("anna").identity, "anna\udcff"
+    for ask in (records.identity, lambda name: records.rename(number, name)):
+        with pytest.raises(GalleryError) as caught, records.writing():
+            ask(name)
+        assert not lacking(str(caught.value), r"anna\udcff", "no Unicode")
+    assert records.names() == {number: "anna"}

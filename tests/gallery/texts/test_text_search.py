@@ -131,3 +131,21 @@ def test_images_without_a_vector_for_sentences_are_counted_and_get_one(tmp_path)
     mended = again.search_text("a red coat", top=27, by_identity=False)
     assert mended.missing == 0
     assert [one.entry for one in mended.candidates] == [one.entry for one in whole.candidates]
+
+
+@pytest.mark.parametrize("model", [TextPixelModel, PixelModel])
+def test_where_nobody_is_enrolled_nobody_fits(tmp_path, model):
+    records = SqliteRecords.create(tmp_path / "people", GallerySettings().to_texts())
+    gallery, picture = Gallery(records, model()), draw_people(1, 1)[0][0]
+    for query in ("a red coat", TextQuery("a red coat", picture)):
+        answer = gallery.search_text(query)
+        assert (answer.candidates, answer.searched, answer.missing) == ((), 0, 0)
+    assert gallery.nearest([picture, picture]) == [[], []]
+
+
+def test_where_no_image_has_a_vector_for_sentences_that_is_said(tmp_path):
+    gallery, _, _ = make(tmp_path / "people", TextPixelModel())
+    gallery.records.execute("DELETE FROM text_vectors")
+    again = Gallery(SqliteRecords.open(tmp_path / "people"), TextPixelModel())
+    answer = again.search_text(TextQuery("a red coat", draw_people(1, 1)[0][0]))
+    assert (answer.candidates, answer.searched, answer.missing) == ((), 0, 27)

@@ -113,7 +113,7 @@ def _read_erased(row: AuditRow) -> set[int]:
         return {
             number
             for first, last in ranges
-            for number in range(int(first), min(int(last), row.number - 1) + 1)
+            for number in range(max(1, int(first)), min(int(last), row.number - 1) + 1)
         }
     except (ValueError, KeyError, TypeError):  # its commitment does not hold either
         return set()

@@ -81,9 +81,13 @@ def open_picture_gallery(
     name = name_gallery(pictures.place, model.fingerprint)
     with hold_gallery(cache, name, progress):
         gallery = Gallery(open_cached_records(cache, name), model)
-        logged, embedded, removed = _bring_up_to_date(
-            gallery, PictureLog(cache / name), pictures, progress
-        )
+        try:
+            logged, embedded, removed = _bring_up_to_date(
+                gallery, PictureLog(cache / name), pictures, progress
+            )
+        except BaseException:
+            gallery.close()
+            raise
         with contextlib.suppress(OSError):  # says when it was used last
             os.utime(cache / name / LOG)
         make_room(cache, spare=name)

@@ -79,6 +79,8 @@ def open_cached_records(cache: Path, name: str) -> SqliteRecords:
 def make_room(cache: Path, *, spare: str, limit: int = LIMIT) -> list[str]:
     """Remove galleries that were not used for longest until all take no more than the limit.
 
+    Those that other processes are bringing up to date stay.
+
     Args:
         cache: The folder of galleries.
         spare: Name of the one in use, which stays.
@@ -93,8 +95,7 @@ def make_room(cache: Path, *, spare: str, limit: int = LIMIT) -> list[str]:
     for folder in sorted(folders, key=_last_use):
         if excess <= 0:
             break
-        if folder.name != spare:
-            shutil.rmtree(folder, ignore_errors=True)
+        if folder.name != spare and _remove_unless_held(cache, folder):
             excess -= sizes[folder]
             removed.append(folder.name)
     return removed
@@ -114,10 +115,16 @@ def clear_cached(cache: Path) -> int:
     before = count_cached(cache)
     for folder in list(cache.iterdir()) if cache.is_dir() else []:
         if folder.is_dir() and folder.name[0] != ".":
-            with _try_to_hold(cache, folder.name) as is_held:
-                if is_held:
-                    shutil.rmtree(folder, ignore_errors=True)
+            _remove_unless_held(cache, folder)
     return before - count_cached(cache)
+
+
+def _remove_unless_held(cache: Path, folder: Path) -> bool:
+    """Remove a gallery unless a process is bringing it up to date right now; return whether."""
+    with _try_to_hold(cache, folder.name) as is_held:
+        if is_held:
+            shutil.rmtree(folder, ignore_errors=True)
+    return is_held
 
 
 @contextlib.contextmanager

@@ -161,6 +161,8 @@ class SearchState:
 
         Where they are re-ranked, that is done among `SHORT_LIST` entries or more.
         """
+        if not len(self.table):
+            return [[] for _ in queries]
         length = max(top, SHORT_LIST) if rerank else top
         near = self.index.search(queries, self._make_conditions(filters, cameras), length)
         if rerank:

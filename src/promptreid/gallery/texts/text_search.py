@@ -88,14 +88,21 @@ def score_by_text(
     there = np.zeros(len(entries), bool)
     if len(texts.entries):
         there = texts.entries[inside] == entries
-    rows = answering[there]
+    rows, known = answering[there], inside[there]
     return TextScores(
         entries=entries[there],
         identities=np.array(state.table.identity_numbers, np.int64)[state.table.codes[rows]],
-        texts=texts.vectors[inside[there]] @ sentence,
+        texts=texts.vectors[known] @ sentence if len(known) else np.zeros(0, np.float32),
         missing=int((~there).sum()),
-        images=None if vector is None else state.index.score(vector, rows)[0],
+        images=None if vector is None else _score_images(state, vector, rows),
     )
+
+
+def _score_images(
+    state: SearchState, vector: NDArray[np.float32], rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the cosines (N,) of a picture's vector to some rows; of none where nobody is there."""
+    return state.index.score(vector, rows)[0] if len(rows) else np.zeros(0, np.float32)
 
 
 def rank_by_text(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from promptreid.data.images.image_files import open_image
-from promptreid.errors import GalleryError
-from promptreid.files import write_bytes, write_text
+from promptreid.errors import GalleryError, parsing
+from promptreid.files import creating_folder
 from promptreid.gallery.records.record_rows import EntryRow
 from promptreid.gallery.records.record_store import Records
 from promptreid.progress import Progress
@@ -40,29 +39,30 @@ def export_entries(
 ) -> Exported:
     """Write images and a table of them, of one identity or of all; hidden ones included.
 
+    The folder takes its name when all is written, so that one of that name is whole.
+
     Raises:
-        GalleryError: The folder holds something, there is no such identity, or entries are parts of
-            pictures of which only the place is kept.
+        GalleryError: The folder holds something, there is no such identity, entries are parts of
+            pictures of which only the place is kept, or a picture is damaged.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise GalleryError(f"{folder} is there and not empty; name a new folder.")
-    with records.reading():
+    with creating_folder(folder) as fresh, records.reading():
         names = records.names()
         wanted = None if identity is None else records.identity(identity).identity
         chosen = [row for row, _ in records.entries() if wanted in (None, row.identity)]
         rows, images = [], 0
         with counting(progress, f"writing {folder}", len(chosen), "images"):
             for entry in chosen:
-                path = _write_picture(records, entry, folder)
+                path = _write_picture(records, entry, fresh)
                 images += not Path(path).is_absolute()
                 rows.append(_table_row(entry, path, names[entry.identity]))
                 progress.advance(1)
-    columns = dict.fromkeys((*_COLUMNS, *(key for row in rows for key in row)))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(folder / TABLE, text.getvalue())
+        columns = dict.fromkeys((*_COLUMNS, *(key for row in rows for key in row)))
+        with (fresh / TABLE).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(columns), restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
     return Exported(folder / TABLE, images, len(chosen) - images)
 
 
@@ -76,10 +76,14 @@ def _write_picture(records: Records, entry: EntryRow, folder: Path) -> str:
                 "where pictures lie, which a table cannot say."
             )
         return str(picture.path)
-    with open_image(picture.crop) as image:
+    with (
+        parsing(GalleryError, f"The picture of entry {entry.entry} is damaged"),
+        open_image(picture.crop) as image,
+    ):
         ending = (image.format or "image").lower()
     name = f"images/{entry.entry:08d}.{ending}"
-    write_bytes(folder / name, picture.crop)
+    (folder / "images").mkdir(exist_ok=True)
+    (folder / name).write_bytes(picture.crop)
     return name
 
 

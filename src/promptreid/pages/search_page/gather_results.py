@@ -137,10 +137,9 @@ class PictureGatherer:
         return read_picture(source, longest=LONGEST, pixelate=self.pixelate)
 
     def _find(self, entry: int, score: float) -> FoundPicture:
-        row = self.gallery.entry_rows([entry])[0]
-        return FoundPicture(
-            self._read_entry(entry), self.name_entry(entry), score, tuple(list_facts(row))
-        )
+        picture, name = self._read_entry(entry), self.name_entry(entry)
+        [row] = self.gallery.entry_rows([entry])
+        return FoundPicture(picture, name, score, tuple(list_facts(row)))
 
     def _read_entry(self, entry: int) -> Picture | None:
         stored = self.gallery.picture(entry)

@@ -10,6 +10,7 @@ from psycopg import errors
 
 from promptreid.errors import GalleryError, first_line
 from promptreid.gallery.gallery_errors import StoreFailedError, StoreInUseError
+from promptreid.gallery.records.sql.sql_store import refuse_text
 
 BUSY_SECONDS = 60
 """How long a writer waits for another."""
@@ -59,9 +60,7 @@ def told_in_words(place: str) -> Generator[None]:
             raise  # a mistake of ours
         raise sentence from error
     except UnicodeEncodeError as error:
-        raise GalleryError(
-            f"{place} cannot keep the text {error.object!r}: it is no Unicode."
-        ) from error
+        raise refuse_text(place, error) from error
 
 
 def is_gone(error: psycopg.Error) -> bool:

@@ -6,8 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from promptreid.errors import GalleryError
+
 ALL = 1 << 62
 """A limit for as many rows as there are."""
+
+
+def refuse_text(place: str, error: UnicodeEncodeError) -> GalleryError:
+    """Return what is said of a name or path that is no Unicode, which no store can keep."""
+    return GalleryError(
+        f"{place} cannot keep the text {error.object!r}: it is no Unicode. Nothing was "
+        "changed; give it another name."
+    )
 
 
 class SqlStore(ABC):

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from promptreid.gallery.gallery_errors import StoreFailedError, StoreInUseError
+from promptreid.gallery.records.sql.sql_store import refuse_text
 from promptreid.gallery.records.sqlite.sqlite_schema import BUSY_SECONDS
 
 
@@ -18,6 +19,7 @@ def told_in_words(folder: Path) -> Generator[None]:
     Raises:
         StoreInUseError: Another process writes for too long.
         StoreFailedError: The file is damaged or read-only, or the disk is full.
+        GalleryError: It cannot keep what it was given.
     """
     try:
         yield
@@ -40,6 +42,8 @@ def told_in_words(folder: Path) -> Generator[None]:
             f"The gallery {folder} cannot be read or written: {words}. Its file is damaged or on a "
             "disk that fails; take it from a backup if this goes on."
         ) from error
+    except UnicodeEncodeError as error:
+        raise refuse_text(str(folder), error) from error
 
 
 def tell_damage(place: str, what: str) -> StoreFailedError:
