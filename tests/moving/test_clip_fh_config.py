@@ -198,3 +198,18 @@ def test_what_has_no_equal_is_refused_all_at_once(tmp_path: Path) -> None:
     assert "stage_mode is 'both'" in refusal(tmp_path, JOINT, stage_mode="both")
     assert "classifier is 'cosine'" in refusal(tmp_path, GUIDED, classifier="cosine")
     assert "dataset is 'market'" in refusal(tmp_path, GUIDED, dataset="market")
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "value"),
+    [
+        (JOINT, "lr_prompt", "fast"),
+        (JOINT, "center_lr", None),
+        (JOINT, "stage_mode", ["prompt_only"]),
+        (JOINT | {"variant": "stage2_loss_ce", "epochs": 3}, "loss", 5),
+        (GUIDED, "lr_modules", "fast"),
+        (GUIDED, "lr_clip_visual", [1]),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_with_its_key(tmp_path, values, key, value):
+    assert not lacking(refusal(tmp_path, values, **{key: value}), key)

@@ -184,3 +184,22 @@ def test_other_files_are_refused_in_words(tmp_path, text, words):
         import_config(file)
     with pytest.raises(ConfigError, match="cannot be read"):
         import_config(tmp_path / "missing.yml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("SOLVER.STAGE2.BASE_LR", "fast"),
+        ("SOLVER.STAGE2.STEPS", "30"),
+        ("SOLVER.STAGE2.OPTIMIZER_NAME", "[1]"),
+        ("SOLVER.SEED", "abc"),
+        ("INPUT.PROB", "None"),
+        ("MODEL.NAME", "['ViT-B-16']"),
+        ("MODEL.STRIDE_SIZE", "[[16], 16]"),
+        ("DATASETS.NAMES", "('market1501',)"),
+        ("DATASETS.NAMES", "{[]: 1}"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_with_its_key(tmp_path, key, value):
+    with pytest.raises(ConfigError, match=f"{key} is "):
+        import_config(config(tmp_path), [key, value])

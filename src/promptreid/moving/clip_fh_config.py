@@ -117,7 +117,7 @@ def _read_losses(ledger: ClipFhLedger) -> tuple[str, ...]:
         ledger.read_batch()
     ledger.read_patience()
     losses = ledger.all.get("loss", [])
-    losses = [losses] if isinstance(losses, str) else list(losses)
+    losses = list(map(str, losses if isinstance(losses, list) else [losses]))
     unknown = [name for name in losses if name not in _LOSSES]
     if unknown:
         ledger.refused.append(f"loss holds {listed(unknown)}; known are {listed(list(_LOSSES))}.")
@@ -137,7 +137,7 @@ def _read_losses(ledger: ClipFhLedger) -> tuple[str, ...]:
 def _read_hand_clip(ledger: ClipFhLedger) -> tuple[str, ...]:
     """Take over the joint stages: prompts, then the image tower."""
     ledger.read_frozen_text()
-    if ledger.all["stage_mode"] not in STAGE_MODES:
+    if str(ledger.all["stage_mode"]) not in STAGE_MODES:
         ledger.refused.append(
             f"stage_mode is {ledger.all['stage_mode']!r}; the original knows "
             f"{listed(list(STAGE_MODES))}."
@@ -204,7 +204,7 @@ def _read_image_stage(ledger: ClipFhLedger) -> None:
             ledger.drop(key, "loss_use_center switches the term off")
     elif ledger.need("center_loss_weight"):
         reason = "centers never move there"
-        weight, rate = float(ledger.all["center_loss_weight"]), float(ledger.all["center_lr"])
+        weight, rate = map(ledger.read_number, ("center_loss_weight", "center_lr"))
         ledger.change("loss_use_center", reason, became=f"{losses}.center")
         ledger.change("center_loss_weight", reason, {f"{losses}.center.weight": weight})
         ledger.change("center_lr", reason, {f"{losses}.center.lr": rate})

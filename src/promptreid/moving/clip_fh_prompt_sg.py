@@ -30,7 +30,7 @@ def read_prompt_sg(ledger: ClipFhLedger) -> tuple[str, ...]:
     ledger.read_batch()
     ledger.take("transformer_layers", "interaction.blocks")
     rate = ledger.take("lr_clip_visual", f"{stage}.optimizer.lr", float)
-    factor = round(float(ledger.all["lr_modules"]) / rate, 6) if rate else 1.0
+    factor = round(ledger.read_number("lr_modules") / rate, 6) if rate else 1.0
     parts = ("prompt", "interaction", "head")
     for part in parts:
         ledger.settings[f"{stage}.optimizer.part_lr_factors.{part}"] = factor

@@ -60,6 +60,7 @@ def translate_clip_reid(values: Mapping[str, Any], *, two_stages: bool) -> Trans
         work.read_prompt_stage()
     work.read_image_stage()
     data = work.read_data()
+    seed = work.take("SOLVER.SEED", "--seed", int, as_key=False)
     work.refuse()
     if not two_stages:  # the baseline has no texts
         work.settings |= {
@@ -68,14 +69,13 @@ def translate_clip_reid(values: Mapping[str, Any], *, two_stages: bool) -> Trans
             "stages.image.losses.i2t": 0,
         }
     recipe, settings = nearest_recipe(_RECIPES, work.settings)
-    seed = work.take("SOLVER.SEED", "--seed", as_key=False)
     origin = "CLIP-ReID's train_clipreid.py" if two_stages else "CLIP-ReID's train.py"
     translation = Translation(
         origin=origin,
         recipe=recipe,
         settings=settings,
         data=data,
-        seed=int(seed),
+        seed=seed,
         exact=tuple(work.exact),
         changed=tuple(work.changed),
         dropped=tuple(work.dropped),
@@ -112,7 +112,7 @@ class _ClipReIDLedger(KeyLedger):
     def read_model(self) -> None:
         """Take over the tower and what is known of cameras and views."""
         name = self.all["MODEL.NAME"]
-        if name not in _USUAL_PIXELS:
+        if not isinstance(name, str) or name not in _USUAL_PIXELS:
             there = "" if "MODEL.NAME" in self.told else ", which is the original's default,"
             self.refused.append(
                 f"MODEL.NAME is {name!r}{there} and must be ViT-B-16 or RN50: the original builds "
@@ -125,7 +125,7 @@ class _ClipReIDLedger(KeyLedger):
             for key in ("STRIDE_SIZE", "SIE_CAMERA", "SIE_VIEW", "SIE_COE"):
                 self.drop(f"MODEL.{key}", "it does not act on a ResNet")
             return
-        if not isinstance(stride, list) or len(set(stride)) != 1:
+        if not isinstance(stride, list) or len(stride) != 2 or stride[0] != stride[1]:
             self.refused.append(
                 f"MODEL.STRIDE_SIZE is {stride}: patches have one stride here, both numbers equal."
             )
@@ -158,7 +158,7 @@ class _ClipReIDLedger(KeyLedger):
         elif "INPUT.SIZE_TEST" in self.told:
             self.exact.append(KeyNote("INPUT.SIZE_TEST", size, "the same size"))
         pixels = self.all["INPUT.PIXEL_MEAN"], self.all["INPUT.PIXEL_STD"]
-        usual = pixels == _USUAL_PIXELS.get(self.all["MODEL.NAME"])
+        usual = pixels == _USUAL_PIXELS.get(str(self.all["MODEL.NAME"]))
         normalize = "clip-reid" if usual else {"mean": pixels[0], "std": pixels[1]}
         if usual:
             self.settings["preprocess.normalize"] = normalize
@@ -256,7 +256,7 @@ class _ClipReIDLedger(KeyLedger):
         template = "A photo of a {context} person."
         if name is None or name == "":
             self.drop("DATASETS.ROOT_DIR", "no data set is named; give --data")
-        elif name not in FOLDERS:
+        elif not isinstance(name, str) or name not in FOLDERS:
             self.refused.append(
                 f"DATASETS.NAMES is {name!r}; the original knows {listed(list(FOLDERS), 'and')}."
             )
@@ -283,7 +283,7 @@ class _ClipReIDLedger(KeyLedger):
 
     def _read_optimizer(self, solver: str, stage: str) -> None:
         name = self.all[f"{solver}.OPTIMIZER_NAME"]
-        if name not in _OPTIMIZERS:
+        if not isinstance(name, str) or name not in _OPTIMIZERS:
             self.refused.append(
                 f"{solver}.OPTIMIZER_NAME is {name!r}, not {listed(list(_OPTIMIZERS), 'or')}."
             )

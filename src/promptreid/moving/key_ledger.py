@@ -41,8 +41,16 @@ class KeyLedger:
         *,
         as_key: bool = True,
     ) -> Any:
-        """Take a key over as a setting, or as an option of the command."""
-        value = convert(self.all[key])
+        """Take a key over as a setting, or as an option of the command.
+
+        Returns:
+            What it became; None for a value that cannot be read, which is refused.
+        """
+        try:
+            value = convert(self.all[key])
+        except (TypeError, ValueError):
+            self.refuse_value(key, f"nothing that {target} could be")
+            return None
         if as_key:
             self.settings[target] = value
         if key in self.told:
@@ -67,6 +75,19 @@ class KeyLedger:
         there = "" if key in self.told else ", which is the original's default,"
         self.refused.append(f"{key} is {value!r}{there} and must be {words}: {because}.")
         return False
+
+    def read_number(self, key: str) -> float:
+        """Return the number that a key has; another value is refused, and counts as zero."""
+        try:
+            return float(self.all[key])
+        except (TypeError, ValueError):
+            self.refuse_value(key, "no number")
+            return 0.0
+
+    def refuse_value(self, key: str, why: str) -> None:
+        """Note that the value of a key cannot be read."""
+        there = "" if key in self.told else ", the original's default,"
+        self.refused.append(f"{key} is {self.all[key]!r}{there} which is {why}.")
 
     def refuse(self) -> None:
         """Raise what has no equal, all at once."""

@@ -51,7 +51,7 @@ def python_value(value: Any) -> Any:
         return value
     try:
         read = ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return value
     return list(read) if isinstance(read, tuple) else read
 
