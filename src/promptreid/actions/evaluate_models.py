@@ -84,7 +84,8 @@ def evaluate(
         The scores; `print` them, or read `scores` and `results`.
 
     Raises:
-        ConfigError: There are no data to score on, or options exclude each other.
+        ConfigError: There are no data to score on, options exclude each other, or two loaded models
+            are of one file.
         RunError: There is no such run, or it was trained on who would be tested.
         DataError: A data set or an image cannot be read.
         EvaluationError: A data set has nothing to test on.
@@ -102,6 +103,12 @@ def evaluate(
     found_paths = existing_models(
         [_find_source(one) if isinstance(one, Embedder) else one for one in models]
     )
+    for source in loaded:
+        if found_paths.count(source) > 1:
+            raise ConfigError(
+                f"Several of the models are of the file {source}, by which scores name them. "
+                "Evaluate them one after the other."
+            )
     specs = () if data is None else list_specs(data)
     for name in ("by", "prompts"):
         given = how.get(name, ())
