@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from promptreid.actions.run_data_specs import existing_models, find_run_data
 from promptreid.actions.train_settings import list_specs
@@ -54,7 +55,8 @@ class WrittenReport:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        link = f"<a href='{html.escape(os.fspath(self.path))}' target='_blank'>{self.path.name}</a>"
+        address, name = html.escape(quote(os.fspath(self.path))), html.escape(self.path.name)
+        link = f"<a href='{address}' target='_blank'>{name}</a>"
         words = "<br>".join(html.escape(line) for line in self._verdict())
         return f"<p>{link} ({self.size / 1e6:.1f} MB)<br>{words}</p>"
 
