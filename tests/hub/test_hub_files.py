@@ -89,3 +89,10 @@ def test_commits_are_found_of_addresses_alone(cache, tmp_path):
     put_in_cache(cache, "ann/re-id", tmp_path / "file", "model.safetensors")
     names = ["auto", "runs/mine", "hf:ann/re-id"]
     assert find_commits(names) == {"hf:ann/re-id": COMMIT}
+
+
+def test_a_folder_of_a_repository_may_be_called_as_one_of_the_cache(cache, tmp_path):
+    name = "snapshots/last.pth"
+    path = put_in_cache(cache, "ann/re-id", tmp_path / "file", name)
+    found = fetch_file(parse_hub_address(f"hf:ann/re-id:{name}"))
+    assert (found.path, found.commit) == (path, COMMIT)

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -156,6 +156,5 @@ def _download(address: HubAddress, name: str, cache: HubCache, *, local: bool) -
         local_files_only=local,
         force_download=cache.force_download and not local,
     )
-    path = Path(found)
-    parts = path.parts
-    return FetchedFile(path, parts[len(parts) - parts[::-1].index("snapshots")])
+    path, depth = Path(found), len(PurePosixPath(name).parts)
+    return FetchedFile(path, path.parents[depth - 1].name)  # snapshots/COMMIT/NAME
