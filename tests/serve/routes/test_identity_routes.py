@@ -131,3 +131,19 @@ def test_erasing_proves_that_nothing_is_left(served):
     assert served.client.get(f"/v1/entries/{row['cover']}/picture").status_code == 404
     store = served.service.gallery.records._folder
     assert all(picture[-60:] not in file.read_bytes() for file in store.iterdir())
+
+
+def test_a_change_while_an_identity_is_read_is_not_overwritten(served, monkeypatch):
+    """Who saw the pictures from before a change must not pass for one who saw it."""
+    gallery, at = served.service.gallery, "/v1/identities/1"
+    read = gallery.entries
+
+    def read_and_change(identity):
+        rows = read(identity)
+        gallery.note(identity, "changed by somebody else")
+        return rows
+
+    monkeypatch.setattr(gallery, "entries", read_and_change)
+    seen = served.client.get(at).headers["etag"]
+    answer = served.client.put(f"{at}/name", json={"name": "zoe"}, headers={"If-Match": seen})
+    assert answer.status_code == 412

@@ -54,8 +54,9 @@ def list_identities(
 @router.get("/{identity}", dependencies=[SEARCH], responses=documented(404))
 def get_identity(service: Served, identity: Identity, response: Response) -> IdentityDetails:
     """Return an identity with its pictures; `ETag` is its version."""
-    entries = [EntryBody.make(row) for row in service.gallery.entries(identity)]
+    # The version comes first: of a change in between it is too old, and nothing is overwritten.
     body = service.describe_identity(identity)
+    entries = [EntryBody.make(row) for row in service.gallery.entries(identity)]
     response.headers["ETag"] = f'"{body.version}"'
     return IdentityDetails(identity=body, entries=entries)
 
