@@ -115,7 +115,9 @@ class Counting:
         try:
             await self._app(scope, receive, send_counted)
         finally:
-            # Addresses that no route has are one series, or there could be any number of them.
+            # Addresses and methods that nobody answers are one series, or there could be any number
+            # of them.
             route = getattr(scope.get("route"), "path", "other")
-            method = scope["method"] if route != "other" else "any"
+            taken = getattr(scope.get("route"), "methods", None) or ()
+            method = scope["method"] if scope["method"] in taken else "any"
             self._metrics.count_answer(method, route, status, time.perf_counter() - begun)

@@ -25,3 +25,11 @@ def test_metrics_count_answers_by_route(served):
     assert lines[f'promptreid_request_seconds_bucket{{{route},le="+Inf"}}'] == "3"
     assert lines["promptreid_gallery_entries"] == "40"
     assert lines["promptreid_requests_inside"] == "0"
+
+
+def test_methods_that_nobody_answers_are_one_series(served):
+    for number in range(3):
+        assert served.client.request(f"MADE-UP-{number}", "/health").status_code == 405
+    text = served.client.get("/metrics").text
+    assert "MADE-UP" not in text
+    assert 'promptreid_requests_total{method="any",route="/health",status="405"} 3' in text
