@@ -37,6 +37,7 @@ def test_a_book_knows_who_has_a_token_and_for_what(tmp_path):
         ("[]", "cannot be read"),
         ('{"tokens": [{"name": "x"}]}', "sha256"),
         (json.dumps({"tokens": [{"name": "x", "sha256": "", "rights": {"*": ["fly"]}}]}), "fly"),
+        (json.dumps({"tokens": [{"name": "x", "sha256": "É", "rights": {}}]}), "64 digits"),
     ],
 )
 def test_damaged_files_are_told_in_words(tmp_path, content, words):
@@ -52,3 +53,15 @@ def test_damaged_files_are_told_in_words(tmp_path, content, words):
 def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path):
     with pytest.raises(ConfigError, match="promptreid serve token"):
         TokenBook(tmp_path / "tokens.json", "/g")
+
+
+def test_a_write_that_fails_leaves_the_tokens_as_they_were(tmp_path, monkeypatch):
+    def fail(path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600  # before it has its name, too
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / "tokens.json"
+    monkeypatch.setattr("promptreid.files._sync_file", fail)
+    with pytest.raises(OSError, match="No space"):
+        make_token(file, "door", "/g", ["search"])
+    assert list(tmp_path.iterdir()) == []

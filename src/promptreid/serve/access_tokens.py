@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from promptreid.errors import ConfigError
-from promptreid.files import write_text
+from promptreid.files import replacing
 from promptreid.json_record import JsonRecord, first_problem, record_adapter
 
 RIGHTS = ("search", "enrol", "erase", "audit")
@@ -22,6 +23,7 @@ RIGHTS = ("search", "enrol", "erase", "audit")
 EVERY_GALLERY = "*"
 _BYTES = 32
 _PREFIX = "prid_"
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,11 @@ def read_tokens(file: Path) -> list[TokenRow]:
                 f"The tokens {file} give {row.name!r} the rights {sorted(unknown)}; there are "
                 f"{', '.join(RIGHTS)}."
             )
+        if not _DIGEST.fullmatch(row.sha256):
+            raise ConfigError(
+                f"The tokens {file} give {row.name!r} the sha256 {row.sha256!r}, which is none: it "
+                "has 64 digits of 0-9 and a-f. Make the token anew: promptreid serve token."
+            )
     return rows
 
 
@@ -153,7 +160,7 @@ def make_token(file: Path, name: str, gallery: str, rights: Sequence[str]) -> st
     row = TokenRow(name, digest_token(token), {gallery: tuple(rights)})
     rows = [*(one for one in rows if one.name != name), row]
     text = json.dumps({"tokens": [one.to_dict() for one in rows]}, indent=2) + "\n"
-    file.touch(mode=0o600, exist_ok=True)
-    write_text(file, text)
-    file.chmod(0o600)
+    with replacing(file) as temporary:
+        temporary.touch(mode=0o600)
+        temporary.write_text(text, encoding="utf-8")
     return token
