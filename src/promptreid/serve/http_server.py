@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from promptreid.errors import ConfigError
+from promptreid.errors import ConfigError, first_line
 
 STOP_SECONDS = 60
 """How long requests that are begun may take to finish when the service stops."""
@@ -53,8 +53,8 @@ class Address:
         let a name of its own point here. Elsewhere a token is asked for, which no such page has.
         """
         if self.is_loopback:
-            return frozenset({"localhost", "127.0.0.1", "[::1]", self.host.lower(), *allowed})
-        return frozenset(allowed) if allowed else None
+            allowed = ("localhost", "127.0.0.1", "[::1]", self.host, *allowed)
+        return frozenset(map(str.lower, allowed)) if allowed else None
 
     def url(self, port: int) -> str:
         """Return the address for a browser."""
@@ -73,12 +73,17 @@ def listen(address: Address) -> socket.socket:
             address.host.strip("[]"), address.port, type=socket.SOCK_STREAM
         )[0]
         taken = socket.socket(family, socket.SOCK_STREAM)
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(place)
-    except OSError as error:
+        try:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(place)
+        except BaseException:
+            taken.close()
+            raise
+    except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
         raise ConfigError(
-            f"The service cannot listen at {address.host}, port {address.port}: {error.strerror}. "
-            "Give another --port (0 takes any that is free) or --host."
+            f"The service cannot listen at {address.host}, port {address.port}: {reason}. Give "
+            "another --port (0 takes any that is free) or --host."
         ) from error
     return taken
 

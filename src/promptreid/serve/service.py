@@ -86,13 +86,12 @@ class Service:
         Raises:
             GalleryError: Another model made them.
         """
-        metrics = ServiceMetrics()
+        metrics, stored = ServiceMetrics(), records.model()
         worker = ModelWorker(
             batch=settings.batch, wait_seconds=settings.wait_seconds, told=metrics.count_batch
         )
-        stored = records.model()
-        served = (None if stored is None else models.find(stored)) or models.first
         try:
+            served = (None if stored is None else models.find(stored)) or models.first
             gallery = Gallery(records, SharedModel(served.model, worker), index, in_service=True)
         except BaseException:
             worker.close()
