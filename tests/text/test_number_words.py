@@ -32,3 +32,20 @@ def test_words(told, expected):
     assert told.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ") == (
         expected
     )
+
+
+@pytest.mark.parametrize(
+    ("cosines", "shown"),
+    [
+        ([0.81321, 0.612], ["0.8132", "0.6120"]),
+        ([0.99996, 0.9998], ["0.999960", "0.999800"]),
+        ([1.0, 0.9995], ["1.00000", "0.99950"]),
+        ([1.0], ["1.0000"]),
+        ([-0.25], ["-0.2500"]),
+        ([1 - 2e-6, 0.5], ["0.9999980", "0.5000000"]),
+        ([], []),
+    ],
+)
+def test_cosines_that_stand_together_are_told_from_1_and_from_each_other(cosines, shown):
+    digits = words.alike_digits(cosines)
+    assert [f"{one:.{digits}f}" for one in cosines] == shown

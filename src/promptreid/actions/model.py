@@ -20,6 +20,7 @@ from promptreid.inference.embedder import Embedder, ImageLike
 from promptreid.inference.load import read_weights
 from promptreid.inference.named_sides import Name
 from promptreid.progress import Progress
+from promptreid.text.number_words import alike_digits
 
 _LONGEST = 320  # pixels of the longer side of a picture that is shown
 
@@ -58,9 +59,10 @@ class ComparedPictures(PairComparison):
             )
             for number, image in enumerate(self.images, start=1)
         ]
-        title = f"{'The same' if self.same else 'Not the same'}: score {self.score:.4f}"
+        digits = alike_digits((self.score, self.threshold))
+        title = f"{'The same' if self.same else 'Not the same'}: score {self.score:.{digits}f}"
         rarity = f" {self.rarity[0].upper()}{self.rarity[1:]}." if self.rarity else ""
-        note = f"The same from {self.threshold:.4f} on.{rarity}"
+        note = f"The same from {self.threshold:.{digits}f} on.{rarity}"
         figure = picture_rows_figure([PictureRow(title, tuple(shown))], note=note)
         return Drawn(figure, f"Two pictures beside each other. {self}.")
 

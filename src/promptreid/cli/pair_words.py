@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promptreid.text.number_words import alike_digits
 from promptreid.text.safe import visible
 from promptreid.text.wrap import wrapped
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 def pair_text(first: Path, second: Path, answer: PairComparison) -> str:
     """Say whether two images show one identity, and how rare such a score is."""
     verdict, side = ("THE SAME", "reaches") if answer.same else ("NOT THE SAME", "is below")
+    digits = alike_digits((answer.score, answer.threshold))
     lines = [
         visible(f"{verdict}: {first} and {second}"),
-        f"  score {answer.score:.4f} {side} the threshold {answer.threshold:.4f}",
+        f"  score {answer.score:.{digits}f} {side} the threshold {answer.threshold:.{digits}f}",
     ]
     return "\n".join([*lines, *([f"  {answer.rarity}"] if answer.rarity else [])])
 

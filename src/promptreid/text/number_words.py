@@ -6,6 +6,7 @@ Pages set them with the typographic minus and with spaces that no line breaks at
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from promptreid.text.lists import counted
 
@@ -13,6 +14,8 @@ NONE = "–"
 _SPACE = "\N{NO-BREAK SPACE}"
 _THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
+_ROUNDING = 1e-6
+"""Cosines in float32 that are nearer to 1 differ from it by rounding."""
 
 
 def number(value: float | None, digits: int = 1, *, scale: float = 100.0) -> str:
@@ -79,6 +82,16 @@ def similarity(value: float | None) -> str:
     gap = 1 - abs(value)
     digits = 2 if gap > 0.1 else 3 if gap > 0.01 else 4
     return f"{value:.{digits}f}"
+
+
+def alike_digits(cosines: Iterable[float]) -> int:
+    """Return how many digits tell cosines that stand together from 1, and so from each other.
+
+    Four at least. Models that are hardly trained score 0.9998 for strangers, where more are needed;
+    beyond seven digits rounding decides. A picture beside itself, of cosine 1, asks for none.
+    """
+    gaps = [gap for gap in (1 - abs(one) for one in cosines) if gap > _ROUNDING]
+    return max(4, 1 - math.floor(math.log10(min(gaps, default=1))))
 
 
 def cosine(value: float) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from promptreid.actions.searches.searched_place import SearchedPlace
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.texts.text_answer import TextAnswer
+from promptreid.text.number_words import alike_digits
 from promptreid.text.safe import visible
 from promptreid.text.tables import plain_table
 from promptreid.text.wrap import indented
@@ -31,17 +32,19 @@ def answer_text(
         "undecided": f"CANNOT BE DECIDED: {name}",
     }
     lines = [visible(verdicts[answer.verdict]), indented(answer.explanation, "  ")]
+    shown = answer.candidates[:top]
+    digits = alike_digits(candidate.score for candidate in shown)
     rows = [("", "identity", "score", "p", "entry", "picture")]
     rows += [
         (
             str(rank),
             candidate.identity,
-            f"{candidate.score:.4f}",
+            f"{candidate.score:.{digits}f}",
             f"{candidate.p:.4f}",
             str(candidate.entry),
             opened.name_picture(candidate.entry),
         )
-        for rank, candidate in enumerate(answer.candidates[:top], start=1)
+        for rank, candidate in enumerate(shown, start=1)
     ]
     if opened.root is not None:  # numbers of entries in the cache mean nothing to anybody
         rows = [(*row[:4], row[5]) for row in rows]
@@ -53,15 +56,16 @@ def answer_text(
     if best is not None and itself and opened.gallery.picture(best).path == itself:
         lines.append("  The picture itself is among them, so of course it is most alike.")
     if answer.gap is not None:
-        lines.append(f"  {answer.gap:.4f} before {visible(str(answer.runner_up))}")
+        lines.append(f"  {answer.gap:.{digits}f} before {visible(str(answer.runner_up))}")
     return "\n".join(lines)
 
 
 def ranking_text(name: str, ranking: Sequence[Neighbour], opened: SearchedPlace) -> str:
     """Write which pictures are most alike, and whom they show where that is known."""
+    digits = alike_digits(one.score for one in ranking)
     rows = [("", "identity", "score", "picture")]
     rows += [
-        (str(rank), one.identity, f"{one.score:.4f}", opened.name_picture(one.entry))
+        (str(rank), one.identity, f"{one.score:.{digits}f}", opened.name_picture(one.entry))
         for rank, one in enumerate(ranking, start=1)
     ]
     if not opened.named:

@@ -21,6 +21,7 @@ from promptreid.data.reader_registry import READERS
 from promptreid.errors import DataError, RunError
 from promptreid.files import full_path
 from promptreid.text.lists import counted
+from promptreid.text.number_words import alike_digits
 
 _FEW = 20  # identities below which a threshold is a rough guide
 _HEIC = (
@@ -198,8 +199,10 @@ def _describe_threshold(threshold: Mapping[str, Any] | None) -> str:
             "Searches still rank who is most alike."
         )
     few = threshold["identities"] < _FEW
+    score = threshold["threshold"]
     rough = "; it was chosen on few individuals, so take it as a rough guide" if few else ""
     return (
-        f"Two pictures count as the same individual from a score of {threshold['threshold']:.4f} "
-        f"on. At most 1 in {round(1 / threshold['far']):,} pairs of strangers score so high{rough}."
+        "Two pictures count as the same individual from a score of "
+        f"{score:.{alike_digits([score])}f} on. At most 1 in {round(1 / threshold['far']):,} pairs "
+        f"of strangers score so high{rough}."
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from promptreid.evaluation.thresholds.stranger_scores import StrangerScores
 from promptreid.json_record import JsonRecord
+from promptreid.text.number_words import alike_digits
 
 RATES = (1e-3, 1e-2, 1e-1)
 """False accept rates for a threshold, the most wanted first."""
@@ -60,7 +61,7 @@ class Threshold(JsonRecord):
     def __str__(self) -> str:
         """Say in a few lines what it is and what it rests on."""
         lines = [
-            f"same identity from cosine {self.threshold:.4f} on",
+            f"same identity from cosine {self.threshold:.{alike_digits([self.threshold])}f} on",
             f"  accepts at most 1 in {round(1 / self.far):,} of the pairs of strangers",
         ]
         if self.far_interval is not None:
@@ -130,7 +131,8 @@ class PairComparison:
     def __str__(self) -> str:
         verdict = "the same" if self.same else "not the same"
         side = "from" if self.same else "below"
-        text = f"{verdict}: cosine {self.score:.4f}, {side} {self.threshold:.4f}"
+        digits = alike_digits((self.score, self.threshold))
+        text = f"{verdict}: cosine {self.score:.{digits}f}, {side} {self.threshold:.{digits}f}"
         return f"{text}; {self.rarity}" if self.rarity else text
 
     @property

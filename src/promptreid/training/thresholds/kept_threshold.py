@@ -19,6 +19,7 @@ from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint import save_model
 from promptreid.progress import Progress
 from promptreid.runs.run_folder import RunFolder
+from promptreid.text.number_words import alike_digits
 from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.thresholds.cross_fit import cross_fit
 from promptreid.training.thresholds.threshold_samples import (
@@ -59,9 +60,11 @@ def keep_threshold(
         return
     if run.writes:
         save_model(run.best, embedder.model, embedder.with_threshold(chosen).info)
+    digits = alike_digits([chosen.threshold])
     caution = "; of strangers it accepts more" if chosen.people == "seen" else ""
     progress.message(
-        f"same identity from cosine {chosen.threshold:.4f} on: false accept rate {chosen.far:g} on "
+        f"same identity from cosine {chosen.threshold:.{digits}f} on: "
+        f"false accept rate {chosen.far:g} on "
         f"{chosen.pairs:,} pairs of {chosen.images:,} {chosen.source}{caution}"
     )
 
