@@ -25,7 +25,7 @@ def test_every_reader_is_in_the_table() -> None:
     ]
     with_read = {m.__name__ for m in modules if hasattr(m, "read") and hasattr(m, "Options")}
     assert with_read == {entry.module for entry in READERS.values()}
-    assert len(READERS) == 18
+    assert len(READERS) == 19
 
 
 @pytest.mark.parametrize("name", list(READERS))

@@ -152,3 +152,72 @@ def test_damaged_and_hostile_files_are_refused(tmp_path: Path, text: str, words:
     with pytest.raises(DataError) as caught:
         load_data(f"cvat:{file}")
     assert not lacking(str(caught.value), str(file), words)
+
+
+def write_project(root: Path, subsets: dict[str, list[str]]) -> Path:
+    """Write what a project exports: tasks, frames that are numbered on within each subset."""
+    tasks, tracks, number = [], [], 0
+    for subset, names in subsets.items():
+        for at, name in enumerate(names):
+            number += 1
+            tasks.append(
+                f"<task><id>{number}</id><name>{name}</name><subset>{subset}</subset>"
+                f"<original_size><width>{SIZE[0]}</width><height>{SIZE[1]}</height>"
+                "</original_size><owner><username>x</username></owner></task>"
+            )
+            who = f"{subset} {at}"
+            frames = [3 * at + frame for frame in range(3)]
+            for frame in frames:
+                draw_frame(root / f"images/{subset}/frame_{frame:06d}.PNG", {who: BOXES["0"]})
+            inside = "".join(box(BOXES["0"], mark(identity=who), frame=n) for n in frames)
+            values = f'id="{number}" label="person" task_id="{number}" subset="{subset}"'
+            tracks.append(f"<track {values}>{inside}</track>")
+    meta = f"<meta><project><id>9</id><name>gates</name><tasks>{''.join(tasks)}</tasks></project>"
+    file = root / "annotations.xml"
+    file.write_text(f"<annotations>{meta}</meta>{''.join(tracks)}</annotations>")
+    return file
+
+
+def test_subsets_of_a_project_are_roles_with_pictures_of_their_own(tmp_path: Path) -> None:
+    file = write_project(tmp_path, {"Train": ["a", "a"], "Test": ["b", "c"]})
+    m = load_data(f"cvat:{file}").manifest
+    assert len(m) == 12
+    for row in range(len(m)):
+        pixels = read_image(m.image(row)).reshape(3, -1)
+        assert pixels.unique(dim=1).T.tolist() == [list(colour_of(m.identities[row]))]
+        subset = m.identities[row].split()[0]
+        assert m.paths[row].startswith(f"{subset}/frame_")
+        assert (m.splits[row] == "train") == (subset == "Train")
+    assert set(m.attributes["sequence"]) == {"a", "a (2)", "b", "c"}
+    assert len(load_data(f"cvat:{file}?every=2").manifest) == 8  # each video from its first frame
+    drawn = load_data(f"cvat:{file}?split=draw&train=0").manifest
+    assert "train" not in drawn.splits
+    (tmp_path / "images/Test/frame_000004.PNG").unlink()
+    with pytest.raises(DataError, match=r"images/Test, the first on frame 4"):
+        load_data(f"cvat:{file}")
+
+
+def test_subsets_that_are_no_roles_are_said(tmp_path: Path) -> None:
+    file = write_project(tmp_path, {"Train": ["a", "b"], "Test": ["c", "d"], "site2": ["e"]})
+    data = load_data(f"cvat:{file}")
+    assert any(not lacking(note, "site2", "roles are drawn") for note in data.notes)
+
+
+def test_images_of_a_project_lie_in_folders_of_their_subsets(tmp_path: Path) -> None:
+    images = []
+    for subset, who in (("Train", "a"), ("Test", "b"), ("Test", "c")):
+        for number in range(2):
+            name = f"{who}{number}.png"
+            draw_frame(tmp_path / f"images/{subset}/{name}", {who: BOXES["0"]})
+            inside = box(BOXES["0"], mark(identity=who), label="person")
+            images.append(f'<image id="0" name="{name}" subset="{subset}">{inside}</image>')
+    file = tmp_path / "annotations.xml"
+    file.write_text("<annotations>" + "".join(images) + "</annotations>")
+    m = load_data(f"cvat:{file}").manifest
+    assert sorted(m.paths)[0] == "Test/b0.png"
+    assert {m.identities[row] for row in range(len(m)) if m.splits[row] == "train"} == {"a"}
+    for one in (tmp_path / "images").glob("*/*.png"):  # as somebody put them into one folder
+        one.rename(tmp_path / one.name)
+    assert set(load_data(f"cvat:{file}").manifest.paths) == {
+        f"{who}{number}.png" for who in "abc" for number in range(2)
+    }

@@ -30,6 +30,8 @@ class CvatBox:
         label: Class of what it shows.
         edges: Left, top, right and bottom edge in pixels, from 0.
         track: Number of its track; empty for boxes of images.
+        task: Name of its task, where the file says so.
+        subset: Part of a project that its task is of, such as "Train"; empty for tasks alone.
         picture: Name of its image; empty for boxes of videos.
         frame: Number of its frame; None for boxes of images.
         size: Width and height of the picture, where the file says so.
@@ -42,6 +44,8 @@ class CvatBox:
     label: str
     edges: tuple[float, float, float, float]
     track: str = ""
+    task: str = ""
+    subset: str = ""
     picture: str = ""
     frame: int | None = None
     size: tuple[int, int] | None = None
@@ -57,12 +61,19 @@ class CvatFile:
     Attributes:
         boxes: All boxes, in the order of the file.
         other_shapes: Names of shapes that are no boxes, and how many there are.
-        task: Name of the task, empty where the file names none.
     """
 
     boxes: list[CvatBox] = field(default_factory=list)
     other_shapes: Counter[str] = field(default_factory=Counter)
-    task: str = ""
+
+
+@dataclass(slots=True)
+class _Task:
+    """What the head of a file says of a task."""
+
+    id: str = ""
+    name: str = ""
+    size: list[str] = field(default_factory=lambda: ["", ""])
 
 
 def read_cvat_file(file: Path) -> CvatFile:
@@ -86,7 +97,8 @@ class _CvatReader:
         self._content = CvatFile()
         self._path: list[str] = []
         self._owner: Mapping[str, str] = {}
-        self._size: list[str] = ["", ""]
+        self._tasks: dict[str, _Task] = {}
+        self._task = _Task()
         self._box: CvatBox | None = None
         self._attribute = ""
         self._text: list[str] = []
@@ -128,6 +140,8 @@ class _CvatReader:
         self._text.clear()
         if name in ("track", "image"):
             self._owner = values
+        elif name in ("task", "job"):
+            self._task = _Task()
         elif name == "box":
             self._box = self._read_box(values)
         elif name == "attribute":
@@ -144,10 +158,19 @@ class _CvatReader:
         elif name == "box" and self._box is not None:
             self._content.boxes.append(self._box)
             self._box = None
-        elif name == "name" and self._path[-1:] in (["task"], ["job"], ["project"]):
-            self._content.task = self._content.task or text
+        elif name in ("id", "name") and self._path[-1:] in (["task"], ["job"]):
+            setattr(self._task, name, text)
         elif name in ("width", "height") and self._path[-1:] == ["original_size"]:
-            self._size[name == "height"] = text
+            self._task.size[name == "height"] = text
+        elif name in ("task", "job"):
+            self._end_task()
+
+    def _end_task(self) -> None:
+        """Note down a task, under another name where there is one of its name."""
+        task = self._task
+        if task.name in [other.name for other in self._tasks.values()]:
+            task.name = f"{task.name} ({task.id})"
+        self._tasks[task.id] = task
 
     def _read_box(self, values: Mapping[str, str]) -> CvatBox:
         owner = self._path[-2] if len(self._path) > 1 else ""
@@ -155,8 +178,12 @@ class _CvatReader:
             raise DataError(f"{self._at()}: a box stands in neither a <track> nor an <image>.")
         edges = [self._number(values, key) for key in _EDGES]
         video = owner == "track"
+        task = self._tasks.get(self._owner.get("task_id", ""))
+        if task is None and len(self._tasks) == 1:
+            task = next(iter(self._tasks.values()))
+        task = task or _Task()
         sizes = (
-            self._size if video else [self._owner.get("width", ""), self._owner.get("height", "")]
+            task.size if video else [self._owner.get("width", ""), self._owner.get("height", "")]
         )
         frame = self._number(values, "frame") if video else None
         picture = "" if video else self._owner.get("name", "")
@@ -170,6 +197,8 @@ class _CvatReader:
             label=(self._owner if video else values).get("label", ""),
             edges=(edges[0], edges[1], edges[2], edges[3]),
             track=track,
+            task=task.name,
+            subset=self._owner.get("subset", ""),
             picture=picture,
             frame=None if frame is None else int(frame),
             size=(int(sizes[0]), int(sizes[1])) if known else None,

@@ -3,35 +3,43 @@
 In a video a track is an identity, unless boxes have an attribute that names one. On images such an
 attribute is needed. It is called `identity`, or as the option `identity` says. Attributes called
 `camera`, `view` and `domain` are what they say; all others are free columns. The frames of a video
-are images named by their number, as CVAT exports them (`frame_000012.png`).
+are images named by their number, as CVAT exports them (`frame_000012.png`). In the export of a
+project each box is of a subset, whose pictures lie in a folder of its name; subsets that are named
+by roles (Train, Validation, Test) are these.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
 
 from promptreid.data.annotations.box_options import PictureOptions
-from promptreid.data.annotations.boxed_data import (
-    WITHIN_VIDEO,
-    find_picture_root,
-    make_boxed_data,
+from promptreid.data.annotations.boxed_data import WITHIN_VIDEO, make_boxed_data
+from promptreid.data.annotations.cvat_pictures import (
+    CvatPictures,
+    find_cvat_pictures,
+    keep_on_frames,
 )
 from promptreid.data.annotations.cvat_xml import CvatBox, CvatFile, read_cvat_file
-from promptreid.data.annotations.marked_box import MarkedBox, plain_path, sort_attributes
+from promptreid.data.annotations.marked_box import MarkedBox, sort_attributes
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.walk import Walk
+from promptreid.data.folders.role_folders import ROLES
 from promptreid.errors import DataError, unknown_name
-from promptreid.files import full_path
 from promptreid.text.lists import counted, listed
 
 _IDENTITY = "identity"
-_NUMBER = re.compile(r"(\d+)$")
 
 
 class Options(PictureOptions):
     """Options of `cvat`."""
+
+    split: Literal["subset", "draw"] = Field(
+        "subset",
+        description="heed the roles that the subsets of a project are named by, or draw identities",
+    )
 
 
 def read(file: Path, options: Options) -> DataSet:
@@ -53,16 +61,17 @@ def read(file: Path, options: Options) -> DataSet:
         shapes = listed([f"{n:,} {name}" for name, n in content.other_shapes.items()])
         raise DataError(f"{file} marks no upright box" + (f", only {shapes}." if shapes else "."))
     key = _find_identity(file, boxes, options.identity)
-    root, frames = _find_pictures(file, boxes, options)
-    boxes, frame_notes = _on_frames(file, boxes, frames, root, options)
-    marked = [_mark(file, box, frames, key, content.task) for box in boxes]
-    notes += frame_notes
+    pictures = find_cvat_pictures(file, boxes, options)
+    boxes, frame_notes = keep_on_frames(file, boxes, pictures, options)
+    roles, role_notes = _find_roles(boxes, options)
+    marked = [_mark(file, box, pictures, key, roles.get(box.subset, "")) for box in boxes]
+    notes += frame_notes + role_notes
     if key:
         notes += (f"Identities are told by the attribute {key!r}.",)
     else:
         notes += ("Each track is an identity.", WITHIN_VIDEO)
     return make_boxed_data(
-        marked, root, options, name=_name(file), source=f"cvat:{file}", notes=notes
+        marked, pictures.root, options, name=_name(file), source=f"cvat:{file}", notes=notes
     )
 
 
@@ -93,65 +102,40 @@ def _find_identity(file: Path, boxes: Sequence[CvatBox], wanted: str) -> str:
     return key
 
 
-def _find_pictures(
-    file: Path, boxes: Sequence[CvatBox], options: Options
-) -> tuple[Path, dict[int, str]]:
-    """Find the folder of the pictures, and the image of each frame of a video."""
-    named = next((box.picture for box in boxes if box.picture), "")
-    if named:
-        return find_picture_root(file, options.images, plain_path(named)), {}
-    root = full_path(options.images) if options.images else file.parent / "images"
-    if not options.images and not root.is_dir():
-        root = file.parent
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder; looked there for the frames of {file}.")
-    walk = Walk(root)
-    frames: dict[int, str] = {}
-    for path in walk.images_below(root, walk.enter(root)):
-        match = _NUMBER.search(path.rpartition("/")[2].rpartition(".")[0])
-        if match is None:
-            continue
-        first = frames.setdefault(int(match[1]), path)
-        if first != path:
-            raise DataError(
-                f"{first} and {path} in {root} may both be frame {int(match[1])}. Name the folder "
-                "that holds the frames of this video alone with images=DIR."
-            )
-    return root, frames
-
-
-def _on_frames(
-    file: Path, boxes: list[CvatBox], frames: dict[int, str], root: Path, options: Options
-) -> tuple[list[CvatBox], tuple[str, ...]]:
-    """Keep the boxes on frames of which there is an image, and all boxes of images."""
-    gone = [box for box in boxes if box.frame is not None and box.frame not in frames]
-    if not gone:
-        return boxes, ()
-    count = counted(len(gone), "box is on a frame", "boxes are on frames")
-    words = f"{count} of which no image lies below {root}, the first on frame {gone[0].frame}"
-    there = [box for box in boxes if box.frame is None or box.frame in frames]
-    if options.missing == "stop" or not there:
-        raise DataError(
-            f"{file}, line {gone[0].line}: {words}. Export the task with its images, name their "
-            "folder with images=DIR, or write the frames of the video: ffmpeg -i VIDEO "
-            "-start_number 0 images/frame_%06d.png. The option missing=skip leaves such boxes out."
+def _find_roles(
+    boxes: Sequence[CvatBox], options: Options
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return the roles that subsets are named by; none unless all are, by different ones."""
+    subsets = sorted({box.subset for box in boxes})
+    roles = {subset: ROLES.get(subset.lower(), "") for subset in subsets}
+    if "query" in roles.values():
+        roles = {name: "gallery" if role == "test" else role for name, role in roles.items()}
+    if options.split == "draw" or len({role for role in roles.values() if role}) < 2:
+        return {}, ()
+    without = [subset or "without a name" for subset, role in roles.items() if not role]
+    if without:
+        return {}, (
+            f"The subsets {listed(without)} are no roles, so that roles are drawn for all images.",
         )
-    return there, (f"{words}; left out.",)
+    return roles, (f"Roles are those of the subsets {listed(subsets)}; split=draw draws them.",)
 
 
-def _mark(file: Path, box: CvatBox, frames: dict[int, str], key: str, task: str) -> MarkedBox:
+def _mark(file: Path, box: CvatBox, pictures: CvatPictures, key: str, split: str) -> MarkedBox:
     attributes = dict(box.attributes)
     identity = attributes.pop(key, "") if key else box.track
     names, others = sort_attributes(attributes)
     if box.track:
         others["track"] = box.track
+    if box.subset:
+        others["subset"] = box.subset
     return MarkedBox(
-        picture=plain_path(box.picture) if box.frame is None else frames[box.frame],
+        picture=pictures.path(box),
         edges=box.edges,
         identity=identity,
         place=f"{file}, line {box.line}",
         label=box.label,
-        sequence=task if box.track else "",
+        sequence=box.task if box.track else "",
+        split=split,
         frame=box.frame,
         size=box.size,
         attributes=others,
