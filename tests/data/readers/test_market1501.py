@@ -235,3 +235,34 @@ def test_lists_that_cannot_be_read(tmp_path: Path, make_images) -> None:
     (tmp_path / "images_train.txt").rename(tmp_path / "images_default.txt")
     with pytest.raises(DataError, match="'default'"):
         load_data(f"market1501:{tmp_path}")
+
+
+def test_subsets_that_are_no_roles_are_the_gallery_or_what_they_are_given(
+    tmp_path: Path, make_images
+) -> None:
+    """CVAT calls the subset of a task without one default."""
+    names = {
+        "bounding_box_default": ["0001_c2s1_000001_00.jpg", "-1_c1s1_01_1.jpg"],
+        "bounding_box_Train": ["0002_c1s1_000451_03.jpg", "0002_c2s1_000451_03.jpg"],
+        "query": ["0001_c1s1_001051_00.jpg"],
+    }
+    make_images(tmp_path, [f"{folder}/{name}" for folder, some in names.items() for name in some])
+    data = load_data(f"market1501:{tmp_path}")
+    assert data.manifest.splits == ("train", "train", "query", "gallery")
+    assert data.manifest.cameras == ("1", "2", "1", "2")
+    assert any(
+        not lacking(note, "default", "gallery", "subsets=default:train") for note in data.notes
+    )
+    for folder, some in names.items():  # without images, as lists that name them elsewhere
+        subset = folder.removeprefix("bounding_box_")
+        (tmp_path / f"images_{subset}.txt").write_text("\n".join(f"{folder}/{n}" for n in some))
+    assert load_data(f"market1501:{tmp_path}").manifest.splits == data.manifest.splits
+    given = load_data(f"market1501:{tmp_path}?subsets=Train:gallery").manifest
+    assert sorted(given.splits) == ["gallery", "gallery", "gallery", "query"]
+    for words, option in (
+        (r"subset.*'site'", "site:train"),
+        ("role.*'all'", "default:all"),
+        ("default:gallery", "default"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            load_data(f"market1501:{tmp_path}?subsets={option}")
