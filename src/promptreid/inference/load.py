@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,41 +22,24 @@ def load(
     path: str | Path,
     device: str | torch.device | None = None,
     *,
-    image_size: tuple[int, int] | None = None,
-    views: int = 0,
-    coefficient: float | None = None,
     precision: str = "fp32",
+    **published: Any,
 ) -> Embedder:
-    """Load a trained model for inference.
+    """Load a trained model to embed images; that of `promptreid.load` searches and draws, too.
 
     Args:
-        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, a
-            published `.pth` of CLIP-ReID, TransReID or SOLIDER, a folder that `save_pretrained`
-            wrote, or an address on the Hugging Face Hub, `hf:OWNER/NAME[@REVISION][:FILE]`.
+        path: As for `read_weights`.
         device: Where it computes; None for CUDA or MPS where there is one, else the CPU.
-        image_size: Height and width a published `.pth` was trained with, where the file leaves it
-            open.
-        views: Number of views in a published `.pth`'s side-information table.
-        coefficient: Factor on that table (`SIE_COE`), which the file does not hold; None for that
-            of the published configurations, 1 of CLIP-ReID and 3 of TransReID.
-        precision: "fp32"; "bf16" for embeddings that are computed several times as fast where it is
-            native, and whose cosine to those of fp32 is 0.9999 or more; "fp16" for the same on
-            cards without bf16; "auto" for the one of the three that device and architecture are
-            made for.
-
-    Returns:
-        The model, ready to embed.
+        precision: Number type of the matrices, as for `promptreid.load`.
+        published: What else `read_weights` takes, which published files leave open.
 
     Raises:
-        WeightsError: There is no such file, or it is none that is read.
-        RunError: The checkpoint in a run folder is another run's.
+        WeightsError: As for `read_weights`, as is `RunError`.
         ConfigError: The device is not there, or the precision is unknown.
         ModelError: The architecture does not embed in 16 bits.
     """
     place = pick_device(None if device is None else str(device))
-    model, info, checkpoint = read_weights(
-        path, image_size=image_size, views=views, coefficient=coefficient
-    )
+    model, info, checkpoint = read_weights(path, **published)
     return Embedder(model, info, device=place, precision=precision, source=checkpoint)
 
 
@@ -66,13 +50,21 @@ def read_weights(
     views: int = 0,
     coefficient: float | None = None,
 ) -> tuple[ReIDModel, CheckpointInfo, Path]:
-    """Read a model from where `load` finds one, on the CPU.
+    """Read a model from a run, a checkpoint or published weights, on the CPU.
+
+    Args:
+        path: A run folder (its best checkpoint, else its last), a promptreid checkpoint, a
+            published `.pth` of CLIP-ReID, TransReID or SOLIDER, a folder that `save_pretrained`
+            wrote, or an address on the Hugging Face Hub.
+        image_size: Height and width that a published file was trained with.
+        views: Number of views in its table of side information.
+        coefficient: Factor on that table; None for that of the published configurations.
 
     Returns:
         The model, what is said of it, and the file that it was read from.
 
     Raises:
-        WeightsError: There is no such file, or it is none that `load` reads.
+        WeightsError: There is no such file, or it is none that is read.
         RunError: The checkpoint in a run folder is another run's.
     """
     checkpoint = RunFolder.checkpoint_of(path)
