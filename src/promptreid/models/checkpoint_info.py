@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, TypeAdapter
 from promptreid.config.schema import Recipe
 from promptreid.config.scoring import EvaluationConfig
 from promptreid.data.images.preprocess import Preprocess
-from promptreid.data.side_information import SideTables
+from promptreid.data.side_information import Side, SideTables
 from promptreid.runs.run_records import BestRecord, Count, ProductChoice, Record, Text
 
 _TYPED = TypeAdapter(Preprocess)
@@ -87,6 +87,10 @@ class CheckpointInfo(Record):
         """The names that the rows of the camera and view tables stand for."""
         attribute = None if self.recipe is None else self.recipe.sie.attribute
         return SideTables(self.camera_values, self.view_values, attribute)
+
+    def with_cameras(self, cameras: tuple[Side, ...]) -> CheckpointInfo:
+        """Return the same record with other names for the rows of the camera table."""
+        return self.updated(camera_values=cameras)
 
     def updated(self, **values: Any) -> CheckpointInfo:
         """Return the same record with other values of some fields."""

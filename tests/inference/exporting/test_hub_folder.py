@@ -11,6 +11,7 @@ from hub_cache import COMMIT, put_in_cache
 from huggingface_hub import HfApi, ModelCard, constants
 
 import promptreid
+from promptreid.config.recipes import load_recipe
 from promptreid.errors import ConfigError, WeightsError
 from promptreid.evaluation.thresholds.threshold import Threshold
 from promptreid.evaluation.uncertainty.intervals import Interval, Intervals
@@ -125,6 +126,7 @@ def test_nothing_of_this_machine_and_its_people_travels(tmp_path):
     info = info_of(model).updated(
         classes=("anna", "ben"),
         camera_values=((f"market1501:{tmp_path}/secret", "1"), ("veri776", "2"), ("veri776", "3")),
+        recipe=load_recipe("clip-reid/tiny").model_copy(update={"name": "secret/mine.yaml"}),
     )
     embedder = Embedder(model, info)
     embedder.save_pretrained(tmp_path / "out")
@@ -135,6 +137,8 @@ def test_nothing_of_this_machine_and_its_people_travels(tmp_path):
     assert loaded.info.classes == ("0", "1")
     assert loaded.info.sides.cameras[0] == ("market1501:secret", "1")
     assert loaded.model.backbone.pretrained == "weights.pt"
+    assert loaded.info.recipe is not None
+    assert loaded.info.recipe.name == "mine.yaml"
     images = torch.randn(2, 3, 32, 16)
     rows = torch.tensor([1, -1])
     assert torch.equal(loaded.model.embed(images, rows), model.embed(images, rows))

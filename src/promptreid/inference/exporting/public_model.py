@@ -35,8 +35,7 @@ def make_public(
         classes = tuple(str(number) for number in range(len(classes)))
     cameras = _without_folders(info.sides.cameras)
     recipe = None if info.recipe is None else _public_recipe(info.recipe)
-    values = dict.fromkeys(("camera" + "_values",), cameras)
-    return public, info.updated(classes=classes, recipe=recipe, **values)
+    return public, info.with_cameras(cameras).updated(classes=classes, recipe=recipe)
 
 
 def name_place(place: str) -> str:
@@ -46,12 +45,17 @@ def name_place(place: str) -> str:
     return PurePath(place.replace("\\", "/")).name
 
 
+def _is_file(recipe: str) -> bool:
+    """Tell the path of a recipe from the name of one of the package, such as `clip-reid/tiny`."""
+    return recipe.startswith("/") or recipe.endswith((".yaml", ".yml"))
+
+
 def _public_recipe(recipe: Recipe) -> Recipe:
     backbone, start = recipe.backbone, recipe.start
     tokenizer, checkpoint = backbone.tokenizer, start.checkpoint
     return recipe.model_copy(
         update={
-            "name": name_place(recipe.name) if recipe.name.startswith("/") else recipe.name,
+            "name": name_place(recipe.name) if _is_file(recipe.name) else recipe.name,
             "backbone": backbone.model_copy(
                 update={
                     "pretrained": name_place(backbone.pretrained),
