@@ -113,6 +113,8 @@ def test_unknown_identities_are_left_out(tmp_path: Path) -> None:
         (lambda tree: tree.pop("images"), "no COCO file"),
         (lambda tree: tree["annotations"][2].update(bbox=[1, 2, 3]), r"annotations\[2\]\.bbox"),
         (lambda tree: tree["annotations"][1].update(image_id=99), r"annotations\[1\]\.image_id"),
+        (lambda tree: tree["annotations"][1].update(image_id=[1]), r"annotations\[1\]\.image_id"),
+        (lambda tree: tree["annotations"][1].update(bbox=[10**400] * 4), r"annotations\[1\]\.bbox"),
         (lambda tree: tree.update(videos={}), "videos is"),
         (lambda tree: tree["images"].append(3), r"images\[3\]"),
         (lambda tree: tree.update(annotations=[]), "who is shown"),

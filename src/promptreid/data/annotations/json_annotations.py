@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 from promptreid.data.images.regular_files import explain_irregular
 from promptreid.data.tables.table_messages import quote_cell
 from promptreid.errors import DataError
+
+_LARGEST = 1e9  # more pixels than any picture has; JSON holds whole numbers of any length
 
 
 def read_json_file(file: Path, *, wanted: str) -> Any:
@@ -54,7 +55,7 @@ def entries(value: Any, *, place: str) -> list[Mapping[str, Any]]:
 
 
 def numbers(value: Any, count: int, *, place: str) -> Sequence[float]:
-    """Return a list of finite numbers.
+    """Return a list of numbers that may be places on a picture.
 
     Raises:
         DataError: When it is something else, or holds another count.
@@ -75,6 +76,11 @@ def text(value: Any) -> str:
     return str(value).strip()
 
 
+def read_id(value: Any) -> str | float | None:
+    """Return what one entry names another by: a number or a text; None for everything else."""
+    return value if isinstance(value, str | int | float) else None
+
+
 def whole(value: Any) -> int | None:
     """Return a whole number, as a number or in digits; None for everything else."""
     words = text(value)
@@ -82,7 +88,9 @@ def whole(value: Any) -> int | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return abs(value) <= _LARGEST  # not so for what is no number
 
 
 def _shown(value: object) -> str:

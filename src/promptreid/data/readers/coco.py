@@ -23,6 +23,7 @@ from promptreid.data.annotations.boxed_data import (
 from promptreid.data.annotations.json_annotations import (
     entries,
     numbers,
+    read_id,
     read_json_file,
     text,
     whole,
@@ -100,9 +101,9 @@ def _open(file: Path) -> _Coco:
     }
     return _Coco(
         file=file,
-        images={entry.get("id"): entry for entry in lists["images"]},
-        videos={entry.get("id"): entry for entry in lists["videos"]},
-        labels={entry.get("id"): text(entry.get("name")) for entry in lists["categories"]},
+        images={read_id(entry.get("id")): entry for entry in lists["images"]},
+        videos={read_id(entry.get("id")): entry for entry in lists["videos"]},
+        labels={read_id(entry.get("id")): text(entry.get("name")) for entry in lists["categories"]},
         annotations=lists["annotations"],
     )
 
@@ -140,14 +141,14 @@ def _value(annotation: _Entry, key: str) -> Any:
 
 def _mark(coco: _Coco, number: int, key: str, options: Options) -> MarkedBox:
     annotation = coco.annotations[number]
-    image = coco.images.get(annotation.get("image_id"))
+    image = coco.images.get(read_id(annotation.get("image_id")))
     if image is None or not text(image.get("file_name")):
         raise DataError(
             f"{coco.place(number, 'image_id')} is {annotation.get('image_id')!r}, which is the id "
             "of no image with a file_name."
         )
     left, top, width, height = numbers(annotation.get("bbox"), 4, place=coco.place(number, "bbox"))
-    video = coco.videos.get(image.get("video_id"), {})
+    video = coco.videos.get(read_id(image.get("video_id")), {})
     sequence = text(video.get("name") or video.get("file_name") or image.get("video_id"))
     identity = text(_value(annotation, key))
     if key in _TRACKS and sequence and identity:
@@ -165,7 +166,7 @@ def _mark(coco: _Coco, number: int, key: str, options: Options) -> MarkedBox:
         edges=(left, top, left + width, top + height),
         identity=identity,
         place=coco.place(number),
-        label=coco.labels.get(annotation.get("category_id"), ""),
+        label=coco.labels.get(read_id(annotation.get("category_id")), ""),
         sequence=sequence,
         frame=next((one for name in _FRAMES if (one := whole(image.get(name))) is not None), None),
         size=size if all(size) else None,  # ty: ignore[invalid-argument-type]
