@@ -164,6 +164,14 @@ def test_boxmot_would_read_other_files_as_something_else(name, model, facts, tmp
     assert not list(tmp_path.iterdir())
 
 
+def test_a_neck_or_sentence_that_is_not_there_is_refused(tmp_path):
+    model = build()
+    model.head = None
+    for options in ({"neck": "after"}, {"prompt": "simplified"}):
+        with pytest.raises(ConfigError):
+            embedder_of(model).export(tmp_path / "clip_a.pt", consumer="boxmot", **options)
+
+
 def with_prompt_tokens():
     model = build()
     attach_tuning(model.backbone.image, visual_prompt=VisualPromptConfig(tokens=2))

@@ -13,6 +13,7 @@ from promptreid.files import replacing
 from promptreid.inference.embedding_loop import embed_images
 from promptreid.inference.exporting.export_check import ExportCheck
 from promptreid.inference.exporting.export_options import MEAN, ExportOptions
+from promptreid.inference.exporting.retrieval_graph import choose_vector
 from promptreid.inference.exporting.side_choice import SideChoice, choose_sides
 from promptreid.inference.published.clip_reid_layout import check_boxmot, check_layout
 from promptreid.inference.published.published_file import read_published
@@ -64,8 +65,9 @@ def write_clip_reid(
 
     Raises:
         ModelError: The layout cannot hold the model; says why.
-        ConfigError: There is no such camera.
+        ConfigError: There is no such camera, neck or sentence.
     """
+    model = choose_vector(model, options)
     boxmot = options.consumer == "boxmot"
     check_layout(model, info.preprocess, options)
     sides = choose_sides(model, info, options) if boxmot else SideChoice()
@@ -80,7 +82,7 @@ def write_clip_reid(
         raise ModelError("BoxMOT gives no camera with an image; name one camera, or mean.")
     folded = deepcopy(model).cpu()
     fold_tuning(folded.backbone.image)
-    tensors = _boxmot_tensors(folded, sides, options) if boxmot else _published_tensors(folded)
+    tensors = _boxmot_tensors(folded, sides) if boxmot else _published_tensors(folded)
     with replacing(path) as temporary:
         torch.save(tensors, temporary)
         check = None
@@ -113,9 +115,7 @@ def _published_tensors(model: ReIDModel) -> dict[str, Tensor]:
     return tensors
 
 
-def _boxmot_tensors(
-    model: ReIDModel, sides: SideChoice, options: ExportOptions
-) -> dict[str, Tensor]:
+def _boxmot_tensors(model: ReIDModel, sides: SideChoice) -> dict[str, Tensor]:
     published = _published_tensors(model)
     tensors = {name: t for name, t in published.items() if name.startswith("image_encoder.")}
     if model.sie is not None:
@@ -123,7 +123,7 @@ def _boxmot_tensors(
         assert sides.view is not None
         row = model.sie.table_with_means()[sides.camera, sides.view].detach().cpu()
         tensors["image_encoder.class_embedding"] += model.sie.shape.coefficient * row
-    after = (options.neck or model.embedding.neck) == "after"
+    after = model.embedding.neck == "after"
     for neck, feature in _NECKS.items():
         if after:
             tensors |= {n: t for n, t in published.items() if n.startswith(f"{neck}.")}

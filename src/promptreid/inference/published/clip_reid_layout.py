@@ -7,6 +7,7 @@ from collections.abc import Generator
 from promptreid.data.images.preprocess import HALF, IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from promptreid.errors import ModelError
 from promptreid.inference.exporting.export_options import ExportOptions
+from promptreid.inference.published.published_clip_reid import WORDS_AFTER_CONTEXT
 from promptreid.models.prompts.identity_prompt import IdentityPrompt
 from promptreid.models.prompts.prompt import Prompt
 from promptreid.models.reid import ReIDModel
@@ -15,9 +16,6 @@ PUBLISHED = ("ViT-B-16", "RN50")
 """Backbones that the published code builds."""
 
 CONTEXT_TOKENS = 4
-WORDS_AFTER_CONTEXT = 2
-"""Tokens between the context and the end of a published template: a noun and a full stop."""
-
 _FEATURES = ("final", "projected")
 
 

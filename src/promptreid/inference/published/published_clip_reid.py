@@ -35,7 +35,7 @@ _IMAGE, _TEXT, _PROMPT = "image_encoder.", "text_encoder.", "prompt_learner."
 _HEADS = ("classifier", "bottleneck")
 _IMAGE_SIZES = ((256, 128), (256, 256))
 _STRIDES = (16, 12)
-_WORDS_AFTER_CONTEXT = 2
+WORDS_AFTER_CONTEXT = 2
 """The published templates end in "person." or "vehicle.": a noun, a full stop, then EOT."""
 
 
@@ -202,7 +202,7 @@ def _assemble(
         rest = tensors[_PROMPT + "token_suffix"].shape[1]
         identities, length = context.shape[:2]
         end = start + length
-        slot = Slot(start, length, end + _WORDS_AFTER_CONTEXT, end + rest)
+        slot = Slot(start, length, end + WORDS_AFTER_CONTEXT, end + rest)
         prompt = IdentityPrompt(
             backbone,
             PromptConfig(
