@@ -6,7 +6,8 @@ import re
 from types import MappingProxyType
 
 NOT_RUN = (
-    (r"^(pip|source|uv|docker|make|sqlite3|python3?) ", "it installs, or starts what other tests start"),
+    (r"^(pip|source|uv|docker) ", "it installs"),
+    (r"^(make|sqlite3|python3?) ", "it starts what other tests start"),
     (r"^python -m benchmarks|^python benchmarks", "benchmarks measure for minutes"),
     (r"^curl ", "it needs the service that the page starts; tests/serve asks one"),
     (r"^(torchrun|export|ray|sbatch|wandb) ", "it needs several processes, or a cluster"),
