@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import platform
 import statistics
 import time
@@ -228,14 +227,6 @@ def describe_device(settings: Settings, threads: int) -> str:
         name = f"{_processor()} ({torch.backends.cpu.get_cpu_capability()})"
     words = [name, f"{threads} thread{'s' if threads > 1 else ''}"]
     return ", ".join([*words, "quick"] if settings.quick else words)
-
-
-def default_cores() -> int:
-    """Return how many processor cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
 
 
 def _memory(side: _Side, comparison: Comparison, held: int) -> int | None:

@@ -49,8 +49,9 @@ PARTS: Mapping[str, tuple[str, float]] = MappingProxyType(
 @click.option("--minutes", default=7.0, show_default=True, help="When the last row may begin.")
 def main(dry: bool, out: Path, device: str, minutes: float) -> None:
     """Check a card, and write what was found."""
-    from benchmarks.compare import Settings, default_cores
+    from benchmarks.compare import Settings
     from benchmarks.gpu_rows import Run, describe_run, run_section, write_check
+    from promptreid.processor import count_cores
 
     if not dry and not torch.cuda.is_available():
         raise click.ClickException(
@@ -58,7 +59,7 @@ def main(dry: bool, out: Path, device: str, minutes: float) -> None:
             "driver, or give --dry to run everything at small sizes on the processor."
         )
     place = torch.device("cpu" if dry else device)
-    settings = Settings(quick=dry, threads=default_cores(), device=place)
+    settings = Settings(quick=dry, threads=count_cores(), device=place)
     begun, sections = time.monotonic(), []
     with tempfile.TemporaryDirectory() as folder:
         for title, (where, share) in PARTS.items():

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.compare import default_cores
 from benchmarks.gpu_rows import Run
 from benchmarks.small_recipes import two_domains
 from promptreid.data.augment.pipeline import Augment
@@ -17,6 +16,7 @@ from promptreid.data.batches.loading import TrainLoader
 from promptreid.data.batches.samplers import Uniform
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
+from promptreid.processor import count_cores
 from promptreid.progress import Silent
 from promptreid.training.run.run_plan import TrainRequest
 from promptreid.training.run.train import train
@@ -56,7 +56,7 @@ def feed_card(run: Run) -> Iterator[Mapping[str, Any]]:
             last = batch.images[-1, -1, -1, -1]
         last.item()  # waits for the device
         rate = count / (time.perf_counter() - begun)
-        cores = default_cores()
+        cores = count_cores()
         yield {
             "epoch": epoch,
             "images": count,

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import torch
 
-from benchmarks.compare import Settings, default_cores, describe_device
+from benchmarks.compare import Settings, describe_device
 from benchmarks.memory import peak_memory
 from benchmarks.sizes import backbone_name, image_size
 from benchmarks.tower_step import build_tower_step
@@ -25,6 +25,7 @@ from promptreid.inference.device import pick_device, resolve_precision
 from promptreid.inference.run_context import RunContext
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.towers.text_tower import AbsentText
+from promptreid.processor import count_cores
 from promptreid.torch_threads import torch_threads
 from promptreid.training.step.training_step import StepReport
 
@@ -52,7 +53,7 @@ def main(
     names: tuple[str, ...], precision: str, images: int, device: str | None, quick: bool
 ) -> None:
     """Print a row for each setting: the first step, a later one, and the peak of its memory."""
-    settings = Settings(quick=quick, threads=default_cores(), device=pick_device(device))
+    settings = Settings(quick=quick, threads=count_cores(), device=pick_device(device))
     precision = resolve_precision(precision, settings.device)
     click.echo(f"{images} images, {precision}, {describe_device(settings, settings.threads)}")
     for name in names or ROWS:

@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -30,7 +30,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from benchmarks.service_gallery import FEATURES, NAME, make_gallery
+from benchmarks.service_gallery import FEATURES, IMAGES, NAME, make_gallery
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_settings import AUDITS
 from promptreid.processor import describe_processor
@@ -49,7 +49,7 @@ class LoadRow:
         clients: Clients that asked at a time.
         queue: Requests that the service takes at a time.
         answers: Requests that were answered, by status.
-        rate: Answers of status 200 a second.
+        rate: Requests that were done, a second.
         p50: Seconds within which half of them came.
         p95: Seconds within which 95 % came.
         p99: Seconds within which 99 % came.
@@ -67,6 +67,19 @@ class LoadRow:
     p99: float
     memory_mib: float
     processor: str
+
+
+@dataclass(frozen=True)
+class SentForms:
+    """What clients send.
+
+    Attributes:
+        route: Where to.
+        make: Makes the form of the request of a number.
+    """
+
+    route: str
+    make: Callable[[int], bytes]
 
 
 class ServedProcess:
@@ -107,34 +120,62 @@ def _read_port(lines: IO[str] | None) -> int:
     raise RuntimeError("the service did not start")
 
 
-def draw_bodies(seed: int = 0) -> list[bytes]:
-    """Return forms with a picture of 128 x 64 pixels each, as JPEG."""
+def draw_pictures(seed: int = 0) -> list[bytes]:
+    """Return pictures of 128 x 64 pixels, as JPEG."""
     rng = np.random.default_rng(seed)
-    bodies = []
+    pictures = []
     for _ in range(_PICTURES):
         coarse = rng.integers(0, 256, (16, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
         file = io.BytesIO()
         Image.fromarray(coarse).save(file, "JPEG", quality=85)
-        head = 'Content-Disposition: form-data; name="pictures"; filename="a.jpg"'
-        bodies.append(
-            f"--picture\r\n{head}\r\n\r\n".encode() + file.getvalue() + b"\r\n--picture--\r\n"
-        )
-    return bodies
+        pictures.append(file.getvalue())
+    return pictures
 
 
-def ask(port: int, bodies: Sequence[bytes], until: float, most: int, times: list, seen: Counter):
-    """Send pictures one after the other, and note how long each answer took."""
+def search_forms() -> SentForms:
+    """Return searches for drawn pictures, over and over the same."""
+    bodies = [_make_form(picture) for picture in draw_pictures()]
+    return SentForms("/v1/search", lambda number: bodies[number % len(bodies)])
+
+
+def enrol_forms(first: int = 0) -> SentForms:
+    """Return enrolments of one new picture each, ten of an identity, from a number on."""
+    pictures = draw_pictures()
+
+    def make(number: int) -> bytes:
+        shown = first + number
+        # What follows the end of a JPEG makes it another content, and is not looked at.
+        content = pictures[number % len(pictures)] + shown.to_bytes(8, "big")
+        return _make_form(content, identity=f"newcomer {shown // IMAGES}")
+
+    return SentForms("/v1/entries", make)
+
+
+def _make_form(picture: bytes, **fields: str) -> bytes:
+    """Return a form with a picture, and other fields."""
+    head = 'Content-Disposition: form-data; name="pictures"; filename="a.jpg"'
+    parts = [f"--picture\r\n{head}\r\n\r\n".encode() + picture + b"\r\n"]
+    for name, value in fields.items():
+        head = f'Content-Disposition: form-data; name="{name}"'
+        parts.append(f"--picture\r\n{head}\r\n\r\n{value}\r\n".encode())
+    return b"".join(parts) + b"--picture--\r\n"
+
+
+def ask(
+    port: int, forms: SentForms, numbers: Iterable[int], until: float, times: list, seen: Counter
+) -> None:
+    """Send forms one after the other, and note how long each answer took."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    for number in range(most):
+    for number in numbers:
         begun = time.perf_counter()
         if begun > until:
             break
-        body = bodies[number % len(bodies)]
-        connection.request("POST", "/v1/search", body, {"Content-Type": _FORM})
+        body = forms.make(number)
+        connection.request("POST", forms.route, body, {"Content-Type": _FORM})
         answer = connection.getresponse()
         answer.read()
         seen[answer.status] += 1
-        if answer.status == 200:
+        if answer.status in (200, 201):
             times.append(time.perf_counter() - begun)
         else:  # as a client does that heeds Retry-After, only sooner
             time.sleep(0.05)
@@ -142,17 +183,32 @@ def ask(port: int, bodies: Sequence[bytes], until: float, most: int, times: list
 
 
 def load(
-    served: ServedProcess, work: str, *, clients: int, seconds: float = 1e9, requests: int = 1 << 40
+    served: ServedProcess,
+    work: str,
+    *,
+    clients: int,
+    seconds: float = 1e9,
+    requests: int = 1 << 40,
+    forms: SentForms | None = None,
 ) -> LoadRow:
-    """Let clients ask, for some seconds or so many requests altogether."""
-    bodies, times, seen = draw_bodies(), [], Counter()
+    """Let clients ask, for some seconds or so many requests altogether; they search by default."""
+    sent = forms or search_forms()
+    times: list[float] = []
+    seen: Counter[int] = Counter()
     begun = time.perf_counter()
     threads = [
         threading.Thread(
             target=ask,
-            args=(served.port, bodies, begun + seconds, requests // clients, times, seen),
+            args=(
+                served.port,
+                sent,
+                range(client, requests, clients),
+                begun + seconds,
+                times,
+                seen,
+            ),
         )
-        for _ in range(clients)
+        for client in range(clients)
     ]
     for thread in threads:
         thread.start()

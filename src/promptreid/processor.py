@@ -1,7 +1,8 @@
-"""The processor of this machine: its maker, family and instructions, as the system tells them."""
+"""The processor of this machine: maker, family, instructions and cores, as the system tells."""
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from dataclasses import dataclass, field
@@ -48,6 +49,20 @@ def describe_processor() -> Processor:
         return parse_cpuinfo(_CPUINFO.read_text(encoding="utf-8"), platform.machine())
     except OSError:  # not Linux
         return parse_identifier(platform.processor(), platform.machine())
+
+
+def count_cores() -> int:
+    """Count the cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def count_threads() -> int:
+    """Count the threads that NumPy's products take: `OMP_NUM_THREADS`, or one for each core."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdecimal() and int(told) else count_cores()
 
 
 def parse_cpuinfo(text: str, machine: str) -> Processor:

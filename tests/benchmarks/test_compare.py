@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from benchmarks.compare import Check, Comparison, Settings, compare, default_cores
+from benchmarks.compare import Check, Comparison, Settings, compare
 from benchmarks.memory import peak_memory
 
 SETTINGS = Settings(quick=True, threads=1, device=torch.device("cpu"))
@@ -127,7 +127,3 @@ def test_peak_memory_is_of_the_block_alone():
         pass
     assert peak.bytes is None or peak.bytes < 1 << 22
     assert big.sum() == 16 << 20
-
-
-def test_cores_are_those_of_the_process():
-    assert default_cores() >= 1

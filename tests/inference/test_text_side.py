@@ -11,7 +11,8 @@ from promptreid.config.model import EmbeddingConfig
 from promptreid.config.recipes import load_recipe
 from promptreid.data.images.image_store import ImageStore
 from promptreid.errors import ConfigError, WeightsError
-from promptreid.gallery.vector_model import EmbedderModel, GalleryImage
+from promptreid.gallery.embedder_model import EmbedderModel
+from promptreid.gallery.vector_model import GalleryImage
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import SideRows
 from promptreid.inference.text_side import (

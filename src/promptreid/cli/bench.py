@@ -54,11 +54,12 @@ def bench(
     from benchmarks.table import check_names
 
     wanted = check_names(names)
-    from benchmarks.compare import Settings, default_cores
+    from benchmarks.compare import Settings
 
     from promptreid.inference.device import pick_device
+    from promptreid.processor import count_cores
 
-    settings = Settings(quick=quick, threads=threads or default_cores(), device=pick_device(device))
+    settings = Settings(quick=quick, threads=threads or count_cores(), device=pick_device(device))
     _run(wanted, settings, json_out)
 
 

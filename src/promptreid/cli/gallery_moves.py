@@ -37,7 +37,7 @@ def reembed(
     """
     opened = open_gallery(place)
     with started(f"loading {model}"):
-        from promptreid.gallery.vector_model import EmbedderModel
+        from promptreid.gallery.embedder_model import EmbedderModel
         from promptreid.inference.load import load
 
         new = EmbedderModel(load(model, device=device), source=str(model.absolute()))

@@ -145,9 +145,9 @@ def start(
                 f"{gallery}; then serve with --token-file tokens.json."
             )
         from promptreid.actions.gallery_models import find_model
+        from promptreid.gallery.embedder_model import EmbedderModel
         from promptreid.gallery.records.open_records import open_records
         from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
-        from promptreid.gallery.vector_model import EmbedderModel
         from promptreid.inference.load import load
         from promptreid.serve.access_tokens import TokenBook
         from promptreid.serve.application import create_app

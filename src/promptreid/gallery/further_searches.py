@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from promptreid.errors import WeightsError
-from promptreid.evaluation.thresholds.stored_threshold import NO_THRESHOLD
-from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
 from promptreid.gallery.audit.audited_answers import describe_text_search, describe_verification
 from promptreid.gallery.opened_gallery import OpenedGallery
-from promptreid.gallery.own_pairs import MOST, choose_own_threshold
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
@@ -21,6 +20,12 @@ from promptreid.gallery.vector_model import (
     as_image,
     check_still_searched,
 )
+
+if TYPE_CHECKING:
+    from promptreid.evaluation.thresholds.threshold import PairComparison, Threshold
+
+OWN_IMAGES = 5000
+"""Images of which all pairs are made for a gallery's own threshold; of more, so many are drawn."""
 
 
 class FurtherSearches(OpenedGallery):
@@ -63,6 +68,8 @@ class FurtherSearches(OpenedGallery):
         model = self._require_model()
         chosen = model.threshold if threshold is None else threshold
         if chosen is None:
+            from promptreid.evaluation.thresholds.stored_threshold import NO_THRESHOLD
+
             raise WeightsError(NO_THRESHOLD)
         images = as_image(first), as_image(second)
         pair = model.vectors(images)
@@ -80,7 +87,7 @@ class FurtherSearches(OpenedGallery):
         """
         return self._require_model().threshold
 
-    def own_threshold(self, far: float | None = None, *, most: int = MOST) -> Threshold:
+    def own_threshold(self, far: float | None = None, *, most: int = OWN_IMAGES) -> Threshold:
         """Choose a threshold for `verify` on the pairs of images that are enrolled.
 
         Args:
@@ -92,6 +99,8 @@ class FurtherSearches(OpenedGallery):
             GalleryError: There are too few images of different identities for the rate.
             EvaluationError: The rate is not between 0 and 1.
         """
+        from promptreid.gallery.own_pairs import choose_own_threshold  # loads PyTorch
+
         with self._lock:
             return choose_own_threshold(self.records, far, most=most)
 

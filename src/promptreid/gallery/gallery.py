@@ -19,12 +19,11 @@ from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
-from promptreid.gallery.shard_enrolment import open_embedded
 from promptreid.gallery.upkeep.gallery_upkeep import GalleryUpkeep
 from promptreid.gallery.vector_model import (
-    EmbedderModel,
     GalleryImage,
     Pixels,
+    VectorModel,
     as_image,
 )
 from promptreid.progress import Progress, Silent
@@ -75,6 +74,8 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
                 "A gallery is made with a model that is loaded: "
                 f"promptreid.load({str(embedder)!r})."
             )
+        from promptreid.gallery.embedder_model import EmbedderModel  # loads PyTorch
+
         chosen = settings or GallerySettings()
         url = parse_gallery_url(place)
         records = create_records(url, chosen.to_texts())
@@ -108,14 +109,18 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
         """
         url = parse_gallery_url(place)
         index = url.index or index
-        model = None if embedder is None else EmbedderModel(embedder)
+        model = None
+        if embedder is not None:
+            from promptreid.gallery.embedder_model import EmbedderModel  # loads PyTorch
+
+            model = EmbedderModel(embedder)
         return cls._opened(open_records(url), model, index, in_service=in_service)
 
     @classmethod
     def _opened(
         cls,
         records: Records,
-        model: EmbedderModel | None,
+        model: VectorModel | None,
         index: str,
         *,
         in_service: bool = False,
@@ -190,6 +195,8 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
             RunError: The folder is none of `promptreid embed`, or is not complete.
             UnreadableImage: An image is not there; the batches before it are enrolled.
         """
+        from promptreid.gallery.shard_enrolment import open_embedded  # loads PyTorch
+
         with self._lock:
             stored = self.records.model()
         embedded = open_embedded(Path(folder), stored, place=self.records.place)

@@ -6,16 +6,18 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
 from promptreid.data.images.boxes import ImageSource, parse_box
-from promptreid.data.images.decode import read_image, to_uint8
 from promptreid.data.images.image_files import image_bytes, open_image
 from promptreid.gallery.records.record_rows import Picture
 from promptreid.gallery.vector_model import GalleryImage
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,9 @@ def read_content(image: GalleryImage) -> ImageContent:
         if source.box is None:
             content = image_bytes(source.path)
             return ImageContent(hashlib.sha256(content).hexdigest(), content, path, "")
-        cut = read_image(source)
+        cut = _decode(source)
         return ImageContent(digest_pixels(cut), _encode(cut), path, str(source.box))
-    upright = to_uint8(source)
+    upright = _decode(source)
     return ImageContent(digest_pixels(upright), _encode(upright), None, "")
 
 
@@ -69,10 +71,10 @@ def digest_image(image: GalleryImage) -> str:
         return hashlib.sha256(image.file).hexdigest()
     source = ImageSource(image.pixels) if isinstance(image.pixels, Path) else image.pixels
     if not isinstance(source, ImageSource):
-        return digest_pixels(to_uint8(source))
+        return digest_pixels(_decode(source))
     if source.box is None:
         return hashlib.sha256(image_bytes(source.path)).hexdigest()
-    return digest_pixels(read_image(source))
+    return digest_pixels(_decode(source))
 
 
 def digest_pixels(pixels: torch.Tensor) -> str:
@@ -94,11 +96,18 @@ def find_fault(picture: Picture) -> str | None:
         if hashlib.sha256(content).hexdigest() == picture.content_hash:
             return None
         with open_image(content) as image:
-            if digest_pixels(to_uint8(image)) == picture.content_hash:
+            if digest_pixels(_decode(image)) == picture.content_hash:
                 return None
     except Exception as error:  # damaged bytes can make a decoder raise anything
         return f"its picture cannot be read: {error}"
     return "its picture is another than was enrolled"
+
+
+def _decode(image: ImageSource | Image.Image | np.ndarray) -> torch.Tensor:
+    """Return the pixels (3, H, W) of what is not enrolled as a whole file."""
+    from promptreid.data.images.decode import read_image, to_uint8  # loads PyTorch
+
+    return read_image(image) if isinstance(image, ImageSource) else to_uint8(image)
 
 
 def _encode(pixels: torch.Tensor) -> bytes:

@@ -17,11 +17,8 @@ from promptreid.evaluation.verification.verification import check_rates
 from promptreid.gallery.records.record_store import Records
 from promptreid.seeds import derive_seed
 
-MOST = 5000
-"""Images of which all pairs are made; of more, so many are drawn by chance."""
 
-
-def choose_own_threshold(records: Records, far: float | None, *, most: int = MOST) -> Threshold:
+def choose_own_threshold(records: Records, far: float | None, *, most: int) -> Threshold:
     """Choose the lowest threshold that keeps a false accept rate on pairs of enrolled images.
 
     Hidden images make no pairs.

@@ -16,13 +16,14 @@ from promptreid.actions.searches.search_found import SearchRequest, find_picture
 from promptreid.actions.searches.searched_place import SHIPPED, SearchedPlace
 from promptreid.config.model import BackboneConfig
 from promptreid.errors import ConfigError
+from promptreid.gallery.embedder_model import EmbedderModel
 from promptreid.gallery.picture_folders.picture_gallery import open_picture_gallery
 from promptreid.gallery.picture_folders.picture_list import list_pictures
 from promptreid.gallery.picture_folders.search_cache import default_search_cache
 from promptreid.gallery.records.gallery_url import SCHEMES, GalleryUrl, parse_gallery_url
 from promptreid.gallery.records.sqlite.sqlite_schema import FILE
 from promptreid.gallery.searching.filters import Filters, parse_time
-from promptreid.gallery.vector_model import EmbedderModel, GalleryImage, Pixels
+from promptreid.gallery.vector_model import GalleryImage, Pixels
 from promptreid.inference.device import pick_device
 from promptreid.inference.embedder import Embedder
 from promptreid.models.weights.tiny import NATIVE

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from promptreid.processor import count_cores
+
 _MOST_THREADS = 16
 _LARGEST_CACHE = 4 << 30  # bytes
 _SHARE_OF_MEMORY = 0.25
@@ -13,11 +15,7 @@ _MEMORY_IF_UNKNOWN = 4 << 30
 
 def default_threads() -> int:
     """Processor cores that this process may use, up to 16."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        cores = os.cpu_count() or 1
-    return min(_MOST_THREADS, cores)
+    return min(_MOST_THREADS, count_cores())
 
 
 def cache_budget() -> int:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from promptreid.evaluation.thresholds.threshold import PairComparison
 from promptreid.gallery.audit.audited_use import SEARCH, TEXT_SEARCH, VERIFICATION, AuditedUse
 from promptreid.gallery.image_content import digest_image
 from promptreid.gallery.searching.answer import Answer, Neighbour
 from promptreid.gallery.texts.text_answer import TextAnswer, TextCandidate
 from promptreid.gallery.vector_model import GalleryImage
+
+if TYPE_CHECKING:
+    from promptreid.evaluation.thresholds.threshold import PairComparison
 
 _DECIMALS = 6
 

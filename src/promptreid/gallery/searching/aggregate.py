@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.errors import GalleryError
+from promptreid.gallery.searching.cosines import add_by_code, multiply, scale_to_one
 
 _FEW = 0.25
 """Where fewer rows than this part are allowed, they are picked out before they are multiplied."""
@@ -107,13 +108,6 @@ def mean_of_best(
     return (sums / np.bincount(places[best], minlength=len(starts))).astype(np.float32)
 
 
-def cosines(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Multiply (Q, d) by (M, d) of length 1, giving (Q, M) cosines."""
-    import torch  # here, so that reading a gallery's settings needs no torch
-
-    return (torch.from_numpy(queries) @ torch.from_numpy(vectors).T).numpy()
-
-
 def _score_images(
     queries: NDArray[np.float32],
     vectors: NDArray[np.float32],
@@ -123,15 +117,14 @@ def _score_images(
     out: NDArray[np.float32],
 ) -> None:
     """Write the mean of the best images of each identity into `out`."""
-    import torch
-
-    scores = cosines(queries, vectors)
+    scores = multiply(queries, vectors)
     if not allowed.all():
         scores[np.broadcast_to(~allowed, scores.shape)] = -np.inf
     if aggregate.images == 1:
-        target = torch.from_numpy(out)
-        places = torch.from_numpy(codes).expand(len(queries), -1)
-        target.scatter_reduce_(1, places, torch.from_numpy(scores), "amax")
+        order = np.argsort(codes, kind="stable")
+        present, starts = np.unique(codes[order], return_index=True)
+        if len(present):
+            out[:, present] = np.maximum.reduceat(scores[:, order], starts, axis=1)
         return
     for row, values in enumerate(scores):
         seen = np.flatnonzero(values > -np.inf)
@@ -149,22 +142,19 @@ def _score_means(
 ) -> None:
     """Write the cosine to the mean vector of each identity into `out`."""
     if allowed.ndim == 1:
-        means, present = _mean_vectors(vectors[allowed], codes[allowed], out.shape[1])
-        out[:, present] = cosines(queries, means)
+        means, present = _mean_vectors(vectors[allowed], codes[allowed])
+        out[:, present] = multiply(queries, means)
         return
     for row, may in enumerate(allowed):
-        means, present = _mean_vectors(vectors[may], codes[may], out.shape[1])
-        out[row, present] = cosines(queries[row : row + 1], means)[0]
+        means, present = _mean_vectors(vectors[may], codes[may])
+        out[row, present] = multiply(queries[row : row + 1], means)[0]
 
 
 def _mean_vectors(
-    vectors: NDArray[np.float32], codes: NDArray[np.int64], identities: int
+    vectors: NDArray[np.float32], codes: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the mean vectors, of length 1, of the identities that have vectors, and which."""
-    import torch
-
-    sums = torch.zeros(identities, vectors.shape[1])
-    sums.index_add_(0, torch.from_numpy(codes), torch.from_numpy(vectors))
-    present = np.unique(codes)
-    means = torch.nn.functional.normalize(sums[torch.from_numpy(present)], dim=1)
-    return means.numpy(), present
+    present, places = np.unique(codes, return_inverse=True)
+    sums = np.zeros((len(present), vectors.shape[1]), np.float32)
+    add_by_code(sums, vectors, places)
+    return scale_to_one(sums), present

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from promptreid.gallery.searching.aggregate import Aggregate, mean_of_best
 from promptreid.gallery.searching.conditions import Conditions
+from promptreid.gallery.searching.cosines import (
+    add_by_code,
+    find_largest,
+    multiply,
+    scale_to_one,
+)
 from promptreid.gallery.searching.entry_table import EntryTable
-from promptreid.gallery.searching.indexes.exact_index import multiply
 from promptreid.gallery.searching.indexes.vector_index import Index
 from promptreid.gallery.searching.stand_in_vectors import StandInVectors
 
@@ -173,12 +177,9 @@ class IdentityRanking:
             means, codes = self._mean_vectors(conditions, camera)
             scores = multiply(queries[places], means)
             if excluded is not None:
-                own = torch.from_numpy(excluded[places])
-                scores.masked_fill_(torch.from_numpy(codes) == own[:, None], -np.inf)
-            best = torch.topk(scores, min(top, len(codes)), dim=1)
-            for place, values, chosen in zip(
-                places.tolist(), best.values.numpy(), best.indices.numpy(), strict=True
-            ):
+                np.copyto(scores, -np.inf, where=codes == excluded[places][:, None])
+            best = find_largest(scores, min(top, len(codes)))
+            for place, chosen, values in zip(places.tolist(), *best, strict=True):
                 there = values > -np.inf
                 ranked[place] = RankedIdentities(codes[chosen[there]], values[there])
         return [ranked[query] for query in range(len(queries))]
@@ -201,12 +202,11 @@ class IdentityRanking:
         self, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         codes, places = np.unique(self.table.codes[rows], return_inverse=True)
-        sums = torch.zeros(len(codes), self.index.vectors(rows[:1]).shape[1])
+        sums = np.zeros((len(codes), self.index.vectors(rows[:1]).shape[1]), np.float32)
         for start in range(0, len(rows), _ROWS_AT_A_TIME):
             part = slice(start, start + _ROWS_AT_A_TIME)
-            vectors = torch.from_numpy(self.index.vectors(rows[part]))
-            sums.index_add_(0, torch.from_numpy(places[part]), vectors)
-        return torch.nn.functional.normalize(sums, dim=1).numpy(), codes.astype(np.int64)
+            add_by_code(sums, self.index.vectors(rows[part]), places[part])
+        return scale_to_one(sums), codes.astype(np.int64)
 
 
 def _settles(candidates: RankedIdentities, top: int, bound: float) -> bool:

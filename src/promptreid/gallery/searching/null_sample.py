@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from promptreid.gallery.records.record_rows import NullRow
 from promptreid.gallery.searching.aggregate import identity_scores
 from promptreid.gallery.searching.conditions import Conditions
+from promptreid.gallery.searching.cosines import multiply
 from promptreid.gallery.searching.entry_table import EntryTable
 from promptreid.gallery.searching.identity_ranking import IdentityRanking
-from promptreid.gallery.searching.indexes.exact_index import multiply
 
 _ROUNDING = 1e-6
 """Two ways of multiplying the same vectors differ by less."""
@@ -202,7 +202,7 @@ def _best_among(
         part = stand_ins[start : start + _COMPARED_AT_A_TIME]
         queries = ranking.stand_ins.read(table, index, part)
         if aggregate.kind == "best":
-            scores = multiply(queries, vectors).numpy()
+            scores = multiply(queries, vectors)
         else:
             may = np.ones(len(rows), bool)
             scores = identity_scores(queries, vectors, columns, len(shown), may, aggregate)

@@ -33,7 +33,9 @@ from promptreid.gallery.searching.null_sample import (
     null_from_scratch,
     update_null,
 )
-from promptreid.gallery.searching.short_list import SHORT_LIST, rerank_nearest
+
+SHORT_LIST = 100
+"""Entries that are re-ranked at least."""
 
 _CONDITIONS_KEPT = 32
 """Null samples under conditions that are kept until the gallery changes."""
@@ -166,6 +168,8 @@ class SearchState:
         length = max(top, SHORT_LIST) if rerank else top
         near = self.index.search(queries, self._make_conditions(filters, cameras), length)
         if rerank:
+            from promptreid.gallery.searching.short_list import rerank_nearest  # loads PyTorch
+
             near = rerank_nearest(self.index, queries, near)
         return [
             [

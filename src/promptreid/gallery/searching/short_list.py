@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 from promptreid.evaluation.reranking.rerank import rerank_distances
 from promptreid.gallery.searching.indexes.vector_index import Index, Nearest
 
-SHORT_LIST = 100
-"""Entries that are re-ranked at least."""
-
 
 def rerank_nearest(index: Index, queries: NDArray[np.float32], near: Nearest) -> Nearest:
     """Put the nearest entries of each query into the order of k-reciprocal re-ranking.

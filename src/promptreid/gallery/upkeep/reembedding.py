@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptreid.data.images.boxes import ImageSource, parse_box
-from promptreid.data.images.decode import decode_picture
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import StoreInUseError
 from promptreid.gallery.image_content import find_fault
@@ -232,6 +231,8 @@ def _open_picture(
     if picture.crop is None:
         pixels = ImageSource(Path(picture.path or ""), parse_box(picture.box))
     else:
+        from promptreid.data.images.decode import decode_picture  # loads PyTorch
+
         decoded = decode_picture(picture.crop, Path(picture.path or what))
         pixels = decoded.permute(1, 2, 0).contiguous().numpy()
     if row is None:

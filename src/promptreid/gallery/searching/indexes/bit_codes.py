@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 WORD = 64
@@ -36,12 +35,12 @@ class BitCoder:
     def __init__(self, centre: NDArray[np.float32]) -> None:
         self.centre = centre
         self.words = -(-len(centre) // WORD)
-        self._rotation = torch.from_numpy(draw_rotation(WORD * self.words)[: len(centre)])
+        self._rotation = draw_rotation(WORD * self.words)[: len(centre)]
 
     def encode(self, vectors: NDArray[np.float32]) -> NDArray[np.uint64]:
         """Return the codes (N, words) of (N, d) vectors."""
-        turned = torch.from_numpy(vectors - self.centre) @ self._rotation
-        return np.packbits((turned > 0).numpy(), axis=1).view(np.uint64)
+        turned = (vectors - self.centre) @ self._rotation
+        return np.packbits(turned > 0, axis=1).view(np.uint64)
 
     def bits_needed(self, cosine: float) -> int:
         """Return in how many bits codes differ at most, but for `MISSED` of them.

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from promptreid.gallery.records.record_store import Records
@@ -17,6 +16,7 @@ from promptreid.gallery.searching.indexes.bit_codes import WORD
 from promptreid.gallery.searching.indexes.row_store import RowStore
 from promptreid.gallery.searching.indexes.segment_guard import holding_segments
 from promptreid.gallery.searching.indexes.vector_index import Nearest
+from promptreid.processor import count_threads
 
 _FIRST_SCORED = 512
 """Entries whose codes are most alike that are scored at first."""
@@ -40,12 +40,18 @@ class BitsIndex:
 
     kind = "bits"
 
-    def __init__(self, folder: Path) -> None:
-        """Keep vectors in a folder, which need not be there."""
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        """Keep vectors in a folder, which need not be there.
+
+        Args:
+            folder: The folder.
+            threads: How many search at a time; None for as many as NumPy takes.
+        """
         self._store = RowStore(folder)
         self._table = EntryTable()
         self._records: Records | None = None
         self._is_open = False
+        self._thread_count = threads or count_threads()
         self._threads: ThreadPoolExecutor | None = None
 
     def clear(self) -> None:
@@ -166,13 +172,12 @@ class BitsIndex:
         return np.concatenate([rows, others]), np.concatenate([values, other_values])
 
     def _run(self, function: Callable[[int], None], numbers: Iterable[int]) -> None:
-        """Call a function for each number, in as many threads as PyTorch has."""
-        count = torch.get_num_threads()
-        if count == 1:
+        """Call a function for each number, in threads where there are to be several."""
+        if self._thread_count == 1:
             _run(function, numbers)
             return
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(count)
+            self._threads = ThreadPoolExecutor(self._thread_count)
         list(self._threads.map(function, numbers))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.conditions import Conditions
+from promptreid.gallery.searching.cosines import find_largest, multiply
 from promptreid.gallery.searching.entry_table import EntryTable, TableChange
 from promptreid.gallery.searching.growing_array import GrowingArray
 from promptreid.gallery.searching.indexes.vector_index import Nearest
@@ -60,7 +60,7 @@ class ExactIndex:
 
     def score(self, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return cosines (Q, N) of queries to some rows."""
-        return multiply(queries, self._all()[rows]).numpy()
+        return multiply(queries, self._all()[rows])
 
     def search(self, queries: NDArray[np.float32], conditions: Conditions, length: int) -> Nearest:
         """Find the entries that are most alike; none that is left out scores higher."""
@@ -75,10 +75,8 @@ class ExactIndex:
             part = np.arange(start, min(len(queries), start + step))
             values = multiply(queries[part], vectors)
             _leave_out(values, conditions.choose(part), candidates)
-            best = torch.topk(values, count, dim=1)
-            places = best.indices.numpy()
+            places, scores[part, :count] = find_largest(values, count)
             rows[part, :count] = places if candidates is None else candidates[places]
-            scores[part, :count] = best.values.numpy()
         rows[scores == -np.inf] = -1
         return Nearest(rows, scores)
 
@@ -89,11 +87,6 @@ class ExactIndex:
         return np.zeros((0, 0), np.float32) if self._vectors is None else self._vectors.values
 
 
-def multiply(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> torch.Tensor:
-    """Multiply (Q, d) by (M, d) of length 1, giving (Q, M) cosines."""
-    return torch.from_numpy(queries) @ torch.from_numpy(vectors).T
-
-
 def _pick_few(mask: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
     """Return the rows that may answer where they are few; None where they are many."""
     if mask is None or np.count_nonzero(mask) >= _FEW * len(mask):
@@ -102,13 +95,13 @@ def _pick_few(mask: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
 
 
 def _leave_out(
-    values: torch.Tensor, conditions: Conditions, candidates: NDArray[np.int64] | None
+    values: NDArray[np.float32], conditions: Conditions, candidates: NDArray[np.int64] | None
 ) -> None:
     """Set the scores of rows that may not answer to -inf."""
     if conditions.mask is not None and candidates is None:
-        values.masked_fill_(torch.from_numpy(~conditions.mask), -np.inf)
+        np.copyto(values, -np.inf, where=~conditions.mask)
     if conditions.own_cameras is not None:
         cameras = conditions.table.camera_codes
-        cameras = torch.from_numpy(cameras if candidates is None else cameras[candidates])
-        own = torch.from_numpy(conditions.own_cameras)
-        values.masked_fill_(cameras == own[:, None], -np.inf)
+        cameras = cameras if candidates is None else cameras[candidates]
+        own = conditions.own_cameras[:, None]
+        np.copyto(values, -np.inf, where=cameras == own)

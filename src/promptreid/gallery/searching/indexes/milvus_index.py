@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from promptreid.errors import GalleryError
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.conditions import Conditions
+from promptreid.gallery.searching.cosines import multiply
 from promptreid.gallery.searching.entry_table import EntryTable, TableChange
-from promptreid.gallery.searching.indexes.exact_index import multiply
 from promptreid.gallery.searching.indexes.milvus_collection import LONGEST, MilvusCollection
 from promptreid.gallery.searching.indexes.vector_index import Nearest
 
@@ -99,7 +99,7 @@ class MilvusIndex:
 
     def score(self, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return exact cosines (Q, N) of queries to some rows."""
-        return multiply(queries, self.vectors(rows)).numpy()
+        return multiply(queries, self.vectors(rows))
 
     def search(self, queries: NDArray[np.float32], conditions: Conditions, length: int) -> Nearest:
         """Find the entries that are most alike, as far as Milvus finds them."""

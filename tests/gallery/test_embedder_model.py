@@ -9,9 +9,10 @@ from small_models import small_backbone
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.load_data import load_data
 from promptreid.errors import GalleryError
+from promptreid.gallery.embedder_model import EmbedderModel, find_camera
 from promptreid.gallery.enrolment import list_images
 from promptreid.gallery.gallery import Gallery
-from promptreid.gallery.vector_model import EmbedderModel, GalleryImage, find_camera
+from promptreid.gallery.vector_model import GalleryImage
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.model_fingerprint import fingerprint_model
