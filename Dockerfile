@@ -3,14 +3,22 @@
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL -p 8080:8080 -v "$PWD/data:/data" promptreid
 FROM python:3.11-slim
 
+# PyTorch for processors alone is a fraction of what brings CUDA along; for a graphics card:
+#   docker build --build-arg TORCH_INDEX=https://pypi.org/simple -t promptreid .
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG EXTRAS=serve,postgres
+
 # Images are decoded by what the wheels bring; nothing of the system is needed beyond Python.
+# What changes seldom comes first, so that another version of the source fetches no PyTorch.
 WORKDIR /opt/promptreid
-COPY pyproject.toml README.md LICENSE constraints.txt ./
-COPY src ./src
-RUN python -m pip install --no-cache-dir --constraint constraints.txt \
-        --extra-index-url https://download.pytorch.org/whl/cpu '.[serve]' \
-    && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin promptreid \
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin promptreid \
     && install --directory --owner promptreid --group promptreid --mode 0700 /data
+COPY constraints.txt ./
+RUN python -m pip install --no-cache-dir --constraint constraints.txt \
+        --extra-index-url "$TORCH_INDEX" torch torchvision
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN python -m pip install --no-cache-dir --constraint constraints.txt ".[$EXTRAS]"
 
 USER 10001:10001
 ENV HOME=/tmp XDG_CACHE_HOME=/tmp/cache PYTHONUNBUFFERED=1

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 from promptreid.cli.serve import serve
@@ -36,17 +37,32 @@ def test_it_runs_as_nobody_special_and_holds_no_secret():
     assert user.isdigit()
     assert int(user) > 0
     assert names.index("USER") < names.index("ENTRYPOINT")
-    assert names.index("RUN") < names.index("USER")
+    assert "RUN" not in names[names.index("USER") :]
     assert "ADD" not in names
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert not re.search(r"(?i)password|secret|api_?key|credential|tokens?=", text)
     assert instructions["STOPSIGNAL"] == "SIGTERM"
 
 
+def test_the_wheels_and_extras_can_be_chosen_and_the_source_comes_last():
+    arguments = dict(text.split("=", 1) for name, text in read_instructions() if name == "ARG")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(arguments["EXTRAS"].split(",")) <= set(extras["optional-dependencies"])
+    assert "serve" in arguments["EXTRAS"].split(",")
+    steps = [(name, text) for name, text in read_instructions() if name in ("COPY", "RUN")]
+    installs = [place for place, (name, text) in enumerate(steps) if "pip install" in text]
+    source = steps.index(("COPY", "src ./src"))
+    torch = next(place for place in installs if "torch torchvision" in steps[place][1])
+    assert torch < source < installs[-1]
+    assert all("--constraint constraints.txt" in steps[place][1] for place in installs)
+    assert "$TORCH_INDEX" in steps[torch][1]
+    assert "$EXTRAS" in steps[installs[-1]][1]
+
+
 def test_what_is_copied_is_there_and_is_let_through():
-    let_through = {
-        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
-    }
+    first, *others = (ROOT / ".dockerignore").read_text().splitlines()
+    assert first == "*"  # so that no run, gallery, photograph or token gets into an image
+    let_through = {line[1:] for line in others if line[:1] == "!"}
     copied = [
         source.removeprefix("./")
         for name, text in read_instructions()

@@ -11,12 +11,13 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.demo_gallery import PHOTOS, RATE, make_demo_gallery
+from promptreid.cli.demo_hands import IMAGE_SIZE, render_hands
 from promptreid.cli.json_out import JsonOut, json_option
 
 if TYPE_CHECKING:
     from promptreid.progress import Lines
 
-IDENTITIES, IMAGE_SIZE, NUISANCE = 160, 128, 0.35
+IDENTITIES, NUISANCE = 160, 0.35
 
 
 @click.command()
@@ -42,15 +43,15 @@ def demo(out: Path, identities: int, seed: int, device: str | None, json_out: Js
 
     Renders a hand set, scores the shipped backbone as it is, trains CLIP-ReID on half of the people
     and scores it on the other half, whom it has never seen. A page of HTML shows both; a gallery of
-    these people is ready to be served. Stopped halfway, the same command goes on where it was.
+    further people, photographed as at a gate, is ready to be served. Stopped halfway, the same
+    command goes on where it was.
     """
     from promptreid.progress import Lines
     from promptreid.text.durations import clock
 
     begun = time.monotonic()
     lines = Lines()
-    data = _render(out, identities, seed, lines)
-    spec = f"hands11k:{data}?aspect=dorsal_right"
+    spec = _render(out, identities, seed, lines)
     lines.message("\n2/5  scoring the backbone as it is (zero-shot)")
     shared: dict[str, Any] = {"data": (spec,), "seed": seed, "device": device}
     small = ("backbone.name=tiny", f"backbone.image_size={IMAGE_SIZE}")
@@ -59,8 +60,9 @@ def demo(out: Path, identities: int, seed: int, device: str | None, json_out: Js
     after = _run(lines, recipe="clip-reid/demo", out=out / "clip-reid", **shared)
     lines.message("\n4/5  writing the evidence on one page")
     page = _report(out, spec, device, lines)
-    lines.message("\n5/5  enrolling test hands in a gallery")
-    gallery = make_demo_gallery(out, spec, device, lines)
+    people = identities * 3 // 8
+    lines.message(f"\n5/5  enrolling most of {people} other people in a gallery")
+    gallery = make_demo_gallery(out, people, seed, device, lines)
     _print(before, after)
     click.echo(
         f"\ntook {clock(time.monotonic() - begun)}; the run is {out / 'clip-reid'}\n"
@@ -75,39 +77,24 @@ def demo(out: Path, identities: int, seed: int, device: str | None, json_out: Js
     json_out.give({"data": spec, "scores": runs, "report": page, "gallery": str(gallery)})
 
 
-def _render(out: Path, identities: int, seed: int, lines: Lines) -> Path:
+def _render(out: Path, identities: int, seed: int, lines: Lines) -> str:
     """Render the hand set unless an earlier demo with the same settings did."""
-    import os
-
     from promptreid.errors import RunError
     from promptreid.files import name_entries, write_json
-    from promptreid.progress.counted_task import RenderedCount
-    from promptreid.synth.hands.hands import write_hands
 
     data = out / f"hands-{identities}-seed{seed}"
     if (data / "HandInfo.csv").is_file():
         lines.message(f"1/5  the hands are there already: {data}")
-        return data
-    strangers = out.is_dir() and any(entry.name[0] != "." for entry in out.iterdir())
-    if strangers and not (out / "demo.json").is_file():
-        raise RunError(
-            f"The folder {out} is not empty (it holds {name_entries(out)}) and is not an earlier "
-            "demo. Give another --out."
-        )
-    lines.message(f"1/5  rendering the hands of {identities} people")
-    write_json(out / "demo.json", {"identities": identities, "seed": seed})
-    with RenderedCount(lines, "rendering", "people") as count:
-        write_hands(
-            data,
-            identities=identities,
-            seed=seed,
-            size=IMAGE_SIZE,
-            aspects=("dorsal right",),
-            nuisance=NUISANCE,
-            workers=os.cpu_count() or 1,
-            progress=count,
-        )
-    return data
+    else:
+        strangers = out.is_dir() and any(entry.name[0] != "." for entry in out.iterdir())
+        if strangers and not (out / "demo.json").is_file():
+            raise RunError(
+                f"The folder {out} is not empty (it holds {name_entries(out)}) and is not an "
+                "earlier demo. Give another --out."
+            )
+        lines.message(f"1/5  rendering the hands of {identities} people")
+        write_json(out / "demo.json", {"identities": identities, "seed": seed})
+    return render_hands(data, identities, seed, nuisance=NUISANCE, lines=lines)
 
 
 def _run(lines: Lines, **request: Any) -> dict[str, Any]:
