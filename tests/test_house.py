@@ -32,7 +32,7 @@ BESIDE = {("runs", "data"), ("data", "tables")}
 
 RENDERING = {
     "promptreid.cli.data",
-    "promptreid.cli.demo",
+    "promptreid.cli.demo_hands",
     "promptreid.cli.pretrain",
 }
 """Modules that may render pictures."""
