@@ -26,9 +26,14 @@ pytestmark = pytest.mark.slow
 SETTINGS = Settings(quick=True, threads=1, device=torch.device("cpu"))
 
 
+@pytest.fixture(scope="module")
+def products():
+    return list(run_benchmark("products", SETTINGS))
+
+
 @pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != "start"])
-def test_both_sides_agree(name):
-    outcomes = list(run_benchmark(name, SETTINGS))
+def test_both_sides_agree(name, products):
+    outcomes = products if name == "products" else list(run_benchmark(name, SETTINGS))
     assert outcomes
     for outcome in outcomes:
         assert outcome.row.name.startswith(name)
@@ -120,10 +125,10 @@ def test_a_slower_row_fails_the_command_after_the_table(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("kind", LIBRARIES)
-def test_products_say_who_is_chosen_and_how_fast_each_is(kind):
+def test_products_say_who_is_chosen_and_how_fast_each_is(kind, products):
     if not has_onednn():
         pytest.skip("needs the instructions of another processor, and oneDNN")
-    found = {one.row.name: one for one in run_benchmark("products", SETTINGS)}
+    found = {one.row.name: one for one in products}
     assert set(found) == {f"products {name}" for name in LIBRARIES}
     *sizes, verdict = found[f"products {kind}"].note.splitlines()
     assert len(sizes) == len(product_sizes(SETTINGS))

@@ -20,7 +20,9 @@ def out(tmp_path_factory):
     return tmp_path_factory.mktemp("demo") / "demo"
 
 
-def test_demo_leaves_both_runs_and_trained_beats_zero_shot(capsys, out):
+def test_demo_leaves_both_runs_and_trained_beats_zero_shot(capsys, out, monkeypatch):
+    """Without the packages of the report, too, which it says how to get."""
+    monkeypatch.setattr("promptreid.figures.extra.missing", lambda *packages: ["matplotlib"])
     code, text, _ = run(capsys, "demo", "--out", out, "--identities", "36", "--device", "cpu")
     assert code == 0
     before = json.loads((out / "zero-shot" / "scores.json").read_text())
@@ -30,6 +32,8 @@ def test_demo_leaves_both_runs_and_trained_beats_zero_shot(capsys, out):
     assert after["mAP"] > before["mAP"] + 0.05
     for words in ("zero-shot", "CLIP-ReID", str(out / "clip-reid"), str(out / "report.html")):
         assert words in text
+    assert "pip install 'promptreid[report]', then promptreid report" in text
+    assert not (out / "report.html").exists()
     assert f"promptreid serve {out / 'hands.gallery'}" in text
     gallery = Gallery.open(out / "hands.gallery")
     enrolled = {row.name for row in gallery.identities()}
@@ -40,25 +44,21 @@ def test_demo_leaves_both_runs_and_trained_beats_zero_shot(capsys, out):
               for kind in ("enrolled", "strangers")}  # fmt: skip
     assert photos["enrolled"] == enrolled
     assert len(enrolled) > 2 * len(photos["strangers"]) > 0
-    page = (out / "report.html").read_text(encoding="utf-8")
-    assert "Rendered hands, before and after training" in page
-    assert f"{100 * after['mAP']:.1f}" in page
 
 
-def test_again_it_reads_what_is_there(capsys, out):
+def test_again_it_reads_what_is_there_and_writes_the_report(capsys, out):
+    after = json.loads((out / "clip-reid" / "scores.json").read_text())
     weights = (out / "clip-reid" / "checkpoints" / "best.safetensors").stat().st_mtime_ns
     code, text, err = run(capsys, "demo", "--out", out, "--identities", "36", "--device", "cpu")
     assert code == 0
     assert "is complete" in err
     assert "CLIP-ReID" in text
+    assert str(out / "report.html") in text
+    assert "pip install" not in text
     assert (out / "clip-reid" / "checkpoints" / "best.safetensors").stat().st_mtime_ns == weights
-
-
-def test_without_the_packages_of_the_report_it_says_how_to_get_it(capsys, out, monkeypatch):
-    monkeypatch.setattr("promptreid.figures.extra.missing", lambda *packages: ["matplotlib"])
-    code, text, _ = run(capsys, "demo", "--out", out, "--identities", "36", "--device", "cpu")
-    assert code == 0
-    assert "pip install 'promptreid[report]', then promptreid report" in text
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Rendered hands, before and after training" in page
+    assert f"{100 * after['mAP']:.1f}" in page
 
 
 def test_folder_of_something_else_is_refused(capsys, tmp_path):

@@ -98,7 +98,7 @@ def _one_thread() -> dict[str, str]:
 
 def fork_for_tasks() -> None:
     """Be the process that has imported the library, and fork one for each task that is read."""
-    import promptreid.training.run.train  # noqa: F401 - what takes long
+    import promptreid.actions.train_recipe  # noqa: F401 - what takes long
 
     for line in sys.stdin:
         if os.fork() == 0:

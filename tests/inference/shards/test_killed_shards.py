@@ -23,6 +23,7 @@ from promptreid.models.reid import ReIDModel
 from promptreid.progress import Silent
 
 torch.set_num_threads(1)
+pyarrow.array([0])  # it imports pandas, which every child would do again
 embedder = Embedder(ReIDModel(small_backbone()), INFO)
 table = ImageTable.of_manifest(load_data(f"folder:{sys.argv[1]}").manifest.select(range(3)))
 options = ShardOptions(shard_rows=2, batch_size=1, threads=1)
