@@ -160,7 +160,9 @@ def test_tracks_are_of_one_video_and_labels_are_chosen(filmed: Path, tmp_path: P
         ("front,4", "front,four", "", "line 5.*four.*counted from 0"),
         ("front,4", "front,0", "&first=1", "line 2.*counted from 1"),
         ("front,4", "front,40", "&every=1", "line 5.*behind the end.*front.mp4.*missing=skip"),
-        ("20,20,20,20,dog", ",,,,dog", "", "line 5"),
+        ("20,20,20,20,dog", ",,,,dog", "", "line 5.*no box"),
+        ("20,20,20,20,dog", "20,20,0,20,dog", "", r"line 5.*empty[^;]*\.$"),
+        ("left,top", "links,oben", "", "no columns hold boxes"),
         ("identity", "name", "", "columns video, frame, identity"),
         ("video,frame", "film,frame", "", "columns video, frame, identity"),
     ],
@@ -177,12 +179,14 @@ def test_boxes_behind_the_end_are_left_out_where_wanted(filmed: Path, tmp_path: 
     assert "1 box is on frames behind the end" in " ".join(data.notes)
 
 
-def test_what_is_no_video_is_said(tmp_path: Path) -> None:
+def test_what_is_no_video_is_said(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder"):
         load_data(f"video:{tmp_path / 'nowhere'}")
     write_video(tmp_path / "loose" / "a.mp4", [RED])
     with pytest.raises(DataError, match=r"1 video directly in it.*boxes=FILE"):
         load_data(f"video:{tmp_path / 'loose'}")
+    with pytest.raises(DataError, match=r"video:.*clips"):
+        load_data(f"folder:{clips}")
     for role in ("train", "test"):
         write_video(tmp_path / "roles" / role / "a.mp4", [RED])
     with pytest.raises(DataError, match="roles"):

@@ -8,6 +8,7 @@ from typing import NoReturn
 from promptreid.data.folders.layout import describe_contents
 from promptreid.data.folders.role_folders import quote_spec, refuse_known_layout
 from promptreid.data.folders.walk import Walk
+from promptreid.data.videos.decoded_frames import SUFFIXES
 from promptreid.errors import DataError
 from promptreid.text.lists import counted, shorten_list
 
@@ -38,6 +39,8 @@ def refuse_no_identities(root: Path, walk: Walk, *, depth: int) -> NoReturn:
     if below:
         raise DataError(f"{looked}, {_describe_depth(root, below, depth)}")
     reasons = "".join(f" {reason}" for reason in (*walk.lost, *walk.notes))
+    if any(ending in SUFFIXES for ending in walk.endings):
+        reasons += f" Videos are read as {quote_spec('video', root)}."
     raise DataError(f"{looked}, but it holds {describe_contents(root)}.{reasons}")
 
 

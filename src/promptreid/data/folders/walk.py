@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from promptreid.data.folders.listing import Listing, list_folder
@@ -82,6 +82,11 @@ class Walk:
                 (folder / name, inside, f"{prefix}{name}/")
                 for name, inside in reversed(self.children(folder, listing).items())
             ]
+
+    @property
+    def endings(self) -> Mapping[str, int]:
+        """Endings, in small letters, of files that are no images, and how many there are."""
+        return self._suffixes
 
     @property
     def heic(self) -> tuple[str, ...]:

@@ -91,7 +91,8 @@ def take_boxes(table: Table, *, wanted: str) -> tuple[Table, list[Box | None], s
     candidates = [one for one in find_box_columns(list(table.columns)) if _holds_boxes(table, one)]
     sure = [one for one in candidates if one.sure or wanted == "cut"]
     if wanted == "cut" and len(sure) != 1:
-        raise DataError(f"{table.file}: {_explain_not_one(sure, list(table.columns))}")
+        reason = _explain_not_one(sure, list(table.columns))
+        raise DataError(f"{table.file}: boxes=cut was asked for, but {reason}")
     if len(sure) != 1:
         if not candidates:
             return table, whole, ""
@@ -104,13 +105,33 @@ def take_boxes(table: Table, *, wanted: str) -> tuple[Table, list[Box | None], s
         hint = f"{table.file.name}: {names} may hold boxes, which are not cut out; {way}."
         return table.with_columns(table.columns, (hint,)), whole, hint
     (columns,) = sure
-    boxes = _read_boxes(table, columns)
+    try:
+        boxes = _read_boxes(table, columns)
+    except DataError as error:
+        raise DataError(f"{error} {_WAY_OUT}") from error
     cut = sum(box is not None for box in boxes)
     note = (
         f"{table.file.name}: {cut:,} of {len(boxes):,} images are cut out of their pictures by "
         f"{columns}; boxes=ignore uses whole pictures."
     )
     return _drop_columns(table, columns.names, (note,)), boxes, ""
+
+
+def require_boxes(table: Table) -> tuple[Table, list[Box | None]]:
+    """Read the boxes of a table whose rows are boxes.
+
+    Returns:
+        The table without the columns that were read, and a box for each row, None for an empty
+        cell.
+
+    Raises:
+        DataError: A cell is no box (file, line and column are named), or not exactly one kind of
+            columns holds boxes.
+    """
+    candidates = [one for one in find_box_columns(list(table.columns)) if _holds_boxes(table, one)]
+    if len(candidates) != 1:
+        raise DataError(f"{table.file}: {_explain_not_one(candidates, list(table.columns))}")
+    return _drop_columns(table, candidates[0].names), _read_boxes(table, candidates[0])
 
 
 def _drop_columns(table: Table, names: Sequence[str], notes: tuple[str, ...] = ()) -> Table:
@@ -181,7 +202,7 @@ def _read_boxes(table: Table, columns: BoxColumns) -> list[Box | None]:
         except ValueError as error:
             where = table.at(row, ", ".join(columns.names))
             raise DataError(
-                f"{where}: the box {quote_cell(', '.join(rows[row]))} {error}. {_WAY_OUT}"
+                f"{where}: the box {quote_cell(', '.join(rows[row]))} {error}."
             ) from error
     return boxes
 
@@ -198,7 +219,7 @@ def _read_row(
             wanted = "a number"
             at = next(at for at, cell in enumerate(cells) if _numbers([cell] * 4) is None)
         where = table.at(row, columns.names[at])
-        raise DataError(f"{where}: {quote_cell(cells[at])} is not {wanted}. {_WAY_OUT}")
+        raise DataError(f"{where}: {quote_cell(cells[at])} is not {wanted}.")
     return numbers
 
 
@@ -209,16 +230,16 @@ def _check_pixels(table: Table, columns: BoxColumns, read: Sequence[list[float] 
         row = next(row for row, numbers in enumerate(read) if numbers is not None)
         raise DataError(
             f"{table.at(row, ', '.join(columns.names))}: the boxes look like fractions of the "
-            f"picture; write them in pixels. {_WAY_OUT}"
+            "picture; write them in pixels."
         )
 
 
 def _explain_not_one(candidates: Sequence[BoxColumns], names: Sequence[str]) -> str:
     if candidates:
         kinds = "; and ".join(map(str, candidates))
-        return f"boxes=cut was asked for, but several columns hold boxes: {kinds}. Keep one kind."
+        return f"several columns hold boxes: {kinds}. Keep one kind."
     return (
-        "boxes=cut was asked for, but no columns hold boxes. Known are bbox as [x, y, width, "
+        "no columns hold boxes. Known are bbox as [x, y, width, "
         "height], and x_1, y_1, x_2, y_2; xmin, ymin, xmax, ymax; left, top, right, bottom; left, "
         f"top, width, height; x, y, w, h. The columns are {shorten_list(names, limit=12)}."
     )

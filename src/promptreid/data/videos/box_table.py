@@ -9,7 +9,7 @@ from pathlib import Path
 from promptreid.data.annotations.marked_box import MarkedBox, sort_attributes
 from promptreid.data.images.boxes import Box
 from promptreid.data.manifest.sample_columns import SPLITS
-from promptreid.data.tables.box_columns import take_boxes
+from promptreid.data.tables.box_columns import require_boxes
 from promptreid.data.tables.table_messages import list_columns, quote_cell
 from promptreid.data.tables.table_reader import Table, read_table
 from promptreid.data.videos.kept_frames import FrameFolder
@@ -105,7 +105,7 @@ def read_video_boxes(file: Path, videos: Mapping[str, str], *, first: int) -> Vi
         raise DataError(f"{file} is not a file; a table with video, frame, identity and box is.")
     table = read_table(file, keys=("video", "frame")).stripped()
     _check_columns(table)
-    table, found, _ = take_boxes(table, wanted="cut")
+    table, found = require_boxes(table)
     paths, frames, boxes = [], [], []
     for row, box in enumerate(found):
         name = table.columns["video"][row].replace("\\", "/")
