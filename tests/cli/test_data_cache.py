@@ -50,6 +50,7 @@ def test_it_is_shown_and_cleared(run, kept):
         "erased": 0,
         "searched": {"folder": str(kept.parent / "searched"), "bytes": 0, "limit": 4 << 30,
                      "erased": 0},
+        "frames": {"folder": str(kept.parent / "frames"), "bytes": 0, "erased": 0},
     }  # fmt: skip
     code, text = run()
     assert code == 0
@@ -72,6 +73,16 @@ def test_searched_folders_are_shown_and_cleared_but_those_in_use(run, kept):
     assert cleared["erased"] >= 3 << 20
     assert (cache / "used").is_dir()
     assert not (cache / "idle").exists()
+
+
+def test_frames_of_videos_are_shown_and_cleared(run, kept):
+    frames = kept.parent / "frames" / "clips-1" / "anna" / "a.mp4"
+    frames.mkdir(parents=True)
+    (frames / "000000.jpg").write_bytes(bytes(2 << 20))
+    assert "2 MiB of frames" in run()[1].replace("\n", " ")
+    cleared = json.loads(run("--clear", "--json")[1])["frames"]
+    assert (cleared["erased"], cleared["bytes"]) == (2 << 20, 0)
+    assert not frames.exists()
 
 
 def test_none_may_be_kept(run, monkeypatch):

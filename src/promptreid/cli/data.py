@@ -124,14 +124,16 @@ def export(
 @click.option("--clear", is_flag=True, help="Erase them, but for those being written right now.")
 @json_option
 def cache(json_out: JsonOut, clear: bool) -> None:
-    """Show what is kept on disk to be faster, or erase it: decoded pixels, and searched folders.
+    """Show what is kept on disk to be faster, or erase it: decoded pixels, frames and searched folders.
 
     Pixels are kept when they do not fit into memory, and those of photographs always, so that the
     next epoch and the next run need not decode them again. The environment variable
     PROMPTREID_PIXEL_CACHE_GIB says how many GiB are kept (20 by default, 0 for none). Of folders
-    that `promptreid search` looked through, vectors are kept.
+    that `promptreid search` looked through, vectors are kept, and of videos the frames that were
+    read, without a limit.
     """
     from promptreid.data.pixel_cache.cache_folder import default_pixel_folder
+    from promptreid.data.videos.kept_frames import clear_frames, count_frames, default_frame_cache
     from promptreid.gallery.picture_folders.search_cache import (
         LIMIT,
         clear_cached,
@@ -147,11 +149,14 @@ def cache(json_out: JsonOut, clear: bool) -> None:
     searched = default_search_cache()
     freed = clear_cached(searched) if clear else 0
     vectors = count_cached(searched)
+    frames = default_frame_cache()
+    released = clear_frames(frames) if clear else 0
+    pictures = count_frames(frames)
     if not json_out.to_standard_output:
         if clear:
             click.echo(
-                f"erased {erased / 2**20:,.0f} MiB of pixels and {freed / 2**20:,.0f} MiB of "
-                "searched folders"
+                f"erased {erased / 2**20:,.0f} MiB of pixels, {freed / 2**20:,.0f} MiB of "
+                f"searched folders and {released / 2**20:,.0f} MiB of frames of videos"
             )
         click.echo(
             "no pixels are kept on disk"
@@ -162,6 +167,7 @@ def cache(json_out: JsonOut, clear: bool) -> None:
             f"{searched} holds {vectors / 2**20:,.0f} MiB of at most {LIMIT / 2**20:,.0f} MiB of "
             "searched folders"
         )
+        click.echo(f"{frames} holds {pictures / 2**20:,.0f} MiB of frames of videos")
     json_out.give(
         {
             "folder": path,
@@ -171,6 +177,7 @@ def cache(json_out: JsonOut, clear: bool) -> None:
             "searched": {
                 "folder": str(searched), "bytes": vectors, "limit": LIMIT, "erased": freed
             },
+            "frames": {"folder": str(frames), "bytes": pictures, "erased": released},
         }
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,27 @@ from promptreid.files import full_path, user_cache, write_text
 
 _QUALITY = 95
 _RECORD = "frames.json"
+
+
+def default_frame_cache() -> Path:
+    """Return the user's folder of frames of videos."""
+    return user_cache("frames")
+
+
+def count_frames(cache: Path) -> int:
+    """Return the bytes that a folder of frames takes."""
+    return sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
+
+
+def clear_frames(cache: Path) -> int:
+    """Remove all frames; who reads the videos again decodes them again.
+
+    Returns:
+        The bytes that were freed.
+    """
+    before = count_frames(cache)
+    shutil.rmtree(cache, ignore_errors=True)
+    return before - count_frames(cache)
 
 
 @dataclass(frozen=True)
@@ -63,7 +85,7 @@ class FrameFolder:
         """
         self._root = root
         digest = hashlib.sha256(str(full_path(root)).encode()).hexdigest()[:12]
-        kept = user_cache("frames") / f"{root.name or 'videos'}-{digest}"
+        kept = default_frame_cache() / f"{root.name or 'videos'}-{digest}"
         self.path = full_path(cache) if cache else kept
         self.written = 0
 
