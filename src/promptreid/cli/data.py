@@ -124,7 +124,7 @@ def export(
 @click.option("--clear", is_flag=True, help="Erase them, but for those being written right now.")
 @json_option
 def cache(json_out: JsonOut, clear: bool) -> None:
-    """Show what is kept on disk to be faster, or erase it: decoded pixels, frames and searched folders.
+    """Show what is kept on disk to be faster, or erase it: pixels, frames and searched folders.
 
     Pixels are kept when they do not fit into memory, and those of photographs always, so that the
     next epoch and the next run need not decode them again. The environment variable
