@@ -197,6 +197,12 @@ def test_subsets_of_a_project_are_roles_with_pictures_of_their_own(tmp_path: Pat
         load_data(f"cvat:{file}")
 
 
+def test_a_folder_names_its_files(tmp_path: Path) -> None:
+    write_video(tmp_path / "task")
+    with pytest.raises(DataError, match=r"Name one of its files: task/annotations\.xml"):
+        load_data(f"cvat:{tmp_path}")
+
+
 def test_subsets_that_are_no_roles_are_said(tmp_path: Path) -> None:
     file = write_project(tmp_path, {"Train": ["a", "b"], "Test": ["c", "d"], "site2": ["e"]})
     data = load_data(f"cvat:{file}")

@@ -74,6 +74,14 @@ def test_several_controls_need_a_name(tmp_path: Path) -> None:
         load_data(f"label_studio:{file}?identity=wo")
 
 
+def test_pictures_may_lie_without_the_folder_of_the_project(tmp_path: Path) -> None:
+    file = write(tmp_path, tasks(tmp_path))
+    for picture in (tmp_path / "images/1").iterdir():
+        picture.rename(tmp_path / picture.name)
+    m = load_data(f"label_studio:{file}").manifest
+    assert m.paths == ("0.png", "0.png", "1.png", "1.png", "2.png", "2.png")
+
+
 def test_rotated_and_cancelled(tmp_path: Path) -> None:
     content = tasks(tmp_path)
     content[0]["annotations"][0]["result"][0]["value"]["rotation"] = 20

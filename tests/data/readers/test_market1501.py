@@ -266,3 +266,16 @@ def test_subsets_that_are_no_roles_are_the_gallery_or_what_they_are_given(
     ):
         with pytest.raises(ConfigError, match=words):
             load_data(f"market1501:{tmp_path}?subsets={option}")
+
+
+def test_subsets_beside_the_three_folders_are_read_where_asked(root: Path, make_images) -> None:
+    whole = load_data(f"market1501:{root}").manifest
+    make_images(root, ["bounding_box_site2/0777_c1s1_000001_00.jpg"])
+    data = load_data(f"market1501:{root}")
+    assert len(data.manifest) == len(whole)
+    assert any(
+        not lacking(note, "bounding_box_site2", "subsets=site2:train") for note in data.notes
+    )
+    m = load_data(f"market1501:{root}?subsets=site2:train").manifest
+    assert len(m) == len(whole) + 1
+    assert m.splits[m.identities.index("777")] == "train"

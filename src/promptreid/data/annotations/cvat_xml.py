@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
-from promptreid.data.images.regular_files import explain_irregular
+from promptreid.data.annotations.annotation_file import check_annotation_file
 from promptreid.data.tables.table_messages import quote_cell
 from promptreid.errors import DataError
 
@@ -83,9 +83,7 @@ def read_cvat_file(file: Path) -> CvatFile:
         DataError: When it cannot be read, is no such file, declares a document type, or a box is
             damaged; the line is named.
     """
-    reason = explain_irregular(file)
-    if reason:
-        raise DataError(f"{file} cannot be read: {reason}.")
+    check_annotation_file(file, wanted="an XML file of CVAT", ending=".xml")
     return _CvatReader(file).read()
 
 

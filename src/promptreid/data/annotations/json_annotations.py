@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptreid.data.images.regular_files import explain_irregular
+from promptreid.data.annotations.annotation_file import check_annotation_file
 from promptreid.data.tables.table_messages import quote_cell
 from promptreid.errors import DataError
 
@@ -24,9 +24,7 @@ def read_json_file(file: Path, *, wanted: str) -> Any:
     Raises:
         DataError: When it cannot be read or is no JSON; the line is named.
     """
-    reason = explain_irregular(file)
-    if reason:
-        raise DataError(f"{file} cannot be read as {wanted}: {reason}.")
+    check_annotation_file(file, wanted=wanted, ending=".json")
     try:
         return json.loads(file.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:

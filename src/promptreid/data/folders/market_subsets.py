@@ -25,17 +25,23 @@ _LIST, _FOLDER = "images_", "bounding_box_"
 _ALLOWED = ("train", "val", _QUERY, _GALLERY)
 
 
-def find_market_subsets(root: Path) -> dict[str, Path]:
+def find_market_subsets(root: Path, *, wanted: bool) -> dict[str, Path]:
     """Return the subsets in a folder that lacks some of Market-1501's three folders.
 
+    Args:
+        root: The folder.
+        wanted: Return them even where all three folders are there.
+
     Returns:
-        Name to list or folder; lists alone where there are some. Empty where there are neither, but
-        for Market-1501's own folders, or where all three of these are there.
+        Name to list or folder; lists alone where there are some and folders are missing. Empty
+        where there are neither, but for Market-1501's own folders.
     """
-    if not root.is_dir() or all((root / folder).is_dir() for folder in FOLDERS.values()):
+    standard = {root / folder for folder in FOLDERS.values()}
+    whole = all(folder.is_dir() for folder in standard)
+    if not root.is_dir() or (whole and not wanted):
         return {}
     lists = {file.stem.removeprefix(_LIST): file for file in sorted(root.glob(f"{_LIST}*.txt"))}
-    if lists:
+    if lists and not whole:
         return lists
     folders = {path.name.removeprefix(_FOLDER): path for path in subfolders(root)}
     found = {
@@ -43,7 +49,6 @@ def find_market_subsets(root: Path) -> dict[str, Path]:
         for name, path in sorted(folders.items())
         if path.name == _QUERY or path.name.startswith(_FOLDER)
     }
-    standard = {root / folder for folder in FOLDERS.values()}
     return found if set(found.values()) - standard else {}
 
 

@@ -7,9 +7,10 @@ are several. Videos are exported without their frames, so that `cvat` or `mot` r
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -22,6 +23,7 @@ from promptreid.data.dataset import DataSet
 from promptreid.errors import DataError, unknown_name
 from promptreid.text.lists import counted, listed
 
+_PROJECT = re.compile(r"^[0-9]+/")
 _SIDES = ("x", "y", "width", "height")
 _Entry = Mapping[str, Any]
 
@@ -64,7 +66,7 @@ def read(file: Path, options: Options) -> DataSet:
         raise DataError(f"{file} marks no upright rectangle.")
     key = _find_identity(file, boxes, options.identity)
     marked = [_mark(region, key) for region in boxes]
-    root = find_picture_root(file, options.images, marked[0].picture)
+    root, marked = _find_pictures(file, marked, options)
     notes += (f"Identities are told by the control {key!r}.",)
     return make_boxed_data(
         marked, root, options, name=file.stem, source=f"label_studio:{file}", notes=notes
@@ -121,6 +123,20 @@ def _picture(task: _Entry, place: str) -> str:
     if not path:
         raise DataError(f"{place}.data names no picture.")
     return path.removeprefix("data/upload/")
+
+
+def _find_pictures(
+    file: Path, marked: list[MarkedBox], options: Options
+) -> tuple[Path, list[MarkedBox]]:
+    """Find the folder of the pictures; the server's folder of the project may be missing there."""
+    root = find_picture_root(file, options.images, marked[0].picture)
+    bare = _PROJECT.sub("", marked[0].picture)
+    if bare == marked[0].picture or (root / marked[0].picture).is_file():
+        return root, marked
+    below = find_picture_root(file, options.images, bare)
+    if not (below / bare).is_file():
+        return root, marked
+    return below, [replace(one, picture=_PROJECT.sub("", one.picture)) for one in marked]
 
 
 def _turned(region: _Region) -> bool:

@@ -8,6 +8,7 @@ Where some of these folders are missing, folders named `bounding_box_SUBSET`, or
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -21,6 +22,7 @@ from promptreid.data.folders.market_subsets import (
 )
 from promptreid.data.readers.reader_options import CameraOptions
 from promptreid.errors import ConfigError
+from promptreid.text.lists import shorten_list
 
 
 class Options(CameraOptions):
@@ -40,19 +42,25 @@ def read(root: Path, options: Options) -> DataSet:
         DataError: When neither is there, an image is missing, or a name cannot be read.
         ConfigError: Roles are given to subsets that are not there.
     """
-    subsets = find_market_subsets(root)
+    subsets = find_market_subsets(root, wanted=bool(options.subsets))
     if subsets:
         given = read_given_roles(options.subsets, subsets)
         samples, notes = list_subset_samples(root, subsets, given)
         return make_market_data(root, samples, options, name="market1501", notes=notes)
     if options.subsets:
         raise ConfigError(
-            f"subsets={options.subsets} names roles, but {root} has the folders of Market-1501, "
-            "which are roles by themselves. Leave the option out."
+            f"subsets={options.subsets} names roles of subsets, but {root} has none beside the "
+            "folders of Market-1501. Leave the option out."
         )
-    return read_market_layout(
+    data = read_market_layout(
         root,
         options,
         name="market1501",
         nested=("Market-1501-v15.09.15", "market1501/Market-1501-v15.09.15", "market1501"),
     )
+    others = set(find_market_subsets(data.manifest.root, wanted=True)) - {"train", "test", "query"}
+    if not others:
+        return data
+    folders = shorten_list([f"bounding_box_{subset}" for subset in sorted(others)])
+    words = f"{folders} beside the folders of Market-1501 left out; subsets={min(others)}:train"
+    return replace(data, notes=(*data.notes, f"{words} reads it."))
