@@ -8,16 +8,18 @@ from typing import Any
 from promptreid.figures.extra import need
 from promptreid.text.safe import visible_lines
 
+_SHARED = Path(__file__).parent / "templates"
+
 
 def open_templates(folder: Path) -> Any:
-    """Return a Jinja environment for the templates of a folder.
+    """Return a Jinja environment for the templates of a folder, and those that all pages share.
 
     Raises:
         ConfigError: Jinja2 is missing.
     """
     jinja = need("jinja2")
     return jinja.Environment(
-        loader=jinja.FileSystemLoader(folder),
+        loader=jinja.FileSystemLoader([folder, _SHARED]),
         autoescape=True,
         finalize=_shown,
         undefined=jinja.StrictUndefined,

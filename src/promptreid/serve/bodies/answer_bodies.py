@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -83,15 +83,21 @@ class CandidateBody(BaseModel):
     @classmethod
     def make(cls, candidate: Candidate, entries: Mapping[int, EntryRow]) -> Self:
         """Describe a candidate, with what is known of the picture that is most alike."""
-        row = entries.get(candidate.entry)
-        return cls(
-            **candidate.to_dict(),
-            number=None if row is None else row.identity,
-            camera=None if row is None else row.camera,
-            time=None if row is None else row.time,
-            domain="" if row is None else row.domain,
-            attributes={} if row is None else dict(row.attributes),
-        )
+        return cls(**candidate.to_dict(), **describe_entry(entries.get(candidate.entry)))
+
+
+def describe_entry(row: EntryRow | None) -> dict[str, Any]:
+    """Say what is known of the picture of a candidate; nothing where it went meanwhile."""
+    if row is None:
+        unknown = dict.fromkeys(("number", "camera", "time"))
+        return {**unknown, "domain": "", "attributes": {}}
+    return {
+        "number": row.identity,
+        "camera": row.camera,
+        "time": row.time,
+        "domain": row.domain,
+        "attributes": dict(row.attributes),
+    }
 
 
 class DeniedBody(BaseModel):

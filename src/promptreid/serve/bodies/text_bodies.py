@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from promptreid.gallery.records.record_rows import EntryRow
 from promptreid.gallery.texts.text_answer import TextAnswer
+from promptreid.serve.bodies.answer_bodies import describe_entry
 
 
 class TextCandidateBody(BaseModel):
@@ -22,6 +23,7 @@ class TextCandidateBody(BaseModel):
     entry: int = Field(description="The enrolled picture that fits best.")
     camera: str | None
     time: float | None
+    domain: str
     attributes: dict[str, str]
 
 
@@ -39,18 +41,10 @@ class TextSearchAnswer(BaseModel):
     @classmethod
     def make(cls, answer: TextAnswer, entries: Mapping[int, EntryRow]) -> Self:
         """Describe an answer, with what is known of the pictures."""
-        candidates = []
-        for one in answer.candidates:
-            row = entries.get(one.entry)
-            candidates.append(
-                TextCandidateBody(
-                    **one.to_dict(),
-                    number=None if row is None else row.identity,
-                    camera=None if row is None else row.camera,
-                    time=None if row is None else row.time,
-                    attributes={} if row is None else dict(row.attributes),
-                )
-            )
+        candidates = [
+            TextCandidateBody(**one.to_dict(), **describe_entry(entries.get(one.entry)))
+            for one in answer.candidates
+        ]
         return cls(
             text=answer.sentence,
             weight=answer.weight,
