@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from promptreid.errors import WeightsError
 from promptreid.gallery.audit.audited_answers import describe_text_search, describe_verification
 from promptreid.gallery.opened_gallery import OpenedGallery
-from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.filters import Filters
-from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
 from promptreid.gallery.texts.text_answer import TextAnswer
 from promptreid.gallery.texts.text_index import TextIndex
 from promptreid.gallery.texts.text_search import TextQuery, rank_by_text, score_by_text
 from promptreid.gallery.vector_model import (
     GalleryImage,
     Pixels,
-    VectorModel,
     as_image,
     check_still_searched,
 )
@@ -31,17 +29,10 @@ OWN_IMAGES = 5000
 class FurtherSearches(OpenedGallery):
     """The part of a gallery that compares pairs and looks for sentences."""
 
-    def __init__(
-        self,
-        records: Records,
-        model: VectorModel | None = None,
-        index: str = AUTOMATIC,
-        *,
-        in_service: bool = False,
-    ) -> None:
-        """Take records that are open, the model if there is one, and an index."""
-        super().__init__(records, model, index, in_service=in_service)
-        self._texts = TextIndex()
+    @functools.cached_property
+    def _texts(self) -> TextIndex:
+        """The vectors that compare with sentences, read at the first search for one."""
+        return TextIndex()
 
     def verify(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from promptreid.gallery.records.erased_bytes import LENGTH, find_in_chunks
-from promptreid.gallery.records.postgres.postgres_schema import CONTENTS, REWRITTEN
+from promptreid.gallery.records.postgres.postgres_schema import REWRITTEN
 from promptreid.gallery.records.postgres.postgres_store import PostgresStore
 
 _CHUNK = 1 << 24
@@ -118,7 +118,7 @@ class PostgresErasure(PostgresStore):
                 piece,
             )
             for (schema,) in self.execute(_GALLERIES)
-            for table, column in CONTENTS
+            for table, column in self.list_contents()
         )
 
     def _write_over_log(self) -> None:

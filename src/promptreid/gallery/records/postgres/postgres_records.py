@@ -27,7 +27,6 @@ class PostgresRecords(SqlNegatives, SqlColumns, SqlRestoring, PostgresNearest, P
         "ARRAY(SELECT entry FROM audit_entries WHERE audit_entries.number = audit.number "
         "ORDER BY entry)"
     )
-    payload_as_bytes = "convert_to(payload, 'UTF8')"
 
     def insert_entries(self, rows: Sequence[EntryRow]) -> None:
         """Write entries as arrays, which takes half the time of single rows."""

@@ -127,23 +127,6 @@ REWRITTEN = (
 )
 """Tables of which rows are erased; each has a column `version`, which rewriting them computes."""
 
-CONTENTS = (
-    ("vectors", "vector"),
-    ("text_vectors", "vector"),
-    ("crops", "content"),
-    ("negative_vectors", "vector"),
-    ("negatives", "crop"),
-    ("audit_payloads", "convert_to(payload, 'UTF8')"),
-    ("audit_payloads", "convert_to(input_hash, 'UTF8')"),
-    ("identities", "convert_to(name, 'UTF8')"),
-    ("entries", "convert_to(content_hash, 'UTF8')"),
-    ("entries", "convert_to(path, 'UTF8')"),
-    ("negatives", "convert_to(content_hash, 'UTF8')"),
-    ("negatives", "convert_to(path, 'UTF8')"),
-    ("models", "convert_to(fingerprint, 'UTF8')"),
-)
-"""Where bytes of records stand that may be those of something erased too."""
-
 _STORED_AS = {
     "EXTERNAL": (  # never compressed, so that erased bytes could be found if they were left
         ("crops", "content"),

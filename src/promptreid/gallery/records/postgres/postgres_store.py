@@ -12,7 +12,7 @@ from psycopg import sql
 from promptreid.errors import GalleryError
 from promptreid.gallery.records.gallery_url import GalleryUrl
 from promptreid.gallery.records.postgres.postgres_connection import PostgresConnection
-from promptreid.gallery.records.postgres.postgres_schema import CONTENTS, FORMAT, list_statements
+from promptreid.gallery.records.postgres.postgres_schema import FORMAT, list_statements
 from promptreid.gallery.records.sql.sql_store import SqlStore
 from promptreid.gallery.records.sqlite.sqlite_schema import STAMPS_KEPT
 
@@ -118,7 +118,7 @@ class PostgresStore(PostgresConnection, SqlStore):
     def find_damage(self) -> list[str]:
         """Read all that is large, whose checksums the server checks, and say what it finds."""
         damage = []
-        for table, column in CONTENTS:
+        for table, column in self.list_contents():
             try:
                 self.execute(f"SELECT count(md5({column})) FROM {table}")
             except GalleryError as error:
@@ -156,6 +156,11 @@ class PostgresStore(PostgresConnection, SqlStore):
     def require_compaction(self) -> None:
         """Remember that bytes of what is deleted may be in the store until `compact`."""
         self.set_count("compaction_due", 1)
+
+    @staticmethod
+    def as_bytes(column: str) -> str:
+        """Return the expression for the bytes of a column of text."""
+        return f"convert_to({column}, 'UTF8')"
 
     def among(self, column: str) -> str:
         """Return the condition that a column is in a list."""

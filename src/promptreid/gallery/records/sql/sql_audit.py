@@ -17,11 +17,9 @@ class SqlAudit(SqlStore):
 
     Attributes:
         named_entries: Expression for the entries that a record names, for `read_numbers`.
-        payload_as_bytes: Expression for the bytes of a payload.
     """
 
     named_entries: str
-    payload_as_bytes: str
 
     @abstractmethod
     def audit_head(self) -> AuditHead:
@@ -76,7 +74,7 @@ class SqlAudit(SqlStore):
         """Return the payloads that name an entry or were asked about its content."""
         chosen = self.to_list([entry])
         rows = self.execute(
-            f"SELECT {self.payload_as_bytes} FROM audit_payloads WHERE {self._concerned()} "
+            f"SELECT {self.as_bytes('payload')} FROM audit_payloads WHERE {self._concerned()} "
             "ORDER BY number",
             chosen,
             chosen,

@@ -12,6 +12,28 @@ ALL = 1 << 62
 """A limit for as many rows as there are."""
 
 
+CONTENTS = (
+    ("vectors", "vector"),
+    ("text_vectors", "vector"),
+    ("crops", "content"),
+    ("negative_vectors", "vector"),
+    ("negatives", "crop"),
+)
+"""Tables and columns of bytes that may be those of something erased, too."""
+
+TEXTS = (
+    ("audit_payloads", "payload"),
+    ("audit_payloads", "input_hash"),
+    ("identities", "name"),
+    ("entries", "content_hash"),
+    ("entries", "path"),
+    ("negatives", "content_hash"),
+    ("negatives", "path"),
+    ("models", "fingerprint"),
+)
+"""Tables and columns of text, likewise."""
+
+
 def refuse_text(place: str, error: UnicodeEncodeError) -> GalleryError:
     """Return what is said of a name or path that is no Unicode, which no store can keep."""
     return GalleryError(
@@ -47,6 +69,19 @@ class SqlStore(ABC):
     @abstractmethod
     def to_list(self, values: Iterable[object]) -> object:
         """Return values as what stands for such a list."""
+
+    @staticmethod
+    @abstractmethod
+    def as_bytes(column: str) -> str:
+        """Return the expression for the bytes of a column of text."""
+
+    def list_contents(self) -> list[tuple[str, str]]:
+        """Return where bytes of records stand that may be those of something erased too.
+
+        Returns:
+            Names of tables, each with an expression for bytes.
+        """
+        return [*CONTENTS, *((table, self.as_bytes(column)) for table, column in TEXTS)]
 
     @abstractmethod
     def take_numbers(self, what: str, count: int) -> list[int]:

@@ -32,23 +32,6 @@ from promptreid.gallery.records.sqlite.sqlite_schema import (
     write_stamp,
 )
 
-_CONTENTS = (
-    ("vectors", "vector"),
-    ("text_vectors", "vector"),
-    ("crops", "content"),
-    ("negative_vectors", "vector"),
-    ("negatives", "crop"),
-    ("audit_payloads", "CAST(payload AS BLOB)"),
-    ("audit_payloads", "CAST(input_hash AS BLOB)"),
-    ("identities", "CAST(name AS BLOB)"),
-    ("entries", "CAST(content_hash AS BLOB)"),
-    ("entries", "CAST(path AS BLOB)"),
-    ("negatives", "CAST(content_hash AS BLOB)"),
-    ("negatives", "CAST(path AS BLOB)"),
-    ("models", "CAST(fingerprint AS BLOB)"),
-)
-"""Where bytes of records stand that may be those of something erased too."""
-
 NUMBERED = {
     "model": "models",
     "identity": "identities",
@@ -256,7 +239,7 @@ class SqliteFile(SqlStore):
         """Tell whether bytes belong to a record, such as tables that all images of a kind share."""
         return any(
             self.execute(f"SELECT 1 FROM {table} WHERE instr({column}, ?) LIMIT 1", piece)
-            for table, column in _CONTENTS
+            for table, column in self.list_contents()
         )
 
     def fact(self, key: str) -> Any:
@@ -275,6 +258,11 @@ class SqliteFile(SqlStore):
         rows = self.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", NUMBERED[what])
         last = rows[0][0] if rows else 0
         return list(range(last + 1, last + count + 1))
+
+    @staticmethod
+    def as_bytes(column: str) -> str:
+        """Return the expression for the bytes of a column of text."""
+        return f"CAST({column} AS BLOB)"
 
     def among(self, column: str) -> str:
         """Return the condition that a column is in a list."""

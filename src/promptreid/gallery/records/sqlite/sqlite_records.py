@@ -29,7 +29,6 @@ class SqliteRecords(SqlNegatives, SqlColumns, SqlRestoring, SqliteVectors):
         "(SELECT json_group_array(entry) FROM audit_entries "
         "WHERE audit_entries.number = audit.number)"
     )
-    payload_as_bytes = "CAST(payload AS BLOB)"
 
     def name_changed_entries(self, since: int) -> str:
         """Let SQLite look for few changes by their version."""
