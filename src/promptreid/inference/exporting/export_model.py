@@ -10,6 +10,7 @@ from typing import Any
 from promptreid.data.images.transforms import normalize
 from promptreid.errors import ConfigError
 from promptreid.files import replacing, write_json
+from promptreid.inference.exporting.clip_reid_file import write_clip_reid
 from promptreid.inference.exporting.export_check import (
     CheckImage,
     ExportCheck,
@@ -29,7 +30,6 @@ from promptreid.inference.exporting.export_options import (
 from promptreid.inference.exporting.retrieval_graph import RetrievalGraph, choose_vector
 from promptreid.inference.exporting.side_choice import SideChoice, choose_sides
 from promptreid.inference.exporting.traced_file import input_names, write_onnx, write_pt2
-from promptreid.inference.published.clip_reid_file import write_clip_reid
 from promptreid.json_record import JsonRecord
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel

@@ -1,1 +1,1 @@
-"""Files of published code, read: CLIP-ReID's, which are written too, TransReID's, SOLIDER's."""
+"""Files of published code, read: those of CLIP-ReID, of TransReID and of SOLIDER."""

@@ -17,7 +17,7 @@ from promptreid.config.model import EmbeddingConfig, LoraConfig, PartsConfig, Vi
 from promptreid.data.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from promptreid.errors import ConfigError, ModelError
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.published.clip_reid_file import published_name
+from promptreid.inference.exporting.clip_reid_file import published_name
 from promptreid.inference.published.published_file import read_published
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation

@@ -11,11 +11,11 @@ from torch import Tensor
 from promptreid.errors import ModelError
 from promptreid.files import replacing
 from promptreid.inference.embedding_loop import embed_images
+from promptreid.inference.exporting.clip_reid_layout import check_boxmot, check_layout
 from promptreid.inference.exporting.export_check import ExportCheck
 from promptreid.inference.exporting.export_options import MEAN, ExportOptions
 from promptreid.inference.exporting.retrieval_graph import choose_vector
 from promptreid.inference.exporting.side_choice import SideChoice, choose_sides
-from promptreid.inference.published.clip_reid_layout import check_boxmot, check_layout
 from promptreid.inference.published.published_file import read_published
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
