@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
 from benchmarks.compare import Settings, describe_device
+from benchmarks.growth_identities import identity_work
+from benchmarks.growth_search import product_rate, search_work
+from benchmarks.growth_work import Work
 from benchmarks.memory import peak_memory
 from promptreid.text.tables import plain_table
 from promptreid.torch_threads import torch_threads
@@ -41,26 +44,6 @@ LIMITS = {
 
 _HEADER = ("name", "size", "seconds", "memory", "share of product peak")
 _SHORT = 0.2  # seconds below which work is run again for a median
-
-
-@dataclass(frozen=True)
-class Work:
-    """Something to be measured at one size.
-
-    Attributes:
-        name: One of `LIMITS`.
-        size: Gallery images, or identities.
-        run: Does it.
-        products: Multiplications and additions of its matrix products; None where they are not
-            what it consists of.
-        held: Bytes that it holds between runs, such as weights and moments of an optimizer.
-    """
-
-    name: str
-    size: int
-    run: Callable[[], Any]
-    products: float | None = None
-    held: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,9 +74,6 @@ class GrowthRow:
 
 def growth(settings: Settings) -> Iterator[GrowthRow]:
     """Measure everything in `LIMITS` at rising sizes, one row after the other."""
-    from benchmarks.growth_identities import identity_work
-    from benchmarks.growth_search import product_rate, search_work
-
     with torch_threads(settings.threads):
         peak = product_rate(settings)
         for source in (search_work, identity_work):

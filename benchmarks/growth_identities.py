@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.compare import Settings
-from benchmarks.growth import Work
+from benchmarks.growth_work import Work
 from benchmarks.sizes import backbone_name
 from promptreid.config.model import HeadConfig, PromptConfig
 from promptreid.losses.contrastive import supcon_cross_modal

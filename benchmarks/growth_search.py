@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.compare import Settings
-from benchmarks.growth import Work
+from benchmarks.growth_work import Work
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.ranking.scoring import evaluate
 from promptreid.evaluation.ranking.similarity import similarity_blocks

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 from benchmarks.compare import Check, Outcome, Row, Settings
-from benchmarks.growth import LIMITS, GrowthRow, Work, growth_lines, measure
+from benchmarks.growth import LIMITS, GrowthRow, growth_lines, measure
+from benchmarks.growth_work import Work
 from benchmarks.peak import operations, peak_operations
 from benchmarks.plain_tower import plain_image, plain_text
 from benchmarks.products import LIBRARIES, ProductSize, product_operands, product_sizes
