@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,10 @@ from promptreid.cli.gallery_model import GalleryPlace
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import started
 from promptreid.gallery.records.gallery_url import GalleryUrl
+
+if TYPE_CHECKING:
+    from promptreid.serve.service import Service
+    from promptreid.serve.service_settings import ServiceSettings
 
 EXTRA = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
 """What a service needs beside the rest: name of the module, name of the package."""
@@ -118,21 +123,10 @@ def start(
     promptreid serve runs/mine --next runs/better --gallery people.gallery
     """  # noqa: D301 - click reads the \b itself
     from promptreid.errors import ConfigError
-    from promptreid.runs.run_folder import RunFolder
 
-    missing = [package for module, package in EXTRA.items() if not _is_installed(module)]
-    if missing:
-        raise ConfigError(
-            f"A service needs {', '.join(missing)}, which is not installed: "
-            "pip install 'promptreid[serve]'"
-        )
     if key is not None and certificate is None:
         raise click.UsageError("--key goes with --certificate.")
-    if place is None and model.folder is not None and RunFolder.of(model.folder) is not None:
-        raise ConfigError(
-            f"{model} is a run, not a gallery. Name the gallery, too: promptreid serve {model} "
-            "--gallery GALLERY."
-        )
+    _refuse_start(model, place)
     gallery, source = (model, None) if place is None else (place, model.folder)
     with started(f"opening {gallery}"):
         from promptreid.serve.http_server import Address, listen, run_server
@@ -145,14 +139,8 @@ def start(
                 f"{gallery}; then serve with --token-file tokens.json."
             )
         from promptreid.actions.gallery_models import find_model
-        from promptreid.gallery.embedder_model import EmbedderModel
-        from promptreid.gallery.records.open_records import open_records
-        from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
-        from promptreid.inference.load import load
         from promptreid.serve.access_tokens import TokenBook
         from promptreid.serve.application import create_app
-        from promptreid.serve.served_models import ServedModel, ServedModels
-        from promptreid.serve.service import Service
         from promptreid.serve.service_settings import ServiceSettings
 
         tokens = None if token_file is None else TokenBook(token_file, gallery.resolved)
@@ -160,14 +148,8 @@ def start(
             hosts=address.find_hosts(hosts), requests=queue, body_bytes=max_request_mib << 20
         )
         taken = listen(address)
-
-        def load_served(model: Path) -> ServedModel:
-            embedder = load(model, device=device)
-            return ServedModel(EmbedderModel(embedder), embedder)
-
         places = [source or find_model(gallery), *([next_model] if next_model else [])]
-        models = ServedModels([load_served(place) for place in places], load_served, places)
-        service = Service.start(open_records(gallery), models, settings, gallery.index or AUTOMATIC)
+        service = _start_service(gallery, places, settings, device)
     facts = service.gallery.info()
     url = address.url(taken.getsockname()[1])
     who = "with a token" if tokens is not None else "by this machine alone, without a token"
@@ -228,6 +210,52 @@ def token(
         err=True,
     )
     json_out.give({"name": name, "token": made, "gallery": where, "rights": list(rights)})
+
+
+def _refuse_start(model: GalleryUrl, place: GalleryUrl | None) -> None:
+    """Refuse to start without the extra, or with a run in the place of a gallery.
+
+    Raises:
+        ConfigError: With what to do.
+    """
+    from promptreid.errors import ConfigError
+    from promptreid.runs.run_folder import RunFolder
+
+    missing = [package for module, package in EXTRA.items() if not _is_installed(module)]
+    if missing:
+        raise ConfigError(
+            f"A service needs {', '.join(missing)}, which is not installed: "
+            "pip install 'promptreid[serve]'"
+        )
+    if place is None and model.folder is not None and RunFolder.of(model.folder) is not None:
+        raise ConfigError(
+            f"{model} is a run, not a gallery. Name the gallery, too: promptreid serve {model} "
+            "--gallery GALLERY."
+        )
+
+
+def _start_service(
+    gallery: GalleryUrl, places: list[Path], settings: ServiceSettings, device: str | None
+) -> Service:
+    """Load the models of some places, and serve a gallery with that which made its vectors."""
+    from promptreid.gallery.embedder_model import EmbedderModel
+    from promptreid.gallery.records.open_records import open_records
+    from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
+    from promptreid.inference.load import load
+    from promptreid.serve.served_models import ServedModel, ServedModels
+    from promptreid.serve.service import Service
+
+    def load_served(model: Path) -> ServedModel:
+        embedder = load(model, device=device)
+        return ServedModel(EmbedderModel(embedder), embedder)
+
+    models = ServedModels([load_served(place) for place in places], load_served, places)
+    records = open_records(gallery)
+    try:
+        return Service.start(records, models, settings, gallery.index or AUTOMATIC)
+    except BaseException:
+        records.close()
+        raise
 
 
 def _is_installed(module: str) -> bool:
