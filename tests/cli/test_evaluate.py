@@ -3,8 +3,13 @@
 import json
 
 import pytest
+from published_files import save_published
+from small_models import VIT, small_backbone
+from small_prompts import identity_prompt
 
 from promptreid.cli.main import main
+from promptreid.models.reid import ReIDModel
+from promptreid.models.sie import SideInformation
 
 
 def run(capsys, *arguments):
@@ -257,3 +262,15 @@ def test_ranking_alone_is_paired_without_verification(capsys, crops, plain, tric
 def test_one_run_has_nothing_to_be_paired_with(capsys, plain):
     code, _, err = run(capsys, "evaluate", plain, "--paired")
     assert (code, "two runs or more" in err) == (2, True)
+
+
+def test_views_of_a_published_table_are_given(capsys, tmp_path):
+    backbone = small_backbone(VIT)
+    backbone.image.fit((256, 128), None)
+    sie = SideInformation(cameras=3, views=2, width=backbone.image.widths[1])
+    model = ReIDModel(backbone, prompt=identity_prompt(backbone, 7), sie=sie)
+    file = save_published(tmp_path / "veri.pth", model)
+    code, _, err = run(capsys, "evaluate", file, "--views", 4, "--data", f"veri776:{tmp_path}")
+    assert (code, "6 rows, which 4 views do not divide" in " ".join(err.split())) == (2, True)
+    _, _, err = run(capsys, "evaluate", file, "--views", 2, "--data", f"veri776:{tmp_path}")
+    assert "image_train" in err  # the model is read; the data are not there
