@@ -13,9 +13,11 @@ from promptreid.errors import ConfigError, ModelError
 from promptreid.figures.activation.draw_activation import activation_maps, patch_shares
 from promptreid.figures.activation.map_kinds import KINDS, ModelInput, natural_kind
 from promptreid.figures.activation.rollout import recorded_attention, rollout
+from promptreid.models.image_only.solider_swin import SOLIDERS, SoliderShape
 from promptreid.models.interaction import Interaction
 from promptreid.models.reid import ReIDModel
 from promptreid.models.sie import SideInformation
+from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.tuning.tuning import attach_tuning
 
 SIZE = (64, 32)
@@ -115,6 +117,22 @@ def test_energy_of_a_transformer_leaves_the_class_token_out():
     wanted = tokens.square().mean(2)
     found = activation_maps(model, batch, "energy")["channel energy"]
     assert torch.allclose(found.flatten(1), wanted / wanted.mean(1, keepdim=True), atol=1e-5)
+
+
+def test_energy_of_solider_is_taken_before_the_last_norm(monkeypatch):
+    name = "solider_swin_tiny"
+    monkeypatch.setitem(SOLIDERS, name, SoliderShape(16, (1, 1, 1, 2), (1, 1, 1, 1)))
+    model = ReIDModel(build_backbone(name, pretrained="none", image_size=(96, 64))).eval()
+    batch = ModelInput(images(size=(96, 64)))
+    found = activation_maps(model, batch)["channel energy"]
+    maps = []
+    last = model.backbone.image.stages[-1].blocks[-1]
+    last.register_forward_hook(lambda *call: maps.append(call[-1].square().mean(dim=3)))
+    with torch.no_grad():
+        model.backbone.image(batch.images)
+    expected = maps[0] / maps[0].mean(dim=(1, 2), keepdim=True)
+    torch.testing.assert_close(found, expected)
+    assert found.shape == (2, 3, 2)
 
 
 @pytest.mark.parametrize(

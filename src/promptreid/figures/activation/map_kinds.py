@@ -18,6 +18,7 @@ from promptreid.figures.activation.relevance_maps import (
     strongest_groups,
 )
 from promptreid.figures.activation.rollout import attends_like_clip, recorded_attention, rollout
+from promptreid.models.image_only.solider_tower import SoliderTower
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.image_tower import ImageFeatures
 from promptreid.models.towers.timm_tower import TimmTower
@@ -104,13 +105,19 @@ def _rollout(model: ReIDModel, batch: ModelInput) -> dict[str, Tensor]:
 def _energy(model: ReIDModel, batch: ModelInput) -> dict[str, Tensor]:
     """Mean square of what each patch or cell holds after the last block or layer."""
     tower = model.backbone.image
-    blocks = getattr(tower.trunk, "blocks", None) if isinstance(tower, TimmTower) else None
+    blocks = None
+    if isinstance(tower, TimmTower):
+        blocks = getattr(tower.trunk, "blocks", None)
+    elif isinstance(tower, SoliderTower):
+        blocks = tower.stages[-1].blocks
     if blocks is None:
         tokens = tower.tokens_of(_tower_output(model, batch))
     else:  # the norm that follows makes all tokens equally strong
         with _recorded_calls(blocks[-1]) as calls:
             _tower_output(model, batch)
         tokens = calls[-1].output
+    if isinstance(tower, SoliderTower):
+        tokens = tokens.flatten(1, 2)
     if tokens.ndim != 3:
         raise ModelError(f"Backbone {model.backbone.name} does not give the tokens of its patches.")
     return {"channel energy": channel_energy(patches_only(tokens, tower.grid))}
