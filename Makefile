@@ -1,9 +1,10 @@
 # These commands need only python3 and make:
 #   make demo        set up .venv and run the main job on rendered hands
 #   make serve       open the demo's gallery in a browser: who is this hand? (SERVE=options)
-#   make check       all that continuous integration checks: lint, then test
+#   make check       all that continuous integration checks: style, then all tests
 #   make docs        build the manual as a site into build/manual/site, warnings being errors
 #   make lint        style, types and the floors of the house, in seconds
+#   make style       style and types alone
 #   make test        the same set-up with the test tools, and all tests (TEST=what to pass to pytest)
 #   make test-quick  the tests not marked slow, for daily work
 #   make fuzz        damaged and hostile input, TIMES as many inputs as the tests take (default 20)
@@ -27,7 +28,7 @@ NUMBA = NUMBA_OPT=0 NUMBA_CACHE_DIR=$(abspath $(VENV))/numba-tests
 PYTEST = OMP_NUM_THREADS=1 $(NUMBA) $(BIN)/python -m pytest -n $(CORES) --dist worksteal
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo serve docs check lint test test-quick fuzz bench gpu-check clean help
+.PHONY: demo serve docs check lint style test test-quick fuzz bench gpu-check clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -42,7 +43,7 @@ serve: $(VENV)/.installed
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m manual
 
-check: lint test
+check: style test
 
 test: $(VENV)/.installed-test
 	$(PYTEST) $(TEST)
@@ -59,11 +60,13 @@ bench: $(VENV)/.installed
 gpu-check: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/gpu_check.py $(GPU)
 
-lint: $(VENV)/.installed-dev
+lint: style
+	$(BIN)/python -m pytest tests/test_house.py
+
+style: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check
-	$(BIN)/python -m pytest tests/test_house.py
 
 # uv where there is one, else the environment's own pip; both take the pinned versions.
 ifneq ($(UV),)

@@ -3,7 +3,11 @@
 import ast
 import re
 from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+
+import pytest
 
 import promptreid
 from promptreid.runs import file_names
@@ -63,10 +67,23 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A file of the package, read once for all tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_parsed() -> Iterator[None]:
+    """Keep the trees no longer than they are looked at."""
+    yield
+    parsed.cache_clear()
+
+
 def imports(path: Path) -> set[str]:
     """Modules of the package that a file imports, at its top, in functions or for types alone."""
     named = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             named |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -77,7 +94,10 @@ def imports(path: Path) -> set[str]:
     return {name for name in named if name.split(".")[0] == "promptreid"}
 
 
-IMPORTS = {name: imports(path) for name, path in MODULES.items()}
+@cache
+def all_imports() -> dict[str, set[str]]:
+    """What each module of the package imports from it."""
+    return {name: imports(path) for name, path in MODULES.items()}
 
 
 def room(module: str) -> str:
@@ -91,7 +111,7 @@ def test_every_room_has_a_floor():
 
 def test_imports_run_down_the_floors():
     running_up = []
-    for module, named in IMPORTS.items():
+    for module, named in all_imports().items():
         for target in named:
             above, below = room(module), room(target)
             if above == below or (above, below) in BESIDE or FLOORS[above] == FLOORS[below] == 0:
@@ -111,7 +131,7 @@ def circles() -> list[list[str]]:
     def visit(module: str) -> None:
         number[module] = lowest[module] = len(number)
         stack.append(module)
-        for target in IMPORTS.get(module, ()):
+        for target in all_imports().get(module, ()):
             if target == module:
                 continue
             if target not in number:
@@ -139,7 +159,7 @@ def test_no_files_import_each_other_in_a_circle():
 def test_only_commands_that_render_import_rendered_pictures():
     importing = {
         module
-        for module, named in IMPORTS.items()
+        for module, named in all_imports().items()
         if room(module) != "synth" and any(room(target) == "synth" for target in named)
     }
     assert importing <= RENDERING
@@ -150,7 +170,7 @@ def test_only_commands_and_progress_print():
     for module, path in MODULES.items():
         if room(module) in PRINTING:
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "click.echo"):
                 printing.append(f"{module}:{node.lineno}")
             named = [node.module] if isinstance(node, ast.ImportFrom) else []
@@ -161,7 +181,7 @@ def test_only_commands_and_progress_print():
 
 def texts(path: Path) -> set[str]:
     """All string constants of a file."""
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    nodes = ast.walk(parsed(path))
     return {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
 
 
@@ -190,7 +210,7 @@ def functions(path: Path) -> list[ast.FunctionDef]:
     """Public functions of a file, constructors included; those of the command line apart."""
     return [
         node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef)
         and (node.name == "__init__" or not node.name.startswith("_"))
         and not any("click" in ast.unparse(one) for one in node.decorator_list)
@@ -223,7 +243,7 @@ def test_every_file_name_occurs_once():
 def test_every_class_name_occurs_once():
     places = defaultdict(list)
     for module, path in MODULES.items():
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in parsed(path).body:
             if isinstance(node, ast.ClassDef) and node.name != "Options":  # one of each reader
                 places[node.name].append(module)
     twice = {name: found for name, found in places.items() if len(found) > 1}
