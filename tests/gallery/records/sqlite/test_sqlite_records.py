@@ -90,6 +90,25 @@ def test_a_file_of_another_kind_or_a_later_format_is_refused(folder):
         SqliteRecords.open(folder)
 
 
+@pytest.mark.parametrize("content", [b"plain text " * 1000, None])
+def test_a_file_that_is_refused_is_let_go(folder, monkeypatch, content):
+    """With `None` the file is cut off behind its first page."""
+    whole = (folder / FILE).read_bytes()
+    (folder / FILE).write_bytes(whole[:4096] if content is None else content)
+    connect, opened = sqlite3.connect, []
+    monkeypatch.setattr(
+        sqlite3,
+        "connect",
+        lambda *given, **more: opened.append(connect(*given, **more)) or opened[-1],
+    )
+    with pytest.raises(GalleryError):
+        SqliteRecords.open(folder)
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
+    assert opened
+
+
 def test_a_writer_that_waits_too_long_says_so(folder, monkeypatch):
     first, second = SqliteRecords.open(folder), SqliteRecords.open(folder)
     second.execute("PRAGMA busy_timeout = 50")

@@ -25,6 +25,7 @@ from promptreid.gallery.records.sqlite.sqlite_schema import (
     BUSY_SECONDS,
     FILE,
     FORMAT,
+    closed_on_failure,
     connect,
     make_tables,
     migrate,
@@ -72,7 +73,8 @@ class SqliteFile(SqlStore):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with told_in_words(folder):
             connection = connect(folder / FILE)
-            make_tables(connection, dict(settings))
+            with closed_on_failure(connection):
+                make_tables(connection, dict(settings))
         return cls(folder, connection)
 
     @classmethod
@@ -108,28 +110,31 @@ class SqliteFile(SqlStore):
         noted = read_noted_revision(folder)  # first, since others may be writing
         with told_in_words(folder):
             connection = connect(file)
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = read_format(connection)
-            if application == APPLICATION and 0 < version < FORMAT:
-                migrate(connection)
-                version = FORMAT
-        if (application, version) != (APPLICATION, FORMAT):
-            connection.close()
+        with closed_on_failure(connection), told_in_words(folder):
+            cls._bring_up_to_date(connection, file)
+            records = cls(folder, connection)
+            revision = records.revision()
+            if revision < noted:
+                raise StoreFailedError(
+                    f"{folder} was acknowledged up to change {noted:,}, but what is in it ends at "
+                    f"change {revision:,}: its log {FILE}-wal is damaged, cut off or missing, or "
+                    f"{FILE} is an older one. Take all files from a backup. To go on with what is "
+                    f"left, delete {folder / NOTE}."
+                )
+        return records
+
+    @staticmethod
+    def _bring_up_to_date(connection: sqlite3.Connection, file: Path) -> None:
+        """Write records of an older format in this one, and refuse those of another kind."""
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = read_format(connection)
+        if application == APPLICATION and 0 < version < FORMAT:
+            migrate(connection)
+        elif (application, version) != (APPLICATION, FORMAT):
             kind = f"format {version}" if application == APPLICATION else "no gallery"
             raise GalleryError(
                 f"{file} is {kind}; this version of promptreid reads formats 1 to {FORMAT}."
             )
-        records = cls(folder, connection)
-        revision = records.revision()
-        if revision < noted:
-            records.close()
-            raise StoreFailedError(
-                f"{folder} was acknowledged up to change {noted:,}, but what is in it ends at "
-                f"change {revision:,}: its log {FILE}-wal is damaged, cut off or missing, or "
-                f"{FILE} is an older one. Take all files from a backup. To go on with what is "
-                f"left, delete {folder / NOTE}."
-            )
-        return records
 
     @property
     def place(self) -> str:
