@@ -219,6 +219,31 @@ def test_check_reads_the_chain_and_the_negative_examples(gallery, people):
     assert "--remove" in findings[0].remedy
 
 
+def test_check_reads_the_chain_of_one_moment(gallery, people, monkeypatch):
+    """What another process writes down between the head and the records is no damage."""
+    gallery.search(people[0][:1])
+    beside, read_head = reopen(gallery.records.place), gallery.records.audit_head
+
+    def read_early():
+        head = read_head()
+        beside.search(people[0][:1])
+        return head
+
+    monkeypatch.setattr(gallery.records, "audit_head", read_early)
+    assert gallery.check() == []
+
+
+def test_an_unfinished_reader_holds_up_nobody(gallery, people):
+    gallery.search(people[0][:2])
+    reader = gallery.audit.read()
+    next(reader)
+    other = threading.Thread(target=gallery.audit.head, daemon=True)
+    other.start()
+    other.join(timeout=20)
+    assert not other.is_alive()
+    assert next(reader).number == 2
+
+
 def test_threads_share_a_wait_for_the_disk(gallery, people):
     """What waits while one thread writes is written together, each use once and in one chain."""
     pictures, _ = people

@@ -172,15 +172,20 @@ class AuditLog:
     def read(self, since: float = 0, number: int | None = None) -> Iterator[AuditRecord]:
         """Give records in their order, those without content included.
 
+        Between two records nobody is held up, however long the caller takes over one.
+
         Args:
             since: Earliest time, in seconds since 1970 (UTC).
             number: Only this one.
         """
-        with self._lock:
-            rows = self._records.audit_rows(round(since * 1000), number)
-            for row in rows:
-                content = None if row.payload is None else json.loads(row.payload)
-                yield AuditRecord(row.number, row.time, row.digest, content)
+        rows = self._records.audit_rows(round(since * 1000), number)
+        while True:
+            with self._lock:
+                row = next(rows, None)
+            if row is None:
+                return
+            content = None if row.payload is None else json.loads(row.payload)
+            yield AuditRecord(row.number, row.time, row.digest, content)
 
     def head(self) -> AuditHead:
         """Return the end of the chain, which is worth noting elsewhere."""

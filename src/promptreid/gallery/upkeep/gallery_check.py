@@ -60,13 +60,15 @@ def find_problems(records: Records, state: SearchState, progress: Progress) -> l
                 findings.append(Finding(f"Entry {entry.entry}: {fault}.", again))
             progress.advance(1)
     findings += _check_negatives(records)
+    with records.reading():  # others may write records in between
+        breaks = find_breaks(records.audit_rows(), records.audit_head())
     findings += [
         Finding(
             broken.problem,
             "This cannot be mended. Compare with a backup, and find out who can write to the "
             "gallery.",
         )
-        for broken in find_breaks(records.audit_rows(), records.audit_head())
+        for broken in breaks
     ]
     findings += [Finding(words, mend) for words in _find_stale(state)]
     if records.is_compaction_due:
