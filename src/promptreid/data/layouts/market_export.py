@@ -101,7 +101,8 @@ def _assign_roles(dataset: DataSet) -> tuple[list[str], tuple[str, ...]]:
             notes.append(f"Of {count} draws of queries and gallery the first is written.")
     unused = roles.count("")
     if unused:
-        notes.append(f"{counted(unused, 'image')} without a role in the protocol left out.")
+        are = "is" if unused == 1 else "are"
+        notes.append(f"{counted(unused, 'image')} without a role in the protocol {are} left out.")
     return roles, tuple(notes)
 
 
