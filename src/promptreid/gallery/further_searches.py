@@ -110,7 +110,7 @@ class FurtherSearches(OpenedGallery):
 
         Args:
             query: A sentence, such as "a person in a red coat", or more than that.
-            top: Candidates that are named.
+            top: Candidates that are named, one at least.
             filters: Which enrolled images may answer.
             by_identity: Whether an identity comes once, with its best image, or images one by one.
             asked_by: Who asks, for the audit records.

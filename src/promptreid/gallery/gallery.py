@@ -265,7 +265,7 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
 
         Args:
             images: Q images.
-            top: Enrolled images wanted for each.
+            top: Enrolled images wanted for each, one at least.
             filters: Which enrolled images may answer.
             rerank: Whether the nearest are put into the order of k-reciprocal re-ranking; their
                 scores stay cosines.

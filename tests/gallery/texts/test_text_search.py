@@ -59,6 +59,13 @@ def test_identities_are_ranked_by_their_best_image(enrolled):
     )
 
 
+@pytest.mark.parametrize("top", [0, -3])
+def test_one_is_named_at_least(enrolled, top):
+    gallery, images, _ = enrolled
+    assert len(gallery.search_text("a red coat", top=top).candidates) == 1
+    assert [len(near) for near in gallery.nearest(images[:2], top=top)] == [1, 1]
+
+
 def test_templates_and_images_one_by_one(enrolled):
     gallery, images, _ = enrolled
     templates = ["a photo of {text}."]

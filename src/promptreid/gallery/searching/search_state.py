@@ -165,6 +165,7 @@ class SearchState:
         """
         if not len(self.table):
             return [[] for _ in queries]
+        top = max(top, 1)
         length = max(top, SHORT_LIST) if rerank else top
         near = self.index.search(queries, self._make_conditions(filters, cameras), length)
         if rerank:

@@ -118,7 +118,7 @@ def rank_by_text(
         scores: Scores of the images that may answer.
         names: Name of each identity, by number.
         weight: w, the share of the sentence beside a picture.
-        top: Candidates, at most.
+        top: Candidates, at most; one at least.
         by_identity: Whether an identity comes once, with its best image.
     """
     combined = scores.texts.astype(np.float64)
@@ -136,7 +136,7 @@ def rank_by_text(
             text_score=float(scores.texts[row]),
             image_score=None if scores.images is None else float(scores.images[row]),
         )
-        for row in order[:top].tolist()
+        for row in order[: max(top, 1)].tolist()
     )
 
 
