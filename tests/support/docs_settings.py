@@ -40,6 +40,7 @@ ADDED = MappingProxyType(
 SMALLER = (
     (re.compile(r"--identities \d+"), "--identities 8"),
     (re.compile(r"--cameras \d+"), "--cameras 2"),
+    (re.compile(r"\bdata synth (hands|people)"), r"data synth \1 --size 32 --workers 1"),
     (re.compile(r"--perplexity \d+"), "--perplexity 3"),
     (re.compile(r"\bSPEC\b"), "market1501:/data/Market-1501-v15.09.15"),
     (re.compile(r"/data/Market(?![-\w])"), "/data/Market-1501-v15.09.15"),
