@@ -55,11 +55,14 @@ class AuditRow:
 @contextlib.contextmanager
 def serving_both(folder: Path, entries: int) -> Generator[dict[str, ServedProcess]]:
     """Serve two equal galleries, of which one writes down its uses."""
-    first = make_gallery(folder, entries)
+    first = folder / NAME
+    if not first.is_dir():
+        make_gallery(folder, entries)
     with contextlib.ExitStack() as ends:
         services = {}
         for way, audit in _WAYS.items():
             place = folder / way / NAME
+            shutil.rmtree(place, ignore_errors=True)
             shutil.copytree(first, place)
             with contextlib.closing(Gallery.open(place)) as gallery:
                 gallery.set_audit(audit)
@@ -125,16 +128,16 @@ def table_lines(rows: Sequence[AuditRow]) -> list[str]:
     return plain_table([header, *cells], right=(False, *[True] * 5))
 
 
-def measure(entries: int, clients: Sequence[int], rounds: int, seconds: float) -> list[AuditRow]:
-    """Make galleries of so many entries, serve them, and compare."""
-    with tempfile.TemporaryDirectory() as aside:
-        folder = Path(aside)
-        with serving_both(folder, entries) as services:
-            return [
-                compare_services(folder, services, work, count, rounds, seconds)
-                for work in ("search", "enrol")
-                for count in clients
-            ]
+def measure(
+    folder: Path, entries: int, clients: Sequence[int], rounds: int, seconds: float
+) -> list[AuditRow]:
+    """Serve galleries of so many entries, and compare."""
+    with serving_both(folder, entries) as services:
+        return [
+            compare_services(folder, services, work, count, rounds, seconds)
+            for work in ("search", "enrol")
+            for count in clients
+        ]
 
 
 def main() -> None:
@@ -144,9 +147,12 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 8])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each service in a round")
+    parser.add_argument("--folder", type=Path, help="where galleries are kept for the next time")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    rows = measure(given.entries, given.clients, given.rounds, given.seconds)
+    with tempfile.TemporaryDirectory() as aside:
+        folder = given.folder or Path(aside)
+        rows = measure(folder, given.entries, given.clients, given.rounds, given.seconds)
     print(f"{describe_processor().name}, {os.cpu_count()} cores; {given.entries:,} entries")
     print("\n".join(table_lines(rows)))
     if given.json:

@@ -66,7 +66,7 @@ function candidateCard(context, candidate, file, compare, domains) {
     el(
       "p", { class: "score" },
       file ? bar : null,
-      el("span", {}, `score ${candidate.score.toFixed(3)}`),
+      el("span", {}, `score ${candidate.score.toFixed(4)}`),
       file ? el("span", {}, `p ${shown(candidate.p)}`) : null,
     ),
     el("p", { class: "quiet" }, circumstances(candidate, domains)),
