@@ -9,10 +9,15 @@
 
 What the command line does has a function of the same name here, with the same words:
 
-    load_data   read a data set; it has inspect() and show()
-    recipes     list the recipes, and when to take each
+    load_data   read a data set; it has inspect(), show() and export()
+    list_data   list the kinds of data sets that can be read
+    synth_data  render a synthetic data set
+    data_cache  show or erase what is kept on disk to be faster
+    recipes     list the recipes, and when to take each; it has show() and copy()
     train       train a recipe into a run folder; gives a Run
-    Run         an earlier run: scores, history, figure(), compare(), report(), model()
+    estimate    say how long a training will take
+    sweep       train all runs of a file of settings
+    Run         an earlier run: scores, history, note, figure(), compare(), report(), model()
     evaluate    score runs, checkpoints or models on data
     compare     set runs side by side
     report      write all about runs into one HTML page
@@ -21,6 +26,7 @@ What the command line does has a function of the same name here, with the same w
     load        load a Model: embed(), same(), index(), save(), export()
     embed       write vectors of many images into files
     search      say who of a folder or gallery a picture shows, or nobody
+    import_config  say a configuration of other code as a recipe
     Gallery     enrol people, and look after who is enrolled; open_gallery opens one
 
 Mistakes that you can mend are a PromptReIDError, a sentence with what to do. Progress goes to
@@ -39,16 +45,21 @@ from promptreid.version import __version__
 if TYPE_CHECKING:
     from promptreid.actions.choose_run_threshold import threshold
     from promptreid.actions.compare_scores import compare
+    from promptreid.actions.data_listing import list_data
+    from promptreid.actions.disk_cache import data_cache
     from promptreid.actions.draw_figure import figure
     from promptreid.actions.embed_data import embed
     from promptreid.actions.evaluate_models import evaluate
     from promptreid.actions.gallery_models import open_gallery
+    from promptreid.actions.import_old_config import import_config
     from promptreid.actions.loaded_data import load_data
     from promptreid.actions.model import Model, load
     from promptreid.actions.recipe_listing import recipes
+    from promptreid.actions.render_data import synth_data
     from promptreid.actions.run import Run
     from promptreid.actions.searches.picture_index import search
-    from promptreid.actions.train_recipe import train
+    from promptreid.actions.train_recipe import estimate, train
+    from promptreid.actions.train_sweep import sweep
     from promptreid.actions.write_report import report
     from promptreid.errors import PromptReIDError
     from promptreid.gallery.gallery import Gallery
@@ -62,15 +73,21 @@ _PLACES = MappingProxyType(
         "Run": "actions.run",
         "Silent": "progress",
         "compare": "actions.compare_scores",
+        "data_cache": "actions.disk_cache",
         "embed": "actions.embed_data",
+        "estimate": "actions.train_recipe",
         "evaluate": "actions.evaluate_models",
         "figure": "actions.draw_figure",
+        "import_config": "actions.import_old_config",
+        "list_data": "actions.data_listing",
         "load": "actions.model",
         "load_data": "actions.loaded_data",
         "open_gallery": "actions.gallery_models",
         "recipes": "actions.recipe_listing",
         "report": "actions.write_report",
         "search": "actions.searches.picture_index",
+        "sweep": "actions.train_sweep",
+        "synth_data": "actions.render_data",
         "threshold": "actions.choose_run_threshold",
         "train": "actions.train_recipe",
     }
@@ -85,15 +102,21 @@ __all__ = [
     "Silent",
     "__version__",
     "compare",
+    "data_cache",
     "embed",
+    "estimate",
     "evaluate",
     "figure",
+    "import_config",
+    "list_data",
     "load",
     "load_data",
     "open_gallery",
     "recipes",
     "report",
     "search",
+    "sweep",
+    "synth_data",
     "threshold",
     "train",
 ]

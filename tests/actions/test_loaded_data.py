@@ -32,7 +32,7 @@ def test_data_that_are_not_there_are_refused(tmp_path):
 
 
 def test_findings_are_said_as_the_command_says_them(photos, capsys):
-    found = promptreid.load_data(photos).inspect(check_images=False)
+    found = promptreid.load_data(photos).inspect(quick=True)
     with pytest.raises(SystemExit) as done:
         main(["data", "inspect", photos, "--quick"])
     assert done.value.code == 0

@@ -6,6 +6,8 @@ import html
 import os
 from collections import defaultdict
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,13 +16,14 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.inspection.findings import Inspection
 from promptreid.data.inspection.inspect import inspect_data
 from promptreid.data.inspection.inspection_text import render_text
-from promptreid.errors import ConfigError, DataError
-from promptreid.figures.drawn import Drawn
-from promptreid.figures.photographs import read_picture
-from promptreid.figures.picture_rows import CaptionedPicture, PictureRow, picture_rows_figure
-from promptreid.figures.selection import different_first
-from promptreid.text.lists import counted
+from promptreid.errors import ConfigError, DataError, unknown_name
+from promptreid.progress import Lines, Progress
 from promptreid.text.wrap import wrapped
+
+if TYPE_CHECKING:
+    from promptreid.data.layouts.export_data import ExportedData
+    from promptreid.figures.drawn import Drawn
+    from promptreid.figures.picture_rows import PictureRow
 
 _LONGEST = 240  # pixels of the longer side of a picture that is shown
 
@@ -39,11 +42,11 @@ class InspectedData(Inspection):
 class LoadedData(DataSet):
     """A data set that was read; its attributes are those of `DataSet`."""
 
-    def inspect(self, *, check_images: bool = True) -> InspectedData:
+    def inspect(self, *, quick: bool = False) -> InspectedData:
         """Count and check it, as `promptreid data inspect` does.
 
         Args:
-            check_images: Whether every image is opened.
+            quick: Do not open the images.
 
         Returns:
             The findings; `print` them, or ask whether they are `ok`.
@@ -52,8 +55,54 @@ class LoadedData(DataSet):
             >>> promptreid.load_data("folder:photos").inspect().ok
             True
         """
-        found = inspect_data(self, check_images=check_images)
+        found = inspect_data(self, check_images=not quick)
         return InspectedData(**{one.name: getattr(found, one.name) for one in fields(Inspection)})
+
+    def export(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        layout: str,
+        wide: bool = False,
+        cameras_apart: bool = False,
+        unreadable: str = "stop",
+        progress: Progress | None = None,
+    ) -> ExportedData:
+        """Write it into a new folder, in a layout that other tools read.
+
+        The arguments are the options of `promptreid data export`.
+
+        Args:
+            out: The folder; it must not exist, or be empty.
+            layout: "market1501", "csv" or "folders".
+            wide: In market1501, allow cameras of two digits.
+            cameras_apart: In market1501, where no camera is known, write queries as of camera 1 and
+                the gallery as of camera 2.
+            unreadable: "stop" at images that cannot be decoded, or "skip" them.
+            progress: Where to report; None for lines on standard error.
+
+        Raises:
+            ConfigError: There is no such layout, or `unreadable` is neither.
+            DataError: The folder is taken, an image cannot be read, or the layout cannot hold the
+                data set.
+
+        Example:
+            >>> data = promptreid.load_data("folder:photos")
+            >>> data.export("for-others", layout="market1501", cameras_apart=True).spec
+            'market1501:for-others'
+        """
+        from promptreid.data.images.readable import only_readable
+        from promptreid.data.layouts.export_data import export_data
+
+        if unreadable not in ("stop", "skip"):
+            raise ConfigError(unknown_name("value of unreadable", unreadable, ("stop", "skip")))
+        progress = progress or Lines()
+        data: DataSet = self
+        if unreadable == "skip":  # with "stop", an image that cannot be read stops the writing
+            data = only_readable(self, policy=unreadable, progress=progress)
+        return export_data(
+            data, Path(out), layout=layout, wide=wide, apart=cameras_apart, progress=progress
+        )
 
     def show(
         self, *, identities: int = 4, images: int = 8, seed: int = 0, pixelate: bool = False
@@ -74,6 +123,9 @@ class LoadedData(DataSet):
             >>> promptreid.load_data("folder:photos").show(identities=3).save("samples.png").name
             'samples.png'
         """
+        from promptreid.figures.drawn import Drawn
+        from promptreid.figures.picture_rows import picture_rows_figure
+
         if min(identities, images) < 1:
             raise ConfigError(
                 f"Samples take one identity and one image at least; got identities={identities}, "
@@ -92,13 +144,17 @@ class LoadedData(DataSet):
         shown = [self._row(key, rows_by_key[key], images, pixelate) for key in drawn[:identities]]
         names = ", ".join(identity for _, identity in drawn[:identities])
         return Drawn(
-            picture_rows_figure(shown, note=self._summary),
-            f"Samples of {manifest.name}: a row of pictures for each of {names}. {self._summary}",
+            picture_rows_figure(shown, note=self.summary),
+            f"Samples of {manifest.name}: a row of pictures for each of {names}. {self.summary}",
         )
 
     def _row(
         self, key: tuple[str, str], rows: list[int], images: int, pixelate: bool
     ) -> PictureRow:
+        from promptreid.figures.photographs import read_picture
+        from promptreid.figures.picture_rows import CaptionedPicture, PictureRow
+        from promptreid.figures.selection import different_first
+
         manifest = self.manifest
         cameras = [str(manifest.cameras[row]) for row in rows]
         ordered = [rows[place] for place in different_first(range(len(rows)), cameras)]
@@ -113,24 +169,6 @@ class LoadedData(DataSet):
         name = f"{key[0]}/{key[1]}" if several else key[1]
         return PictureRow(f"identity {name}", tuple(pictures))
 
-    @property
-    def _summary(self) -> str:
-        """Say what is in it, in a sentence."""
-        counts = self.manifest.counts()
-        parts = [
-            f"{split} {counted(one['images'], 'image')} of "
-            f"{counted(one['identities'], 'identity', 'identities')}"
-            for split, one in counts.items()
-        ]
-        cameras = len({camera for camera in self.manifest.cameras if camera is not None})
-        if cameras:
-            parts.append(counted(cameras, "camera"))
-        tested = "nothing to test on" if self.protocol is None else f"protocol {self.protocol.name}"
-        return f"{'; '.join([*parts, tested])}."
-
-    def __repr__(self) -> str:
-        return f"LoadedData({self.spec}: {self._summary.rstrip('.')})"
-
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td style='text-align:left'>{html.escape(split)}</td>"
@@ -140,7 +178,7 @@ class LoadedData(DataSet):
         notes = "".join(f"<br>{html.escape(note)}" for note in self.notes)
         return (
             f"<p><b>{html.escape(self.spec)}</b></p><table><tr><th>split</th><th>identities</th>"
-            f"<th>images</th></tr>{rows}</table><p>{html.escape(self._summary)}{notes}</p>"
+            f"<th>images</th></tr>{rows}</table><p>{html.escape(self.summary)}{notes}</p>"
         )
 
 

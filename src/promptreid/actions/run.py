@@ -65,8 +65,16 @@ class Run:
 
     @property
     def note(self) -> str:
-        """What the run is for, as its maker wrote; empty without a note."""
+        """What the run is for, as its maker wrote; empty without a note.
+
+        It can be set, as `promptreid note` does; "" takes it away. A run that is being trained
+        raises a RunError.
+        """
         return self._folder.note()
+
+    @note.setter
+    def note(self, text: str) -> None:
+        self._folder.change_note(text)
 
     @property
     def results(self) -> tuple[dict[str, Any], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,9 @@ from promptreid.actions.train_settings import (
     list_specs,
     name_recipe,
 )
+from promptreid.processes.asked_call import asked_call, call_text
 from promptreid.progress import Lines, Progress
+from promptreid.training.run.time_trial import TrainingTime, measure_training
 from promptreid.training.run.train import TrainRequest
 from promptreid.training.run.train import train as run_training
 
@@ -91,32 +93,91 @@ def train(
         >>> 0 < run.scores["mAP"] <= 1
         True
     """
-    name = name_recipe(recipe)
-    folder = None if out is None else Path(out)
-    texts = list_settings(name, overrides, settings)
-    specs, tests = list_specs(data), list_specs(test, argument="test")
+    said, progress = call_text("train", train, locals()), progress or Lines()
+    request = _check_request(
+        recipe, data, test, (overrides, settings), progress, out=out, seed=seed, resume=resume,
+        overwrite=overwrite, any_threads=any_threads, device=device, unreadable=unreadable,
+        track=track, track_pictures=track_pictures, note=note, before=before,
+    )  # fmt: skip
+    with asked_call((said,)):
+        return Run(run_training(request, progress=progress).path)
+
+
+def estimate(
+    recipe: str | os.PathLike[str],
+    data: Data,
+    *,
+    test: Data = (),
+    overrides: Overrides | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    unreadable: str = "stop",
+    before: bool | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> TrainingTime:
+    """Take a few steps of each stage, and say how long a training will take; nothing is left.
+
+    It is `promptreid train --estimate`, and takes the arguments of `train`.
+
+    Args:
+        recipe: Name of a recipe, or a YAML file.
+        data: Data set to learn from; several give several domains.
+        test: Data sets that would be scored at the end.
+        overrides: Settings of the recipe by their full key.
+        seed: Seed of every random choice; None for 0.
+        device: Where to compute; None for the best there is.
+        unreadable: "stop" at images that cannot be decoded, or "skip" them.
+        before: Whether the untrained backbone would be scored first; None for yes.
+        progress: Where to report; None for lines on standard error.
+        settings: Settings of the recipe by the last part of their key.
+
+    Returns:
+        The `seconds` it will take, and those of each of its `parts`; `print` it for words.
+
+    Raises:
+        PromptReIDError: Anything that you can mend, as `train` would say it.
+
+    Example:
+        >>> time = promptreid.estimate(
+        ...     "zero-shot", "folder:photos", overrides={"backbone.name": "tiny"}, device="cpu",
+        ...     progress=promptreid.Silent(),
+        ... )
+        >>> time.seconds > 0
+        True
+    """
     progress = progress or Lines()
+    request = _check_request(
+        recipe, data, test, (overrides, settings), progress, seed=seed, device=device,
+        unreadable=unreadable, before=before,
+    )  # fmt: skip
+    return measure_training(request, progress=progress)
+
+
+def _check_request(
+    recipe: str | os.PathLike[str] | None,
+    data: Data,
+    test: Data,
+    settings: tuple[Overrides | None, Mapping[str, Any]],
+    progress: Progress,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    **chosen: Any,
+) -> TrainRequest:
+    """Check what a training is asked for, and say what is recorded under another name."""
+    name = name_recipe(recipe)
+    request = TrainRequest(
+        recipe=name,
+        overrides=list_settings(name, *settings),
+        data=list_specs(data),
+        test=list_specs(test, argument="test"),
+        out=None if out is None else Path(out),
+        **chosen,
+    )
     notes = check_training(
-        name, texts, data=specs, test=tests, out=folder, resume=resume, overwrite=overwrite,
-        track=track, note=note,
+        name, request.overrides, data=request.data, test=request.test, out=request.out,
+        resume=request.resume, overwrite=request.overwrite, track=request.track, note=request.note,
     )  # fmt: skip
     for sentence in notes:
         progress.message(sentence)
-    request = TrainRequest(
-        recipe=name,
-        overrides=texts,
-        data=specs,
-        test=tests,
-        out=folder,
-        seed=seed,
-        resume=resume,
-        overwrite=overwrite,
-        any_threads=any_threads,
-        device=device,
-        unreadable=unreadable,
-        track=track,
-        track_pictures=track_pictures,
-        note=note,
-        before=before,
-    )
-    return Run(run_training(request, progress=progress).path)
+    return request

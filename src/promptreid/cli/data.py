@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,7 +9,6 @@ import click
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import headline, reporter
-from promptreid.text.wrap import indented, wrapped
 
 
 @click.group()
@@ -22,18 +20,14 @@ def data() -> None:
 @json_option
 def list_command(json_out: JsonOut) -> None:
     """List the data sets that can be read, and the options of each."""
-    from promptreid.data.load_data import data_options
-    from promptreid.data.reader_registry import READERS
+    from promptreid.actions.data_listing import list_data
 
-    listed = {name: [asdict(option) for option in data_options(name)] for name in READERS}
-    for name, entry in () if json_out.to_standard_output else READERS.items():
-        headline(name)
-        for text in filter(None, (entry.description, entry.source)):
-            click.echo(indented(text, "    "))
-        for option in data_options(name):
-            text = f"?{option.name}={option.allowed}  {option.description}"
-            click.echo(indented(text, "      ", first="    "))
-    json_out.give([{**asdict(READERS[name]), "options": told} for name, told in listed.items()])
+    listed = list_data()
+    for entry in () if json_out.to_standard_output else listed:
+        headline(entry.name)
+        for line in listed.lines(entry):
+            click.echo(line)
+    json_out.give(listed.to_dicts())
 
 
 @data.command()
@@ -50,12 +44,11 @@ def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> No
     progress = reporter()
     progress.message(f"reading {spec}")
     with progress.doing(f"reading {spec}" if quick else f"looking at the images of {spec}"):
-        from promptreid.data.inspection.inspect import inspect_data, render_text
-        from promptreid.data.load_data import load_data
+        from promptreid.actions.loaded_data import load_data
 
-        inspection = inspect_data(load_data(spec), check_images=not quick)
+        inspection = load_data(spec).inspect(quick=quick)
     if not json_out.to_standard_output:
-        click.echo(wrapped(render_text(inspection)))
+        click.echo(inspection)
     json_out.give(inspection.to_dict())
     ctx.exit(0 if inspection.ok else 2)
 
@@ -93,31 +86,22 @@ def export(
     of it is written, and is never overwritten.
     """
     progress = reporter()
+    progress.message(f"reading {spec}")
     with progress.doing(f"reading {spec}"):
-        from promptreid.data.images.readable import load_shown
-        from promptreid.data.layouts.export_data import export_data
+        from promptreid.actions.loaded_data import load_data
 
-        dataset = load_shown(spec, policy=unreadable, progress=progress)
-    written = export_data(
-        dataset, out, layout=layout, wide=wide, apart=cameras_apart, progress=progress
+        dataset = load_data(spec)
+    written = dataset.export(
+        out,
+        layout=layout,
+        wide=wide,
+        cameras_apart=cameras_apart,
+        unreadable=unreadable,
+        progress=progress,
     )
     if not json_out.to_standard_output:
-        for note in written.notes:
-            click.echo(wrapped(note))
-        click.echo(
-            f"wrote {written.images:,} images of {written.identities:,} identities into {out}; "
-            f"read them as '{written.spec}'"
-        )
-    json_out.give(
-        {
-            "folder": str(written.folder),
-            "spec": written.spec,
-            "images": written.images,
-            "identities": written.identities,
-            "copied": written.copied,
-            "notes": list(written.notes),
-        }
-    )
+        click.echo(written)
+    json_out.give(written.to_dict())
 
 
 @data.command()
@@ -132,54 +116,12 @@ def cache(json_out: JsonOut, clear: bool) -> None:
     that `promptreid search` looked through, vectors are kept, and of videos the frames that were
     read, without a limit.
     """
-    from promptreid.data.pixel_cache.cache_folder import default_pixel_folder
-    from promptreid.data.videos.kept_frames import clear_frames, count_frames, default_frame_cache
-    from promptreid.gallery.picture_folders.search_cache import (
-        LIMIT,
-        clear_cached,
-        count_cached,
-        default_search_cache,
-    )
+    from promptreid.actions.disk_cache import data_cache
 
-    folder = default_pixel_folder()
-    path, limit, erased, used = None, 0, 0, 0
-    if folder is not None:
-        erased = folder.clear() if clear else 0
-        path, limit, used = str(folder.path), folder.limit, folder.used()
-    searched = default_search_cache()
-    freed = clear_cached(searched) if clear else 0
-    vectors = count_cached(searched)
-    frames = default_frame_cache()
-    released = clear_frames(frames) if clear else 0
-    pictures = count_frames(frames)
+    kept = data_cache(clear=clear)
     if not json_out.to_standard_output:
-        if clear:
-            click.echo(
-                f"erased {erased / 2**20:,.0f} MiB of pixels, {freed / 2**20:,.0f} MiB of "
-                f"searched folders and {released / 2**20:,.0f} MiB of frames of videos"
-            )
-        click.echo(
-            "no pixels are kept on disk"
-            if path is None
-            else f"{path} holds {used / 2**20:,.0f} MiB of at most {limit / 2**20:,.0f} MiB"
-        )
-        click.echo(
-            f"{searched} holds {vectors / 2**20:,.0f} MiB of at most {LIMIT / 2**20:,.0f} MiB of "
-            "searched folders"
-        )
-        click.echo(f"{frames} holds {pictures / 2**20:,.0f} MiB of frames of videos")
-    json_out.give(
-        {
-            "folder": path,
-            "bytes": used,
-            "limit": limit,
-            "erased": erased,
-            "searched": {
-                "folder": str(searched), "bytes": vectors, "limit": LIMIT, "erased": freed
-            },
-            "frames": {"folder": str(frames), "bytes": pictures, "erased": released},
-        }
-    )  # fmt: skip
+        click.echo(kept)
+    json_out.give(kept.to_dict())
 
 
 @data.command()
@@ -224,39 +166,18 @@ def synth(
 
     Hands come in the layout of 11k Hands with HandInfo.csv, people in the layout of Market-1501.
     """
-    import os
+    from promptreid.actions.render_data import synth_data
 
-    from promptreid.progress import Lines
-    from promptreid.progress.counted_task import RenderedCount
-
-    processes = workers or os.cpu_count() or 1
-    with RenderedCount(Lines(), f"rendering {kind}", "identities") as count:
-        if kind == "hands":
-            from promptreid.synth.hands.hands import write_hands
-
-            write_hands(
-                out,
-                identities=identities,
-                seed=seed,
-                size=size or 224,
-                workers=processes,
-                progress=count,
-            )
-            spec = f"hands11k:{out}?aspect=dorsal_right"
-        else:
-            from promptreid.synth.people.people import write_people
-
-            height = size or 128
-            write_people(
-                out,
-                identities=identities,
-                seed=seed,
-                cameras=cameras,
-                domain_index=domain,
-                size=(height, height // 2),
-                workers=processes,
-                progress=count,
-            )
-            spec = f"market1501:{out}"
-    click.echo(f"rendered {identities} identities into {out}; read them as '{spec}'")
-    json_out.give({"data": spec, "identities": identities})
+    made = synth_data(
+        kind,
+        out,
+        identities=identities,
+        seed=seed,
+        size=size,
+        cameras=cameras,
+        domain=domain,
+        workers=workers,
+        progress=reporter(),
+    )
+    click.echo(f"rendered {identities} identities into {out}; read them as '{made.spec}'")
+    json_out.give({"data": made.spec, "identities": identities})

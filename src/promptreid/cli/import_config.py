@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from promptreid.cli.json_out import JsonOut, json_option
-from promptreid.cli.output import write_recipe_file
-from promptreid.text.safe import visible
-from promptreid.text.wrap import indented
-
-if TYPE_CHECKING:
-    from promptreid.moving.translation import Translation
-
-_TITLES = {
-    "exact": "says the same here",
-    "changed": "the nearest was taken",
-    "dropped": "needs nothing in its place",
-}
 
 
 @click.command("import-config")
@@ -45,34 +32,9 @@ def import_config(
     promptreid import-config vit_clipreid.yml DATASETS.NAMES market1501
     promptreid import-config old.yml --out mine.yaml
     """
-    from promptreid.moving import import_config as importing
+    from promptreid.actions import import_old_config
 
-    translation = importing.import_config(file, changes)
-    if out is not None:
-        write_recipe_file(out, translation.recipe_text())
+    imported = import_old_config.import_config(file, changes, out=out)
     if not json_out.to_standard_output:
-        _print(translation, out)
-    json_out.give(translation.to_dict())
-
-
-def _print(translation: Translation, out: Path | None) -> None:
-    for kind, title in _TITLES.items():
-        notes = getattr(translation, kind)
-        if not notes:
-            continue
-        click.echo(f"{kind}: {title}")
-        for note in notes:
-            told = f"{note.key}: {note.value}"
-            became = " -> ".join(filter(None, (told, note.became)))
-            reason = f" ({note.reason})" if note.reason else ""
-            click.echo(indented(visible(became + reason), "    ", first="  "))
-    click.echo("")
-    if not translation.changed:
-        click.echo(f"Equal to {translation.origin} in all settings; random draws differ.")
-    else:
-        click.echo(f"The nearest to {translation.origin}, not equal: see what was changed.")
-    if translation.data is None:
-        click.echo("It names no data set: put one in the place of SPEC.")
-    if out is not None:
-        click.echo(f"wrote {out}")
-    click.echo(translation.command(None if out is None else str(out)))
+        click.echo(imported)
+    json_out.give(imported.to_dict())

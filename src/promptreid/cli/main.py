@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 
 from promptreid.cli.completing.shell_scripts import SHELL, TYPED
 from promptreid.errors import PromptReIDError, ToldElsewhereError, unknown_name
+from promptreid.processes.asked_call import asked_call
 from promptreid.processes.launch import count_processes, is_first
 from promptreid.text.streams import guarded_output
 from promptreid.version import __version__
@@ -156,7 +157,8 @@ def _run(words: list[str]) -> None:
     if not debug:  # what Pillow says of damaged tags of a picture would stand amid the progress
         warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        code = cli.main(args=words, prog_name="promptreid", standalone_mode=False)
+        with asked_call(("promptreid", *words)):
+            code = cli.main(args=words, prog_name="promptreid", standalone_mode=False)
     except click.ClickException as error:
         if is_first():  # others got the same command line
             error.show()

@@ -35,8 +35,7 @@ def note(run: Path, text: str | None, remove: bool, json_out: JsonOut) -> None:
         click.echo(folder.note() or f"{run} has no note")
         json_out.give({"run": str(run), "note": folder.note()})
         return
-    with folder.locked():
-        folder.write_note(text or "")
+    folder.change_note(text or "")
     note_now = folder.note()
     click.echo(f"{run}: {note_now}" if note_now else f"{run} has no note now")
     json_out.give({"run": str(run), "note": note_now})

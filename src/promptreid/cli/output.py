@@ -14,13 +14,8 @@ from promptreid.text.streams import unguarded
 from promptreid.text.wrap import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from promptreid.config.schema import Recipe
     from promptreid.progress import Lines
     from promptreid.runs.run_folder import RunFolder
-    from promptreid.training.run.time_trial import TrainingTime
 
 _REPORTER = "promptreid.reporter"
 
@@ -41,34 +36,6 @@ def started(text: str) -> AbstractContextManager[None]:
     lines = reporter()
     lines.message(text)
     return lines.doing("loading PyTorch")
-
-
-def read_recipe(name: str, overrides: Sequence[str]) -> Recipe:
-    """Resolve a recipe, check it, and say what it records under another name than was given."""
-    from promptreid.config.recipes import resolve_recipe
-    from promptreid.training.stage.early_stopping import validation_metric
-
-    recipe, notes = resolve_recipe(name, overrides)
-    validation_metric(recipe.validation)
-    for note in notes:
-        click.echo(note, err=True)
-    return recipe
-
-
-def write_recipe_file(file: Path, text: str) -> None:
-    """Write a recipe where nothing is, under a name by which it can be trained.
-
-    Raises:
-        ConfigError: The name does not end in .yaml, or the file is there.
-    """
-    from promptreid.errors import ConfigError
-    from promptreid.files import write_text
-
-    if file.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"{file} must end in .yaml, so that `promptreid train {file}` reads it.")
-    if file.exists():
-        raise ConfigError(f"{file} exists already and is not overwritten. Give another name.")
-    write_text(file, text)
 
 
 def headline(text: str) -> None:
@@ -103,18 +70,6 @@ def run_record(run: RunFolder) -> dict[str, Any]:
         "scores": run.scores() if run.has_scores else [],
         "threshold": None if kept is None else dict(kept),
     }
-
-
-def time_text(measured: TrainingTime) -> str:
-    """Say how long a training will take, and which parts of it."""
-    from promptreid.text.durations import duration
-    from promptreid.text.lists import counted
-
-    parts = ", ".join(f"{name} {duration(one)}" for name, one in measured.parts.items())
-    return wrapped(
-        f"about {duration(measured.seconds)} on {measured.device}: {parts}\n"
-        f"measured on {counted(measured.images, 'image')}, two short epochs of each stage"
-    )
 
 
 def next_commands(run: RunFolder, *, tested: bool) -> list[str]:

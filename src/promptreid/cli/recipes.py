@@ -9,7 +9,7 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
-from promptreid.cli.output import headline, read_recipe, write_recipe_file
+from promptreid.cli.output import headline
 from promptreid.text.wrap import indented
 
 if TYPE_CHECKING:
@@ -43,12 +43,14 @@ def list_command(json_out: JsonOut, long: bool) -> None:
 @json_option
 def show(name: str, overrides: tuple[str, ...], json_out: JsonOut) -> None:
     """Print recipe NAME fully resolved, with overrides applied."""
-    from promptreid.config.recipes import dump_recipe
+    from promptreid.actions import recipe_listing
 
-    recipe = read_recipe(name, overrides)
+    shown = recipe_listing.recipes().show(name, overrides)
+    for note in shown.notes:
+        click.echo(note, err=True)
     if not json_out.to_standard_output:
-        click.echo(dump_recipe(recipe), nl=False)
-    json_out.give(recipe.model_dump(mode="json"))
+        click.echo(shown, nl=False)
+    json_out.give(shown.to_dict())
 
 
 @recipes.command()
@@ -57,10 +59,9 @@ def show(name: str, overrides: tuple[str, ...], json_out: JsonOut) -> None:
 @json_option
 def copy(name: str, file: Path, json_out: JsonOut) -> None:
     """Write the text of recipe NAME to FILE, to change it and train with it."""
-    from promptreid.config.recipes import recipe_text
+    from promptreid.actions import recipe_listing
 
-    text = recipe_text(name)
-    write_recipe_file(file, text)
+    recipe_listing.recipes().copy(name, file)
     click.echo(f"wrote {file}; train it with: promptreid train {file} --data ...")
     json_out.give({"recipe": name, "file": str(file)})
 

@@ -11,11 +11,13 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
-from promptreid.cli.output import print_run_scores, reporter, run_record, started, time_text
+from promptreid.cli.output import print_run_scores, reporter, run_record, started
 from promptreid.errors import ConfigError, PromptReIDError, ToldElsewhereError
 from promptreid.processes.launch import count_processes, is_first
 from promptreid.progress import Silent
 from promptreid.text.lists import listed
+
+_OF_ESTIMATE = ("data", "test", "seed", "device", "unreadable", "before")
 
 
 @click.command()
@@ -140,16 +142,15 @@ def train(
     # Of several processes that torchrun started, the first one speaks.
     with started(says) if is_first() else contextlib.nullcontext():
         from promptreid.actions import train_recipe
-        from promptreid.training.run.time_trial import measure_training
-        from promptreid.training.run.train import TrainRequest
         from promptreid.training.stage.stop_signals import Interrupted
 
     progress = reporter() if is_first() else Silent()
     try:
         if estimate:
-            request = TrainRequest(recipe=recipe, overrides=texts, **chosen)
-            measured = measure_training(request, progress=progress)
-            click.echo(time_text(measured))
+            assert recipe is not None
+            asked = {name: chosen[name] for name in _OF_ESTIMATE}
+            measured = train_recipe.estimate(recipe, overrides=texts, progress=progress, **asked)
+            click.echo(measured)
             json_out.give({"seconds": measured.seconds, **measured.to_dict()})
             return
         run = train_recipe.train(recipe, overrides=texts, progress=progress, **chosen)

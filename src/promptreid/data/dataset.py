@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.protocol import Protocol
 from promptreid.errors import DataError
+from promptreid.text.lists import counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DataSet:
     """What a reader returns.
 
@@ -53,3 +54,21 @@ class DataSet:
             )
         gallery = ("gallery", "test", "distractor", *(("train",) if closed else ()))
         self.protocol.check(self.manifest, query=("query", "test"), gallery=gallery)
+
+    @property
+    def summary(self) -> str:
+        """What is in it, in a sentence: images and identities of each split, cameras, protocol."""
+        parts = [
+            f"{split} {counted(one['images'], 'image')} of "
+            f"{counted(one['identities'], 'identity', 'identities')}"
+            for split, one in self.manifest.counts().items()
+        ]
+        cameras = len({camera for camera in self.manifest.cameras if camera is not None})
+        if cameras:
+            parts.append(counted(cameras, "camera"))
+        tested = "nothing to test on" if self.protocol is None else f"protocol {self.protocol.name}"
+        return f"{'; '.join([*parts, tested])}."
+
+    def __repr__(self) -> str:
+        where = self.spec or self.manifest.name
+        return f"{type(self).__name__}({where}: {self.summary.rstrip('.')})"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
+from promptreid.processes.asked_call import read_asked_call
 from promptreid.processor import describe_processor
 from promptreid.runs.run_records import EnvironmentRecord, ProductChoice
 from promptreid.version import __version__
@@ -44,7 +44,7 @@ def record_environment(
         precision=precision,
         products=products,
         seed=seed,
-        command=(Path(sys.argv[0]).name, *sys.argv[1:]),
+        command=read_asked_call(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         unreadable=unreadable,
         track_pictures=track_pictures,

@@ -217,6 +217,15 @@ class RunFolder(RunFiles):
         else:
             (self.path / names.NOTE).unlink(missing_ok=True)
 
+    def change_note(self, text: str) -> None:
+        """Give a run that nobody trains at the moment another note; "" takes its note away.
+
+        Raises:
+            RunError: It is being trained, or as `write_note`.
+        """
+        with self.locked():
+            self.write_note(text)
+
     def write_status(self, status: StatusRecord) -> None:
         """Write how far the run is.
 

@@ -104,7 +104,8 @@ class EnvironmentRecord(Record):
         precision: "fp32" or "bf16".
         products: Who multiplied float32 tokens with weights.
         seed: Seed of every random choice.
-        command: Command line.
+        command: Words of the command, or the call in Python as one text; empty where neither is
+            known.
         started: Time, ISO 8601.
         unreadable: What became of unreadable images, as in `promptreid train --unreadable`.
         track_pictures: How trackers get pictures of test images.

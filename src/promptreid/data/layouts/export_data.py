@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from promptreid.data.data_spec import DataSpec
 from promptreid.data.dataset import DataSet
@@ -21,11 +22,12 @@ from promptreid.progress import Progress, Silent
 from promptreid.progress.counted_task import counting
 from promptreid.text.cells import csv_cell
 from promptreid.text.lists import counted
+from promptreid.text.wrap import wrapped
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExportedData:
-    """What an export has written.
+    """What an export has written. Printed, it is what `promptreid data export` prints.
 
     Attributes:
         folder: Where it lies.
@@ -42,6 +44,19 @@ class ExportedData:
     identities: int
     copied: int
     notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it, JSON-ready."""
+        return {**vars(self), "folder": str(self.folder), "notes": list(self.notes)}
+
+    def __str__(self) -> str:
+        written = (
+            f"wrote {self.images:,} images of {self.identities:,} identities into {self.folder}; "
+            f"read them as '{self.spec}'"
+        )
+        return "\n".join([*map(wrapped, self.notes), written])
+
+    __repr__ = __str__
 
 
 def export_data(

@@ -22,6 +22,7 @@ from promptreid.data.manifest.sample_columns import (
     SampleColumns,
 )
 from promptreid.errors import DataError, unknown_name
+from promptreid.text.lists import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Sample:
     box: Box | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Manifest(SampleColumns):
     """All samples of a data set, checked when built.
 
@@ -63,6 +64,9 @@ class Manifest(SampleColumns):
         if not self.boxes:
             object.__setattr__(self, "boxes", (None,) * len(self.paths))
         check_manifest(self)
+
+    def __repr__(self) -> str:
+        return f"Manifest({self.name!r}, {counted(len(self), 'image')} in {str(self.root)!r})"
 
     @classmethod
     def of(cls, name: str, root: Path, samples: Iterable[Sample], *, closed: bool = False) -> Self:

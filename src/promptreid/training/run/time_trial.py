@@ -19,6 +19,9 @@ from promptreid.models.towers.product_choice import multiply_by
 from promptreid.progress import Progress
 from promptreid.progress.reporting import Silent
 from promptreid.progress.whole_work import task_name
+from promptreid.text.durations import duration
+from promptreid.text.lists import counted
+from promptreid.text.wrap import wrapped
 from promptreid.tracking.tracker_group import Trackers
 from promptreid.training.run.run_inputs import RunInputs, training_rows
 from promptreid.training.run.run_plan import TrainRequest, make_plan
@@ -52,6 +55,13 @@ class TrainingTime(JsonRecord):
     def seconds(self) -> float:
         """All parts together."""
         return sum(self.parts.values())
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {duration(one)}" for name, one in self.parts.items())
+        return wrapped(
+            f"about {duration(self.seconds)} on {self.device}: {parts}\n"
+            f"measured on {counted(self.images, 'image')}, two short epochs of each stage"
+        )
 
 
 def measure_training(request: TrainRequest, *, progress: Progress) -> TrainingTime:
