@@ -19,7 +19,9 @@ SHOWN = {
     "promptreid.actions.disk_cache": ["data_cache"],
     "promptreid.actions.draw_figure": ["figure"],
     "promptreid.actions.embed_data": ["embed"],
+    "promptreid.actions.enrol_data": ["enrol"],
     "promptreid.actions.evaluate_models": ["evaluate"],
+    "promptreid.actions.gallery_models": ["create_gallery"],
     "promptreid.actions.loaded_data": [
         "LoadedData.export",
         "LoadedData.inspect",

@@ -9,6 +9,7 @@
 
 What the command line does has a function of the same name here, with the same words:
 
+    quickstart  from a folder of pictures to a model, its threshold and a search page
     load_data   read a data set; it has inspect(), show() and export()
     list_data   list the kinds of data sets that can be read
     synth_data  render a synthetic data set
@@ -27,7 +28,9 @@ What the command line does has a function of the same name here, with the same w
     embed       write vectors of many images into files
     search      say who of a folder or gallery a picture shows, or nobody
     import_config  say a configuration of other code as a recipe
-    Gallery     enrol people, and look after who is enrolled; open_gallery opens one
+    create_gallery  make a gallery of people; open_gallery opens one again
+    enrol       put people into a gallery
+    Gallery     look after who is enrolled
 
 Mistakes that you can mend are a PromptReIDError, a sentence with what to do. Progress goes to
 standard error; progress=promptreid.Silent() says nothing. Names are imported when they are asked
@@ -49,11 +52,13 @@ if TYPE_CHECKING:
     from promptreid.actions.disk_cache import data_cache
     from promptreid.actions.draw_figure import figure
     from promptreid.actions.embed_data import embed
+    from promptreid.actions.enrol_data import enrol
     from promptreid.actions.evaluate_models import evaluate
-    from promptreid.actions.gallery_models import open_gallery
+    from promptreid.actions.gallery_models import create_gallery, open_gallery
     from promptreid.actions.import_old_config import import_config
     from promptreid.actions.loaded_data import load_data
     from promptreid.actions.model import Model, load
+    from promptreid.actions.quickstart_folder import quickstart
     from promptreid.actions.recipe_listing import recipes
     from promptreid.actions.render_data import synth_data
     from promptreid.actions.run import Run
@@ -73,8 +78,10 @@ _PLACES = MappingProxyType(
         "Run": "actions.run",
         "Silent": "progress",
         "compare": "actions.compare_scores",
+        "create_gallery": "actions.gallery_models",
         "data_cache": "actions.disk_cache",
         "embed": "actions.embed_data",
+        "enrol": "actions.enrol_data",
         "estimate": "actions.train_recipe",
         "evaluate": "actions.evaluate_models",
         "figure": "actions.draw_figure",
@@ -83,6 +90,7 @@ _PLACES = MappingProxyType(
         "load": "actions.model",
         "load_data": "actions.loaded_data",
         "open_gallery": "actions.gallery_models",
+        "quickstart": "actions.quickstart_folder",
         "recipes": "actions.recipe_listing",
         "report": "actions.write_report",
         "search": "actions.searches.picture_index",
@@ -102,8 +110,10 @@ __all__ = [
     "Silent",
     "__version__",
     "compare",
+    "create_gallery",
     "data_cache",
     "embed",
+    "enrol",
     "estimate",
     "evaluate",
     "figure",
@@ -112,6 +122,7 @@ __all__ = [
     "load",
     "load_data",
     "open_gallery",
+    "quickstart",
     "recipes",
     "report",
     "search",

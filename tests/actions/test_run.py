@@ -32,6 +32,22 @@ def test_a_run_says_what_it_is(run, trained, photos):
     assert trained.recipe.stages[0].epochs == 2
 
 
+def test_a_run_notes_the_call_that_made_it(trained, photos):
+    environment = json.loads((trained.path / "environment.json").read_text())
+    (call,) = environment["command"]
+    assert call.startswith(f"promptreid.train('clip-reid', '{photos}', overrides=")
+    assert not lacking(call, "seed=3", "device='cpu'", "before=False", f"out='{trained.path}'")
+    assert not {"progress", "resume", "pytest"} & {word.partition("=")[0] for word in call.split()}
+
+
+def test_a_note_is_set_and_taken_away(trained):
+    trained.note = "another  one"
+    assert promptreid.Run(trained.path).note == "another one"
+    trained.note = ""
+    assert promptreid.Run(trained.path).note == ""
+    trained.note = "a short one"
+
+
 def test_scores_and_history_are_those_of_the_files(trained):
     content = json.loads((trained.path / "scores.json").read_text())
     assert trained.scores["mAP"] == content["mAP"]

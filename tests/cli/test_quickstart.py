@@ -5,23 +5,27 @@ import io
 import json
 import shlex
 import shutil
-from pathlib import Path
 
+import click
 import pytest
+from facts import lacking
 from PIL import Image
 
-from promptreid.cli.first_steps import command_steps
-from promptreid.cli.first_steps.data_situation import explain_untrainable
-from promptreid.cli.first_steps.recipe_steps import PlannedTraining
-from promptreid.cli.first_steps.training_steps import promised_rate, train_and_show
-from promptreid.cli.first_steps.wishes import Wishes
-from promptreid.cli.main import main
+import promptreid
+from promptreid.actions.first_steps import training_steps
+from promptreid.actions.first_steps.data_situation import explain_untrainable
+from promptreid.actions.first_steps.noted_steps import NotedSteps
+from promptreid.actions.first_steps.recipe_steps import PlannedTraining
+from promptreid.actions.first_steps.training_steps import promised_rate, train_and_show
+from promptreid.actions.first_steps.wishes import Wishes
+from promptreid.cli.main import cli, main
 from promptreid.config.recipes import load_recipe
 from promptreid.data.inspection.inspect import inspect_data
 from promptreid.data.load_data import load_data
-from promptreid.files import write_json
+from promptreid.errors import RunError
 from promptreid.gallery.gallery import Gallery
 from promptreid.models.checkpoint import read_info
+from promptreid.progress import Silent
 from promptreid.training.stage.stop_signals import Interrupted
 
 pytestmark = pytest.mark.slow
@@ -97,7 +101,7 @@ def test_it_ends_in_a_threshold_a_report_a_gallery_and_a_search_page(led, crops)
 def test_stopped_it_says_how_to_go_on_and_does(led):
     out, ((code, _, errors), (_, text, _)) = led
     assert code == 130
-    assert f"--out {out} --minutes 0.001 --device cpu" in errors
+    assert not lacking(errors, f"--out {out}", "--minutes 0.001", "--device cpu")
     again = [line.strip() for line in text.splitlines()]
     inspect = next(place for place, line in enumerate(again) if " data inspect " in line)
     assert again[inspect + 1] == "(done before)"
@@ -110,11 +114,18 @@ def test_what_it_prints_gives_the_same_by_hand(led, capsys, tmp_path):
     by_hand = [word.replace(str(out), str(tmp_path)) for word in trained]
     code, _, errors = call(capsys, *by_hand[1:])
     assert code == 0, errors
-    weights = "run/checkpoints/best.safetensors"
-    first, second = (read_info(folder / weights) for folder in (out, tmp_path))
-    assert first.verification == second.verification
-    ours, theirs = (json.loads((f / "run-scores.json").read_text()) for f in (out, tmp_path))
-    assert ours["scores"] == theirs["scores"]
+    ours, theirs = (promptreid.Run(folder / "run") for folder in (out, tmp_path))
+    assert ours.threshold == theirs.threshold
+    assert ours.results == theirs.results
+
+
+def test_all_that_it_prints_can_be_typed(led):
+    _, told = led
+    for words in printed(told[1][1]):
+        command, rest = cli, [*words[1:]]
+        while isinstance(command, click.Group):
+            command, rest = command.get_command(click.Context(command), rest[0]), rest[1:]
+        command.make_context(words[1], rest)
 
 
 def test_it_refuses_other_pictures_and_other_wishes(led, capsys, crops, tmp_path):
@@ -179,35 +190,73 @@ def test_the_untrained_model_has_the_backbone_of_the_training():
     assert untrained.stages == ()
 
 
+class PretendedRun:
+    """A run that is worse than what it began with, unless it was not trained."""
+
+    threshold = None
+
+    def __init__(self, path):
+        before = {"before": 0.5}
+        worth = {"verdict": "worse", "rank-1": before, "mAP": before}
+        scores = {"mAP": 0.4, "cmc": {"1": 0.3}}
+        self.results = ({**scores, "worth": worth} if path.name == "run" else scores,)
+
+
 def test_where_training_made_it_worse_the_untrained_model_is_taken(tmp_path, monkeypatch):
-    ran = []
-
-    def pretend(words):
-        """Note a command, and leave the file that the next step reads."""
-        ran.append(words)
-        if "--json" not in words:
-            return
-        verdict = "worse" if words[1].startswith("clip-reid") else "unclear"
-        known = {"threshold": 0.7, "far": 0.1, "identities": 12}
-        run = words[words.index("--out") + 1] if "--out" in words else ""
-        scores = [{"worth": {"verdict": verdict}}]
-        record = {"run": run, "scores": scores, "threshold": known, "parts": {"image": 1.0}}
-        write_json(Path(words[words.index("--json") + 1]), record)
-
-    monkeypatch.setattr(command_steps, "run_command", pretend)
+    ran, told = [], []
+    monkeypatch.setattr(NotedSteps, "take", lambda self, *words, **_: ran.append(words))
+    monkeypatch.setattr(
+        training_steps._TrainingSteps, "_open", lambda self, path: PretendedRun(path)
+    )
     inspection = {
         "problems": [], "unreadable": [{"path": "a.jpg"}], "sizes": None, "cameras": {},
         "splits": [{"split": "train", "identities": 6, "images": 30},
                    {"split": "test", "identities": 6, "images": 30}],
     }  # fmt: skip
-    steps = command_steps.CommandSteps(tmp_path / "made", {})
+    steps = NotedSteps(
+        tmp_path / "made", {}, say=lambda text, title: told.append(text), progress=Silent()
+    )
+    steps.learn(parts={"image": 1.0})
     made = train_and_show("folder:x", inspection, steps, Wishes("people", device="cpu"))
-    estimate, trained, untrained, report, create, add = ran
+    estimate, trained, untrained, threshold, report, create, add = ran
     assert "--estimate" in estimate
     assert trained[1] == made["recipe"] == "clip-reid/tiny"
     assert untrained[1] == "zero-shot"
     assert made["run"] == untrained[untrained.index("--out") + 1]
+    assert threshold[1] == made["run"]
     assert list(report[1:3]) == [trained[trained.index("--out") + 1], made["run"]]
     assert create[create.index("--model") + 1] == made["run"]
-    for words in (estimate, trained, untrained, report, add):
+    for words in (estimate, trained, untrained, threshold, report, add):
         assert words[words.index("--unreadable") + 1] == "skip"
+    assert not lacking(" ".join(" ".join(told).split()), "30 of 100", "50", "40.0%", "50.0%")
+
+
+def test_a_note_of_steps_that_was_damaged_or_asked_otherwise_is_refused(tmp_path):
+    def begin(**asked):
+        return NotedSteps(tmp_path, asked, say=lambda *_: None, progress=Silent())
+
+    begin(minutes=1).learn(answer=42)
+    assert begin(minutes=1).known == {"answer": 42}
+    with pytest.raises(RunError, match="minutes was 1"):
+        begin(minutes=2)
+    (tmp_path / "quickstart.json").write_text("{")
+    with pytest.raises(RunError, match="damaged"):
+        begin(minutes=1)
+
+
+def test_python_leads_the_same_way_and_gives_what_was_made(led, crops):
+    """All of it is done, so that nothing is computed again."""
+    out, _ = led
+    heard = []
+    made = promptreid.quickstart(
+        crops, out=out, minutes=0.001, device="cpu", say=lambda text, title: heard.append(text),
+        progress=promptreid.Silent(),
+    )  # fmt: skip
+    assert made.run.threshold is not None
+    assert made.report == out / "report.html"
+    assert made.gallery == out / "everybody.gallery"
+    assert not lacking(repr(made), str(out / "run"), f"{made.run.threshold.threshold:.4f}")
+    done = sum("done before" in text for text in heard)
+    assert done == sum(text.startswith("  promptreid ") for text in heard) - 2
+    with pytest.raises(promptreid.PromptReIDError, match="people"):
+        promptreid.quickstart(crops, subject="peple", out=out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -87,25 +88,16 @@ def gallery() -> None:
 def create(
     place: GalleryUrl,
     model: Path,
-    aggregate: str,
-    keep: str,
-    rate: float,
-    audit: str,
-    device: str | None,
     json_out: JsonOut,
+    **settings: Any,
 ) -> None:
     """Make an empty gallery for the vectors of a model."""
     with started(f"creating {place}"):
-        from promptreid.gallery.gallery import Gallery
-        from promptreid.gallery.gallery_settings import GallerySettings
-        from promptreid.gallery.searching.aggregate import Aggregate
-        from promptreid.inference.load import load
+        from promptreid.actions import gallery_models
 
-        settings = GallerySettings(Aggregate.parse(aggregate), keep, rate, audit)
-        source = str(model.absolute())
-        Gallery.create(place, load(model, device=device), source=source, settings=settings).close()
+        gallery_models.create_gallery(place, model, **settings).close()
     click.echo(f"created {place}\nnext:\n  promptreid gallery add {place} folder:/path/to/folders")
-    json_out.give({"gallery": str(place), "model": source})
+    json_out.give({"gallery": str(place), "model": str(model.absolute())})
 
 
 @gallery.command()
@@ -147,8 +139,6 @@ def add(
     promptreid gallery add people.gallery vectors
     promptreid gallery add people.gallery 1.jpg 2.jpg --identity anna
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.errors import DataError
-
     if identity is None and camera is not None:
         raise click.UsageError("--camera goes with --identity; data sets name cameras themselves.")
     embedded = {source for source in sources if identity is None and is_embedded(source)}
@@ -158,33 +148,18 @@ def add(
         opened = open_gallery(place)
     else:
         opened = open_with_model(place, model, device)
-    from promptreid.data.images.readable import load_shown
-    from promptreid.gallery.enrolment import Enrolled, list_images
-    from promptreid.gallery.vector_model import GalleryImage
+    from promptreid.actions.enrol_data import enrol
 
-    total = Enrolled()
-    if identity is not None:
-        missing = [source for source in sources if not Path(source).is_file()]
-        if missing:
-            raise DataError(f"There is no image file {missing[0]}.")
-        images = [GalleryImage(Path(source), camera=camera) for source in sources]
-        total = opened.add(images, [identity] * len(images), progress=reporter())
-    for source in () if identity is not None else sources:
-        if source in embedded:
-            total += opened.add_embedded(source, prefix=prefix, progress=reporter())
-            continue
-        data = load_shown(source, policy=unreadable, progress=reporter())
-        for note in (*data.lost, *data.notes) if unreadable == "stop" else ():
-            click.echo(visible(note), err=True)
-        manifest = data.manifest.select(
-            [
-                row
-                for row in data.manifest.indices(*splits)
-                if data.manifest.identities[row] not in data.background
-            ]
-        )
-        images, names = list_images(manifest)
-        total += opened.add(images, [prefix + name for name in names], progress=reporter())
+    total = enrol(
+        opened,
+        *sources,
+        identity=identity,
+        camera=camera,
+        splits=splits,
+        prefix=prefix,
+        unreadable=unreadable,
+        progress=reporter(),
+    )
     facts = opened.info()
     click.echo(
         f"enrolled {counted(total.added, 'image')}; {total.present:,} were there before. "

@@ -44,9 +44,9 @@ def is_embedded(source: str) -> bool:
     """Tell whether a source is a folder that `promptreid embed` made."""
     if not Path(source).is_dir():  # a data spec or a file; nothing that takes long is imported
         return False
-    from promptreid.inference.shards.shard_job import JOB_FILE
+    from promptreid.actions import enrol_data
 
-    return (Path(source) / JOB_FILE).is_file()
+    return enrol_data.is_embedded(source)
 
 
 @contextlib.contextmanager

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from promptreid.cli import options
 from promptreid.cli.json_out import JsonOut, json_option
+from promptreid.cli.output import headline, reporter
 from promptreid.config.recipe_choice import SUBJECTS
 
 
@@ -36,12 +40,9 @@ from promptreid.config.recipe_choice import SUBJECTS
 @json_option
 def quickstart(
     folder: str,
-    subject: str | None,
-    minutes: float,
-    out: Path | None,
     yes: bool,
-    device: str | None,
     json_out: JsonOut,
+    **wishes: Any,
 ) -> None:
     """From a folder of pictures to a trained model, its threshold and a search page.
 
@@ -54,14 +55,36 @@ def quickstart(
     promptreid quickstart /data/crops
     promptreid quickstart /data/horses --subject animals --minutes 10
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.cli.first_steps.guide import Guide
-    from promptreid.cli.first_steps.wishes import Wishes
+    from promptreid.actions import quickstart_folder
+    from promptreid.actions.first_steps.wishes import DeclinedError
+    from promptreid.training.stage.stop_signals import Interrupted
 
-    wishes = Wishes(subject, minutes, device, asks=not yes)
-    guide = Guide.begin(folder, out, wishes)
     try:
-        json_out.give(guide.lead())
-    except click.Abort:
-        again = ["promptreid", "quickstart", folder, "--out", str(guide.steps.folder)]
-        click.echo(f"go on with: {shlex.join([*again, *wishes.words])}", err=True)
-        raise
+        made = quickstart_folder.quickstart(
+            folder, ask=None if yes or not sys.stdin.isatty() else _ask, say=_say,
+            progress=reporter(), **wishes,
+        )  # fmt: skip
+    except (DeclinedError, Interrupted, KeyboardInterrupt) as stopped:
+        again = ["promptreid", "quickstart", folder, *_write_options(wishes)]
+        click.echo(f"go on with: {shlex.join(again)}", err=True)
+        raise click.Abort from stopped
+    json_out.give(made.to_dict())
+
+
+def _ask() -> bool:
+    return click.confirm("  Train now?", default=True, err=True)
+
+
+def _say(text: str, title: bool) -> None:
+    """Print a line, and the title of a step in bold type."""
+    (headline if title else click.echo)(text)
+
+
+def _write_options(wishes: Mapping[str, Any]) -> list[str]:
+    """Write the options that were given, to be typed again."""
+    given = {name: value for name, value in wishes.items() if value is not None}
+    return [word for name, value in given.items() for word in (f"--{name}", _write(value))]
+
+
+def _write(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -183,7 +183,7 @@ def _test(
     """Put together all that is said of one data set."""
     tested, remarks = [], [*data.remarks]
     for look in looks:
-        progress.message(f"scoring {look.name} on {data.test_set.name}")
+        progress.detail(f"scoring {look.name} on {data.test_set.name}")
         with progress.doing(f"scoring {look.name}"):
             run, missing = score_run(look.name, look.assessment, data.by)
         tested.append(replace(run, words=look.words, worth=look.worth))
@@ -192,7 +192,7 @@ def _test(
         remarks += look.remarks
     assessed = {look.name: look.assessment for look in looks}
     pictures = Pictures(data.test_set, pixelate=options.pixelate)
-    progress.message(f"drawing figures of {data.test_set.name}")
+    progress.detail(f"drawing figures of {data.test_set.name}")
     with progress.doing("drawing figures"):
         maps = [row for look in looks for row in look.maps]
         figures = _score_figures(tested, data.test_set.name) | _look_figure(maps, data, pictures)

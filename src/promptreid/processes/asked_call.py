@@ -38,16 +38,17 @@ def call_text(name: str, function: Callable[..., Any], arguments: Mapping[str, A
         arguments: Values by the names of its parameters, as `locals()` gives them at its begin;
             data sets are written by their `spec`. Listeners are left out.
     """
-    words = []
+    words, in_order = [], True
     for key, parameter in signature(function).parameters.items():
         value = arguments[key]
         if key in _LISTENERS or (value is parameter.default) or value == parameter.default:
+            in_order = False
             continue
         if parameter.kind is Parameter.VAR_POSITIONAL:
             words += map(_value_text, value)
         elif parameter.kind is Parameter.VAR_KEYWORD:
             words += [f"{word}={_value_text(one)}" for word, one in value.items()]
-        elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD:
+        elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and in_order:
             words.append(_value_text(value))
         else:
             words.append(f"{key}={_value_text(value)}")

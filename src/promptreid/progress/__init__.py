@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from promptreid.progress.epoch_line import epoch_line
 from promptreid.progress.lines import Lines
-from promptreid.progress.reporting import Logged, Progress, Silent
+from promptreid.progress.reporting import Calm, Logged, Progress, Silent
 
-__all__ = ["Lines", "Logged", "Progress", "Silent", "epoch_line"]
+__all__ = ["Calm", "Lines", "Logged", "Progress", "Silent", "epoch_line"]

@@ -88,6 +88,10 @@ class Lines:
             else:
                 print(wrapped(text, width=width), file=self._stream, flush=True)
 
+    def detail(self, text: str) -> None:
+        """Print it as everything else."""
+        self.message(text)
+
     @contextlib.contextmanager
     def doing(self, text: str) -> Generator[None]:
         """Say every few seconds that something is being done, while it lasts."""

@@ -21,6 +21,9 @@ class Progress(Protocol):
     def message(self, text: str) -> None:
         """Say one thing."""
 
+    def detail(self, text: str) -> None:
+        """Say what only those want to read who follow each step, such as the loss of an epoch."""
+
     def doing(self, text: str) -> AbstractContextManager[None]:
         """Say that something is being done whose length is not known, while it lasts."""
         ...
@@ -43,6 +46,10 @@ class Silent:
 
     def message(self, text: str) -> None:
         """Say nothing."""
+
+    def detail(self, text: str) -> None:
+        """Say it as everything else."""
+        self.message(text)
 
     def doing(self, text: str) -> AbstractContextManager[None]:
         """Say nothing."""
@@ -71,6 +78,10 @@ class Passed:
         """Say one thing."""
         self.progress.message(text)
 
+    def detail(self, text: str) -> None:
+        """Say what only those want to read who follow each step."""
+        self.progress.detail(text)
+
     def doing(self, text: str) -> AbstractContextManager[None]:
         """Say that something is being done while it lasts."""
         return self.progress.doing(text)
@@ -92,6 +103,23 @@ class Passed:
         self.progress.later(seconds)
 
 
+class Calm(Passed):
+    """Pass on what one must know, once, and how far the work is, without the details."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(progress)
+        self._said: set[str] = set()
+
+    def message(self, text: str) -> None:
+        """Say one thing that was not said before."""
+        if text not in self._said:
+            self._said.add(text)
+            self.progress.message(text)
+
+    def detail(self, text: str) -> None:
+        """Say nothing."""
+
+
 class Logged(Passed):
     """Report to someone else, and keep what is said in a file, each line with its time."""
 
@@ -102,6 +130,14 @@ class Logged(Passed):
     def message(self, text: str) -> None:
         """Say one thing and write it down."""
         self.progress.message(text)
+        self._write(text)
+
+    def detail(self, text: str) -> None:
+        """Say what only those want to read who follow each step, and write it down."""
+        self.progress.detail(text)
+        self._write(text)
+
+    def _write(self, text: str) -> None:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         lines = visible_lines(text).split("\n")
         with self._path.open("a", encoding="utf-8") as file:

@@ -34,7 +34,7 @@ def load_readable(spec: str, *, policy: str, progress: Progress) -> DataSet:
     with progress.doing(f"reading {spec}"):
         dataset = load_data(spec)
     for note in dataset.notes:
-        progress.message(f"{dataset.manifest.name}: {note}")
+        progress.detail(f"{dataset.manifest.name}: {note}")
     return only_readable(dataset, policy=policy, progress=progress)
 
 

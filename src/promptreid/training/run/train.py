@@ -90,7 +90,7 @@ def _train(request: TrainRequest, processes: Processes, progress: Progress) -> R
     plan, run = make_plan(request)
     plan = replace(plan, processes=processes)
     if run is not None and _is_done(run):
-        progress.message(f"{run.path} is complete; nothing is left to train")
+        progress.detail(f"{run.path} is complete; nothing is left to train")
         if plan.track and request.track and processes.is_first:
             _report_to_trackers(run, plan, progress)
         return run

@@ -69,7 +69,7 @@ def score_untrained(
     embedder.model.backbone.share_rows(plan.processes)
     if plan.processes.grouped:  # one process may find what another has not seen yet
         cache = None
-    progress.message(f"scoring {name} first, to see what training gains")
+    progress.detail(f"scoring {name} first, to see what training gains")
     # The untrained model is compared by its images alone: its recipe has no sentences.
     settings = replace(RetrievalSettings.of(plan.recipe.evaluation), sentences=0.0)
     scores = {}

@@ -168,7 +168,7 @@ class Trainer:
         table.append(row)
         validated = self.data.validations
         shown = {"val_identities": fewest_identities(validated)} if validated else {}
-        self.progress.message(epoch_line(row | shown, stage.epochs))
+        self.progress.detail(epoch_line(row | shown, stage.epochs))
         self.run.write_metrics(table)
         self.trackers.log(row, len(table))
         if self._checkpoints.epoch_due(len(table)):
@@ -177,7 +177,7 @@ class Trainer:
         if epoch < stage.epochs:
             if self._patience.is_over(self.state):
                 self.state.ended_early[stage.name] = epoch
-                self.progress.message(self._patience.message(stage.name, epoch, stage.epochs))
+                self.progress.detail(self._patience.message(stage.name, epoch, stage.epochs))
             stops = self._stops()
             if stops or self._checkpoints.due():
                 self._save_last()

@@ -62,6 +62,10 @@ class Half(Passed):
         """Say one thing."""
         super().message(f"{self._name}: {text}")
 
+    def detail(self, text: str) -> None:
+        """Say what only those want to read who follow each step."""
+        super().detail(f"{self._name}: {text}")
+
     def start(self, title: str, total: int, unit: str) -> None:
         """Begin a counted task."""
         super().start(f"{self._name}: {title}", total, unit)

@@ -62,7 +62,7 @@ def keep_threshold(
         save_model(run.best, embedder.model, embedder.with_threshold(chosen).info)
     digits = alike_digits([chosen.threshold])
     caution = "; of strangers it accepts more" if chosen.people == "seen" else ""
-    progress.message(
+    progress.detail(
         f"same identity from cosine {chosen.threshold:.{digits}f} on: "
         f"false accept rate {chosen.far:g} on "
         f"{chosen.pairs:,} pairs of {chosen.images:,} {chosen.source}{caution}"
@@ -80,7 +80,7 @@ def _cross_fit(
         for manifest in rows
     ]
     rate, able = _strictest_rate(names, CROSSED)
-    progress.message(
+    progress.detail(
         "choosing the threshold by cross-fitting: two further trainings, each on half of the "
         "identities, score the other half (validation.kind=none leaves that out)"
     )

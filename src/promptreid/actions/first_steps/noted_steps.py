@@ -1,44 +1,51 @@
-"""Commands that are printed as they could be typed, run one after the other, and noted down."""
+"""Steps that are told with the commands that do the same, taken one by one, and noted down."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
-from promptreid.cli.output import headline
+from promptreid.actions.first_steps.wishes import Say
 from promptreid.errors import RunError
 from promptreid.files import name_entries, write_json
+from promptreid.progress import Progress
 from promptreid.text.safe import visible
+from promptreid.text.wrap import WIDTH, indented
 
 RECORD = "quickstart.json"
 """File in the folder of a quickstart that says what was asked for and what is done."""
 
 
-class CommandSteps:
+class NotedSteps:
     """The steps of one quickstart; those that an earlier call has done are passed over.
 
     Attributes:
         folder: Where everything goes.
         known: What was found and decided so far, JSON-ready.
+        progress: Where the work reports.
     """
 
-    def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, asked: Mapping[str, Any], *, say: Say, progress: Progress
+    ) -> None:
         """Begin, or go on with what was begun in the folder.
 
         Args:
             folder: Where everything goes.
             asked: What decides about the steps, JSON-ready; the same for the same steps.
+            say: Hears what people are told.
+            progress: Where the work reports.
 
         Raises:
             RunError: The folder holds something else, or what was asked for otherwise.
         """
-        self.folder, self._number = folder, 0
+        self.folder, self.progress = folder, progress
         self.known: dict[str, Any] = {}
+        self._say, self._number = say, 0
         self._asked, self._done = dict(asked), []
         file = folder / RECORD
         if file.is_file():
@@ -75,28 +82,34 @@ class CommandSteps:
         self._keep()
 
     def title(self, text: str) -> None:
-        """Print what comes next, with its number."""
+        """Say what comes next, with its number."""
         self._number += 1
-        click.echo()
-        headline(f"{self._number}. {text}")
+        self._say("", False)
+        self._say(f"{self._number}. {text}", True)
+
+    def tell(self, text: str) -> None:
+        """Say a paragraph below the title of a step."""
+        columns = shutil.get_terminal_size((WIDTH, 24)).columns
+        self._say(indented(visible(text), "  ", width=min(WIDTH, columns)), False)
 
     def show(self, *words: str) -> None:
-        """Print a command without running it."""
-        click.echo(f"  {visible(command_line(words))}")
+        """Say a command without doing what it does."""
+        self._say(f"  {visible(command_line(words))}", False)
 
-    def run(self, *words: str, leaves: Path) -> None:
-        """Print a command of promptreid and run it, unless that was done before.
+    def take(self, *words: str, do: Callable[[], None], leaves: Path | None = None) -> None:
+        """Say a command of promptreid and do what it does, unless that was done before.
 
         Args:
             words: The command without its name.
-            leaves: What it leaves behind; where that is gone it runs again.
+            do: Does it.
+            leaves: What it leaves behind; where that is gone it is done again.
         """
         self.show(*words)
         line = command_line(words)
-        if line in self._done and leaves.exists():
-            click.echo("  (done before)")
+        if line in self._done and (leaves is None or leaves.exists()):
+            self._say("  (done before)", False)
             return
-        run_command(words)
+        do()
         self._done.append(line)
         self._keep()
 
@@ -104,10 +117,3 @@ class CommandSteps:
 def command_line(words: Sequence[str]) -> str:
     """Write a command as it is typed into a shell."""
     return shlex.join(["promptreid", *words])
-
-
-def run_command(words: Sequence[str]) -> None:
-    """Run a command in this process; mistakes are raised."""
-    from promptreid.cli.main import cli
-
-    cli.main(args=list(words), prog_name="promptreid", standalone_mode=False)

@@ -1,16 +1,19 @@
-"""What somebody wants of a quickstart, and what is said to them."""
+"""What somebody wants of a quickstart."""
 
 from __future__ import annotations
 
-import shutil
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import click
+from promptreid.errors import PromptReIDError
 
-from promptreid.text.safe import visible
-from promptreid.text.wrap import WIDTH, indented
+Say = Callable[[str, bool], None]
+"""Takes a line or a paragraph, and whether it is the title of a step."""
+
+
+class DeclinedError(PromptReIDError):
+    """Somebody did not want to wait so long."""
 
 
 @dataclass(frozen=True)
@@ -21,31 +24,19 @@ class Wishes:
         subject: What the pictures show; None for a guess.
         minutes: How long the training may take.
         device: Where to compute; None for the best there is.
-        asks: Whether a long training is asked about.
+        ask: Asks whether to begin a long training, where somebody is there to be asked.
     """
 
     subject: str | None = None
     minutes: float = 60.0
     device: str | None = None
-    asks: bool = False
+    ask: Callable[[], bool] | None = None
 
     @property
     def device_words(self) -> tuple[str, ...]:
         """The option `--device` of commands, where one was named."""
         return () if self.device is None else ("--device", self.device)
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The options of `quickstart` that ask for the same again."""
-        subject = () if self.subject is None else ("--subject", self.subject)
-        return (*subject, "--minutes", f"{self.minutes:g}", *self.device_words)
-
     def to_dict(self) -> dict[str, Any]:
         """Return what decides about the steps, JSON-ready."""
         return {"subject": self.subject, "minutes": self.minutes, "device": self.device}
-
-
-def tell(text: str) -> None:
-    """Print a paragraph below the title of a step."""
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
-    click.echo(indented(visible(text), "  ", width=min(WIDTH, columns)))

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import click
-
-from promptreid.cli.first_steps.command_steps import CommandSteps, command_line
-from promptreid.cli.first_steps.data_situation import describe_situation
-from promptreid.cli.first_steps.wishes import Wishes, tell
-from promptreid.cli.output import started
+from promptreid.actions.first_steps.data_situation import describe_situation
+from promptreid.actions.first_steps.noted_steps import NotedSteps, command_line
+from promptreid.actions.first_steps.wishes import DeclinedError, Wishes
 from promptreid.config.recipe_choice import LEAST_SHARE, RecipeChoice, choose_recipes, shorten_to
 from promptreid.config.recipes import load_recipe
 from promptreid.text.durations import duration
@@ -58,22 +53,22 @@ class PlannedTraining:
 
 
 def plan_training(
-    spec: str, inspection: Mapping[str, Any], steps: CommandSteps, wishes: Wishes
+    spec: str, inspection: Mapping[str, Any], steps: NotedSteps, wishes: Wishes
 ) -> PlannedTraining:
     """Choose a recipe and measure how long it takes; what an earlier call chose stays.
 
     Raises:
-        Abort: Somebody does not want to wait so long.
+        DeclinedError: Somebody does not want to wait so long.
     """
     if "training" in steps.known:
         return PlannedTraining.from_dict(steps.known["training"])
     steps.title("Choose a recipe, and measure how long it takes")
-    with started("looking at this machine"):
+    with steps.progress.doing("looking at this machine"):
         situation = describe_situation(inspection, subject=wishes.subject, device=wishes.device)
     more = (*wishes.device_words, *skip_unreadable(inspection))
     planned = _choose_in_time(choose_recipes(situation), spec, more, steps, wishes)
-    click.echo(f"  It will take about {duration(planned.seconds)}.")
-    _ask(planned, spec, more, wishes)
+    steps.tell(f"It will take about {duration(planned.seconds)}.")
+    _ask(planned, spec, more, steps, wishes)
     steps.learn(training=asdict(planned))
     return planned
 
@@ -83,41 +78,55 @@ def skip_unreadable(inspection: Mapping[str, Any]) -> tuple[str, ...]:
     return ("--unreadable", "skip") if inspection["unreadable"] else ()
 
 
+def choose_unreadable(inspection: Mapping[str, Any]) -> str:
+    """Return what becomes of pictures that cannot be decoded, as a function takes it."""
+    return "skip" if inspection["unreadable"] else "stop"
+
+
 def _choose_in_time(
     choices: tuple[RecipeChoice, ...],
     spec: str,
     more: tuple[str, ...],
-    steps: CommandSteps,
+    steps: NotedSteps,
     wishes: Wishes,
 ) -> PlannedTraining:
     """Measure recipes, the best first, and take the first that can be trained in time."""
     limit = 60 * wishes.minutes
     for choice in choices:
         for reason in choice.reasons:
-            tell(reason)
-        seconds = _measure(choice, spec, more, steps)
+            steps.tell(reason)
+        seconds = _measure(choice, spec, more, steps, wishes)
         least = 0.0 if choice is choices[-1] else LEAST_SHARE
         fitting = shorten_to(choice, seconds, limit, least=least)
         if fitting is None:
-            tell(
+            steps.tell(
                 f"That is much longer than the {wishes.minutes:g} minutes it may take (--minutes "
                 "says how long it may), so something quicker is taken."
             )
             continue
         shorter, total = fitting
         for reason in shorter.reasons[len(choice.reasons) :]:
-            tell(reason)
+            steps.tell(reason)
         return PlannedTraining(shorter.recipe, shorter.overrides, shorter.reasons, round(total, 1))
     raise AssertionError("the last choice always fits")
 
 
 def _measure(
-    choice: RecipeChoice, spec: str, more: tuple[str, ...], steps: CommandSteps
+    choice: RecipeChoice, spec: str, more: tuple[str, ...], steps: NotedSteps, wishes: Wishes
 ) -> dict[str, float]:
-    file = steps.folder / "time.json"
-    words = _training_words(choice, spec, more)
-    steps.run(*words, "--estimate", "--json", str(file), leaves=file)
-    return json.loads(file.read_text(encoding="utf-8"))["parts"]
+    """Measure how long a training takes, in seconds of each of its parts."""
+
+    def do() -> None:
+        from promptreid.actions.train_recipe import estimate
+
+        measured = estimate(
+            choice.recipe, spec, overrides=choice.overrides, device=wishes.device,
+            unreadable="skip" if "skip" in more else "stop", progress=steps.progress,
+        )  # fmt: skip
+        steps.learn(parts=measured.parts)
+
+    steps.take(*_training_words(choice, spec, more), "--estimate", do=do)
+    return steps.known["parts"]
 
 
 def _training_words(
@@ -126,11 +135,18 @@ def _training_words(
     return ["train", choice.recipe, *choice.overrides, "--data", spec, *more]
 
 
-def _ask(planned: PlannedTraining, spec: str, more: tuple[str, ...], wishes: Wishes) -> None:
+def _ask(
+    planned: PlannedTraining,
+    spec: str,
+    more: tuple[str, ...],
+    steps: NotedSteps,
+    wishes: Wishes,
+) -> None:
     """Ask whether somebody wants to wait for a long training, where somebody is there."""
-    if not wishes.asks or planned.seconds < _WORTH_ASKING or not sys.stdin.isatty():
+    if wishes.ask is None or planned.seconds < _WORTH_ASKING or wishes.ask():
         return
-    if click.confirm("  Train now?", default=True, err=True):
-        return
-    click.echo(f"To train it later:\n  {command_line(planned.words(spec, *more))}")
-    raise click.Abort
+    steps.tell("To train it later:")
+    steps.show(*planned.words(spec, *more))
+    raise DeclinedError(
+        f"Nothing was trained. To train it later: {command_line(planned.words(spec, *more))}"
+    )
