@@ -76,13 +76,13 @@ def threshold(
         )
     source = _find_source(model)
     progress = progress or Lines()
-    dataset = load_readable(spec, policy=unreadable, progress=progress)
-    embedder = load_for(model, device=device)
-    brought = brought_images(source, embedder, dataset, most=images)
-    for note in brought.notes:
-        progress.message(note)
-    chosen = choose_on(embedder, brought, far=far, progress=progress)
-    with progress.doing("writing the checkpoint"):
+    with progress.doing("choosing the threshold"):
+        dataset = load_readable(spec, policy=unreadable, progress=progress)
+        embedder = load_for(model, device=device)
+        brought = brought_images(source, embedder, dataset, most=images)
+        for note in brought.notes:
+            progress.message(note)
+        chosen = choose_on(embedder, brought, far=far, progress=progress)
         store_threshold(source, embedder, chosen, out=checkpoint)
     return chosen
 

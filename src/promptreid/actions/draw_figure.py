@@ -103,7 +103,8 @@ def figure(
         progress,
     )
     try:
-        return KINDS[kind](request, **choices)
+        with progress.doing(f"drawing {kind}"):
+            return KINDS[kind](request, **choices)
     except TypeError as error:
         if "unexpected keyword" not in str(error):
             raise

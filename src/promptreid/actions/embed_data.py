@@ -85,12 +85,15 @@ def embed(
         )  # fmt: skip
         return embed_on_ray(request, workers=ray, progress=progress)
     found = model if isinstance(model, Embedder) else existing_models([model])[0]
-    table = open_table(spec)
+    with progress.doing(f"reading {spec}"):
+        table = open_table(spec)
     for note in table.notes:
         progress.message(f"{table.manifest.name}: {note}")
     if not isinstance(found, Embedder):
-        found = load(found, device=device or name_local_device(), precision=precision)
-    return embed_shards(
-        found, table, folder, options=chosen, share=share, unreadable=unreadable,
-        progress=progress,
-    )  # fmt: skip
+        with progress.doing(f"loading {found}"):
+            found = load(found, device=device or name_local_device(), precision=precision)
+    with progress.doing(f"embedding {spec}"):
+        return embed_shards(
+            found, table, folder, options=chosen, share=share, unreadable=unreadable,
+            progress=progress,
+        )  # fmt: skip

@@ -98,14 +98,15 @@ def _enrol_data(
     unreadable: str,
     progress: Progress,
 ) -> Enrolled:
-    data = load_shown(spec, policy=unreadable, progress=progress)
-    for note in (*data.lost, *data.notes) if unreadable == "stop" else ():
-        progress.detail(note)
-    manifest = data.manifest
-    rows = [
-        row
-        for row in manifest.indices(*roles)
-        if data.manifest.identities[row] not in data.background
-    ]
-    images, names = list_images(manifest.select(rows))
-    return gallery.add(images, [prefix + name for name in names], progress=progress)
+    with progress.doing(f"enrolling {spec}"):
+        data = load_shown(spec, policy=unreadable, progress=progress)
+        for note in (*data.lost, *data.notes) if unreadable == "stop" else ():
+            progress.detail(note)
+        manifest = data.manifest
+        rows = [
+            row
+            for row in manifest.indices(*roles)
+            if data.manifest.identities[row] not in data.background
+        ]
+        images, names = list_images(manifest.select(rows))
+        return gallery.add(images, [prefix + name for name in names], progress=progress)

@@ -42,11 +42,12 @@ class InspectedData(Inspection):
 class LoadedData(DataSet):
     """A data set that was read; its attributes are those of `DataSet`."""
 
-    def inspect(self, *, quick: bool = False) -> InspectedData:
+    def inspect(self, *, quick: bool = False, progress: Progress | None = None) -> InspectedData:
         """Count and check it, as `promptreid data inspect` does.
 
         Args:
             quick: Do not open the images.
+            progress: Where to report; None for lines on standard error.
 
         Returns:
             The findings; `print` them, or ask whether they are `ok`.
@@ -55,7 +56,7 @@ class LoadedData(DataSet):
             >>> promptreid.load_data("folder:photos").inspect().ok
             True
         """
-        found = inspect_data(self, check_images=not quick)
+        found = inspect_data(self, check_images=not quick, progress=progress or Lines())
         return InspectedData(**{one.name: getattr(found, one.name) for one in fields(Inspection)})
 
     def export(

@@ -118,7 +118,7 @@ def estimate(
 ) -> TrainingTime:
     """Take a few steps of each stage, and say how long a training will take; nothing is left.
 
-    It is `promptreid train --estimate`, and takes the arguments of `train`.
+    It is `promptreid train --estimate`. The arguments are those of `train`.
 
     Args:
         recipe: Name of a recipe, or a YAML file.

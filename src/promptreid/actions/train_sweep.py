@@ -171,16 +171,17 @@ def sweep(
     size = count_runs(asked, data=specs, seeds=wanted)
     if _MANY_RUNS < size.runs <= most_runs:  # checking them takes a while
         progress.message(f"{path.stem}: checking {size}")
-    runs = plan_sweep(
-        asked,
-        beside=path.parent,
-        out=folder,
-        data=specs,
-        test=list_specs(test, argument="test"),
-        overrides=list_settings(None, overrides, {}),
-        seeds=wanted,
-        most=most_runs,
-    )
+    with progress.doing("checking the runs"):
+        runs = plan_sweep(
+            asked,
+            beside=path.parent,
+            out=folder,
+            data=specs,
+            test=list_specs(test, argument="test"),
+            overrides=list_settings(None, overrides, {}),
+            seeds=wanted,
+            most=most_runs,
+        )
     chosen = tuple(select_runs(runs, [only] if isinstance(only, str) else only))
     planned = SweptRuns(folder, chosen, {run.name: read_state(run) for run in chosen})
     if not dry_run:
@@ -191,7 +192,9 @@ def sweep(
         return planned
     with asked_call((said,)):
         outcomes = _train(runs, chosen, folder, str(path), device, unreadable, progress)
-    return SweptRuns(folder, chosen, planned.states, outcomes, _compare(runs, folder, progress))
+    with progress.doing("comparing the runs"):
+        compared = _compare(runs, folder, progress)
+    return SweptRuns(folder, chosen, planned.states, outcomes, compared)
 
 
 def _check_data(planned: SweptRuns) -> None:

@@ -147,15 +147,16 @@ def report(
         "pixelate": pixelate,
         "unreadable": unreadable,
     }
-    content = collect(
-        models,
-        specs,
-        options=ReportOptions(command=_command(models, specs, page, shown), **shown),
-        cache=None if no_cache else Path(cache) if cache is not None else default_cache(),
-        device=device,
-        batch_size=batch_size,
-        progress=progress,
-    )
+    with progress.doing(f"preparing {page}"):
+        content = collect(
+            models,
+            specs,
+            options=ReportOptions(command=_command(models, specs, page, shown), **shown),
+            cache=None if no_cache else Path(cache) if cache is not None else default_cache(),
+            device=device,
+            batch_size=batch_size,
+            progress=progress,
+        )
     with progress.doing(f"writing {page}"):
         size = write_page(content, page)
     return WrittenReport(page, size, content)

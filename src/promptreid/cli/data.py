@@ -43,10 +43,10 @@ def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> No
     """
     progress = reporter()
     progress.message(f"reading {spec}")
-    with progress.doing(f"reading {spec}" if quick else f"looking at the images of {spec}"):
+    with progress.doing(f"reading {spec}"):
         from promptreid.actions.loaded_data import load_data
 
-        inspection = load_data(spec).inspect(quick=quick)
+        inspection = load_data(spec).inspect(quick=quick, progress=progress)
     if not json_out.to_standard_output:
         click.echo(inspection)
     json_out.give(inspection.to_dict())

@@ -231,8 +231,8 @@ def shorten_to(
     share = max(share, _FEWEST_EPOCHS)
     shortened = [text for stage in stages for text in _shorten_stage(stage, share)]
     reason = (
-        f"With all of its epochs it would take {total / limit:.1f} times as long as it may, so "
-        f"{share:.0%} of them are trained."
+        "With all of its epochs, the passes over all pictures, it would take "
+        f"{total / limit:.1f} times as long as it may, so {share:.0%} of them are trained."
     )
     shorter = replace(
         choice,

@@ -16,6 +16,7 @@ from promptreid.data.inspection.inspect import inspect_data, render_text
 from promptreid.data.load_data import load_data
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.protocol import Protocol, Repeat
+from promptreid.progress import Silent
 
 
 def picture(seed: int, size: tuple[int, int] = (24, 16)) -> Image.Image:
@@ -148,7 +149,7 @@ FILES = {
 def why_unreadable(path: Path) -> str:
     """Why inspection refuses an image; empty where it does not."""
     manifest = Manifest.of("toy", path.parent, [Sample(path.name, "1", "train")])
-    return "".join(refused.reason for refused in check_files(manifest)[0])
+    return "".join(refused.reason for refused in check_files(manifest, Silent())[0])
 
 
 @pytest.mark.parametrize("name", list(FILES))

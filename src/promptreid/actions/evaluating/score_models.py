@@ -106,7 +106,8 @@ class ModelScoring:
         templates = recipe_templates(model, embedder.info) if asked else {}
         columns = []
         for spec in self._specs:
-            test_set = TestSet.of(self._dataset(spec))
+            with self._progress.doing(f"reading {spec}"):
+                test_set = TestSet.of(self._dataset(spec))
             results = self._score_kinds(model, embedder, test_set, settings)
             if templates:
                 scores = classify_attributes(
@@ -127,7 +128,8 @@ class ModelScoring:
     ) -> list[dict[str, Any]]:
         """Score a model on one data set by each kind of sentence, and say the results."""
         request, results = self._request, []
-        assessed = assess_model(request, embedder, test_set, settings, self._progress)
+        with self._progress.doing(f"scoring {model}"):
+            assessed = assess_model(request, embedder, test_set, settings, self._progress)
         alone = len(request.models) == len(request.kinds) == 1
         for kind, (assessment, more) in zip(request.kinds, assessed, strict=True):
             name = call_model(model, kind)
@@ -144,10 +146,10 @@ class ModelScoring:
 
     def _dataset(self, spec: str) -> DataSet:
         if spec not in self._datasets:
-            loaded = load_readable(spec, policy=self._request.unreadable, progress=self._progress)
-            self._datasets[spec] = make_testable(
-                self._request.models, loaded, say=self._progress.message
-            )
+            request, progress = self._request, self._progress
+            with progress.doing(f"reading {spec}"):
+                loaded = load_readable(spec, policy=request.unreadable, progress=progress)
+                self._datasets[spec] = make_testable(request.models, loaded, say=progress.message)
         return self._datasets[spec]
 
 

@@ -12,6 +12,7 @@ from promptreid.actions.first_steps.data_situation import explain_untrainable
 from promptreid.actions.first_steps.noted_steps import NotedSteps
 from promptreid.actions.first_steps.plain_words import (
     describe_answer,
+    describe_faults,
     describe_pictures,
     describe_threshold,
 )
@@ -35,10 +36,11 @@ _HEIC = (
     "each folder, on a Mac by `sips -s format jpeg *.HEIC --out .`, elsewhere with ImageMagick by "
     "`magick mogrify -format jpg *.HEIC`."
 )
-_UNNAMED = (
-    "A training needs to know which pictures show the same individual. Put the pictures of each "
-    "into a folder of its own (anna/1.jpg, anna/2.jpg, ben/1.jpg, ...), and start again."
+_SORTED = (
+    "Put the pictures of each individual into a folder of its own (anna/1.jpg, anna/2.jpg, "
+    "ben/1.jpg, ...), and start again."
 )
+_UNNAMED = f"A training needs to know which pictures show the same individual. {_SORTED}"
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class Guide:
         reason = explain_untrainable(inspection) if self.reading.named else _UNNAMED
         if reason:
             return self._only_search(reason)
+        for sentence in describe_faults(inspection):
+            self.steps.tell(sentence)
         made = train_and_show(self.reading.spec, inspection, self.steps, self.wishes)
         made["page"] = self._search(made["gallery"], None)
         self._sum_up(made)
@@ -126,9 +130,7 @@ class Guide:
         self.steps.learn(fingerprint=fingerprint)
 
         def do() -> None:
-            with progress.doing(f"looking at the images of {spec}"):
-                found = data.inspect()
-            self.steps.learn(inspection=found.to_dict())
+            self.steps.learn(inspection=data.inspect(progress=progress).to_dict())
 
         self.steps.title("Look at the pictures")
         self.steps.take("data", "inspect", spec, do=do)
@@ -168,13 +170,13 @@ class Guide:
             self.steps.show(*words)
             return None
 
-        def do() -> None:
-            with self.steps.progress.doing("loading the model"):
-                from promptreid.actions.searches.picture_index import PictureIndex
+        def do() -> str:
+            from promptreid.actions.searches.picture_index import PictureIndex
+
             with PictureIndex.open(place, device=device, progress=self.steps.progress) as index:
                 found = index.search(picture, neighbours=True)
                 found.write_page(page)
-                self.steps.tell(_describe_found(found, picture))
+                return _describe_found(found, picture)
 
         self.steps.take(*words, do=do, leaves=page)
         return str(page)
@@ -200,7 +202,7 @@ class Guide:
 
 
 def _read_folder(folder: Path) -> SpecSuggestion:
-    """Find out how a folder is read; say how HEIC pictures are converted where there are no others.
+    """Find out how a folder is read; say what to do where there is no picture.
 
     Raises:
         DataError: There is no such folder, or no picture in it.
@@ -208,7 +210,8 @@ def _read_folder(folder: Path) -> SpecSuggestion:
     try:
         return suggest_spec(folder)
     except DataError as error:
-        raise DataError(f"{error} {_HEIC}" if "HEIC" in str(error) else str(error)) from error
+        remedy = _HEIC if "HEIC" in str(error) else "" if not folder.is_dir() else _SORTED
+        raise DataError(f"{error} {remedy}".strip()) from error
 
 
 def _describe_found(found: FoundPictures, picture: Path) -> str:

@@ -45,7 +45,7 @@ class NotedSteps:
         """
         self.folder, self.progress = folder, progress
         self.known: dict[str, Any] = {}
-        self._say, self._number = say, 0
+        self._say, self._number, self._title = say, 0, ""
         self._asked, self._done = dict(asked), []
         file = folder / RECORD
         if file.is_file():
@@ -83,7 +83,7 @@ class NotedSteps:
 
     def title(self, text: str) -> None:
         """Say what comes next, with its number."""
-        self._number += 1
+        self._number, self._title = self._number + 1, text
         self._say("", False)
         self._say(f"{self._number}. {text}", True)
 
@@ -96,12 +96,12 @@ class NotedSteps:
         """Say a command without doing what it does."""
         self._say(f"  {visible(command_line(words))}", False)
 
-    def take(self, *words: str, do: Callable[[], None], leaves: Path | None = None) -> None:
+    def take(self, *words: str, do: Callable[[], str | None], leaves: Path | None = None) -> None:
         """Say a command of promptreid and do what it does, unless that was done before.
 
         Args:
             words: The command without its name.
-            do: Does it.
+            do: Does it, and may return what there is to say of it.
             leaves: What it leaves behind; where that is gone it is done again.
         """
         self.show(*words)
@@ -109,9 +109,12 @@ class NotedSteps:
         if line in self._done and (leaves is None or leaves.exists()):
             self._say("  (done before)", False)
             return
-        do()
+        with self.progress.doing(self._title):
+            told = do()
         self._done.append(line)
         self._keep()
+        if told is not None:
+            self.tell(told)
 
 
 def command_line(words: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptreid.text.lists import counted, shorten_list
+from promptreid.text.number_words import alike_digits
 
 if TYPE_CHECKING:
     from promptreid.gallery.upkeep.gallery_facts import GalleryFacts
@@ -47,6 +48,10 @@ def describe_pictures(inspection: Mapping[str, Any]) -> Iterator[str]:
             f"{counted(len(unreadable), 'picture')} cannot be read and will be left out: "
             f"{shorten_list(unreadable)}."
         )
+
+
+def describe_faults(inspection: Mapping[str, Any]) -> Iterator[str]:
+    """Say what deserves a look before pictures are learned from, as `describe_pictures` does."""
     yield from inspection["warnings"]
     faults = [text for text in inspection["problems"] if "cannot be read" not in text]
     if faults:
@@ -90,10 +95,12 @@ def describe_threshold(threshold: Mapping[str, Any] | None) -> str:
             "Searches still rank who is most alike."
         )
     few = threshold["identities"] < FEW
+    score = threshold["threshold"]
     rough = "; it was chosen on few individuals, so take it as a rough guide" if few else ""
     return (
-        f"Two pictures count as the same individual from a score of {threshold['threshold']:.4f} "
-        f"on. At most 1 in {round(1 / threshold['far']):,} pairs of strangers score so high{rough}."
+        "Two pictures count as the same individual from a score of "
+        f"{score:.{alike_digits([score])}f} on. At most 1 in {round(1 / threshold['far']):,} pairs "
+        f"of strangers score so high{rough}."
     )
 
 
@@ -113,7 +120,8 @@ def describe_answer(
         candidates: The best individuals or pictures with their scores.
         is_enrolled: Whether the picture itself is among those that are searched.
     """
-    best = ", ".join(f"{who} ({score:.3f})" for who, score in candidates)
+    digits = alike_digits(score for _, score in candidates)
+    best = ", ".join(f"{who} ({score:.{digits}f})" for who, score in candidates)
     itself = (
         " The picture itself is among them, so of course it comes first." if is_enrolled else ""
     )

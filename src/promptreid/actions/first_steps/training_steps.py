@@ -166,14 +166,15 @@ class _TrainingSteps:
 
             create_gallery(place, run, rate=rate, device=self.wishes.device).close()
 
-        def enrol() -> None:
+        def enrol() -> str:
             from promptreid.actions import enrol_data
             from promptreid.actions.gallery_models import open_gallery
 
             gallery = open_gallery(place, run, device=self.wishes.device)
             enrol_data.enrol(gallery, self.spec, **self.how)
-            self.steps.tell(describe_enrolment(gallery.info()))
+            told = describe_enrolment(gallery.info())
             gallery.close()
+            return told
 
         words = ("gallery", "create", str(place), "--model", str(run), "--rate", f"{rate:g}")
         self.steps.take(*words, *self.wishes.device_words, do=create, leaves=place)

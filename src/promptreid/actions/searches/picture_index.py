@@ -72,8 +72,10 @@ class PictureIndex(SearchedPlace):
         place, progress = os.fspath(place), progress or Lines()
         url = _find_gallery(place)
         if url is not None:
-            return cls(str(url), open_gallery(url, model, device=device))
-        pictures = list_pictures(place)
+            with progress.doing(f"opening {url}"):
+                return cls(str(url), open_gallery(url, model, device=device))
+        with progress.doing(f"reading {place}"):
+            pictures = list_pictures(place)
         with progress.doing("loading the model"):
             embedder = _load_shipped(device) if model is None else load_for(model, device=device)
         found_at = embedder.source

@@ -20,6 +20,8 @@ from promptreid.data.images.image_files import (
 from promptreid.data.inspection.findings import Duplicate, PixelSizes, Unreadable
 from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.sample_columns import TRAINING_SPLITS
+from promptreid.progress import Progress
+from promptreid.progress.counted_task import counting
 
 
 class FileCheck(NamedTuple):
@@ -52,12 +54,20 @@ class CheckedFiles(NamedTuple):
     sizes: PixelSizes | None = None
 
 
-def check_files(manifest: Manifest) -> CheckedFiles:
-    """Read, decode and compare all image files, in threads; each file once."""
-    files = dict.fromkeys(manifest.paths)
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+def check_files(manifest: Manifest, progress: Progress) -> CheckedFiles:
+    """Read, decode and compare all image files, in threads; each file once.
+
+    Args:
+        manifest: The data.
+        progress: Told of each file.
+    """
+    files, checks = dict.fromkeys(manifest.paths), {}
+    task = counting(progress, f"looking at images of {manifest.name}", len(files), "images")
+    with task, ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         results = pool.map(_check_file, (manifest.root / path for path in files), chunksize=16)
-        checks = dict(zip(files, results, strict=True))
+        for path, check in zip(files, results, strict=True):
+            checks[path] = check
+            progress.advance(1)
     unreadable, clipped, sizes = [], [], []
     groups: dict[tuple[str, Box | None], list[int]] = {}
     seen = set()

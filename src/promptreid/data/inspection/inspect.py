@@ -22,6 +22,7 @@ from promptreid.data.manifest.name_order import number_names, sort_names
 from promptreid.data.manifest.name_spellings import note_spellings
 from promptreid.data.manifest.sample_columns import SPLITS
 from promptreid.data.protocol import Protocol
+from promptreid.progress import Progress, Silent
 
 __all__ = ["Inspection", "inspect_data", "render_text"]
 
@@ -32,12 +33,15 @@ HISTOGRAM = {
 """Name of each range of images per identity to the fewest and the most."""
 
 
-def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
+def inspect_data(
+    dataset: DataSet, *, check_images: bool = True, progress: Progress | None = None
+) -> Inspection:
     """Count, decode and compare everything in a data set.
 
     Args:
         dataset: The data.
         check_images: Read each file: decode it fully and compare bytes.
+        progress: Told of each file.
 
     Returns:
         The findings. Unreadable images, links to nothing, no query that can be answered, nothing to
@@ -45,7 +49,7 @@ def inspect_data(dataset: DataSet, *, check_images: bool = True) -> Inspection:
     """
     manifest = dataset.manifest
     spellings = note_spellings(manifest)
-    checked = check_files(manifest) if check_images else CheckedFiles()
+    checked = check_files(manifest, progress or Silent()) if check_images else CheckedFiles()
     splits = tuple(_summarise(manifest, split) for split in SPLITS if split in manifest.splits)
     protocol = _protocol_summary(manifest, dataset.protocol) if dataset.protocol else None
     return Inspection(

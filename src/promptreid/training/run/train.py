@@ -82,7 +82,9 @@ def train(request: TrainRequest, *, progress: Progress) -> RunFolder:
     """
     with joined_processes(request.device) as processes, errors_told_once(processes):
         request = replace(request, device=processes.pick_device(request.device))
-        return _train(request, processes, progress if processes.is_first else Silent())
+        progress = progress if processes.is_first else Silent()
+        with progress.doing("training"):
+            return _train(request, processes, progress)
 
 
 def _train(request: TrainRequest, processes: Processes, progress: Progress) -> RunFolder:
