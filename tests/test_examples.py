@@ -15,14 +15,14 @@ pytestmark = pytest.mark.slow
 
 SHOWN = {
     "promptreid.actions.compare_scores": ["compare"],
-    "promptreid.actions.data_listing": ["list_data"],
-    "promptreid.actions.disk_cache": ["data_cache"],
+    "promptreid.actions.datasets.data_listing": ["list_data"],
+    "promptreid.actions.datasets.disk_cache": ["data_cache"],
     "promptreid.actions.draw_figure": ["figure"],
     "promptreid.actions.embed_data": ["embed"],
     "promptreid.actions.enrol_data": ["enrol"],
     "promptreid.actions.evaluate_models": ["evaluate"],
     "promptreid.actions.gallery_models": ["create_gallery"],
-    "promptreid.actions.loaded_data": [
+    "promptreid.actions.datasets.loaded_data": [
         "LoadedData.export",
         "LoadedData.inspect",
         "LoadedData.show",
@@ -30,7 +30,7 @@ SHOWN = {
     ],
     "promptreid.actions.model": ["Model.index", "Model.same", "load"],
     "promptreid.actions.recipe_listing": ["RecipeList.copy", "RecipeList.show", "recipes"],
-    "promptreid.actions.render_data": ["synth_data"],
+    "promptreid.actions.datasets.render_data": ["synth_data"],
     "promptreid.actions.searches.picture_index": ["search"],
     "promptreid.actions.train_recipe": ["estimate", "train"],
     "promptreid.data.load_data": ["load_data"],

@@ -35,7 +35,7 @@ BESIDE = {("runs", "data"), ("data", "tables")}
 """Rooms of one floor of which the first may import the second."""
 
 RENDERING = {
-    "promptreid.actions.render_data",
+    "promptreid.actions.datasets.render_data",
     "promptreid.cli.demo_hands",
     "promptreid.cli.pretrain",
 }

@@ -48,19 +48,19 @@ from promptreid.version import __version__
 if TYPE_CHECKING:
     from promptreid.actions.choose_run_threshold import threshold
     from promptreid.actions.compare_scores import compare
-    from promptreid.actions.data_listing import list_data
-    from promptreid.actions.disk_cache import data_cache
+    from promptreid.actions.datasets.data_listing import list_data
+    from promptreid.actions.datasets.disk_cache import data_cache
+    from promptreid.actions.datasets.loaded_data import load_data
+    from promptreid.actions.datasets.render_data import synth_data
     from promptreid.actions.draw_figure import figure
     from promptreid.actions.embed_data import embed
     from promptreid.actions.enrol_data import enrol
     from promptreid.actions.evaluate_models import evaluate
+    from promptreid.actions.first_steps.quickstart_folder import quickstart
     from promptreid.actions.gallery_models import create_gallery, open_gallery
     from promptreid.actions.import_old_config import import_config
-    from promptreid.actions.loaded_data import load_data
     from promptreid.actions.model import Model, load
-    from promptreid.actions.quickstart_folder import quickstart
     from promptreid.actions.recipe_listing import recipes
-    from promptreid.actions.render_data import synth_data
     from promptreid.actions.run import Run
     from promptreid.actions.searches.picture_index import search
     from promptreid.actions.train_recipe import estimate, train
@@ -79,23 +79,23 @@ _PLACES = MappingProxyType(
         "Silent": "progress",
         "compare": "actions.compare_scores",
         "create_gallery": "actions.gallery_models",
-        "data_cache": "actions.disk_cache",
+        "data_cache": "actions.datasets.disk_cache",
         "embed": "actions.embed_data",
         "enrol": "actions.enrol_data",
         "estimate": "actions.train_recipe",
         "evaluate": "actions.evaluate_models",
         "figure": "actions.draw_figure",
         "import_config": "actions.import_old_config",
-        "list_data": "actions.data_listing",
+        "list_data": "actions.datasets.data_listing",
         "load": "actions.model",
-        "load_data": "actions.loaded_data",
+        "load_data": "actions.datasets.loaded_data",
         "open_gallery": "actions.gallery_models",
-        "quickstart": "actions.quickstart_folder",
+        "quickstart": "actions.first_steps.quickstart_folder",
         "recipes": "actions.recipe_listing",
         "report": "actions.write_report",
         "search": "actions.searches.picture_index",
         "sweep": "actions.train_sweep",
-        "synth_data": "actions.render_data",
+        "synth_data": "actions.datasets.render_data",
         "threshold": "actions.choose_run_threshold",
         "train": "actions.train_recipe",
     }

@@ -14,7 +14,7 @@ from promptreid.cli.main import cli
 from promptreid.inference.exporting.export_options import ExportOptions
 
 TWINS = {
-    "quickstart": "actions.quickstart_folder.quickstart",
+    "quickstart": "actions.first_steps.quickstart_folder.quickstart",
     "train": "actions.train_recipe.train",
     "train --estimate": "actions.train_recipe.estimate",
     "evaluate": "actions.evaluate_models.evaluate",
@@ -34,11 +34,11 @@ TWINS = {
     "recipes show": "actions.recipe_listing.RecipeList.show",
     "recipes copy": "actions.recipe_listing.RecipeList.copy",
     "import-config": "actions.import_old_config.import_config",
-    "data list": "actions.data_listing.list_data",
-    "data inspect": "actions.loaded_data.LoadedData.inspect",
-    "data export": "actions.loaded_data.LoadedData.export",
-    "data cache": "actions.disk_cache.data_cache",
-    "data synth": "actions.render_data.synth_data",
+    "data list": "actions.datasets.data_listing.list_data",
+    "data inspect": "actions.datasets.loaded_data.LoadedData.inspect",
+    "data export": "actions.datasets.loaded_data.LoadedData.export",
+    "data cache": "actions.datasets.disk_cache.data_cache",
+    "data synth": "actions.datasets.render_data.synth_data",
     "gallery create": "actions.gallery_models.create_gallery",
     "gallery add": "actions.enrol_data.enrol",
     "gallery allow": "gallery.gallery.Gallery.allow",

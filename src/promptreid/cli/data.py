@@ -20,7 +20,7 @@ def data() -> None:
 @json_option
 def list_command(json_out: JsonOut) -> None:
     """List the data sets that can be read, and the options of each."""
-    from promptreid.actions.data_listing import list_data
+    from promptreid.actions.datasets.data_listing import list_data
 
     listed = list_data()
     for entry in () if json_out.to_standard_output else listed:
@@ -44,7 +44,7 @@ def inspect(ctx: click.Context, spec: str, json_out: JsonOut, quick: bool) -> No
     progress = reporter()
     progress.message(f"reading {spec}")
     with progress.doing(f"reading {spec}"):
-        from promptreid.actions.loaded_data import load_data
+        from promptreid.actions.datasets.loaded_data import load_data
 
         inspection = load_data(spec).inspect(quick=quick, progress=progress)
     if not json_out.to_standard_output:
@@ -88,7 +88,7 @@ def export(
     progress = reporter()
     progress.message(f"reading {spec}")
     with progress.doing(f"reading {spec}"):
-        from promptreid.actions.loaded_data import load_data
+        from promptreid.actions.datasets.loaded_data import load_data
 
         dataset = load_data(spec)
     written = dataset.export(
@@ -116,7 +116,7 @@ def cache(json_out: JsonOut, clear: bool) -> None:
     that `promptreid search` looked through, vectors are kept, and of videos the frames that were
     read, without a limit.
     """
-    from promptreid.actions.disk_cache import data_cache
+    from promptreid.actions.datasets.disk_cache import data_cache
 
     kept = data_cache(clear=clear)
     if not json_out.to_standard_output:
@@ -166,7 +166,7 @@ def synth(
 
     Hands come in the layout of 11k Hands with HandInfo.csv, people in the layout of Market-1501.
     """
-    from promptreid.actions.render_data import synth_data
+    from promptreid.actions.datasets.render_data import synth_data
 
     made = synth_data(
         kind,

@@ -55,7 +55,7 @@ def quickstart(
     promptreid quickstart /data/crops
     promptreid quickstart /data/horses --subject animals --minutes 10
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.actions import quickstart_folder
+    from promptreid.actions.first_steps import quickstart_folder
     from promptreid.actions.first_steps.wishes import DeclinedError
     from promptreid.training.stage.stop_signals import Interrupted
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promptreid.actions.datasets.loaded_data import load_data
 from promptreid.actions.first_steps.data_situation import explain_untrainable
 from promptreid.actions.first_steps.noted_steps import NotedSteps
 from promptreid.actions.first_steps.plain_words import (
@@ -18,7 +19,6 @@ from promptreid.actions.first_steps.plain_words import (
 )
 from promptreid.actions.first_steps.training_steps import train_and_show
 from promptreid.actions.first_steps.wishes import Say, Wishes
-from promptreid.actions.loaded_data import load_data
 from promptreid.data.data_spec import parse_spec
 from promptreid.data.folders.spec_suggestion import SpecSuggestion, suggest_spec
 from promptreid.data.reader_registry import READERS

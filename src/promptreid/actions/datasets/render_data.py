@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from promptreid.actions.loaded_data import LoadedData, load_data
+from promptreid.actions.datasets.loaded_data import LoadedData, load_data
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.progress import Lines, Progress
 from promptreid.progress.counted_task import RenderedCount

@@ -1,0 +1,1 @@
+"""What people do with data sets: read, list, render and export them, and free the disk."""
