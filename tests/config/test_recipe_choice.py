@@ -109,3 +109,5 @@ def test_too_few_epochs_are_none_unless_there_is_nothing_quicker():
     recipe = load_recipe(shorter.recipe, shorter.overrides)
     assert [stage.epochs for stage in recipe.stages] == [1, 1]
     assert total > 1.0
+    untrained = choose_recipes(Situation(3, 12, 2.0))[0]
+    assert shorten_to(untrained, {"embedding": 50.0}, 1.0, least=0.0) == (untrained, 50.0)

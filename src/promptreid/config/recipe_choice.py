@@ -215,13 +215,13 @@ def shorten_to(
         least: Share of the epochs below which nothing is left of the recipe.
 
     Returns:
-        The choice as it is where it is in time, or one of fewer epochs, and the seconds that it
-        takes; None where fewer than the least share of them would be left.
+        The choice as it is where it is in time or trains nothing, or one of fewer epochs, and the
+        seconds that it takes; None where fewer than the least share of them would be left.
     """
     total = sum(seconds_by_part.values())
-    if total <= limit:
-        return choice, total
     stages = load_recipe(choice.recipe, choice.overrides).stages
+    if total <= limit or not stages:  # what is not trained cannot be shortened
+        return choice, total
     names = {stage.name for stage in stages}
     names |= {f"half: {name}" for name in names}
     moving = sum(seconds for part, seconds in seconds_by_part.items() if part in names)
