@@ -180,7 +180,7 @@ def test_a_forbidden_neighbour_does_not_matter(tmp_path: Path, monkeypatch) -> N
 
 def test_a_data_set_and_its_manifest_are_written_in_a_line(crops):
     data = load_data(f"folder:{crops}")
-    assert repr(data).startswith(f"DataSet(folder:{crops}: train ")
-    assert "12 identities" in data.summary.replace("6 identities", "12 identities", 1)
+    assert repr(data).startswith(f"DataSet(folder:{crops}: ")
+    assert "train 30 images of 6 identities" in repr(data)
     assert len(repr(data.manifest)) < 80 + len(str(crops))
     assert "60 images" in repr(data.manifest)
