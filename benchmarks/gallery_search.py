@@ -98,7 +98,7 @@ def gallery_search(settings: Settings) -> Iterator[Comparison]:
         vectors = np.concatenate([records.vectors(part) for part in _parts(size)])
         queries = draw_rows(np.arange(_QUERIES) * (size // _QUERIES) // _IMAGES, width, seed=10**9)
         with tempfile.TemporaryDirectory() as folder:
-            index = BitsIndex(Path(folder), settings.threads)
+            index = BitsIndex(Path(folder), threads=settings.threads)
             index.follow(table, change, records)  # ty: ignore[invalid-argument-type]
             index.settle()
             for count in (1, _QUERIES):

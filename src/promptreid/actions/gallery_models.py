@@ -14,6 +14,7 @@ from promptreid.gallery.records.open_records import open_records
 from promptreid.gallery.searching.aggregate import Aggregate
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.load import load
+from promptreid.progress import Progress
 
 ModelPlace = str | os.PathLike[str] | Embedder
 """A run, a checkpoint, or a model that is loaded."""
@@ -24,6 +25,7 @@ def open_gallery(
     model: ModelPlace | None = None,
     *,
     device: str | None = None,
+    progress: Progress | None = None,
 ) -> Gallery:
     """Open a gallery with its model, ready to enrol and to search.
 
@@ -32,6 +34,7 @@ def open_gallery(
         model: A run, a checkpoint or a loaded model; None for the place where the model lay when
             the gallery was created.
         device: Where the model computes, where it is loaded; None for the best there is.
+        progress: Told of an index of many entries while it is made.
 
     Raises:
         GalleryError: There is no gallery, its model is not where it was, or it is another one.
@@ -43,7 +46,8 @@ def open_gallery(
         '000'
     """
     url = parse_gallery_url(place)
-    return Gallery.open(url, load_for(model or find_model(url), device=device))
+    embedder = load_for(model or find_model(url), device=device)
+    return Gallery.open(url, embedder, progress=progress)
 
 
 def find_model(place: GalleryUrl) -> Path:

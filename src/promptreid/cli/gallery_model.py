@@ -69,7 +69,7 @@ def open_gallery(place: GalleryUrl) -> Gallery:
     with started(f"opening {place}"):
         from promptreid.gallery.gallery import Gallery
 
-        return Gallery.open(place)
+        return Gallery.open(place, progress=reporter())
 
 
 def open_with_model(place: GalleryUrl, model: Path | None, device: str | None) -> Gallery:
@@ -77,4 +77,4 @@ def open_with_model(place: GalleryUrl, model: Path | None, device: str | None) -
     with started(f"opening {place}"):
         from promptreid.actions import gallery_models
 
-        return gallery_models.open_gallery(place, model, device=device)
+        return gallery_models.open_gallery(place, model, device=device, progress=reporter())

@@ -92,6 +92,7 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
         *,
         index: str = AUTOMATIC,
         in_service: bool = False,
+        progress: Progress | None = None,
     ) -> Self:
         """Open a gallery, with the model where images are to be added or searched.
 
@@ -102,6 +103,7 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
                 size); what the URL names comes first.
             in_service: Whether a service answers its clients from it, whose uses are written down
                 unless the gallery's settings say otherwise.
+            progress: Told of an index of many entries while it is made.
 
         Raises:
             GalleryError: There is no gallery, it cannot be reached, it is damaged, or holds another
@@ -114,7 +116,9 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
             from promptreid.gallery.embedder_model import EmbedderModel  # loads PyTorch
 
             model = EmbedderModel(embedder)
-        return cls._opened(open_records(url), model, index, in_service=in_service)
+        return cls._opened(
+            open_records(url), model, index, in_service=in_service, progress=progress
+        )
 
     @classmethod
     def _opened(
@@ -124,10 +128,11 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
         index: str,
         *,
         in_service: bool = False,
+        progress: Progress | None = None,
     ) -> Self:
         """Take records that were opened for this, and close them where they do not fit."""
         try:
-            return cls(records, model, index, in_service=in_service)
+            return cls(records, model, index, in_service=in_service, progress=progress)
         except BaseException:
             records.close()
             raise
@@ -161,6 +166,7 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
             raise GalleryError(f"There are {len(images)} images but {len(identities)} identities.")
         names = [check_name(name) for name in identities]
         opened = [as_image(image) for image in images]
+        self._make_ready()
         total = Enrolled()
         with counting(progress, "enrolling", len(images), "images"):
             for start in range(0, len(opened), BATCH):
@@ -201,6 +207,7 @@ class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep)
             stored = self.records.model()
         embedded = open_embedded(Path(folder), stored, place=self.records.place)
         progress, total = progress or Silent(), Enrolled()
+        self._make_ready()
         with counting(progress, "enrolling", len(embedded.sharded), "images"):
             for batch in embedded:
                 names = [check_name(prefix + name) for name in batch.names]

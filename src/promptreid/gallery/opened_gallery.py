@@ -22,6 +22,7 @@ from promptreid.gallery.vector_model import (
     check_still_searched,
     describe_model,
 )
+from promptreid.progress import Progress
 
 
 class OpenedGallery:
@@ -40,6 +41,7 @@ class OpenedGallery:
         index: str = AUTOMATIC,
         *,
         in_service: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         """Take records that are open, the model that makes vectors, and the name of an index.
 
@@ -49,13 +51,14 @@ class OpenedGallery:
             index: What searches it: "exact", "bits", or "auto" for what suits its size.
             in_service: Whether a service answers its clients from it, whose uses are written down
                 unless the gallery's settings say otherwise.
+            progress: Told of an index of many entries while it is made.
 
         Raises:
             GalleryError: The vectors in the records are another model's, or there is no such index.
         """
         self.records = records
         self.settings = GallerySettings.from_texts(records.settings())
-        self._state = SearchState(self.settings.aggregate, index)
+        self._state = SearchState(self.settings.aggregate, index, progress)
         self._lock = self._state.lock
         self._model = model
         self.audit = AuditLog(
@@ -116,6 +119,11 @@ class OpenedGallery:
     def _find_basis(self) -> Basis:
         """Return what an answer of now rests on; call it with the lock."""
         return Basis(self._state.fingerprint, self._state.table.revision)
+
+    def _make_ready(self) -> None:
+        """Take over what others changed, and tell of an index that has to be made."""
+        with self._lock:
+            self._state.refresh(self.records)
 
     def _require_model(self) -> VectorModel:
         if self._model is None:

@@ -73,7 +73,8 @@ class PictureIndex(SearchedPlace):
         url = _find_gallery(place)
         if url is not None:
             with progress.doing(f"opening {url}"):
-                return cls(str(url), open_gallery(url, model, device=device))
+                opened = open_gallery(url, model, device=device, progress=progress)
+                return cls(str(url), opened)
         with progress.doing(f"reading {place}"):
             pictures = list_pictures(place)
         with progress.doing("loading the model"):

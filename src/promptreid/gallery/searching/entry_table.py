@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from promptreid.gallery.records.record_rows import EntryColumns
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.growing_array import GrowingArray
+from promptreid.gallery.searching.name_column import NameColumn
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class EntryTable:
         self._entries, self._codes = GrowingArray(np.int64), GrowingArray(np.int32)
         self._usable, self._visible = GrowingArray(bool), GrowingArray(bool)
         self._draws = GrowingArray(np.uint64)
-        self._cameras, self._domains, self._attributes = Names(), Names(), Names()
+        self._cameras, self._domains, self._attributes = NameColumn(), NameColumn(), NameColumn()
         self._times = GrowingArray(np.float64)
         self._rows_by_code: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
@@ -87,6 +89,57 @@ class EntryTable:
         if kept is not None:
             kept = kept[:before]
         return TableChange(kept=kept, touched=frozenset(touched))
+
+    def list_columns(self) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
+        """Return all that is known of the entries for `restore`, and of nothing that is gone.
+
+        Returns:
+            Columns by name, and of those that hold codes of names, these names.
+        """
+        columns = {name: column.values for name, column in self._list_arrays().items()}
+        names: dict[str, list[str]] = {}
+        for name, column in self._list_name_columns().items():
+            names[name], columns[name] = column.list_used()
+        columns["identities"] = np.array(self.identity_numbers, np.int64)
+        return columns, names
+
+    def restore(
+        self,
+        revision: int,
+        fingerprint: str,
+        columns: Mapping[str, NDArray[Any]],
+        names: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Become what another table was when `list_columns` was asked of it.
+
+        Raises:
+            KeyError: A column is missing.
+        """
+        self.clear()
+        for name, column in self._list_arrays().items():
+            column.replace(columns[name])
+        for name, column in self._list_name_columns().items():
+            column.replace(names[name], columns[name])
+        self.identity_numbers = columns["identities"].tolist()
+        self.identity_codes = {number: code for code, number in enumerate(self.identity_numbers)}
+        self.revision, self.fingerprint = revision, fingerprint
+
+    def _list_arrays(self) -> dict[str, GrowingArray]:
+        return {
+            "entries": self._entries,
+            "codes": self._codes,
+            "usable": self._usable,
+            "visible": self._visible,
+            "draws": self._draws,
+            "times": self._times,
+        }
+
+    def _list_name_columns(self) -> dict[str, NameColumn]:
+        return {
+            "cameras": self._cameras,
+            "domains": self._domains,
+            "attributes": self._attributes,
+        }
 
     def _take(self, columns: EntryColumns, touched: set[int]) -> bool:
         """Put in changed entries and add their identities; return whether that is possible."""
@@ -126,9 +179,7 @@ class EntryTable:
             return None
         kept = np.isin(self.entries, records.entry_numbers(), assume_unique=True)
         touched.update(self._find_numbers(np.flatnonzero(~kept)))
-        for column in (self._entries, self._codes, self._usable, self._visible, self._draws):
-            column.keep(kept)
-        for column in (self._times, self._cameras, self._domains, self._attributes):
+        for column in (*self._list_arrays().values(), *self._list_name_columns().values()):
             column.keep(kept)
         return kept
 
@@ -235,44 +286,6 @@ class EntryTable:
             fitting = [_has_all(json.loads(text), filters) for text in self._attributes.texts]
             allowed &= np.array([*fitting, False])[self._attributes.codes]
         return allowed
-
-
-class Names:
-    """A column of texts as codes.
-
-    Attributes:
-        texts: Text of each code.
-    """
-
-    def __init__(self) -> None:
-        """Begin without a row."""
-        self.texts: list[str] = []
-        self._codes = GrowingArray(np.int32)
-        self._code_by_text: dict[str, int] = {}
-
-    @property
-    def codes(self) -> NDArray[np.int32]:
-        """The codes, -1 for None."""
-        return self._codes.values
-
-    def extend(self, texts: Sequence[str | None]) -> None:
-        """Put texts at the end."""
-        for text in dict.fromkeys(texts):
-            if text is not None and text not in self._code_by_text:
-                self._code_by_text[text] = len(self.texts)
-                self.texts.append(text)
-        codes = self._code_by_text
-        self._codes.extend(
-            np.fromiter((-1 if t is None else codes[t] for t in texts), np.int32, len(texts))
-        )
-
-    def keep(self, kept: NDArray[np.bool_]) -> None:
-        """Take out the rows that are not kept."""
-        self._codes.keep(kept)
-
-    def find(self, text: str | None) -> int:
-        """Return the code of a text; -2 for None and where there is none."""
-        return -2 if text is None else self._code_by_text.get(text, -2)
 
 
 def _has_all(attributes: dict[str, str], filters: Filters) -> bool:

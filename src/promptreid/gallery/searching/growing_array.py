@@ -33,6 +33,10 @@ class GrowingArray:
         self._room[self._length : length] = rows
         self._length = length
 
+    def replace(self, rows: NDArray[Any]) -> None:
+        """Have these rows and no others; they are not copied."""
+        self._room, self._length = rows, len(rows)
+
     def keep(self, kept: NDArray[np.bool_]) -> None:
         """Take out the rows that are not kept, (length,)."""
         self._room = self.values[kept]

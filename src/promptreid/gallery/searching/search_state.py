@@ -24,6 +24,7 @@ from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.identity_ranking import IdentityRanking, RankedIdentities
 from promptreid.gallery.searching.indexes.exact_index import ExactIndex
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC, check_index, choose_index
+from promptreid.gallery.searching.indexes.table_file import TableFile
 from promptreid.gallery.searching.indexes.vector_index import Index
 from promptreid.gallery.searching.negative_bar import NegativeBar
 from promptreid.gallery.searching.nobody import p_values
@@ -33,6 +34,7 @@ from promptreid.gallery.searching.null_sample import (
     null_from_scratch,
     update_null,
 )
+from promptreid.progress import Progress, Silent
 
 SHORT_LIST = 100
 """Entries that are re-ranked at least."""
@@ -54,12 +56,15 @@ class SearchState:
         lock: Held by the one thread that uses the state and the records it is of.
     """
 
-    def __init__(self, aggregate: Aggregate, index: str = AUTOMATIC) -> None:
+    def __init__(
+        self, aggregate: Aggregate, index: str = AUTOMATIC, progress: Progress | None = None
+    ) -> None:
         """Begin without anything; `index` is one of `index_choice.KINDS`."""
-        self._aggregate = aggregate
+        self._aggregate, self._progress = aggregate, progress or Silent()
         self._index_name = check_index(index)
         self.lock = threading.RLock()
         self.table = EntryTable()
+        self._file: TableFile | None = None
         self.index: Index = ExactIndex()
         self.ranking = IdentityRanking(aggregate, self.table, self.index)
         self.clear()
@@ -88,7 +93,7 @@ class SearchState:
             return
         with records.reading():
             self._take(records)
-        self.index.settle()
+        self.settle(records)
 
     @contextlib.contextmanager
     def changing(self, records: Records) -> Generator[None]:
@@ -117,7 +122,13 @@ class SearchState:
         except BaseException:
             self.clear()  # the memory is ahead of what was rolled back
             raise
+        self.settle(records)
+
+    def settle(self, records: Records) -> None:
+        """Keep in files or on servers what follows from what is committed."""
         self.index.settle()
+        if self.index.kind == "bits" and self._file is not None:
+            self._file.keep(self.table, records)
 
     def answer(
         self,
@@ -206,8 +217,14 @@ class SearchState:
 
     def _follow(self, records: Records) -> TableChange:
         """Bring table and index to what the records hold."""
+        is_empty, folder = self.table.revision < 0, records.derived
+        if is_empty and folder is not None:
+            self._file = TableFile(folder)
+            self._file.load(self.table, records)
         change = self.table.refresh(records)
-        index = choose_index(self._index_name, len(self.table), records, self.index)
+        if is_empty:
+            change = TableChange(anew=True)
+        index = choose_index(self._index_name, len(self.table), records, self.index, self._progress)
         if index is self.index:
             index.follow(self.table, change, records)
         else:

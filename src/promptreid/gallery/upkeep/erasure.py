@@ -84,6 +84,7 @@ def erase_entries(
     records.compact()
     with keeping_erased_out(records):
         left = records.find_bytes(pieces)
+    state.settle(records)  # what was deleted of the files
     if left:
         raise GalleryError(
             f"{len(left):,} of {len(pieces):,} pieces of what was erased still stand in files of "

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from gallery_model import draw_people, make_gallery
+from gallery_model import PixelModel, draw_people, make_gallery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +24,8 @@ from promptreid.gallery.searching.indexes.bit_codes import (
 )
 from promptreid.gallery.searching.indexes.bits_index import BitsIndex
 from promptreid.gallery.searching.indexes.exact_index import ExactIndex
+from promptreid.gallery.searching.indexes.index_choice import delete_files
+from promptreid.progress import Silent
 
 
 @pytest.mark.parametrize("width", [64, 128, 192, 320])
@@ -134,11 +136,10 @@ def in_files(monkeypatch):
     monkeypatch.setattr(index_choice, "BITS_FROM", 30)
     for module in (row_store, row_segments):
         monkeypatch.setattr(module, "SEGMENT", 16)
+    monkeypatch.setattr(row_store, "_MAPPED", 64 * 32 * 4)  # of the first segments alone
 
 
 def open_again(folder, index="auto"):
-    from gallery_model import PixelModel
-
     return Gallery(SqliteRecords.open(folder), PixelModel(), index)
 
 
@@ -159,7 +160,7 @@ def test_a_gallery_goes_over_to_codes_as_it_grows_and_answers_the_same(tmp_path,
     assert gallery._state.index.kind == "exact"
     gallery.add(pictures[20:], names[20:])
     assert gallery._state.index.kind == "bits"
-    assert len(list((tmp_path / "people" / "derived").iterdir())) == 80 // 16
+    assert len(list((tmp_path / "people" / "derived").glob("*.rows"))) == 80 // 16
     answers = gallery.search(pictures[:10])
     assert gallery.check() == []
     gallery.close()
@@ -171,6 +172,42 @@ def test_a_gallery_goes_over_to_codes_as_it_grows_and_answers_the_same(tmp_path,
     assert not (tmp_path / "people" / "derived").exists()
     with pytest.raises(GalleryError, match="exact"):
         open_again(tmp_path / "people", "exakt")
+
+
+class Counted(Silent):
+    """Counts what it is told."""
+
+    def __init__(self):
+        self.started, self.count = [], 0
+
+    def start(self, title, total, unit):
+        """Note a task."""
+        self.started.append((total, unit))
+
+    def advance(self, count):
+        """Count on."""
+        self.count += count
+
+
+def test_making_an_index_is_told(tmp_path, in_files):
+    make_gallery(tmp_path / "people").add(*draw_people(20, 4))
+    delete_files(tmp_path / "people" / "derived")
+    for expected in ([(80, "entries")], []):
+        told = Counted()
+        opened = Gallery(SqliteRecords.open(tmp_path / "people"), PixelModel(), progress=told)
+        opened.search(draw_people(20, 4)[0][:1])
+        assert told.started == expected
+        assert told.count == sum(total for total, _ in expected)
+        opened.close()
+
+
+def test_rows_of_a_file_that_was_cut_off_are_refused(tmp_path, in_files):
+    gallery = make_gallery(tmp_path / "people")
+    gallery.add(*draw_people(20, 4))
+    with sorted((tmp_path / "people" / "derived").glob("*.rows"))[0].open("rb+") as file:
+        file.truncate(5000)
+    with pytest.raises(GalleryError, match="shorter"):
+        gallery._state.index.vectors(np.arange(80))
 
 
 def test_what_is_erased_is_wiped_from_files(tmp_path, in_files):

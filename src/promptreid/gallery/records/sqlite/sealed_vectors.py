@@ -11,8 +11,11 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-_SEAL = 4
+SEAL = 4
 """Bytes of the checksum (CRC-32), which stand behind those of the vector."""
+
+_REMAINDER = 0x2144DF1C
+"""CRC-32 of any bytes with their own CRC-32 behind them, the lowest byte first."""
 
 
 def to_blob(vector: NDArray[np.float32]) -> bytes:
@@ -22,17 +25,17 @@ def to_blob(vector: NDArray[np.float32]) -> bytes:
 
 def seal_bytes(content: bytes) -> bytes:
     """Put the checksum of some bytes behind them."""
-    return content + zlib.crc32(content).to_bytes(_SEAL, "little")
+    return content + zlib.crc32(content).to_bytes(SEAL, "little")
 
 
 def strip_seal(blob: bytes) -> bytes:
     """Return sealed bytes without their checksum, whether or not it fits."""
-    return blob[:-_SEAL]
+    return blob[:-SEAL]
 
 
 def is_whole(blob: bytes) -> bool:
     """Tell whether bytes are those that `seal_bytes` gave."""
-    return seal_bytes(strip_seal(blob)) == blob
+    return len(blob) >= SEAL and zlib.crc32(blob) == _REMAINDER
 
 
 def to_vector(blob: bytes) -> NDArray[np.float32]:
@@ -41,7 +44,6 @@ def to_vector(blob: bytes) -> NDArray[np.float32]:
     Raises:
         ValueError: They are not what was written.
     """
-    content = memoryview(blob)[:-_SEAL]
-    if len(blob) % 4 or zlib.crc32(content) != int.from_bytes(blob[-_SEAL:], "little"):
+    if len(blob) % 4 or not is_whole(blob):
         raise ValueError("its checksum does not fit")
-    return np.frombuffer(content, "<f4")
+    return np.frombuffer(memoryview(blob)[:-SEAL], "<f4")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from promptreid.gallery.records.record_rows import NullRow
 from promptreid.gallery.records.sql.sql_models import SqlModels
 from promptreid.gallery.records.sqlite.sealed_vectors import (
+    SEAL,
     is_whole,
     strip_seal,
     to_blob,
@@ -20,6 +20,8 @@ from promptreid.gallery.records.sqlite.sqlite_errors import tell_damage
 from promptreid.gallery.records.sqlite.sqlite_file import SqliteFile
 
 _AT_A_TIME = 4096
+_SPARSE = 2
+"""Where a range holds fewer numbers than so many times those that are wanted, all of it is read."""
 
 
 class SqliteVectors(SqlModels, SqliteFile):
@@ -39,20 +41,39 @@ class SqliteVectors(SqlModels, SqliteFile):
 
     def vectors(self, entries: Sequence[int], *, model: str | None = None) -> NDArray[np.float32]:
         """Return vectors of a model, zero where an entry has none."""
-        searched, numbers = self.find_model(model), np.asarray(entries, np.int64)
-        vectors = np.zeros((len(numbers), self.find_width(searched)), np.float32)
+        searched = self.find_model(model)
+        width = self.find_width(searched)
+        numbers, places = np.unique(np.asarray(entries, np.int64), return_inverse=True)
+        vectors = np.zeros((len(numbers), width), np.float32)
         for start in range(0, len(numbers), _AT_A_TIME):
-            part = numbers[start : start + _AT_A_TIME]
-            rows = self.execute(
-                "SELECT entry, vector FROM vectors WHERE model = ? AND "
-                "entry IN (SELECT value FROM json_each(?))",
-                searched,
-                json.dumps(part.tolist()),
-            )
-            place = {number: start + count for count, number in enumerate(part.tolist())}
-            for number, vector in rows:
-                vectors[place[number]] = self.open_vector(vector, "entry", number)
-        return vectors
+            self._read_part(searched, numbers[start : start + _AT_A_TIME], vectors[start:])
+        is_ordered = np.array_equal(places, np.arange(len(numbers)))
+        return vectors if is_ordered else vectors[places]
+
+    def _read_part(
+        self, model: int, numbers: NDArray[np.int64], vectors: NDArray[np.float32]
+    ) -> None:
+        """Write the vectors of some entries (N,), ascending, over the first rows of (M, width)."""
+        columns = "SELECT entry, vector FROM vectors WHERE model = ? AND"
+        first, last = int(numbers[0]), int(numbers[-1])
+        if last - first < _SPARSE * len(numbers):  # reading all between them is faster
+            rows = self.execute(f"{columns} entry BETWEEN ? AND ?", model, first, last)
+        else:
+            wanted = self.to_list(numbers.tolist())
+            rows = self.execute(f"{columns} {self.among('entry')}", model, wanted)
+        if not rows:
+            return
+        size = 4 * vectors.shape[1] + SEAL
+        for number, blob in rows:
+            if len(blob) != size or not is_whole(blob):
+                raise tell_damage(
+                    self.place, f"the vector of entry {number}: its checksum does not fit"
+                )
+        found = np.fromiter((number for number, _ in rows), np.int64, len(rows))
+        values = np.frombuffer(b"".join([blob for _, blob in rows]), "<f4").reshape(len(rows), -1)
+        places = np.minimum(np.searchsorted(numbers, found), len(numbers) - 1)
+        there = numbers[places] == found
+        vectors[places[there]] = values[there, : vectors.shape[1]]
 
     def open_vector(
         self, content: bytes | None, what: str, number: int

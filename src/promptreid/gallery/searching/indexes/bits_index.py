@@ -17,6 +17,7 @@ from promptreid.gallery.searching.indexes.row_store import RowStore
 from promptreid.gallery.searching.indexes.segment_guard import holding_segments
 from promptreid.gallery.searching.indexes.vector_index import Nearest
 from promptreid.processor import count_threads
+from promptreid.progress import Progress, Silent
 
 _FIRST_SCORED = 512
 """Entries whose codes are most alike that are scored at first."""
@@ -40,14 +41,18 @@ class BitsIndex:
 
     kind = "bits"
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, progress: Progress | None = None, threads: int | None = None
+    ) -> None:
         """Keep vectors in a folder, which need not be there.
 
         Args:
             folder: The folder.
+            progress: Told when many vectors are read.
             threads: How many search at a time; None for as many as NumPy takes.
         """
         self._store = RowStore(folder)
+        self._progress = progress or Silent()
         self._table = EntryTable()
         self._records: Records | None = None
         self._is_open = False
@@ -69,7 +74,7 @@ class BitsIndex:
             self._is_open = True
         elif change.kept is not None:
             self._store.keep(change.kept)
-        self._store.extend(table, records)
+        self._store.extend(table, records, self._progress if change.anew else Silent())
 
     def settle(self) -> None:
         """Write full segments, and zeros over what was erased.
@@ -137,7 +142,6 @@ class BitsIndex:
             rows[query, : len(best)], scores[query, : len(best)] = listed[best], values[best]
 
         (_run if alone else self._run)(search_one, range(len(queries)))
-        store.forget_pages()
         return Nearest(rows, scores)
 
     def _list_few(self, mask: NDArray[np.bool_] | None, length: int) -> NDArray[np.int64] | None:

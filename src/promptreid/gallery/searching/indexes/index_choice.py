@@ -11,6 +11,7 @@ from promptreid.gallery.searching.indexes.bits_index import BitsIndex
 from promptreid.gallery.searching.indexes.exact_index import ExactIndex
 from promptreid.gallery.searching.indexes.pgvector_index import PgvectorIndex, SearchingRecords
 from promptreid.gallery.searching.indexes.vector_index import Index
+from promptreid.progress import Progress
 
 AUTOMATIC = "auto"
 MILVUS = "milvus://"
@@ -32,7 +33,9 @@ def check_index(name: str) -> str:
     return name
 
 
-def choose_index(name: str, entries: int, records: Records, current: Index) -> Index:
+def choose_index(
+    name: str, entries: int, records: Records, current: Index, progress: Progress
+) -> Index:
     """Return the index that so many entries are to be searched by; the current one where it fits.
 
     Args:
@@ -40,6 +43,7 @@ def choose_index(name: str, entries: int, records: Records, current: Index) -> I
         entries: Number of entries.
         records: What they are in.
         current: The index so far.
+        progress: Told of an index that is made.
 
     Raises:
         GalleryError: The index does not go with the records, or its server cannot be reached.
@@ -64,7 +68,7 @@ def choose_index(name: str, entries: int, records: Records, current: Index) -> I
     # What files hold of an entry is wiped by the index that reads them, so it is used if there are.
     many = folder is not None and (entries >= BITS_FROM or folder.is_dir())
     if folder is not None and (name == "bits" or (name == AUTOMATIC and many)):
-        return current if current.kind == "bits" else BitsIndex(folder)
+        return current if current.kind == "bits" else BitsIndex(folder, progress)
     return current if current.kind == "exact" else ExactIndex()
 
 

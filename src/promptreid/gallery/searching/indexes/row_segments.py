@@ -20,11 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptreid.files import replacing
+from promptreid.gallery.gallery_errors import StoreFailedError
 
 SEGMENT = 32768
 """Vectors of a full segment; fewer stay in memory."""
 
 SUFFIX = ".rows"
+TABLE_FILE = "entries.table"
+"""Name of the one file beside the segments, what is known of every entry."""
+CAN_READ_ROWS = hasattr(os, "preadv")
+"""Whether the system reads parts of files into memory that is given; not on Windows."""
 _HEADER = 4096
 _FORMAT = 1
 
@@ -79,11 +84,16 @@ class RowSegment:
             OSError: It cannot be read.
         """
         self.path = path
-        with path.open("rb") as file:
+        with contextlib.ExitStack() as opened:
+            file = opened.enter_context(path.open("rb", buffering=0))
             header = json.loads(file.read(_HEADER).rstrip(b" ") or b"{}")
             if header.get("format") != _FORMAT or header["bytes"] != path.stat().st_size:
                 raise ValueError(f"{path} is no whole segment")
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            opened.pop_all()
+        self._file = file
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
         if hasattr(self._map, "madvise"):
             self._map.madvise(mmap.MADV_RANDOM)
         count, width, words = header["count"], header["width"], header["words"]
@@ -114,6 +124,31 @@ class RowSegment:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def read_rows(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the vectors at some places (N,), which ascend, without mapping them.
+
+        A page of a map brings its neighbours into the memory of the process, and is slow to come
+        and to go.
+
+        Raises:
+            StoreFailedError: The file was cut off since it was opened.
+        """
+        rows = np.empty((len(places), self.vectors.shape[1]), np.float32)
+        if not CAN_READ_ROWS:
+            rows[:] = self.vectors[places]
+            return rows
+        content, size = rows.data.cast("B"), rows.shape[1] * rows.itemsize
+        firsts = np.flatnonzero(np.diff(places, prepend=-2) != 1)  # of rows that follow each other
+        offsets = (self._vectors_at + places[firsts] * size).tolist()
+        bounds = [*(firsts * size).tolist(), len(content)]
+        for offset, start, end in zip(offsets, bounds[:-1], bounds[1:], strict=True):
+            if os.preadv(self._file.fileno(), [content[start:end]], offset) != end - start:
+                raise StoreFailedError(
+                    f"{self.path} is shorter than it was. It is made anew when the gallery is "
+                    "opened again."
+                )
+        return rows
+
     def wipe(self, places: NDArray[np.int64]) -> None:
         """Write zeros over some vectors and their codes, and wait until they are on the disk."""
         alive = places[self.codes[places].any(axis=1) | self.vectors[places].any(axis=1)]
@@ -137,6 +172,7 @@ class RowSegment:
         """Let go of the file; arrays that were read from it must not be used any more."""
         self.codes = self.codes[:0].copy()
         self.vectors = self.vectors[:0].copy()
+        self._file.close()
         with contextlib.suppress(BufferError):  # somebody still holds an array
             self._map.close()
 
@@ -154,6 +190,8 @@ def list_segments(folder: Path, fingerprint: str) -> list[RowSegment]:
     """
     segments = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name == TABLE_FILE:
+            continue
         try:
             segment = RowSegment(path)
             if segment.fingerprint == fingerprint:

@@ -6,7 +6,9 @@ is found by its slot, so that neither erasing nor the order of files moves anyth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +24,12 @@ from promptreid.gallery.searching.indexes.row_segments import (
     SegmentContent,
     list_segments,
 )
+from promptreid.progress import Progress
 
 _CODES_AT_A_TIME = 1 << 17
-_RESIDENT = 256 << 20
-"""Bytes of files that may stay in the memory of this process."""
-_ROWS_KEPT = 16384
-"""Rows that are read from larger files before their pages are let go."""
+_MAPPED = 256 << 20
+"""Bytes of vectors up to which files are mapped; what is read of larger ones is not kept."""
+_READ_AT_A_TIME = 8192
 
 
 class RowStore:
@@ -54,8 +56,8 @@ class RowStore:
             segment.close()
         self._segments, self._starts = [], []
         self._rest: GrowingArray | None = None
+        self._rest_codes: GrowingArray | None = None
         self._rest_start = 0
-        self._read_rows = 0
         self._erased: list[int] = []
         self.coder: BitCoder | None = None
         self.codes: CodeBlocks | None = None
@@ -84,6 +86,7 @@ class RowStore:
                 self._use_centre(segment.centre)
             assert self.codes is not None
             self.codes.extend(segment.codes)
+            segment.forget_pages()
             self._starts.append(self._rest_start)
             self._segments.append(segment)
             slots = np.arange(self._rest_start, self._rest_start + len(segment))
@@ -99,16 +102,22 @@ class RowStore:
         self.row_by_slot = np.full(len(self.row_by_slot), -1, np.int32)
         self.row_by_slot[self.slot_by_row] = np.arange(len(self.slot_by_row))
 
-    def extend(self, table: EntryTable, records: Records) -> None:
-        """Read the vectors of rows that have none yet."""
+    def extend(self, table: EntryTable, records: Records, progress: Progress) -> None:
+        """Read the vectors of rows that have none yet, which is told where it takes long."""
         before = len(self.slot_by_row)
         self.slot_by_row = np.append(self.slot_by_row, np.full(len(table) - before, -1, np.int32))
         missing = np.flatnonzero(self.slot_by_row < 0)
-        for start in range(0, len(missing), SEGMENT):
-            rows = missing[start : start + SEGMENT]
-            self._append(rows, records.vectors(table.entries[rows].tolist()))
-            if len(missing) > SEGMENT:  # more than should be in memory
-                self.write_segments(table)
+        if len(missing) <= SEGMENT:
+            if len(missing):
+                self._append(missing, records.vectors(table.entries[missing].tolist()))
+            return
+        progress.start("making the index", len(missing), "entries")
+        with contextlib.closing(_read_ahead(table, records, missing)) as parts:
+            for rows, vectors in parts:
+                self._append(rows, vectors)
+                self.write_segments(table)  # which are more than should be in memory
+                progress.advance(len(rows))
+        progress.finish()
 
     @property
     def fills_segment(self) -> bool:
@@ -123,7 +132,7 @@ class RowStore:
             enrolled: Numbers of the entries that are still in the records, where that may not be
                 all of the table; others are left out.
         """
-        while self._rest is not None and self.fills_segment:
+        while self._rest is not None and self._rest_codes is not None and self.fills_segment:
             if not self._segments:  # the first vectors that came say little of those that followed
                 self._encode_anew()
             try:
@@ -133,6 +142,7 @@ class RowStore:
             self._starts.append(self._rest_start)
             self._segments.append(segment)
             self._rest.drop_first(SEGMENT)
+            self._rest_codes.drop_first(SEGMENT)
             self._rest_start += SEGMENT
 
     def wipe_erased(self) -> None:
@@ -147,9 +157,12 @@ class RowStore:
         width = 0 if self.coder is None else len(self.coder.centre)
         vectors = np.empty((len(rows), width), np.float32)
         for source, places, wanted in self._split(self.slot_by_row[rows].astype(np.int64)):
-            values = source.vectors if isinstance(source, RowSegment) else source.values
-            vectors[wanted] = values[places]
-        self._read_rows += len(rows)
+            if isinstance(source, GrowingArray):
+                vectors[wanted] = source.values[places]
+            elif self._is_mapped:
+                vectors[wanted] = source.vectors[places]
+            else:
+                vectors[wanted] = source.read_rows(places)
         return vectors
 
     def read_file_codes(self, rows: NDArray[np.integer]) -> list[bytes]:
@@ -161,13 +174,12 @@ class RowStore:
             for code in segment.codes[places]
         ]
 
-    def forget_pages(self) -> None:
-        """Let the pages of files leave this process where many were read."""
-        size = sum(segment.vectors.nbytes for segment in self._segments)
-        if size > _RESIDENT and self._read_rows > _ROWS_KEPT:
-            self._read_rows = 0
-            for segment in self._segments:
-                segment.forget_pages()
+    @property
+    def _is_mapped(self) -> bool:
+        """Whether all vectors in files may be in the memory of this process."""
+        return (
+            self._rest_start * 4 * (0 if self.coder is None else len(self.coder.centre)) <= _MAPPED
+        )
 
     def _use_centre(self, centre: NDArray[np.float32]) -> BitCoder:
         self.coder = BitCoder(centre)
@@ -178,12 +190,15 @@ class RowStore:
         """Give slots to some rows, whose vectors stay in memory for now."""
         if self.coder is None:
             self._use_centre(vectors.mean(axis=0))
-        if self._rest is None:
-            self._rest = GrowingArray(np.float32, vectors.shape[1:])
         assert self.coder is not None
+        if self._rest is None or self._rest_codes is None:
+            self._rest = GrowingArray(np.float32, vectors.shape[1:])
+            self._rest_codes = GrowingArray(np.uint64, (self.coder.words,))
         assert self.codes is not None
         slots = np.arange(len(self.row_by_slot), len(self.row_by_slot) + len(rows))
-        self.codes.extend(self.coder.encode(vectors))
+        codes = self.coder.encode(vectors)
+        self.codes.extend(codes)
+        self._rest_codes.extend(codes)
         self._rest.extend(vectors)
         self.row_by_slot = np.append(self.row_by_slot, rows.astype(np.int32))
         self.slot_by_row[rows] = slots
@@ -193,26 +208,33 @@ class RowStore:
         assert self._rest is not None
         coder = self._use_centre(self._rest.values[:SEGMENT].mean(axis=0))
         assert self.codes is not None
-        for start in range(0, len(self._rest.values), SEGMENT):
-            self.codes.extend(coder.encode(self._rest.values[start : start + SEGMENT]))
+        self._rest_codes = GrowingArray(np.uint64, (coder.words,))
+        for start in range(0, len(self._rest.values), _READ_AT_A_TIME):
+            codes = coder.encode(self._rest.values[start : start + _READ_AT_A_TIME])
+            self.codes.extend(codes)
+            self._rest_codes.extend(codes)
 
     def _make_content(
         self, table: EntryTable, enrolled: NDArray[np.int64] | None
     ) -> SegmentContent:
         """Return the next segment; what was erased of it is zero."""
         assert self._rest is not None
+        assert self._rest_codes is not None
         assert self.coder is not None
         rows = self.row_by_slot[self._rest_start : self._rest_start + SEGMENT]
         alive = rows >= 0
         if enrolled is not None:
             alive &= np.isin(table.entries[rows], enrolled)
-        vectors = np.where(alive[:, None], self._rest.values[:SEGMENT], np.float32(0))
+        vectors, codes = self._rest.values[:SEGMENT], self._rest_codes.values[:SEGMENT]
+        if not alive.all():
+            vectors = np.where(alive[:, None], vectors, np.float32(0))
+            codes = np.where(alive[:, None], codes, np.uint64(0))
         return SegmentContent(
             fingerprint=table.fingerprint or "",
             entries=np.where(alive, table.entries[rows], -1),
             draws=np.where(alive, table.draws[rows], np.uint64(0)),
             centre=self.coder.centre,
-            codes=np.where(alive[:, None], self.coder.encode(vectors), np.uint64(0)),
+            codes=codes,
             vectors=vectors,
         )
 
@@ -227,3 +249,22 @@ class RowStore:
         for source, start, first, end in zip(sources, starts, bounds[:-1], bounds[1:], strict=True):
             if source is not None and first < end:
                 yield source, slots[order[first:end]] - start, order[first:end]
+
+
+def _read_ahead(
+    table: EntryTable, records: Records, rows: NDArray[np.int64]
+) -> Generator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Give some rows in parts with their vectors; the next ones are read while one is used."""
+    step = min(SEGMENT, _READ_AT_A_TIME)
+    parts = [rows[start : start + step] for start in range(0, len(rows), step)]
+
+    def read(part: NDArray[np.int64]) -> NDArray[np.float32]:
+        return records.vectors(table.entries[part].tolist())
+
+    with ThreadPoolExecutor(1) as reader:
+        pending = reader.submit(read, parts[0])
+        for part, following in zip(parts, [*parts[1:], None], strict=True):
+            vectors = pending.result()
+            if following is not None:
+                pending = reader.submit(read, following)
+            yield part, vectors
