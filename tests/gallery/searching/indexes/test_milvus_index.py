@@ -208,3 +208,20 @@ def test_passwords_are_not_told(monkeypatch):
         MilvusCollection("milvus://me:s3cret@127.0.0.1:1/people?token=s3cret")
     assert "s3cret" not in str(caught.value)
     assert "milvus://127.0.0.1:1/people" in str(caught.value)
+
+
+def test_a_server_is_not_asked_without_a_call_whether_it_is_there(place, monkeypatch):
+    """Servers that follow the usual rules of gRPC end connections that ask (`Too many pings`)."""
+    grpc = pytest.importorskip("grpc")
+    channels, make = [], grpc.insecure_channel
+
+    def note(target, options=None, **given):
+        channels.append(dict(options))
+        return make(target, options=options, **given)
+
+    monkeypatch.setattr(grpc, "insecure_channel", note)
+    MilvusCollection(place.replace("127.0.0.1", "localhost")).close()  # not a shared connection
+    assert channels
+    for options in channels:
+        assert not options["grpc.keepalive_permit_without_calls"]
+        assert options["grpc.keepalive_time_ms"] >= 60_000

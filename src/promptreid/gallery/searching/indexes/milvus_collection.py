@@ -24,6 +24,10 @@ _FORM = "milvus://[USER:PASSWORD@]HOST[:PORT]/COLLECTION[?type=FLAT][&database=N
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _ROWS_AT_A_TIME = 1000
 _PATIENCE_SECONDS = 10.0
+_PINGS = {"grpc.keepalive_time_ms": 60_000, "grpc.keepalive_permit_without_calls": False}
+"""How often the server is asked, within a call alone, whether it is there: servers that keep the
+usual rules of gRPC end a connection that asks every ten seconds without a call ("Too many pings"),
+which is what pymilvus does by itself."""
 _STATE_WIDTH = 2  # every collection has vectors, those of the state say nothing
 
 
@@ -65,6 +69,7 @@ class MilvusCollection:
                 token=options.get("token", ""),
                 db_name=options.get("database", ""),
                 timeout=_PATIENCE_SECONDS,
+                grpc_options=_PINGS,
             )
 
     def prepare(self, width: int) -> None:
