@@ -2,19 +2,24 @@
 
 import io
 import sqlite3
+import tempfile
 import threading
 from pathlib import Path
 
 import numpy as np
+import postgres_server
 import pytest
 from facts import lacking
 from gallery_model import PixelModel, TextPixelModel, draw_people, make_gallery, open_gallery
 from PIL import Image
+from record_stores import POSTGRES
 
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_errors import ModelSwitchedError
+from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.records.erased_bytes import LENGTH, find_in_files
+from promptreid.gallery.records.open_records import create_records
 from promptreid.gallery.records.record_rows import BEING_MADE, KEPT, SEARCHED
 from promptreid.gallery.records.sqlite.sqlite_schema import FILE
 from promptreid.gallery.searching.indexes import index_choice, row_segments, row_store
@@ -188,6 +193,40 @@ def test_many_are_calibrated_from_files_that_are_gone_afterwards(
               [people[1][row] for row in range(90) if row % 3])  # fmt: skip
     answers = zip(gallery.search(people[0][:9]), plain.search(people[0][:9]), strict=True)
     assert all(one.p == other.p for one, other in answers)
+
+
+def test_many_in_a_database_are_calibrated_from_files_without_a_name(tmp_path, people, monkeypatch):
+    reason = POSTGRES.reason_not_run()
+    if reason is not None:
+        pytest.skip(reason)
+    monkeypatch.setattr(index_choice, "BITS_FROM", 30)
+    monkeypatch.setattr(row_store, "SEGMENT", 16)
+    place = postgres_server.share_server().new_place()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gallery = Gallery(create_records(place, GallerySettings().to_texts()), OLD)
+    rows = [row for row in range(90) if row % 3]
+    gallery.add([people[0][row] for row in rows], [people[1][row] for row in rows])
+    seen, read, compute = [], [], NextNullSample.compute
+    vectors = type(gallery.records).vectors
+
+    def compute_and_look(sample):
+        seen.append((sample._index.kind, len(sample._index._store._segments)))
+        assert not any(path.is_file() for path in tmp_path.rglob("*"))
+        read.clear()
+        compute(sample)
+        assert read == []  # what is searched is not in the database
+
+    def tell(records, entries, **given):
+        read.append(len(entries))
+        return vectors(records, entries, **given)
+
+    monkeypatch.setattr(type(gallery.records), "vectors", tell)
+    monkeypatch.setattr(NextNullSample, "compute", compute_and_look)
+    assert gallery.reembed(NEW).made == 60
+    assert seen == [("bits", 60 // 16)]
+    assert list(tmp_path.iterdir()) == []
+    assert gallery.check() == []
+    gallery.close()
 
 
 def test_what_is_erased_meanwhile_is_not_left_in_these_files(

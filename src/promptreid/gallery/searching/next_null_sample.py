@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
@@ -27,8 +28,9 @@ class NextNullSample:
     """A null sample that follows the records, of a model whose vectors are beside the others.
 
     So the switch need not wait for it: it is computed while others write, and brought up to date
-    within the transaction. Where many are enrolled in a folder, the vectors are not held in memory
-    but searched by codes, as the gallery itself is then, from files that are gone afterwards.
+    within the transaction. Where many are enrolled, the vectors are not held in memory but searched
+    by codes, as a gallery in a folder is then, from files that are gone afterwards. Those of a
+    database are temporary files of this machine, which have no name any more once they are read.
     """
 
     def __init__(self, aggregate: Aggregate, model: ModelRow, folder: Path | None) -> None:
@@ -37,10 +39,11 @@ class NextNullSample:
         Args:
             aggregate: How images become one score.
             model: The model.
-            folder: Where files of an index are (`Records.derived`); None where there can be none.
+            folder: Where files of an index are (`Records.derived`); None for temporary files.
         """
         self._model = model
         self._folder = None if folder is None else folder / "next"
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._table, self._index = EntryTable(), cast("Index", ExactIndex())
         self._ranking = IdentityRanking(aggregate, self._table, self._index)
 
@@ -50,6 +53,8 @@ class NextNullSample:
     def __exit__(self, *error: object) -> None:
         """Remove the files."""
         self._index.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
         if self._folder is not None and self._folder.is_dir():
             delete_files(self._folder)
             with contextlib.suppress(OSError):  # it holds files of the gallery's own index
@@ -57,9 +62,12 @@ class NextNullSample:
 
     def read(self, records: Records) -> None:
         """Read all vectors of the model; call it within `reading`."""
-        if self._folder is not None and records.count_entries() >= index_choice.BITS_FROM:
-            self._index = self._ranking.index = BitsIndex(self._folder)
+        if records.count_entries() >= index_choice.BITS_FROM:
+            self._index = self._ranking.index = BitsIndex(self._find_folder())
         self._follow(cast("Records", _AsIfSearched(records, self._model)))
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):  # a system that keeps what is open
+                delete_files(Path(self._temporary.name))
 
     def compute(self) -> None:
         """Compute the null sample of what was read, which takes long where many are enrolled."""
@@ -71,6 +79,14 @@ class NextNullSample:
         if touched is None:
             return null_from_scratch(self._ranking)
         return update_null(self._ranking, self._sample, touched).apply(self._sample)
+
+    def _find_folder(self) -> Path:
+        if self._folder is not None:
+            return self._folder
+        self._temporary = tempfile.TemporaryDirectory(
+            prefix="promptreid-", ignore_cleanup_errors=True
+        )
+        return Path(self._temporary.name)
 
     def _follow(self, records: Records) -> frozenset[int] | None:
         """Read what changed; return whose entries did, or None where everything was read anew."""
