@@ -2,7 +2,8 @@
 
 PLACE is a folder or the URL of a database that a gallery may have, with an index where one is
 named. Drawn vectors are written into it; then processes of their own open it, once without and once
-with what was derived from its records, and find the 20 nearest. With `--index-only` the records are
+with what was derived from its records, and find the 20 nearest, and who it is. With `--add` so many
+images are then enrolled, once the gallery is calibrated. With `--index-only` the records are
 left out, and PLACE is a folder for the files of the `bits` index: ten million entries need 21 GB in
 place of 45. There is no plain side.
 """
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.gallery_search import GeneratedRecords
-from promptreid.gallery.gallery import Gallery
+from promptreid.gallery.gallery import BATCH, Gallery
 from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.records.gallery_url import parse_gallery_url
 from promptreid.gallery.records.open_records import create_records, open_records
@@ -31,7 +32,7 @@ from promptreid.gallery.records.record_rows import NewEntry
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable
 from promptreid.gallery.searching.indexes.bits_index import BitsIndex
-from promptreid.gallery.vector_model import GalleryImage
+from promptreid.gallery.vector_model import GalleryImage, as_image
 from promptreid.processor import describe_processor
 
 _IMAGES = 20  # of each identity
@@ -50,7 +51,9 @@ class ScaleRow:
         open_seconds: From nothing to the first answer, without starting Python.
         query_ms: Median time of one query.
         queries_ms: Median time of 64 queries at once.
+        answer_ms: Median time to say who one query shows; None without records.
         memory_mib: Resident memory beyond that before opening, after all queries.
+        peak_mib: The most that it was meanwhile.
         processor: What it ran on.
     """
 
@@ -58,7 +61,9 @@ class ScaleRow:
     open_seconds: float
     query_ms: float
     queries_ms: float
+    answer_ms: float | None
     memory_mib: int
+    peak_mib: int
     processor: str
 
 
@@ -84,7 +89,7 @@ class DrawnVectors:
 
 
 class DrawnModel:
-    """A model that takes pictures of identities, of which a picture holds the number."""
+    """A model that takes pictures of identities, which hold the numbers of identity and image."""
 
     def __init__(self, width: int) -> None:
         self.fingerprint = "d" * 64
@@ -97,8 +102,10 @@ class DrawnModel:
 
     def vectors(self, images: Sequence[GalleryImage]) -> NDArray[np.float32]:
         """Return (N, width) vectors of the identities that pictures show."""
-        shown = [np.asarray(image.pixels).ravel()[:8].view(np.int64)[0] for image in images]
-        return self._drawn.draw(np.array(shown), np.arange(len(shown)) + 10**9)
+        pixels = [np.asarray(image.pixels).ravel() for image in images]
+        shown = np.array([one[:8].view(np.int64)[0] for one in pixels])
+        numbers = np.array([one[8:].view(np.int32)[0] for one in pixels], np.int64)
+        return self._drawn.draw(shown, numbers)
 
     def both_vectors(self, images: Sequence[GalleryImage]) -> tuple[NDArray[np.float32], None]:
         """Return the same, and no vectors for sentences."""
@@ -122,6 +129,12 @@ class DrawnRecords(GeneratedRecords):
         """Draw the vectors of some entries."""
         rows = np.array(entries, np.int64) - 1
         return self._drawn.draw(rows // _IMAGES, rows)
+
+
+def make_picture(identity: int, image: int) -> NDArray[np.uint8]:
+    """Return the picture (2, 2, 3) of an image of an identity."""
+    numbers = np.int64(identity).tobytes() + np.int32(image).tobytes()
+    return np.frombuffer(numbers, np.uint8).reshape(2, 2, 3)
 
 
 def fill(place: str, entries: int, width: int) -> float:
@@ -157,14 +170,14 @@ def fill(place: str, entries: int, width: int) -> float:
 
 def ask_gallery(place: str, width: int) -> ScaleRow:
     """Open a gallery and search it."""
-    before, began = _resident_mib(), time.perf_counter()
+    model = DrawnModel(width)
+    model.vectors([as_image(make_picture(0, 0))])
+    before, began = _read_mib("VmRSS"), time.perf_counter()
     url = parse_gallery_url(place)
-    gallery = Gallery(open_records(url), DrawnModel(width), url.index or "auto")
+    gallery = Gallery(open_records(url), model, url.index or "auto")
     count = gallery.records.count_identities()
     people = np.arange(_QUERIES) * max(1, count // _QUERIES) % count
-    pictures = [
-        np.frombuffer(person.tobytes() + bytes(4), np.uint8).reshape(2, 2, 3) for person in people
-    ]
+    pictures = [make_picture(person, 10**9 + place) for place, person in enumerate(people.tolist())]
 
     def ask(number: int) -> None:
         found = gallery.nearest(pictures[:number], top=_NEAREST)
@@ -173,15 +186,34 @@ def ask_gallery(place: str, width: int) -> ScaleRow:
 
     ask(1)
     opened = time.perf_counter() - began
-    row = _measure("the gallery", opened, before, ask)
+    answer_ms = _time(lambda: gallery.search(pictures[:1]), 15)
+    row = _measure("the gallery", opened, before, ask, answer_ms)
     gallery.close()
     return row
+
+
+def add_entries(place: str, width: int, entries: int, added: int) -> float:
+    """Enrol so many images of people who are not there yet; return how many a second."""
+    url = parse_gallery_url(place)
+    gallery = Gallery(open_records(url), DrawnModel(width), url.index or "auto")
+    if not gallery.records.null_rows():
+        gallery.mend()  # which calibrates
+    rows = range(entries, entries + BATCH + added)
+    pictures = [make_picture(row // _IMAGES, row) for row in rows]
+    names = [f"person {row // _IMAGES} added" for row in rows]
+    gallery.add(pictures[:BATCH], names[:BATCH])
+    began = time.perf_counter()
+    enrolled = gallery.add(pictures[BATCH:], names[BATCH:])
+    spent = time.perf_counter() - began
+    assert enrolled.added == added
+    gallery.close()
+    return added / spent
 
 
 def ask_index(folder: str, entries: int, width: int) -> ScaleRow:
     """Open the files of an index and search it, after they were made where they are not there."""
     records, table = DrawnRecords(entries, width), EntryTable()
-    before, began = _resident_mib(), time.perf_counter()
+    before, began = _read_mib("VmRSS"), time.perf_counter()
     change = table.refresh(records)  # ty: ignore[invalid-argument-type]
     index = BitsIndex(Path(folder))
     index.follow(table, change, records)  # ty: ignore[invalid-argument-type]
@@ -208,23 +240,40 @@ def ask_index(folder: str, entries: int, width: int) -> ScaleRow:
     return row
 
 
-def _measure(work: str, opened: float, before: int, ask: Callable[[int], None]) -> ScaleRow:
-    times = {}
-    for number, rounds in ((1, 15), (_QUERIES, 5)):
-        ask(number)
-        spent = []
-        for _ in range(rounds):
-            began = time.perf_counter()
-            ask(number)
-            spent.append(time.perf_counter() - began)
-        times[number] = 1000 * statistics.median(spent)
-    memory = _resident_mib() - before
-    return ScaleRow(work, opened, times[1], times[_QUERIES], memory, describe_processor().name)
+def _measure(
+    work: str,
+    opened: float,
+    before: int,
+    ask: Callable[[int], None],
+    answer_ms: float | None = None,
+) -> ScaleRow:
+    return ScaleRow(
+        work,
+        opened,
+        _time(lambda: ask(1), 15),
+        _time(lambda: ask(_QUERIES), 5),
+        answer_ms,
+        _read_mib("VmRSS") - before,
+        _read_mib("VmHWM") - before,
+        describe_processor().name,
+    )
 
 
-def _resident_mib() -> int:
+def _time(work: Callable[[], object], rounds: int) -> float:
+    """Return the median time of some rounds, in milliseconds, after one that does not count."""
+    work()
+    spent = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return 1000 * statistics.median(spent)
+
+
+def _read_mib(name: str) -> int:
+    """Return a number of the memory of this process, as the system calls it."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.partition("VmRSS:")[2].split()[0]) >> 10
+    return int(status.partition(f"{name}:")[2].split()[0]) >> 10
 
 
 def main() -> None:
@@ -233,6 +282,7 @@ def main() -> None:
     parser.add_argument("place")
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--width", type=int, default=512, help="numbers of a vector")
+    parser.add_argument("--add", type=int, default=0, help="images that are enrolled at last")
     parser.add_argument("--index-only", action="store_true")
     parser.add_argument("--filled", action="store_true", help="the gallery is there already")
     parser.add_argument("--ask", action="store_true", help="open and search in this process alone")
@@ -254,8 +304,12 @@ def main() -> None:
         print(
             f"{row.work} opened {when}: {row.open_seconds:.1f} s to the first answer, 1 query "
             f"{row.query_ms:.1f} ms, {_QUERIES} queries {row.queries_ms:.0f} ms, "
-            f"{row.memory_mib:,} MiB"
+            f"{'' if row.answer_ms is None else f'1 answer {row.answer_ms:.1f} ms, '}"
+            f"{row.memory_mib:,} MiB, {row.peak_mib:,} MiB at most"
         )
+    if given.add:
+        rate = add_entries(given.place, given.width, given.entries, given.add)
+        print(f"{given.add:,} images enrolled at {rate:,.0f} a second")
 
 
 if __name__ == "__main__":
