@@ -1,6 +1,6 @@
 """Galleries of the benchmark of large ones are galleries, and who is shown is found."""
 
-from benchmarks.gallery_scale import ask_gallery, ask_index, fill
+from benchmarks.gallery_scale import add_entries, ask_gallery, ask_index, fill
 
 ENTRIES, WIDTH = 1300, 64
 
@@ -10,6 +10,8 @@ def test_a_filled_gallery_finds_who_is_shown(tmp_path):
     assert fill(place, ENTRIES, WIDTH) > 0
     row = ask_gallery(place, WIDTH)
     assert row.open_seconds > 0
+    assert row.answer_ms > 0
+    assert add_entries(place, WIDTH, ENTRIES, 300) > 0
     assert min(row.query_ms, row.queries_ms) > 0
 
 
