@@ -97,13 +97,28 @@ def _names(module: str, modules: Shown) -> tuple[str, ...]:
 
 
 def _page(title: str, modules: Shown) -> str:
-    parts = [f"# {title}"]
-    for module in modules:
-        loaded = importlib.import_module(module)
-        for name in _names(module, modules):
-            parts += _shown(module, name, getattr(loaded, name))
+    things = [
+        (module, name, getattr(importlib.import_module(module), name))
+        for module in modules
+        for name in _names(module, modules)
+    ]
+    things.sort(key=lambda one: inspect.isclass(one[2]))  # what is called first comes first
+    parts = [f"# {title}", "\n".join(_glance(things))]
+    for module, name, thing in things:
+        parts += _shown(module, name, thing)
     head = "" if title == _WHOLE else _NOT_SEARCHED
     return head + "\n\n".join([*parts, ""])
+
+
+def _glance(things: list[tuple[str, str, Any]]) -> Iterator[str]:
+    """Give a table of all names of a page, each with the first sentence of what it says."""
+    yield "| name | what it is |"
+    yield "|---|---|"
+    for module, name, thing in things:
+        told = inspect.isclass(thing) or inspect.isroutine(thing)
+        lines = (inspect.getdoc(thing) or "").splitlines() if told else [f"`{module}.{name}`"]
+        words = markdown(lines[0]).replace("|", "\\|") if lines else ""
+        yield f"| [`{name}`](#{name.lower()}) | {words} |"
 
 
 def _shown(module: str, name: str, thing: object) -> Iterator[str]:

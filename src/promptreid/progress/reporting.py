@@ -42,7 +42,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Report nothing."""
+    """Report no progress; `progress=promptreid.Silent()` lets a function say nothing."""
 
     def message(self, text: str) -> None:
         """Say nothing."""
