@@ -58,16 +58,17 @@ def report(runs: tuple[Path, ...], specs: tuple[str, ...], json_out: JsonOut, **
     promptreid report runs/zero-shot runs/clip-reid --data SPEC --out both.html
     promptreid report runs/my-run --by gender --by skinColor --pixelate --map pca
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.actions.run_data_specs import find_run_data
-    from promptreid.data.data_spec import parse_spec
-    from promptreid.figures.extra import need
-
-    specs = specs or find_run_data(runs)
-    for spec in specs:
-        parse_spec(spec)
-    need("matplotlib")
-    need("jinja2")
+    # The first word comes before the checks: where a run has many images, they take seconds.
     with started(f"reading {listed([str(run) for run in runs])}"):
+        from promptreid.actions.run_data_specs import find_run_data
+        from promptreid.data.data_spec import parse_spec
+        from promptreid.figures.extra import need
+
+        specs = specs or find_run_data(runs)
+        for spec in specs:
+            parse_spec(spec)
+        need("matplotlib")
+        need("jinja2")
         from promptreid.actions import write_report
 
     page = write_report.report(*runs, data=specs, progress=reporter(), **how)

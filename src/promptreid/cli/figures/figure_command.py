@@ -64,7 +64,7 @@ def _drawing(described: FunctionType, shared: tuple[options.Option, ...]) -> opt
             drawn = draw_figure.figure(
                 kind, *runs, data=data, names=names, progress=lines, **choices
             )
-        drawn.save(out)
+            drawn.save(out)
         click.echo(f"wrote {out}\n{drawn.alt}")
         json_out.give({"figure": str(out), "description": drawn.alt})
 
