@@ -430,7 +430,7 @@ def test_a_gallery_that_does_not_fit_is_let_go(gallery, tmp_path, monkeypatch):
     gallery.close()
     closed = []
     monkeypatch.setattr(SqliteRecords, "close", lambda self: closed.append(self.place))
-    monkeypatch.setattr("promptreid.gallery.gallery.EmbedderModel", lambda given: given)
+    monkeypatch.setattr("promptreid.gallery.embedder_model.EmbedderModel", lambda given: given)
     with pytest.raises(GalleryError, match="another gallery"):
         Gallery.open(tmp_path / "people", PixelModel(seed=1))
     with pytest.raises(GalleryError, match="nonsense"):
