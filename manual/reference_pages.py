@@ -103,22 +103,26 @@ def _page(title: str, modules: Shown) -> str:
         for name in _names(module, modules)
     ]
     things.sort(key=lambda one: inspect.isclass(one[2]))  # what is called first comes first
-    parts = [f"# {title}", "\n".join(_glance(things))]
+    parts = [f"# {title}", "\n".join(_glance(title, things))]
     for module, name, thing in things:
         parts += _shown(module, name, thing)
     head = "" if title == _WHOLE else _NOT_SEARCHED
     return head + "\n\n".join([*parts, ""])
 
 
-def _glance(things: list[tuple[str, str, Any]]) -> Iterator[str]:
+def _glance(title: str, things: list[tuple[str, str, Any]]) -> Iterator[str]:
     """Give a table of all names of a page, each with the first sentence of what it says."""
+    taken = [title.lower()]  # headings that differ by capitals get anchors with numbers
     yield "| name | what it is |"
     yield "|---|---|"
     for module, name, thing in things:
         told = inspect.isclass(thing) or inspect.isroutine(thing)
         lines = (inspect.getdoc(thing) or "").splitlines() if told else [f"`{module}.{name}`"]
+        before = taken.count(name.lower())
+        taken.append(name.lower())
+        anchor = f"{name.lower()}_{before}" if before else name.lower()
         words = markdown(lines[0]).replace("|", "\\|") if lines else ""
-        yield f"| [`{name}`](#{name.lower()}) | {words} |"
+        yield f"| [`{name}`](#{anchor}) | {words} |"
 
 
 def _shown(module: str, name: str, thing: object) -> Iterator[str]:
