@@ -49,3 +49,11 @@ def test_words(told, expected):
 def test_cosines_that_stand_together_are_told_from_1_and_from_each_other(cosines, shown):
     digits = words.alike_digits(cosines)
     assert [f"{one:.{digits}f}" for one in cosines] == shown
+
+
+@pytest.mark.parametrize(
+    ("digits", "number"),
+    [("12", 12), ("007", 7), ("", None), ("-1", None), ("1.0", None), ("9" * 5000, None)],
+)
+def test_whole_numbers_are_digits_and_no_more_than_a_count_has(digits, number):
+    assert words.read_whole(digits) == number

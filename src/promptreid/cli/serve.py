@@ -13,6 +13,7 @@ from promptreid.cli.gallery_model import GalleryPlace
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import started
 from promptreid.gallery.records.gallery_url import GalleryUrl
+from promptreid.serve.rights import RIGHTS
 
 if TYPE_CHECKING:
     from promptreid.serve.service import Service
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 EXTRA = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
 """What a service needs beside the rest: name of the module, name of the package."""
-
-RIGHTS = ("search", "enrol", "erase", "audit")
 
 
 class StartingGroup(click.Group):

@@ -16,9 +16,7 @@ from pydantic import ValidationError
 from promptreid.errors import ConfigError
 from promptreid.files import replacing
 from promptreid.json_record import JsonRecord, first_problem, record_adapter
-
-RIGHTS = ("search", "enrol", "erase", "audit")
-"""What a token may do: ask; add and change; remove for good; read what was asked."""
+from promptreid.serve.rights import RIGHTS
 
 EVERY_GALLERY = "*"
 _BYTES = 32

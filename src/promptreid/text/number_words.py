@@ -14,8 +14,18 @@ NONE = "–"
 _SPACE = "\N{NO-BREAK SPACE}"
 _THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
+_DIGITS = 18  # of the largest whole number of 64 bits
 _ROUNDING = 1e-6
 """Cosines in float32 that are nearer to 1 differ from it by rounding."""
+
+
+def read_whole(digits: str) -> int | None:
+    """Read a whole number that is written in digits.
+
+    None for everything else, and for more digits than any count has: Python refuses to read
+    thousands of them.
+    """
+    return int(digits) if digits.isdecimal() and len(digits) <= _DIGITS else None
 
 
 def number(value: float | None, digits: int = 1, *, scale: float = 100.0) -> str:

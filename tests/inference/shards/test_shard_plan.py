@@ -31,7 +31,9 @@ def test_names_sort_as_the_rows_do():
     assert names[-1] == "rows-000123000000-000123456789"
 
 
-@pytest.mark.parametrize("text", ["4/4", "5/4", "0/0", "-1/4", "a/4", "1", "1/", "/4", "1/2/3"])
+@pytest.mark.parametrize(
+    "text", ["4/4", "5/4", "0/0", "-1/4", "a/4", "1", "1/", "/4", "1/2/3", "0/" + "9" * 5000]
+)
 def test_a_part_that_is_none(text):
     with pytest.raises(ConfigError, match="names no part of the work"):
         WorkShare.parse(text)

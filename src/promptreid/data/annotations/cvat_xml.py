@@ -16,6 +16,7 @@ from xml.parsers import expat
 from promptreid.data.annotations.annotation_file import check_annotation_file
 from promptreid.data.tables.table_messages import quote_cell
 from promptreid.errors import DataError
+from promptreid.text.number_words import read_whole
 
 _SHAPES = ("polygon", "polyline", "points", "mask", "cuboid", "ellipse", "skeleton", "tag")
 _EDGES = ("xtl", "ytl", "xbr", "ybr")
@@ -189,7 +190,7 @@ class _CvatReader:
         if not (track or picture):
             missing = "a track without an id" if video else "an image without a name"
             raise DataError(f"{self._at()}: the box is of {missing}.")
-        known = all(size.isdecimal() for size in sizes)
+        width, height = map(read_whole, sizes)
         return CvatBox(
             line=self._parser.CurrentLineNumber,
             label=(self._owner if video else values).get("label", ""),
@@ -199,7 +200,7 @@ class _CvatReader:
             subset=self._owner.get("subset", ""),
             picture=picture,
             frame=None if frame is None else int(frame),
-            size=(int(sizes[0]), int(sizes[1])) if known else None,
+            size=None if width is None or height is None else (width, height),
             outside=values.get("outside") == "1",
             turned=self._number({"rotation": "0", **values}, "rotation") % 360 != 0,
             attributes={"occluded": values["occluded"]} if values.get("occluded") == "1" else {},

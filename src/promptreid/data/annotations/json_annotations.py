@@ -10,6 +10,7 @@ from typing import Any
 from promptreid.data.annotations.annotation_file import check_annotation_file
 from promptreid.data.tables.table_messages import quote_cell
 from promptreid.errors import DataError
+from promptreid.text.number_words import read_whole
 
 _LARGEST = 1e9  # more pixels than any picture has; JSON holds whole numbers of any length
 
@@ -82,7 +83,8 @@ def read_id(value: Any) -> str | float | None:
 def whole(value: Any) -> int | None:
     """Return a whole number, as a number or in digits; None for everything else."""
     words = text(value)
-    return int(words) if words.removeprefix("-").isdecimal() and words.isascii() else None
+    number = read_whole(words.removeprefix("-")) if words.isascii() else None
+    return None if number is None else -number if words.startswith("-") else number
 
 
 def _is_number(value: object) -> bool:

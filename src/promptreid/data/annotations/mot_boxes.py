@@ -13,6 +13,7 @@ from promptreid.data.annotations.mot_sequences import MotSequence
 from promptreid.data.images.regular_files import explain_irregular
 from promptreid.data.tables.table_messages import quote_cell
 from promptreid.errors import DataError
+from promptreid.text.number_words import read_whole
 
 PEDESTRIAN = "1"
 """Class of walking people in MOT16, MOT17 and MOT20, and of everything in DanceTrack."""
@@ -71,8 +72,8 @@ def _read_lines(
         raise DataError(f"{file} cannot be read: {reason}.")
     with file.open(encoding="utf-8-sig", errors="replace") as stream:
         for number, line in enumerate(stream, start=1):
-            first = line.partition(",")[0]
-            if (first.isdecimal() and int(first) not in frames) or not line.strip():
+            first = read_whole(line.partition(",")[0])
+            if (first is not None and first not in frames) or not line.strip():
                 continue
             try:
                 cells = list(map(float, line.split(",")))

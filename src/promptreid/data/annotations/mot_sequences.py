@@ -12,6 +12,7 @@ from promptreid.data.folders.layout import describe_contents, subfolders
 from promptreid.data.folders.listing import list_folder
 from promptreid.errors import DataError
 from promptreid.text.lists import counted, listed, shorten_list
+from promptreid.text.number_words import read_whole
 
 PARTS: Mapping[str, str] = {"train": "train", "val": "test", "test": "test"}
 """Folders that sequences may lie in, and the role of what they hold."""
@@ -149,5 +150,4 @@ def _read_info(file: Path) -> dict[str, str]:
 
 
 def _whole(info: Mapping[str, str], key: str) -> int | None:
-    value = info.get(key, "")
-    return int(value) if value.isdecimal() else None
+    return read_whole(info.get(key, ""))

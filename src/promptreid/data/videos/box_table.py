@@ -14,6 +14,7 @@ from promptreid.data.tables.table_messages import list_columns, quote_cell
 from promptreid.data.tables.table_reader import Table, read_table
 from promptreid.data.videos.kept_frames import FrameFolder
 from promptreid.errors import DataError, unknown_name
+from promptreid.text.number_words import read_whole
 
 _KNOWN = ("video", "frame", "identity", "track", "label", "split")
 
@@ -112,7 +113,8 @@ def read_video_boxes(file: Path, videos: Mapping[str, str], *, first: int) -> Vi
         if name not in videos:
             raise DataError(f"{table.at(row, 'video')}: {unknown_name('video', name, videos)}")
         cell = table.columns["frame"][row]
-        if not cell.isdecimal() or int(cell) < first:
+        frame = read_whole(cell)
+        if frame is None or frame < first:
             raise DataError(
                 f"{table.at(row, 'frame')}: {quote_cell(cell)} is no number of a frame, which are "
                 f"counted from {first} (the option first says from where)."
@@ -120,7 +122,7 @@ def read_video_boxes(file: Path, videos: Mapping[str, str], *, first: int) -> Vi
         if box is None:
             raise DataError(f"{table.at(row)}: the row has no box.")
         paths.append(videos[name])
-        frames.append(int(cell) - first)
+        frames.append(frame - first)
         boxes.append(box)
     return VideoBoxes(table, paths, frames, boxes)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from promptreid.errors import ConfigError
+from promptreid.text.number_words import read_whole
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,14 @@ class WorkShare:
         Raises:
             ConfigError: The text is no such part.
         """
-        index, slash, count = text.partition("/")
-        if not (slash and index.strip().isdecimal() and count.strip().isdecimal()):
+        words = text.partition("/")
+        index, count = read_whole(words[0].strip()), read_whole(words[2].strip())
+        if index is None or count is None:
             raise ConfigError(
                 f"{text!r} names no part of the work. Write i/n, the i-th of n parts counted from "
                 '0, such as 0/8; in a Slurm array: --shard "$SLURM_ARRAY_TASK_ID/8".'
             )
-        return cls(int(index), int(count))
+        return cls(index, count)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> WorkShare:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-Right = Literal["search", "enrol", "erase", "audit"]
+from promptreid.serve.rights import Right
 
 
 class LimitsBody(BaseModel):

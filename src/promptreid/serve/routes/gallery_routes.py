@@ -10,11 +10,11 @@ from fastapi.responses import Response, StreamingResponse
 
 from promptreid.gallery.gallery_errors import ModelSwitchedError
 from promptreid.inference.text_side import find_text_width
-from promptreid.serve.access_tokens import RIGHTS
 from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER
 from promptreid.serve.bodies.service_bodies import AbilitiesBody, GalleryInfo, LimitsBody
 from promptreid.serve.exported_archive import write_archive
 from promptreid.serve.problems import documented
+from promptreid.serve.rights import RIGHTS
 from promptreid.serve.routes.caller_rights import ENROL, Asking
 from promptreid.serve.service import Served
 from promptreid.version import __version__
