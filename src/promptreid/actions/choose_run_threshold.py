@@ -60,6 +60,7 @@ def threshold(
     Raises:
         EvaluationError: All identities were trained on, or there are too few pairs.
         DataError: The data or an image cannot be read.
+        ConfigError: There are several data sets.
         WeightsError: There is no model, or its file cannot hold a threshold.
         RunError: A training holds the run, or the file cannot be written.
 
@@ -68,7 +69,13 @@ def threshold(
         >>> chosen.identities, chosen.far
         (12, 0.01)
     """
-    (spec,) = list_specs(data)
+    specs = list_specs(data)
+    if len(specs) != 1:
+        raise ConfigError(
+            f"A threshold is chosen on one data set; got {len(specs)}. Choose it on the one that "
+            "is most like the pictures it is meant for."
+        )
+    (spec,) = specs
     checkpoint = None if out is None else Path(out)
     if checkpoint is not None and checkpoint.suffix != ".safetensors":
         raise WeightsError(

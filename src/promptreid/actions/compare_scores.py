@@ -15,6 +15,7 @@ from promptreid.sweeps.comparison_rows import RunComparison
 from promptreid.sweeps.comparison_table import comparison_text, lay_out, notes
 from promptreid.sweeps.export import write_comparison
 from promptreid.sweeps.run_results import find_runs, read_runs
+from promptreid.text.lists import list_words
 
 SEEDS = ("together", "apart")
 """Whether runs that differ only by seed share a row."""
@@ -76,7 +77,7 @@ class ComparedRuns:
 
 def compare(
     *runs: str | os.PathLike[str],
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    metrics: str | Sequence[str] = DEFAULT_METRICS,
     sort: str | None = None,
     seeds: str = "together",
 ) -> ComparedRuns:
@@ -107,7 +108,7 @@ def compare(
         raise ConfigError(unknown_name("way to show seeds", seeds, SEEDS))
     table = compare_runs(
         read_runs(find_runs([path_of(run, what="run") for run in runs])),
-        metrics=metrics,
+        metrics=list_words(metrics),
         seeds_together=seeds == "together",
         sort=sort,
     )

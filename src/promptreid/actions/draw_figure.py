@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import Parameter, signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from promptreid.inference.embedding_cache import default_cache
 from promptreid.inference.load import load
 from promptreid.progress import Lines, Progress
 from promptreid.runs.seen_identities import make_testable
+from promptreid.text.lists import list_words
 from promptreid.text.names import run_names
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def figure(
     kind: str,
     *runs: str | os.PathLike[str],
     data: str | DataSet | None = None,
-    names: tuple[str, ...] = (),
+    names: str | Sequence[str] = (),
     theme: str = "light",
     device: str | None = None,
     unreadable: str = "stop",
@@ -88,9 +90,11 @@ def figure(
     """
     if kind not in KINDS:
         raise ConfigError(unknown_name("figure", kind, KINDS))
+    for name in choices.keys() - (known := list_choices(kind)):
+        raise ConfigError(unknown_name(f"choice of a {kind} figure", name, known))
     need("matplotlib")
     models = existing_models(runs)
-    labels = run_names(models, names)
+    labels = run_names(models, list_words(names))
     progress = progress or Lines()
     request = _FigureRequest(
         dict(zip(labels, models, strict=True)),
@@ -102,17 +106,17 @@ def figure(
         batch_size,
         progress,
     )
-    try:
-        with progress.doing(f"drawing {kind}"):
-            return KINDS[kind](request, **choices)
-    except TypeError as error:
-        if "unexpected keyword" not in str(error):
-            raise
-        name = str(error).rpartition("argument")[2].strip(" '.")
-        raise ConfigError(
-            f"A figure of kind {kind!r} has no choice {name!r}; `promptreid figure {kind} --help` "
-            "lists what it takes."
-        ) from None
+    with progress.doing(f"drawing {kind}"):
+        return KINDS[kind](request, **choices)
+
+
+def list_choices(kind: str) -> frozenset[str]:
+    """Return the names of what only some kinds of figures take, and this one does."""
+    return frozenset(
+        name
+        for name, parameter in signature(KINDS[kind]).parameters.items()
+        if parameter.kind is Parameter.KEYWORD_ONLY
+    )
 
 
 @dataclass(frozen=True)
@@ -187,14 +191,14 @@ def _draw_ranks(
     )  # fmt: skip
 
 
-def _draw_pairs(request: _FigureRequest, *, kind: str) -> Drawn:
+def _draw_pairs(kind: str, request: _FigureRequest) -> Drawn:
     return draw_pairs(kind, request.assessed(), theme=request.theme)
 
 
 def _draw_layout(
+    method: str,
     request: _FigureRequest,
     *,
-    method: str,
     identities: int = 8,
     seed: int = 0,
     perplexity: float | None = None,
@@ -210,14 +214,14 @@ def _draw_layout(
 def _draw_activation(
     request: _FigureRequest,
     *,
-    kinds: tuple[str, ...] = (AUTO,),
+    kinds: str | Sequence[str] = (AUTO,),
     images: int = 6,
     seed: int = 0,
     pixelate: bool = False,
 ) -> Drawn:
     return draw_activation(
-        request.models(), request.dataset(), kinds=kinds or (AUTO,), images=images, seed=seed,
-        pixelate=pixelate, theme=request.theme,
+        request.models(), request.dataset(), kinds=list_words(kinds) or (AUTO,), images=images,
+        seed=seed, pixelate=pixelate, theme=request.theme,
     )  # fmt: skip
 
 
@@ -226,8 +230,8 @@ KINDS: Mapping[str, Callable[..., Drawn]] = MappingProxyType(
         "curves": _draw_curves,
         "cmc": _draw_cmc,
         "ranks": _draw_ranks,
-        **{kind: partial(_draw_pairs, kind=kind) for kind in PAIR_FIGURES},
-        **{method: partial(_draw_layout, method=method) for method in METHODS},
+        **{kind: partial(_draw_pairs, kind) for kind in PAIR_FIGURES},
+        **{method: partial(_draw_layout, method) for method in METHODS},
         "activation": _draw_activation,
     }
 )

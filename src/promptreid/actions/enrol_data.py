@@ -13,6 +13,7 @@ from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.vector_model import GalleryImage
 from promptreid.inference.shards.shard_job import JOB_FILE
 from promptreid.progress import Lines, Progress
+from promptreid.text.lists import list_words
 
 
 def enrol(
@@ -54,7 +55,7 @@ def enrol(
         60
     """
     progress = progress or Lines()
-    roles = (splits,) if isinstance(splits, str) else tuple(splits)
+    roles = list_words(splits)
     if identity is not None:
         return _enrol_files(gallery, sources, identity, camera, progress)
     if camera is not None:

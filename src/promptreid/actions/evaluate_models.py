@@ -17,6 +17,7 @@ from promptreid.errors import ConfigError, unknown_name
 from promptreid.evaluation.metrics import METRICS
 from promptreid.inference.embedder import Embedder
 from promptreid.progress import Lines, Progress
+from promptreid.text.lists import list_words
 
 if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
@@ -111,8 +112,7 @@ def evaluate(
             )
     specs = () if data is None else list_specs(data)
     for name in ("by", "prompts"):
-        given = how.get(name, ())
-        how[name] = (given,) if isinstance(given, str) else tuple(given)
+        how[name] = list_words(how.get(name, ()))
     request = EvaluateRequest(models=found_paths, specs=specs, **how)
     request.check()
     specs = specs or find_run_data(found_paths)

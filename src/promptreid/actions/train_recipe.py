@@ -17,6 +17,7 @@ from promptreid.actions.train_settings import (
 )
 from promptreid.processes.asked_call import asked_call, call_text
 from promptreid.progress import Lines, Progress
+from promptreid.text.lists import list_words
 from promptreid.training.run.time_trial import TrainingTime, measure_training
 from promptreid.training.run.train import TrainRequest
 from promptreid.training.run.train import train as run_training
@@ -40,7 +41,7 @@ def train(
     any_threads: bool = False,
     device: str | None = None,
     unreadable: str = "stop",
-    track: Sequence[str] = (),
+    track: str | Sequence[str] = (),
     track_pictures: str | None = None,
     note: str | None = None,
     before: bool | None = None,
@@ -97,7 +98,7 @@ def train(
     request = _check_request(
         recipe, data, test, (overrides, settings), progress, out=out, seed=seed, resume=resume,
         overwrite=overwrite, any_threads=any_threads, device=device, unreadable=unreadable,
-        track=track, track_pictures=track_pictures, note=note, before=before,
+        track=list_words(track), track_pictures=track_pictures, note=note, before=before,
     )  # fmt: skip
     with asked_call((said,)):
         return Run(run_training(request, progress=progress).path)

@@ -21,7 +21,7 @@ from promptreid.sweeps.export import comparison_record, write_comparison
 from promptreid.sweeps.run_results import read_runs
 from promptreid.sweeps.run_state import RunState, read_state
 from promptreid.sweeps.sweep_plan import MOST_RUNS, PlannedRun, count_runs, plan_sweep, select_runs
-from promptreid.text.lists import counted
+from promptreid.text.lists import counted, list_words
 from promptreid.text.tables import plain_table
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def sweep(
             seeds=wanted,
             most=most_runs,
         )
-    chosen = tuple(select_runs(runs, [only] if isinstance(only, str) else only))
+    chosen = tuple(select_runs(runs, list_words(only)))
     planned = SweptRuns(folder, chosen, {run.name: read_state(run) for run in chosen})
     if not dry_run:
         progress.message(planned.size_text())

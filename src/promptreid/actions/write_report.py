@@ -23,6 +23,7 @@ from promptreid.pages.content import Content, Test, TestedRun
 from promptreid.pages.report_page import write_page
 from promptreid.pages.report_page.summary import best_run, side
 from promptreid.progress import Lines, Progress
+from promptreid.text.lists import list_words
 
 if TYPE_CHECKING:
     from promptreid.data.dataset import DataSet
@@ -83,9 +84,9 @@ def report(
     *runs: str | os.PathLike[str],
     data: str | DataSet | Sequence[str | DataSet] = (),
     out: str | os.PathLike[str] | None = None,
-    names: Sequence[str] = (),
+    names: str | Sequence[str] = (),
     title: str = "",
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     map: str = "tsne",
     pixelate: bool = False,
     seed: int = 0,
@@ -139,8 +140,8 @@ def report(
         raise ConfigError(f"--out {page} is a folder; name the file, such as {page / _PAGE}.")
     progress = progress or Lines()
     shown: dict[str, Any] = {
-        "by": tuple(dict.fromkeys(by)),
-        "names": tuple(names),
+        "by": tuple(dict.fromkeys(list_words(by))),
+        "names": list_words(names),
         "title": title,
         "method": map,
         "seed": seed,

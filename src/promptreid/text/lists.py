@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from promptreid.text.safe import visible
 
@@ -18,6 +18,11 @@ def shorten_list(names: Sequence[str], *, limit: int = 3, separator: str = ", ")
     mark = "" if separator == ", " else separator.rstrip()
     more = f"{mark} and {len(names) - limit:,} more" if len(names) > limit else ""
     return separator.join(visible(name) for name in names[:limit]) + more
+
+
+def list_words(words: str | Iterable[str]) -> tuple[str, ...]:
+    """Return words that are given alone or several at once; a text alone is one word."""
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:

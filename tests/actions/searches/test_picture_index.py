@@ -44,6 +44,11 @@ def test_what_was_found_is_words_json_a_figure_and_a_page(index, two, tmp_path):
     assert page.read_text(encoding="utf-8").count('<section class="result') == 2
 
 
+def test_a_name_alone_is_one_name(index, two):
+    found = index.search(two[0], identities="003", top=3)
+    assert [one.identity for one in found[0].answer.candidates] == ["003"]
+
+
 def test_loose_pictures_are_ranked(model, crops, two):
     with model.index(crops / "003", keep=False, progress=promptreid.Silent()) as loose:
         found = loose.search(two[0], top=2)
@@ -80,6 +85,7 @@ def test_a_gallery_is_made_with_its_model_and_opened_again(model, crops, two, tm
         ({"other_cameras": True, "images": [0]}, ConfigError, ["--query-camera"]),
         ({"rerank": True, "images": [0]}, ConfigError, ["rerank", "pictures"]),
         ({"identities": ["nobody"], "images": [0]}, GalleryError, ["nobody"]),
+        ({"identities": "nobody", "images": [0]}, GalleryError, ["'nobody'"]),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_a_sentence(index, two, asked, error, facts):

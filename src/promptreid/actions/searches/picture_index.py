@@ -28,7 +28,7 @@ from promptreid.inference.device import pick_device
 from promptreid.inference.embedder import Embedder
 from promptreid.models.weights.tiny import NATIVE
 from promptreid.progress import Lines, Progress
-from promptreid.text.lists import counted
+from promptreid.text.lists import counted, list_words
 from promptreid.training.run.untrained import build_untrained
 
 
@@ -99,7 +99,7 @@ class PictureIndex(SearchedPlace):
         self,
         *images: GalleryImage | Pixels | str,
         text: str | None = None,
-        templates: Collection[str] = (),
+        templates: str | Collection[str] = (),
         weight: float = 0.5,
         pictures: bool = False,
         rerank: bool = False,
@@ -107,12 +107,12 @@ class PictureIndex(SearchedPlace):
         rate: float | None = None,
         query_camera: str | None = None,
         other_cameras: bool = False,
-        identities: Collection[str] = (),
-        cameras: Collection[str] = (),
-        domains: Collection[str] = (),
+        identities: str | Collection[str] = (),
+        cameras: str | Collection[str] = (),
+        domains: str | Collection[str] = (),
         since: str | float | None = None,
         until: str | float | None = None,
-        attributes: Mapping[str, Collection[str]] | None = None,
+        attributes: Mapping[str, str | Collection[str]] | None = None,
         neighbours: bool = False,
     ) -> FoundPictures:
         """Say who each picture shows, or nobody, and how sure that is.
@@ -148,6 +148,7 @@ class PictureIndex(SearchedPlace):
             WeightsError: There is a sentence, and the model has no text side.
         """
         queries = [_as_query(image, query_camera) for image in images]
+        templates = list_words(templates)
         check_search(
             any_image=bool(queries), text=text, templates=templates, pictures=pictures,
             rerank=rerank, query_camera=query_camera, other_cameras=other_cameras,
@@ -155,12 +156,12 @@ class PictureIndex(SearchedPlace):
         if rerank and not pictures and self.named:
             raise ConfigError("rerank orders pictures; ask for pictures with it (--pictures).")
         filters = Filters(
-            identities=identities or None,
-            cameras=cameras or None,
-            domains=domains or None,
+            identities=list_words(identities) or None,
+            cameras=list_words(cameras) or None,
+            domains=list_words(domains) or None,
             since=None if since is None else parse_time(str(since)),
             until=None if until is None else parse_time(str(until)),
-            attributes=attributes or {},
+            attributes={name: list_words(values) for name, values in (attributes or {}).items()},
             other_cameras=other_cameras,
         )
         request = SearchRequest(
@@ -168,7 +169,7 @@ class PictureIndex(SearchedPlace):
             filters,
             rate,
             text,
-            tuple(templates),
+            templates,
             weight,
             neighbours=neighbours,
             pictures=pictures or not self.named,

@@ -35,6 +35,16 @@ class Filters:
     attributes: Mapping[str, Collection[str]] = field(default_factory=dict)
     other_cameras: bool = False
 
+    def __post_init__(self) -> None:
+        for condition in ("identities", "cameras", "domains"):
+            if isinstance(getattr(self, condition), str):
+                raise GalleryError(f"{condition} must be names in a list, not a text alone.")
+        for name, values in self.attributes.items():
+            if isinstance(values, str):
+                raise GalleryError(
+                    f"The values of attribute {name!r} must be in a list, not a text alone."
+                )
+
     @property
     def is_open(self) -> bool:
         """Whether every image may answer."""
