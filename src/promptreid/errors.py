@@ -27,6 +27,10 @@ class DataError(PromptReIDError):
     """A data set, a manifest or an image is wrong or missing."""
 
 
+class OneIdentityError(DataError):
+    """All images show one identity, so there is nothing to tell apart."""
+
+
 class ModelError(PromptReIDError):
     """A backbone is unknown or its options do not fit together."""
 

@@ -37,7 +37,9 @@ BATCH = 256
 
 
 class Gallery(FurtherSearches, IdentityChanges, NegativeExamples, GalleryUpkeep):
-    """Enrolled images, searchable; several threads and processes may use one.
+    """A store of pictures of known individuals, which says who a new picture shows, or nobody.
+
+    Several threads and processes may use one.
 
     What a method has returned is on the disk. A method that raises has changed nothing, but for
     `add`, which keeps the batches before.

@@ -160,5 +160,5 @@ def make_token(file: Path, name: str, gallery: str, rights: Sequence[str]) -> st
     text = json.dumps({"tokens": [one.to_dict() for one in rows]}, indent=2) + "\n"
     with replacing(file) as temporary:
         temporary.touch(mode=0o600)
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(text.encode())
     return token

@@ -22,7 +22,7 @@ from promptreid.actions.first_steps.wishes import Say, Wishes
 from promptreid.data.data_spec import parse_spec
 from promptreid.data.folders.spec_suggestion import SpecSuggestion, suggest_spec
 from promptreid.data.reader_registry import READERS
-from promptreid.errors import DataError, RunError
+from promptreid.errors import DataError, OneIdentityError, RunError
 from promptreid.files import full_path
 from promptreid.progress import Progress
 from promptreid.text.lists import counted
@@ -97,13 +97,11 @@ class Guide:
             self.steps.tell(f"It also holds {number}, which cannot be read. {_HEIC}")
         try:
             inspection = self._inspect()
-        except DataError as error:
-            if not str(error).startswith("All "):
-                raise
-            return self._only_search(str(error))
+        except OneIdentityError as error:
+            return self._only_search(str(error), named=False)
         reason = explain_untrainable(inspection) if self.reading.named else _UNNAMED
         if reason:
-            return self._only_search(reason)
+            return self._only_search(reason, named=self.reading.named)
         for sentence in describe_faults(inspection):
             self.steps.tell(sentence)
         made = train_and_show(self.reading.spec, inspection, self.steps, self.wishes)
@@ -138,14 +136,12 @@ class Guide:
             self.steps.tell(sentence)
         return self.steps.known["inspection"]
 
-    def _only_search(self, reason: str) -> dict[str, Any]:
+    def _only_search(self, reason: str, *, named: bool) -> dict[str, Any]:
         """Search the pictures by the small model of the package, and say the way on."""
         self.steps.title("No training with these pictures")
         self.steps.tell(reason)
         root = parse_spec(self.reading.spec).root
-        place = self.reading.spec if self.reading.named else f"images:{root}"
-        if reason.startswith("All "):
-            place = f"images:{root}"
+        place = self.reading.spec if named else f"images:{root}"
         self.steps.tell(
             "They can be searched all the same, by the small model that comes with promptreid:"
         )
@@ -228,7 +224,7 @@ def _pick_picture(spec: str) -> Path:
     root = parse_spec(spec).root
     try:
         manifest = load_data(spec).manifest
-    except DataError:  # all show one identity
+    except OneIdentityError:
         manifest = load_data(f"images:{root}").manifest
     row = int([*manifest.indices("query"), *manifest.indices("test"), 0][0])
     near = Path(root) / manifest.paths[row]

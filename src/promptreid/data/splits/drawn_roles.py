@@ -21,7 +21,7 @@ from promptreid.data.splits.closed_set import (
     split_images,
 )
 from promptreid.data.splits.draws import draw_across_cameras, draw_galleries, generator, pick
-from promptreid.errors import DataError
+from promptreid.errors import DataError, OneIdentityError
 
 
 class FlatOptions(ReaderOptions):
@@ -76,12 +76,12 @@ def split_samples(
         The rows with split train or test, and notes.
 
     Raises:
-        DataError: When there is only one identity.
+        OneIdentityError: There is only one identity.
     """
     sample_keys = identity_keys(samples, name)
     keys = sorted(set(sample_keys))
     if len(keys) == 1:
-        raise DataError(
+        raise OneIdentityError(
             f"All {len(samples)} images show one identity ({keys[0][1]!r}); re-identification "
             "needs at least two to tell apart."
         )
