@@ -15,13 +15,16 @@ from promptreid.errors import PromptReIDError
 STEPS_KEPT = 6
 """People that a writer keeps at a time; older ones are erased."""
 
+LEAST_STEPS = STEPS_KEPT + 8
+"""Steps that each process takes, however long a busy machine needs for them."""
+
 
 def write(folder: Path, log: Path, seed: int, seconds: float) -> None:
     """Add, hide and erase people; note each erasure after it was acknowledged."""
     torch.set_num_threads(1)
     gallery, note = open_gallery(folder), _Notes(log)
     end, step = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or step < LEAST_STEPS:
         person = f"w{seed} {step}"
         with note.refusals():
             gallery.add(draw_people(1, 3, seed=100_000 * (seed + 1) + step)[0], [person] * 3)
@@ -44,7 +47,7 @@ def read(folder: Path, log: Path, seed: int, seconds: float) -> None:
     gallery, note = open_gallery(folder), _Notes(log)
     known = draw_people(12, 2)[0]
     end, step = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or step < LEAST_STEPS:
         one = known[2 * (step % 12)]
         other = draw_people(1, 1, seed=100_000 * (seed % 2 + 1) + step // 8)[0][0]
         begun = time.monotonic()
