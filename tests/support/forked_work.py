@@ -25,7 +25,11 @@ from moved_gallery import MOVES, move
 from soak_work import read, write
 from system_calls import CHANGING, Call, TracedProcess, let_parent_trace
 
+from promptreid.data.images import decode
 from promptreid.gallery.gallery import Gallery
+
+IMPORTED = decode
+"""What enrolling imports when it is needed: PyTorch, which would take each process seconds."""
 
 LONGEST = 0.15
 """Seconds after the first change within which a process is killed by the clock."""
