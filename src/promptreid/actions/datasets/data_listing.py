@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, overload
 
+from promptreid.data import reader_registry
 from promptreid.data.load_data import data_options
-from promptreid.data.reader_registry import READERS, ReaderEntry
+from promptreid.data.reader_registry import ReaderEntry
 from promptreid.data.readers.reader_options import OptionHelp
 from promptreid.text.wrap import indented
 
@@ -87,4 +88,4 @@ def list_data() -> ReaderList:
         >>> "market1501" in promptreid.list_data().names
         True
     """
-    return ReaderList(tuple(READERS.values()))
+    return ReaderList(tuple(reader_registry.READERS.values()))
