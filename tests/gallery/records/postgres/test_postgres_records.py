@@ -101,6 +101,12 @@ def test_a_server_that_is_killed_loses_nothing_acknowledged(server, place, seed,
     assert records.count_entries() == len(there)
 
 
+def test_a_change_whose_number_was_lost_in_a_crash_was_not_kept(records):
+    with pytest.raises(StoreFailedError) as caught:
+        records._find_outcome(str(2**40))  # which the server has yet to give, as after a crash
+    assert not lacking(str(caught.value), "went away", "Nothing was changed")
+
+
 def test_a_server_that_is_gone_is_said_to_be_and_used_again_when_it_is_back(
     server, place, records, impatient
 ):

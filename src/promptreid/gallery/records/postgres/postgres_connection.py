@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from pgvector.psycopg import register_vector
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from promptreid.errors import GalleryError, first_line
@@ -178,7 +178,10 @@ class PostgresConnection:
         with contextlib.suppress(GalleryError, psycopg.Error):
             self.reconnect()
             while outcome == "in progress" and time.monotonic() < end:
-                [(outcome,)] = self._fetch("SELECT pg_xact_status(?::text::xid8)", (number,))
+                try:
+                    [(outcome,)] = self._fetch("SELECT pg_xact_status(?::text::xid8)", (number,))
+                except errors.InvalidParameterValue:  # a number yet to be given: nothing was kept
+                    outcome = "aborted"
         if outcome == "committed":
             return
         if outcome == "aborted":
