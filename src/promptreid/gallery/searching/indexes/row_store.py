@@ -25,6 +25,7 @@ from promptreid.gallery.searching.indexes.row_segments import (
     list_segments,
 )
 from promptreid.progress import Progress
+from promptreid.progress.counted_task import counting
 
 _CODES_AT_A_TIME = 1 << 17
 _MAPPED = 256 << 20
@@ -111,13 +112,14 @@ class RowStore:
             if len(missing):
                 self._append(missing, records.vectors(table.entries[missing].tolist()))
             return
-        progress.start("making the index", len(missing), "entries")
-        with contextlib.closing(_read_ahead(table, records, missing)) as parts:
+        with (
+            counting(progress, "making the index", len(missing), "entries"),
+            contextlib.closing(_read_ahead(table, records, missing)) as parts,
+        ):
             for rows, vectors in parts:
                 self._append(rows, vectors)
                 self.write_segments(table)  # which are more than should be in memory
                 progress.advance(len(rows))
-        progress.finish()
 
     @property
     def fills_segment(self) -> bool:
