@@ -17,19 +17,26 @@ from promptreid.text.safe import encodable, visible
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Generator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Generator[Path]:
     """Yield a temporary path beside `path`; on success it takes `path`'s place in one step.
 
     The data reaches the disk before the name does, so that no crash leaves a half-written file. On
     failure the temporary file is removed and `path` is as it was.
+
+    Args:
+        path: The file.
+        durable: Wait for the disk, which takes long for thousands of files. What is not waited for
+            may be half written after a crash of the machine, though not of the process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _name_temporary(path)
     try:
         yield temporary
-        _sync_file(temporary)
+        if durable:
+            _sync_file(temporary)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -89,6 +89,8 @@ def test_folders_are_read_in_the_order_of_their_sweep_else_by_number(make_run):
     assert [path.name for path in find_runs([folder])] == ["v1", "v2", "v10"]
     write_json(folder / SWEEP, {"runs": {"v10": {}, "v1": {}}})
     assert [path.name for path in find_runs([folder, folder / "v2"])] == ["v10", "v1", "v2"]
+    (folder / "v2").rename(folder / "v2²")  # a digit that is no number
+    assert [path.name for path in find_runs([folder])] == ["v10", "v1", "v2²"]
 
 
 def test_what_is_no_run_is_refused(tmp_path):

@@ -148,6 +148,6 @@ def _read_sweep(folder: Path) -> dict[str, Any]:
 def _natural(name: str) -> list[tuple[bool, int, str]]:
     """Order v2 before v10."""
     return [
-        (part.isdigit(), int(part) if part.isdigit() else 0, part)
+        (part.isdecimal(), int(part) if part.isdecimal() else 0, part)
         for part in re.split(r"(\d+)", name)
     ]

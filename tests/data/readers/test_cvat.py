@@ -227,3 +227,26 @@ def test_images_of_a_project_lie_in_folders_of_their_subsets(tmp_path: Path) -> 
     assert set(load_data(f"cvat:{file}").manifest.paths) == {
         f"{who}{number}.png" for who in "abc" for number in range(2)
     }
+
+
+@pytest.mark.parametrize("subset", ["", "Train"])
+def test_names_of_frames_may_have_no_ending(tmp_path: Path, subset: str) -> None:
+    """A task on a video that is exported "for images" names frames without that of the files."""
+    images = []
+    for number in range(3):
+        draw_frame(tmp_path / f"images/{subset}/frame_{number:06d}.PNG", BOXES)
+        boxes = "".join(box(edges, mark(who=who)) for who, edges in BOXES.items())
+        name = f'name="frame_{number:06d}" subset="{subset}"'
+        images.append(f'<image id="{number}" {name}>{boxes}</image>')
+    file = tmp_path / "annotations.xml"
+    file.write_text("<annotations>" + "".join(images) + "</annotations>")
+    m = load_data(f"cvat:{file}?identity=who").manifest
+    folder = f"{subset}/" if subset else ""
+    assert m.paths == tuple(f"{folder}frame_{row // 2:06d}.PNG" for row in range(6))
+    for row in range(len(m)):
+        pixels = read_image(m.image(row)).reshape(3, -1)
+        assert pixels.unique(dim=1).T.tolist() == [list(colour_of(m.identities[row]))]
+    draw_frame(tmp_path / f"images/{subset}/frame_000001.jpg", BOXES)
+    with pytest.raises(DataError) as caught:
+        load_data(f"cvat:{file}?identity=who")
+    assert not lacking(str(caught.value), "frame_000001.PNG", "frame_000001.jpg")

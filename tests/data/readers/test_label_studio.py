@@ -74,6 +74,31 @@ def test_several_controls_need_a_name(tmp_path: Path) -> None:
         load_data(f"label_studio:{file}?identity=wo")
 
 
+def test_what_is_no_region_says_nothing_of_one(tmp_path: Path) -> None:
+    content = tasks(tmp_path)
+    relation = {"type": "relation", "from_id": "r-ada", "to_id": "r-bo", "direction": "right"}
+    for task in content:
+        task["data"] = {"note": "Seen at dusk. Rain.", "id": "3.1", **task["data"]}
+        task["annotations"][0]["result"].append(relation)
+    m = load_data(f"label_studio:{write(tmp_path, content)}").manifest
+    assert m.paths[:2] == ("1/0.png", "1/0.png")
+    assert m.identities == ("ada", "bo") * 3
+
+
+def test_labels_may_be_a_control_beside_that_of_rectangles(tmp_path: Path) -> None:
+    content = tasks(tmp_path)
+    for task in content:
+        for entry in list(task["annotations"][0]["result"]):
+            if entry["type"] == "rectanglelabels":
+                entry["type"] = "rectangle"
+                names = entry["value"].pop("rectanglelabels")
+                label = {"type": "labels", "from_name": "label", "value": {"labels": names}}
+                task["annotations"][0]["result"].append(entry | label)
+    data = load_data(f"label_studio:{write(tmp_path, content)}?classes=cat")
+    assert set(data.manifest.attributes["label"]) == {"cat"}
+    assert not any("no rectangles" in note for note in data.notes)
+
+
 def test_pictures_may_lie_without_the_folder_of_the_project(tmp_path: Path) -> None:
     file = write(tmp_path, tasks(tmp_path))
     for picture in (tmp_path / "images/1").iterdir():

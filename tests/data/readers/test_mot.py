@@ -140,6 +140,14 @@ def test_what_cvat_exports_as_mot(tmp_path: Path) -> None:
     assert len(load_data(f"mot:{tmp_path / 'job'}?{ALL}&classes=Person").manifest) == 16
 
 
+def test_a_place_in_the_world_is_no_class(tmp_path: Path) -> None:
+    """MOT15 has ten cells a line: sequences of a calibrated camera end in metres."""
+    write_sequence(tmp_path / "PETS09-S2L1", WALK, columns="1,12.5,-3.1,0", visibility=None)
+    m = load_data(f"mot:{tmp_path}?{ALL}").manifest
+    assert len(m) == 16
+    assert set(m.attributes["label"]) == {"1"}
+
+
 @pytest.mark.parametrize("line", ["1,2,3", "a,1,1,1,1,1", "1.5,1,1,1,1,1", "1,1,nan,1,1,1", "{}"])
 def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
     write_sequence(tmp_path / "A", WALK)

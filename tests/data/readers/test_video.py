@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from promptreid.data.images.decode import read_image
 from promptreid.data.load_data import load_data
@@ -70,6 +71,24 @@ def test_frames_are_decoded_once_and_again_where_a_video_changed(tmp_path: Path)
     (frames.path / "anna/front.mp4/000005.jpg").unlink()
     frames.keep("anna/front.mp4", frozenset({5}))
     assert frames.written == 6
+
+
+def test_two_processes_write_the_same_frames_at_a_time(tmp_path: Path, monkeypatch) -> None:
+    root = tmp_path / "clips"
+    write_video(root / "anna" / "front.mp4", [RED] * 6)
+    save, waiting = Image.Image.save, [FrameFolder(root, tmp_path / "frames")]
+
+    def save_while_the_other_does(image: Image.Image, *words, **options) -> None:
+        save(image, *words, **options)
+        while waiting:
+            waiting.pop().keep("anna/front.mp4", range(0, 1000, 5))
+
+    monkeypatch.setattr(Image.Image, "save", save_while_the_other_does)
+    frames = FrameFolder(root, tmp_path / "frames")
+    assert frames.keep("anna/front.mp4", range(0, 1000, 5)) == [0, 5]
+    assert near(mean(frames.path / "anna/front.mp4/000000.jpg"), RED)
+    names = {file.name for file in (frames.path / "anna/front.mp4").iterdir()}
+    assert names == {"000000.jpg", "000005.jpg", "frames.json"}
 
 
 def mean(file: Path) -> tuple[int, ...]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 
 from promptreid.data.annotations.box_options import PictureOptions
 from promptreid.data.annotations.boxed_data import find_picture_root
 from promptreid.data.annotations.cvat_xml import CvatBox
 from promptreid.data.annotations.marked_box import plain_path
 from promptreid.data.folders.walk import Walk
+from promptreid.data.images.image_formats import SUFFIXES
 from promptreid.errors import DataError
 from promptreid.files import full_path
 from promptreid.text.lists import counted
@@ -28,18 +29,24 @@ class CvatPictures:
         root: Folder that their paths start from.
         frames: Image of each frame of a video.
         by_subset: Whether the images of a subset lie in a folder of its name.
+        by_bare_name: Images by their paths without an ending, where the file names them so: those
+            of videos that were exported as images.
     """
 
     root: Path
     frames: Mapping[_FrameKey, str]
     by_subset: bool = False
+    by_bare_name: Mapping[str, str] = field(default_factory=dict)
 
     def path(self, box: CvatBox) -> str:
         """Return the path of the picture of a box."""
         if not box.picture:
             return self.frames[box.subset, box.frame]
-        folder = f"{box.subset}/" if self.by_subset and box.subset else ""
-        return plain_path(folder + box.picture)
+        alone, below = plain_path(box.picture), plain_path(f"{box.subset}/{box.picture}")
+        for name in (below, alone):
+            if name in self.by_bare_name:
+                return self.by_bare_name[name]
+        return below if self.by_subset and box.subset else alone
 
 
 def find_cvat_pictures(
@@ -55,18 +62,20 @@ def find_cvat_pictures(
     Raises:
         DataError: A folder cannot be listed, or two images may be the same frame.
     """
-    first = next((box for box in boxes if box.picture), None)
-    if first is not None:
-        below = plain_path(f"{first.subset}/{first.picture}")
+    names = dict.fromkeys((box.subset, box.picture) for box in boxes if box.picture)
+    bare = [name for name in names if not _has_ending(name[1])]
+    whole = next((name for name in names if _has_ending(name[1])), None)
+    if whole is not None:
+        subset, picture = whole
+        below = plain_path(f"{subset}/{picture}")
         root = find_picture_root(file, options.images, below)
-        if first.subset and (root / below).is_file():
-            return CvatPictures(root, {}, by_subset=True)
-        return CvatPictures(find_picture_root(file, options.images, plain_path(first.picture)), {})
-    root = full_path(options.images) if options.images else file.parent / "images"
-    if not options.images and not root.is_dir():
-        root = file.parent
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder; looked there for the frames of {file}.")
+        by_subset = bool(subset) and (root / below).is_file()
+        if not by_subset:
+            root = find_picture_root(file, options.images, plain_path(picture))
+        return CvatPictures(root, {}, by_subset, _find_bare_names(root, bare) if bare else {})
+    root = _find_frame_root(file, options)
+    if bare:
+        return CvatPictures(root, {}, by_bare_name=_find_bare_names(root, bare))
     walk = Walk(root)
     subsets = dict.fromkeys(box.subset for box in boxes)
     frames: dict[_FrameKey, str] = {}
@@ -77,6 +86,40 @@ def find_cvat_pictures(
         elif len(subsets) == 1:  # somebody moved them out of the folder of the only subset
             frames |= _list_frames(walk, root, subset, prefix="")
     return CvatPictures(root, frames)
+
+
+def _has_ending(picture: str) -> bool:
+    return PurePath(picture).suffix.lower() in SUFFIXES
+
+
+def _find_frame_root(file: Path, options: PictureOptions) -> Path:
+    """Find the folder of the frames: the one that is named, that called images, or the file's."""
+    root = full_path(options.images) if options.images else file.parent / "images"
+    if not options.images and not root.is_dir():
+        root = file.parent
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder; looked there for the frames of {file}.")
+    return root
+
+
+def _find_bare_names(root: Path, bare: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Find the images that a file names without their ending, below or beside their subsets."""
+    wanted = {
+        plain_path(name) for subset, picture in bare for name in (picture, f"{subset}/{picture}")
+    }
+    walk = Walk(root)
+    found: dict[str, str] = {}
+    for path in walk.images_below(root, walk.enter(root)):
+        name = path.removesuffix(PurePath(path).suffix)
+        if name not in wanted:
+            continue
+        first = found.setdefault(name, path)
+        if first != path:
+            raise DataError(
+                f"{first} and {path} in {root} may both be the picture {name}. Leave one of them, "
+                "or name the folder that holds the right ones alone with images=DIR."
+            )
+    return found
 
 
 def _list_frames(walk: Walk, folder: Path, subset: str, *, prefix: str) -> dict[_FrameKey, str]:

@@ -20,7 +20,7 @@ PEDESTRIAN = "1"
 
 _COLUMNS = "frame, identity, left, top, width, height, consider, class, visibility"
 _LEAST = 6  # cells of a line; MOT15 and trackers write ten, of which the last three are a place
-_WITH_VISIBILITY = 9
+_CLASS, _WITH_VISIBILITY = 7, 9
 
 
 def read_mot_boxes(
@@ -94,7 +94,8 @@ def _mark(
 ) -> MarkedBox:
     frame, track = int(cells[0]), int(cells[1])
     left, top, width, height = cells[2:6]
-    label = str(int(cells[7])) if len(cells) > 7 and cells[7] >= 0 else PEDESTRIAN
+    has_class = _CLASS < len(cells) <= _WITH_VISIBILITY and cells[_CLASS] >= 0
+    label = str(int(cells[_CLASS])) if has_class else PEDESTRIAN
     states = len(cells) == _WITH_VISIBILITY and cells[-1] >= 0
     if not names:
         left, top = left - 1, top - 1

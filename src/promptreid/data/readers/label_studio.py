@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -20,6 +20,7 @@ from promptreid.data.annotations.boxed_data import find_picture_root, make_boxed
 from promptreid.data.annotations.json_annotations import entries, numbers, read_json_file, text
 from promptreid.data.annotations.marked_box import MarkedBox, plain_path, sort_attributes
 from promptreid.data.dataset import DataSet
+from promptreid.data.images.image_formats import SUFFIXES
 from promptreid.errors import DataError, unknown_name
 from promptreid.text.lists import counted, listed
 
@@ -39,6 +40,7 @@ class _Region:
     place: str
     picture: str
     rectangle: _Entry | None = None
+    label: str = ""
     said: dict[str, str] = field(default_factory=dict)
 
 
@@ -89,6 +91,8 @@ def _gather(file: Path, tasks: Any) -> tuple[list[_Region], Counter[str]]:
         found: dict[str, _Region] = {}
         for at, result in enumerate(entries(kept[-1].get("result"), place=f"{place}.result")):
             kind, value = text(result.get("type")), result.get("value")
+            if kind == "relation":  # of two regions; it has no value
+                continue
             region = found.setdefault(
                 text(result.get("id")), _Region(f"{place}.result[{at}]", _picture(task, place))
             )
@@ -97,6 +101,8 @@ def _gather(file: Path, tasks: Any) -> tuple[list[_Region], Counter[str]]:
             if kind in ("rectanglelabels", "rectangle"):
                 region.rectangle = result
                 region.place = f"{place}.result[{at}]"
+            elif kind == "labels":
+                region.label = _first_word(value, kind)
             elif kind in ("choices", "textarea", "number", "taxonomy"):
                 region.said[text(result.get("from_name"))] = _first_word(value, kind)
             else:
@@ -116,13 +122,21 @@ def _picture(task: _Entry, place: str) -> str:
     """Return the path of the picture of a task, without what a server puts before it."""
     data = task.get("data")
     values = data.values() if isinstance(data, dict) else ()
-    address = next((value for value in values if isinstance(value, str) and "." in value), "")
-    parts = urlsplit(address)
-    local = parse_qs(parts.query).get("d", [""])[0]
-    path = plain_path(local or unquote(parts.path)).lstrip("/")
+    paths = [_read_address(value) for value in values if isinstance(value, str) and "." in value]
+    named = (path for path in paths if PurePath(path).suffix.lower() in SUFFIXES)
+    path = next(named, paths[0] if paths else "")
     if not path:
         raise DataError(f"{place}.data names no picture.")
     return path.removeprefix("data/upload/")
+
+
+def _read_address(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # a sentence that only looks like an address
+        return ""
+    local = parse_qs(parts.query).get("d", [""])[0]
+    return plain_path(local or unquote(parts.path)).lstrip("/")
 
 
 def _find_pictures(
@@ -170,13 +184,12 @@ def _mark(region: _Region, key: str) -> MarkedBox:
     percents = numbers([value.get(side) for side in _SIDES], 4, place=f"{region.place}.value")
     left, top, width, height = (part * size[place % 2] / 100 for place, part in enumerate(percents))
     names, others = sort_attributes({k: v for k, v in region.said.items() if k != key})
-    labels = value.get("rectanglelabels") or [""]
     return MarkedBox(
         picture=region.picture,
         edges=(left, top, left + width, top + height),
         identity=region.said.get(key, ""),
         place=region.place,
-        label=text(labels[0]),
+        label=_first_word(value, "rectanglelabels") or region.label,
         size=(int(size[0]), int(size[1])),
         camera=names.get("camera", ""),
         view=names.get("view", ""),

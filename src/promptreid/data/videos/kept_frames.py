@@ -12,7 +12,7 @@ from pathlib import Path
 
 from promptreid.data.videos.decoded_frames import Numbers, decode_frames
 from promptreid.errors import DataError
-from promptreid.files import full_path, user_cache, write_text
+from promptreid.files import full_path, replacing, user_cache, write_text
 
 _QUALITY = 95
 _RECORD = "frames.json"
@@ -135,10 +135,8 @@ class FrameFolder:
                 continue
             place = self.path / self.name_frame(video, frame.number)
             try:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                partial = place.with_suffix(".part")
-                frame.image.save(partial, format="JPEG", quality=_QUALITY)
-                partial.replace(place)
+                with replacing(place, durable=False) as temporary:
+                    frame.image.save(temporary, format="JPEG", quality=_QUALITY)
             except OSError as error:
                 raise DataError(
                     f"The frames of {self._root / video} cannot be written to {self.path}: "
