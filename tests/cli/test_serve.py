@@ -20,6 +20,8 @@ from starlette.testclient import TestClient
 
 from promptreid.cli.main import main
 from promptreid.gallery.gallery import Gallery
+from promptreid.gallery.searching.indexes import index_choice, row_store
+from promptreid.progress import Silent
 
 
 def run(capsys, *arguments):
@@ -109,6 +111,45 @@ def test_the_next_model_is_in_memory_when_the_gallery_changes_to_it(
     opened.close()
     code, _, err = run(capsys, *served[:2], "--gallery", place, "--device", "cpu")
     assert (code, not lacking(err, seen[1][:16], seen[0][:16])) == (2, True)
+
+
+class Told(Silent):
+    """Writes down what a command says, counts and does, in order."""
+
+    def __init__(self):
+        self.words = []
+
+    def message(self, text):
+        self.words.append(text)
+
+    def doing(self, text):
+        self.words.append(text)
+        return super().doing(text)
+
+    def start(self, title, total, unit):
+        self.words.append(f"{title}: {total} {unit}")
+
+
+def test_a_gallery_is_made_ready_in_words_before_the_port_is_open(
+    made, capsys, monkeypatch, tmp_path
+):
+    place, told = shutil.copytree(made / "people", tmp_path / "people"), Told()
+    for module, name in ((index_choice, "BITS_FROM"), (row_store, "SEGMENT")):
+        monkeypatch.setattr(module, name, 16)
+    for user in ("output", "serve"):
+        monkeypatch.setattr(f"promptreid.cli.{user}.reporter", lambda: told)
+
+    def use(app, address, taken, started):
+        told.words.append("listening")
+        taken.close()
+        app.state.service.stop()
+
+    monkeypatch.setattr("promptreid.serve.http_server.run_server", use)
+    assert run(capsys, "serve", place, "--port", "0", "--device", "cpu")[0] == 0
+    [ready] = [words for words in told.words if "port" in words]
+    assert str(place) in ready
+    order = [ready, "making the index: 60 entries", "listening"]
+    assert [words for words in told.words if words in order] == order
 
 
 class Process:

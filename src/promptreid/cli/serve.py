@@ -11,7 +11,7 @@ import click
 from promptreid.cli import options
 from promptreid.cli.gallery_model import GalleryPlace
 from promptreid.cli.json_out import JsonOut, json_option
-from promptreid.cli.output import started
+from promptreid.cli.output import reporter, started
 from promptreid.gallery.records.gallery_url import GalleryUrl
 from promptreid.serve.rights import RIGHTS
 
@@ -149,7 +149,9 @@ def start(
         taken = listen(address)
         places = [source or find_model(gallery), *([next_model] if next_model else [])]
         service = _start_service(gallery, places, settings, device)
-    facts = service.gallery.info()
+    # What was not read yet, and an index that has to be made, may take half a minute.
+    with reporter().doing(f"making {gallery} ready to be searched; the port is closed until then"):
+        facts = service.gallery.info()
     url = address.url(taken.getsockname()[1])
     who = "with a token" if tokens is not None else "by this machine alone, without a token"
     run_server(
@@ -251,7 +253,7 @@ def _start_service(
     models = ServedModels([load_served(place) for place in places], load_served, places)
     records = open_records(gallery)
     try:
-        return Service.start(records, models, settings, gallery.index or AUTOMATIC)
+        return Service.start(records, models, settings, gallery.index or AUTOMATIC, reporter())
     except BaseException:
         records.close()
         raise

@@ -16,6 +16,7 @@ from promptreid.gallery.gallery_errors import ModelSwitchedError
 from promptreid.gallery.records.record_rows import IdentityRow
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.indexes.index_choice import AUTOMATIC
+from promptreid.progress import Progress
 from promptreid.serve.bodies.answer_bodies import IdentityBody
 from promptreid.serve.model_worker import ModelWorker, SharedModel
 from promptreid.serve.sent_pictures import PixelBudget
@@ -74,6 +75,7 @@ class Service:
         models: ServedModels,
         settings: ServiceSettings,
         index: str = AUTOMATIC,
+        progress: Progress | None = None,
     ) -> Service:
         """Start to serve records with the model that made their vectors.
 
@@ -82,6 +84,7 @@ class Service:
             models: The models at hand, one of which made the vectors.
             settings: Limits.
             index: What searches the vectors, one of `index_choice.KINDS`.
+            progress: Told of an index of many entries whenever one is made.
 
         Raises:
             GalleryError: Another model made them.
@@ -92,7 +95,8 @@ class Service:
         )
         try:
             served = (None if stored is None else models.find(stored)) or models.first
-            gallery = Gallery(records, SharedModel(served.model, worker), index, in_service=True)
+            model = SharedModel(served.model, worker)
+            gallery = Gallery(records, model, index, in_service=True, progress=progress)
         except BaseException:
             worker.close()
             raise
