@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
+from numpy.typing import NDArray
 
 from promptreid.serve.activation_pictures import draw_activation_picture
 from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER
-from promptreid.serve.entry_pictures import read_entry
+from promptreid.serve.entry_pictures import decoding_entry
 from promptreid.serve.problems import documented
 from promptreid.serve.routes.caller_rights import SEARCH
 from promptreid.serve.routes.picture_fields import Picture
@@ -23,7 +25,9 @@ _PNG = {200: {"content": {"image/png": {"schema": {"type": "string", "format": "
 @router.post("/activation", response_class=Response, responses={**documented(), **_PNG})
 def draw_activation(service: Served, picture: Picture) -> Response:
     """Lay the activation map of the model over a picture, as PNG."""
-    return _draw(service, SentFile.named(picture.filename, picture.file.read()))
+    file = SentFile.named(picture.filename, picture.file.read())
+    with decoding([file], service.budget, service.settings) as [sent]:
+        return _draw(service, sent.pixels)
 
 
 @router.get(
@@ -34,12 +38,12 @@ def draw_entry_activation(
     entry: Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="Number of the entry.")],
 ) -> Response:
     """Lay the activation map of the model over an enrolled picture, as PNG."""
-    content, _ = read_entry(service.gallery.picture(entry))
-    return _draw(service, SentFile("the enrolled picture", content))
+    picture = service.gallery.picture(entry)
+    with decoding_entry(picture, service.budget, service.settings) as pixels:
+        return _draw(service, pixels)
 
 
-def _draw(service: Service, file: SentFile) -> Response:
+def _draw(service: Service, pixels: NDArray[np.uint8]) -> Response:
     embedder = service.follow_model().embedder
-    with decoding([file], service.budget, service.settings) as [picture]:
-        png = service.worker.run(lambda: draw_activation_picture(embedder, picture.pixels))
+    png = service.worker.run(lambda: draw_activation_picture(embedder, pixels))
     return Response(png, media_type="image/png")

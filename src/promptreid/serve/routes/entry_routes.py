@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from promptreid.gallery.gallery_errors import NotEnrolledError
 from promptreid.serve.bodies.answer_bodies import CountAnswer, EntryBody, ErasedAnswer
 from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER, EntriesChange
-from promptreid.serve.entry_pictures import make_thumbnail, read_entry
+from promptreid.serve.entry_pictures import decoding_entry, make_thumbnail, read_entry
 from promptreid.serve.problems import documented
 from promptreid.serve.routes.caller_rights import ENROL, ERASE, SEARCH, Asking
 from promptreid.serve.service import Served
@@ -38,7 +38,8 @@ def get_entry(service: Served, entry: Entry) -> EntryBody:
 )
 def get_picture(service: Served, entry: Entry) -> Response:
     """Return an entry's picture as it was enrolled."""
-    content, media_type = read_entry(service.gallery.picture(entry))
+    picture = service.gallery.picture(entry)
+    content, media_type = read_entry(picture, service.budget, service.settings)
     return Response(content, media_type=media_type)
 
 
@@ -54,8 +55,9 @@ def get_thumbnail(
     size: Annotated[int, Query(ge=16, le=1024, description="Pixels of the longer side.")] = 256,
 ) -> Response:
     """Return an entry's picture made small, without its tags, as JPEG."""
-    content, _ = read_entry(service.gallery.picture(entry))
-    return Response(make_thumbnail(content, size), media_type="image/jpeg")
+    picture = service.gallery.picture(entry)
+    with decoding_entry(picture, service.budget, service.settings) as pixels:
+        return Response(make_thumbnail(pixels, size), media_type="image/jpeg")
 
 
 @router.post("/hide", dependencies=[ENROL], responses=documented(404))
