@@ -102,6 +102,24 @@ def test_who_asks_for_pixels_waits_until_they_are_free():
     assert inside.is_set()
 
 
+def test_small_requests_do_not_pass_a_large_one_that_waits():
+    budget, order = PixelBudget(100), []
+
+    def take(pixels):
+        with budget.holding(pixels):
+            order.append(pixels)
+
+    threads = [threading.Thread(target=take, args=(pixels,)) for pixels in (100, 10)]
+    with budget.holding(60):
+        for thread in threads:
+            thread.start()
+            thread.join(0.05)
+        assert order == []
+    for thread in threads:
+        thread.join(10)
+    assert order == [100, 10]
+
+
 @pytest.mark.parametrize(
     ("sent", "name"),
     [

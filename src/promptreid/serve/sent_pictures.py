@@ -71,6 +71,7 @@ class PixelBudget:
         """Take how many pixels there may be."""
         self._free = self._all = pixels
         self._changed = threading.Condition()
+        self._turn = threading.Lock()  # of who waits, so that small requests never pass large ones
 
     @contextlib.contextmanager
     def holding(self, pixels: int) -> Generator[None]:
@@ -84,7 +85,7 @@ class PixelBudget:
                 f"The pictures of this request have {pixels:,} pixels together; the service takes "
                 f"{self._all:,} at a time. Send them in several requests, or smaller."
             )
-        with self._changed:
+        with self._turn, self._changed:
             self._changed.wait_for(lambda: self._free >= pixels)
             self._free -= pixels
         try:
