@@ -1,14 +1,16 @@
 """A real Ray on this machine makes the same bytes, and another engine goes on with them."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import ray
+import torch
 from shard_folders import OPTIONS, hash_files
 from small_models import INFO, small_backbone
 
 from promptreid.data.packed.open_table import open_table
-from promptreid.errors import DataError
+from promptreid.errors import DataError, RunError
 from promptreid.inference.shards.embed_shards import embed_shards
 from promptreid.inference.shards.ray_shards import RayRequest, embed_on_ray
 from promptreid.models.checkpoint import save_model
@@ -51,3 +53,9 @@ def test_a_worker_on_ray_makes_the_same_bytes_and_names_what_is_wrong(embedder, 
     embed_shards(embedder, open_table(str(few)), out, options=OPTIONS)
     assert hash_files(out) == whole
     assert embed_on_ray(request, workers=1).made == 0
+    other = tmp_path / "other.safetensors"
+    changed = small_backbone()
+    torch.nn.init.zeros_(changed.logit_scale)
+    save_model(other, ReIDModel(changed), INFO)
+    with pytest.raises(RunError, match="differs in model"):
+        embed_on_ray(replace(request, model=str(other)), workers=1)

@@ -15,6 +15,10 @@ from promptreid.evaluation.metrics import METRICS
 from promptreid.evaluation.tables.retrieval_table import render_scores
 from promptreid.evaluation.tables.verification_tables import render_further
 from promptreid.evaluation.uncertainty.training_gain import worth_text
+from promptreid.inference.exporting.training_section import (
+    name_trained_readers,
+    write_training_section,
+)
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.runs.record_reading import describe_error
@@ -101,7 +105,7 @@ def write_card(
         ],
         license=facts.license,
         base_model=facts.base_model or find_base_model(model),
-        datasets=[name for name in readers if name in SUBJECTS] or None,
+        datasets=[name for name in name_trained_readers(info, run) if name in SUBJECTS] or None,
         metrics=list(_REPORTED) if scores else None,
         model_name=facts.name if scores else None,
         eval_results=_results(scores, subjects) or None,
@@ -111,7 +115,7 @@ def write_card(
         f"# {facts.name}",
         _introduction(model, info, subjects),
         _usage(),
-        _training(info, run),
+        write_training_section(info, run),
         _score_section(scores),
         _threshold_section(info),
         _use_section(info, facts, subjects),
@@ -192,27 +196,6 @@ promptreid same hf:OWNER/NAME a.jpg b.jpg
 promptreid evaluate hf:OWNER/NAME --data market1501:/data/Market
 promptreid export hf:OWNER/NAME model.onnx
 ```"""
-
-
-def _training(info: CheckpointInfo, run: RunFolder | None) -> str:
-    recipe, lines = info.recipe, ["## Training"]
-    if recipe is not None:
-        lines += ["", f"Recipe `{recipe.name}`: {recipe.description or 'no description'}"]
-        lines += ["", f"After {recipe.source}."] if recipe.source else []
-    if run is not None:
-        lines += ["", "| data | used for | images | identities |", "|---|---|---:|---:|"]
-        names = []
-        for record in run.data():
-            names.append(parse_spec(record.spec).name)
-            for split, counts in record.splits.items():
-                images, identities = counts.get("images", 0), counts.get("identities", 0)
-                lines.append(f"| {record.name} | {split} | {images:,} | {identities:,} |")
-    if recipe is not None and run is not None and recipe.stages:
-        data = " ".join(f"--data {name}:ROOT" for name in names)
-        seed = "" if info.seed is None else f" --seed {info.seed}"
-        lines += ["", "To train it again:", "", "```"]
-        lines += [f"promptreid train {recipe.name} {data}{seed}", "```"]
-    return "\n".join(lines) if len(lines) > 1 else ""
 
 
 def _score_section(scores: Sequence[Mapping[str, Any]]) -> str:

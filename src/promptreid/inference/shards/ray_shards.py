@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import importlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from promptreid import errors
+from promptreid.data.packed.image_table import ImageTable
 from promptreid.data.packed.open_table import open_table
 from promptreid.errors import ConfigError, PromptReIDError
 from promptreid.inference.load import load
 from promptreid.inference.shards.embed_shards import ShardsDone, finish_shards
 from promptreid.inference.shards.shard_file import read_marker
-from promptreid.inference.shards.shard_job import ShardOptions, read_job
+from promptreid.inference.shards.shard_job import ShardJob, ShardOptions, begin_job, read_job
 from promptreid.inference.shards.shard_plan import ShardPlan
 from promptreid.inference.shards.shard_worker import ShardWorker
 from promptreid.progress import Progress, Silent
@@ -74,7 +75,9 @@ def embed_on_ray(
         table = open_table(request.spec)
     plan = ShardPlan(len(table), request.options.shard_rows)
     missing = [n for n in range(len(plan)) if read_marker(out, plan.name(n)) is None]
-    if missing:
+    if not missing:
+        _check_same_job(request, table, out)
+    else:
         started = not ray.is_initialized()
         if started:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
@@ -84,6 +87,18 @@ def embed_on_ray(
             if started:
                 ray.shutdown()
     return finish_shards(out, read_job(out), made=len(missing))
+
+
+def _check_same_job(request: RayRequest, table: ImageTable, out: Path) -> None:
+    """Refuse a complete folder of another job; what is incomplete is refused by the workers.
+
+    Where the workers computed does not count here, nor the number type that follows from it.
+    """
+    begun = read_job(out)
+    precision = begun.precision if request.precision == "auto" else request.precision
+    embedder = load(request.model, device="cpu", precision=precision)
+    asked = replace(ShardJob.of(embedder, table, request.options), device=begun.device)
+    begin_job(out, asked, threads_given=request.options.threads is not None)
 
 
 def _run(
