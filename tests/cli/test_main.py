@@ -114,6 +114,11 @@ def test_mistakes_are_a_sentence_and_exit_code_2(capsys, arguments, words):
             "no permission for /root/x",
         ),
         (RuntimeError("boom"), 1, "internal error: RuntimeError: boom"),
+        (
+            RuntimeError("operator torchvision::nms does not exist"),
+            2,
+            "Install both from one place in one command",
+        ),
         (KeyboardInterrupt(), 130, "stopped"),
     ],
 )

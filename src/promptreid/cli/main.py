@@ -207,6 +207,9 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if "No space left on device" in str(error):
         _say(f"error: the disk is full.{_DISK_FULL}")
         return 2
+    if "torchvision::" in str(error):
+        _say(f"error: {_torchvision_words()}")
+        return 2
     hint = "" if debug else " Run the command again with --debug for the traceback."
     _say(f"internal error: {type(error).__name__}: {error}.{hint}")
     return 1
@@ -222,6 +225,18 @@ def _os_words(error: OSError) -> tuple[str, str]:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "no permission for", " Choose another place, or change the permissions."
     return f"{(error.strerror or str(error)).lower()}:", ""
+
+
+def _torchvision_words() -> str:
+    """Say that torchvision was built for another torch, and how both are installed."""
+    from importlib.metadata import version
+
+    return (
+        f"torch {version('torch')} and torchvision {version('torchvision')} were not built "
+        "together, so no model can be read. Install both from one place in one command: "
+        "`pip install --force-reinstall torch torchvision`, with the `--index-url` that torch "
+        "came from, if any; or `pip install -c constraints.txt -e .` in a copy of promptreid."
+    )
 
 
 def _say(text: str) -> None:
