@@ -60,7 +60,16 @@ def test_every_command_is_there_and_explains_itself(capsys, name):
     assert code == 0
     assert out.startswith("Usage: promptreid")
     assert len(out.splitlines()) > 5
-    assert isinstance(cli.get_command(click.Context(cli), name), click.Command)
+    command = cli.get_command(click.Context(cli), name)
+    assert isinstance(command, click.Command)
+    pages = [(name, command)]
+    for words, each in pages:
+        _, out, _ = run(capsys, *words.split(), "--help")
+        assert "\\b" not in out
+        for below, part in each.commands.items() if isinstance(each, click.Group) else ():
+            pages.append((f"{words} {below}", part))
+            if below in out.partition("Commands:")[2]:
+                assert part.get_short_help_str(limit=1000) in " ".join(out.split())
 
 
 def test_version(capsys):

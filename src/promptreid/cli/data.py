@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from promptreid.cli import options
+from promptreid.cli.described_group import DescribedGroup
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import headline, reporter
 
 
-@click.group()
+@click.group(cls=DescribedGroup)
 def data() -> None:
     """Inspect data sets, write them out, render synthetic ones."""
 

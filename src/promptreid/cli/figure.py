@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from promptreid.cli.described_group import DescribedGroup
 from promptreid.cli.figures import layout_commands, score_commands
 from promptreid.cli.figures.figure_command import draws_images, draws_runs
 from promptreid.cli.options import pixelated, seeded
 
 
-@click.group()
+@click.group(cls=DescribedGroup)
 def figure() -> None:
     """Draw what runs have learned; needs the extra `report`.
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from promptreid.cli import options
+from promptreid.cli.described_group import DescribedGroup
 from promptreid.cli.gallery_audit import audit
 from promptreid.cli.gallery_changes import (
     allow,
@@ -38,7 +39,7 @@ from promptreid.text.safe import visible
 from promptreid.text.wrap import wrapped
 
 
-@click.group()
+@click.group(cls=DescribedGroup)
 def gallery() -> None:
     """Enrol people, and look after who is enrolled.
 

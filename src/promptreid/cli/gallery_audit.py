@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptreid.cli.described_group import DescribedGroup
 from promptreid.cli.gallery_model import open_gallery, place, reading_records
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.gallery.records.gallery_url import GalleryUrl
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from promptreid.gallery.gallery_settings import GallerySettings
 
 
-class _ListsByDefault(click.Group):
+class _ListsByDefault(DescribedGroup):
     """A group of commands of which the first needs no name."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ from promptreid.cli.json_out import JsonOut, json_option
 def import_config(
     file: Path, changes: tuple[str, ...], out: Path | None, json_out: JsonOut
 ) -> None:
-    r"""Say a YAML file of CLIP-ReID or CLIP-FH as a recipe and a command.
+    """Say a YAML file of CLIP-ReID or CLIP-FH as a recipe and a command.
 
     Every key is told: what says the same here, of what the nearest was taken, and what needs
     nothing in its place, and why. Keys that a file leaves out have that code's defaults. What has
@@ -31,7 +31,7 @@ def import_config(
     \b
     promptreid import-config vit_clipreid.yml DATASETS.NAMES market1501
     promptreid import-config old.yml --out mine.yaml
-    """
+    """  # noqa: D301 - click reads the \b itself
     from promptreid.actions import import_old_config
 
     imported = import_old_config.import_config(file, changes, out=out)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli import options
+from promptreid.cli.described_group import DescribedGroup
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import headline
 from promptreid.text.wrap import indented
@@ -19,7 +20,7 @@ recipe_name = click.argument("name", shell_complete=options.offers("recipes"))
 _long = click.option("--long", is_flag=True, help="Print what each recipe is, and its source.")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=DescribedGroup, invoke_without_command=True)
 @json_option
 @_long
 @click.pass_context
