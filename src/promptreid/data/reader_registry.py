@@ -102,7 +102,7 @@ _ENTRIES = (
     ReaderEntry("coco", "Boxes of a COCO file whose annotations say who is shown"),
     ReaderEntry("cvat", "Boxes of an XML file of CVAT 1.1, for videos or for images"),
     ReaderEntry("video", "Videos: one folder for each identity, or a table of boxes on frames"),
-    ReaderEntry("label_studio", "Rectangles of a JSON export of Label Studio, on images"),
+    ReaderEntry("label_studio", "Rectangles of a JSON export of Label Studio, on images or videos"),
     ReaderEntry(
         "wildlife",
         "The table of a data set of wildlife-datasets, saved as CSV",

@@ -33,6 +33,14 @@ class BoxOptions(FlatOptions, MissingOptions):
         return frozenset(word.strip().lower() for word in self.classes.split(",") if word.strip())
 
 
+class FrameOptions(BoxOptions):
+    """Options of readers that decode videos."""
+
+    cache: Path | None = Field(
+        None, description="folder to write frames into; one in the user's cache by default"
+    )
+
+
 class PictureOptions(BoxOptions):
     """Options of readers of one file, whose pictures lie elsewhere."""
 

@@ -16,23 +16,24 @@ from typing import Literal
 
 from pydantic import Field
 
-from promptreid.data.annotations.box_options import BoxOptions
+from promptreid.data.annotations.box_options import FrameOptions
 from promptreid.data.annotations.boxed_data import WITHIN_VIDEO, make_boxed_data
 from promptreid.data.dataset import DataSet
 from promptreid.data.manifest.manifest import Sample
 from promptreid.data.manifest.unknown_values import find_known_identities
 from promptreid.data.splits.drawn_roles import choose_protocol, make_manifest, split_samples
-from promptreid.data.videos.box_table import VideoBoxes, read_video_boxes
+from promptreid.data.videos.box_table import read_video_boxes
+from promptreid.data.videos.boxes_on_frames import keep_on_frames_of_videos
 from promptreid.data.videos.kept_frames import FrameFolder
 from promptreid.data.videos.video_folders import find_all_videos, find_identity_videos
 from promptreid.errors import ConfigError, DataError
 from promptreid.files import full_path
-from promptreid.text.lists import counted, listed
+from promptreid.text.lists import listed
 
 _ONLY_WITH_BOXES = ("classes", "min_height", "margin", "missing", "first")
 
 
-class Options(BoxOptions):
+class Options(FrameOptions):
     """Options of `video`."""
 
     every: int = Field(
@@ -47,9 +48,6 @@ class Options(BoxOptions):
         "0",
         description="number that the table gives to the first frame of a video: 0 as OpenCV and "
         "CVAT count, 1 as MOTChallenge does",
-    )
-    cache: Path | None = Field(
-        None, description="folder to write frames into; one in the user's cache by default"
     )
 
 
@@ -96,7 +94,7 @@ def _read_folders(root: Path, frames: FrameFolder, options: Options) -> DataSet:
     ]
     if not samples:
         raise DataError(f"The videos of {root} hold no frame.")
-    notes += (*known_notes, *_note_frames(frames, len(samples), options))
+    notes += (*known_notes, frames.describe(len(samples), every=options.every))
     notes += () if has_cameras else (WITHIN_VIDEO,)
     samples, split_notes = split_samples(samples, options, name)
     manifest = make_manifest(name, frames.path, samples, options, source=source)
@@ -106,51 +104,23 @@ def _read_folders(root: Path, frames: FrameFolder, options: Options) -> DataSet:
 
 
 def _read_boxes(root: Path, file: Path, frames: FrameFolder, options: Options) -> DataSet:
-    found = read_video_boxes(file, find_all_videos(root), first=int(options.first))
-    chosen = found.choose_frames(options.every)
-    there = {video: set(frames.keep(video, wanted)) for video, wanted in chosen.items()}
-    found, notes = _on_frames(found, chosen, there, options)
-    count = sum(map(len, there.values()))
-    notes += (*found.table.notes, *_note_frames(frames, count, options))
+    table = read_video_boxes(file, find_all_videos(root), first=int(options.first))
+    boxes, notes = keep_on_frames_of_videos(
+        table.mark(),
+        frames,
+        options,
+        advice=f"Check that the table is of these videos and counts frames from {options.first} "
+        "(first=).",
+    )
+    notes += table.table.notes
     return make_boxed_data(
-        found.mark(),
+        boxes,
         frames.path,
         options,
         name=root.name or "video",
         source=f"video:{root}",
-        notes=(*notes, WITHIN_VIDEO) if found.tracked else notes,
+        notes=(*notes, WITHIN_VIDEO) if table.tracked else notes,
     )
-
-
-def _on_frames(
-    found: VideoBoxes,
-    chosen: dict[str, frozenset[int]],
-    there: dict[str, set[int]],
-    options: Options,
-) -> tuple[VideoBoxes, tuple[str, ...]]:
-    """Leave out boxes on frames that their videos do not have, where that is wanted."""
-    gone = [
-        row
-        for row, (video, frame) in enumerate(zip(found.videos, found.frames, strict=True))
-        if frame in chosen[video] and frame not in there[video]
-    ]
-    if not gone:
-        return found, ()
-    row = gone[0]
-    boxes = counted(len(gone), "box is", "boxes are")
-    words = f"{boxes} on frames behind the end of their video, such as {found.videos[row]}"
-    if options.missing == "stop" or len(gone) == len(found.boxes):
-        raise DataError(
-            f"{found.table.at(row, 'frame')}: {words}. Check that the table is of these videos and "
-            f"counts frames from {options.first} (first=); missing=skip leaves such boxes out."
-        )
-    return found.without(set(gone)), (f"{words}; left out.",)
-
-
-def _note_frames(frames: FrameFolder, count: int, options: Options) -> tuple[str, ...]:
-    written = f"; {frames.written:,} of them were written now" if frames.written else ""
-    every = "" if options.every == 1 else f" (every={options.every})"
-    return (f"{counted(count, 'frame')}{every} lie in {frames.path}{written}.",)
 
 
 def _stem(video: str) -> str:

@@ -40,26 +40,6 @@ class VideoBoxes:
         """Whether rows name tracks, which are of one video, in the place of identities."""
         return "identity" not in self.table.columns
 
-    def choose_frames(self, every: int) -> dict[str, frozenset[int]]:
-        """Return the frames of each video that have boxes, every n-th from the first on."""
-        of_video: dict[str, set[int]] = {}
-        for video, frame in zip(self.videos, self.frames, strict=True):
-            of_video.setdefault(video, set()).add(frame)
-        return {
-            video: frozenset(frame for frame in frames if (frame - min(frames)) % every == 0)
-            for video, frames in of_video.items()
-        }
-
-    def without(self, rows: set[int]) -> VideoBoxes:
-        """Leave rows out."""
-        others = [row for row in range(len(self.boxes)) if row not in rows]
-        return VideoBoxes(
-            self.table.select(others),
-            [self.videos[row] for row in others],
-            [self.frames[row] for row in others],
-            [self.boxes[row] for row in others],
-        )
-
     def mark(self) -> list[MarkedBox]:
         """Return the boxes on the pictures that `FrameFolder` writes."""
         return [self._mark(row) for row in range(len(self.boxes))]

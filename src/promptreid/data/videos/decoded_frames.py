@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,6 +66,37 @@ def decode_frames(file: Path, numbers: Numbers) -> Iterator[Frame]:
             f"{file} cannot be decoded{where}: {first_line(error)}. Copy the file again, or write "
             "it anew: ffmpeg -i OLD -c:v libx264 NEW.mp4."
         ) from error
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What a file says of its pictures.
+
+    Attributes:
+        size: Width and height of a frame as it is seen, in pixels.
+        rate: Frames in a second; 0 where the file does not say.
+        length: Number of frames, perhaps one too few; None where the file does not say.
+    """
+
+    size: tuple[int, int]
+    rate: float
+    length: int | None
+
+
+def read_video_facts(file: Path) -> VideoFacts:
+    """Read what a video says of itself, and the size of its first frame.
+
+    Raises:
+        DataError: PyAV is missing, or the file is no video, is damaged or has no frame.
+    """
+    first = next(decode_frames(file, range(1)), None)
+    if first is None or first.image is None:
+        raise DataError(f"{file} holds no frame.")
+    with import_av().open(str(file)) as container:
+        stream = container.streams.video[0]
+        rate = float(stream.average_rate or 0)
+        length = stream.frames or int((container.duration or 0) / 1e6 * rate)
+        return VideoFacts(first.image.size, rate, length or None)
 
 
 def import_av() -> ModuleType:

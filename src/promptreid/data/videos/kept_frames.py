@@ -13,6 +13,7 @@ from pathlib import Path
 from promptreid.data.videos.decoded_frames import Numbers, decode_frames
 from promptreid.errors import DataError
 from promptreid.files import full_path, replacing, user_cache, write_text
+from promptreid.text.lists import counted
 
 _QUALITY = 95
 _RECORD = "frames.json"
@@ -106,6 +107,12 @@ class FrameFolder:
         if kept.lacks(wanted):
             kept = self._decode(video, wanted, kept)
         return list(kept.within(wanted))
+
+    def describe(self, count: int, *, every: int) -> str:
+        """Say in a sentence how many frames lie where, and how many were written now."""
+        written = f"; {self.written:,} of them were written now" if self.written else ""
+        taken = "" if every == 1 else f" (every={every})"
+        return f"{counted(count, 'frame')}{taken} lie in {self.path}{written}."
 
     @staticmethod
     def name_frame(video: str, number: int) -> str:
