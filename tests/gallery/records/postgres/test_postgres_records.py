@@ -15,9 +15,11 @@ from record_stores import MODEL, POSTGRES, SETTINGS, add
 from record_stores import make_entry as entry
 
 from promptreid.errors import GalleryError
+from promptreid.gallery.audit.audit_log import AuditLog
+from promptreid.gallery.audit.audited_use import AuditedUse
 from promptreid.gallery.gallery_errors import StoreFailedError, StoreInUseError
 from promptreid.gallery.records.open_records import create_records, open_records
-from promptreid.gallery.records.postgres import postgres_connection
+from promptreid.gallery.records.postgres import postgres_connection, postgres_store
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +103,6 @@ def test_a_server_that_is_killed_loses_nothing_acknowledged(server, place, seed,
     assert records.count_entries() == len(there)
 
 
-def test_a_change_whose_number_was_lost_in_a_crash_was_not_kept(records):
-    with pytest.raises(StoreFailedError) as caught:
-        records._find_outcome(str(2**40 + 5))  # which the server has yet to give, as after a crash
-    assert not lacking(str(caught.value), "went away", "Nothing was changed")
-
-
 def test_a_server_that_is_gone_is_said_to_be_and_used_again_when_it_is_back(
     server, place, records, impatient
 ):
@@ -146,26 +142,86 @@ def test_a_restart_within_a_transaction_keeps_nothing_of_it(server, records):
 class LosesReply:
     """A connection that is lost at a commit, before or after the server has kept it."""
 
-    def __init__(self, connection, *, kept):
-        self._connection, self._kept = connection, kept
+    def __init__(self, connection, *, kept, act=lambda: None):
+        self._connection, self._kept, self._act = connection, kept, act
 
     def execute(self, statement, *rest, **options):
         if statement != "COMMIT":
             return self._connection.execute(statement, *rest, **options)
         self._connection.execute("COMMIT" if self._kept else "ROLLBACK")
         self._connection.close()
+        self._act()
         raise psycopg.OperationalError("the connection is lost")
 
     def __getattr__(self, name):
         return getattr(self._connection, name)
 
 
+def enrol(records, number):
+    add(records, entry(number))
+
+
+def use(records, number):
+    log = AuditLog(records, threading.RLock(), is_on=True)
+    log.note([AuditedUse("search", f"somebody {number}", None, {})])
+
+
+@pytest.mark.parametrize("change", [enrol, use])
+@pytest.mark.parametrize("others", [0, 3])
 @pytest.mark.parametrize("kept", [True, False])
-def test_a_reply_that_is_lost_is_asked_for(records, kept):
-    records._connection = LosesReply(records._connection, kept=kept)
+def test_a_reply_that_is_lost_is_looked_for(place, records, change, others, kept):
+    """What others do meanwhile takes the number of the revision or record that was lost."""
+
+    def go_on():
+        with contextlib.closing(open_records(place)) as other:
+            for number in range(others):
+                change(other, 10 + number)
+
+    records._connection = LosesReply(records._connection, kept=kept, act=go_on)
     with contextlib.nullcontext() if kept else pytest.raises(StoreFailedError, match="try again"):
-        add(records, entry(1))
-    assert records.count_entries() == int(kept)
+        change(records, 1)
+    assert records.count_entries() + records.audit_head().count == int(kept) + others
+
+
+def test_a_change_that_is_lost_among_very_many_is_said_to_be_unknown(place, records, monkeypatch):
+    monkeypatch.setattr(postgres_store, "STAMPS_KEPT", 2)
+
+    def go_on():
+        with contextlib.closing(open_records(place)) as other:
+            for number in range(3):
+                enrol(other, 10 + number)
+
+    records._connection = LosesReply(records._connection, kept=True, act=go_on)
+    with pytest.raises(StoreFailedError, match="not known"):
+        enrol(records, 1)
+
+
+def test_a_lost_connection_that_is_still_committing_is_waited_for(server, records):
+    lost, committing = records._connection, []
+
+    class StillCommitting(LosesReply):
+        def execute(self, statement, *rest, **options):
+            if statement != "COMMIT":
+                return lost.execute(statement, *rest, **options)
+            committing.append(threading.Thread(target=commit_when_waited_for))
+            committing[0].start()
+            raise psycopg.OperationalError("the connection is lost")
+
+        def close(self):
+            """Leave the server its end of the connection."""
+
+    def commit_when_waited_for():
+        with psycopg.connect(server.url, autocommit=True) as looking:
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            while looking.execute(waiting).fetchone() == (0,):
+                pass
+        lost.execute("COMMIT")
+        lost.close()
+
+    records._connection = StillCommitting(lost, kept=True)
+    enrol(records, 1)
+    committing[0].join()
+    assert records.count_entries() == 1
 
 
 def test_an_outcome_that_cannot_be_asked_for_is_said_to_be_unknown(server, records, impatient):

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from pgvector.psycopg import register_vector
-from psycopg import errors, sql
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from promptreid.errors import GalleryError, first_line
@@ -34,14 +34,20 @@ LOCK TABLE counters IN ACCESS SHARE MODE
 """A reader holds this lock before it takes its snapshot, so that it never meets a table that was
 rewritten after it, which would look empty to it."""
 
+_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED"
+"""Who waits for a lock reads afterwards what was committed before it had it."""
+
+HOLDING = "SELECT value FROM counters WHERE key = 'revision' FOR UPDATE"
+"""Takes the row that every writer holds, and waits for who has it."""
+
 
 class PostgresConnection:
     """A connection to the schema of one gallery, made anew after the server was gone.
 
     A transaction is on the disk when `writing` or `noting` ends. Writers hold the row of the
     revision until they commit, so that there is one at a time; readers wait for nobody but the
-    rewriting of tables. Where the server goes away while it commits, it is asked for the outcome
-    when it is back.
+    rewriting of tables. Where the server goes away while it commits, what is random in the change
+    is looked for when it is back.
     """
 
     def __init__(self, url: GalleryUrl) -> None:
@@ -53,6 +59,8 @@ class PostgresConnection:
         self._url = url
         self._is_inside = False
         """Whether a transaction is open, or was until the server went away."""
+        self._trace: tuple[str, Sequence[object]] | None = None
+        """What tells whether the transaction that is open was kept."""
         self._connection = self._connect(patience=0)
 
     @property
@@ -114,15 +122,23 @@ class PostgresConnection:
             statement: What takes the lock; its rows are given.
         """
         with told_in_words(self.place):
-            self._run("BEGIN ISOLATION LEVEL READ COMMITTED", ())
-            self._is_inside = True
+            self._run(_WRITING, ())
+            self._is_inside, self._trace = True, None
             try:
-                rows = self._run(statement, ())
-                [(number,)] = self._run("SELECT pg_current_xact_id()::text", ())
-                yield rows
-                self._commit(number)
+                yield self._run(statement, ())
+                self._commit()
             finally:
                 self._leave()
+
+    def leave_trace(self, question: str, *values: object) -> None:
+        """Say what tells whether this transaction was kept, if the reply to its commit is lost.
+
+        Args:
+            question: Statement that gives true where something random that the transaction wrote is
+                there, false where it cannot be there any more or yet, and no row otherwise.
+            values: Its values.
+        """
+        self._trace = question, values
 
     def _run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """Run a statement; once more where the server had closed a connection that was idle."""
@@ -154,37 +170,35 @@ class PostgresConnection:
             with contextlib.suppress(psycopg.Error):  # what lost its server has nothing to undo
                 self._connection.execute("ROLLBACK")
 
-    def _commit(self, number: str) -> None:
+    def _commit(self) -> None:
         try:
             status = self._connection.execute("COMMIT").statusmessage
         except psycopg.Error as error:
             if not is_gone(error):
                 raise
-            self._find_outcome(number)
+            self._find_outcome()
             return
         if status != "COMMIT":
             raise GalleryError(
                 f"{self.place} has kept nothing of this change, of which a part failed."
             )
 
-    def _find_outcome(self, number: str) -> None:
-        """Ask a server that went away during a commit whether it has committed.
+    def _find_outcome(self) -> None:
+        """Look whether a server that went away during a commit has kept the change.
 
         Raises:
             StoreFailedError: It has not, or it is not known.
         """
-        end = time.monotonic() + PATIENCE_SECONDS
-        outcome = "in progress"
-        with contextlib.suppress(GalleryError, psycopg.Error):
-            self.reconnect()
-            while outcome == "in progress" and time.monotonic() < end:
-                try:
-                    [(outcome,)] = self._fetch("SELECT pg_xact_status(?::text::xid8)", (number,))
-                except errors.InvalidParameterValue:  # a number yet to be given: nothing was kept
-                    outcome = "aborted"
-        if outcome == "committed":
+        outcome: list[tuple[Any, ...]] = []
+        if self._trace is not None:
+            with contextlib.suppress(GalleryError, psycopg.Error):
+                self.reconnect()
+                self._fetch(_WRITING, ())
+                self._fetch(HOLDING, ())  # the lost connection may still be committing
+                outcome = self._fetch(*self._trace)
+        if outcome == [(True,)]:
             return
-        if outcome == "aborted":
+        if outcome == [(False,)]:
             raise StoreFailedError(
                 f"The server of {self.place} went away before it had kept this change. Nothing was "
                 "changed; try again."

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
+from promptreid.gallery.records.postgres.postgres_connection import HOLDING
 from promptreid.gallery.records.postgres.postgres_vectors import PostgresVectors
 
 _LARGEST_LIST = 1000
@@ -69,7 +70,7 @@ class PostgresNearest(PostgresVectors):
         name = f"vectors_graph_{number:d}"
         if model is None or self.execute("SELECT to_regclass(?)::text", name)[0][0] is not None:
             return
-        with self.locking("SELECT value FROM counters WHERE key = 'revision' FOR UPDATE"):
+        with self.locking(HOLDING):
             self.execute(
                 f"CREATE INDEX IF NOT EXISTS {name} ON vectors USING hnsw "
                 f"((searched::halfvec({model.width:d})) halfvec_ip_ops) WHERE model = {number:d}"

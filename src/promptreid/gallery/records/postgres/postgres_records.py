@@ -56,6 +56,13 @@ class PostgresRecords(SqlNegatives, SqlColumns, SqlRestoring, PostgresNearest, P
         """Write the end of the chain."""
         self.set_count("audit_count", head.count)
         self.set_fact("audit_digest", head.digest)
+        self.leave_trace(
+            "SELECT digest = ? FROM audit WHERE number = ? UNION ALL "
+            "SELECT false FROM counters WHERE key = 'audit_count' AND value < ?",
+            head.digest,
+            head.count,
+            head.count,
+        )
 
     def insert_payloads(self, rows: Sequence[AuditRow]) -> None:
         """Write payloads."""

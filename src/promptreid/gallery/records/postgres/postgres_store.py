@@ -11,7 +11,7 @@ from psycopg import sql
 
 from promptreid.errors import GalleryError
 from promptreid.gallery.records.gallery_url import GalleryUrl
-from promptreid.gallery.records.postgres.postgres_connection import PostgresConnection
+from promptreid.gallery.records.postgres.postgres_connection import HOLDING, PostgresConnection
 from promptreid.gallery.records.postgres.postgres_schema import FORMAT, list_statements
 from promptreid.gallery.records.sql.sql_store import SqlStore
 from promptreid.gallery.records.sqlite.sqlite_schema import STAMPS_KEPT
@@ -104,7 +104,7 @@ class PostgresStore(PostgresConnection, SqlStore):
     @contextlib.contextmanager
     def noting(self) -> Generator[None]:
         """Commit what is put within it when it ends, without a revision of its own."""
-        with self.locking("SELECT value FROM counters WHERE key = 'revision' FOR UPDATE"):
+        with self.locking(HOLDING):
             yield
 
     def revision(self) -> int:
@@ -172,13 +172,21 @@ class PostgresStore(PostgresConnection, SqlStore):
 
     def write_stamp(self, revision: int) -> None:
         """Give the revision of this transaction a stamp, and forget old ones."""
+        stamp = secrets.token_hex(16)
         self.execute(
             "INSERT INTO stamps VALUES (?, ?) ON CONFLICT (revision) DO UPDATE SET "
             "stamp = excluded.stamp",
             revision,
-            secrets.token_hex(16),
+            stamp,
         )
         self.execute("DELETE FROM stamps WHERE revision <= ?", revision - STAMPS_KEPT)
+        self.leave_trace(
+            "SELECT stamp = ? FROM stamps WHERE revision = ? UNION ALL "
+            "SELECT false FROM counters WHERE key = 'revision' AND value < ?",
+            stamp,
+            revision,
+            revision,
+        )
 
     def _has_tables(self) -> bool:
         tables = {row[0] for row in self.execute(_TABLES, self.schema, self.schema)}
