@@ -1,14 +1,18 @@
 """Vectors of a gallery are those of the model, with what is known of each image."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from facts import lacking
 from small_models import small_backbone
 
+from promptreid.data.images.boxes import Box, ImageSource
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.data.load_data import load_data
 from promptreid.errors import GalleryError
+from promptreid.gallery import enrolment, image_content, negative_examples
 from promptreid.gallery.embedder_model import EmbedderModel, find_camera
 from promptreid.gallery.enrolment import list_images
 from promptreid.gallery.gallery import Gallery
@@ -102,3 +106,32 @@ def test_a_gallery_of_files_and_one_of_arrays_answer_alike(embedder, table, tmp_
         Gallery.open(tmp_path / "files", build(brightness=0.6))
     assert not lacking(str(caught.value), fingerprint_model(embedder)[:16], "here")
     assert Gallery.open(tmp_path / "files", build()).search([images[0]]) == [answer]
+
+
+@pytest.mark.parametrize("box", [None, Box(4, 6, 20, 24)])
+def test_a_vector_is_of_the_content_that_is_kept_whatever_becomes_of_the_file(
+    embedder, crops, tmp_path, monkeypatch, box
+):
+    files = [crops / "000" / "0.png", crops / "001" / "0.png"]
+    places = [tmp_path / "enrolled.png", tmp_path / "denied.png"]
+    gallery = Gallery.create(tmp_path / "people", embedder)
+    read = image_content.read_content
+
+    def read_and_replace(image):
+        content = read(image)
+        shutil.copy(crops / "005" / "0.png", image.pixels.path)
+        return content
+
+    for module in (enrolment, negative_examples):
+        monkeypatch.setattr(module, "read_content", read_and_replace)
+    images = [GalleryImage(ImageSource(place, box)) for place in places]
+    for file, place in zip(files, places, strict=True):
+        shutil.copy(file, place)
+    gallery.add(images[:1], ["anna"])
+    gallery.add_negatives("anna", images[1:])
+    [(_, enrolled)], [denied] = gallery.records.entries(), gallery.records.negatives()
+    right = EmbedderModel(embedder).vectors(
+        [GalleryImage(ImageSource(file, box)) for file in files]
+    )
+    np.testing.assert_allclose([enrolled, denied.vector], right, atol=1e-6)
+    assert gallery.check() == []

@@ -1,5 +1,6 @@
 """What `promptreid embed` made is enrolled as if its images were embedded by the gallery."""
 
+import hashlib
 import shutil
 import tarfile
 from dataclasses import replace
@@ -14,6 +15,7 @@ from promptreid.cli.main import main
 from promptreid.data.load_data import load_data
 from promptreid.data.packed.open_table import open_table
 from promptreid.errors import GalleryError, RunError
+from promptreid.gallery import shard_enrolment
 from promptreid.gallery.enrolment import list_images
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_settings import GallerySettings
@@ -139,6 +141,38 @@ def test_what_does_not_fit_is_told(embedder, pictures, shards, tmp_path):
         gallery.add_embedded(out)
     assert not lacking(str(caught.value), "table.csv", "other images")
     assert len(list_entries(gallery)) == 0
+
+
+@pytest.mark.parametrize("keep", ["crops", "paths"])
+def test_what_was_compared_is_what_is_enrolled(
+    embedder, pictures, shards, tmp_path, monkeypatch, keep
+):
+    own = shutil.copytree(pictures, tmp_path / "own")
+    out = tmp_path / "out"
+    embed_shards(embedder, open_table(f"csv:{own / 'table.csv'}"), out, options=OPTIONS)
+    first, other = own / "000-0.png", (own / "001-0.png").read_bytes()
+    right = first.read_bytes()
+
+    def replaced_at_once(spec):
+        """Open a table whose first picture is another one as soon as it was read."""
+        table = open_table(spec)
+
+        def read_and_replace(row):
+            content = table.read(row)
+            if table.place(row) == first:
+                first.write_bytes(other)
+            return content
+
+        return replace(table, read=read_and_replace)
+
+    monkeypatch.setattr(shard_enrolment, "open_table", replaced_at_once)
+    settings = GallerySettings(keep=keep)
+    gallery = Gallery.create(tmp_path / "people", embedder, settings=settings)
+    assert gallery.add_embedded(out).added == 24
+    entry, _ = next(gallery.records.entries())
+    assert entry.content_hash == hashlib.sha256(right).hexdigest()
+    assert gallery.picture(entry.entry).crop == (right if keep == "crops" else None)
+    assert len(gallery.check()) == (keep == "paths")  # the file is another one by now
 
 
 def test_mirrored_vectors_are_refused(embedder, pictures, tmp_path):

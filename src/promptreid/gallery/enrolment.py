@@ -153,7 +153,7 @@ def enrol_batch(
         return _count(contents, names, seen, entry_by_digest, [])
     with state.lock:
         check_still_searched(records.place, model, records.model())
-    vectors, texts = model.both_vectors([images[number] for number in new])
+    vectors, texts = model.both_vectors([contents[number].image for number in new])
     entries = [
         replace(
             _entry(images[number], contents[number], names[number], vectors[place], keep=keep),

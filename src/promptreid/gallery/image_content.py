@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from promptreid.data.images.boxes import ImageSource, parse_box
-from promptreid.data.images.image_files import image_bytes, open_image
+from promptreid.data.images.image_files import open_image
 from promptreid.gallery.records.record_rows import Picture
-from promptreid.gallery.vector_model import GalleryImage
+from promptreid.gallery.vector_model import GalleryImage, Pixels
 
 if TYPE_CHECKING:
     import torch
@@ -29,16 +29,18 @@ class ImageContent:
         crop: Bytes of an image file.
         path: Where the picture lies, in full; None for an image from memory.
         box: The part of the picture that is the image, as text; empty for all of it.
+        image: The image, whose pixels are of this very content, whatever becomes of its file.
     """
 
     digest: str
     crop: bytes
     path: str | None
     box: str
+    image: GalleryImage
 
 
 def read_content(image: GalleryImage) -> ImageContent:
-    """Read an image as it is to be enrolled.
+    """Read an image as it is to be enrolled, its file once.
 
     A whole file is kept as it is; a part of one and an image from memory are kept as PNG.
 
@@ -47,17 +49,21 @@ def read_content(image: GalleryImage) -> ImageContent:
         DataError: An array or a Pillow image is none of 8 or 16 bits.
     """
     if image.file is not None:
-        return ImageContent(hashlib.sha256(image.file).hexdigest(), image.file, None, "")
-    source = ImageSource(image.pixels) if isinstance(image.pixels, Path) else image.pixels
-    if isinstance(source, ImageSource):
-        path = str(source.path.absolute())
-        if source.box is None:
-            content = image_bytes(source.path)
-            return ImageContent(hashlib.sha256(content).hexdigest(), content, path, "")
-        cut = _decode(source)
-        return ImageContent(digest_pixels(cut), _encode(cut), path, str(source.box))
-    upright = _decode(source)
-    return ImageContent(digest_pixels(upright), _encode(upright), None, "")
+        return ImageContent(digest_file(image.file), image.file, None, "", image)
+    source = _find_source(image)
+    if source is None:
+        upright = _decode(image.pixels)
+        return ImageContent(digest_pixels(upright), _encode(upright), None, "", image)
+    path = str(source.path.absolute())
+    if source.box is None:
+        content = source.read()
+        if source.content is None:
+            image = replace(image, pixels=replace(source, content=content))
+        return ImageContent(digest_file(content), content, path, "", image)
+    cut = _decode(source)
+    if source.content is None:
+        image = replace(image, pixels=cut.permute(1, 2, 0).numpy())
+    return ImageContent(digest_pixels(cut), _encode(cut), path, str(source.box), image)
 
 
 def digest_image(image: GalleryImage) -> str:
@@ -68,13 +74,16 @@ def digest_image(image: GalleryImage) -> str:
         DataError: An array or a Pillow image is none of 8 or 16 bits.
     """
     if image.file is not None:
-        return hashlib.sha256(image.file).hexdigest()
-    source = ImageSource(image.pixels) if isinstance(image.pixels, Path) else image.pixels
-    if not isinstance(source, ImageSource):
-        return digest_pixels(_decode(source))
-    if source.box is None:
-        return hashlib.sha256(image_bytes(source.path)).hexdigest()
-    return digest_pixels(_decode(source))
+        return digest_file(image.file)
+    source = _find_source(image)
+    if source is None or source.box is not None:
+        return digest_pixels(_decode(source or image.pixels))
+    return digest_file(source.read())
+
+
+def digest_file(content: bytes) -> str:
+    """Return the SHA-256 in hex of the bytes of a file."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def digest_pixels(pixels: torch.Tensor) -> str:
@@ -93,7 +102,7 @@ def find_fault(picture: Picture) -> str | None:
             digest = read_content(GalleryImage(place)).digest
             right = digest == picture.content_hash
             return None if right else f"the picture {picture.path} is another than was enrolled"
-        if hashlib.sha256(content).hexdigest() == picture.content_hash:
+        if digest_file(content) == picture.content_hash:
             return None
         with open_image(content) as image:
             if digest_pixels(_decode(image)) == picture.content_hash:
@@ -103,11 +112,17 @@ def find_fault(picture: Picture) -> str | None:
     return "its picture is another than was enrolled"
 
 
-def _decode(image: ImageSource | Image.Image | np.ndarray) -> torch.Tensor:
+def _find_source(image: GalleryImage) -> ImageSource | None:
+    """Return where the pixels of an image lie; None for an image from memory."""
+    pixels = ImageSource(image.pixels) if isinstance(image.pixels, Path) else image.pixels
+    return pixels if isinstance(pixels, ImageSource) else None
+
+
+def _decode(image: Pixels) -> torch.Tensor:
     """Return the pixels (3, H, W) of what is not enrolled as a whole file."""
     from promptreid.data.images.decode import read_image, to_uint8  # loads PyTorch
 
-    return read_image(image) if isinstance(image, ImageSource) else to_uint8(image)
+    return read_image(image) if isinstance(image, Path | ImageSource) else to_uint8(image)
 
 
 def _encode(pixels: torch.Tensor) -> bytes:

@@ -133,6 +133,7 @@ def make_image_negatives(
     if not images:
         return []
     contents = [read_content(image) for image in images]
+    vectors = model.vectors([content.image for content in contents])
     return [
         NewNegative(
             identity=0,
@@ -142,7 +143,7 @@ def make_image_negatives(
             box=content.box,
             vector=vector,
         )
-        for content, vector in zip(contents, model.vectors(images), strict=True)
+        for content, vector in zip(contents, vectors, strict=True)
     ]
 
 

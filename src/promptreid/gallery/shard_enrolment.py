@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptreid.data.images.boxes import ImageSource
 from promptreid.data.load_data import load_data
 from promptreid.data.packed.image_table import ImageTable
 from promptreid.data.packed.open_table import open_table
 from promptreid.data.reader_registry import READERS
 from promptreid.errors import GalleryError
 from promptreid.gallery.enrolment import list_images
+from promptreid.gallery.image_content import digest_file
 from promptreid.gallery.records.record_rows import ModelRow
 from promptreid.gallery.vector_model import GalleryImage
 from promptreid.inference.shards.read_shards import ShardedEmbeddings, ShardRows, read_shards
@@ -96,13 +97,8 @@ class EmbeddedFolder:
             ]
             for start in range(0, len(wanted), BATCH):
                 places = wanted[start : start + BATCH]
-                rows = [int(shard.rows[place]) for place in places]
-                files = [self._read(shard, place) for place in places]
-                batch = [  # the content of packed pictures is kept, since their path is none
-                    images[row]
-                    if self.table.place(row).is_file()
-                    else replace(images[row], file=file)
-                    for row, file in zip(rows, files, strict=True)
+                batch = [
+                    self._open(images[int(shard.rows[place])], shard, place) for place in places
                 ]
                 job = self.sharded.job
                 yield EmbeddedImages(
@@ -110,21 +106,23 @@ class EmbeddedFolder:
                     width=job.width,
                     description={"source": str(self.sharded.folder)},
                     images=batch,
-                    names=[names[row] for row in rows],
+                    names=[names[row] for row in shard.rows[places].tolist()],
                     found=dict(zip(batch, shard.vectors[places], strict=True)),
                 )
 
-    def _read(self, shard: ShardRows, place: int) -> bytes:
-        """Read the file of an image, which must be the one that was embedded."""
+    def _open(self, image: GalleryImage, shard: ShardRows, place: int) -> GalleryImage:
+        """Read the file of an image once, which must be the one that was embedded."""
         row = int(shard.rows[place])
-        content = self.table.read(row)
-        if hashlib.sha256(content).hexdigest() != shard.hashes[place]:
+        content, path = self.table.read(row), self.table.place(row)
+        if digest_file(content) != shard.hashes[place]:
             raise GalleryError(
-                f"{self.table.place(row)} is another picture than was embedded into "
-                f"{self.sharded.folder}. Embed it again: promptreid embed MODEL "
-                f"{self.sharded.job.data} NEW_FOLDER."
+                f"{path} is another picture than was embedded into {self.sharded.folder}. Embed it "
+                f"again: promptreid embed MODEL {self.sharded.job.data} NEW_FOLDER."
             )
-        return content
+        if not path.is_file():  # it is packed: its content is kept, since its path is none
+            return replace(image, file=content)
+        box = self.table.manifest.boxes[row]
+        return replace(image, pixels=ImageSource(path, box, content))
 
 
 def open_embedded(folder: Path, stored: ModelRow | None, *, place: str) -> EmbeddedFolder:

@@ -1,14 +1,18 @@
 """A picture of which several boxes are read in a row is decoded once."""
 
+import os
 from pathlib import Path
 
 import pytest
 from marked_frames import colour_of, draw_frame
+from PIL import Image
 
 from promptreid.data.images import shared_pictures
 from promptreid.data.images.boxes import Box, ImageSource
 from promptreid.data.images.image_files import UnreadableImage
 from promptreid.data.images.image_store import ImageStore, readable_indices
+from promptreid.data.images.shared_pictures import SharedPictures
+from promptreid.data.pixel_cache.pixel_cache import stamp_file
 
 BOXES = {"a": (4, 2, 14, 42), "b": (60, 10, 75, 60)}
 
@@ -18,7 +22,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[ImageS
     """Boxes on three frames, and the files that were decoded so far."""
     read, decoded = shared_pictures.read_image, []
     monkeypatch.setattr(
-        shared_pictures, "read_image", lambda path: decoded.append(path) or read(path)
+        shared_pictures, "read_image", lambda image: decoded.append(image.path) or read(image)
     )
     sources = []
     for frame in range(3):
@@ -56,3 +60,20 @@ def test_a_damaged_frame_is_named_for_each_of_its_boxes(tmp_path: Path) -> None:
     for box in (Box(0, 0, 2, 2), Box(1, 1, 2, 2)):
         with pytest.raises(UnreadableImage, match=r"0\.png"):
             pictures.read(ImageSource(tmp_path / "0.png", box))
+
+
+@pytest.mark.parametrize("box", [None, Box(0, 0, 9, 9)])
+def test_bytes_that_were_read_already_are_decoded_whatever_the_file_is(
+    tmp_path: Path, box: Box | None
+) -> None:
+    path, contents = tmp_path / "a.png", []
+    for brightness in (0, 255):
+        Image.new("RGB", (24, 20), (brightness,) * 3).save(path)
+        contents.append(path.read_bytes())
+    pictures = SharedPictures()
+    for content, brightness in ((contents[0], 0), (None, 255), (contents[0], 0)):
+        source = ImageSource(path, box, content)
+        assert pictures.read(source).unique().tolist() == [brightness]
+    os.utime(path, (1, 1))
+    assert stamp_file(ImageSource(path, box)) is not None
+    assert stamp_file(ImageSource(path, box, contents[0])) is None

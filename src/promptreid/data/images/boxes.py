@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from promptreid.data.images.image_files import image_bytes
 
 BOX_COLUMN = "box_xywh"
 """Column of a saved manifest that holds boxes."""
@@ -75,10 +77,21 @@ class ImageSource:
     Attributes:
         path: The file.
         box: The part of it that is the image; None for all of it.
+        content: Bytes of the file where they were read already; they are decoded, whatever becomes
+            of the file meanwhile.
     """
 
     path: Path
     box: Box | None = None
+    content: bytes | None = field(default=None, repr=False, compare=False)
+
+    def read(self) -> bytes:
+        """Return the bytes of the file.
+
+        Raises:
+            UnreadableImage: As `image_bytes` says.
+        """
+        return image_bytes(self.path) if self.content is None else self.content
 
     def __str__(self) -> str:
         return str(self.path) if self.box is None else f"{self.path}, box {self.box}"

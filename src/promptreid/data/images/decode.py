@@ -13,7 +13,6 @@ from torchvision.io import ImageReadMode, decode_image
 from promptreid.data.images.boxes import ImageSource, box_outside
 from promptreid.data.images.image_files import (
     UnreadableImage,
-    image_bytes,
     open_image,
     why_undecodable,
 )
@@ -53,10 +52,9 @@ def read_image(image: Path | ImageSource) -> Tensor:
             agreed brightness range (floating point, 32-bit integers); or the box lies outside of
             it. Pipes, devices and files above half a GiB are not opened.
     """
-    if not isinstance(image, ImageSource):
-        return decode_picture(image_bytes(Path(image)), Path(image))
-    pixels = decode_picture(image_bytes(image.path), image.path)
-    return pixels if image.box is None else cut_out(pixels, image)
+    source = image if isinstance(image, ImageSource) else ImageSource(Path(image))
+    pixels = decode_picture(source.read(), source.path)
+    return pixels if source.box is None else cut_out(pixels, source)
 
 
 def cut_out(pixels: Tensor, image: ImageSource) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -14,7 +15,7 @@ class SharedPictures:
     """Reads images, and keeps the last picture of which a box was read. It is for one thread."""
 
     def __init__(self) -> None:
-        self._path: Path | None = None
+        self._whole: ImageSource | None = None
         self._pixels: Tensor | None = None
 
     def read(self, image: Path | ImageSource) -> Tensor:
@@ -25,7 +26,8 @@ class SharedPictures:
         """
         if not isinstance(image, ImageSource) or image.box is None:
             return read_image(image)
-        if self._pixels is None or self._path != image.path:
-            self._pixels = read_image(image.path)
-            self._path = image.path
+        whole = replace(image, box=None)
+        if self._pixels is None or self._whole != whole or self._whole.content != whole.content:
+            self._pixels = read_image(whole)
+            self._whole = whole
         return cut_out(self._pixels, image)

@@ -152,11 +152,12 @@ def stamp_file(image: object) -> FileStamp | None:
         image: A file as a path or an `ImageSource`; or an image in memory.
 
     Returns:
-        None for an image in memory, and for a file that is missing or was changed less than two
-        seconds ago, when its time may not tell the next change.
+        None for an image in memory or of bytes that are, and for a file that is missing or was
+        changed less than two seconds ago, when its time may not tell the next change.
     """
     path, box = (image.path, image.box) if isinstance(image, ImageSource) else (image, None)
-    if not isinstance(path, Path):
+    read_before = isinstance(image, ImageSource) and image.content is not None
+    if read_before or not isinstance(path, Path):
         return None
     try:
         status = path.stat()
