@@ -189,6 +189,14 @@ def test_drawn_roles_are_kept_by_tables_and_taken_once_by_market(tmp_path: Path)
     assert data.protocol is not None
     assert back.protocol is not None
     assert back.protocol.repeats == data.protocol.repeats
+    drawn = "every=1&min_height=0&seed=5&repeats=3&gallery_per_identity=2"
+    data = load_data(f"mot:{tmp_path / 'mot'}?{drawn}")
+    again = load_data(export_data(data, tmp_path / "again", layout="csv").spec)
+    assert data.protocol is not None
+    assert again.protocol is not None
+    assert again.protocol.repeats == data.protocol.repeats
+    data = load_data(f"mot:{tmp_path / 'mot'}?every=1&min_height=0")
+    assert data.protocol is not None
     for row in range(len(back.manifest)):
         colour = np.array(colour_of(back.manifest.identities[row]))
         mean = read_image(back.manifest.image(row)).float().mean(dim=(1, 2)).numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from promptreid.data.data_spec import parse_spec
 from promptreid.data.dataset import DataSet
 from promptreid.data.layouts.export_plan import ExportPlan, image_ranks, name_ending
 from promptreid.data.layouts.exported_names import number_keys
@@ -12,6 +13,8 @@ from promptreid.data.manifest.manifest import Manifest
 from promptreid.data.manifest.unknown_values import NAMES, UnknownWords
 from promptreid.data.tables.box_columns import find_box_columns
 
+_DRAWS = ("repeats", "gallery_per_identity", "seed")
+"""Options that say how queries and galleries are drawn, which no column holds."""
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -49,6 +52,9 @@ def _reading_options(dataset: DataSet) -> dict[str, str]:
         options["boxes"] = "ignore"
     if dataset.protocol is not None:
         options["same_camera"] = dataset.protocol.same_camera
+    if dataset.spec and "test" in manifest.splits:
+        told = parse_spec(dataset.spec).options
+        options |= {name: told[name] for name in _DRAWS if name in told}
     return options
 
 
