@@ -38,6 +38,7 @@ class SoliderTower(ImageTower):
     norm3: nn.LayerNorm
     semantic_embed_w: nn.ModuleList
     semantic_embed_b: nn.ModuleList
+    semantics: Tensor
 
     def __init__(self, source: SoliderSwin) -> None:
         """Take over the parts of a network, for images of 384x128."""
@@ -58,6 +59,8 @@ class SoliderTower(ImageTower):
                 f"images of at least {STRIDE}x{STRIDE} pixels."
             )
         self.register_buffer("offsets", number_offsets(), persistent=False)
+        semantics = torch.tensor([SEMANTIC_WEIGHT, 1 - SEMANTIC_WEIGHT])
+        self.register_buffer("semantics", semantics, persistent=False)
         rows, columns = (math.ceil(size / PATCH) for size in image_size)
         for number in range(len(self.stages)):
             padded = (math.ceil(size / WINDOW) * WINDOW for size in (rows, columns))
@@ -105,6 +108,6 @@ class SoliderTower(ImageTower):
 
     def _control(self, x: Tensor, number: int) -> Tensor:
         """Scale and move a map by how semantic it is to be (the semantic controller)."""
-        weights = x.new_tensor([SEMANTIC_WEIGHT, 1 - SEMANTIC_WEIGHT])
+        weights = self.semantics.to(x.dtype)
         scale = F.softplus(self.semantic_embed_w[number](weights))
         return x * scale + self.semantic_embed_b[number](weights)
