@@ -50,6 +50,8 @@ def test_it_is_shown_and_cleared(run, kept):
         "erased": 0,
         "searched": {"folder": str(kept.parent / "searched"), "bytes": 0, "limit": 4 << 30,
                      "erased": 0},
+        "embeddings": {"folder": str(kept.parent / "embeddings"), "bytes": 0, "limit": 4 << 30,
+                       "erased": 0},
         "frames": {"folder": str(kept.parent / "frames"), "bytes": 0, "erased": 0},
     }  # fmt: skip
     code, text = run()
@@ -83,6 +85,17 @@ def test_frames_of_videos_are_shown_and_cleared(run, kept):
     cleared = json.loads(run("--clear", "--json")[1])["frames"]
     assert (cleared["erased"], cleared["bytes"]) == (2 << 20, 0)
     assert not frames.exists()
+
+
+def test_embeddings_are_shown_and_cleared_and_nothing_else(run, kept):
+    folder = kept.parent / "embeddings"
+    folder.mkdir()
+    (folder / f"{'0a' * 16}.safetensors").write_bytes(bytes(3 << 20))
+    (folder / "mine.safetensors").write_bytes(b"")
+    assert "3 MiB of at most 4,096 MiB of embeddings" in " ".join(run()[1].split())
+    cleared = json.loads(run("--clear", "--json")[1])["embeddings"]
+    assert (cleared["erased"], cleared["bytes"]) == (3 << 20, 0)
+    assert [file.name for file in folder.iterdir()] == ["mine.safetensors"]
 
 
 def test_none_may_be_kept(run, monkeypatch):

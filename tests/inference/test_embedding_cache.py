@@ -8,8 +8,10 @@ from small_models import INFO, small_backbone
 from promptreid.data.load_data import load_data
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.inference import embedding_cache as cache
+from promptreid.inference import kept_embeddings
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.embedding_cache import cached_embeddings, default_cache, embedding_key
+from promptreid.inference.embedding_cache import cached_embeddings, embedding_key
+from promptreid.inference.kept_embeddings import default_embedding_cache
 from promptreid.models.reid import ReIDModel
 
 
@@ -34,7 +36,7 @@ def test_a_second_time_nothing_is_embedded(manifest, tmp_path, monkeypatch):
 
 def test_without_a_folder_nothing_is_written(manifest, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache() == tmp_path / "promptreid" / "embeddings"
+    assert default_embedding_cache() == tmp_path / "promptreid" / "embeddings"
     assert len(cached_embeddings(build(), manifest, folder=None)) == 8
     assert not list(tmp_path.iterdir())
 
@@ -49,6 +51,24 @@ def test_a_damaged_file_is_replaced_and_a_folder_that_cannot_be_made_is_done_wit
     assert torch.equal(found.vectors, wanted.vectors)
     assert path.stat().st_size > 1000
     assert len(cached_embeddings(build(), manifest, folder=path / "below")) == 8
+
+
+def test_what_was_not_used_for_longest_gives_way(manifest, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = default_embedding_cache()
+    rows = [manifest.select(some) for some in (range(2), range(5), range(5, 8))]
+    for some in rows[:2]:
+        cached_embeddings(build(), some, folder=folder)
+    first, second = (folder / f"{embedding_key(build(), some)}.safetensors" for some in rows[:2])
+    for file in (first, second):
+        os.utime(file, (1, 1))
+    cached_embeddings(build(), rows[0], folder=folder)  # used again
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    monkeypatch.setattr(kept_embeddings, "LIMIT", size)
+    cached_embeddings(build(), rows[2], folder=folder)
+    assert first.is_file()
+    assert not second.exists()
+    assert len(list(folder.iterdir())) == 2
 
 
 @pytest.mark.slow

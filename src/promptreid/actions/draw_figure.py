@@ -28,7 +28,7 @@ from promptreid.figures.layouts.layouts import METHODS, check_layout
 from promptreid.figures.style import Theme, find_theme
 from promptreid.inference.assess import assess
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.embedding_cache import default_cache
+from promptreid.inference.kept_embeddings import choose_embedding_cache
 from promptreid.inference.load import load
 from promptreid.progress import Lines, Progress
 from promptreid.runs.seen_identities import make_testable
@@ -102,7 +102,7 @@ def figure(
         data,
         device,
         unreadable,
-        None if no_cache else Path(cache) if cache is not None else default_cache(),
+        choose_embedding_cache(cache, no_cache=no_cache),
         batch_size,
         progress,
     )

@@ -16,7 +16,7 @@ from promptreid.actions.train_settings import list_specs
 from promptreid.data.data_spec import parse_spec
 from promptreid.errors import ConfigError
 from promptreid.figures.extra import need
-from promptreid.inference.embedding_cache import default_cache
+from promptreid.inference.kept_embeddings import choose_embedding_cache
 from promptreid.pages.collect import collect
 from promptreid.pages.collect_options import ReportOptions
 from promptreid.pages.content import Content, Test, TestedRun
@@ -153,7 +153,7 @@ def report(
             models,
             specs,
             options=ReportOptions(command=_command(models, specs, page, shown), **shown),
-            cache=None if no_cache else Path(cache) if cache is not None else default_cache(),
+            cache=choose_embedding_cache(cache, no_cache=no_cache),
             device=device,
             batch_size=batch_size,
             progress=progress,

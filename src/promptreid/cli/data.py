@@ -109,13 +109,13 @@ def export(
 @click.option("--clear", is_flag=True, help="Erase them, but for those being written right now.")
 @json_option
 def cache(json_out: JsonOut, clear: bool) -> None:
-    """Show what is kept on disk to be faster, or erase it: pixels, frames and searched folders.
+    """Show what is kept on disk to be faster, or erase it: pixels, vectors and frames.
 
     Pixels are kept when they do not fit into memory, and those of photographs always, so that the
     next epoch and the next run need not decode them again. The environment variable
     PROMPTREID_PIXEL_CACHE_GIB says how many GiB are kept (20 by default, 0 for none). Of folders
-    that `promptreid search` looked through, vectors are kept, and of videos the frames that were
-    read, without a limit.
+    that `promptreid search` looked through, vectors are kept, and of what figures, reports and runs
+    embedded, 4 GiB each; of videos the frames that were read, without a limit.
     """
     from promptreid.actions.datasets.disk_cache import data_cache
 

@@ -164,10 +164,3 @@ def together(command: Command, *options: Option) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-def cache_folder(cache: Path | None, *, no_cache: bool) -> Path | None:
-    """Return the folder of `--cache` and `--no-cache`, None for none."""
-    from promptreid.inference.embedding_cache import default_cache
-
-    return None if no_cache else cache or default_cache()

@@ -13,18 +13,13 @@ from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embedding_files import read_embeddings, write_embeddings
 from promptreid.evaluation.embeddings.embeddings import Embeddings
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
-from promptreid.files import user_cache
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
+from promptreid.inference.kept_embeddings import default_embedding_cache, make_room, note_use
 from promptreid.inference.model_fingerprint import fingerprint_model
 from promptreid.inference.sentence_embed import join_sentences
 from promptreid.progress import Progress
 from promptreid.version import __version__
-
-
-def default_cache() -> Path:
-    """Return the user's folder of embeddings."""
-    return user_cache("embeddings")
 
 
 def cached_embeddings(
@@ -67,7 +62,9 @@ def cached_embeddings(
         path = folder / f"{key}.safetensors"
     if path is not None and path.is_file():
         with contextlib.suppress(EvaluationError):
-            return read_embeddings(path)
+            kept = read_embeddings(path)
+            note_use(path)
+            return kept
     embeddings = embed_manifest(
         embedder,
         manifest,
@@ -85,6 +82,8 @@ def cached_embeddings(
         with contextlib.suppress(EvaluationError, OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_embeddings(embeddings, path)
+            if folder == default_embedding_cache():  # a folder that the user names is theirs
+                make_room(path.parent, spare=path)
     return embeddings
 
 

@@ -7,11 +7,17 @@ from typing import Any
 
 from promptreid.data.pixel_cache.cache_folder import default_pixel_folder
 from promptreid.data.videos.kept_frames import clear_frames, count_frames, default_frame_cache
+from promptreid.gallery.picture_folders import search_cache
 from promptreid.gallery.picture_folders.search_cache import (
-    LIMIT,
     clear_cached,
     count_cached,
     default_search_cache,
+)
+from promptreid.inference import kept_embeddings
+from promptreid.inference.kept_embeddings import (
+    clear_embeddings,
+    count_embeddings,
+    default_embedding_cache,
 )
 
 
@@ -25,6 +31,7 @@ class KeptFiles:
         limit: So many of them at most.
         erased: Bytes of pixels that were erased.
         searched: Where vectors of searched folders are kept, with the same numbers.
+        embeddings: Where those of figures, reports and runs are kept, with the same numbers.
         frames: Where frames of videos are kept, with the same numbers but the limit.
         cleared: Whether something was to be erased.
     """
@@ -34,6 +41,7 @@ class KeptFiles:
     limit: int
     erased: int
     searched: dict[str, Any]
+    embeddings: dict[str, Any]
     frames: dict[str, Any]
     cleared: bool
 
@@ -42,21 +50,24 @@ class KeptFiles:
         return {name: value for name, value in vars(self).items() if name != "cleared"}
 
     def __str__(self) -> str:
-        searched, frames, lines = self.searched, self.frames, []
+        searched, embedded, frames = self.searched, self.embeddings, self.frames
+        lines = []
         if self.cleared:
             lines.append(
                 f"erased {_mebibytes(self.erased)} of pixels, {_mebibytes(searched['erased'])} of "
-                f"searched folders and {_mebibytes(frames['erased'])} of frames of videos"
+                f"searched folders, {_mebibytes(embedded['erased'])} of embeddings and "
+                f"{_mebibytes(frames['erased'])} of frames of videos"
             )
         lines.append(
             "no pixels are kept on disk"
             if self.folder is None
             else f"{self.folder} holds {_mebibytes(self.bytes)} of at most {_mebibytes(self.limit)}"
         )
-        lines.append(
-            f"{searched['folder']} holds {_mebibytes(searched['bytes'])} of at most "
-            f"{_mebibytes(searched['limit'])} of searched folders"
-        )
+        lines += [
+            f"{kept['folder']} holds {_mebibytes(kept['bytes'])} of at most "
+            f"{_mebibytes(kept['limit'])} of {what}"
+            for kept, what in ((searched, "searched folders"), (embedded, "embeddings"))
+        ]
         lines.append(f"{frames['folder']} holds {_mebibytes(frames['bytes'])} of frames of videos")
         return "\n".join(lines)
 
@@ -64,7 +75,7 @@ class KeptFiles:
 
 
 def data_cache(*, clear: bool = False) -> KeptFiles:
-    """Show what is kept on disk to be faster: decoded pixels, vectors of searched folders, frames.
+    """Show what is kept on disk to be faster: decoded pixels, vectors, frames of videos.
 
     Args:
         clear: Erase it, but for what is being written right now.
@@ -79,10 +90,25 @@ def data_cache(*, clear: bool = False) -> KeptFiles:
         erased = pixels.clear() if clear else 0
         path, limit, used = str(pixels.path), pixels.limit, pixels.used()
     place, videos = default_search_cache(), default_frame_cache()
-    freed, released = (clear_cached(place), clear_frames(videos)) if clear else (0, 0)
-    searched = {"folder": str(place), "bytes": count_cached(place), "limit": LIMIT, "erased": freed}
-    frames = {"folder": str(videos), "bytes": count_frames(videos), "erased": released}
-    return KeptFiles(path, used, limit, erased, searched, frames, clear)
+    vectors = default_embedding_cache()
+    searched = {
+        "folder": str(place),
+        "erased": clear_cached(place) if clear else 0,
+        "bytes": count_cached(place),
+        "limit": search_cache.LIMIT,
+    }
+    embeddings = {
+        "folder": str(vectors),
+        "erased": clear_embeddings(vectors) if clear else 0,
+        "bytes": count_embeddings(vectors),
+        "limit": kept_embeddings.LIMIT,
+    }
+    frames = {
+        "folder": str(videos),
+        "erased": clear_frames(videos) if clear else 0,
+        "bytes": count_frames(videos),
+    }
+    return KeptFiles(path, used, limit, erased, searched, embeddings, frames, clear)
 
 
 def _mebibytes(count: int) -> str:

@@ -11,7 +11,7 @@ from promptreid.config.schema import Recipe
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import PromptReIDError
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.embedding_cache import default_cache
+from promptreid.inference.kept_embeddings import default_embedding_cache
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
@@ -161,7 +161,7 @@ def _run(
     plan, data, table = inputs.plan, inputs.data, state.table
     with trackers.session(run_info(run, plan, epochs=len(table)), table, stopped=_STOPS):
         untrained = score_untrained(
-            plan, inputs.all_datasets, cache=default_cache(), progress=progress
+            plan, inputs.all_datasets, cache=default_embedding_cache(), progress=progress
         )
         run.write_status(_status("training", trackers))
         info = checkpoint_info(run, plan, preprocess, data)
