@@ -6,12 +6,12 @@ import torch
 from small_models import INFO, small_backbone
 
 from promptreid.data.load_data import load_data
+from promptreid.evaluation.embeddings import kept_embeddings
+from promptreid.evaluation.embeddings.kept_embeddings import default_embedding_cache
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.inference import embedding_cache as cache
-from promptreid.inference import kept_embeddings
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_cache import cached_embeddings, embedding_key
-from promptreid.inference.kept_embeddings import default_embedding_cache
 from promptreid.models.reid import ReIDModel
 
 

@@ -16,6 +16,7 @@ from promptreid.actions.train_settings import list_specs
 from promptreid.data.images.readable import load_shown
 from promptreid.errors import ConfigError, unknown_name
 from promptreid.evaluation.assessment import Assessment
+from promptreid.evaluation.embeddings.kept_embeddings import choose_embedding_cache
 from promptreid.evaluation.test_set import TestSet
 from promptreid.figures.activation.draw_activation import draw_activation
 from promptreid.figures.activation.map_kinds import AUTO
@@ -28,7 +29,6 @@ from promptreid.figures.layouts.layouts import METHODS, check_layout
 from promptreid.figures.style import Theme, find_theme
 from promptreid.inference.assess import assess
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.kept_embeddings import choose_embedding_cache
 from promptreid.inference.load import load
 from promptreid.progress import Lines, Progress
 from promptreid.runs.seen_identities import make_testable

@@ -15,8 +15,8 @@ from promptreid.actions.run_data_specs import existing_models, find_run_data
 from promptreid.actions.train_settings import list_specs
 from promptreid.data.data_spec import parse_spec
 from promptreid.errors import ConfigError
+from promptreid.evaluation.embeddings.kept_embeddings import choose_embedding_cache
 from promptreid.figures.extra import need
-from promptreid.inference.kept_embeddings import choose_embedding_cache
 from promptreid.pages.collect import collect
 from promptreid.pages.collect_options import ReportOptions
 from promptreid.pages.content import Content, Test, TestedRun

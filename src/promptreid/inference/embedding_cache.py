@@ -12,10 +12,14 @@ from promptreid.data.manifest.manifest import Manifest
 from promptreid.errors import EvaluationError
 from promptreid.evaluation.embeddings.embedding_files import read_embeddings, write_embeddings
 from promptreid.evaluation.embeddings.embeddings import Embeddings
+from promptreid.evaluation.embeddings.kept_embeddings import (
+    default_embedding_cache,
+    make_room,
+    note_use,
+)
 from promptreid.evaluation.embeddings.sentence_share import SentenceShare
 from promptreid.inference.embed import embed_manifest
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.kept_embeddings import default_embedding_cache, make_room, note_use
 from promptreid.inference.model_fingerprint import fingerprint_model
 from promptreid.inference.sentence_embed import join_sentences
 from promptreid.progress import Progress

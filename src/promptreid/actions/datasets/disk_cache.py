@@ -7,17 +7,17 @@ from typing import Any
 
 from promptreid.data.pixel_cache.cache_folder import default_pixel_folder
 from promptreid.data.videos.kept_frames import clear_frames, count_frames, default_frame_cache
+from promptreid.evaluation.embeddings import kept_embeddings
+from promptreid.evaluation.embeddings.kept_embeddings import (
+    clear_embeddings,
+    count_embeddings,
+    default_embedding_cache,
+)
 from promptreid.gallery.picture_folders import search_cache
 from promptreid.gallery.picture_folders.search_cache import (
     clear_cached,
     count_cached,
     default_search_cache,
-)
-from promptreid.inference import kept_embeddings
-from promptreid.inference.kept_embeddings import (
-    clear_embeddings,
-    count_embeddings,
-    default_embedding_cache,
 )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from promptreid.config.schema import Recipe
 from promptreid.data.images.preprocess import Preprocess
 from promptreid.errors import PromptReIDError
+from promptreid.evaluation.embeddings.kept_embeddings import default_embedding_cache
 from promptreid.inference.embedder import Embedder
-from promptreid.inference.kept_embeddings import default_embedding_cache
 from promptreid.models.checkpoint import load_model, load_training, save_model
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
