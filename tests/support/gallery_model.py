@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from promptreid.data.images.boxes import ImageSource
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
@@ -16,7 +19,7 @@ SIZE = 8
 
 
 class PixelModel:
-    """Projects the pixels of arrays (8, 8, 3) onto fixed random directions."""
+    """Projects the pixels of pictures (8, 8, 3) onto fixed random directions."""
 
     def __init__(self, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
@@ -30,7 +33,7 @@ class PixelModel:
 
     def vectors(self, images):
         """Return (N, 32) rows of length 1."""
-        pixels = np.stack([np.asarray(image.pixels, np.float64).ravel() for image in images])
+        pixels = np.stack([_open(image.pixels).astype(np.float64).ravel() for image in images])
         vectors = (pixels - 127.5) @ self._projection
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
@@ -48,6 +51,15 @@ class PixelModel:
             for sentence in sentences
         ]
         return np.stack([row / np.linalg.norm(row) for row in rows]).astype(np.float32)
+
+
+def _open(pixels):
+    """Return pixels (8, 8, 3) that are in memory or in a file."""
+    if isinstance(pixels, Path):
+        pixels = ImageSource(pixels)
+    if isinstance(pixels, ImageSource):
+        pixels = Image.open(io.BytesIO(pixels.read()))
+    return np.asarray(pixels)
 
 
 class TextPixelModel(PixelModel):

@@ -4,13 +4,18 @@ import io
 import sqlite3
 import tempfile
 import threading
-from pathlib import Path
 
 import numpy as np
 import postgres_server
 import pytest
 from facts import lacking
-from gallery_model import PixelModel, TextPixelModel, draw_people, make_gallery, open_gallery
+from gallery_model import (
+    PixelModel,
+    TextPixelModel,
+    draw_people,
+    make_gallery,
+    open_gallery,
+)
 from PIL import Image
 from record_stores import POSTGRES
 
@@ -24,8 +29,9 @@ from promptreid.gallery.records.record_rows import BEING_MADE, KEPT, SEARCHED
 from promptreid.gallery.records.sqlite.sqlite_schema import FILE
 from promptreid.gallery.searching.indexes import index_choice, row_segments, row_store
 from promptreid.gallery.searching.next_null_sample import NextNullSample
+from promptreid.gallery.searching.search_state import SearchState
 from promptreid.gallery.upkeep import reembedding
-from promptreid.gallery.vector_model import GalleryImage
+from promptreid.gallery.vector_model import GalleryImage, describe_model
 from promptreid.progress import Silent
 
 OLD, NEW = PixelModel(0), PixelModel(7)
@@ -289,19 +295,6 @@ def test_negative_examples_have_vectors_of_the_new_model(gallery, people):
     assert row.vector == pytest.approx(vector, abs=1e-6)
 
 
-class FileModel(PixelModel):
-    """Reads arrays, and files of pictures."""
-
-    def vectors(self, images):
-        """Embed what is in memory or in a file."""
-        return super().vectors([GalleryImage(self._open(image.pixels)) for image in images])
-
-    def _open(self, pixels):
-        if isinstance(pixels, np.ndarray):
-            return pixels
-        return np.asarray(Image.open(pixels if isinstance(pixels, Path) else pixels.path))
-
-
 @pytest.mark.parametrize("keep", ["crops", "paths"])
 def test_pictures_are_those_that_were_enrolled(tmp_path, keep):
     pictures, names = draw_people(6, 2)
@@ -310,15 +303,14 @@ def test_pictures_are_those_that_were_enrolled(tmp_path, keep):
         path = tmp_path / f"{number}.png"
         Image.fromarray(picture).save(path)
         paths.append(str(path))
-    made = make_gallery(tmp_path / "people", keep=keep)
-    gallery = Gallery(made.records, FileModel(0))
+    gallery = make_gallery(tmp_path / "people", keep=keep)
     gallery.add(paths, names)
     if keep == "crops":
         for path in tmp_path.glob("*.png"):
             path.unlink()
-    assert gallery.reembed(FileModel(7)).made == 12
+    assert gallery.reembed(NEW).made == 12
     vectors = np.stack([vector for _, vector in gallery.records.entries()])
-    right = FileModel(7).vectors([GalleryImage(picture) for picture in pictures])
+    right = NEW.vectors([GalleryImage(picture) for picture in pictures])
     assert vectors == pytest.approx(right, abs=1e-6)
 
 
@@ -329,8 +321,7 @@ def test_pictures_that_are_gone_or_others_are_told_and_nothing_is_switched(tmp_p
         path = tmp_path / f"{number}.png"
         Image.fromarray(picture).save(path)
         paths.append(path)
-    made = make_gallery(tmp_path / "people", keep="paths")
-    gallery = Gallery(made.records, FileModel(0))
+    gallery = make_gallery(tmp_path / "people", keep="paths")
     gallery.add([str(path) for path in paths], names)
     paths[3].unlink()
     content = io.BytesIO()
@@ -338,7 +329,7 @@ def test_pictures_that_are_gone_or_others_are_told_and_nothing_is_switched(tmp_p
     before = paths[5].read_bytes()
     paths[5].write_bytes(content.getvalue())
     with pytest.raises(GalleryError) as caught:
-        gallery.reembed(FileModel(7))
+        gallery.reembed(NEW)
     assert not lacking(
         str(caught.value), "2 pictures", "entry 4", "entry 6", str(paths[5]), "erase"
     )
@@ -346,7 +337,7 @@ def test_pictures_that_are_gone_or_others_are_told_and_nothing_is_switched(tmp_p
     assert gallery.search([pictures[0]])[0].identities == 6
     paths[5].write_bytes(before)
     gallery.erase(entries=[4])
-    assert gallery.reembed(FileModel(7)).entries == 11
+    assert gallery.reembed(NEW).entries == 11
 
 
 def test_what_lacks_a_vector_of_the_model_that_is_searched_gets_one(gallery, tmp_path, people):
@@ -428,3 +419,76 @@ def test_several_threads_use_it_while_it_is_switched(gallery, people):
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+class Guarded:
+    """Records that refuse to be used by a thread without the lock."""
+
+    def __init__(self, records, lock):
+        self._records, self._lock = records, lock
+
+    def __getattr__(self, name):
+        assert name in ("place", "derived") or self._lock._is_owned(), name
+        return getattr(self._records, name)
+
+
+@pytest.mark.parametrize("model", [NEW, OLD, TextPixelModel(0)])
+def test_records_are_used_by_one_thread_at_a_time(gallery, people, model):
+    """On one connection, reading stands in another thread's transaction, or in its way."""
+    gallery.add_negatives("person 0", [people[0][100]])
+    gallery.reembed(TextPixelModel(7), keep_old=True)
+    gallery.records = Guarded(gallery.records, gallery._lock)
+    gallery.reembed(model)
+    with gallery._lock:
+        assert gallery.records.model().fingerprint == model.fingerprint
+
+
+def test_what_is_taken_out_while_it_is_embedded_is_passed_over(
+    gallery, tmp_path, people, monkeypatch
+):
+    monkeypatch.setattr(reembedding, "_AT_A_TIME", 1)
+    other = open_gallery(tmp_path / "people")
+    gallery.add_negatives("person 1", people[0][100:102])
+    crop, taken = gallery.records.negative_picture(1).crop, []
+
+    class TakingOut(PixelModel):
+        def vectors(self, images):
+            if len(taken) == 0:
+                taken.append(other.erase(entries=[2]))
+            if len(taken) == 1 and images[0].pixels.content == crop:
+                taken.append(other.remove_negatives([2]))
+            return super().vectors(images)
+
+    assert gallery.reembed(TakingOut(7)).entries == 59
+    assert len(taken) == 2
+    assert len(gallery.records.negatives()) == 1
+    assert gallery.check() == []
+
+
+def test_a_former_model_that_somebody_begins_anew_is_not_taken_away(gallery, tmp_path, monkeypatch):
+    gallery.reembed(NEW, keep_old=True)
+    other, changing = open_gallery(tmp_path / "people", seed=7), SearchState.changing
+
+    def change_later(state, records):
+        monkeypatch.setattr(SearchState, "changing", changing)
+        with other.records.writing():
+            other.records.begin_model(describe_model(OLD))
+        return changing(state, records)
+
+    monkeypatch.setattr(SearchState, "changing", change_later)
+    gallery.reembed(NEW)
+    assert states(gallery) == {OLD.fingerprint: (BEING_MADE, 60), NEW.fingerprint: (SEARCHED, 60)}
+
+
+def test_pictures_are_decoded_where_they_are_embedded(gallery):
+    """Sixty-four photographs would need a gigabyte beforehand."""
+    seen = []
+
+    class Watching(PixelModel):
+        def vectors(self, images):
+            seen.extend(image.pixels.content for image in images)
+            return super().vectors(images)
+
+    assert gallery.reembed(Watching(7)).made == 60
+    assert all(content.startswith(b"\x89PNG") for content in seen)
+    assert len(seen) == 60

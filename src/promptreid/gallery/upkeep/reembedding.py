@@ -5,27 +5,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from promptreid.data.images.boxes import ImageSource, parse_box
-from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import StoreInUseError
-from promptreid.gallery.image_content import find_fault
-from promptreid.gallery.records.record_rows import KEPT, EntryRow, NewVector, Picture
+from promptreid.gallery.records.record_rows import KEPT
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.aggregate import Aggregate
 from promptreid.gallery.searching.next_null_sample import NextNullSample
 from promptreid.gallery.searching.search_state import SearchState
-from promptreid.gallery.vector_model import VIEW, GalleryImage, VectorModel, describe_model
+from promptreid.gallery.upkeep.stored_pictures import StoredPictures
+from promptreid.gallery.vector_model import VectorModel, describe_model
 from promptreid.json_record import JsonRecord
 from promptreid.progress import Progress
 from promptreid.progress.counted_task import counting
-from promptreid.text.lists import counted, shorten_list
 
-_AT_A_TIME = 256
+_AT_A_TIME = 64
 _LEFT_TO_THE_SWITCH = 64
 """Images that may be embedded while the switch holds up other writers."""
-_FAULTS_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -78,61 +73,64 @@ def reembed_gallery(
         GalleryError: Pictures cannot be read any more; these are told, and the old vectors are
             searched as before.
     """
-    before, row = records.model(), describe_model(model)
-    if before is not None and before.fingerprint == row.fingerprint:
+    row = describe_model(model)
+    with state.lock, records.writing():
+        searched = records.model()
+        former = None if searched is None else searched.fingerprint
+        if former != row.fingerprint:
+            records.begin_model(row)
+        missing, total = records.missing_vectors(row.fingerprint), records.count_entries()
+    if former == row.fingerprint:
         told = _fill_gaps(records, state, model, progress)
         with state.lock:
             adopt()
         _drop_former(records, state, keep_old=keep_old, progress=progress)
         return told
-    with state.lock, records.writing():
-        records.begin_model(row)
-    missing = records.missing_vectors(row.fingerprint)
-    total, made = records.count_entries(), 0
-    faults: dict[str, str] = {}
+    made, pictures = 0, StoredPictures(records, state, model)
     with counting(progress, "embedding with the new model", total, "images"):
         progress.advance(total - len(missing))
         while True:
             for part in _in_parts(missing):
-                vectors = _embed_entries(records, model, part, faults)
+                vectors = pictures.embed_entries(part)
                 with state.lock, records.writing():
                     records.put_vectors(row.fingerprint, vectors)
                 made += len(vectors)
                 progress.advance(len(part))
-            _check_faults(records, faults)
+            pictures.check()
             with state.lock:
                 missing = records.missing_vectors(row.fingerprint)
             if len(missing) <= _LEFT_TO_THE_SWITCH:
                 break
-    _make_negative_vectors(records, state, model, faults)
-    _check_faults(records, faults)
+    _make_negative_vectors(records, state, row.fingerprint, pictures)
+    pictures.check()
     with NextNullSample(aggregate, row, records.derived) as sample:
         with progress.doing("calibrating the new model"):
             with state.lock, records.reading():
                 sample.read(records)
             sample.compute()
         with progress.doing("switching to the new model"), state.lock:
-            made += _switch(records, model, sample)
+            made += _switch(records, pictures, model, sample)
+            entries = records.count_entries()
             state.clear()
             adopt()
     _drop_former(records, state, keep_old=keep_old, progress=progress)
-    former = None if before is None else before.fingerprint
-    return Reembedded(records.count_entries(), made, row.fingerprint, former, keep_old)
+    return Reembedded(entries, made, row.fingerprint, former, keep_old)
 
 
-def _switch(records: Records, model: VectorModel, sample: NextNullSample) -> int:
+def _switch(
+    records: Records, pictures: StoredPictures, model: VectorModel, sample: NextNullSample
+) -> int:
     """Let the new model be searched from one transaction on; return the images embedded in it."""
-    faults: dict[str, str] = {}
     with records.writing():
         missing = records.missing_vectors(model.fingerprint)
-        vectors = _embed_entries(records, model, missing, faults)
+        vectors = pictures.embed_entries(missing)
         records.set_model(describe_model(model))
         # Vectors of the model that is searched give entries a new version, so that they are seen.
         records.put_vectors(model.fingerprint, vectors)
         negatives = records.missing_vectors(model.fingerprint, negatives=True)
-        examples = _embed_negatives(records, model, negatives, faults)
+        examples = pictures.embed_negatives(negatives)
         records.put_vectors(model.fingerprint, examples, negatives=True)
-        _check_faults(records, faults)
+        pictures.check()
         records.put_null_rows(sample.update(records).rows(), [])
     return len(vectors)
 
@@ -141,15 +139,19 @@ def _drop_former(
     records: Records, state: SearchState, *, keep_old: bool, progress: Progress
 ) -> None:
     """Remove the vectors of models that are not searched any more, unless they are to be kept."""
-    former = [one.model.fingerprint for one in records.models() if one.state == KEPT]
-    if keep_old or not former:
-        return
-    with progress.doing("removing the old vectors"), state.lock:
-        with state.changing(records):
-            for fingerprint in former:
-                records.drop_model(fingerprint)
-        with contextlib.suppress(StoreInUseError):  # then the next opening rewrites the store
-            records.compact()
+    with state.lock:
+        if keep_old or not _list_former(records):
+            return
+        with progress.doing("removing the old vectors"):
+            with state.changing(records):
+                for fingerprint in _list_former(records):
+                    records.drop_model(fingerprint)
+            with contextlib.suppress(StoreInUseError):  # then the next opening rewrites the store
+                records.compact()
+
+
+def _list_former(records: Records) -> list[str]:
+    return [one.model.fingerprint for one in records.models() if one.state == KEPT]
 
 
 def _fill_gaps(
@@ -162,103 +164,31 @@ def _fill_gaps(
             with state.changing(records):
                 records.set_model(describe_model(model))  # which may have had no text side before
             missing |= set(records.missing_vectors(model.fingerprint, text=True))
-    faults: dict[str, str] = {}
-    made = 0
+    made, pictures = 0, StoredPictures(records, state, model)
     with counting(progress, "embedding what has no vector", len(missing), "images"):
         for part in _in_parts(sorted(missing)):
-            vectors = _embed_entries(records, model, part, faults)
+            vectors = pictures.embed_entries(part)
             with state.lock, state.changing(records):
                 records.put_vectors(model.fingerprint, vectors)
             made += len(vectors)
             progress.advance(len(part))
-    _make_negative_vectors(records, state, model, faults)
-    _check_faults(records, faults)
-    return Reembedded(records.count_entries(), made, model.fingerprint, None, is_former_kept=False)
-
-
-def _embed_entries(
-    records: Records, model: VectorModel, entries: Sequence[int], faults: dict[str, str]
-) -> list[NewVector]:
-    """Embed pictures of entries, leaving out those that cannot be read, which are put in words."""
-    rows, images = [], []
-    for row in records.entry_rows(entries):
-        image = _open_picture(records.picture(row.entry), f"entry {row.entry}", faults, row)
-        if image is not None:
-            rows.append(row)
-            images.append(image)
-    if not rows:
-        return []
-    vectors, texts = model.both_vectors(images)
-    return [
-        NewVector(row.entry, vectors[place], None if texts is None else texts[place])
-        for place, row in enumerate(rows)
-    ]
+    _make_negative_vectors(records, state, model.fingerprint, pictures)
+    pictures.check()
+    with state.lock:
+        entries = records.count_entries()
+    return Reembedded(entries, made, model.fingerprint, None, is_former_kept=False)
 
 
 def _make_negative_vectors(
-    records: Records, state: SearchState, model: VectorModel, faults: dict[str, str]
+    records: Records, state: SearchState, fingerprint: str, pictures: StoredPictures
 ) -> None:
     """Make the vectors of a model that negative examples lack."""
-    for part in _in_parts(records.missing_vectors(model.fingerprint, negatives=True)):
-        vectors = _embed_negatives(records, model, part, faults)
+    with state.lock:
+        missing = records.missing_vectors(fingerprint, negatives=True)
+    for part in _in_parts(missing):
+        vectors = pictures.embed_negatives(part)
         with state.lock, records.writing():
-            records.put_vectors(model.fingerprint, vectors, negatives=True)
-
-
-def _embed_negatives(
-    records: Records, model: VectorModel, negatives: Sequence[int], faults: dict[str, str]
-) -> list[NewVector]:
-    """Embed negative examples that are no entries, as `_embed_entries` does."""
-    numbers, images = [], []
-    for number in negatives:
-        what = f"negative example {number}"
-        image = _open_picture(records.negative_picture(number), what, faults)
-        if image is not None:
-            numbers.append(number)
-            images.append(image)
-    vectors = model.vectors(images) if images else ()
-    return [NewVector(number, vector) for number, vector in zip(numbers, vectors, strict=True)]
-
-
-def _open_picture(
-    picture: Picture, what: str, faults: dict[str, str], row: EntryRow | None = None
-) -> GalleryImage | None:
-    """Open a picture as it was enrolled; None where it is not that any more, which is noted."""
-    fault = find_fault(picture)
-    if fault is not None:
-        faults[what] = fault
-        return None
-    if picture.crop is None:
-        pixels = ImageSource(Path(picture.path or ""), parse_box(picture.box))
-    else:
-        from promptreid.data.images.decode import decode_picture  # loads PyTorch
-
-        decoded = decode_picture(picture.crop, Path(picture.path or what))
-        pixels = decoded.permute(1, 2, 0).contiguous().numpy()
-    if row is None:
-        return GalleryImage(pixels)
-    return GalleryImage(
-        pixels,
-        camera=row.camera,
-        view=row.attributes.get(VIEW),
-        time=row.time,
-        domain=row.domain,
-        attributes=row.attributes,
-    )
-
-
-def _check_faults(records: Records, faults: dict[str, str]) -> None:
-    if not faults:
-        return
-    told = shorten_list(
-        [f"{what}: {fault}" for what, fault in faults.items()], limit=_FAULTS_TOLD, separator="; "
-    )
-    raise GalleryError(
-        f"{counted(len(faults), 'picture')} of {records.place} cannot be embedded anew, so the old "
-        f"vectors are searched as before: {told}. Put the pictures back where they were, or erase "
-        f"them (promptreid gallery erase {records.place} --entry N; promptreid gallery not "
-        f"{records.place} --remove N), and give the command again; it goes on where it was."
-    )
+            records.put_vectors(fingerprint, vectors, negatives=True)
 
 
 def _in_parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
