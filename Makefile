@@ -21,11 +21,9 @@ GPU ?=
 TIMES ?= 20
 
 BIN = $(VENV)/bin
-# What numba compiles for one small layout runs for a moment: it takes a third of the time to compile
-# unoptimised, which is kept apart from what everybody else uses.
-NUMBA = NUMBA_OPT=0 NUMBA_CACHE_DIR=$(abspath $(VENV))/numba-tests
-# A process for each core computes on one thread; idle ones take over tests of busy ones.
-PYTEST = OMP_NUM_THREADS=1 $(NUMBA) $(BIN)/python -m pytest -n $(CORES) --dist worksteal
+# A process for each core computes on one thread; idle ones take over tests of busy ones. Layouts of a
+# few points are done long before umap-learn would have compiled itself.
+PYTEST = OMP_NUM_THREADS=1 NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal
 UV := $(shell command -v uv 2>/dev/null)
 
 .PHONY: demo serve docs check lint style test test-quick fuzz bench gpu-check clean help

@@ -1,5 +1,6 @@
 import math
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,6 +46,25 @@ def test_neighbours_stay_and_the_same_comes_again(method):
     assert np.array_equal(found.points, layout(vectors, method, seed=3).points)
     assert [groups[n] for n in nearest(found.points)] == groups
     assert (found.explained is not None) == (method == "pca")
+
+
+def test_threads_that_umap_sets_are_set_back(monkeypatch):
+    """As its compiled code does, which sets those of torch along with its own."""
+
+    class SettingThreads:
+        def __init__(self, **settings):
+            assert settings["random_state"] == 3
+
+        def fit_transform(self, rows):
+            torch.set_num_threads(threads + 1)
+            return rows[:, :2]
+
+    vectors, _ = clusters()
+    threads = torch.get_num_threads()
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=SettingThreads, __spec__="made"))
+    rows = vectors.double().numpy()[:, :2]
+    assert np.array_equal(layout(vectors, "umap", seed=3).points, rows - rows.mean(0))
+    assert torch.get_num_threads() == threads
 
 
 def test_principal_components_by_the_covariance():
