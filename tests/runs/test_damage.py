@@ -1,7 +1,7 @@
 """Every file of a run under every damage: each reader says it, or does not read that file.
 
 A reader must never fail in another way, and never give another result than before the damage. More
-flipped bits than the 50 of each file are tried with `PROMPTREID_FLIPS=1000`.
+flipped bits than the 20 of each file are tried with `PROMPTREID_FLIPS=1000`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from promptreid.training.run.run_plan import TrainRequest, make_plan
 
 pytestmark = pytest.mark.slow
 
-FLIPS = int(os.environ.get("PROMPTREID_FLIPS", "50"))
+FLIPS = int(os.environ.get("PROMPTREID_FLIPS", "20"))
 FILES = (
     "recipe.yaml", "environment.json", "data.json", "images.csv", "status.json", "metrics.csv",
     "scores.json", "note.txt", "run.json", "checkpoints/best.safetensors",
