@@ -19,6 +19,7 @@ from promptreid.actions.first_steps.recipe_steps import PlannedTraining
 from promptreid.actions.first_steps.training_steps import promised_rate, train_and_show
 from promptreid.actions.first_steps.wishes import Wishes
 from promptreid.cli.main import cli, main
+from promptreid.config.recipe_choice import RecipeChoice
 from promptreid.config.recipes import load_recipe
 from promptreid.data.inspection.inspect import inspect_data
 from promptreid.data.load_data import load_data
@@ -183,8 +184,11 @@ def test_a_search_promises_what_so_many_people_allow(identities, rate):
 
 
 def test_the_untrained_model_has_the_backbone_of_the_training():
-    planned = PlannedTraining("clip-reid/tiny", ("stages.image.epochs=1",), (), 3.0)
-    recipe, backbone = load_recipe("clip-reid/tiny"), planned.untrained()
+    choice = RecipeChoice("clip-reid/tiny", ("stages.image.epochs=1",), ())
+    recipe, backbone = (
+        load_recipe("clip-reid/tiny"),
+        PlannedTraining(choice, 3.0).untrained().choice,
+    )
     untrained = load_recipe(backbone.recipe, backbone.overrides)
     assert untrained.backbone == recipe.backbone
     assert untrained.stages == ()

@@ -24,8 +24,7 @@ def render_hands(folder: Path, identities: int, seed: int, *, nuisance: float, l
     Returns:
         The data SPEC that reads them.
     """
-    import os
-
+    from promptreid.processor import count_cores
     from promptreid.progress.counted_task import RenderedCount
     from promptreid.synth.hands.hands import write_hands
 
@@ -38,7 +37,7 @@ def render_hands(folder: Path, identities: int, seed: int, *, nuisance: float, l
                 size=IMAGE_SIZE,
                 aspects=("dorsal right",),
                 nuisance=nuisance,
-                workers=os.cpu_count() or 1,
+                workers=count_cores(),
                 progress=count,
             )
     return f"hands11k:{folder}?aspect=dorsal_right"

@@ -69,11 +69,10 @@ def pretrain(
     json_out: JsonOut,
 ) -> None:
     """Make the weights of `tiny` anew, from rendered pictures and captions of their attributes."""
-    import os
-
     from promptreid.inference.device import pick_device, resolve_precision
     from promptreid.inference.run_context import RunContext
     from promptreid.models.weights.tiny import NATIVE
+    from promptreid.processor import count_cores
     from promptreid.progress import Lines
     from promptreid.progress.counted_task import RenderedCount
     from promptreid.synth.corpus import CorpusPlan, render_corpus
@@ -85,9 +84,7 @@ def pretrain(
         hands=hands, people=people, images=images, size=NATIVE.image_size[0], seed=seed
     )
     with RenderedCount(lines, "rendering", "images") as count:
-        pictures = render_corpus(
-            corpus, plan, workers=workers or os.cpu_count() or 1, progress=count
-        )
+        pictures = render_corpus(corpus, plan, workers=workers or count_cores(), progress=count)
     where = pick_device(device)
     measured = run(
         pictures.pixels,

@@ -24,7 +24,10 @@ def counting(progress: Progress, title: str, total: int, unit: str) -> Generator
 
 
 class RenderedCount:
-    """Passes a renderer's (done, total) on to a progress reporter, as long as the block lasts."""
+    """Passes a renderer's (done, total) on to a progress reporter, as long as the block lasts.
+
+    A renderer tells that nothing is done before it begins, so that its rate counts from there.
+    """
 
     def __init__(self, progress: Progress, title: str, unit: str) -> None:
         self._progress, self._title, self._unit = progress, title, unit

@@ -90,7 +90,6 @@ def run_sweep(
             outcome.status = "stopped"
             raise Interrupted(str(out)) from None
         finally:
-            progress.finish()
             _write_record(out, record)
         gc.collect()
         if torch.cuda.is_available():

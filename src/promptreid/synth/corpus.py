@@ -90,7 +90,7 @@ def render_corpus(
             a folder without it is rendered anew.
         plan: What to render.
         workers: Processes that render.
-        progress: Called with (pictures done, pictures in all).
+        progress: Called with (pictures done, pictures in all), before the first one too.
 
     Raises:
         DataError: The folder holds a corpus of another plan.
@@ -103,6 +103,8 @@ def render_corpus(
         captions: list[list[str]] = []
         jobs = [(plan, _HANDS, n) for n in range(plan.hands)]
         jobs += [(plan, _PEOPLE, n) for n in range(plan.people)]
+        if progress is not None:
+            progress(0, plan.total)
         # forkserver: the parent may hold torch's threads, which a fork does not survive.
         with ProcessPoolExecutor(workers, get_context("forkserver")) as pool:
             for found, sentences in pool.map(_render_identity, jobs, chunksize=4):

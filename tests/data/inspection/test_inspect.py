@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.decode import read_image
 from promptreid.data.images.image_files import UnreadableImage
+from promptreid.data.inspection import file_checks
 from promptreid.data.inspection.file_checks import check_files
 from promptreid.data.inspection.inspect import inspect_data, render_text
 from promptreid.data.load_data import load_data
@@ -56,6 +60,23 @@ def test_a_good_data_set(people: Path) -> None:
     assert found.protocol.queries == (1, 1)
     assert found.protocol.gallery == (3, 3)
     assert found.protocol.gallery_identities == (2, 2)
+
+
+def test_pictures_are_decoded_by_the_cores_that_the_process_may_use(
+    people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 192)  # of the machine, around a container
+    sizes = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, size: int | None = None, *words: Any, **options: Any) -> None:
+            sizes.append(size or options.get("max_workers"))
+            super().__init__(size, *words, **options)
+
+    monkeypatch.setattr(file_checks, "ThreadPoolExecutor", Pool)
+    inspect_data(load_data(f"market1501:{people}"))
+    assert sizes == [1]
 
 
 def test_everything_goes_to_json(people: Path) -> None:

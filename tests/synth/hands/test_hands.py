@@ -138,7 +138,7 @@ def test_every_person_has_pictures_without_accessories(small_set: Path) -> None:
     assert min(bare.values()) >= 2
 
 
-def test_progress_is_told_after_every_person(tmp_path: Path) -> None:
+def test_progress_is_told_before_the_first_person_and_after_every_one(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     write_hands(
         tmp_path / "set",
@@ -148,7 +148,7 @@ def test_progress_is_told_after_every_person(tmp_path: Path) -> None:
         size=16,
         progress=lambda done, total: seen.append((done, total)),
     )
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
@@ -167,7 +167,8 @@ def test_an_empty_folder_is_used(tmp_path: Path) -> None:
 
 def test_nothing_is_left_behind_when_it_is_interrupted(tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
+        if done:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         write_hands(

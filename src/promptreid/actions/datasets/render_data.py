@@ -7,6 +7,7 @@ from pathlib import Path
 
 from promptreid.actions.datasets.loaded_data import LoadedData, load_data
 from promptreid.errors import ConfigError, unknown_name
+from promptreid.processor import count_cores
 from promptreid.progress import Lines, Progress
 from promptreid.progress.counted_task import RenderedCount
 
@@ -59,7 +60,7 @@ def synth_data(
     if kind not in KINDS:
         raise ConfigError(unknown_name("kind of rendered data", kind, KINDS))
     folder, progress = Path(out), progress or Lines()
-    processes, height = workers or os.cpu_count() or 1, size or _SIZES[kind]
+    processes, height = workers or count_cores(), size or _SIZES[kind]
     with RenderedCount(progress, f"rendering {kind}", "identities") as count:
         if kind == "hands":
             from promptreid.synth.hands.hands import write_hands

@@ -105,7 +105,7 @@ class Guide:
         for sentence in describe_faults(inspection):
             self.steps.tell(sentence)
         made = train_and_show(self.reading.spec, inspection, self.steps, self.wishes)
-        made["page"] = self._search(made["gallery"], None)
+        made["page"] = self._search(made["gallery"])
         self._sum_up(made)
         return made
 
@@ -145,7 +145,7 @@ class Guide:
         self.steps.tell(
             "They can be searched all the same, by the small model that comes with promptreid:"
         )
-        page = self._search(place, self.wishes.device)
+        page = self._search(place)
         self.steps.title("What comes next")
         self.steps.show("search", place, "PICTURE.jpg", "--html", "found.html")
         self.steps.tell("finds the pictures that are most like another one, and writes a page.")
@@ -153,14 +153,14 @@ class Guide:
         self.steps.tell("goes on from here when the pictures are sorted.")
         return {"data": place, "reason": reason, "page": page}
 
-    def _search(self, place: str, device: str | None) -> str | None:
+    def _search(self, place: str) -> str | None:
         """Search for one of the pictures, and write what is found as a page."""
         from promptreid.figures.extra import INSTALL, missing
 
         self.steps.title("Search for one of the pictures")
         page, picture = self.steps.folder / "search.html", _pick_picture(self.reading.spec)
         words = ["search", place, str(picture), "--html", str(page)]
-        words += [] if device is None else ["--device", device]
+        words += self.wishes.device_words
         if missing("jinja2"):
             self.steps.tell(f"The page needs a package that is not installed: {INSTALL}. Then:")
             self.steps.show(*words)
@@ -169,7 +169,8 @@ class Guide:
         def do() -> str:
             from promptreid.actions.searches.picture_index import PictureIndex
 
-            with PictureIndex.open(place, device=device, progress=self.steps.progress) as index:
+            device, progress = self.wishes.device, self.steps.progress
+            with PictureIndex.open(place, device=device, progress=progress) as index:
                 found = index.search(picture, neighbours=True)
                 found.write_page(page)
                 return _describe_found(found, picture)

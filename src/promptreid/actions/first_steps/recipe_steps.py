@@ -21,35 +21,36 @@ class PlannedTraining:
     """A training that was chosen and measured.
 
     Attributes:
-        recipe: Name of the recipe.
-        overrides: `dotted.key=value` texts.
-        reasons: Why.
+        choice: The recipe with its overrides, and why.
         seconds: How long it takes, about.
     """
 
-    recipe: str
-    overrides: tuple[str, ...]
-    reasons: tuple[str, ...]
+    choice: RecipeChoice
     seconds: float
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PlannedTraining:
-        """Read what `asdict` gave, after it was JSON."""
+        """Read what `to_dict` gave, after it was JSON."""
         texts = {key: tuple(values[key]) for key in ("overrides", "reasons")}
-        return cls(values["recipe"], **texts, seconds=values["seconds"])
+        return cls(RecipeChoice(values["recipe"], **texts), values["seconds"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it on one level, JSON-ready."""
+        return {**asdict(self.choice), "seconds": self.seconds}
 
     def untrained(self) -> PlannedTraining:
         """Return what the training began with: its backbone as it is."""
-        backbone = tuple(text for text in self.overrides if text.startswith("backbone."))
-        named = load_recipe(self.recipe, self.overrides).backbone
+        chosen = self.choice
+        backbone = tuple(text for text in chosen.overrides if text.startswith("backbone."))
+        named = load_recipe(chosen.recipe, chosen.overrides).backbone
         height, width = named.image_size
         size = f"backbone.image_size=[{height},{width}]"
         overrides = dict.fromkeys((f"backbone.name={named.name}", *backbone, size))
-        return PlannedTraining("zero-shot", tuple(overrides), (), 0.0)
+        return PlannedTraining(RecipeChoice("zero-shot", tuple(overrides), ()), 0.0)
 
     def words(self, spec: str, *more: str) -> list[str]:
         """Write the command that trains it on data, with further options."""
-        return _training_words(self, spec, more)
+        return _training_words(self.choice, spec, more)
 
 
 def plan_training(
@@ -69,7 +70,7 @@ def plan_training(
     planned = _choose_in_time(choose_recipes(situation), spec, more, steps, wishes)
     steps.tell(f"It will take about {duration(planned.seconds)}.")
     _ask(planned, spec, more, steps, wishes)
-    steps.learn(training=asdict(planned))
+    steps.learn(training=planned.to_dict())
     return planned
 
 
@@ -107,7 +108,7 @@ def _choose_in_time(
         shorter, total = fitting
         for reason in shorter.reasons[len(choice.reasons) :]:
             steps.tell(reason)
-        return PlannedTraining(shorter.recipe, shorter.overrides, shorter.reasons, round(total, 1))
+        return PlannedTraining(shorter, round(total, 1))
     raise AssertionError("the last choice always fits")
 
 
@@ -129,9 +130,7 @@ def _measure(
     return steps.known["parts"]
 
 
-def _training_words(
-    choice: RecipeChoice | PlannedTraining, spec: str, more: tuple[str, ...]
-) -> list[str]:
+def _training_words(choice: RecipeChoice, spec: str, more: tuple[str, ...]) -> list[str]:
     return ["train", choice.recipe, *choice.overrides, "--data", spec, *more]
 
 

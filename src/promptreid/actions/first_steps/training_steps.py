@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +70,18 @@ class _TrainingSteps:
         threshold = self._read_threshold(run) or self._choose_threshold(run)
         scores = list(self._open(run).results)
         report = self._report(runs) if scores else None
-        made = {"data": self.spec, **asdict(planned), "run": str(run), "scores": scores}
+        made = {"data": self.spec, **planned.to_dict(), "run": str(run), "scores": scores}
         return {**made, "threshold": threshold, "report": report, "gallery": self._enrol(run)}
 
     def _train(self, planned: PlannedTraining, name: str) -> tuple[Path, str]:
         """Train into a folder of a name; return it, and whether training gained anything."""
-        out = self.steps.folder / name
+        out, chosen = self.steps.folder / name, planned.choice
 
         def do() -> None:
             from promptreid.actions.train_recipe import train
 
             train(
-                planned.recipe, self.spec, overrides=planned.overrides, out=out, resume=True,
+                chosen.recipe, self.spec, overrides=chosen.overrides, out=out, resume=True,
                 device=self.wishes.device, **self.how,
             )  # fmt: skip
 

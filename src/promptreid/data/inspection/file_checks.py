@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from statistics import median
 from typing import NamedTuple
 
 from promptreid.data.images.boxes import Box, box_outside
+from promptreid.data.images.decoding_budget import default_threads
 from promptreid.data.images.image_files import (
     UnreadableImage,
     image_bytes,
@@ -63,7 +63,7 @@ def check_files(manifest: Manifest, progress: Progress) -> CheckedFiles:
     """
     files, checks = dict.fromkeys(manifest.paths), {}
     task = counting(progress, f"looking at images of {manifest.name}", len(files), "images")
-    with task, ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with task, ThreadPoolExecutor(default_threads(), "promptreid-check") as pool:
         results = pool.map(_check_file, (manifest.root / path for path in files), chunksize=16)
         for path, check in zip(files, results, strict=True):
             checks[path] = check

@@ -79,7 +79,7 @@ def write_hands(
         aspects: Sides of the hand to render; leaving some out changes no other picture's pixels.
         nuisance: Share of the usual variation of pose, framing, light and camera, 0 to 1.
         workers: Processes that render.
-        progress: Called with (people done, people in all) after each person.
+        progress: Called with (people done, people in all), before the first one and after each.
 
     Returns:
         `out`.
@@ -98,6 +98,8 @@ def write_hands(
     with fresh_folder(out) as folder:
         (folder / "Hands").mkdir()
         rows: list[dict[str, str]] = []
+        if progress is not None:
+            progress(0, len(jobs))
         people = _work(jobs, folder / "Hands", workers)
         for done, (identity, pictures) in enumerate(zip(ids, people, strict=True), start=1):
             rows += [{"id": identity} | picture for picture in pictures]

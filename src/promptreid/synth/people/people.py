@@ -116,7 +116,7 @@ def write_people(
         distractors: Number of distractor images, a quarter as many junk boxes are added; by
             default as many as identities.
         workers: Number of processes.
-        progress: Called with the number of finished and of all subjects.
+        progress: Called with the number of finished and of all subjects, before the first one too.
 
     Returns:
         `out`.
@@ -152,6 +152,8 @@ def _render_all(plan: _Plan, folder: Path, progress: Callable[[int, int], None] 
     jobs = [range(start, min(start + chunk, subjects)) for start in starts]
     work = partial(_render_subjects, plan, folder)
     done = 0
+    if progress:
+        progress(0, subjects)
     if plan.workers == 1:
         for job in jobs:
             done += work(job)
