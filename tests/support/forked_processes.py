@@ -53,7 +53,7 @@ class ForkedProcesses:
         task = {"count": count, "folder": self._folder.name, "command": list(command)}
         place = {"cwd": str(Path.cwd()), "environment": os.environ | _one_thread()}
         print(json.dumps(task | place), file=self._importer.stdin, flush=True)
-        self.pids: list[int] = self._wait_for("pids", timeout=60)
+        self.pids: list[int] = self._wait_for("pids", timeout=300)
 
     def are_running(self) -> bool:
         """Tell whether one of them runs still."""
