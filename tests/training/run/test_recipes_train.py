@@ -1,13 +1,14 @@
-"""Every recipe of the hand family trains on rendered hands, at a small size."""
+"""Every kind of recipe that can learn from hands trains on rendered ones, at a small size."""
 
 import csv
 from pathlib import Path
 
 import pytest
 import torch
+from distinct_recipes import distinct_recipes
 from small_hands import render_small_hands
 
-from promptreid.config.recipes import load_recipe, recipe_names
+from promptreid.config.recipes import load_recipe
 from promptreid.data.load_data import load_data
 from promptreid.errors import ConfigError
 from promptreid.models.checkpoint import load_model
@@ -32,7 +33,7 @@ FAMILIES = (
 )
 NAMES = [
     name
-    for name in recipe_names()
+    for name in distinct_recipes()
     if name.startswith(FAMILIES)
     and not name.endswith("/cnn")  # the same with another backbone, which is no matter of seconds
     and name != "finetune-losses/hardest"  # its stage needs more images; see below

@@ -1,4 +1,4 @@
-"""Every shipped recipe trains on a card without mixing devices and without waiting for it.
+"""Every kind of recipe trains on a card without mixing devices and without waiting for it.
 
 There is no card: see `fake_cuda`. Gradients cannot be computed there, so a step's backward pass is
 run on the meta device, where every fetched value is an error. Scaling the loss in fp16 waits for
@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.small_recipes import two_domains
+from distinct_recipes import describe_kind, distinct_recipes
 from fake_cuda import Card, FakeCuda, fake_cuda
 from step_watching import Unwritten, epochs, unwritten_trainer
 from torch import Tensor
@@ -136,7 +137,7 @@ def test_the_fake_card_computes_and_refuses_what_a_card_would() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", distinct_recipes())
 def test_no_recipe_mixes_devices_or_waits_for_the_card_inside_a_step(
     name: str, data: DataSet, tmp_path: Path
 ) -> None:
@@ -153,6 +154,19 @@ def test_no_recipe_mixes_devices_or_waits_for_the_card_inside_a_step(
         assert len(watch) == batches, watch.waits  # the vectors of each are fetched
         scores = evaluate_protocol(embeddings.to(CUDA), data.protocol)
     assert 0 < scores.mAP <= 1
+
+
+def test_recipes_are_of_one_kind_where_numbers_and_words_alone_differ() -> None:
+    def kind(name: str, *changes: str) -> object:
+        return describe_kind(load_recipe(name, changes).model_dump(exclude={"name"}))
+
+    plain = kind("prompt-sg")
+    assert kind("prompt-sg", "stages.image.optimizer.lr=0.3") == plain
+    assert kind("prompt-sg", "prompt.template=One {context} here") == plain
+    assert kind("prompt-sg", "prompt.template=One {context} of {camera}") != plain
+    assert kind("prompt-sg", "stages.image.augment.flip=0") != plain
+    assert kind("prompt-sg", "stages.image.losses.arcface={weight: 2}") != plain
+    assert 50 < len(distinct_recipes()) < len(recipe_names())
 
 
 def test_there_are_as_many_recipes_as_files() -> None:
@@ -174,7 +188,7 @@ def autocast_on_meta() -> Generator[None]:
         yield
 
 
-@pytest.mark.parametrize("name", [name for name in recipe_names() if load_recipe(name).stages])
+@pytest.mark.parametrize("name", [name for name in distinct_recipes() if load_recipe(name).stages])
 def test_whole_steps_fetch_nothing_with_their_backward_pass(
     name: str, data: DataSet, tmp_path: Path
 ) -> None:
