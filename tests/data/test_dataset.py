@@ -25,7 +25,7 @@ def test_every_reader_is_in_the_table() -> None:
     ]
     with_read = {m.__name__ for m in modules if hasattr(m, "read") and hasattr(m, "Options")}
     assert with_read == {entry.module for entry in READERS.values()}
-    assert len(READERS) == 19
+    assert len(READERS) == 20
 
 
 @pytest.mark.parametrize("name", list(READERS))
@@ -97,8 +97,8 @@ def test_one_wrong_option_is_one_sentence() -> None:
         load_data("folder:/d?train=1.5")
 
 
-FILE_READERS = ("csv", "coco", "cvat", "label_studio", "wildlife")
-"""Readers of one file, where the others read a folder."""
+FILE_READERS = ("csv", "coco", "cvat", "datumaro", "label_studio", "wildlife")
+"""Readers that take one file, where the others read a folder."""
 
 
 @pytest.mark.parametrize("name", FILE_READERS)

@@ -101,6 +101,7 @@ _ENTRIES = (
     ),
     ReaderEntry("coco", "Boxes of a COCO file whose annotations say who is shown"),
     ReaderEntry("cvat", "Boxes of an XML file of CVAT 1.1, for videos or for images"),
+    ReaderEntry("datumaro", "Boxes of a data set in Datumaro's own format, JSON of any tool"),
     ReaderEntry("video", "Videos: one folder for each identity, or a table of boxes on frames"),
     ReaderEntry("label_studio", "Rectangles of a JSON export of Label Studio, on images or videos"),
     ReaderEntry(

@@ -37,7 +37,7 @@ FILES = {
 }
 WITHOUT_LAYOUT = {
     *("folder", "images", "csv"),  # any folder, and tables of one's own
-    *("mot", "coco", "cvat", "label_studio", "wildlife"),  # boxes, named by a file or by sequences
+    *("mot", "coco", "cvat", "datumaro", "label_studio", "wildlife"),  # boxes on pictures
     "video",
 }
 FILES["occluded_duke"] = FILES["dukemtmc"]

@@ -19,6 +19,7 @@ from promptreid.errors import ModelError, WeightsError
 from promptreid.inference.load import load
 from promptreid.inference.published.published_file import read_published
 from promptreid.models.checkpoint import load_model, save_model
+from promptreid.models.towers.backbone import build_backbone
 
 SIZE = (128, 64)  # 8 x 4 patches
 CAMERAS = 6
@@ -111,6 +112,17 @@ def test_it_is_saved_and_read_again(tmp_path):
     assert found == info
     with pytest.raises(ModelError, match="jigsaw"):
         model.backbone.image.project_tokens(model.features(images))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("jigsaw", [True, False])
+def test_training_starts_from_the_global_feature_of_an_unknown_camera(tmp_path, jigsaw):
+    path = write(tmp_path, draw_file(128, jigsaw=jigsaw))
+    published, _ = read_published(path)
+    start = build_backbone(SMALL, pretrained=path)
+    images = torch.randn(1, 3, 256, 128, generator=torch.Generator().manual_seed(0))
+    expected = published.features(images, torch.tensor([-1])).final
+    torch.testing.assert_close(start.image(images).projected, expected, atol=5e-5, rtol=1e-5)
 
 
 def test_views_and_coefficient_are_given(tmp_path):

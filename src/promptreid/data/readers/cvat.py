@@ -10,13 +10,9 @@ by roles (Train, Validation, Test) are these.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field
-
-from promptreid.data.annotations.box_options import PictureOptions
 from promptreid.data.annotations.boxed_data import WITHIN_VIDEO, make_boxed_data
 from promptreid.data.annotations.cvat_pictures import (
     CvatPictures,
@@ -25,21 +21,16 @@ from promptreid.data.annotations.cvat_pictures import (
 )
 from promptreid.data.annotations.cvat_xml import CvatBox, CvatFile, read_cvat_file
 from promptreid.data.annotations.marked_box import MarkedBox, sort_attributes
+from promptreid.data.annotations.subset_roles import SubsetOptions, find_subset_roles
 from promptreid.data.dataset import DataSet
-from promptreid.data.folders.role_folders import ROLES
 from promptreid.errors import DataError, unknown_name
 from promptreid.text.lists import counted, listed
 
 _IDENTITY = "identity"
 
 
-class Options(PictureOptions):
+class Options(SubsetOptions):
     """Options of `cvat`."""
-
-    split: Literal["subset", "draw"] = Field(
-        "subset",
-        description="heed the roles that the subsets of a project are named by, or draw identities",
-    )
 
 
 def read(file: Path, options: Options) -> DataSet:
@@ -63,7 +54,7 @@ def read(file: Path, options: Options) -> DataSet:
     key = _find_identity(file, boxes, options.identity)
     pictures = find_cvat_pictures(file, boxes, options)
     boxes, frame_notes = keep_on_frames(file, boxes, pictures, options)
-    roles, role_notes = _find_roles(boxes, options)
+    roles, role_notes = find_subset_roles((box.subset for box in boxes), options)
     marked = [_mark(file, box, pictures, key, roles.get(box.subset, "")) for box in boxes]
     notes += frame_notes + role_notes
     if key:
@@ -100,24 +91,6 @@ def _find_identity(file: Path, boxes: Sequence[CvatBox], wanted: str) -> str:
             "the label a text attribute and mark it on each box."
         )
     return key
-
-
-def _find_roles(
-    boxes: Sequence[CvatBox], options: Options
-) -> tuple[Mapping[str, str], tuple[str, ...]]:
-    """Return the roles that subsets are named by; none unless all are, by different ones."""
-    subsets = sorted({box.subset for box in boxes})
-    roles = {subset: ROLES.get(subset.lower(), "") for subset in subsets}
-    if "query" in roles.values():
-        roles = {name: "gallery" if role == "test" else role for name, role in roles.items()}
-    if options.split == "draw" or len({role for role in roles.values() if role}) < 2:
-        return {}, ()
-    without = [subset or "without a name" for subset, role in roles.items() if not role]
-    if without:
-        return {}, (
-            f"The subsets {listed(without)} are no roles, so that roles are drawn for all images.",
-        )
-    return roles, (f"Roles are those of the subsets {listed(subsets)}; split=draw draws them.",)
 
 
 def _mark(file: Path, box: CvatBox, pictures: CvatPictures, key: str, split: str) -> MarkedBox:

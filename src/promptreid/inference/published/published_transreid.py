@@ -16,6 +16,7 @@ from promptreid.errors import WeightsError, parsing
 from promptreid.inference.published.side_rows import name_side_rows, number_names, read_side_rows
 from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.image_only.transreid_names import (
+    COEFFICIENT,
     SIDES,
     find_input,
     has_jigsaw,
@@ -27,8 +28,6 @@ from promptreid.models.towers.backbone import restore_backbone
 from promptreid.models.towers.text_tower import ABSENT
 from promptreid.models.weights.weight_files import load_strictly
 
-COEFFICIENT = 3.0
-"""Factor on the side information in all published configurations (`SIE_COE`)."""
 _SHIFT, _SQUARE_SHIFT = 5, 8  # of the jigsaw branch (`SHIFT_NUM`): of people, and of vehicles
 
 

@@ -12,7 +12,10 @@ from promptreid.models.towers.position_embeddings import count_patches
 
 SIDES = "base.sie_embed"
 """What a file calls the rows of cameras and views."""
-_BASE, _JIGSAW = "base.", ("b1.", "b2.")
+COEFFICIENT = 3.0
+"""Factor on these rows in all published configurations (`SIE_COE`); no file holds it."""
+_BASE, _DINO, _JIGSAW = "base.", "backbone.", ("b1.", "b2.")
+_GROUPS = "jigsaw."  # of our own names, what sees groups of patches
 _NO_PART = ("head.", "fc.", "pre_logits.")  # classifiers, and DINO's projection
 _PARTS_AFTER = ("classifier", "bottleneck")
 _SIZES = (IMAGE_SIZE, (384, 128), (256, 256), (224, 224))
@@ -30,34 +33,30 @@ def has_jigsaw(names: Mapping[str, Tensor]) -> bool:
 
 
 def name_for_trunk(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give the tensors of the transformer the names of `TransReIDViT`.
+    """Give the tensors of the transformer the names of `TransReIDViT`, to train on from them.
 
     Taken are files of TransReID (`base.`), of DINO (`backbone.`) and bare ones. Classifiers and
-    batch-norm necks are left out: a head of our own takes their place.
+    batch-norm necks are left out: a head of our own takes their place. Of a model with a jigsaw
+    branch the global half is taken, which is a whole transformer; the half that sees groups of
+    patches is left out. Rows of cameras and views belong to the cameras of the file, so that their
+    mean, which stands for an unknown one, is added to the position embeddings: both are added to
+    all tokens.
 
     Raises:
-        WeightsError: The file has a part that has no place in a backbone that is trained on.
+        WeightsError: The file has a part that TransReID does not have.
     """
-    if has_jigsaw(tensors) or SIDES in tensors:
-        raise WeightsError(
-            "The file was trained with TransReID's jigsaw branch (MODEL.JPM True) or with side "
-            "information (MODEL.SIE_CAMERA or SIE_VIEW True), which belong to its own cameras and "
-            "feature. Score it as it is: promptreid evaluate FILE.pth --data SPEC. To train from "
-            "weights, take a file without both."
-        )
-    for prefix in (_BASE, "backbone."):
-        if any(name.startswith(prefix) for name in tensors):
-            _refuse_others(tensors, prefix)
-            tensors = {
-                name.removeprefix(prefix): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(prefix)
-            }
-            break
+    if is_transreid(tensors):
+        named = name_published(tensors)
+        if SIDES in tensors:
+            mean = COEFFICIENT * tensors[SIDES].float().mean(dim=0)
+            named["trunk.pos_embed"] = named["trunk.pos_embed"].float() + mean
+        return {name: t for name, t in named.items() if not name.startswith(_GROUPS)}
+    inside = {name.removeprefix(_DINO): t for name, t in tensors.items() if name.startswith(_DINO)}
+    left_out = (*_NO_PART, *_PARTS_AFTER)
     return {
         f"trunk.{name}": tensor
-        for name, tensor in tensors.items()
-        if not name.startswith((*_NO_PART, *_PARTS_AFTER))
+        for name, tensor in (inside or tensors).items()
+        if not name.startswith(left_out)
     }
 
 
@@ -75,7 +74,7 @@ def name_published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         last = f"{_BASE}blocks.{BLOCKS - 1}."
         tensors = {n: t for n, t in tensors.items() if not n.startswith((last, f"{_BASE}norm."))}
         places |= {"b1.0.": f"trunk.blocks.{BLOCKS - 1}.", "b1.1.": "trunk.norm."}
-        places |= {"b2.0.": "jigsaw.block.", "b2.1.": "jigsaw.norm."}
+        places |= {"b2.0.": f"{_GROUPS}block.", "b2.1.": f"{_GROUPS}norm."}
     _refuse_others(tensors, *places)
     left_out = (*_PARTS_AFTER, *(_BASE + part for part in _NO_PART), SIDES)
     return {
@@ -88,7 +87,7 @@ def name_published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _refuse_others(tensors: Mapping[str, Tensor], *prefixes: str) -> None:
     outside = [name for name in tensors if not name.startswith((*prefixes, *_PARTS_AFTER))]
-    if _BASE in prefixes and outside:
+    if outside:
         raise WeightsError(f"The file holds {outside[0]}, which is no part of TransReID.")
 
 
