@@ -159,11 +159,17 @@ def test_the_glossary_leads_to_keys_and_recipes_that_exist():
 
 
 def test_forty_five_questions_have_an_answer_with_a_command():
-    text = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
-    answers = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
-    assert len(answers) >= 45
-    for answer in answers:
-        assert "```" in answer, answer.splitlines()[0]
+    index = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
+    questions = []
+    for page in re.findall(r"^## \[.+\]\((faq/\w+\.md)\)$", index, re.MULTILINE):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        for answer in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+            question = answer.splitlines()[0]
+            assert "```" in answer, question
+            anchor = re.sub(r"[^\w -]", "", question.lower()).replace(" ", "-")
+            questions.append(f"- [{question}]({page}#{anchor})")
+    assert len(questions) >= 45
+    assert [line for line in index.splitlines() if line.startswith("- ")] == questions
 
 
 def test_words_of_the_glossary_are_answered_with_its_keys():

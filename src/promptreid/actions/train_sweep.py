@@ -216,10 +216,11 @@ def _train(
     progress: Progress,
 ) -> dict[str, Outcome]:
     """Import what trains only now, so that a dry run answers at once."""
-    from promptreid.inference.device import pick_device
-    from promptreid.sweeps.run_sweep import run_sweep
+    with progress.doing("loading PyTorch"):
+        from promptreid.inference.device import pick_device
+        from promptreid.sweeps.run_sweep import run_sweep
 
-    pick_device(device)
+        pick_device(device)
     return run_sweep(
         runs, out=out, source=source, device=device, unreadable=unreadable, progress=progress,
         chosen=chosen,
