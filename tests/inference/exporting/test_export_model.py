@@ -219,6 +219,16 @@ def test_a_missing_package_is_named_with_its_remedy(embedder, package, monkeypat
     assert not list(tmp_path.iterdir())
 
 
+def test_a_torch_that_is_too_old_for_onnx_is_named(embedder, monkeypatch, tmp_path):
+    def export_of_torch_2_4(model, args, f, *, dynamo=False): ...
+
+    monkeypatch.setattr(torch.onnx, "export", export_of_torch_2_4)
+    with pytest.raises(ConfigError) as caught:
+        embedder.export(tmp_path / "a.onnx")
+    assert not lacking(str(caught.value), torch.__version__, "constraints.txt", ".pt2")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_model_in_16_bits_is_not_exported(tmp_path):
     model = with_head()
     with pytest.raises(ConfigError, match="fp32"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import json
 import logging
 import warnings
@@ -61,11 +62,16 @@ def write_onnx(
         opset: Version of the operators.
 
     Raises:
-        ConfigError: A package is not installed.
+        ConfigError: A package is not installed, or torch is older than its way to ONNX.
         ModelError: The weights do not fit into one file, or the model cannot be written.
     """
     for package in ("onnx", "onnxscript"):
         need(package)
+    if "dynamic_shapes" not in inspect.signature(torch.onnx.export).parameters:
+        raise ConfigError(
+            f"torch {torch.__version__} cannot write ONNX from a program of torch.export, which "
+            "newer versions can: take the one of constraints.txt, or write a .pt2 or .pth file."
+        )
     size = sum(tensor.numel() * tensor.element_size() for tensor in graph.state_dict().values())
     if size > _LARGEST_FILE:
         raise ModelError(
