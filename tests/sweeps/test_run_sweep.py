@@ -101,7 +101,7 @@ def test_every_run_is_asked_for_as_planned(study, training):
         assert request.resume
         assert not request.overwrite
     assert {one.status for one in outcomes.values()} == {"complete"}
-    assert "[4/4] b_seed1: mAP 50.00% rank-1 50.00% in 0:00" in told
+    assert "[4/4] b_seed1: mAP 50.00% rank-1 50.00% in 0:0" in told
     assert record(study)["runs"]["b_seed1"] == {"status": "complete"}
 
 
