@@ -9,6 +9,7 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.described_group import DescribedGroup
+from promptreid.cli.gallery_add import add
 from promptreid.cli.gallery_audit import audit
 from promptreid.cli.gallery_changes import (
     allow,
@@ -21,14 +22,7 @@ from promptreid.cli.gallery_changes import (
     split,
     unhide,
 )
-from promptreid.cli.gallery_model import (
-    is_embedded,
-    model_option,
-    open_gallery,
-    open_with_model,
-    place,
-    reading_records,
-)
+from promptreid.cli.gallery_model import model_option, open_gallery, place, reading_records
 from promptreid.cli.gallery_moves import copy, reembed
 from promptreid.cli.gallery_negatives import negatives
 from promptreid.cli.json_out import JsonOut, json_option
@@ -50,13 +44,7 @@ def gallery() -> None:
 
 @gallery.command()
 @place
-@click.option(
-    "--model",
-    required=True,
-    type=options.ExistingRun(),
-    metavar="RUN_OR_CHECKPOINT",
-    help="The model that makes the vectors.",
-)
+@model_option("The model that makes the vectors.", required=True)
 @click.option(
     "--aggregate",
     default="best",
@@ -99,98 +87,6 @@ def create(
         gallery_models.create_gallery(place, model, **settings).close()
     click.echo(f"created {place}\nnext:\n  promptreid gallery add {place} folder:/path/to/folders")
     json_out.give({"gallery": str(place), "model": str(model.absolute())})
-
-
-@gallery.command()
-@place
-@click.argument(
-    "sources",
-    nargs=-1,
-    required=True,
-    metavar=f"{options.SPEC}...",
-    shell_complete=options.offers("places"),
-)
-@click.option("--identity", help="Who is shown; SOURCES are image files then.")
-@click.option("--camera", help="The camera of these image files.")
-@click.option("--split", "splits", multiple=True, help="Enrol only these roles of the data.")
-@click.option("--prefix", default="", help="Put this before the names of a data set.")
-@options.unreadable
-@model_option
-@options.device
-@json_option
-def add(
-    place: GalleryUrl,
-    sources: tuple[str, ...],
-    identity: str | None,
-    camera: str | None,
-    splits: tuple[str, ...],
-    prefix: str,
-    unreadable: str,
-    model: Path | None,
-    device: str | None,
-    json_out: JsonOut,
-) -> None:
-    """Enrol data sets, what `promptreid embed` made of them, or image files of one identity.
-
-    Content that is enrolled already is passed over, so that a command that was stopped goes on
-    where it was when it is given again. What is counted as done is on the disk.
-
-    \b
-    promptreid gallery add people.gallery folder:/data/crops
-    promptreid gallery add people.gallery vectors
-    promptreid gallery add people.gallery 1.jpg 2.jpg --identity anna
-    """  # noqa: D301 - click reads the \b itself
-    if identity is None and camera is not None:
-        raise click.UsageError("--camera goes with --identity; data sets name cameras themselves.")
-    embedded = {source for source in sources if identity is None and is_embedded(source)}
-    if embedded and splits:
-        raise click.UsageError("--split does not go with a folder of `promptreid embed`.")
-    if len(embedded) == len(set(sources)):  # no model is needed
-        opened = open_gallery(place)
-    else:
-        opened = open_with_model(place, model, device)
-    from promptreid.actions.enrol_data import enrol
-
-    total = enrol(
-        opened,
-        *sources,
-        identity=identity,
-        camera=camera,
-        splits=splits,
-        prefix=prefix,
-        unreadable=unreadable,
-        progress=reporter(),
-    )
-    facts = opened.info()
-    click.echo(
-        f"enrolled {counted(total.added, 'image')}; {total.present:,} were there before. "
-        f"{place} holds {counted(facts.entries, 'image')} of "
-        f"{counted(facts.identities, 'identity', 'identities')}."
-    )
-    for conflict in total.conflicts:
-        click.echo(
-            visible(
-                f"{conflict.image} was given as {conflict.given!r} and stays enrolled as "
-                f"{conflict.enrolled!r}."
-            ),
-            err=True,
-        )
-    for image in total.refused:
-        click.echo(
-            visible(
-                f"{image} was erased and is refused since; to let it in: promptreid gallery allow "
-                f"{place} {image}."
-            ),
-            err=True,
-        )
-    json_out.give(
-        {
-            "added": total.added,
-            "present": total.present,
-            "refused": list(total.refused),
-            "conflicts": [vars(conflict) for conflict in total.conflicts],
-        }
-    )
 
 
 @gallery.command()
@@ -273,7 +169,7 @@ def export(place: GalleryUrl, out: Path, identity: str | None, json_out: JsonOut
 
 
 for command in (
-    identities, entries, name, merge, split, hide, unhide, erase, allow, negatives, reembed, copy,
-    audit,
+    add, identities, entries, name, merge, split, hide, unhide, erase, allow, negatives, reembed,
+    copy, audit,
 ):  # fmt: skip
     gallery.add_command(command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +31,21 @@ class GalleryPlace(click.ParamType):
 
 
 place = click.argument("place", metavar="GALLERY", type=GalleryPlace())
-model_option = click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    metavar="RUN_OR_CHECKPOINT",
-    shell_complete=options.offers("runs"),
-    help="Where the model lies.  [default: where it lay when the gallery was created]",
-)
+MODEL_PLACE = "Where the model lies.  [default: where it lay when the gallery was created]"
+"""What `--model` is for where a gallery has its model."""
+
+
+def model_option(
+    purpose: str, *, required: bool = False
+) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """Make the option that names a model."""
+    return click.option(
+        "--model",
+        required=required,
+        type=options.ExistingRun(),
+        metavar="RUN_OR_CHECKPOINT",
+        help=purpose,
+    )
 
 
 def is_embedded(source: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from promptreid.cli import options
-from promptreid.cli.gallery_model import GalleryPlace, open_gallery, place
+from promptreid.cli.gallery_model import GalleryPlace, model_option, open_gallery, place
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
 from promptreid.gallery.records.gallery_url import GalleryUrl
@@ -17,13 +17,7 @@ from promptreid.text.safe import visible
 
 @click.command()
 @place
-@click.option(
-    "--model",
-    required=True,
-    type=options.ExistingRun(),
-    metavar="RUN_OR_CHECKPOINT",
-    help="The model that makes the new vectors.",
-)
+@model_option("The model that makes the new vectors.", required=True)
 @click.option("--keep-old", is_flag=True, help="Keep the old vectors, for switching back.")
 @options.device
 @json_option

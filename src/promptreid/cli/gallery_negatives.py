@@ -8,7 +8,13 @@ import click
 
 from promptreid.cli import options
 from promptreid.cli.gallery_changes import entry_option, seen_option
-from promptreid.cli.gallery_model import model_option, open_gallery, open_with_model, place
+from promptreid.cli.gallery_model import (
+    MODEL_PLACE,
+    model_option,
+    open_gallery,
+    open_with_model,
+    place,
+)
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.gallery.records.gallery_url import GalleryUrl
 from promptreid.text.lists import counted
@@ -24,7 +30,7 @@ from promptreid.text.safe import visible
     "--remove", "removed", type=int, multiple=True, help="Take back the negative example N."
 )
 @seen_option
-@model_option
+@model_option(MODEL_PLACE)
 @options.device
 @json_option
 def negatives(

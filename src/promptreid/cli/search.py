@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from promptreid.cli import options
-from promptreid.cli.gallery_model import model_option
+from promptreid.cli.gallery_model import MODEL_PLACE, model_option
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
 from promptreid.text.safe import visible
@@ -64,7 +64,7 @@ from promptreid.text.safe import visible
 )
 @options.pixelated
 @click.option("--no-cache", is_flag=True, help="Neither read nor keep embeddings.")
-@model_option
+@model_option(MODEL_PLACE)
 @options.device
 @json_option
 def search(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptreid.cli import options
-from promptreid.cli.gallery_model import model_option, open_with_model
+from promptreid.cli.gallery_model import MODEL_PLACE, model_option, open_with_model
 from promptreid.cli.json_out import JsonOut, json_option
 from promptreid.cli.output import reporter, started
 from promptreid.cli.pair_words import basis_text, pair_record, pair_text
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     help="Share of the gallery's pairs of strangers that may be accepted.  [default: 0.001, or as "
     "few of 0.01 and 0.1 as its identities can measure]",
 )
-@model_option
+@model_option(MODEL_PLACE)
 @options.device
 @json_option
 def verify(
