@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptreid.cli import options
-from promptreid.cli.demo_gallery import PHOTOS, RATE, make_demo_gallery
+from promptreid.cli.demo_gallery import PHOTOS, RATE, check_demo_gallery, make_demo_gallery
 from promptreid.cli.demo_hands import IMAGE_SIZE, render_hands
 from promptreid.cli.json_out import JsonOut, json_option
 
@@ -44,14 +44,15 @@ def demo(out: Path, identities: int, seed: int, device: str | None, json_out: Js
     Renders a hand set, scores the shipped backbone as it is, trains CLIP-ReID on half of the people
     and scores it on the other half, whom it has never seen. A page of HTML shows both; a gallery of
     further people, photographed as at a gate, is ready to be served. Stopped halfway, the same
-    command goes on where it was.
+    command goes on where it was; what is finished stays as it is.
     """
     from promptreid.progress import Lines
     from promptreid.text.durations import clock
 
     begun = time.monotonic()
     lines = Lines()
-    spec = _render(out, identities, seed, lines)
+    spec, people = _render(out, identities, seed, lines), identities * 3 // 8
+    check_demo_gallery(out, people, seed)
     lines.message("\n2/5  scoring the backbone as it is (zero-shot)")
     shared: dict[str, Any] = {"data": (spec,), "seed": seed, "device": device}
     small = ("backbone.name=tiny", f"backbone.image_size={IMAGE_SIZE}")
@@ -60,7 +61,6 @@ def demo(out: Path, identities: int, seed: int, device: str | None, json_out: Js
     after = _run(lines, recipe="clip-reid/demo", out=out / "clip-reid", **shared)
     lines.message("\n4/5  writing the evidence on one page")
     page = _report(out, spec, device, lines)
-    people = identities * 3 // 8
     lines.message(f"\n5/5  enrolling most of {people} other people in a gallery")
     gallery = make_demo_gallery(out, people, seed, device, lines)
     _print(before, after)
