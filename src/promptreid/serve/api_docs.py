@@ -22,6 +22,10 @@ td, th { text-align: left; vertical-align: top; padding: .15rem .75rem .15rem 0;
 td:first-child { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
 td:nth-child(2), .dim { color: var(--dim); }
 code { font-family: ui-monospace, monospace; }
+@media (max-width: 40rem) {
+  td { display: block; padding: 0; }
+  tr { display: block; padding: .35rem 0; }
+}
 """
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 DOCS_POLICY = (

@@ -25,6 +25,7 @@ from promptreid.gallery.gallery_errors import (
 )
 from promptreid.serve.model_worker import ModelBusyError
 from promptreid.serve.sent_pictures import TooLargeError
+from promptreid.text.lists import counted
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -130,11 +131,12 @@ async def _explain_mistake(request: Request, error: PromptReIDError) -> Response
 
 async def _explain_fields(request: Request, error: RequestValidationError) -> Response:
     problems = [
-        WrongField(where=".".join(str(part) for part in one["loc"]), what=_sentence(one["msg"]))
+        WrongField(where=".".join(str(part) for part in one["loc"]), what=_say_wrong(one))
         for one in error.errors()
     ]
-    first = problems[0]
-    more = f" {len(problems) - 1} more are wrong." if len(problems) > 1 else ""
+    first, more = problems[0], ""
+    if len(problems) > 1:
+        more = f" {counted(len(problems) - 1, 'more part')} of the request cannot be taken either."
     return problem_response(422, f"{first.where}: {first.what}{more}", problems)
 
 
@@ -149,6 +151,15 @@ async def _explain_status(request: Request, error: HTTPException) -> Response:
 async def _explain_failure(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem_response(500, "The service failed at this request; its log says how.")
+
+
+def _say_wrong(fault: Mapping[str, Any]) -> str:
+    """Say what is wrong with one part of a request."""
+    if fault["type"] == "json_invalid":
+        return _sentence(f"it is no JSON: {fault.get('ctx', {}).get('error', 'broken')}")
+    if "UploadFile" in fault["msg"]:
+        return "A file is expected here, with a file name; a text was sent."
+    return _sentence(fault["msg"].removeprefix("Value error, "))
 
 
 def _sentence(words: str) -> str:

@@ -18,7 +18,8 @@ class ServiceSettings:
         pictures: Pictures in one request.
         requests: Requests that are at work or wait; more are sent away (429).
         wait_seconds: How long a request waits for the model before it is sent away (503).
-        body_seconds: How long a client may be silent while it sends (408).
+        body_seconds: How long a client may be silent while it sends, and how far it may be behind
+            `body_limit.SLOWEST` (408).
         batch: Pictures that the model takes at a time, from several requests.
     """
 

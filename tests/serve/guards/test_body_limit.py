@@ -1,12 +1,15 @@
 """Requests that are too large, too slow or broken."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import pytest
+from facts import lacking
 from served_gallery import Served, attach
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,23 @@ def test_a_large_body_is_refused_whether_or_not_it_says_so(small):
     assert small.client.post("/v1/search", files=attach(small.query(0))).status_code == 200
 
 
+def test_fields_that_are_wrong_are_told_in_plain_words(small):
+    name = "/v1/identities/1/name"
+    text = small.client.post("/v1/search", data={"pictures": "a text"}, files={"x": b""})
+    broken = small.client.put(name, content=b'{"name": ', headers=JSON)
+    several = small.client.put(name, json={"name": "a\nb", "other": 1, "seen": "x"})
+    for answer, facts in (
+        (text, ["body.pictures", "file"]),
+        (broken, ["body", "JSON"]),
+        (several, ["body.seen", "integer", "2 more"]),
+    ):
+        assert answer.status_code == 422
+        detail = answer.json()["detail"]
+        assert not lacking(detail, *facts)
+        assert not re.search("Value error|class|UploadFile", answer.text)
+    assert "cannot be seen" in several.text
+
+
 @pytest.mark.parametrize(
     ("content", "headers"),
     [
@@ -56,16 +76,28 @@ def test_broken_bodies_are_told_in_words(small, url, content, headers):
     assert answer.json()["detail"].endswith(".")
 
 
-def test_a_client_that_falls_silent_is_told(small):
+async def fall_silent():
+    await anyio.sleep_forever()
+
+
+async def drip():
+    await anyio.sleep(0.02)
+
+
+@pytest.mark.parametrize("wait", [fall_silent, drip])
+def test_a_client_that_falls_silent_or_only_holds_a_place_is_told(small, wait):
     sent = []
 
     async def talk():
         async def receive():
-            if not sent:
-                sent.append("asked")
-                return {"type": "http.request", "body": b"--x\r\n", "more_body": True}
-            await anyio.sleep_forever()
-            return None
+            if sent:
+                await wait()
+            sent.append("asked")
+            return {
+                "type": "http.request",
+                "body": b"" if sent[1:] else b"--x\r\n",
+                "more_body": True,
+            }
 
         answers = []
 
@@ -78,7 +110,8 @@ def test_a_client_that_falls_silent_is_told(small):
             "headers": [(b"host", b"testserver"), (b"content-type", FORM["content-type"].encode())],
             "client": ("test", 1), "server": ("testserver", 80), "scheme": "http", "state": {},
         }  # fmt: skip
-        await small.app(scope, receive, send)
+        with anyio.fail_after(20):
+            await small.app(scope, receive, send)
         return answers
 
     with ThreadPoolExecutor(1) as thread:  # a browser's loop may run in this one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -17,7 +18,11 @@ class _TooMuchError(Exception):
 
 
 class _TooSlowError(Exception):
-    """A client has fallen silent."""
+    """A client has fallen silent, or sends so little that it only holds a place."""
+
+
+SLOWEST = 1024
+"""Bytes a second that a client sends at least, beside the seconds that it may be silent."""
 
 
 class BodyLimit:
@@ -40,20 +45,22 @@ class BodyLimit:
         if declared.isascii() and declared.isdigit() and int(declared[:18]) > most:
             await _refuse_size(most)(scope, receive, send)
             return
-        seen = 0
+        seen, waited = 0, 0.0
         failure: Exception | None = None
         complete = started = False
 
         async def receive_counted() -> Message:
-            nonlocal seen, failure, complete
+            nonlocal seen, waited, failure, complete
             if complete:  # what may still come is that the client has gone
                 return await receive()
+            silence, begun = self._settings.body_seconds, time.monotonic()
             try:
-                async with asyncio.timeout(self._settings.body_seconds):
+                async with asyncio.timeout(min(silence, silence + seen / SLOWEST - waited)):
                     message = await receive()
             except TimeoutError:
                 failure = _TooSlowError()
                 raise failure from None
+            waited += time.monotonic() - begun
             if message["type"] == "http.request":
                 seen += len(message.get("body", b""))
                 if seen > most:
@@ -80,8 +87,9 @@ class BodyLimit:
             else:
                 answer = problem_response(
                     408,
-                    f"Nothing came for {self._settings.body_seconds:g} s, and the request is not "
-                    "complete. Nothing was done; send it again.",
+                    f"Nothing came for {self._settings.body_seconds:g} s, or less than {SLOWEST:,} "
+                    "bytes a second, and the request is not complete. Nothing was done; send it "
+                    "again.",
                     headers={"Connection": "close"},
                 )
             await answer(scope, receive, send)
@@ -91,6 +99,6 @@ def _refuse_size(most: int) -> Response:
     return problem_response(
         413,
         f"The request is larger than {most:,} bytes, which is all that is taken here. Send fewer "
-        "or smaller pictures at a time.",
+        "or smaller pictures at a time, or shorter words.",
         headers={"Connection": "close"},
     )
