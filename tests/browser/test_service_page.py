@@ -119,6 +119,12 @@ def test_who_is_on_a_picture_and_who_is_nobody(visit, served):
     for image in first.locator("img").all():
         image.scroll_into_view_if_needed()
         until(page, "one => one.naturalWidth > 0", image.element_handle())
+    verdicts = page.locator(".answer").all_inner_texts()
+    page.click(".candidate .name a >> nth=0")
+    page.wait_for_selector(".identity h1")
+    page.go_back()
+    page.wait_for_selector(".answer:nth-child(2)")
+    assert page.locator(".answer").all_inner_texts() == verdicts
 
 
 def test_the_slider_moves_the_line_by_p_values(visit, served):
@@ -200,7 +206,11 @@ def test_pictures_are_enrolled_and_what_cannot_be_used_is_named(visit, tmp_path)
         page = visit(served.url + "/#/enrol", expected=r"status of 422")
         broken = tmp_path / "broken.png"
         broken.write_bytes(b"no picture")
-        page.set_input_files(".drop input >> nth=0", [*served.files["person 20"], broken])
+        letter = tmp_path / "letter.txt"
+        letter.write_text("dear")
+        chosen = [*served.files["person 20"], broken, letter]
+        page.set_input_files(".drop input >> nth=0", chosen)
+        assert "letter.txt is no picture" in page.inner_text(".drop .wrong")
         assert page.inner_text("button[type=submit]") == "Enrol 5 pictures"
         page.fill("input[list=known]", "new person")
         page.fill("input[placeholder^='coat']", "coat red")

@@ -1,5 +1,5 @@
 // One answer: the verdict, the candidates, and the line below which they are nobody.
-import { show } from "./api.js";
+import { show, showFile } from "./api.js";
 import { button, el, fill } from "./dom.js";
 import { circumstances, decide, explain, isAccepted, oneIn, severalDomains, shown } from "./words.js";
 
@@ -10,11 +10,7 @@ import { circumstances, decide, explain, isAccepted, oneIn, severalDomains, show
 export function answerPart(context, answer, file, slider, compare) {
   const element = el("article", { class: "answer" });
   const picture = file && el("img", { class: "asked", alt: `The picture that was asked about, ${file.name}` });
-  if (picture) {
-    const address = URL.createObjectURL(file);
-    picture.src = address;
-    picture.addEventListener("error", () => picture.classList.add("lost"));
-  }
+  if (picture) showFile(picture, file);
   const head = el("div", { class: "verdict" });
   const cards = answer.candidates.map((candidate) => candidateCard(context, candidate, file, compare, severalDomains(answer.candidates)));
   const list = el("ol", { class: "candidates" });

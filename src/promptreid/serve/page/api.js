@@ -88,3 +88,11 @@ export async function show(image, path, options = null) {
     throw error;
   }
 }
+
+/** Fill an image with a picture that somebody chose; one that cannot be shown is marked. */
+export function showFile(image, file) {
+  const address = URL.createObjectURL(file);
+  image.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
+  image.addEventListener("error", () => { URL.revokeObjectURL(address); image.classList.add("lost"); }, { once: true });
+  image.src = address;
+}

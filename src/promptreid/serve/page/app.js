@@ -20,7 +20,7 @@ let leave = () => {};
 let visit = 0;
 
 /** What every page is given. */
-const context = { info: null, refresh, may: (right) => context.info.rights.includes(right), carried: null };
+const context = { info: null, refresh, may: (right) => context.info.rights.includes(right), carried: null, answered: null };
 
 async function refresh() {
   context.info = await get("/v1/info");
@@ -52,8 +52,10 @@ async function open() {
     scrollTo(0, 0);
   } catch (error) {
     if (turn !== visit) return;
-    if (error.status === 401) main.replaceChildren(tokenForm(error));
-    else if (error instanceof Refusal) main.replaceChildren(el("div", { class: "alone" }, failure(error, open)));
+    if (error.status === 401) {
+      context.answered = null;
+      main.replaceChildren(tokenForm(error));
+    } else if (error instanceof Refusal) main.replaceChildren(el("div", { class: "alone" }, failure(error, open)));
     else throw error;
   }
 }

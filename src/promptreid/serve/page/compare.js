@@ -1,5 +1,5 @@
 // Two pictures side by side, and where the model looks.
-import { post, send, show } from "./api.js";
+import { post, send, show, showFile } from "./api.js";
 import { button, el, tell } from "./dom.js";
 import { attributesOf, circumstances, shown } from "./words.js";
 
@@ -72,8 +72,4 @@ function formOf(file) {
   const form = new FormData();
   form.append("picture", file);
   return form;
-}
-
-async function showFile(image, file) {
-  image.src = URL.createObjectURL(file);
 }

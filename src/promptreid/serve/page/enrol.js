@@ -1,5 +1,5 @@
 // Enrol: pictures of somebody, or a folder for each identity.
-import { get, post } from "./api.js";
+import { get, post, showFile } from "./api.js";
 import { button, el, failure, field } from "./dom.js";
 import { folderOf, pictureArea } from "./files.js";
 import { counted, readAttributes } from "./words.js";
@@ -45,10 +45,7 @@ export async function enrolPage(context) {
     name.disabled = byFolder.checked;
     const pictures = files.slice(0, 24).map((file) => {
       const image = el("img", { alt: file.name, title: file.name });
-      const address = URL.createObjectURL(file);
-      image.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
-      image.addEventListener("error", () => image.classList.add("lost"), { once: true });
-      image.src = address;
+      showFile(image, file);
       return image;
     });
     chosen.replaceChildren(...(files.length ? [
@@ -78,6 +75,7 @@ export async function enrolPage(context) {
   }
 
   async function upload(groups, values) {
+    context.answered = null;
     const total = files.length;
     const done = { added: 0, present: 0, other: [], refused: [] };
     const bar = el("progress", { max: total, value: 0, "aria-label": "Pictures enrolled" });

@@ -1,5 +1,6 @@
 // Pictures that somebody drops, pastes or chooses.
 import { button, el } from "./dom.js";
+import { counted } from "./words.js";
 
 const AT_ONCE = 16; // pictures that are searched at a time
 
@@ -26,7 +27,9 @@ export function pictureArea({ invitation, many = false, folders = false, take })
   );
   function give(files) {
     const pictures = files.filter(isPicture);
-    wrong.textContent = pictures.length || !files.length ? "" : `${files[0].name} is no picture. JPEG, PNG, WebP, BMP and TIFF can be read.`;
+    const others = files.filter((file) => !isPicture(file));
+    const more = others.length > 1 ? ` and ${counted(others.length - 1, "other file")} are` : " is";
+    wrong.textContent = others.length ? `${others[0].name}${more} no picture${others.length > 1 ? "s" : ""} and left out. JPEG, PNG, WebP, BMP and TIFF can be read.` : "";
     if (!many && pictures.length > AT_ONCE) wrong.textContent = `The first ${AT_ONCE} of ${pictures.length} pictures are looked at.`;
     if (pictures.length) take(many ? pictures : pictures.slice(0, AT_ONCE));
   }

@@ -17,6 +17,7 @@ export async function identityPage(context, number) {
 
   /** Do something; what has changed meanwhile is shown before it is asked for again. */
   async function change(work) {
+    context.answered = null;
     try {
       await work();
     } catch (error) {

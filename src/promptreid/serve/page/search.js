@@ -26,6 +26,7 @@ export async function searchPage(context) {
 
   async function ask(question) {
     asked = question;
+    context.answered = null;
     if (question.files) words?.offer(question.files[0]);
     running?.abort();
     running = new AbortController();
@@ -34,9 +35,8 @@ export async function searchPage(context) {
     results.setAttribute("aria-busy", "true");
     try {
       const answers = question.text ? [await findWords(question, signal)] : await findPictures(question, signal);
-      const shown = answers.map((answer, number) => answerPart(context, answer, question.files?.[number] ?? null, slider, compare));
-      results.replaceChildren(...shown.map((part) => part.element));
-      slider.listen(() => shown.forEach((part) => part.draw()));
+      context.answered = { question, answers, conditions: conditions.keep() };
+      draw(question, answers);
       results.focus({ preventScroll: true });
       results.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
     } catch (error) {
@@ -47,6 +47,20 @@ export async function searchPage(context) {
     }
   }
   conditions.listen(() => asked && ask(asked));
+
+  function draw(question, answers) {
+    const shown = answers.map((answer, number) => answerPart(context, answer, question.files?.[number] ?? null, slider, compare));
+    results.replaceChildren(...shown.map((part) => part.element));
+    slider.listen(() => shown.forEach((part) => part.draw()));
+  }
+
+  /** Show what was answered before another page was looked at, as long as nothing was changed there. */
+  function goOn({ question, answers, conditions: values }) {
+    asked = question;
+    if (question.files) words?.offer(question.files[0]);
+    conditions.restore(values);
+    draw(question, answers);
+  }
 
   async function findPictures({ files }, signal) {
     const response = await post("/v1/search", { top: 10, pictures: files, ...conditions.read() }, signal);
@@ -67,6 +81,7 @@ export async function searchPage(context) {
     ],
     results,
   );
+  if (context.answered) goOn(context.answered);
   return { title: "Search", content, leave: () => { document.removeEventListener("paste", onPaste); running?.abort(); } };
 }
 
@@ -106,7 +121,8 @@ function conditionFields(info) {
   const until = el("input", { type: "datetime-local" });
   const own = el("input", { type: "text", autocomplete: "off" });
   const other = el("input", { type: "checkbox", id: "other-cameras" });
-  const clear = button("Clear", () => { for (const one of [camera, since, until, own]) one.value = ""; other.checked = false; listener(); });
+  const fields = [camera, since, until, own];
+  const clear = button("Clear", () => { for (const one of fields) one.value = ""; other.checked = false; listener(); });
   let listener = () => {};
   const element = el(
     "details", { class: "conditions" },
@@ -124,6 +140,12 @@ function conditionFields(info) {
   return {
     element,
     listen: (called) => { listener = called; },
+    keep: () => [...fields.map((one) => one.value), other.checked],
+    restore: (values) => {
+      fields.forEach((one, number) => { one.value = values[number]; });
+      other.checked = values.at(-1);
+      element.open = values.some(Boolean);
+    },
     read: () => ({
       cameras: camera.value.split(",").map((one) => one.trim()).filter(Boolean),
       since: since.value, until: until.value, camera: own.value.trim(), other_cameras: other.checked ? "true" : "",
