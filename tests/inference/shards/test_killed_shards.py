@@ -1,10 +1,7 @@
 """A process that is killed by signal 9 at any point, and the same command given again."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+from forked_processes import run_processes
 from shard_folders import hash_files
 
 SERVER = """
@@ -77,13 +74,10 @@ print("killed", killed)
 
 @pytest.mark.slow
 def test_killed_at_any_step_and_begun_again_gives_the_same_bytes(crops, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", SERVER, crops, tmp_path],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    program = tmp_path / "server.py"
+    program.write_text(SERVER)
+    (ended,) = run_processes([str(program), str(crops), str(tmp_path)], 1)
+    assert ended.code == 0, ended.errors
     # Three batches; the job, two shards, two markers and the manifest get their names.
-    assert done.stdout == "killed 15\n"
+    assert ended.said == "killed 15\n"
     assert len(hash_files(tmp_path / "whole")) == 1 + 2 + 2 + 1

@@ -2,18 +2,16 @@
 
 import csv
 import json
-import os
 import pickle
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 
 import pytest
 import torch
+from forked_processes import run_processes
 from impatient import Impatient
 from safetensors.torch import load_file
 
@@ -41,11 +39,6 @@ def request_(crops, quick, tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(request_):
     return train(request_, progress=Silent())
-
-
-def with_support():
-    """Return an environment in which a process of its own finds what tests share."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def weights(run, name="last"):
@@ -157,16 +150,19 @@ KILLED = """
 import pickle, signal, sys
 from impatient import Impatient
 from promptreid.training.run.train import train
-train(pickle.load(sys.stdin.buffer), progress=Impatient(int(sys.argv[1]), signal.SIGKILL))
+with open(sys.argv[1], "rb") as asked:
+    train(pickle.load(asked), progress=Impatient(75, signal.SIGKILL))
 """
 
 
 def test_kill_nine_then_resume_gives_the_same_bits(whole, request_, tmp_path):
     out = tmp_path / "killed"
-    asked = pickle.dumps(replace(request_, out=out))
+    program, asked = tmp_path / "killed.py", tmp_path / "asked.pickle"
+    program.write_text(KILLED)
+    asked.write_bytes(pickle.dumps(replace(request_, out=out)))
+    (ended,) = run_processes([str(program), str(asked)], 1)
     # The first epoch of the second stage is done and kept; the last one has begun.
-    done = subprocess.run([sys.executable, "-c", KILLED, "75"], input=asked, env=with_support())
-    assert done.returncode == -signal.SIGKILL
+    assert ended.code == -signal.SIGKILL, ended.errors
     state = load_training(out / "checkpoints" / "last.safetensors").values
     assert (state["stage"], state["epoch"]) == (1, 1)
     assert not (out / "scores.json").exists()
