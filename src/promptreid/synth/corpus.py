@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -105,13 +105,11 @@ def render_corpus(
         jobs += [(plan, _PEOPLE, n) for n in range(plan.people)]
         if progress is not None:
             progress(0, plan.total)
-        # forkserver: the parent may hold torch's threads, which a fork does not survive.
-        with ProcessPoolExecutor(workers, get_context("forkserver")) as pool:
-            for found, sentences in pool.map(_render_identity, jobs, chunksize=4):
-                pixels[len(captions) : len(captions) + len(found)] = found
-                captions += sentences
-                if progress is not None:
-                    progress(len(captions), plan.total)
+        for found, sentences in _render_all(jobs, workers):
+            pixels[len(captions) : len(captions) + len(found)] = found
+            captions += sentences
+            if progress is not None:
+                progress(len(captions), plan.total)
         pixels.flush()
         write_json(record_file, {"plan": asdict(plan), "captions": captions})
     record = json.loads(record_file.read_text(encoding="utf-8"))
@@ -121,6 +119,18 @@ def render_corpus(
             "Ask for that plan, or give another folder."
         )
     return Corpus(pixels=np.load(pixels_file, mmap_mode="r"), captions=record["captions"])
+
+
+def _render_all(
+    jobs: list[tuple[CorpusPlan, int, int]], workers: int
+) -> Iterator[tuple[NDArray[np.uint8], list[list[str]]]]:
+    """Render identities in their order, here or in other processes."""
+    if workers == 1:
+        yield from map(_render_identity, jobs)
+        return
+    # forkserver: the parent may hold torch's threads, which a fork does not survive.
+    with ProcessPoolExecutor(workers, get_context("forkserver")) as pool:
+        yield from pool.map(_render_identity, jobs, chunksize=4)
 
 
 def _render_identity(
