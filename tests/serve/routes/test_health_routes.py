@@ -10,6 +10,14 @@ def test_a_stopped_service_is_alive_but_not_ready(served):
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
+def test_who_watches_may_call_by_any_name_and_ask_for_no_body(asked):
+    for page in ("/health", "/ready"):
+        for ask in (asked.client.get, asked.client.head):
+            assert ask(page, headers={"host": "10.1.2.3:8080"}).status_code == 200
+    assert asked.client.get("/v1/info", headers={"host": "10.1.2.3:8080"}).status_code == 421
+    assert set(asked.client.get("/openapi.json").json()["paths"]["/ready"]) == {"get"}
+
+
 def test_metrics_count_answers_by_route(served):
     for number in (1, 2, 999):
         served.client.get(f"/v1/entries/{number}")

@@ -17,6 +17,10 @@ POLICY = (
 )
 """What a page of the service may load: its own files, and pictures that it holds already."""
 
+WATCHED = ("/health", "/ready")
+"""Addresses that answer by any name: who watches a service calls it by a number, and they tell
+nothing of what it holds."""
+
 _HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
@@ -63,7 +67,7 @@ class HostGuard:
     def _find_refusal(self, headers: Headers, scope: Scope) -> tuple[int, str] | None:
         given = headers.get("host", "")
         host = _host_name(given)
-        if self._hosts is not None and host not in self._hosts:
+        if self._hosts is not None and host not in self._hosts and scope["path"] not in WATCHED:
             return 421, (
                 f"This service does not answer to the host {visible(given)[:80]!r}. Use one of "
                 f"{', '.join(sorted(self._hosts))}; promptreid serve --allow-host adds another."

@@ -13,12 +13,14 @@ from promptreid.serve.service_metrics import MEDIA_TYPE
 router = APIRouter(tags=["service"])
 
 
+@router.head("/health", include_in_schema=False)  # which is what many watchers send
 @router.get("/health", responses=documented())
 async def get_health() -> StateBody:
     """Say that the process is alive."""
     return StateBody(status="ok")
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", response_model=StateBody, responses=documented())
 def get_readiness(service: Served) -> Response:
     """Say whether requests are answered.
