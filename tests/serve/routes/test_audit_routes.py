@@ -29,6 +29,7 @@ def test_who_verified_an_answer_is_written_down(served):
     content = served.client.get("/v1/audit").json()["records"][0]["content"]
     assert content["asked_by"] == "Anna"
     assert (content["answer"]["record"], content["answer"]["right"]) == (1, True)
+    assert content["answer"]["token"] == "this machine"
     assert served.client.post("/v1/audit/9/confirm", json=said).status_code == 404
 
 

@@ -142,7 +142,9 @@ class AuditLog:
                 self._records.compact()
         return len(numbers)
 
-    def confirm(self, number: int, *, by: str, right: bool, words: str = "") -> int:
+    def confirm(
+        self, number: int, *, by: str, right: bool, words: str = "", token: str = ""
+    ) -> int:
         """Write down that somebody looked at an answer, and whether it was right.
 
         Args:
@@ -150,6 +152,7 @@ class AuditLog:
             by: Who looked.
             right: Whether the answer was right.
             words: What there is to say about it.
+            token: Name of the token with which a service was told, since `by` is only said.
 
         Returns:
             Number of the new record.
@@ -166,6 +169,8 @@ class AuditLog:
                 missing = "There is no audit record" if row is None else "The content was erased of"
                 raise NotEnrolledError(f"{missing} {number} in {self._records.place}.")
             answer = {"record": number, "right": right, "words": words}
+            if token:
+                answer["token"] = token
             use = AuditedUse(CONFIRMATION, by.strip(), row.input_hash, answer, row.entries)
             return self._append([use])[0]
 

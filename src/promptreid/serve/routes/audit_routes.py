@@ -17,7 +17,7 @@ from promptreid.serve.bodies.audit_bodies import (
 )
 from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER
 from promptreid.serve.problems import documented
-from promptreid.serve.routes.caller_rights import SEARCH, Needs
+from promptreid.serve.routes.caller_rights import SEARCH, Asking, Needs
 from promptreid.serve.service import Served, Service
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
@@ -68,12 +68,17 @@ def check_audit(service: Served) -> AuditCheck:
 @router.post("/{number}/confirm", dependencies=[SEARCH], responses=documented(404))
 def confirm_answer(
     service: Served,
+    caller: Asking,
     number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="Number of the record.")],
     confirmation: ConfirmationBody,
 ) -> ConfirmedAnswer:
     """Write down that somebody looked at an answer, and whether it was right."""
     written = service.gallery.audit.confirm(
-        number, by=confirmation.by, right=confirmation.right, words=confirmation.words
+        number,
+        by=confirmation.by,
+        right=confirmation.right,
+        words=confirmation.words,
+        token=caller.name,
     )
     return ConfirmedAnswer(number=written)
 
