@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter, signature
+from numbers import Integral
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,9 @@ def figure(
         raise ConfigError(unknown_name("figure", kind, KINDS))
     for name in choices.keys() - (known := list_choices(kind)):
         raise ConfigError(unknown_name(f"choice of a {kind} figure", name, known))
+    for name in choices.keys() & _NUMBERS:
+        if not isinstance(choices[name], Integral) or choices[name] < 1:
+            raise ConfigError(f"{name} is {choices[name]!r}; it must be a whole number from 1 on.")
     need("matplotlib")
     models = existing_models(runs)
     labels = run_names(models, list_words(names))
@@ -108,6 +112,10 @@ def figure(
     )
     with progress.doing(f"drawing {kind}"):
         return KINDS[kind](request, **choices)
+
+
+_NUMBERS = frozenset(("ranks", "queries", "top", "identities", "images"))
+"""Choices that say how many of something are shown."""
 
 
 def list_choices(kind: str) -> frozenset[str]:

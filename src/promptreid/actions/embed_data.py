@@ -76,6 +76,8 @@ def embed(
     progress, folder, spec = progress or Lines(), Path(out), os.fspath(data)
     chosen = ShardOptions(shard_rows, batch_size, flip, prompt, threads)
     if ray is not None:
+        if ray < 1:
+            raise ConfigError(f"ray is {ray}; it is the number of workers, at least 1.")
         if isinstance(model, Embedder):
             raise ConfigError("Workers of Ray load the model themselves: give its path.")
         (path,) = existing_models([model])

@@ -18,7 +18,7 @@ from promptreid.data.reader_registry import READERS, reader_entry
 from promptreid.errors import ConfigError, DataError
 from promptreid.runs.run_note import clean_note
 from promptreid.runs.run_place import check_free, is_run
-from promptreid.text.lists import listed
+from promptreid.text.lists import list_words, listed
 from promptreid.tracking.track_option import check_installed, parse_trackers
 from promptreid.training.stage.early_stopping import validation_metric
 
@@ -118,7 +118,7 @@ def list_settings(
     if isinstance(overrides, Mapping):
         texts += [f"{key}={_write_value(key, value)}" for key, value in overrides.items()]
     else:
-        texts += overrides or ()
+        texts += list_words(overrides or ())
     given = {name: value for name, value in short.items() if value is not None}
     others = {name: value for name, value in given.items() if name not in HARDWARE}
     for name in (name for name in given if name in HARDWARE):
@@ -156,12 +156,12 @@ def list_specs(
     """Return the specs of one or several data sets.
 
     Raises:
-        ConfigError: A data set was changed after it was read, or was made in memory, so that no
-            spec stands for it.
+        ConfigError: It is no data set, or one that was changed after it was read or was made in
+            memory, so that no spec stands for it.
         DataError: It cannot be read again.
     """
     several = [data] if isinstance(data, str) or not isinstance(data, Sequence) else list(data)
-    return tuple(one if isinstance(one, str) else _find_spec(one, argument) for one in several)
+    return tuple(_find_spec(one, argument) for one in several)
 
 
 def _find_key(recipe: str, name: str, value: Any, values: Mapping[str, Any]) -> str:
@@ -199,9 +199,17 @@ def _plain_value(value: Any) -> Any:
     raise TypeError
 
 
-def _find_spec(dataset: DataSet, argument: str) -> str:
+def _find_spec(dataset: object, argument: str) -> str:
+    if isinstance(dataset, str | os.PathLike):
+        return os.fspath(dataset)
+    from promptreid.data.dataset import DataSet
     from promptreid.data.load_data import load_data
 
+    if not isinstance(dataset, DataSet):
+        raise ConfigError(
+            f"{argument} is a data set that load_data gave, or its spec, such as 'folder:photos'; "
+            f"got {type(dataset).__name__}."
+        )
     if not dataset.spec:
         raise ConfigError(
             f"The data set {dataset.manifest.name} was made in memory, and a run notes where its "

@@ -13,6 +13,7 @@ from torch import Tensor
 from promptreid.data.batches.loading import TestLoader
 from promptreid.data.images.image_store import ImageStore
 from promptreid.data.images.preprocess import Preprocess
+from promptreid.errors import ConfigError
 from promptreid.models.reid import ReIDModel
 from promptreid.processes.process_group import ALONE
 from promptreid.processes.row_shares import are_shared
@@ -96,7 +97,13 @@ def image_batches(
 
 
 def count_batches(images: int, batch_size: int) -> int:
-    """Return in how many batches so many images come."""
+    """Return in how many batches so many images come.
+
+    Raises:
+        ConfigError: A batch is to hold fewer than one image.
+    """
+    if batch_size < 1:
+        raise ConfigError(f"batch_size is {batch_size}; it must be at least 1.")
     return -(-images // batch_size)
 
 

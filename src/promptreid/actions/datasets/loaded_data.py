@@ -16,7 +16,7 @@ from promptreid.data.dataset import DataSet
 from promptreid.data.inspection.findings import Inspection
 from promptreid.data.inspection.inspect import inspect_data
 from promptreid.data.inspection.inspection_text import render_text
-from promptreid.errors import ConfigError, DataError, unknown_name
+from promptreid.errors import ConfigError, DataError
 from promptreid.progress import Lines, Progress
 from promptreid.text.wrap import wrapped
 
@@ -92,11 +92,10 @@ class LoadedData(DataSet):
             >>> data.export("for-others", layout="market1501", cameras_apart=True).spec
             'market1501:for-others'
         """
-        from promptreid.data.images.readable import only_readable
+        from promptreid.data.images.readable import check_policy, only_readable
         from promptreid.data.layouts.export_data import export_data
 
-        if unreadable not in ("stop", "skip"):
-            raise ConfigError(unknown_name("value of unreadable", unreadable, ("stop", "skip")))
+        check_policy(unreadable)
         progress = progress or Lines()
         data: DataSet = self
         if unreadable == "skip":  # with "stop", an image that cannot be read stops the writing

@@ -11,7 +11,7 @@ import torch
 
 from promptreid.data.packed.image_table import ImageTable
 from promptreid.data.tables.arrow_import import import_pyarrow
-from promptreid.errors import RunError
+from promptreid.errors import ConfigError, RunError
 from promptreid.files import create_text, name_entries
 from promptreid.inference.embedder import Embedder
 from promptreid.inference.embedding_loop import BATCH_SIZE
@@ -37,6 +37,9 @@ class ShardOptions:
         prompt: Kind of sentence of an image prompt; None for the model's own choice.
         threads: Threads that a processor computes with, since their number decides in which order
             sums are added; None for the folder's, and in a new folder for what PyTorch chooses.
+
+    Raises:
+        ConfigError: Images or threads are fewer than one.
     """
 
     shard_rows: int = SHARD_ROWS
@@ -44,6 +47,12 @@ class ShardOptions:
     flip: bool | None = None
     prompt: str | None = None
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size is {self.batch_size}; it must be at least 1.")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads is {self.threads}; it must be at least 1.")
 
 
 @dataclass(frozen=True)
