@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from promptreid.actions.compare_scores import ComparedRuns
 from promptreid.actions.train_settings import Overrides, list_settings, list_specs
 from promptreid.config.sweep import find_sweep, load_sweep
-from promptreid.data.images.readable import check_policy
+from promptreid.data.images.unreadable_choice import check_choice
 from promptreid.data.load_data import load_data
 from promptreid.processes.asked_call import asked_call, call_text
 from promptreid.progress import Lines, Progress
@@ -165,7 +165,7 @@ def sweep(
         Interrupted: It was stopped with Ctrl-C; the state is saved.
     """
     said, progress = call_text("sweep", sweep, locals()), progress or Lines()
-    check_policy(unreadable)
+    check_choice(unreadable)
     path = find_sweep(os.fspath(file))
     folder = Path("runs") / path.stem if out is None else Path(out)
     asked, specs = load_sweep(path), list_specs(data)

@@ -13,6 +13,7 @@ import numpy as np
 
 from promptreid.data import load_data as reading
 from promptreid.data.dataset import DataSet
+from promptreid.data.images.unreadable_choice import check_choice
 from promptreid.data.inspection.findings import Inspection
 from promptreid.data.inspection.inspect import inspect_data
 from promptreid.data.inspection.inspection_text import render_text
@@ -92,10 +93,10 @@ class LoadedData(DataSet):
             >>> data.export("for-others", layout="market1501", cameras_apart=True).spec
             'market1501:for-others'
         """
-        from promptreid.data.images.readable import check_policy, only_readable
+        from promptreid.data.images.readable import only_readable
         from promptreid.data.layouts.export_data import export_data
 
-        check_policy(unreadable)
+        check_choice(unreadable)
         progress = progress or Lines()
         data: DataSet = self
         if unreadable == "skip":  # with "stop", an image that cannot be read stops the writing

@@ -10,24 +10,14 @@ import numpy as np
 from promptreid.data.dataset import DataSet
 from promptreid.data.images.image_files import UnreadableImage
 from promptreid.data.images.image_store import readable_indices
+from promptreid.data.images.unreadable_choice import check_choice
 from promptreid.data.load_data import load_data
 from promptreid.data.protocol import Protocol, Repeat
-from promptreid.errors import ConfigError, DataError, unknown_name
+from promptreid.errors import DataError
 from promptreid.progress import Progress
 from promptreid.progress.counted_task import counting
 
 _SHOWN = 8
-_POLICIES = ("stop", "skip")
-
-
-def check_policy(policy: str) -> None:
-    """Refuse a word that does not say what becomes of images that cannot be decoded.
-
-    Raises:
-        ConfigError: It is neither "stop" nor "skip".
-    """
-    if policy not in _POLICIES:
-        raise ConfigError(unknown_name("value of unreadable", str(policy), _POLICIES))
 
 
 def load_readable(spec: str, *, policy: str, progress: Progress) -> DataSet:
@@ -42,7 +32,7 @@ def load_readable(spec: str, *, policy: str, progress: Progress) -> DataSet:
         ConfigError: The spec or the policy is wrong.
         DataError: The data set cannot be read, or as `only_readable`.
     """
-    check_policy(policy)
+    check_choice(policy)
     with progress.doing(f"reading {spec}"):
         dataset = load_data(spec)
     for note in dataset.notes:
@@ -65,7 +55,7 @@ def load_shown(spec: str, *, policy: str, progress: Progress) -> DataSet:
         ConfigError: The spec or the policy is wrong.
         DataError: The data set cannot be read, or as `only_readable`.
     """
-    check_policy(policy)
+    check_choice(policy)
     if policy == "skip":
         return load_readable(spec, policy=policy, progress=progress)
     with progress.doing(f"reading {spec}"):
@@ -89,7 +79,7 @@ def only_readable(dataset: DataSet, *, policy: str, progress: Progress) -> DataS
         ConfigError: The policy is neither.
         DataError: Images cannot be decoded and the policy is "stop", or nothing is left.
     """
-    check_policy(policy)
+    check_choice(policy)
     manifest = dataset.manifest
     with counting(progress, f"checking images of {manifest.name}", len(manifest), "images"):
         good, bad, clipped = readable_indices(manifest.images(), counted=progress.advance)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptreid.data.images.readable import check_policy, list_unreadable
+from promptreid.data.images.readable import list_unreadable
+from promptreid.data.images.unreadable_choice import check_choice
 from promptreid.data.packed.image_table import ImageTable
 from promptreid.errors import DataError
 from promptreid.inference.embedder import Embedder
@@ -52,7 +53,7 @@ class ShardWorker:
                 the data has the name of one that shards add; pyarrow is not installed.
             RunError: The folder was begun as another job.
         """
-        check_policy(unreadable)
+        check_choice(unreadable)
         check_columns(table.manifest)
         if table.lost and unreadable == "stop":
             remedy = "Mend or remove them, or leave them out with --unreadable skip."
