@@ -288,6 +288,18 @@ def test_rewriting_waits_for_who_reads_and_stays_due(place, records):
     assert not records.is_compaction_due
 
 
+def test_who_waited_in_vain_for_rewriting_reads_and_writes_afterwards(place, records):
+    with contextlib.closing(open_records(place)) as other:
+        records.execute("SET lock_timeout = '50ms'")
+        with other.locking("LOCK TABLE counters IN ACCESS EXCLUSIVE MODE"):
+            for use in (records.reading, records.writing):
+                with pytest.raises(StoreInUseError, match="in use"), use():
+                    pass
+    with records.reading():
+        assert records.count_entries() == 0
+    assert len(add(records, entry(1))) == 1
+
+
 def test_rewriting_leaves_tables_as_they_were_made(records):
     columns = (
         "SELECT attrelid::regclass::text, attname, attstorage, attstattarget, atttypid, attnotnull "

@@ -1,6 +1,8 @@
 """What only the records in a folder do: durability settings, and words for damaged files."""
 
+import contextlib
 import sqlite3
+import time
 
 import numpy as np
 import pytest
@@ -114,6 +116,24 @@ def test_a_writer_that_waits_too_long_says_so(folder, monkeypatch):
     second.execute("PRAGMA busy_timeout = 50")
     with first.writing(), pytest.raises(GalleryError, match="in use"), second.writing():
         pass
+
+
+def test_a_writer_that_waits_asks_as_often_after_a_long_time(folder, monkeypatch):
+    """Otherwise others that come later go first, again and again."""
+    first, second = SqliteRecords.open(folder), SqliteRecords.open(folder)
+    pauses, ending = [], contextlib.ExitStack()
+    ending.enter_context(first.writing())
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 100:
+            ending.close()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    with second.writing():
+        assert len(pauses) == 100
+    assert max(pauses) < 0.005
+    assert second.execute("PRAGMA busy_timeout") == [(60000,)]
 
 
 def test_a_log_that_a_reader_holds_keeps_the_erasure_due(folder):

@@ -107,9 +107,9 @@ class PostgresConnection:
         if self._is_inside:
             yield
             return
-        self.execute(_READING)
-        self._is_inside = True
         try:
+            self.execute(_READING)
+            self._is_inside = True
             yield
         finally:
             self._leave()
@@ -122,9 +122,9 @@ class PostgresConnection:
             statement: What takes the lock; its rows are given.
         """
         with told_in_words(self.place):
-            self._run(_WRITING, ())
-            self._is_inside, self._trace = True, None
             try:
+                self._run(_WRITING, ())
+                self._is_inside, self._trace = True, None
                 yield self._run(statement, ())
                 self._commit()
             finally:

@@ -1,4 +1,4 @@
-"""The file of SQLite that holds a gallery: transactions, settings, rewriting, damage."""
+"""The file of SQLite that holds a gallery: made, opened, its settings, rewriting, damage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from promptreid.gallery.records.sqlite.acknowledged_revision import (
     note_revision,
     read_noted_revision,
 )
+from promptreid.gallery.records.sqlite.sqlite_connection import SqliteConnection
 from promptreid.gallery.records.sqlite.sqlite_errors import tell_damage, told_in_words
 from promptreid.gallery.records.sqlite.sqlite_schema import (
     APPLICATION,
@@ -45,16 +46,8 @@ _PAUSE = 0.02
 """Seconds between two attempts to empty the log."""
 
 
-class SqliteFile(SqlStore):
-    """One connection to `FOLDER/records.sqlite`.
-
-    A transaction is on the disk when `writing` ends (write-ahead log, synchronised in full).
-    Several processes may use one folder; writers wait for each other, readers for nobody.
-    """
-
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
-        self._folder = folder
-        self._connection = connection
+class SqliteFile(SqliteConnection, SqlStore):
+    """One connection to the records in a folder."""
 
     @classmethod
     def create(cls, folder: Path, settings: Mapping[str, str]) -> Self:
@@ -137,31 +130,9 @@ class SqliteFile(SqlStore):
             )
 
     @property
-    def place(self) -> str:
-        """The folder."""
-        return str(self._folder)
-
-    @property
     def derived(self) -> Path:
         """The folder for files that can be made anew."""
         return self._folder / "derived"
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-    @contextlib.contextmanager
-    def reading(self) -> Generator[None]:
-        """Let everything that is read within it be of one moment."""
-        with told_in_words(self._folder):
-            if self._connection.in_transaction:
-                yield
-                return
-            self._connection.execute("BEGIN")
-            try:
-                yield
-            finally:
-                self._connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def writing(self) -> Generator[None]:
@@ -172,19 +143,6 @@ class SqliteFile(SqlStore):
             yield
             revision = self.revision()
         note_revision(self._folder, revision)
-
-    @contextlib.contextmanager
-    def noting(self) -> Generator[None]:
-        """Commit what is put within it when it ends, without a revision of its own."""
-        with told_in_words(self._folder):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
 
     def revision(self) -> int:
         """Return the number of the last transaction that wrote."""
@@ -276,18 +234,3 @@ class SqliteFile(SqlStore):
     def to_list(self, values: Iterable[object]) -> str:
         """Return values as JSON."""
         return json.dumps(list(values))
-
-    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows."""
-        with told_in_words(self._folder):
-            return self._connection.execute(statement, values).fetchall()
-
-    def each(self, statement: str, *values: object) -> Iterator[tuple]:
-        """Run a statement and give its rows one by one; nothing is changed until the last."""
-        with told_in_words(self._folder):
-            yield from self._connection.execute(statement, values)
-
-    def execute_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        """Run a statement for each of some rows of values."""
-        with told_in_words(self._folder):
-            self._connection.executemany(statement, rows)
