@@ -53,6 +53,14 @@ def test_files_are_utf8_and_take_names_that_are_no_text(tmp_path):
     assert (tmp_path / "a.txt").read_bytes() == "Andr\\udce9\r\ngrün\n".encode()
 
 
+def test_what_the_system_refuses_is_told_by_the_name_that_was_given(tmp_path):
+    path = tmp_path / "page.html"
+    path.mkdir()
+    with pytest.raises(OSError, match=r"page\.html") as caught:
+        write_text(path, "text")
+    assert caught.value.filename == str(path)
+
+
 def test_paths_in_full(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

@@ -37,6 +37,10 @@ def replacing(path: Path, *, durable: bool = True) -> Generator[Path]:
         temporary.replace(path)
         if durable:
             _sync_folder(path.parent)
+    except OSError as error:
+        if str(error.filename) == str(temporary):  # a name that nobody gave tells nobody anything
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -128,18 +128,22 @@ def test_pictures_are_ranked_one_by_one_and_re_ranked(pictures, tmp_path, capsys
         (["PEOPLE", "--text", " "], ["empty"]),
         (["PEOPLE", "--text", "coat", "--template", "a coat"], ["a coat", "{text}"]),
         (["PEOPLE", "missing.png"], ["missing.png"]),
+        (["PEOPLE", "QUERIES"], ["is a folder", "*.jpg"]),
+        (["PEOPLE", "QUERY", "TEXT", "--model", "nowhere"], ["no.jpg", "no known image format"]),
         (["nowhere", "QUERY"], ["nowhere", "gallery create"]),
         (["PEOPLE", "QUERY", "--model", "nowhere"], ["nowhere"]),
         (["QUERIES", "QUERY", "--html", "QUERIES"], ["directory"]),
         (["csv:nowhere.csv", "QUERY"], ["nowhere.csv"]),
     ],
 )
-def test_mistakes_are_told_in_words(pictures, capsys, arguments, facts):
+def test_mistakes_are_told_in_words(pictures, tmp_path, capsys, arguments, facts):
     stands_for = {
         "PEOPLE": pictures / "people",
         "QUERIES": pictures / "queries",
         "QUERY": pictures / "queries" / "first.png",
+        "TEXT": tmp_path / "no.jpg",
     }
+    stands_for["TEXT"].write_text("no picture")
     code, _, err = run(capsys, "search", *(stands_for.get(word, word) for word in arguments))
     assert code == 2
     assert not lacking(err, *facts)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -79,3 +80,12 @@ def test_parsing_imports_nothing_heavy() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_path_alone_is_told_the_reader_that_fits(tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    table.touch()
+    for place, spec in ((tmp_path, f"folder:{tmp_path}"), (table, f"csv:{table}")):
+        with pytest.raises(ConfigError) as caught:
+            parse_spec(str(place))
+        assert spec in str(caught.value)

@@ -166,10 +166,11 @@ def test_thresholds_are_written_out_for_two_runs_at_most(verified):
     point = verified["bad"].per_repeat[0].points[0]
     assert f"at FAR 0.1 (threshold {similarity(point.threshold)})" in words
     assert "first of 10 repeats" in words
-    assert [similarity(value) for value in (0.5, 0.95, 0.9961, None)] == [
+    assert [similarity(value) for value in (0.5, 0.95, 0.9961, 0.999922, None)] == [
         "0.50",
         "0.950",
         "0.9961",
+        "0.999922",
         "",
     ]
 

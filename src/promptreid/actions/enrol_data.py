@@ -6,8 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from promptreid.actions.searches.search_checks import check_is_file
+from promptreid.data.images.image_formats import SUFFIXES
 from promptreid.data.images.readable import load_shown
-from promptreid.errors import ConfigError, DataError
+from promptreid.errors import ConfigError
 from promptreid.gallery.enrolment import Enrolled, list_images
 from promptreid.gallery.gallery import Gallery
 from promptreid.gallery.vector_model import GalleryImage
@@ -66,6 +68,10 @@ def enrol(
             if roles:
                 raise ConfigError("splits do not go with a folder of `promptreid embed`.")
             total += gallery.add_embedded(source, prefix=prefix, progress=progress)
+        elif Path(source).is_file() and Path(source).suffix.lower() in SUFFIXES:
+            raise ConfigError(
+                f"{source} is an image file; say whom it shows by --identity NAME (identity=)."
+            )
         else:
             total += _enrol_data(gallery, source, roles, prefix, unreadable, progress)
     return total
@@ -85,8 +91,7 @@ def _enrol_files(
 ) -> Enrolled:
     paths = [Path(source) for source in sources]
     for path in paths:
-        if not path.is_file():
-            raise DataError(f"There is no image file {path}.")
+        check_is_file(path)
     images = [GalleryImage(path, camera=camera) for path in paths]
     return gallery.add(images, [identity] * len(images), progress=progress)
 

@@ -95,7 +95,7 @@ def create(
 def info(place: GalleryUrl, json_out: JsonOut) -> None:
     """Say what a gallery holds, and which rate of strangers it can promise."""
     from promptreid.gallery.upkeep.gallery_facts import read_facts
-    from promptreid.text.number_words import percent
+    from promptreid.text.number_words import percent, write_threshold
 
     with reading_records(place) as records:
         facts = read_facts(records)
@@ -116,7 +116,7 @@ def info(place: GalleryUrl, json_out: JsonOut) -> None:
     else:
         lines.append(
             f"  strangers    {percent(facts.rate)} at most are accepted: now above the score "
-            f"{facts.accepting_score:.4f}, by {facts.calibrating:,} identities"
+            f"{write_threshold(facts.accepting_score)}, by {facts.calibrating:,} identities"
         )
     if facts.negatives:
         lines.append(f"  not          {counted(facts.negatives, 'negative example')}")

@@ -55,7 +55,7 @@ def negatives(
     promptreid gallery not people.gallery anna
     promptreid gallery not people.gallery --remove 3
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.errors import DataError
+    from promptreid.actions.searches.search_checks import check_is_file
 
     if removed:
         if identity is not None or entries:
@@ -64,9 +64,8 @@ def negatives(
         gallery.remove_negatives(removed)
         click.echo(f"took back {counted(len(removed), 'negative example')}")
     elif identity is not None and (images or entries):
-        missing = [image for image in images if not image.is_file()]
-        if missing:
-            raise DataError(f"There is no image file {missing[0]}.")
+        for image in images:
+            check_is_file(image)
         opened = open_with_model(place, model, device) if images else open_gallery(place)
         numbers = opened.add_negatives(identity, list(images), entries, seen=seen)
         gallery = opened

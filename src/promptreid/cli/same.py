@@ -33,11 +33,11 @@ def same(
     promptreid same runs/mine a.jpg b.jpg
     promptreid same runs/mine wanted.jpg 1.jpg 2.jpg --json answers.json
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.errors import DataError, WeightsError
+    from promptreid.actions.searches.search_checks import check_is_file
+    from promptreid.errors import WeightsError
 
     for image in (first, *others):
-        if not image.is_file():
-            raise DataError(f"There is no image file {image}.")
+        check_is_file(image)
     with started(f"loading {model}"):
         from promptreid.evaluation.thresholds.stored_threshold import NO_THRESHOLD
         from promptreid.inference.load import load

@@ -103,7 +103,11 @@ def search(
     promptreid search people.gallery *.jpg --rate 0.01 --json answers.json
     promptreid search people.gallery --text "a person in a red coat"
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.actions.searches.search_checks import check_is_file, check_search
+    from promptreid.actions.searches.search_checks import (
+        check_is_file,
+        check_is_picture,
+        check_search,
+    )
 
     asked: dict[str, Any] = {
         "text": text,
@@ -116,6 +120,7 @@ def search(
     check_search(any_image=bool(images), **asked)
     for image in images:
         check_is_file(image)
+        check_is_picture(image)
     wanted = _read_attributes(attributes)
     with started(f"reading {place}"):
         from promptreid.actions.searches.picture_index import PictureIndex

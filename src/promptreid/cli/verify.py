@@ -57,16 +57,16 @@ def verify(
     promptreid verify people.gallery a.jpg b.jpg --own-pairs --far 0.001
     promptreid verify --model runs/mine a.jpg b.jpg --json answers.json
     """  # noqa: D301 - click reads the \b itself
-    from promptreid.errors import DataError
+    from promptreid.actions.searches.search_checks import check_is_file
 
     place, pairs = _read_words(words, model)
     if far is not None and not own_pairs:
         raise click.UsageError("--far goes with --own-pairs.")
     if place is None and own_pairs:
         raise click.UsageError("--own-pairs needs a gallery before the images.")
-    missing = [image for pair in pairs for image in pair if not image.is_file()]
-    if missing:
-        raise DataError(f"There is no image file {missing[0]}.")
+    for pair in pairs:
+        for image in pair:
+            check_is_file(image)
     if place is None:
         compare, chosen = _use_model(model, device)
     else:
@@ -94,7 +94,7 @@ def _read_words(
             f"{place} is no gallery. Name one before the images, or a model by --model RUN."
         )
     if not images or len(images) % 2:
-        raise click.UsageError(f"Images come in pairs, A B [A B]..., but there are {len(images)}.")
+        raise click.UsageError(f"Images come in pairs, A B [A B]..., but {len(images)} came.")
     return place, list(zip(images[::2], images[1::2], strict=True))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -64,8 +65,9 @@ def parse_spec(text: str) -> DataSpec:
     root, _, query = rest.partition("?")
     name, root = name.strip(), root.strip()
     if not colon or not name or "/" in name or "\\" in name:
-        hint = " (a table is csv:FILE, a folder with one folder per identity is folder:DIR)"
-        raise ConfigError(f"{text!r} does not start with the name of a data set. {_EXAMPLE}{hint}.")
+        raise ConfigError(
+            f"{text!r} does not start with the name of a data set. {_suggest_reader(text)}"
+        )
     if not root:
         raise ConfigError(f"{text!r} does not say where {name!r} lies. {_EXAMPLE}.")
     options: dict[str, str] = {}
@@ -93,3 +95,15 @@ def _names_files(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _suggest_reader(text: str) -> str:
+    """Say what to write in the place of a path alone."""
+    if text and Path(text).is_dir():
+        return (
+            f"Write NAME:ROOT, here folder:{text} if it holds one folder of pictures for each "
+            "identity; `promptreid data list` names the readers of published sets."
+        )
+    if Path(text).is_file() and Path(text).suffix.lower() == ".csv":
+        return f"Write NAME:ROOT, here csv:{text}."
+    return f"{_EXAMPLE} (a table is csv:FILE, a folder with one folder per identity is folder:DIR)."

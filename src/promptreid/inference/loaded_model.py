@@ -21,6 +21,7 @@ from promptreid.models.checkpoint_info import CheckpointInfo
 from promptreid.models.reid import ReIDModel
 from promptreid.models.towers.precision import choose_precision, in_precision
 from promptreid.runs.run_folder import RunFolder
+from promptreid.text.number_words import write_threshold
 
 if TYPE_CHECKING:
     from promptreid.inference.exporting.export_check import CheckImage
@@ -80,7 +81,9 @@ class LoadedModel:
         facts = (
             f"{self.model.backbone.name}, images {height}x{width}, vectors of {self.width:,}",
             f"{self.precision} on {self.device}",
-            f"threshold {chosen.threshold:.4f} at FAR {chosen.far:g}" if chosen else "no threshold",
+            f"threshold {write_threshold(chosen.threshold)} at FAR {chosen.far:g}"
+            if chosen
+            else "no threshold",
             *([] if self.source is None else [f"from {self.source}"]),
         )
         return f"{type(self).__name__}({', '.join(facts)})"

@@ -90,7 +90,7 @@ def similarity(value: float | None) -> str:
     if value is None:
         return ""
     gap = 1 - abs(value)
-    digits = 2 if gap > 0.1 else 3 if gap > 0.01 else 4
+    digits = 2 if gap > 0.1 else 3 if gap > 0.01 else alike_digits([value])
     return f"{value:.{digits}f}"
 
 
@@ -102,6 +102,11 @@ def alike_digits(cosines: Iterable[float]) -> int:
     """
     gaps = [gap for gap in (1 - abs(one) for one in cosines) if gap > _ROUNDING]
     return max(4, 1 - math.floor(math.log10(min(gaps, default=1))))
+
+
+def write_threshold(value: float) -> str:
+    """Write a threshold with four digits, or as many as tell it from 1."""
+    return f"{value:.{alike_digits([value])}f}"
 
 
 def cosine(value: float) -> str:

@@ -234,7 +234,7 @@ def test_without_a_network_the_sentence_says_what_to_do(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", offline)
     with pytest.raises(ModelError, match="'openai' of ViT-B-16 could not be fetched") as caught:
         build_backbone("ViT-B-16")
-    assert "give its path as `pretrained`" in str(caught.value)
+    assert "backbone.pretrained=FILE" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["", "weights.bin"])

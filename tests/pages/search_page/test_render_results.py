@@ -1,6 +1,7 @@
 """The page of search results: what stands on it, and that nothing can break out of it."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -48,6 +49,14 @@ def test_scores_p_values_and_facts_are_written(text):
     tree = " ".join(Tree(text).words)
     for words in ("0.910", "p 0.0099", "camera gate", "coat: red", "5 %", "not there", "Fits best"):
         assert words in tree.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_scores_that_are_nearly_one_keep_the_digits_that_tell_them_apart():
+    page = make_results_page()
+    first = page.results[0]
+    close = [replace(one, score=1 - 2e-5 * one.rank) for one in first.candidates]
+    told = render_results(replace(page, results=(replace(first, candidates=tuple(close)),)))
+    assert not [score for score in ("0.999980", "0.999960", "0.999940") if score not in told]
 
 
 def test_names_cannot_break_out_and_nothing_is_fetched(text):

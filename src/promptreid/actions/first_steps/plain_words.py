@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptreid.text.lists import counted, shorten_list
-from promptreid.text.number_words import alike_digits
+from promptreid.text.number_words import alike_digits, write_threshold
 
 if TYPE_CHECKING:
     from promptreid.gallery.upkeep.gallery_facts import GalleryFacts
@@ -99,7 +99,7 @@ def describe_threshold(threshold: Mapping[str, Any] | None) -> str:
     rough = "; it was chosen on few individuals, so take it as a rough guide" if few else ""
     return (
         "Two pictures count as the same individual from a score of "
-        f"{score:.{alike_digits([score])}f} on. At most 1 in {round(1 / threshold['far']):,} pairs "
+        f"{write_threshold(score)} on. At most 1 in {round(1 / threshold['far']):,} pairs "
         f"of strangers score so high{rough}."
     )
 

@@ -144,13 +144,16 @@ def _lay_out(result: SearchResult) -> PictureRow:
     if result.picture is not None:
         asked = CaptionedPicture(result.picture, () if result.sentence else (result.query,))
     accepted = result.accepted or 0
-    shown = [_caption(one, marked=one.rank <= accepted) for one in result.candidates]
+    shown = [
+        _caption(one, digits=result.digits, marked=one.rank <= accepted)
+        for one in result.candidates
+    ]
     return PictureRow(titles[result.verdict], tuple(shown), asked)
 
 
-def _caption(candidate: FoundCandidate, *, marked: bool) -> CaptionedPicture:
+def _caption(candidate: FoundCandidate, *, digits: int, marked: bool) -> CaptionedPicture:
     name = candidate.best.name.rpartition("/")[2] if candidate.identity is None else None
-    score = f"{candidate.score:.3f}"
+    score = f"{candidate.score:.{digits}f}"
     if candidate.p is not None:
         score += f" · p {candidate.p:.3f}"
     return CaptionedPicture(

@@ -39,5 +39,27 @@ def check_is_file(image: Path) -> None:
     Raises:
         DataError: There is no such file.
     """
+    if image.is_dir():
+        raise DataError(f"{image} is a folder. Name the pictures in it, such as {image / '*.jpg'}.")
     if not image.is_file():
         raise DataError(f"There is no image file {image}.")
+
+
+def check_is_picture(image: Path) -> None:
+    """Refuse a file that is no picture by its first bytes, before a folder is embedded for it.
+
+    Raises:
+        UnreadableImage: It is empty, or in a format that is not decoded.
+    """
+    from promptreid.data.images.image_files import (
+        UnreadableImage,
+        image_bytes,
+        open_image,
+        why_undecodable,
+    )
+
+    content = image_bytes(image)
+    try:
+        open_image(content)
+    except Exception as error:  # whatever Pillow raises; the sentence says which
+        raise UnreadableImage(image, why_undecodable(error, content)) from error

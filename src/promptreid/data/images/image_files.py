@@ -32,8 +32,8 @@ class UnreadableImage(DataError):  # noqa: N818 - it names a thing, of which cal
 
     def __str__(self) -> str:
         return (
-            f"The image {self.path} cannot be read: {self.reason}. Mend it or take it out of the "
-            "data; commands leave such images out with --unreadable skip."
+            f"The image {self.path} cannot be read: {self.reason}. Mend it or leave it out; "
+            "commands that read whole data sets do so with --unreadable skip."
         )
 
 

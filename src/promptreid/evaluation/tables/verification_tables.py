@@ -7,6 +7,7 @@ from typing import Any
 
 from promptreid.evaluation.metrics import score_kind
 from promptreid.evaluation.verification.roc import RELIABLE
+from promptreid.text.number_words import write_threshold
 from promptreid.text.tables import plain_table
 
 Values = Mapping[str, Any]
@@ -38,7 +39,9 @@ def _lay_out_verification(values: Values) -> list[str]:
     rows = [["FAR", "threshold", "TAR"]]
     for point in values["tar"]:
         if point["tar"] is not None:
-            rows.append([_rate(point["far"]), f"{point['threshold']:.4f}", _percent(point["tar"])])
+            rows.append(
+                [_rate(point["far"]), write_threshold(point["threshold"]), _percent(point["tar"])]
+            )
     if len(rows) > 1:
         lines += plain_table(rows, right=[True, True, True])
     lost = [_rate(point["far"]) for point in values["tar"] if point["tar"] is None]
@@ -67,7 +70,7 @@ def _explain_stored_threshold(values: Values | None) -> list[str]:
     chosen = values["chosen"]
     where = f"{chosen['images']:,} {chosen['source']}" if chosen["source"] else "other images"
     line = (
-        f"The model's own threshold {chosen['threshold']:.4f} was chosen at FAR "
+        f"The model's own threshold {write_threshold(chosen['threshold'])} was chosen at FAR "
         f"{100 * chosen['far']:g} % on {chosen['pairs']:,} pairs of {where}. On these test pairs: "
         f"FAR {100 * values['far']:.3g} %, TAR {_percent(values['tar'])} %."
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from promptreid.evaluation.thresholds.stranger_scores import StrangerScores
 from promptreid.json_record import JsonRecord
-from promptreid.text.number_words import alike_digits
+from promptreid.text.number_words import alike_digits, write_threshold
 
 RATES = (1e-3, 1e-2, 1e-1)
 """False accept rates for a threshold, the most wanted first."""
@@ -61,7 +61,7 @@ class Threshold(JsonRecord):
     def __str__(self) -> str:
         """Say in a few lines what it is and what it rests on."""
         lines = [
-            f"same identity from cosine {self.threshold:.{alike_digits([self.threshold])}f} on",
+            f"same identity from cosine {write_threshold(self.threshold)} on",
             f"  accepts at most 1 in {round(1 / self.far):,} of the pairs of strangers",
         ]
         if self.far_interval is not None:

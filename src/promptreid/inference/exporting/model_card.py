@@ -25,6 +25,7 @@ from promptreid.runs.record_reading import describe_error
 from promptreid.runs.run_folder import RunFolder
 from promptreid.runs.run_records import ResultRecord
 from promptreid.text.lists import counted
+from promptreid.text.number_words import write_threshold
 
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
@@ -221,8 +222,9 @@ def _threshold_section(info: CheckpointInfo) -> str:
         seen = " The model was trained on these identities, so strangers score higher."
     return (
         f"## Same or not\n\nTwo images count as one identity from a cosine of "
-        f"{chosen['threshold']:.4f} on. It accepts at most {100 * chosen['far']:g} % of pairs of "
-        f"strangers, chosen on {counted(chosen['pairs'], 'pair')} of "
+        f"{write_threshold(chosen['threshold'])} on. It accepts at most "
+        f"{100 * chosen['far']:g} % of pairs of strangers, chosen on "
+        f"{counted(chosen['pairs'], 'pair')} of "
         f"{chosen.get('source') or 'images'}.{seen} On other images the rate may be another."
     )
 

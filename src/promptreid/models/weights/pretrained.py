@@ -195,10 +195,10 @@ def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:
         return Path(download_pretrained(dict(config)))
     except Exception as error:  # the hub client raises many kinds, none of them documented
         raise ModelError(
-            f"The weights {tag!r} of {name} could not be fetched from {hub or url} "
+            f"The weights {tag!r} of {name} could not be fetched from {(hub or str(url)).rstrip('/')} "
             f"({type(error).__name__}: {first_line(error)}). Without a network, copy the weights "
-            "file here and give its path as `pretrained`, or use the backbone 'tiny', which needs "
-            "no download."
+            "file here and name it by backbone.pretrained=FILE, or use the backbone 'tiny', which "
+            "needs no download."
         ) from error
 
 

@@ -49,6 +49,6 @@ def _environment() -> Any:
     return environment
 
 
-def _score(value: float) -> str:
+def _score(value: float, digits: int) -> str:
     """Write a cosine so that a column of them lines up."""
-    return words.number(value, 3, scale=1)
+    return words.number(value, digits, scale=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promptreid.figures.photographs import Picture
+from promptreid.text.number_words import alike_digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,12 @@ class SearchResult:
     accepted: int | None
     candidates: tuple[FoundCandidate, ...]
     sentence: bool = False
+
+    @property
+    def digits(self) -> int:
+        """How many digits of the scores tell them from 1: three, or what `alike_digits` says."""
+        alike = alike_digits(candidate.score for candidate in self.candidates)
+        return alike if alike > 4 else 3
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from promptreid.inference.embedder import Embedder
 from promptreid.models.checkpoint import save_model
 from promptreid.progress import Progress
 from promptreid.runs.run_folder import RunFolder
-from promptreid.text.number_words import alike_digits
+from promptreid.text.number_words import write_threshold
 from promptreid.training.run.run_inputs import RunInputs
 from promptreid.training.thresholds.cross_fit import cross_fit
 from promptreid.training.thresholds.threshold_samples import (
@@ -60,10 +60,9 @@ def keep_threshold(
         return
     if run.writes:
         save_model(run.best, embedder.model, embedder.with_threshold(chosen).info)
-    digits = alike_digits([chosen.threshold])
     caution = "; of strangers it accepts more" if chosen.people == "seen" else ""
     progress.detail(
-        f"same identity from cosine {chosen.threshold:.{digits}f} on: "
+        f"same identity from cosine {write_threshold(chosen.threshold)} on: "
         f"false accept rate {chosen.far:g} on "
         f"{chosen.pairs:,} pairs of {chosen.images:,} {chosen.source}{caution}"
     )
