@@ -194,8 +194,9 @@ def _download(name: str, tag: str, config: Mapping[str, Any]) -> Path:
         check_host(ENDPOINT if hub else str(url))
         return Path(download_pretrained(dict(config)))
     except Exception as error:  # the hub client raises many kinds, none of them documented
+        source = str(hub or url).rstrip("/")
         raise ModelError(
-            f"The weights {tag!r} of {name} could not be fetched from {(hub or str(url)).rstrip('/')} "
+            f"The weights {tag!r} of {name} could not be fetched from {source} "
             f"({type(error).__name__}: {first_line(error)}). Without a network, copy the weights "
             "file here and name it by backbone.pretrained=FILE, or use the backbone 'tiny', which "
             "needs no download."
