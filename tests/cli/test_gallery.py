@@ -182,7 +182,8 @@ def test_an_export_is_a_data_set(place, tmp_path, capsys):
         (["gallery", "create", "PLACE", "--model", "RUN"], ["not empty"]),
         (["gallery", "create", "new", "--model", "RUN", "--aggregate", "max"], ["mean-of-K"]),
         (["gallery", "add", "PLACE", "missing.jpg", "--identity", "x"], ["missing.jpg"]),
-        (["gallery", "add", "PLACE", "PICTURE"], ["NAME:ROOT"]),
+        (["gallery", "add", "PLACE", "PICTURE"], ["image file", "--identity"]),
+        (["gallery", "add", "PLACE", "RUN"], ["NAME:ROOT", "folder:"]),
         (["gallery", "hide", "PLACE"], ["identity", "entries"]),
     ],
 )
