@@ -19,6 +19,7 @@ _HTML = re.compile(r'((?:src|href)=")(?P<path>(?!https?:)[^"#]+)')
 _PICTURE = re.compile(
     r"""(?P<before>!\[[^\]]*\]\(|<img(?:\s[^>]*)?\ssrc=")(?P<path>[^)#\s"]+)(?P<after>\)|"[^>]*>)"""
 )
+_CHOICE = re.compile(r"</?picture>|<source\s[^>]*>")
 _WHOLE = re.compile(r"\[([^\]]*)\]\(((?!https?:|mailto:)[^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -53,6 +54,9 @@ def link_from(source: str, text: str) -> str:
 def with_dark_twins(text: str, folder: Path) -> str:
     """Let the site show `NAME-dark.png` in place of `NAME.png` on dark pages, where there is one.
 
+    What lets GitHub do so, `<picture>`, is taken out: it asks the browser for colours, while the
+    site has a switch of its own.
+
     Args:
         text: The page, with links as they are on the site.
         folder: Where the page is.
@@ -67,7 +71,10 @@ def with_dark_twins(text: str, folder: Path) -> str:
         return f"{before}{light}#only-light{after}{before}{dark}#only-dark{after}"
 
     parts = _FENCED.split(text)
-    return "".join(part if part.startswith("```") else _PICTURE.sub(both, part) for part in parts)
+    for place, part in enumerate(parts):
+        if not part.startswith("```"):
+            parts[place] = _PICTURE.sub(both, _CHOICE.sub("", part))
+    return "".join(parts)
 
 
 def _place(path: str) -> str | None:

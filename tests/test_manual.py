@@ -194,7 +194,11 @@ def test_docstrings_become_markdown():
 def test_pictures_have_dark_twins_on_the_site(tmp_path):
     for name in ("a.png", "a-dark.png", "b.png"):
         (tmp_path / name).touch()
-    text = '![A](a.png) ![B](b.png) <img width="9" src="a.png" alt="A">\n```\n![A](a.png)\n```\n'
+    picture = (
+        '<picture><source media="(prefers-color-scheme: dark)" srcset="docs/a-dark.png">'
+        '<img width="9" src="a.png" alt="A"></picture>'
+    )
+    text = f"![A](a.png) ![B](b.png) {picture}\n```\n![A](a.png)\n```\n"
     assert with_dark_twins(text, tmp_path) == (
         "![A](a.png#only-light)![A](a-dark.png#only-dark) ![B](b.png) "
         '<img width="9" src="a.png#only-light" alt="A">'
