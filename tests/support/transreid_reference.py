@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import torch
 from torch.nn import functional as F
 
-from promptreid.models.image_only.transreid_vit import TRANSREIDS, TransReIDViT
+from promptreid.models.image_only.transreid_vit import TRANSREIDS, TransReIDShape, TransReIDViT
 
-NAME = "transreid_vit_small"
-WIDTH, HEADS = 384, 6
+NAME = "transreid_vit_narrow"
+WIDTH, HEADS = 128, 2
 
 Tensors = dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _narrow_transformers() -> Iterator[None]:
+    """Two more TransReID transformers, a third as wide as the smallest; import it to have them."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(TRANSREIDS, NAME, TransReIDShape(WIDTH, HEADS))
+        patched.setitem(TRANSREIDS, f"{NAME}_ics", TransReIDShape(WIDTH, HEADS, stem=True))
+        yield
 
 
 def draw(name: str) -> Tensors:

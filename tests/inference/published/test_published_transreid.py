@@ -4,9 +4,10 @@ from itertools import pairwise
 
 import pytest
 import torch
-from transreid_reference import NAME as SMALL
 from transreid_reference import (
+    NAME,
     WIDTH,
+    _narrow_transformers,  # noqa: F401 - a fixture
     draw,
     enter_last_block,
     norm,
@@ -28,7 +29,7 @@ CAMERAS = 6
 def draw_file(patches: int, *, cameras: int = CAMERAS, jigsaw: bool = True) -> dict:
     """Draw the tensors of a file, by their published names."""
     generator = torch.Generator().manual_seed(4)
-    bare = draw(SMALL) | {"pos_embed": torch.randn(1, 1 + patches, WIDTH, generator=generator)}
+    bare = draw(NAME) | {"pos_embed": torch.randn(1, 1 + patches, WIDTH, generator=generator)}
     file = {f"base.{name}": tensor for name, tensor in bare.items()}
     if cameras:
         file["base.sie_embed"] = torch.randn(cameras, 1, WIDTH, generator=generator)
@@ -119,7 +120,7 @@ def test_it_is_saved_and_read_again(tmp_path):
 def test_training_starts_from_the_global_feature_of_an_unknown_camera(tmp_path, jigsaw):
     path = write(tmp_path, draw_file(128, jigsaw=jigsaw))
     published, _ = read_published(path)
-    start = build_backbone(SMALL, pretrained=path)
+    start = build_backbone(NAME, pretrained=path)
     images = torch.randn(1, 3, 256, 128, generator=torch.Generator().manual_seed(0))
     expected = published.features(images, torch.tensor([-1])).final
     torch.testing.assert_close(start.image(images).projected, expected, atol=5e-5, rtol=1e-5)
@@ -140,7 +141,7 @@ def test_views_and_coefficient_are_given(tmp_path):
     [
         (
             {"b2.0.norm1.weight": torch.ones(5)},
-            r"jigsaw\.block\.norm1\.weight \(5 in the file, 384",
+            r"jigsaw\.block\.norm1\.weight \(5 in the file, 128",
         ),
         ({"b2.1.bias": None}, r"missing.*jigsaw\.norm\.bias"),
         ({"b1.0.attn.qkv.bias": None}, r"missing.*blocks\.11\.attn\.qkv\.bias"),

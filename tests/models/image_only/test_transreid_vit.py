@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from transreid_reference import NAME, WIDTH, compute_feature, draw, write
+from transreid_reference import (
+    NAME,
+    WIDTH,
+    _narrow_transformers,  # noqa: F401 - a fixture
+    compute_feature,
+    draw,
+    write,
+)
 
 from promptreid.config.recipes import load_recipe
 from promptreid.errors import ConfigError, ModelError, WeightsError
@@ -80,7 +87,7 @@ def test_convolutions_before_the_patches(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"b1.0.norm1.weight": torch.ones(WIDTH)}, r"missing.*blocks\.11"),
-        ({"base.norm.weight": torch.ones(5)}, r"norm\.weight \(5 in the file, 384 in the model\)"),
+        ({"base.norm.weight": torch.ones(5)}, r"norm\.weight \(5 in the file, 128 in the model\)"),
         ({"base.blocks.12.norm1.weight": torch.ones(WIDTH)}, r"blocks\.12\.norm1\.weight"),
         ({"base.norm.bias": None}, r"missing.*norm\.bias"),
         ({"gap.weight": torch.ones(2)}, r"gap\.weight"),
@@ -114,6 +121,7 @@ def test_it_is_described_and_restored(tensors, tmp_path: Path) -> None:
 
 
 def test_recipes_with_texts_are_refused_before_anything_is_built() -> None:
-    assert load_recipe("finetune-losses", [f"backbone.name={NAME}"]).backbone.name == NAME
+    name = "transreid_vit_small"
+    assert load_recipe("finetune-losses", [f"backbone.name={name}"]).backbone.name == name
     with pytest.raises(ConfigError, match=r"no text tower.*prompt\.kind"):
-        load_recipe("clip-reid", [f"backbone.name={NAME}"])
+        load_recipe("clip-reid", [f"backbone.name={name}"])
