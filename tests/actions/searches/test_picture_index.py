@@ -1,6 +1,7 @@
 """Folders of pictures searched from Python."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from facts import lacking
 from PIL import Image
 
 import promptreid
+from promptreid.actions.searches.picture_index import PictureIndex
 from promptreid.errors import ConfigError, DataError, GalleryError
 
 pytestmark = pytest.mark.slow
@@ -28,6 +30,22 @@ def test_a_picture_is_found_by_its_path_by_pillow_and_as_an_array(index, two):
         assert found[0].answer == by_path[0].answer
         assert found[0].label == "picture 1"
         assert "picture 1" in str(found)
+
+
+def test_a_search_that_fails_leaves_nothing_open(model, crops, monkeypatch):
+    closed, close = [], PictureIndex.close
+
+    def note_and_close(opened):
+        closed.append(opened)
+        close(opened)
+
+    monkeypatch.setattr(PictureIndex, "close", note_and_close)
+    with pytest.raises(DataError, match=r"nowhere\.png"):
+        promptreid.search(
+            crops / "003", "nowhere.png", model=model, keep=False, progress=promptreid.Silent()
+        )
+    (opened,) = closed
+    assert not Path(opened.temporary.name).exists()
 
 
 def test_what_was_found_is_words_json_a_figure_and_a_page(index, two, tmp_path):

@@ -228,7 +228,11 @@ def search(
         '000'
     """
     index = PictureIndex.open(place, model, device=device, keep=keep, progress=progress)
-    return index.search(*images, **asked)
+    try:
+        return index.search(*images, **asked)
+    except BaseException:
+        index.close()  # what was found needs it open, and nothing was
+        raise
 
 
 def _as_query(image: GalleryImage | Pixels | str, camera: str | None) -> GalleryImage:
