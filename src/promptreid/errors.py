@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterable
 
+from promptreid.text.lists import shorten_list
 from promptreid.text.short import shortened
 from promptreid.text.suggest import closest, did_you_mean
 
 _LONGEST = 80
+_MOST_NAMES = 200  # of what is known; files may be thousands
 
 
 class PromptReIDError(Exception):
@@ -65,14 +67,14 @@ def unknown_name(kind: str, got: str, allowed: Iterable[str], *, see: str = "") 
         see: What lists them, such as "`promptreid recipes`"; without it all are named.
 
     Returns:
-        A sentence or three, ready for a `PromptReIDError`.
+        A sentence or three, ready for a `PromptReIDError`; of very many names the first ones.
     """
     names = sorted(allowed)
     start = f"There is no {kind} named {shortened(repr(got), _LONGEST)}."
     start += did_you_mean(closest(got, names))
     if see:
         return f"{start} {see} lists all."
-    return f"{start} Known: {', '.join(names) or 'none'}."
+    return f"{start} Known: {shorten_list(names, limit=_MOST_NAMES) or 'none'}."
 
 
 def first_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from promptreid.errors import unknown_name
 from promptreid.text.suggest import closest, did_you_mean, either, plain
 
 NAMES = ["clip-reid", "clip-reid/hand", "prompt-sg", "prompt-learning", "zero-shot", "ViT-B-16"]
@@ -30,3 +31,10 @@ def test_words():
     assert did_you_mean(["a", "b", "c"]) == " Did you mean 'a', 'b' or 'c'?"
     assert either(["a"]) == "'a'"
     assert plain("ViT-B/16") == plain("vit_b_16") == "vitb16"
+
+
+def test_of_thousands_of_names_the_closest_and_the_first_are_said() -> None:
+    words = unknown_name("video", "front-7", [f"front-{number:04d}" for number in range(3000)])
+    assert "Did you mean 'front-0007'" in words
+    assert words.endswith("front-0199 and 2,800 more.")
+    assert unknown_name("video", "a", ["b", "c"]).endswith("Known: b, c.")
