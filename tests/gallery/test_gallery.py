@@ -453,3 +453,20 @@ def test_what_is_erased_while_it_is_looked_for_is_enrolled_again(gallery, people
     monkeypatch.setattr(gallery.records, "find_known", find_and_lose)
     done = gallery.add([people[0][1]], [people[1][1]])
     assert (done.added, done.present, done.images[0].entry) == (0, 1, entry)
+
+
+def test_checking_passes_over_what_another_process_erases_meanwhile(tmp_path, monkeypatch):
+    gallery = make_gallery(tmp_path / "people")
+    gallery.add(*draw_people(3, 2))
+    gallery.add_negatives("person 0", draw_people(1, 2, seed=9)[0])
+    other, read = open_gallery(tmp_path / "people"), SqliteRecords.picture
+
+    def erase_first(records, entry):
+        monkeypatch.setattr(SqliteRecords, "picture", read)
+        other.erase(entries=[entry])
+        other.remove_negatives([1])
+        return read(records, entry)
+
+    monkeypatch.setattr(SqliteRecords, "picture", erase_first)
+    assert gallery.check() == []
+    assert gallery.count() == (3, 5)

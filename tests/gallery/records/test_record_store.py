@@ -357,6 +357,24 @@ def test_refused_contents_are_remembered_until_they_are_allowed(kind, place, rec
     assert records.refused() == {"aa"}
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"vector": np.full(4, np.nan, np.float32)}, "cannot keep"),
+        ({"vector": np.full(4, np.inf, np.float32)}, "cannot keep"),
+        ({"time": float("nan")}, "no time"),
+        ({"time": 1e15}, "no time"),
+        ({"identity": "a\0b"}, "cannot keep"),
+        ({"identity": "\udc80"}, "cannot keep"),
+    ],
+)
+def test_what_no_store_can_keep_is_refused_in_words(records, change, words):
+    with pytest.raises(GalleryError, match=words):
+        add(records, entry(1, **change))
+    assert records.count_entries() == 0
+    assert len(add(records, entry(1))) == 1
+
+
 def test_names_may_hold_anything(kind, place, records):
     names = ["O'Neil", 'Zoë "Z"', "漢字", "a\nb", "%_", "; DROP TABLE entries"]
     add(records, *(entry(n, identity=name) for n, name in enumerate(names)))

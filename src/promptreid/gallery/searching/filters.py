@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from promptreid.errors import GalleryError
-
-_LAST_SECOND = 253_402_300_799
-"""The end of the year 9999, beyond which no calendar here goes."""
+from promptreid.gallery.records.record_rows import LATEST_TIME
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def parse_time(text: str) -> float:
     """
     try:
         seconds = float(text)
-        if abs(seconds) <= _LAST_SECOND:  # not so for what is no number
+        if abs(seconds) <= LATEST_TIME:  # not so for what is no number
             return seconds
     except ValueError:
         pass

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from promptreid.gallery.audit.audit_verification import find_breaks
+from promptreid.gallery.gallery_errors import NotEnrolledError
 from promptreid.gallery.image_content import find_fault
+from promptreid.gallery.records.record_rows import Picture
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.indexes.index_choice import delete_files
 from promptreid.gallery.searching.null_sample import null_from_scratch
@@ -55,7 +57,7 @@ def find_problems(records: Records, state: SearchState, progress: Progress) -> l
     findings: list[Finding] = []
     with counting(progress, f"checking {place}", len(state.table), "images"):
         for entry, vector in records.entries():
-            fault = _find_vector_fault(vector) or find_fault(records.picture(entry.entry))
+            fault = _find_vector_fault(vector) or _find_picture_fault(records.picture, entry.entry)
             if fault is not None:
                 findings.append(Finding(f"Entry {entry.entry}: {fault}.", again))
             progress.advance(1)
@@ -81,7 +83,9 @@ def _check_negatives(records: Records) -> Iterator[Finding]:
     for row in records.negatives():
         if row.entry is not None:
             continue
-        fault = _find_vector_fault(row.vector) or find_fault(records.negative_picture(row.negative))
+        fault = _find_vector_fault(row.vector) or _find_picture_fault(
+            records.negative_picture, row.negative
+        )
         if fault is not None:
             yield Finding(
                 f"Negative example {row.negative}: {fault}.",
@@ -103,6 +107,13 @@ def mend_records(records: Records, state: SearchState) -> None:
         records.put_null_rows(right.rows(), wrong.tolist())
         state.null = right
     records.compact()
+
+
+def _find_picture_fault(read: Callable[[int], Picture], number: int) -> str | None:
+    try:
+        return find_fault(read(number))
+    except NotEnrolledError:  # another process has just erased it
+        return None
 
 
 def _find_vector_fault(vector: np.ndarray | None) -> str | None:

@@ -6,9 +6,12 @@ import time
 
 import numpy as np
 import pytest
+from facts import lacking
 
 from promptreid.errors import GalleryError
+from promptreid.gallery.gallery_errors import StoreInUseError
 from promptreid.gallery.records.record_rows import ModelRow, NewEntry
+from promptreid.gallery.records.sqlite import sqlite_file
 from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 from promptreid.gallery.records.sqlite.sqlite_schema import FILE
 
@@ -136,6 +139,47 @@ def test_a_writer_that_waits_asks_as_often_after_a_long_time(folder, monkeypatch
     assert second.execute("PRAGMA busy_timeout") == [(60000,)]
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_rewriting_is_due_until_all_is_done_and_nobody_has_deleted(folder, monkeypatch, last):
+    first, other = SqliteRecords.open(folder), SqliteRecords.open(folder)
+    with first.writing():
+        first.delete([1])
+    checkpoint, calls = SqliteRecords._checkpoint, []
+
+    def disturb(records):
+        calls.append(records)
+        if len(calls) == 4 and last:
+            with other.writing():
+                other.delete([2])
+        if len(calls) == 2:
+            raise StoreInUseError("A reader came.")
+        checkpoint(records)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteRecords, "_checkpoint", disturb)
+        with pytest.raises(StoreInUseError, match="A reader came"):
+            first.compact()
+        assert first.is_compaction_due
+        first.compact()
+        assert first.is_compaction_due == last
+    first.compact()
+    assert not first.is_compaction_due
+
+
+def test_of_two_that_create_one_gallery_at_once_one_is_told(tmp_path, monkeypatch):
+    connect = sqlite_file.connect
+
+    def be_late(file):
+        monkeypatch.setattr(sqlite_file, "connect", connect)
+        SqliteRecords.create(tmp_path / "new", {}).close()
+        return connect(file)
+
+    monkeypatch.setattr(sqlite_file, "connect", be_late)
+    with pytest.raises(GalleryError, match="not empty"):
+        SqliteRecords.create(tmp_path / "new", {})
+    SqliteRecords.open(tmp_path / "new").close()
+
+
 def test_a_log_that_a_reader_holds_keeps_the_erasure_due(folder):
     first, reader = SqliteRecords.open(folder), SqliteRecords.open(folder)
     first.execute("PRAGMA busy_timeout = 50")
@@ -143,8 +187,9 @@ def test_a_log_that_a_reader_holds_keeps_the_erasure_due(folder):
         reader.count_entries()
         with first.writing():
             first.delete([1])
-        with pytest.raises(GalleryError, match="in use"):
+        with pytest.raises(StoreInUseError) as caught:
             first.compact()
+        assert not lacking(str(caught.value), "gone", "in use", "next opening", "--mend")
         assert first.is_compaction_due
     first.compact()
     assert not first.is_compaction_due

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from promptreid.gallery.records.erased_bytes import LENGTH, find_in_chunks
 from promptreid.gallery.records.postgres.postgres_schema import REWRITTEN
 from promptreid.gallery.records.postgres.postgres_store import PostgresStore
+from promptreid.gallery.records.sql.sql_store import keeping_rewriting_due
 
 _CHUNK = 1 << 24
 _FILES_AT_A_TIME = 64
@@ -61,13 +62,20 @@ class PostgresErasure(PostgresStore):
         `ALTER TABLE` writes what is committed and nothing else, where `VACUUM FULL` would keep what
         an old snapshot of somebody may still see. It waits until nobody reads.
         """
+        with keeping_rewriting_due(self.place):
+            due = self.count("compaction_due")
+            self._rewrite()
+            self._write_over_log()
+            self.execute(
+                "UPDATE counters SET value = 0 WHERE key = 'compaction_due' AND value = ?", due
+            )
+
+    def _rewrite(self) -> None:
         with self.locking("LOCK TABLE counters IN ACCESS EXCLUSIVE MODE"):
             for table in REWRITTEN:
                 self.execute(
                     f"ALTER TABLE {table} ALTER COLUMN version TYPE bigint USING version + 0"
                 )
-            self.set_count("compaction_due", 0)
-        self._write_over_log()
 
     def find_bytes(self, pieces: Sequence[bytes]) -> list[bytes]:
         """Return those of some pieces that occur in the server's files but in no record.

@@ -155,7 +155,7 @@ class PostgresStore(PostgresConnection, SqlStore):
 
     def require_compaction(self) -> None:
         """Remember that bytes of what is deleted may be in the store until `compact`."""
-        self.set_count("compaction_due", 1)
+        self.set_count("compaction_due", self.revision())
 
     @staticmethod
     def as_bytes(column: str) -> str:

@@ -10,8 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import NotEnrolledError
-from promptreid.gallery.records.record_rows import EntryRow, NewEntry, NewVector, Picture
+from promptreid.gallery.records.record_rows import (
+    LATEST_TIME,
+    EntryRow,
+    NewEntry,
+    NewVector,
+    Picture,
+)
 from promptreid.gallery.records.sql.sql_audit import SqlAudit
 from promptreid.gallery.records.sql.sql_identities import SqlIdentities
 from promptreid.gallery.records.sql.sql_models import SqlModels
@@ -51,7 +58,13 @@ class SqlEntries(SqlModels, SqlIdentities, SqlAudit):
             for entry in entries
             if entry.content_hash not in known and first_by_hash[entry.content_hash] is entry
         ]
-        self.check_widths(None, [NewVector(0, entry.vector, entry.text_vector) for entry in new])
+        self.check_vectors(None, [NewVector(0, entry.vector, entry.text_vector) for entry in new])
+        for entry in new:
+            if entry.time is not None and not abs(entry.time) <= LATEST_TIME:
+                raise GalleryError(
+                    f"{entry.time} is no time; allowed are seconds since 1970 up to the year 9999, "
+                    "or None where it is not known."
+                )
         identities = self.find_or_make_identities([entry.identity for entry in new])
         model, revision = self.find_model(), self.revision()
         numbers = self.take_numbers("entry", len(new))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from promptreid.errors import unknown_name
+from promptreid.errors import GalleryError, unknown_name
 from promptreid.gallery.gallery_errors import NameTakenError, NotEnrolledError
 from promptreid.gallery.records.record_rows import IdentityRow
 from promptreid.gallery.records.sql.sql_store import ALL, SqlStore
@@ -73,6 +73,8 @@ class SqlIdentities(SqlStore):
     def find_or_make_identities(self, names: Sequence[str]) -> dict[str, int]:
         """Return the numbers of identities by name, in the order of names where they are new."""
         wanted = list(dict.fromkeys(names))
+        for name in wanted:
+            self._check_name(name)
         rows = self.execute(
             f"SELECT name, identity FROM identities WHERE {self.among('name')}",
             self.to_list(wanted),
@@ -89,6 +91,7 @@ class SqlIdentities(SqlStore):
 
     def rename(self, identity: int, name: str) -> None:
         """Give an identity another name, which no other has."""
+        self._check_name(name)
         self._check_free(name)
         self.execute("UPDATE identities SET name = ? WHERE identity = ?", name, identity)
         self.touch_identity(identity)
@@ -124,6 +127,13 @@ class SqlIdentities(SqlStore):
             f"SELECT digest FROM refused WHERE {self.among('digest')}", self.to_list(among)
         )
         return {row[0] for row in rows}
+
+    def _check_name(self, name: str) -> None:
+        if "\0" in name:  # which SQLite keeps and does not find again, and PostgreSQL does not keep
+            raise GalleryError(
+                f"{self.place} cannot keep the name {name!r}: it has a zero byte in it. "
+                "Nothing was changed; give it another name."
+            )
 
     def _check_free(self, name: str) -> None:
         if self.execute("SELECT 1 FROM identities WHERE name = ?", name):

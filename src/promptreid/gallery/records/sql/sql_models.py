@@ -91,7 +91,7 @@ class SqlModels(SqlStore):
     ) -> None:
         """Write vectors of a model, over those that are there."""
         number = self.find_model(fingerprint)
-        self.check_widths(fingerprint, vectors)
+        self.check_vectors(fingerprint, vectors)
         if negatives:
             self.put_negative_vectors(number, [(row.number, row.vector) for row in vectors])
             return
@@ -160,11 +160,15 @@ class SqlModels(SqlStore):
         """Return the length of the vectors of a model, by its number."""
         return self.execute("SELECT width FROM models WHERE model = ?", model)[0][0]
 
-    def check_widths(self, fingerprint: str | None, vectors: Iterable[NewVector]) -> None:
-        """Refuse vectors of another width than a model gives; None is the one that is searched.
+    def check_vectors(self, fingerprint: str | None, vectors: Iterable[NewVector]) -> None:
+        """Refuse vectors of another width than a model gives, or of values that are no numbers.
+
+        Args:
+            fingerprint: That of the model; None for the one that is searched.
+            vectors: What it gave.
 
         Raises:
-            GalleryError: There is no such model, or a vector has another width.
+            GalleryError: There is no such model, or it does not give such vectors.
         """
         rows = self.execute(
             "SELECT width, text_width FROM models WHERE model = ?", self.find_model(fingerprint)
@@ -182,6 +186,13 @@ class SqlModels(SqlStore):
                 raise GalleryError(
                     f"A vector for texts of shape {row.text_vector.shape} does not fit this "
                     f"gallery, whose model gives {'none' if text_width is None else (text_width,)}."
+                )
+            given = row.vector if row.text_vector is None else (*row.vector, *row.text_vector)
+            if not np.isfinite(given).all():
+                raise GalleryError(
+                    f"{self.place} cannot keep a vector whose values are infinite or no numbers. "
+                    "Nothing was changed; look whether the model or the picture is damaged, or "
+                    "embed with --precision fp32."
                 )
 
     def _is_searched(self, fingerprint: str) -> bool:

@@ -19,7 +19,7 @@ class SqlNegatives(SqlModels):
         """Write negative examples, and return their numbers, in order."""
         given = [NewVector(0, row.vector) for row in negatives if row.vector is not None]
         if given:
-            self.check_widths(None, given)
+            self.check_vectors(None, given)
         revision, model, numbers = self.revision(), self.find_model(), []
         for row in negatives:
             there = self.execute(

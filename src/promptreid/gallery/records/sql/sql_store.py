@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 from promptreid.errors import GalleryError
+from promptreid.gallery.gallery_errors import StoreFailedError, StoreInUseError
 
 ALL = 1 << 62
 """A limit for as many rows as there are."""
@@ -40,6 +42,24 @@ def refuse_text(place: str, error: UnicodeEncodeError) -> GalleryError:
         f"{place} cannot keep the text {error.object!r}: it is no Unicode. Nothing was "
         "changed; give it another name."
     )
+
+
+@contextlib.contextmanager
+def keeping_rewriting_due(place: str) -> Generator[None]:
+    """Say, where rewriting a store fails, what became of that which was deleted before.
+
+    Raises:
+        StoreInUseError: Another process is using it.
+        StoreFailedError: It cannot be written.
+    """
+    try:
+        yield
+    except (StoreInUseError, StoreFailedError) as error:
+        raise type(error)(
+            f"What was deleted of {place} is gone from it, but its bytes may still be in its "
+            f"files, which could not be rewritten. {error} The next opening tries it again, and so "
+            f"does: promptreid gallery check {place} --mend."
+        ) from error
 
 
 class SqlStore(ABC):
@@ -94,7 +114,11 @@ class SqlStore(ABC):
 
     @abstractmethod
     def require_compaction(self) -> None:
-        """Remember that bytes of what is deleted may be in the store until `compact`."""
+        """Remember that bytes of what is deleted may be in the store until `compact`.
+
+        What is remembered is the revision, so that who rewrites the store does not take back what
+        another remembers meanwhile.
+        """
 
     def stamp(self, revision: int | None = None) -> str | None:
         """Return the random stamp of a transaction; None where it is not known any more."""

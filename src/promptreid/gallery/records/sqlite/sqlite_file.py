@@ -13,7 +13,7 @@ from typing import Any, Self
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import StoreFailedError, StoreInUseError
 from promptreid.gallery.records.erased_bytes import find_in_files
-from promptreid.gallery.records.sql.sql_store import SqlStore
+from promptreid.gallery.records.sql.sql_store import SqlStore, keeping_rewriting_due
 from promptreid.gallery.records.sqlite.acknowledged_revision import (
     NOTE,
     note_revision,
@@ -58,16 +58,18 @@ class SqliteFile(SqliteConnection, SqlStore):
         Raises:
             GalleryError: The folder holds something.
         """
+        taken = GalleryError(
+            f"{folder} is there and not empty. A gallery needs a folder of its own."
+        )
         is_taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
         if is_taken and not cls._is_left_over(folder):
-            raise GalleryError(
-                f"{folder} is there and not empty. A gallery needs a folder of its own."
-            )
+            raise taken
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with told_in_words(folder):
             connection = connect(folder / FILE)
             with closed_on_failure(connection):
-                make_tables(connection, dict(settings))
+                if not make_tables(connection, dict(settings)):  # another process was faster
+                    raise taken
         return cls(folder, connection)
 
     @classmethod
@@ -159,11 +161,14 @@ class SqliteFile(SqliteConnection, SqlStore):
 
     def compact(self) -> None:
         """Empty the log and rewrite the file, so that nothing deleted is left in either."""
-        with told_in_words(self._folder):
+        with keeping_rewriting_due(self.place), told_in_words(self._folder):
+            due = self.fact("compaction_due")
             self._checkpoint()
             self._connection.execute("VACUUM")
-            self._connection.execute("UPDATE facts SET value = 0 WHERE key = 'compaction_due'")
             self._checkpoint()
+            self._connection.execute(
+                "UPDATE facts SET value = 0 WHERE key = 'compaction_due' AND value = ?", (due,)
+            )
 
     def find_bytes(self, pieces: Sequence[bytes]) -> list[bytes]:
         """Return those of some pieces that occur in the files of the store but in no record."""
@@ -194,8 +199,7 @@ class SqliteFile(SqliteConnection, SqlStore):
                 continue
             raise StoreInUseError(
                 f"{self.place} is in use by another process, so its log cannot be emptied (waited "
-                f"{BUSY_SECONDS:.0f} s). What was deleted may still stand there as bytes; close "
-                f"the other process and run: promptreid gallery check {self.place} --mend."
+                f"{BUSY_SECONDS:.0f} s)."
             )
 
     def _is_enrolled(self, piece: bytes) -> bool:
@@ -214,7 +218,7 @@ class SqliteFile(SqliteConnection, SqlStore):
 
     def require_compaction(self) -> None:
         """Remember that bytes of what is deleted may be in the store until `compact`."""
-        self.execute("UPDATE facts SET value = 1 WHERE key = 'compaction_due'")
+        self.execute("UPDATE facts SET value = ? WHERE key = 'compaction_due'", self.revision())
 
     def take_numbers(self, what: str, count: int) -> list[int]:
         """Return numbers that were never given before, which SQLite knows once they are used."""

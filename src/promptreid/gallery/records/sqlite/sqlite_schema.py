@@ -162,14 +162,21 @@ def closed_on_failure(connection: sqlite3.Connection) -> Generator[None]:
         raise
 
 
-def make_tables(connection: sqlite3.Connection, settings: dict[str, str]) -> None:
-    """Make the tables of an empty gallery in one transaction."""
+def make_tables(connection: sqlite3.Connection, settings: dict[str, str]) -> bool:
+    """Make the tables of an empty gallery in one transaction, unless somebody else has made them.
+
+    Returns:
+        Whether they were made.
+    """
     connection.execute("BEGIN IMMEDIATE")
+    if read_format(connection):
+        return False
     _take_steps(connection, 0)
     rows = [(f"setting.{key}", value) for key, value in settings.items()]
     connection.executemany("INSERT INTO facts VALUES (?, ?)", rows)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute("COMMIT")
+    return True
 
 
 def migrate(connection: sqlite3.Connection) -> None:
