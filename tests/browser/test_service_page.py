@@ -348,6 +348,11 @@ def test_a_token_is_asked_for_and_rights_decide_what_is_offered(visit, tmp_path)
         linked = visit(f"{served.url}/#token={token}")
         assert token not in linked.url
         linked.wait_for_selector(".drop")
+        broken = visit(f"{served.url}/#token=%", expected="status of 401")
+        assert broken.inner_text("h1") == "This gallery needs a token"
+        broken.evaluate("token => { location.hash = `#token=${token}`; }", token)  # in the same tab
+        broken.wait_for_selector(".drop")
+        assert token not in broken.url
 
 
 def test_a_service_that_went_away_is_told(visit, tmp_path):

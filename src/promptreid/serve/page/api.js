@@ -6,8 +6,12 @@ const KEY = "promptreid-token";
 export function takeToken() {
   const found = /^#token=(.+)$/.exec(location.hash);
   if (!found) return;
-  keepToken(decodeURIComponent(found[1]));
+  keepToken(decoded(found[1]));
   history.replaceState(null, "", location.pathname + "#/search");
+}
+
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
 }
 
 export function keepToken(token) {

@@ -79,5 +79,5 @@ function tokenForm(error) {
 
 takeToken();
 document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
-addEventListener("hashchange", open);
+addEventListener("hashchange", () => { takeToken(); open(); });
 open();
