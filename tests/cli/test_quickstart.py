@@ -229,6 +229,7 @@ def test_where_training_made_it_worse_the_untrained_model_is_taken(tmp_path, mon
     assert made["run"] == untrained[untrained.index("--out") + 1]
     assert threshold[1] == made["run"]
     assert list(report[1:3]) == [trained[trained.index("--out") + 1], made["run"]]
+    assert list(report[3:7]) == ["--name", "made", "--name", "made untrained"]
     assert create[create.index("--model") + 1] == made["run"]
     for words in (estimate, trained, untrained, threshold, report, add):
         assert words[words.index("--unreadable") + 1] == "skip"

@@ -134,7 +134,11 @@ class _TrainingSteps:
 
         self.steps.title("Write all of it on one page")
         page = self.steps.folder / "report.html"
-        words = ("report", *map(str, runs), *self.more, "--out", str(page))
+        # "run" and "untrained" are names for a folder; on the page they would be no names at all.
+        folder = self.steps.folder.resolve().name or "run"
+        names = [folder, f"{folder} untrained"][: len(runs)]
+        named = [word for name in names for word in ("--name", name)]
+        words = ("report", *map(str, runs), *named, *self.more, "--out", str(page))
         if missing("matplotlib", "sklearn", "jinja2"):
             self.steps.tell(f"The page needs packages that are not installed: {INSTALL}. Then:")
             self.steps.show(*words)
@@ -143,7 +147,7 @@ class _TrainingSteps:
         def do() -> None:
             from promptreid.actions.write_report import report
 
-            report(*runs, out=page, device=self.wishes.device, **self.how)
+            report(*runs, names=names, out=page, device=self.wishes.device, **self.how)
 
         self.steps.take(*words, do=do, leaves=page)
         return str(page)
