@@ -115,6 +115,7 @@ def test_it_is_saved_and_read_again(tmp_path):
         model.backbone.image.project_tokens(model.features(images))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("jigsaw", [True, False])
 def test_training_starts_from_the_global_feature_of_an_unknown_camera(tmp_path, jigsaw):
