@@ -85,6 +85,14 @@ def test_what_is_no_region_says_nothing_of_one(tmp_path: Path) -> None:
     assert m.identities == ("ada", "bo") * 3
 
 
+def test_the_shortened_format_is_named(tmp_path: Path) -> None:
+    box = {"x": 1, "y": 1, "width": 9, "height": 9, "rectanglelabels": ["cat"]}
+    file = write(tmp_path, [{"image": "/data/upload/1/0.png", "id": 1, "label": [box]}])
+    with pytest.raises(DataError) as caught:
+        load_data(f"label_studio:{file}")
+    assert not lacking(str(caught.value), str(file), "JSON-MIN", "format JSON.")
+
+
 def test_labels_may_be_a_control_beside_that_of_rectangles(tmp_path: Path) -> None:
     content = tasks(tmp_path)
     for task in content:

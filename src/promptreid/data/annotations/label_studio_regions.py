@@ -65,9 +65,15 @@ def gather_regions(file: Path, tasks: Any) -> tuple[list[Region], Counter[str]]:
     """
     if not isinstance(tasks, list):
         raise DataError(f"{file} is no export of Label Studio, which is a list of tasks.")
+    all_tasks = entries(tasks, place=f"{file}, tasks")
+    if all_tasks and not any("annotations" in task for task in all_tasks):
+        raise DataError(
+            f"{file}: no task has annotations, as in the format JSON-MIN. Export the project in "
+            "the format JSON."
+        )
     regions: list[Region] = []
     others: Counter[str] = Counter()
-    for number, task in enumerate(entries(tasks, place=f"{file}, tasks")):
+    for number, task in enumerate(all_tasks):
         place = f"{file}, tasks[{number}]"
         kept = [
             annotation
