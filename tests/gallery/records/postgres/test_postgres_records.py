@@ -339,6 +339,7 @@ def test_rewriting_leaves_tables_as_they_were_made(records):
     assert records.execute(columns) == before
 
 
+@pytest.mark.usefixtures("place")  # with which pgvector is there
 def test_a_user_without_rights_on_the_server_can_erase_and_is_told_what_is_not_proven(server):
     with (
         psycopg.connect(server.url, autocommit=True) as admin,
@@ -427,6 +428,22 @@ def test_a_gallery_that_was_dropped_or_is_of_another_format_is_told(place, recor
     records.execute(f"DROP SCHEMA {records.schema} CASCADE")
     with pytest.raises(StoreFailedError, match="not there any more"):
         records.count_entries()
+
+
+def test_of_two_that_create_one_gallery_at_once_one_is_told(server, monkeypatch):
+    name, statements = server.new_place(), postgres_store.list_statements
+    with psycopg.connect(server.url, autocommit=True) as admin:
+        admin.execute(f"CREATE SCHEMA {name.rpartition('/')[2]}")
+
+    def be_late():
+        monkeypatch.setattr(postgres_store, "list_statements", statements)
+        make(name)
+        return statements()
+
+    monkeypatch.setattr(postgres_store, "list_statements", be_late)
+    with pytest.raises(GalleryError, match="not empty"):
+        create_records(name, SETTINGS)
+    open_records(name).close()
 
 
 def test_a_missing_driver_is_told_with_what_installs_it(monkeypatch):

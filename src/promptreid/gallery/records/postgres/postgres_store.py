@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Generator, Iterable, Mapping
 from typing import Self
 
-from psycopg import sql
+from psycopg import errors, sql
 
 from promptreid.errors import GalleryError
 from promptreid.gallery.records.gallery_url import GalleryUrl
@@ -36,22 +36,25 @@ class PostgresStore(PostgresConnection, SqlStore):
             GalleryError: The schema holds something, or the server cannot be used.
         """
         store = cls(url)
+        taken = GalleryError(
+            f"{store.place} is there and not empty. A gallery needs a schema of its own, which is "
+            "the last part of its URL."
+        )
         try:
             store._make_extension()
             schema = sql.Identifier(url.schema).as_string()
             with store.locking(f"CREATE SCHEMA IF NOT EXISTS {schema}"):
                 if store.execute(_TABLES, url.schema, url.schema):
-                    raise GalleryError(
-                        f"{store.place} is there and not empty. A gallery needs a schema of its "
-                        "own, which is the last part of its URL."
-                    )
+                    raise taken
                 for statement in list_statements():
                     store.execute(statement)
                 store.write_stamp(0)
                 for key, value in settings.items():
                     store.set_setting(key, value)
-        except BaseException:
+        except BaseException as error:
             store.close()
+            if isinstance(error, errors.DuplicateTable | errors.UniqueViolation):
+                raise taken from error  # another process was faster
             raise
         return store
 
@@ -206,8 +209,8 @@ class PostgresStore(PostgresConnection, SqlStore):
             except Exception as error:
                 raise GalleryError(
                     f"The database of {self._url.address} has no pgvector, and it cannot be made: "
-                    f"{error}. Install it on the server and let an administrator run: CREATE "
-                    "EXTENSION vector."
+                    f"{str(error).rstrip('.')}. Install it on the server and let an "
+                    "administrator run: CREATE EXTENSION vector."
                 ) from error
         [(found,)] = self.execute(version)
         if tuple(int(part) for part in found.split(".")[:2]) < _OLDEST_VECTOR:
