@@ -168,9 +168,10 @@ def test_vectors_of_what_was_deleted_meanwhile_are_passed_over(records, two):
     [
         (NewVector(1, unit(4, 0)), ["(4,)", "(3,)"]),
         (NewVector(1, unit(3, 0), unit(3, 0)), ["(3,)", "(2,)"]),
+        (NewVector(1, unit(3, 0), np.array([1, np.nan], np.float32)), ["cannot keep", "fp32"]),
     ],
 )
-def test_vectors_of_another_width_are_refused(records, two, vector, facts):
+def test_vectors_of_another_width_or_without_numbers_are_refused(records, two, vector, facts):
     begin_newer(records)
     with pytest.raises(GalleryError) as caught, records.writing():
         records.put_vectors(NEWER.fingerprint, [vector])

@@ -187,8 +187,8 @@ class SqlModels(SqlStore):
                     f"A vector for texts of shape {row.text_vector.shape} does not fit this "
                     f"gallery, whose model gives {'none' if text_width is None else (text_width,)}."
                 )
-            given = row.vector if row.text_vector is None else (*row.vector, *row.text_vector)
-            if not np.isfinite(given).all():
+            given = (row.vector, row.text_vector)
+            if not all(np.isfinite(vector).all() for vector in given if vector is not None):
                 raise GalleryError(
                     f"{self.place} cannot keep a vector whose values are infinite or no numbers. "
                     "Nothing was changed; look whether the model or the picture is damaged, or "
