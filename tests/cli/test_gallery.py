@@ -184,6 +184,7 @@ def test_an_export_is_a_data_set(place, tmp_path, capsys):
         (["gallery", "add", "PLACE", "missing.jpg", "--identity", "x"], ["missing.jpg"]),
         (["gallery", "add", "PLACE", "PICTURE"], ["image file", "--identity"]),
         (["gallery", "add", "PLACE", "RUN"], ["NAME:ROOT", "folder:"]),
+        (["gallery", "info", "RUN"], ["holds no gallery", "create", "run.gallery --model"]),
         (["gallery", "hide", "PLACE"], ["identity", "entries"]),
     ],
 )

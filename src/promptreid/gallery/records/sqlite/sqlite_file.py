@@ -98,9 +98,11 @@ class SqliteFile(SqliteConnection, SqlStore):
         """
         file = folder / FILE
         if not file.is_file():
+            taken = folder.is_dir() and any(folder.iterdir())  # such as a folder of photographs
+            free = folder.with_name(f"{folder.name}.gallery") if taken else folder
             raise GalleryError(
                 f"{folder} holds no gallery ({FILE} is missing). Create one: promptreid gallery "
-                f"create {folder} --model RUN."
+                f"create {free} --model RUN."
             )
         noted = read_noted_revision(folder)  # first, since others may be writing
         with told_in_words(folder):
