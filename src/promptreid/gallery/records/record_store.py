@@ -192,8 +192,8 @@ class Records(VectorStore, AuditStore, RestoringStore, Protocol):
         """Return the notes that are not empty, by number of the identity."""
         ...
 
-    def names(self) -> dict[int, str]:
-        """Return the name of each identity, by number."""
+    def names(self, since: int = -1) -> dict[int, str]:
+        """Return names by number, of identities that are new or other since a revision or in it."""
         ...
 
     def identity(self, name: str) -> IdentityRow:

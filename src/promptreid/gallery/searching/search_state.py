@@ -76,6 +76,7 @@ class SearchState:
         self.null = NullSample.from_rows(())
         self.bar = NegativeBar()
         self.names: dict[int, str] = {}
+        self._names_revision = -1
         self._forget_computed()
 
     @property
@@ -212,7 +213,10 @@ class SearchState:
         self._take_names(records)
 
     def _take_names(self, records: Records) -> None:
-        self.names = records.names()
+        self.names |= records.names(self._names_revision)
+        if len(self.names) != records.count_identities():  # some are gone
+            self.names = records.names()
+        self._names_revision = records.revision()
         self.bar = NegativeBar(records.negatives(), self.names)
 
     def _follow(self, records: Records) -> TableChange:

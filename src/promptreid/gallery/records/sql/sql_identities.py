@@ -41,9 +41,9 @@ class SqlIdentities(SqlStore):
         """Return the number of identities."""
         return self.execute("SELECT count(*) FROM identities")[0][0]
 
-    def names(self) -> dict[int, str]:
-        """Return the name of each identity, by number."""
-        return dict(self.execute("SELECT identity, name FROM identities"))
+    def names(self, since: int = -1) -> dict[int, str]:
+        """Return names by number, of identities that are new or other since a revision or in it."""
+        return dict(self.execute("SELECT identity, name FROM identities WHERE version >= ?", since))
 
     def notes(self) -> dict[int, str]:
         """Return the notes that are not empty, by number of the identity."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +14,16 @@ from numpy.typing import NDArray
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.entry_table import EntryTable, TableChange
-from promptreid.gallery.searching.indexes.bit_codes import WORD
+from promptreid.gallery.searching.indexes.bit_codes import Run
+from promptreid.gallery.searching.indexes.code_search import CodeSearch, multiply_alone
 from promptreid.gallery.searching.indexes.row_store import RowStore
 from promptreid.gallery.searching.indexes.segment_guard import holding_segments
 from promptreid.gallery.searching.indexes.vector_index import Nearest
 from promptreid.processor import count_threads
 from promptreid.progress import Progress, Silent
 
-_FIRST_SCORED = 512
-"""Entries whose codes are most alike that are scored at first."""
-_MOST_SCORED = 2048
-_MOST_SCORED_OF = 1000
-"""At most `_MOST_SCORED` entries and one in so many of all are scored for a query."""
-_SAMPLE = 16384
-_FEW_QUERIES = 4
-"""So many queries or fewer share the threads block by block, more of them query by query."""
+_AT_A_TIME = 8
+"""So many queries are searched together: in all threads where there are no others."""
 
 
 class BitsIndex:
@@ -52,6 +49,7 @@ class BitsIndex:
             threads: How many search at a time; None for as many as NumPy takes.
         """
         self._store = RowStore(folder)
+        self._search = CodeSearch(self._store)
         self._progress = progress or Silent()
         self._table = EntryTable()
         self._records: Records | None = None
@@ -118,62 +116,54 @@ class BitsIndex:
         scores = np.full((len(queries), length), -np.inf, np.float32)
         if length == 0 or store.coder is None or store.codes is None:
             return Nearest(rows, scores)
-        codes = store.coder.encode(queries)
         few = self._list_few(conditions.mask, length)
-        closed = None if few is not None else _find_closed_slots(store, conditions.mask)
-        alone = len(queries) <= _FEW_QUERIES
 
-        blocks = store.codes
-        beyond = WORD * store.coder.words + 1  # more bits than can differ: it may not answer
-
-        def search_one(query: int) -> None:
-            if few is None:
-                differing = blocks.count_differing(codes[query], self._run if alone else _run)
-                if closed is not None:
-                    differing[closed] = beyond
-                own = None if conditions.own_cameras is None else conditions.own_cameras[query]
-                if own is not None and own >= 0:
-                    differing[store.slot_by_row[conditions.table.camera_codes == own]] = beyond
-                listed, values = self._score_shortlist(queries[query], differing, length)
-            else:
-                listed = few[conditions.may_answer(query, few)]
-                values = _multiply(store.read_vectors(listed), queries[query])
+        def write(query: int, listed: NDArray[np.int64], values: NDArray[np.float32]) -> None:
             best = np.lexsort((listed, -values))[:length]
             rows[query, : len(best)], scores[query, : len(best)] = listed[best], values[best]
 
-        (_run if alone else self._run)(search_one, range(len(queries)))
+        if few is not None:
+
+            def score_few(query: int, few: NDArray[np.int64] = few) -> None:
+                listed = few[conditions.may_answer(query, few)]
+                write(query, listed, multiply_alone(store.read_vectors(listed), queries[query]))
+
+            self._run(score_few, range(len(queries)))
+            return Nearest(rows, scores)
+        closed = _find_closed_slots(store, conditions.mask)
+
+        def list_closed(query: int) -> list[NDArray[Any]]:
+            own = -1 if conditions.own_cameras is None else conditions.own_cameras[query]
+            if own < 0:
+                return closed
+            return [*closed, store.slot_by_row[conditions.table.camera_codes == own]]
+
+        def search_some(part: slice, run: Run) -> None:
+            asked = range(len(queries))[part]
+            left_out = [list_closed(query) for query in asked]
+            found = self._search.search(queries[part], left_out, length, run)
+            for query, scored in zip(asked, found, strict=True):
+                write(query, scored.rows, scored.values)
+
+        if len(queries) <= _AT_A_TIME:
+            search_some(slice(None), self._run)
+        else:
+            bounds = self._share_out(len(queries))
+            parts = [slice(*pair) for pair in itertools.pairwise(bounds)]
+            self._run(lambda place: search_some(parts[place], _run), range(len(parts)))
         return Nearest(rows, scores)
+
+    def _share_out(self, queries: int) -> list[int]:
+        """Return the bounds of parts of about equal size, a multiple of threads, for queries."""
+        parts = self._thread_count * -(-queries // (_AT_A_TIME * self._thread_count))
+        return [queries * part // parts for part in range(parts + 1)]
 
     def _list_few(self, mask: NDArray[np.bool_] | None, length: int) -> NDArray[np.int64] | None:
         """Return the rows that may answer where all of them can be scored; None where not."""
         count = len(self._store.slot_by_row) if mask is None else np.count_nonzero(mask)
-        if count > _count_most(len(self._store.slot_by_row), length):
+        if count > self._search.count_most(length):
             return None
         return np.arange(count) if mask is None else np.flatnonzero(mask)
-
-    def _score_shortlist(
-        self, query: NDArray[np.float32], differing: NDArray[np.uint16], length: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Score the rows that differ least from a query, as many as it takes: rows and cosines."""
-        store = self._store
-        assert store.coder is not None
-        most = _count_most(len(store.slot_by_row), length)
-        slots, amounts = _list_alike(differing, WORD * store.coder.words, most)
-        reached = np.bincount(amounts).cumsum()
-        first = int(np.searchsorted(reached, min(max(_FIRST_SCORED, 2 * length), len(slots))))
-        rows = store.row_by_slot[slots[amounts <= first]].astype(np.int64)
-        vectors = store.read_vectors(rows)
-        values = _multiply(vectors, query)
-        last = int(np.searchsorted(reached, most, side="right")) - 1
-        if len(values) >= length:
-            best = vectors[np.argpartition(values, -length)[-length:]]
-            least = _least_cosine(best, query, store.coder.centre)
-            last = min(last, store.coder.bits_needed(least))
-        if last <= first:
-            return rows, values
-        others = store.row_by_slot[slots[(amounts > first) & (amounts <= last)]].astype(np.int64)
-        other_values = _multiply(store.read_vectors(others), query)
-        return np.concatenate([rows, others]), np.concatenate([values, other_values])
 
     def _run(self, function: Callable[[int], None], numbers: Iterable[int]) -> None:
         """Call a function for each number, in threads where there are to be several."""
@@ -190,50 +180,10 @@ def _run(function: Callable[[int], None], numbers: Iterable[int]) -> None:
         function(number)
 
 
-def _count_most(rows: int, length: int) -> int:
-    """Return how many entries are scored for a query at most."""
-    return max(_MOST_SCORED + rows // _MOST_SCORED_OF, 4 * length)
-
-
-def _list_alike(
-    differing: NDArray[np.uint16], bits: int, most: int
-) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
-    """Return slots that differ least, `most` or more of them or all, and in how many bits.
-
-    In how many that is at most is seen in a sample, so that not all have to be sorted.
-
-    Args:
-        differing: (S,) in how many bits each slot differs; more than `bits` where it is closed.
-        bits: Bits of a code.
-        most: How many are wanted.
-    """
-    step = max(1, len(differing) // _SAMPLE)
-    reached = np.bincount(differing[::step], minlength=bits + 1)[: bits + 1].cumsum()
-    border = min(int(np.searchsorted(step * reached, 2 * most)), bits)
-    slots = np.flatnonzero(differing <= border)
-    if len(slots) <= most:
-        slots = np.flatnonzero(differing <= bits)
-    return slots, differing[slots]
-
-
-def _find_closed_slots(store: RowStore, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    """Return which slots, (S,), may not answer; None where all may."""
+def _find_closed_slots(store: RowStore, mask: NDArray[np.bool_] | None) -> list[NDArray[np.bool_]]:
+    """Return which slots, (S,), may not answer; nothing where all may."""
     if mask is None and len(store.slot_by_row) == len(store.row_by_slot):
-        return None
+        return []
     closed = np.ones(len(store.row_by_slot), bool)
     closed[store.slot_by_row if mask is None else store.slot_by_row[mask]] = False
-    return closed
-
-
-def _least_cosine(
-    vectors: NDArray[np.float32], query: NDArray[np.float32], centre: NDArray[np.float32]
-) -> float:
-    """Return the least cosine of some vectors with a query, seen from the centre."""
-    around, asked = vectors - centre, query - centre
-    lengths = np.linalg.norm(around, axis=1) * np.linalg.norm(asked)
-    return float((_multiply(around, asked) / np.maximum(lengths, 1e-12)).min())
-
-
-def _multiply(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the products (N,) of (N, d) vectors and (d,) query in one thread, as others run."""
-    return np.einsum("nd,d->n", vectors, query)
+    return [closed]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import mmap
 import os
@@ -138,11 +139,13 @@ class RowSegment:
             rows[:] = self.vectors[places]
             return rows
         content, size = rows.data.cast("B"), rows.shape[1] * rows.itemsize
-        firsts = np.flatnonzero(np.diff(places, prepend=-2) != 1)  # of rows that follow each other
+        gaps = np.flatnonzero(places[1:] != places[:-1] + 1) + 1
+        firsts = [0, *gaps.tolist()]  # of rows that follow each other
         offsets = (self._vectors_at + places[firsts] * size).tolist()
-        bounds = [*(firsts * size).tolist(), len(content)]
-        for offset, start, end in zip(offsets, bounds[:-1], bounds[1:], strict=True):
-            if os.preadv(self._file.fileno(), [content[start:end]], offset) != end - start:
+        bounds = [*(size * first for first in firsts), len(content)]
+        file = self._file.fileno()
+        for offset, (start, end) in zip(offsets, itertools.pairwise(bounds), strict=True):
+            if os.preadv(file, [content[start:end]], offset) != end - start:
                 raise StoreFailedError(
                     f"{self.path} is shorter than it was. It is made anew when the gallery is "
                     "opened again."

@@ -27,7 +27,7 @@ from promptreid.gallery.searching.indexes.row_segments import (
 from promptreid.progress import Progress
 from promptreid.progress.counted_task import counting
 
-_CODES_AT_A_TIME = 1 << 17
+_CODES_AT_A_TIME = 1 << 18
 _MAPPED = 256 << 20
 """Bytes of vectors up to which files are mapped; what is read of larger ones is not kept."""
 _READ_AT_A_TIME = 8192
