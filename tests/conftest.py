@@ -66,8 +66,14 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep embeddings of tests out of the user's cache, and no pixels, which age decides on."""
+    """Keep embeddings of tests out of the user's cache, and no pixels, which age decides on.
+
+    Matplotlib keeps its list of fonts, which is nothing of ours, where it does so otherwise.
+    """
+    fonts = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "matplotlib"
     with pytest.MonkeyPatch.context() as patched:
+        if "MPLCONFIGDIR" not in os.environ:
+            patched.setenv("MPLCONFIGDIR", str(fonts))
         patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patched.setenv("PROMPTREID_PIXEL_CACHE_GIB", "0")
         yield

@@ -188,6 +188,8 @@ def test_two_pictures_side_by_side_and_where_the_model_looks(visit, served):
     page.wait_for_selector("dialog.compare[open]")
     assert page.inner_text("dialog h2") == "Is this person 7?"
     assert re.search(r"0\.\d{4}", page.inner_text("dialog .facts"))
+    write = "import('/page/words.js').then(words => [1, 0.99996, 0.51].map(words.scoreText))"
+    assert page.evaluate(write) == ["1.0000", "0.999960", "0.5100"]
     pictures = page.locator("dialog img")
     before = [image.evaluate("one => one.src") for image in pictures.all()]
     page.click("dialog button[aria-pressed]")

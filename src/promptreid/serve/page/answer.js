@@ -1,7 +1,7 @@
 // One answer: the verdict, the candidates, and the line below which they are nobody.
 import { show, showFile } from "./api.js";
 import { button, el, fill } from "./dom.js";
-import { circumstances, decide, explain, isAccepted, oneIn, severalDomains, shown } from "./words.js";
+import { circumstances, decide, explain, isAccepted, oneIn, scoreText, severalDomains, shown } from "./words.js";
 
 /**
  * Draw an answer; `draw` draws it anew after the slider was moved.
@@ -62,7 +62,7 @@ function candidateCard(context, candidate, file, compare, domains) {
     el(
       "p", { class: "score" },
       file ? bar : null,
-      el("span", {}, `score ${candidate.score.toFixed(4)}`),
+      el("span", {}, `score ${scoreText(candidate.score)}`),
       file ? el("span", {}, `p ${shown(candidate.p)}`) : null,
     ),
     el("p", { class: "quiet" }, circumstances(candidate, domains)),

@@ -1,7 +1,7 @@
 // Two pictures side by side, and where the model looks.
 import { post, send, show, showFile } from "./api.js";
 import { button, el, tell } from "./dom.js";
-import { attributesOf, circumstances, shown } from "./words.js";
+import { attributesOf, circumstances, scoreText, shown } from "./words.js";
 
 export function compare(context, file, candidate) {
   const mine = el("img", { alt: `The picture that was asked about, ${file.name}` });
@@ -50,9 +50,9 @@ export function compare(context, file, candidate) {
     ),
     el(
       "dl", { class: "facts" },
-      el("dt", {}, "Score"), el("dd", {}, candidate.score.toFixed(4)),
+      el("dt", {}, "Score"), el("dd", {}, scoreText(candidate.score)),
       el("dt", {}, "p-value"), el("dd", {}, shown(candidate.p)),
-      el("dt", {}, "These two pictures"), el("dd", {}, `cosine ${candidate.entry_score.toFixed(4)}`),
+      el("dt", {}, "These two pictures"), el("dd", {}, `cosine ${scoreText(candidate.entry_score)}`),
       attributesOf(candidate).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
     ),
     note, wrong,

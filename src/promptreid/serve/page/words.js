@@ -6,6 +6,13 @@ export function oneIn(rate) {
   return `1 in ${count < 10 && count % 1 > 0.05 ? count.toFixed(1) : Math.floor(count + 1e-6).toLocaleString("en")}`;
 }
 
+/** A score with four digits, or as many as tell it from 1. */
+export function scoreText(score) {
+  const gap = 1 - Math.abs(score);
+  const isRounding = gap <= 1e-6;
+  return score.toFixed(isRounding ? 4 : Math.max(4, 1 - Math.floor(Math.log10(gap))));
+}
+
 export function strangersLike(p) {
   if (p > 0.5) return "More than half of all strangers match somebody here as well as this picture does";
   return `About 1 in ${Math.round(1 / p).toLocaleString("en")} strangers matches somebody here as well as this picture does`;
