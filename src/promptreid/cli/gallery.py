@@ -141,7 +141,7 @@ def check(ctx: click.Context, place: GalleryUrl, json_out: JsonOut, mend: bool) 
     """Look for all that can be wrong with a gallery. Exit code: 0 nothing, 2 something."""
     opened = open_gallery(place)
     if mend:
-        opened.mend()
+        opened.mend(reporter())
     findings = opened.check(reporter())
     for finding in findings:
         click.echo(wrapped(visible(f"{finding.problem} {finding.remedy}")))

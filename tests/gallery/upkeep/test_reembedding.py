@@ -163,8 +163,8 @@ def test_the_null_sample_follows_what_changes_while_it_is_computed(
     other = open_gallery(tmp_path / "people")
     compute = NextNullSample.compute
 
-    def compute_and_change(sample):
-        compute(sample)
+    def compute_and_change(sample, progress):
+        compute(sample, progress)
         other.add(pictures[90:96], names[90:96])
         other.hide("person 1")
         other.erase("person 2")
@@ -184,9 +184,9 @@ def test_many_are_calibrated_from_files_that_are_gone_afterwards(
         monkeypatch.setattr(module, "SEGMENT", 16)
     files, compute = [], NextNullSample.compute
 
-    def compute_and_look(sample):
+    def compute_and_look(sample, progress):
         files.extend((tmp_path / "people" / "derived" / "next").iterdir())
-        compute(sample)
+        compute(sample, progress)
 
     monkeypatch.setattr(NextNullSample, "compute", compute_and_look)
     gallery.reembed(NEW)
@@ -215,11 +215,11 @@ def test_many_in_a_database_are_calibrated_from_files_without_a_name(tmp_path, p
     seen, read, compute = [], [], NextNullSample.compute
     vectors = type(gallery.records).vectors
 
-    def compute_and_look(sample):
+    def compute_and_look(sample, progress):
         seen.append((sample._index.kind, len(sample._index._store._segments)))
         assert not any(path.is_file() for path in tmp_path.rglob("*"))
         read.clear()
-        compute(sample)
+        compute(sample, progress)
         assert read == []  # what is searched is not in the database
 
     def tell(records, entries, **given):
@@ -244,8 +244,8 @@ def test_what_is_erased_meanwhile_is_not_left_in_these_files(
     other, compute = open_gallery(tmp_path / "people"), NextNullSample.compute
     [vector] = NEW.vectors([GalleryImage(people[0][4])])  # of person 1
 
-    def compute_and_erase(sample):
-        compute(sample)
+    def compute_and_erase(sample, progress):
+        compute(sample, progress)
         files = list((tmp_path / "people").rglob("*"))
         assert find_in_files(files, [vector.tobytes()[:LENGTH]])
         other.erase("person 1")

@@ -128,6 +128,25 @@ class IdentityRanking:
         best = order[first[np.searchsorted(different, codes)]]
         return rows[best], scores[best]
 
+    def score_one_each(
+        self, queries: NDArray[np.float32], codes: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the exact scores (Q,) of one identity for each of (Q, d) queries.
+
+        Args:
+            queries: Vectors of length 1.
+            codes: (Q,) identities that have a visible image.
+        """
+        conditions = Conditions(self.table)
+        if self.aggregate.kind == "mean-vector":
+            means, present = self._mean_vectors(conditions, -1)
+            return np.einsum("qd,qd->q", queries, means[np.searchsorted(present, codes)])
+        found = np.empty(len(queries), np.float32)
+        for place, (query, code) in enumerate(zip(queries, codes, strict=True)):
+            rows, scores = self._score_rows(query, place, conditions, np.array([code]))
+            found[place] = mean_of_best(scores, self.table.codes[rows], self.aggregate.images)[0]
+        return found
+
     def _score(
         self,
         query: NDArray[np.float32],

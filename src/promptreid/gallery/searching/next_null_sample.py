@@ -22,6 +22,7 @@ from promptreid.gallery.searching.indexes.exact_index import ExactIndex
 from promptreid.gallery.searching.indexes.index_choice import delete_files
 from promptreid.gallery.searching.indexes.vector_index import Index
 from promptreid.gallery.searching.null_sample import NullSample, null_from_scratch, update_null
+from promptreid.progress import Progress
 
 
 class NextNullSample:
@@ -69,9 +70,9 @@ class NextNullSample:
             with contextlib.suppress(OSError):  # a system that keeps what is open
                 delete_files(Path(self._temporary.name))
 
-    def compute(self) -> None:
+    def compute(self, progress: Progress) -> None:
         """Compute the null sample of what was read, which takes long where many are enrolled."""
-        self._sample = null_from_scratch(self._ranking)
+        self._sample = null_from_scratch(self._ranking, progress=progress)
 
     def update(self, records: Records) -> NullSample:
         """Return the null sample of now; call it where the model has become the searched one."""

@@ -19,6 +19,8 @@ from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.cosines import multiply
 from promptreid.gallery.searching.entry_table import EntryTable
 from promptreid.gallery.searching.identity_ranking import IdentityRanking
+from promptreid.progress import Progress, Silent
+from promptreid.progress.counted_task import counting
 
 _ROUNDING = 1e-6
 """Two ways of multiplying the same vectors differ by less."""
@@ -96,19 +98,27 @@ class NullChanges:
         return sample.choose(~np.isin(sample.identities, gone)).merge(self.rows)
 
 
-def null_from_scratch(ranking: IdentityRanking, conditions: Conditions | None = None) -> NullSample:
+def null_from_scratch(
+    ranking: IdentityRanking,
+    conditions: Conditions | None = None,
+    progress: Progress | None = None,
+) -> NullSample:
     """Compute the null sample of a gallery.
 
     Args:
         ranking: The gallery.
         conditions: Which images may answer; all visible ones by default. Each identity is stood
             for all the same; the cameras of queries are those of the images that stand in.
+        progress: Told where it takes long.
 
     Returns:
         A row for each identity that has a visible image and another to be compared with.
     """
     conditions = conditions or Conditions(ranking.table)
-    return _search(ranking, find_stand_ins(ranking.table), conditions)
+    stand_ins = find_stand_ins(ranking.table)
+    progress = progress if progress and len(stand_ins) > _SEARCHED_AT_A_TIME else Silent()
+    with counting(progress, "comparing identities", len(stand_ins), "identities"):
+        return _search(ranking, stand_ins, conditions, progress)
 
 
 def update_null(
@@ -147,7 +157,7 @@ def update_null(
     other &= (score != before.scores) | (rival != before.rivals)
     updated = NullSample(before.identities, before.entries, score, rival).choose(other)
     anew = np.concatenate([stand_ins[~same], rows[lost]])
-    fresh = _search(ranking, anew, Conditions(table))
+    fresh = _search(ranking, anew, Conditions(table), Silent())
     # With nobody else left to be compared with, a row goes.
     alone = np.setdiff1d(_numbers(table, anew), fresh.identities)
     removed = (
@@ -214,7 +224,10 @@ def _best_among(
 
 
 def _search(
-    ranking: IdentityRanking, stand_ins: NDArray[np.int64], conditions: Conditions
+    ranking: IdentityRanking,
+    stand_ins: NDArray[np.int64],
+    conditions: Conditions,
+    progress: Progress,
 ) -> NullSample:
     """Search rows that stand in against everybody else."""
     table = ranking.table
@@ -230,4 +243,5 @@ def _search(
                 found.append(
                     NullRow(number, int(table.entries[row]), float(ranked.scores[0]), rival)
                 )
+        progress.advance(len(rows))
     return NullSample.from_rows(found)

@@ -97,10 +97,10 @@ class GalleryUpkeep(OpenedGallery):
         with self._lock:
             return find_problems(self.records, self._state, progress or Silent())
 
-    def mend(self) -> None:
+    def mend(self, progress: Progress | None = None) -> None:
         """Compute anew all that follows from the entries, and finish what an erasure left to do."""
         with self._lock:
-            mend_records(self.records, self._state)
+            mend_records(self.records, self._state, progress or Silent())
 
     def info(self) -> GalleryFacts:
         """Return what a gallery holds, and what it can promise."""

@@ -104,10 +104,9 @@ def reembed_gallery(
     _make_negative_vectors(records, state, row.fingerprint, pictures)
     pictures.check()
     with NextNullSample(aggregate, row, records.derived) as sample:
-        with progress.doing("calibrating the new model"):
-            with state.lock, records.reading():
-                sample.read(records)
-            sample.compute()
+        with progress.doing("calibrating the new model"), state.lock, records.reading():
+            sample.read(records)
+        sample.compute(progress)
         with progress.doing("switching to the new model"), state.lock:
             made += _switch(records, pictures, model, sample)
             entries = records.count_entries()

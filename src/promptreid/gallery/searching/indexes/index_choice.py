@@ -18,6 +18,9 @@ MILVUS = "milvus://"
 KINDS = (AUTOMATIC, "exact", "bits", "pgvector", "hnsw", f"{MILVUS}HOST:PORT/COLLECTION")
 """What can be asked for."""
 
+FINDING_ALL = ("exact", "pgvector")
+"""Those that miss nothing; the others find all as far as was measured."""
+
 BITS_FROM = 65536
 """Entries from which on codes are compared first, where nothing else is asked for."""
 
