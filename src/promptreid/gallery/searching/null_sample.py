@@ -26,6 +26,8 @@ _ROUNDING = 1e-6
 """Two ways of multiplying the same vectors differ by less."""
 _SEARCHED_AT_A_TIME = 256
 _COMPARED_AT_A_TIME = 4096
+_STAND_INS_AT_A_TIME = 16384
+_QUERIES_AT_A_TIME = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +120,8 @@ def null_from_scratch(
     stand_ins = find_stand_ins(ranking.table)
     progress = progress if progress and len(stand_ins) > _SEARCHED_AT_A_TIME else Silent()
     with counting(progress, "comparing identities", len(stand_ins), "identities"):
+        if ranking.aggregate.kind == "best" and not conditions.filters.other_cameras:
+            return _compare(ranking, stand_ins, conditions, progress)
         return _search(ranking, stand_ins, conditions, progress)
 
 
@@ -202,24 +206,69 @@ def _best_among(
         return best, rivals
     vectors, aggregate = index.vectors(rows), ranking.aggregate
     ranking.stand_ins.follow(table, index, stand_ins)
-    # Only these identities have a column, so that the work does not grow with all of them squared;
-    # and where the best image counts, each image may have one.
+    numbers = np.array(table.identity_numbers, np.int64)
+    # Only these identities have a column, so that the work does not grow with all of them squared.
     shown, columns = np.unique(table.codes[rows], return_inverse=True)
-    if aggregate.kind == "best":
-        shown = table.codes[rows]
-    numbers = np.array(table.identity_numbers, np.int64)[shown]
     for start in range(0, len(stand_ins), _COMPARED_AT_A_TIME):
         part = stand_ins[start : start + _COMPARED_AT_A_TIME]
-        queries = ranking.stand_ins.read(table, index, part)
+        queries, own = ranking.stand_ins.read(table, index, part), table.codes[part]
         if aggregate.kind == "best":
-            scores = multiply(queries, vectors)
+            values, codes = _find_best(queries, own, vectors, table.codes[rows])
         else:
             may = np.ones(len(rows), bool)
             scores = identity_scores(queries, vectors, columns, len(shown), may, aggregate)
-        scores[table.codes[part][:, None] == shown] = -np.inf
+            scores[own[:, None] == shown] = -np.inf
+            place = scores.argmax(1)
+            values, codes = scores[np.arange(len(part)), place], shown[place]
+        best[start : start + len(part)] = values
+        rivals[start : start + len(part)] = numbers[codes]
+    return best, rivals
+
+
+def _compare(
+    ranking: IdentityRanking,
+    stand_ins: NDArray[np.int64],
+    conditions: Conditions,
+    progress: Progress,
+) -> NullSample:
+    """Compare rows that stand in with every image, where the best one counts.
+
+    All products take less time than a search for each, and miss nobody whatever the index is.
+    """
+    table, index = ranking.table, ranking.index
+    rows = np.flatnonzero(conditions.allowed)
+    numbers = np.append(table.identity_numbers, -1)  # the last where there is nobody else
+    scores, rivals = np.full(len(stand_ins), -np.inf), np.full(len(stand_ins), -1, np.int64)
+    for start in range(0, len(stand_ins), _STAND_INS_AT_A_TIME):
+        part = slice(start, start + _STAND_INS_AT_A_TIME)
+        queries, own, told = index.vectors(stand_ins[part]), table.codes[stand_ins[part]], 0
+        for first in range(0, len(rows), _COMPARED_AT_A_TIME):
+            shown = rows[first : first + _COMPARED_AT_A_TIME]
+            best, codes = _find_best(queries, own, index.vectors(shown), table.codes[shown])
+            better = best > scores[part]
+            scores[part][better], rivals[part][better] = best[better], numbers[codes[better]]
+            done = len(own) * (first + len(shown)) // len(rows)
+            progress.advance(done - told)
+            told = done
+    found = NullSample(_numbers(table, stand_ins), table.entries[stand_ins], scores, rivals)
+    compared = found.choose(rivals >= 0)
+    return compared.choose(np.argsort(compared.identities))
+
+
+def _find_best(
+    queries: NDArray[np.float32],
+    own: NDArray[np.integer],
+    vectors: NDArray[np.float32],
+    codes: NDArray[np.integer],
+) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
+    """Return the best score (Q,) among vectors of other identities than one's own, and whose."""
+    best, rivals = np.empty(len(queries), np.float32), np.empty(len(queries), codes.dtype)
+    for start in range(0, len(queries), _QUERIES_AT_A_TIME):
+        part = slice(start, start + _QUERIES_AT_A_TIME)
+        scores = multiply(queries[part], vectors)
+        scores[own[part, None] == codes] = -np.inf
         place = scores.argmax(1)
-        best[start : start + len(part)] = scores[np.arange(len(part)), place]
-        rivals[start : start + len(part)] = numbers[place]
+        best[part], rivals[part] = scores[np.arange(len(scores)), place], codes[place]
     return best, rivals
 
 
