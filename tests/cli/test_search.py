@@ -129,7 +129,7 @@ def test_pictures_are_ranked_one_by_one_and_re_ranked(pictures, tmp_path, capsys
         (["PEOPLE", "--text", "coat", "--template", "a coat"], ["a coat", "{text}"]),
         (["PEOPLE", "missing.png"], ["missing.png"]),
         (["PEOPLE", "QUERIES"], ["is a folder", "*.jpg"]),
-        (["PEOPLE", "QUERY", "TEXT", "--model", "nowhere"], ["no.jpg", "no known image format"]),
+        (["PEOPLE", "QUERY", "TEXT"], ["no.jpg", "no known image format"]),
         (["nowhere", "QUERY"], ["nowhere", "gallery create"]),
         (["PEOPLE", "QUERY", "--model", "nowhere"], ["nowhere"]),
         (["QUERIES", "QUERY", "--html", "QUERIES"], ["directory"]),

@@ -89,3 +89,8 @@ def test_a_path_alone_is_told_the_reader_that_fits(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             parse_spec(str(place))
         assert spec in str(caught.value)
+
+
+def test_a_name_that_no_file_can_have_is_told():
+    with pytest.raises(ConfigError, match="does not start with the name"):
+        parse_spec("9" * 5000)

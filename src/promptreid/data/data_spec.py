@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,11 +100,12 @@ def _names_files(text: str) -> bool:
 
 def _suggest_reader(text: str) -> str:
     """Say what to write in the place of a path alone."""
-    if text and Path(text).is_dir():
-        return (
-            f"Write NAME:ROOT, here folder:{text} if it holds one folder of pictures for each "
-            "identity; `promptreid data list` names the readers of published sets."
-        )
-    if Path(text).is_file() and Path(text).suffix.lower() == ".csv":
-        return f"Write NAME:ROOT, here csv:{text}."
+    with contextlib.suppress(OSError):  # a name that is too long for any file
+        if text and Path(text).is_dir():
+            return (
+                f"Write NAME:ROOT, here folder:{text} if it holds one folder of pictures for each "
+                "identity; `promptreid data list` names the readers of published sets."
+            )
+        if Path(text).is_file() and Path(text).suffix.lower() == ".csv":
+            return f"Write NAME:ROOT, here csv:{text}."
     return f"{_EXAMPLE} (a table is csv:FILE, a folder with one folder per identity is folder:DIR)."

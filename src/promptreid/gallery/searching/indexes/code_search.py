@@ -18,7 +18,7 @@ _NEAR = 64
 """About one in so many is looked at, or more where what is found calls for it."""
 _FIRST_ESTIMATED = 512
 _FIRST_SCORED = 32
-_MOST_ESTIMATED = 4096
+_MOST_ESTIMATED = 3072
 _MOST_ESTIMATED_OF = 250
 """The cosines of at most `_MOST_ESTIMATED` entries and one in so many of all are estimated."""
 _MOST_SCORED = 512
@@ -140,16 +140,14 @@ class CodeSearch:
             best = vectors[np.argpartition(values, -length)[-length:]]
             least = _least_cosine(best, query, coder.centre)
         needed = coder.bits_needed(least, words)
-        if needed > border:
-            near = np.flatnonzero(differing <= needed)
-        else:
-            near = near[differing[near] <= needed]
-        if _FEW * len(near) > len(codes):
+        may = differing <= needed if needed > border else None
+        if may is not None and _FEW * np.count_nonzero(may) > len(codes):
             codes.add_differing(asked.code[None], other_words, [differing], [-1], run)
             border = _find_border(differing, WORD * coder.words, most)
             near = np.flatnonzero(differing <= border)
             amounts = differing[near]
         else:
+            near = near[differing[near] <= needed] if may is None else np.flatnonzero(may)
             others = codes.read(near, other_words) ^ asked.code[other_words]
             amounts = differing[near] + np.bitwise_count(others).sum(1, dtype=np.uint16)
         alike = amounts <= coder.bits_needed(least, coder.words)
