@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +167,37 @@ def user_cache(name: str) -> Path:
     """Return a folder for what can be made again: below `XDG_CACHE_HOME`, else below `~/.cache`."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "promptreid" / name
+
+
+def read_last_use(path: Path) -> int:
+    """Return when a file was written or touched last, in nanoseconds; 0 where it is gone."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns
+    return 0
+
+
+def remove_least_used(
+    paths: Iterable[Path],
+    excess: int,
+    remove: Callable[[Path], int],
+    read_use: Callable[[Path], int] = read_last_use,
+) -> int:
+    """Remove what was not used for longest until so many bytes are freed.
+
+    Args:
+        paths: What may go.
+        excess: Bytes that are to be freed.
+        remove: Removes one of them and returns the bytes that were freed.
+        read_use: Returns when one was used last.
+
+    Returns:
+        The bytes that are left to be freed; 0 or less where it was enough.
+    """
+    for path in sorted(paths, key=read_use):
+        if excess <= 0:
+            break
+        excess -= remove(path)
+    return excess
 
 
 def _name_temporary(path: Path) -> Path:

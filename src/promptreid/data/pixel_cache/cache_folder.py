@@ -11,7 +11,7 @@ from pathlib import Path
 
 from promptreid.data.pixel_cache.segment import Segment, records_path
 from promptreid.errors import ConfigError
-from promptreid.files import user_cache
+from promptreid.files import remove_least_used, user_cache
 
 LIMIT_VARIABLE = "PROMPTREID_PIXEL_CACHE_GIB"
 """Environment variable that says how many GiB of pixels are kept; 0 keeps none."""
@@ -56,12 +56,8 @@ class PixelFolder:
         disk = shutil.disk_usage(self.path)
         excess = self.used() + wanted - self.limit
         excess = max(excess, int(wanted - (disk.free - _FREE_SHARE * disk.total)))
-        for path in sorted(self._files(), key=_last_use):
-            if excess <= 0:
-                break
-            if path not in spare:
-                excess -= _erase(path)
-        return excess <= 0
+        others = [path for path in self._files() if path not in spare]
+        return remove_least_used(others, excess, _erase) <= 0
 
     def used(self) -> int:
         """Return the bytes that are kept."""
@@ -98,12 +94,6 @@ def default_pixel_folder() -> PixelFolder | None:
     if gib == 0 or not hasattr(os, "preadv"):
         return None
     return PixelFolder(user_cache("pixels"), int(gib * (1 << 30)))
-
-
-def _last_use(path: Path) -> int:
-    with contextlib.suppress(OSError):
-        return path.stat().st_mtime_ns
-    return 0
 
 
 def _bytes_on_disk(path: Path) -> int:

@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from promptreid.files import user_cache
+from promptreid.files import remove_least_used, user_cache
 
 LIMIT = 4 << 30
 """Bytes that embeddings may take in the user's folder; those not used for longest give way."""
@@ -59,11 +59,7 @@ def make_room(folder: Path, *, spare: Path) -> None:
     """
     files = _list_files(folder)
     excess = sum(map(_size, files)) - LIMIT
-    for file in sorted(files, key=_last_use):
-        if excess <= 0:
-            break
-        if file != spare:
-            excess -= _remove(file)
+    remove_least_used([file for file in files if file != spare], excess, _remove)
 
 
 def _list_files(folder: Path) -> list[Path]:
@@ -76,12 +72,6 @@ def _list_files(folder: Path) -> list[Path]:
 def _size(file: Path) -> int:
     with contextlib.suppress(OSError):
         return file.stat().st_size
-    return 0
-
-
-def _last_use(file: Path) -> int:
-    with contextlib.suppress(OSError):
-        return file.stat().st_mtime_ns
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from promptreid.errors import GalleryError
-from promptreid.files import user_cache
+from promptreid.files import read_last_use, remove_least_used, user_cache
 from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.picture_folders.picture_log import LOG
 from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
@@ -91,13 +91,17 @@ def make_room(cache: Path, *, spare: str, limit: int = LIMIT) -> list[str]:
     """
     folders = [one for one in cache.iterdir() if one.is_dir() and one.name[0] != "."]
     sizes = {folder: _count_bytes(folder) for folder in folders}
-    excess, removed = sum(sizes.values()) - limit, []
-    for folder in sorted(folders, key=_last_use):
-        if excess <= 0:
-            break
-        if folder.name != spare and _remove_unless_held(cache, folder):
-            excess -= sizes[folder]
-            removed.append(folder.name)
+    removed: list[str] = []
+
+    def remove(folder: Path) -> int:
+        if not _remove_unless_held(cache, folder):
+            return 0
+        removed.append(folder.name)
+        return sizes[folder]
+
+    others = [folder for folder in folders if folder.name != spare]
+    excess = sum(sizes.values()) - limit
+    remove_least_used(others, excess, remove, lambda folder: read_last_use(folder / LOG))
     return removed
 
 
@@ -150,9 +154,3 @@ def _count_bytes(folder: Path) -> int:
         with contextlib.suppress(OSError):
             size += file.stat().st_size
     return size
-
-
-def _last_use(folder: Path) -> int:
-    with contextlib.suppress(OSError):
-        return (folder / LOG).stat().st_mtime_ns
-    return 0

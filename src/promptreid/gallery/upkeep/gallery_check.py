@@ -148,10 +148,9 @@ def _find_stale(state: SearchState, progress: Progress) -> Iterator[str]:
 def _score_rivals(state: SearchState, sample: NullSample) -> NDArray[np.float64]:
     """Return what the rival of each row scores, (N,); -inf for one who has no visible image."""
     table, scores = state.table, np.full(len(sample), -np.inf)
-    seen = set(table.codes[table.visible].tolist())
     codes = np.array([table.identity_codes.get(one, -1) for one in sample.rivals.tolist()])
     rows = table.find_rows(sample.entries)
-    known = np.flatnonzero((rows >= 0) & np.isin(codes, list(seen)))
+    known = np.flatnonzero((rows >= 0) & np.isin(codes, table.codes[table.visible]))
     for start in range(0, len(known), _SCORED_AT_A_TIME):
         part = known[start : start + _SCORED_AT_A_TIME]
         queries = state.index.vectors(rows[part])

@@ -1,4 +1,4 @@
-"""Finding what is most alike a query by codes: half of the bits of all, the others of few."""
+"""Finding what is most alike a query by codes: some words of all of them, the others of few."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_SCORED = 512
 _MOST_SCORED_OF = 2000
 """At most `_MOST_SCORED` entries and one in so many of all are scored for a query."""
 _FEW = 8
-"""The other words are compared of all codes where one in so many may be alike enough."""
+"""The other words are compared of all codes where more than one in so many may be alike enough."""
 _SAMPLE = 16384
 
 
@@ -58,12 +58,12 @@ class _Counted:
 
 
 class CodeSearch:
-    """Searches a store for one query at a time; threads may do so at once.
+    """Searches a store for some queries at a time; threads may do so at once.
 
     First the best by codes are scored exactly. What is at least as alike as they are differs from
-    the query in so many bits at most, and is estimated to be so alike at least, but for a chance
-    of `bit_codes.MISSED` at each of the three times that entries are left out: by the first half of
-    their bits, by all of them, and by the estimate. All that is left is scored.
+    the query in so many bits at most, and is estimated to be so alike at least, but for a chance of
+    `bit_codes.MISSED` in all: entries are left out by their first words, by all of them, and by the
+    estimate. What is left is scored, or as much of it as was not too many at each step.
     """
 
     def __init__(self, store: RowStore) -> None:
