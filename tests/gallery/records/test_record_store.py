@@ -364,6 +364,7 @@ def test_refused_contents_are_remembered_until_they_are_allowed(kind, place, rec
         ({"vector": np.full(4, np.inf, np.float32)}, "cannot keep"),
         ({"time": float("nan")}, "no time"),
         ({"time": 1e15}, "no time"),
+        ({"time": -1e11}, "no time"),  # before the first year of calendars
         ({"identity": "a\0b"}, "cannot keep"),
         ({"identity": "\udc80"}, "cannot keep"),
     ],

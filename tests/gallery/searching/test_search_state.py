@@ -1,4 +1,4 @@
-"""Names are read as far as they changed, and are those of the records after every change."""
+"""What follows from records is that of one revision of them, whatever comes in between."""
 
 import pytest
 from gallery_model import PixelModel, draw_people, make_gallery
@@ -83,3 +83,19 @@ def test_names_that_were_rolled_back_are_gone(galleries, monkeypatch):
     other.search(PICTURES[:1])
     assert state.names == other.records.names()
     assert len(state.names) == 6
+
+
+@pytest.mark.parametrize("read", ["vectors", "null_rows", "names"])
+def test_what_was_read_in_part_is_read_anew(galleries, monkeypatch, read):
+    one, other = galleries
+    erase_and_add(one)
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(other.records, read, fail)
+        with pytest.raises(KeyboardInterrupt):
+            other.search(PICTURES[:1])
+    assert other.search(PICTURES) == one.search(PICTURES)
+    assert other.check() == []

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LATEST_TIME = 253_402_300_799
-"""The end of the year 9999 in seconds since 1970, beyond which no calendar here goes."""
+EARLIEST_TIME, LATEST_TIME = -62_135_596_800, 253_402_300_799
+"""The years 1 to 9999 in seconds since 1970, beyond which no calendar here goes."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from promptreid.errors import GalleryError
-from promptreid.gallery.records.record_rows import LATEST_TIME
+from promptreid.gallery.records.record_rows import EARLIEST_TIME, LATEST_TIME
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def parse_time(text: str) -> float:
     """
     try:
         seconds = float(text)
-        if abs(seconds) <= LATEST_TIME:  # not so for what is no number
+        if EARLIEST_TIME <= seconds <= LATEST_TIME:  # not so for what is no number
             return seconds
     except ValueError:
         pass

@@ -89,11 +89,15 @@ class SearchState:
         self.index.close()
 
     def refresh(self, records: Records) -> None:
-        """Take over what other processes changed in the records."""
+        """Take over what other processes changed in the records, all of it or nothing."""
         if records.revision() == self.table.revision:
             return
-        with records.reading():
-            self._take(records)
+        try:
+            with records.reading():
+                self._take(records)
+        except BaseException:
+            self.clear()  # the table is ahead of what was not read
+            raise
         self.settle(records)
 
     @contextlib.contextmanager

@@ -277,6 +277,17 @@ def test_what_is_erased_is_wiped_from_files(tmp_path, in_files):
     assert gallery.check() == []
 
 
+def test_files_that_another_process_has_deleted_need_no_wiping(tmp_path, in_files):
+    gallery = make_gallery(tmp_path / "people")
+    pictures, names = draw_people(20, 4)
+    gallery.add(pictures, names)
+    other = open_again(tmp_path / "people", "exact")
+    other.info()  # which deletes what it does not need
+    assert gallery.erase("person 3").entries == 4
+    assert gallery.search(pictures[:1])[0].candidates[0].identity == names[0]
+    assert other.check() == []
+
+
 def test_an_erasure_that_was_stopped_is_finished_in_files_too(tmp_path, in_files, monkeypatch):
     gallery = make_gallery(tmp_path / "people")
     gallery.add(*draw_people(20, 4))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import NotEnrolledError
 from promptreid.gallery.records.record_rows import (
+    EARLIEST_TIME,
     LATEST_TIME,
     EntryRow,
     NewEntry,
@@ -60,9 +61,9 @@ class SqlEntries(SqlModels, SqlIdentities, SqlAudit):
         ]
         self.check_vectors(None, [NewVector(0, entry.vector, entry.text_vector) for entry in new])
         for entry in new:
-            if entry.time is not None and not abs(entry.time) <= LATEST_TIME:
+            if entry.time is not None and not EARLIEST_TIME <= entry.time <= LATEST_TIME:
                 raise GalleryError(
-                    f"{entry.time} is no time; allowed are seconds since 1970 up to the year 9999, "
+                    f"{entry.time} is no time; allowed are seconds since 1970, years 1 to 9999, "
                     "or None where it is not known."
                 )
         identities = self.find_or_make_identities([entry.identity for entry in new])

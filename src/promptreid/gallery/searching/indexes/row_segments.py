@@ -153,11 +153,18 @@ class RowSegment:
         return rows
 
     def wipe(self, places: NDArray[np.int64]) -> None:
-        """Write zeros over some vectors and their codes, and wait until they are on the disk."""
+        """Write zeros over some vectors and their codes, and wait until they are on the disk.
+
+        A file that another process has deleted stays as it is; it is gone once nobody holds it.
+        """
         alive = places[self.codes[places].any(axis=1) | self.vectors[places].any(axis=1)]
         if not len(alive):
             return
-        with self.path.open("rb+") as file:
+        try:
+            opened = self.path.open("rb+")
+        except FileNotFoundError:
+            return
+        with opened as file:
             for place in alive.tolist():
                 for start, rows in ((self._codes_at, self.codes), (self._vectors_at, self.vectors)):
                     size = rows.shape[1] * rows.itemsize
