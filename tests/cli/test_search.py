@@ -6,7 +6,10 @@ import shutil
 import pytest
 from facts import lacking
 
+import promptreid
+from promptreid.actions.searches import picture_index
 from promptreid.cli.main import main
+from promptreid.errors import DataError
 
 pytestmark = pytest.mark.slow
 
@@ -148,3 +151,16 @@ def test_mistakes_are_told_in_words(pictures, tmp_path, capsys, arguments, facts
     assert code == 2
     assert not lacking(err, *facts)
     assert "internal error" not in err
+
+
+def test_no_folder_is_embedded_for_a_picture_that_cannot_be_read(
+    pictures, tmp_path, capsys, monkeypatch
+):
+    whole, cut = pictures / "queries" / "first.png", tmp_path / "cut.png"
+    cut.write_bytes(whole.read_bytes()[:-200])
+    monkeypatch.setattr(picture_index, "open_picture_gallery", None)
+    code, _, err = run(capsys, "search", pictures / "people", whole, cut)
+    assert code == 2
+    assert not lacking(err, "cut.png", "truncated")
+    with pytest.raises(DataError, match=r"cut\.png"):
+        promptreid.search(pictures / "people", whole, cut)

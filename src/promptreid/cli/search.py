@@ -120,11 +120,12 @@ def search(
     check_search(any_image=bool(images), **asked)
     for image in images:
         check_is_file(image)
-        check_is_picture(image)
     wanted = _read_attributes(attributes)
     with started(f"reading {place}"):
         from promptreid.actions.searches.picture_index import PictureIndex
 
+        for image in images:
+            check_is_picture(image)
     index = PictureIndex.open(place, model, device=device, keep=not no_cache, progress=reporter())
     with index:
         for note in index.notes:

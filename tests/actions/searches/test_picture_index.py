@@ -32,7 +32,7 @@ def test_a_picture_is_found_by_its_path_by_pillow_and_as_an_array(index, two):
         assert "picture 1" in str(found)
 
 
-def test_a_search_that_fails_leaves_nothing_open(model, crops, monkeypatch):
+def test_a_search_that_fails_leaves_nothing_open(model, crops, two, monkeypatch):
     closed, close = [], PictureIndex.close
 
     def note_and_close(opened):
@@ -40,10 +40,11 @@ def test_a_search_that_fails_leaves_nothing_open(model, crops, monkeypatch):
         close(opened)
 
     monkeypatch.setattr(PictureIndex, "close", note_and_close)
-    with pytest.raises(DataError, match=r"nowhere\.png"):
+    with pytest.raises(GalleryError, match="nobody"):
         promptreid.search(
-            crops / "003", "nowhere.png", model=model, keep=False, progress=promptreid.Silent()
-        )
+            crops, two[0], identities="nobody", model=model, keep=False,
+            progress=promptreid.Silent(),
+        )  # fmt: skip
     (opened,) = closed
     assert not Path(opened.temporary.name).exists()
 

@@ -120,6 +120,7 @@ def test_rotated_and_cancelled(tmp_path: Path) -> None:
     content[0]["annotations"][0]["result"][0]["value"]["rotation"] = 20
     content[1]["annotations"].append({"result": [], "was_cancelled": True})
     content[2]["annotations"] = []
+    content.append({"data": {"text": "no picture"}, "annotations": [{"result": []}]})
     data = load_data(f"label_studio:{write(tmp_path, content)}")
     assert len(data.manifest) == 3
     assert any("1 rectangle is rotated" in note for note in data.notes)

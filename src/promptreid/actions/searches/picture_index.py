@@ -11,7 +11,11 @@ from typing import Any, Self
 
 from promptreid.actions.gallery_models import ModelPlace, load_for, open_gallery
 from promptreid.actions.searches.found_pictures import FoundPictures
-from promptreid.actions.searches.search_checks import check_is_file, check_search
+from promptreid.actions.searches.search_checks import (
+    check_is_file,
+    check_is_picture,
+    check_search,
+)
 from promptreid.actions.searches.search_found import SearchRequest, find_pictures
 from promptreid.actions.searches.searched_place import SHIPPED, SearchedPlace
 from promptreid.config.model import BackboneConfig
@@ -227,6 +231,10 @@ def search(
         >>> found[0].answer.candidates[0].identity
         '000'
     """
+    for image in images:
+        if isinstance(image, str | Path):
+            check_is_file(Path(image))
+            check_is_picture(Path(image))
     index = PictureIndex.open(place, model, device=device, keep=keep, progress=progress)
     try:
         return index.search(*images, **asked)

@@ -46,20 +46,11 @@ def check_is_file(image: Path) -> None:
 
 
 def check_is_picture(image: Path) -> None:
-    """Refuse a file that is no picture by its first bytes, before a folder is embedded for it.
+    """Refuse a picture that cannot be decoded, before a folder is embedded for it.
 
     Raises:
-        UnreadableImage: It is empty, or in a format that is not decoded.
+        UnreadableImage: It is missing, empty, truncated, or in a format that is not decoded.
     """
-    from promptreid.data.images.image_files import (
-        UnreadableImage,
-        image_bytes,
-        open_image,
-        why_undecodable,
-    )
+    from promptreid.data.images.decode import read_image  # loads PyTorch
 
-    content = image_bytes(image)
-    try:
-        open_image(content)
-    except Exception as error:  # whatever Pillow raises; the sentence says which
-        raise UnreadableImage(image, why_undecodable(error, content)) from error
+    read_image(image)

@@ -80,15 +80,17 @@ def gather_regions(file: Path, tasks: Any) -> tuple[list[Region], Counter[str]]:
             for annotation in entries(task.get("annotations"), place=f"{place}.annotations")
             if not annotation.get("was_cancelled")
         ]
-        if not kept:
+        results = entries(kept[-1].get("result"), place=f"{place}.result") if kept else []
+        if not results:
             continue
         by_name: dict[str, Region] = {}
-        for at, result in enumerate(entries(kept[-1].get("result"), place=f"{place}.result")):
+        picture = _find_picture(task, place)
+        for at, result in enumerate(results):
             kind, value = text(result.get("type")), result.get("value")
             if kind == "relation":  # of two regions; it has no value
                 continue
             name, here = text(result.get("id")), f"{place}.result[{at}]"
-            region = by_name.setdefault(name, Region(here, name, _find_picture(task, place)))
+            region = by_name.setdefault(name, Region(here, name, picture))
             if not isinstance(value, dict):
                 raise DataError(f"{here}.value is no object.")
             if kind in _RECTANGLES:
