@@ -91,6 +91,18 @@ def test_adding_again_adds_nothing(made, place, capsys):
     assert not lacking(out, "camera gate", "stranger.png")
 
 
+def test_pictures_of_one_person_are_enrolled_and_roles_are_not_spoken_of(made, place, capsys):
+    new = place.parent / "new" / "the stranger"
+    new.mkdir(parents=True)
+    shutil.copy(made / "queries" / "stranger.png", new)
+    table = place.parent / "new.csv"
+    table.write_text("path,identity,camera\nnew/the stranger/stranger.png,the stranger,gate\n")
+    for spec, added in ((f"folder:{new.parent}", 1), (f"csv:{table}", 0)):
+        code, out, err = run(capsys, "gallery", "add", place, spec, "--device", "cpu")
+        assert (code, f"enrolled {added} image" in out) == (0, True), err
+        assert not any(word in err for word in ("train", "seed", "scored", "same-camera"))
+
+
 def test_info_says_what_can_be_promised(place, capsys):
     code, out, _ = run(capsys, "gallery", "info", place)
     assert code == 0

@@ -105,7 +105,7 @@ def _enrol_data(
     progress: Progress,
 ) -> Enrolled:
     with progress.doing(f"enrolling {spec}"):
-        data = load_shown(spec, policy=unreadable, progress=progress)
+        data = load_shown(spec, policy=unreadable, progress=progress, roles=bool(roles))
         for note in (*data.lost, *data.notes) if unreadable == "stop" else ():
             progress.detail(note)
         manifest = data.manifest

@@ -17,11 +17,13 @@ from promptreid.files import full_path
 from promptreid.text.safe import visible
 
 
-def load_data(spec: str) -> DataSet:
+def load_data(spec: str, *, roles: bool = True) -> DataSet:
     """Read a data set by name.
 
     Args:
         spec: `NAME:ROOT[?key=value&…]`, for example `hands11k:/data/11k?aspect=dorsal_right`.
+        roles: Whether images of one's own that have no roles are drawn for training and testing,
+            which takes two identities; False for images and names alone.
 
     Returns:
         The data set. Images are not opened; `inspect_data` does that.
@@ -38,6 +40,7 @@ def load_data(spec: str) -> DataSet:
     parsed = parse_spec(spec)
     module = importlib.import_module(reader_entry(parsed.name).module)
     options = parse_options(parsed.name, module.Options, parsed.options)
+    options = options if roles else options.without_roles()
     root = full_path(parsed.root)
     _check_mark(root)
     try:

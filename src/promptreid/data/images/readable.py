@@ -20,13 +20,14 @@ from promptreid.progress.counted_task import counting
 _SHOWN = 8
 
 
-def load_readable(spec: str, *, policy: str, progress: Progress) -> DataSet:
+def load_readable(spec: str, *, policy: str, progress: Progress, roles: bool = True) -> DataSet:
     """Read a data set, say what is noted of it, and check its images as `only_readable` does.
 
     Args:
         spec: The data set.
         policy: "stop" or "skip".
         progress: Hears the notes and what is skipped.
+        roles: As for `load_data`.
 
     Raises:
         ConfigError: The spec or the policy is wrong.
@@ -34,13 +35,13 @@ def load_readable(spec: str, *, policy: str, progress: Progress) -> DataSet:
     """
     check_choice(policy)
     with progress.doing(f"reading {spec}"):
-        dataset = load_data(spec)
+        dataset = load_data(spec, roles=roles)
     for note in dataset.notes:
         progress.detail(f"{dataset.manifest.name}: {note}")
     return only_readable(dataset, policy=policy, progress=progress)
 
 
-def load_shown(spec: str, *, policy: str, progress: Progress) -> DataSet:
+def load_shown(spec: str, *, policy: str, progress: Progress, roles: bool = True) -> DataSet:
     """Read a data set of which few images may be looked at.
 
     Only "skip" decodes every image first. Embeddings that are kept need none, so with "stop" an
@@ -50,6 +51,7 @@ def load_shown(spec: str, *, policy: str, progress: Progress) -> DataSet:
         spec: The data set.
         policy: "stop" or "skip".
         progress: Hears what is skipped.
+        roles: As for `load_data`.
 
     Raises:
         ConfigError: The spec or the policy is wrong.
@@ -57,9 +59,9 @@ def load_shown(spec: str, *, policy: str, progress: Progress) -> DataSet:
     """
     check_choice(policy)
     if policy == "skip":
-        return load_readable(spec, policy=policy, progress=progress)
+        return load_readable(spec, policy=policy, progress=progress, roles=roles)
     with progress.doing(f"reading {spec}"):
-        return load_data(spec)
+        return load_data(spec, roles=roles)
 
 
 def only_readable(dataset: DataSet, *, policy: str, progress: Progress) -> DataSet:

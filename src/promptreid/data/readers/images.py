@@ -10,6 +10,7 @@ from promptreid.data.folders.walk import Walk
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.readers.reader_options import ReaderOptions
 from promptreid.errors import DataError
+from promptreid.text.lists import counted
 
 
 class Options(ReaderOptions):
@@ -36,5 +37,8 @@ def read(root: Path, options: Options) -> DataSet:
         )
     samples = [Sample(name, name, "train") for name in names]
     manifest = Manifest.of(root.name or "images", root, samples)
-    note = f"{len(names):,} images without identities: for training with labels: instance only."
+    note = (
+        f"{counted(len(names), 'image')} without identities: each stands for itself, in training "
+        "with labels: instance."
+    )
     return DataSet(f"images:{root}", manifest, None, (note, *walk.notes), lost=walk.lost)

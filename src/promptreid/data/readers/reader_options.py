@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -38,6 +38,10 @@ class ReaderOptions(BaseModel):
         description="what may train: the training images, or the test images too, so that "
         "nothing is left to test on",
     )
+
+    def without_roles(self) -> Self:
+        """Return the options of somebody who trains nothing and tests nothing."""
+        return self
 
 
 class MissingOptions(ReaderOptions):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from promptreid.data.manifest.manifest import Manifest, Sample
 from promptreid.data.manifest.unknown_values import UnknownWords
@@ -56,6 +56,19 @@ class FlatOptions(ReaderOptions):
         "excludes them when all test images have cameras and there are at least two",
     )
 
+    _draws: bool = PrivateAttr(default=True)
+
+    @property
+    def draws_roles(self) -> bool:
+        """Whether images without roles are given some, and it is chosen how to test."""
+        return self._draws
+
+    def without_roles(self) -> Self:
+        """Return the options of somebody who trains nothing and tests nothing."""
+        other = self.model_copy()
+        other._draws = False
+        return other
+
     @property
     def unknown_words(self) -> UnknownWords:
         """What tells words that mean "not known" from names."""
@@ -69,7 +82,7 @@ def split_samples(
 
     Args:
         samples: Rows whose split does not count.
-        options: Fraction, seed, and whether the set is closed.
+        options: Fraction, seed, and whether the set is closed; or that no roles are wanted.
         name: Name of the data set: domain of samples without one.
 
     Returns:
@@ -78,6 +91,8 @@ def split_samples(
     Raises:
         OneIdentityError: There is only one identity.
     """
+    if not options.draws_roles:
+        return [replace(sample, split="test") for sample in samples], ()
     sample_keys = identity_keys(samples, name)
     keys = sorted(set(sample_keys))
     if len(keys) == 1:
@@ -126,6 +141,8 @@ def choose_protocol(
         DataError: When fixed and undecided test images are mixed in an open set, or when no test
             image of a closed set shows an identity that trains.
     """
+    if not options.draws_roles:
+        return None, ()
     if manifest.closed:
         rows = manifest.indices("train", "query", "gallery", "test")
         rule, notes = _camera_rule(manifest, rows, options)

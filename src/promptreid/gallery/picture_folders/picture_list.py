@@ -71,7 +71,7 @@ def list_pictures(place: str) -> PictureList:
 
 
 def _list_data(spec: str) -> PictureList:
-    data = load_data(spec)
+    data = load_data(spec, roles=False)
     manifest = data.manifest
     shown = [row for row, name in enumerate(manifest.identities) if name not in data.background]
     images, names = list_images(manifest.select(shown))

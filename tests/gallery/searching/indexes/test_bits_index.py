@@ -93,9 +93,14 @@ def test_blocks_count_what_differs(monkeypatch):
     asked, words = codes[[7, 8]], slice(1, 3)
     expected = [np.bitwise_count(codes ^ one)[:, words].sum(1) for one in asked]
     counted = [np.zeros(1000, np.uint16), np.full(1000, 5, np.uint16)]
-    near = blocks.add_differing(
-        asked, words, counted, [60, -1], lambda do, numbers: [*map(do, numbers)]
-    )
+
+    def in_turn(do, numbers):
+        return [*map(do, numbers)]
+
+    near = blocks.add_differing(asked, words, counted, in_turn, [60, 0])
+    unlisted = [np.zeros(1000, np.uint16)]
+    assert blocks.add_differing(asked[:1], words, unlisted, in_turn) == []
+    assert unlisted[0].tolist() == counted[0].tolist()
     assert counted[0].tolist() == expected[0].tolist()
     assert counted[1].tolist() == (expected[1] + 5).tolist()
     assert near[0].tolist() == np.flatnonzero(expected[0] <= 60).tolist()

@@ -181,8 +181,8 @@ class CodeBlocks:
         codes: NDArray[np.uint64],
         words: slice,
         differing: Sequence[NDArray[np.uint16]],
-        borders: Sequence[int],
         run: Run,
+        borders: Sequence[int] = (),
     ) -> list[NDArray[np.int64]]:
         """Add in how many bits each code differs from each of some others.
 
@@ -190,11 +190,11 @@ class CodeBlocks:
             codes: (Q, words) the others.
             words: Which words are compared.
             differing: What is added to, (len(self),) for each of the others.
-            borders: For each of the others, up to which sum slots are listed.
             run: Counts the codes part by part.
+            borders: For each of the others, up to which sum slots are listed; empty for no list.
 
         Returns:
-            For each of the others, the slots whose sum is at most its border, in ascending order.
+            For each border, the slots whose sum is at most that, in ascending order.
         """
         asked = codes[:, words].T
         starts = range(0, self._count, _COUNTED_AT_A_TIME)
@@ -210,7 +210,7 @@ class CodeBlocks:
                     np.bitwise_xor(word, value, out=other)
                     np.bitwise_count(other, out=bits)
                     np.add(out, bits, out=out)
-            for out, border in zip(outs, borders, strict=True):
+            for out, border in zip(outs, borders, strict=False):
                 listed[place].append(np.flatnonzero(out <= border) + start)
 
         listed: list[list[NDArray[np.int64]]] = [[] for _ in starts]

@@ -101,7 +101,7 @@ class CodeSearch:
                 out[part] = WORD * store.coder.words + 1
         borders = [store.codes.find_border(one.code, first_words, _NEAR) for one in asked]
         near = store.codes.add_differing(
-            np.stack([one.code for one in asked]), first_words, differing, borders, run
+            np.stack([one.code for one in asked]), first_words, differing, run, borders
         )
         found: dict[int, Scored] = {}
 
@@ -142,7 +142,7 @@ class CodeSearch:
         needed = coder.bits_needed(least, words)
         may = differing <= needed if needed > border else None
         if may is not None and _FEW * np.count_nonzero(may) > len(codes):
-            codes.add_differing(asked.code[None], other_words, [differing], [-1], run)
+            codes.add_differing(asked.code[None], other_words, [differing], run)
             border = _find_border(differing, WORD * coder.words, most)
             near = np.flatnonzero(differing <= border)
             amounts = differing[near]
