@@ -146,22 +146,36 @@ def test_the_slider_moves_the_line_by_p_values(visit, served):
         assert page.get_attribute(".answer", "data-verdict") == "identity"
         seen.add(accepted)
     assert len(seen) > 1
+    rare = "{rate: 0.0005, least_rate: 0.0008, calibrating: 2500}"
+    begin = f"import('/page/rate.js').then(page => page.rateSlider({rare}).rate())"
+    assert page.evaluate(begin) == 0.0008  # the nearest to the usual one that can be promised
 
 
 def test_a_picture_is_pasted(visit, served):
     page = visit(served.url)
     content = list(served.files["person 5"][0].read_bytes())
-    page.evaluate(
-        """content => {
-          const data = new DataTransfer();
-          data.items.add(new File([new Uint8Array(content)], "pasted.png", {type: "image/png"}));
-          document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true}));
-        }""",
-        content,
-    )
+    paste = """content => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(content)], "pasted.png", {type: "image/png"}));
+      document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true}));
+    }"""
+    page.evaluate(paste, content)
     page.wait_for_selector(".answer")
     assert page.inner_text(".answer h2") == "person 5"
     assert page.inner_text(".asked-name") == "pasted.png"
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    hurry = """async () => {
+      for (const name of ["enrol", "search", "identities"]) {
+        location.hash = `#/${name}`;
+        await new Promise((wake) => addEventListener("hashchange", wake, {once: true}));
+      }
+    }"""
+    page.evaluate(hurry)
+    page.wait_for_selector(".people li")
+    page.evaluate(paste, content)  # no page that was passed by takes it
+    page.wait_for_timeout(200)
+    assert not [url for url in asked if url.endswith("/v1/search")]
 
 
 def test_conditions_leave_pictures_out(visit, served):
@@ -198,6 +212,21 @@ def test_two_pictures_side_by_side_and_where_the_model_looks(visit, served):
         changed = "([one, old]) => one.src !== old && one.naturalWidth > 0"
         until(page, changed, [image.element_handle(), address])
     assert "do not prove" in page.inner_text("dialog")
+    page.click("dialog button[aria-pressed]")
+    held = []
+    page.route("**/activation", lambda route: held.append(route))
+    page.click("dialog button[aria-pressed]")  # maps are asked for again ...
+    page.wait_for_timeout(100)
+    page.click("dialog button[aria-pressed]")  # ... and not wanted any more
+    until(page, "[...document.querySelectorAll('dialog img')].every(one => one.complete)")
+    before = [image.evaluate("one => one.src") for image in pictures.all()]
+    assert held
+    for route in held:
+        route.fulfill(
+            content_type="image/svg+xml", body="<svg xmlns='http://www.w3.org/2000/svg'/>"
+        )
+    page.wait_for_timeout(200)
+    assert [image.evaluate("one => one.src") for image in pictures.all()] == before
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog", state="detached")
     assert page.evaluate("document.activeElement.className") == "picture"
@@ -229,8 +258,17 @@ def test_pictures_are_enrolled_and_what_cannot_be_used_is_named(visit, tmp_path)
         rows = [row for row in served.gallery.records.identities() if row.name == "new person"]
         assert rows[0].entries == 4
         page.set_input_files(".drop input >> nth=0", served.files["person 20"])
+        held = []
+        page.route("**/v1/entries", lambda route: held.append(route), times=1)
         page.click("button[type=submit]")
+        page.wait_for_selector(".progress:has-text('Stop')")
+        page.set_input_files(".drop input >> nth=0", served.files["person 19"][:1])
+        assert page.is_disabled("button[type=submit]")
+        page.wait_for_timeout(50)
+        [route] = held
+        route.continue_()
         page.wait_for_selector(".progress:has-text('4 were there already')")
+        assert page.inner_text("button[type=submit]") == "Enrol 1 picture"  # which came meanwhile
 
 
 def test_a_folder_is_an_identity(visit, tmp_path):
@@ -291,6 +329,12 @@ def test_merging_and_splitting_have_a_way_back(visit, served):
     page.fill("dialog input[type=search]", "person 11")
     until(page, "document.querySelectorAll('.choice').length === 1")
     page.click(".choice label")
+    page.fill("dialog input[type=search]", "person 12")  # where person 11 is not listed any more
+    page.wait_for_selector(".choice:has-text('person 12')")
+    page.click("dialog button[type=submit]")
+    assert page.inner_text("dialog .wrong") == "Choose somebody first."
+    page.fill("dialog input[type=search]", "person 11")
+    page.click(".choice:has-text('person 11') label")
     page.click("dialog button[type=submit]")
     page.wait_for_selector(".identity h1:text-is('person 11')")
     assert page.locator(".entries li").count() == 6

@@ -87,6 +87,7 @@ export async function show(image, path, options = null) {
     image.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
     image.src = address;
   } catch (error) {
+    if (error.name === "AbortError") throw error;
     image.classList.add("lost");
     image.alt = error.message;
     throw error;

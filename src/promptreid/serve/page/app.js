@@ -39,12 +39,13 @@ async function open() {
   main.replaceChildren(loading("Opening …"));
   try {
     await refresh();
+    if (turn !== visit) return;
     const allowed = PAGES.filter((page) => context.may(page.right) && (page.if?.(context.info) ?? true));
     const page = allowed.find((one) => one.name === name) ?? allowed[0];
     if (!page) throw new Refusal(403, "This token may neither search nor enrol. Ask whoever runs the service for another.");
     drawPages(allowed, page);
     const opened = await page.open(context, rest);
-    if (turn !== visit) return;
+    if (turn !== visit) { opened.leave?.(); return; }
     document.title = `${opened.title} · ${context.info.gallery}`;
     main.replaceChildren(opened.content);
     leave = opened.leave ?? leave;

@@ -8,6 +8,7 @@ export function compare(context, file, candidate) {
   const theirs = el("img", { alt: `${candidate.identity}, entry ${candidate.entry}` });
   const wrong = el("p", { class: "wrong", role: "alert" });
   let looking = false;
+  let drawing = null;
   const toggle = context.info.abilities.activation
     ? button("Show where the model looks", () => { looking = !looking; draw(); }, { "aria-pressed": "false" })
     : null;
@@ -20,11 +21,14 @@ export function compare(context, file, candidate) {
       toggle.textContent = looking ? "Show the pictures" : "Show where the model looks";
     }
     note.textContent = looking ? "Bright regions weigh more in the vector of a picture. They do not prove why two pictures are alike." : "";
+    drawing?.abort(); // a map that comes late must not replace a picture
+    drawing = new AbortController();
+    const { signal } = drawing;
     try {
       await Promise.all(looking
-        ? [show(mine, "/v1/activation", { method: "POST", form: formOf(file) }), show(theirs, `/v1/entries/${candidate.entry}/activation`)]
-        : [showFile(mine, file), show(theirs, `/v1/entries/${candidate.entry}/picture`)]);
-    } catch (error) { wrong.textContent = error.message; }
+        ? [show(mine, "/v1/activation", { method: "POST", form: formOf(file), signal }), show(theirs, `/v1/entries/${candidate.entry}/activation`, { signal })]
+        : [showFile(mine, file), show(theirs, `/v1/entries/${candidate.entry}/picture`, { signal })]);
+    } catch (error) { if (error.name !== "AbortError") wrong.textContent = error.message; }
   }
 
   /** Keep the picture as one that does not show the candidate. */
@@ -35,7 +39,11 @@ export function compare(context, file, candidate) {
       dialog.close();
       tell(
         `Pictures like this are no longer taken for ${candidate.identity}. It counts from the next search on.`,
-        async () => { for (const one of negatives) await send("DELETE", `/v1/negatives/${one}`, null); },
+        async () => {
+          try {
+            for (const one of negatives) await send("DELETE", `/v1/negatives/${one}`, null);
+          } catch (error) { tell(error.message); }
+        },
       );
     } catch (error) { wrong.textContent = error.message; }
   }

@@ -53,7 +53,7 @@ export async function enrolPage(context) {
       el("div", { class: "thumbs" }, pictures, files.length > 24 ? el("span", { class: "more" }, `and ${(files.length - 24).toLocaleString("en")} more`) : null),
     ] : []));
     submit.textContent = files.length ? `Enrol ${counted(files.length, "picture")}` : "Enrol";
-    submit.disabled = !files.length;
+    submit.disabled = !files.length || stopping !== null;
   }
 
   async function enrol(event) {
@@ -103,12 +103,12 @@ export async function enrolPage(context) {
           advance(part.length);
         }
       }
-      files = [];
     } catch (error) {
-      files = files.filter((file) => !sent.has(file));
       if (error.name === "AbortError") done.stopped = true;
       else done.failure = error;
     }
+    files = files.filter((file) => !sent.has(file)); // others may have come meanwhile
+    stopping = null;
     await context.refresh().catch(() => {});
     progress.replaceChildren(...summary(done, total));
     draw();

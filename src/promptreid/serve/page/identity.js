@@ -171,15 +171,19 @@ async function chooseIdentity(except, title) {
   const input = el("input", { type: "search", autocomplete: "off" });
   const list = el("div", { class: "choices", role: "radiogroup", "aria-label": "Identities" });
   let picked = null;
+  let turn = 0;
   async function load() {
+    const mine = ++turn;
     try {
       const { identities } = await get(`/v1/identities?limit=20&search=${encodeURIComponent(input.value.trim())}`);
+      if (mine !== turn) return;
       const others = identities.filter((one) => one.number !== except);
+      picked = null; // the list has no choice any more
       list.replaceChildren(...(others.length ? others.map((one) => {
         const radio = el("input", { type: "radio", name: "target", id: `target-${one.number}`, on: { change: () => { picked = one; } } });
         return el("div", { class: "choice" }, radio, el("label", { for: radio.id }, one.name, el("span", { class: "quiet" }, ` ${counted(one.entries, "picture")}`)));
       }) : [el("p", { class: "quiet" }, "Nobody else has these letters in the name.")]));
-    } catch (error) { list.replaceChildren(failure(error)); }
+    } catch (error) { if (mine === turn) list.replaceChildren(failure(error)); }
   }
   let waiting = 0;
   input.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(load, 200); });

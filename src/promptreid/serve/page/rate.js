@@ -4,10 +4,13 @@ import { counted, oneIn } from "./words.js";
 
 const STEPS = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 
+/** Whether the gallery is too small for one of the rates. */
+const isLimited = (info) => info.least_rate > Math.min(...STEPS, info.rate);
+
 /** Rates that the gallery can keep, from many strangers to as few as can be promised. */
 export function ratesFor(info) {
   const rates = new Set([...STEPS, info.rate].filter((rate) => rate >= info.least_rate));
-  if (info.least_rate > Math.min(...STEPS)) rates.add(info.least_rate);
+  if (isLimited(info)) rates.add(info.least_rate);
   return [...rates].sort((one, two) => two - one);
 }
 
@@ -26,7 +29,7 @@ export function rateSlider(info) {
     const accepted = rate() >= 1 ? "No promise yet" : `Accept ${oneIn(rate())} strangers`;
     words.textContent = accepted;
     input.setAttribute("aria-valuetext", accepted);
-    const least = rate() === rates.at(-1) && rates.length > 1 && info.least_rate > Math.min(...STEPS)
+    const least = rate() === rates.at(-1) && rates.length > 1 && isLimited(info)
       ? ` With ${counted(info.calibrating, "identity", "identities")} nothing stricter can be promised.` : "";
     note.textContent = rate() >= 1
       ? "Too few are enrolled to promise anything. Enrol more identities."
