@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 from promptreid.torch_threads import torch_threads
 
 pytest_plugins = ["expected_skips"]
+
+# How long an example takes is a fact of the machine, and of what else runs there.
+settings.register_profile("without a deadline", settings(), deadline=None)
+settings.load_profile("without a deadline")
 
 # A tiny model, small images and short stages: seconds, not minutes.
 QUICK = (

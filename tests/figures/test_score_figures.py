@@ -154,6 +154,7 @@ def test_thresholds_stay_within_the_axes_where_curves_lie_at_an_edge(verified):
     FigureCanvasAgg(figure).draw()
     (axes,) = figure.axes
     frame = axes.get_window_extent()
+    assert len(axes.texts) == 4
     for words in axes.texts:
         box = words.get_window_extent()
         assert frame.y0 <= box.y0 <= box.y1 <= frame.y1
@@ -279,6 +280,7 @@ def test_nothing_on_the_page_overlaps_or_leaves_it():
     note = "Images of the query's identity and camera are left out."
     figure = ranks_figure(shown(queries=3), gallery(), top=4, note=note)
     boxes = [axes.get_position() for axes in images(figure)]
+    assert len(boxes) >= 3 * (1 + 4 + 4)
     for number, one in enumerate(boxes):
         assert one.x0 >= 0
         assert one.x1 <= 1

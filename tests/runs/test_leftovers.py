@@ -31,11 +31,16 @@ def test_temporary_files_inside_go(tmp_path):
     assert run.status().status == "started"
 
 
-def test_folders_beside_go_when_their_process_is_dead(tmp_path):
+def test_folders_beside_go_when_their_process_is_dead(tmp_path, monkeypatch):
     run = make_run(tmp_path / "run")
     own = name_beside(run.path, "tmp")
     gone = own.with_name(own.name.replace(f"-{os.getpid()}-", f"-{dead_process()}-"))
-    elsewhere = gone.with_name(gone.name.replace(socket.gethostname()[:3], "zzz", 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "gethostname", lambda: "another machine")
+        elsewhere = name_beside(run.path, "tmp")
+    elsewhere = elsewhere.with_name(
+        elsewhere.name.replace(f"-{os.getpid()}-", f"-{dead_process()}-")
+    )
     other = gone.with_name(gone.name.replace(".run.", ".run2."))
     for folder in (own, gone, elsewhere, other):
         (folder / "checkpoints").mkdir(parents=True)
@@ -43,4 +48,5 @@ def test_folders_beside_go_when_their_process_is_dead(tmp_path):
         run.clean()
     assert not gone.exists()
     assert own.exists()
+    assert elsewhere.exists()
     assert other.exists()

@@ -103,10 +103,10 @@ def bomb(*, merge):
     ids=range(19),
 )  # fmt: skip
 def test_nothing_takes_long_or_ends_the_process(text):
-    begun = time.perf_counter()
+    begun = time.process_time()
     with contextlib.suppress(YamlError):
         parse_yaml(text)
-    assert time.perf_counter() - begun < 4
+    assert time.process_time() - begun < 4
 
 
 def test_as_many_values_as_the_limit_says_are_read():

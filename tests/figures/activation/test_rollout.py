@@ -78,6 +78,7 @@ def test_rows_of_attention_sum_to_one():
     blocks = tower.transformer.resblocks
     with torch.no_grad(), recorded_attention(blocks) as found:
         tower(torch.zeros(1, 3, 64, 64))
+    assert len(found) == len(blocks)
     for attention in found:
         assert torch.allclose(attention.sum(-1), torch.ones(1, 17), atol=1e-5)
         assert F.relu(attention).equal(attention)
