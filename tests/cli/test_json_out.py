@@ -183,7 +183,7 @@ def test_every_option_says_what_it_is():
 )
 def test_what_was_only_text_is_json_too(words, facts, tmp_path):
     out = tmp_path / "made"
-    done = CliRunner().invoke(cli, [*words.format(out=out).split(), "--json"])
+    done = CliRunner().invoke(cli, [*(word.format(out=out) for word in words.split()), "--json"])
     assert done.exit_code == 0, done.stderr
     given = json.loads(done.stdout.replace(str(out), "{out}"))
     assert facts(given)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -255,7 +256,7 @@ def test_a_data_set_or_a_folder_in_place_of_the_recipe_is_explained(capsys, tmp_
     (tmp_path / "crops").mkdir()
     code, _, err = run(capsys, "train", tmp_path / "crops")
     assert code == 2
-    assert f"--data folder:{tmp_path}/crops" in " ".join(err.split())
+    assert f"--data {shlex.quote(f'folder:{tmp_path}/crops')}" in " ".join(err.split())
 
 
 def test_an_unknown_command_leads_to_the_closest(capsys):

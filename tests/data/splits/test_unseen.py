@@ -53,7 +53,7 @@ def test_other_places_may_use_the_same_names(people) -> None:
 
 def test_the_same_data_set_is_said(people) -> None:
     here = load_data(people("a", 0))
-    with pytest.raises(DataError, match=r"--test market1501:\S+ is the same as --data market1501"):
+    with pytest.raises(DataError, match=r"--test market1501:.+ is the same as --data market1501"):
         check_unseen([here], [here])
 
 
