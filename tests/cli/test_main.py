@@ -123,6 +123,7 @@ def test_mistakes_are_a_sentence_and_exit_code_2(capsys, arguments, words):
             2,
             "no permission for /root/x",
         ),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "error: the disk is full."),
         (RuntimeError("boom"), 1, "internal error: RuntimeError: boom"),
         (
             RuntimeError("operator torchvision::nms does not exist"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 
 import pytest
@@ -98,3 +99,28 @@ def test_no_streams_at_all_are_no_obstacle(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     with guarded_output():
         print("to nobody")
+        print("to nobody", file=sys.stderr, flush=True)
+        assert not sys.stdout.isatty()
+    assert (sys.stdout, sys.stderr) == (None, None)
+
+
+def test_work_goes_on_when_nobody_reads_what_is_said_of_it(monkeypatch):
+    read, write = os.pipe()
+    with open(write, "w", buffering=1, encoding="utf-8") as errors:
+        monkeypatch.setattr(sys, "stderr", errors)
+        with guarded_output():
+            os.close(read)
+            for _ in range(3):
+                print("1/2 images", file=sys.stderr, flush=True)
+            unguarded(sys.stderr).write("a bar\n")
+
+
+def test_results_that_nobody_reads_are_an_error(monkeypatch):
+    read, write = os.pipe()
+    output = open(write, "w", encoding="utf-8")  # noqa: SIM115 - closing it fails, too
+    monkeypatch.setattr(sys, "stdout", output)
+    os.close(read)
+    with guarded_output(), pytest.raises(BrokenPipeError):
+        print("mAP", flush=True)
+    with pytest.raises(BrokenPipeError):
+        output.close()

@@ -21,7 +21,7 @@ from promptreid.cli.completing.shell_scripts import SHELL, TYPED
 from promptreid.errors import PromptReIDError, ToldElsewhereError, unknown_name
 from promptreid.processes.asked_call import asked_call
 from promptreid.processes.launch import count_processes, is_first
-from promptreid.text.streams import guarded_output
+from promptreid.text.streams import guarded_output, lead_nowhere
 from promptreid.version import __version__
 
 COMMANDS = MappingProxyType(
@@ -136,19 +136,31 @@ def _answer_shell() -> None:
 
 @contextlib.contextmanager
 def _termination_stops() -> Generator[None]:
-    """Let SIGTERM stop what runs as Ctrl-C does: files are whole, and the status is "stopped"."""
+    """Let SIGTERM, and a terminal that is closed, stop what runs as Ctrl-C does.
+
+    Files are whole then, and the status is "stopped". With nohup a terminal may be closed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = [(signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))]
+    closed = getattr(signal, "SIGHUP", None)  # Windows has none
+    if closed is not None and signal.getsignal(closed) is signal.SIG_DFL:
+        before.append((closed, signal.signal(closed, _terminate)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Do what SIGTERM does now: a training ends its step, a service its requests."""
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _run(words: list[str]) -> None:
@@ -200,9 +212,8 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, BrokenPipeError):
         return 0
     if isinstance(error, OSError) and error.errno is not None:
-        start, remedy = _os_words(error)
-        where = f" {error.filename}" if error.filename else ""
-        _say(f"error: {start}{where}.{remedy}")
+        what, remedy = _os_words(error)
+        _say(f"error: {what}.{remedy}")
         return 2
     if "No space left on device" in str(error):
         _say(f"error: the disk is full.{_DISK_FULL}")
@@ -219,12 +230,14 @@ _DISK_FULL = " Nothing half-written was left; free some space and run the comman
 
 
 def _os_words(error: OSError) -> tuple[str, str]:
-    """Say what the system refuses, and what to do."""
+    """Say what the system refuses, of which file if it is one, and what to do."""
+    of_file = f": {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full:", _DISK_FULL
+        return f"the disk is full{of_file}", _DISK_FULL
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "no permission for", " Choose another place, or change the permissions."
-    return f"{(error.strerror or str(error)).lower()}:", ""
+        file = error.filename or "this"
+        return f"no permission for {file}", " Choose another place, or change the permissions."
+    return f"{(error.strerror or str(error)).lower()}{of_file}", ""
 
 
 def _torchvision_words() -> str:
@@ -246,7 +259,7 @@ def _say(text: str) -> None:
 def _leave(code: int) -> None:
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         # The reader (`head`, say) has gone; do not let the interpreter complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        lead_nowhere(sys.stdout)
     sys.exit(code)

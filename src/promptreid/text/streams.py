@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Generator
@@ -51,6 +52,40 @@ class GuardedStream:
         return iter(self.unguarded)
 
 
+class LastingStream:
+    """A text stream of what is said beside the work, which goes on when nobody can read it."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        """Take a stream; once it fails, what is written goes nowhere."""
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, if anybody reads it."""
+        try:
+            return self._stream.write(text)
+        except OSError:  # a terminal was closed, a program at the other end of a pipe has ended
+            lead_nowhere(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Write out what is held back, if anybody reads it."""
+        try:
+            self._stream.flush()
+        except OSError:
+            lead_nowhere(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        """Ask the stream itself for everything else."""
+        return getattr(self._stream, name)
+
+
+def lead_nowhere(stream: IO[str]) -> None:
+    """Let a stream that cannot be written any more take what it still holds, and all that comes."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def guarded(stream: IO[str]) -> IO[str]:
     """Guard a stream, unless it is guarded already."""
     if isinstance(stream, GuardedStream):
@@ -65,19 +100,22 @@ def unguarded(stream: IO[str]) -> IO[str]:
 
 @contextlib.contextmanager
 def guarded_output() -> Generator[None]:
-    """Guard standard output and standard error within a block."""
+    """Guard standard output and standard error within a block.
+
+    Results that cannot be written to standard output are an error. What is said on standard error
+    is said beside the work, which goes on without it.
+    """
     output, errors = sys.stdout, sys.stderr
     handling = [getattr(stream, "errors", None) for stream in (output, errors)]
-    if output is not None:
-        sys.stdout = guarded(output)
-    if errors is not None:
-        sys.stderr = guarded(errors)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = output, errors
-        for stream, before in zip((output, errors), handling, strict=True):
-            _handle_errors(stream, before)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        sys.stdout = guarded(output or nowhere)
+        sys.stderr = guarded(cast("IO[str]", LastingStream(errors or nowhere)))
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = output, errors
+            for stream, before in zip((output, errors), handling, strict=True):
+                _handle_errors(stream, before)
 
 
 def _handle_errors(stream: Any, way: str | None) -> None:

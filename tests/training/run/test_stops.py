@@ -56,23 +56,27 @@ def run_command(arguments):
     return caught.value.code
 
 
-@pytest.mark.parametrize("place", ["score_run", "keep_threshold", "load_model"])
+@pytest.mark.parametrize(
+    ("place", "request_to_end"),
+    [("score_run", "SIGTERM"), ("keep_threshold", "SIGHUP"), ("load_model", "SIGTERM")],
+)
 def test_a_termination_request_outside_training_is_a_clean_stop(
-    command, tmp_path, monkeypatch, capsys, place
+    command, tmp_path, monkeypatch, capsys, place, request_to_end
 ):
+    number = getattr(signal, request_to_end, signal.SIGTERM)  # Windows has no SIGHUP
     real, landed = getattr(module, place), []
 
     def killed(*arguments, **options):
         landed.append(place)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         return real(*arguments, **options)
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     with monkeypatch.context() as patched:
         patched.setattr(module, place, killed)
         assert run_command(command) == 130
     assert landed == [place]
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
     assert "Traceback" not in capsys.readouterr().err
     run = RunFolder.open(tmp_path / "run")
     assert run.status().status == "stopped"
