@@ -106,7 +106,7 @@ def test_no_streams_at_all_are_no_obstacle(monkeypatch):
 
 def test_work_goes_on_when_nobody_reads_what_is_said_of_it(monkeypatch):
     read, write = os.pipe()
-    with open(write, "w", buffering=1, encoding="utf-8") as errors:
+    with os.fdopen(write, "w", buffering=1, encoding="utf-8") as errors:
         monkeypatch.setattr(sys, "stderr", errors)
         with guarded_output():
             os.close(read)
@@ -117,7 +117,7 @@ def test_work_goes_on_when_nobody_reads_what_is_said_of_it(monkeypatch):
 
 def test_results_that_nobody_reads_are_an_error(monkeypatch):
     read, write = os.pipe()
-    output = open(write, "w", encoding="utf-8")  # noqa: SIM115 - closing it fails, too
+    output = os.fdopen(write, "w", encoding="utf-8")
     monkeypatch.setattr(sys, "stdout", output)
     os.close(read)
     with guarded_output(), pytest.raises(BrokenPipeError):

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import IO, Any, cast
 
 from promptreid.text.safe import ERRORS, register_errors, visible_lines
@@ -107,7 +108,7 @@ def guarded_output() -> Generator[None]:
     """
     output, errors = sys.stdout, sys.stderr
     handling = [getattr(stream, "errors", None) for stream in (output, errors)]
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stdout = guarded(output or nowhere)
         sys.stderr = guarded(cast("IO[str]", LastingStream(errors or nowhere)))
         try:
