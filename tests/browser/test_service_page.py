@@ -178,6 +178,17 @@ def test_a_picture_is_pasted(visit, served):
     assert not [url for url in asked if url.endswith("/v1/search")]
 
 
+def test_a_picture_that_is_dropped_beside_the_area_does_not_replace_the_page(visit, served):
+    page = visit(served.url)
+    dropped = """() => {
+      const data = new DataTransfer();
+      data.items.add(new File(["x"], "a.png", { type: "image/png" }));
+      return ["dragover", "drop"].map((name) => !document.body.dispatchEvent(
+        new DragEvent(name, { bubbles: true, cancelable: true, dataTransfer: data })));
+    }"""
+    assert page.evaluate(dropped) == [True, True]
+
+
 def test_conditions_leave_pictures_out(visit, served):
     page = visit(served.url)
     ask(page, served.files["person 6"][0])
@@ -310,6 +321,25 @@ def test_names_notes_and_hiding_have_a_way_back(visit, served):
     page.wait_for_selector(".entries .hidden-one", state="detached")
 
 
+def test_the_way_back_is_near_for_the_keyboard_and_waits_for_it(visit, served):
+    page = visit(served.url)
+    person(page, served.url, "person 7")
+    page.clock.install()
+    page.focus(".identity button:text-is('Hide')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#notice button")
+    page.focus("main")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Undo"
+    page.clock.run_for(60_000)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".badge", state="detached")
+    page.focus("main")
+    page.clock.run_for(60_000)
+    page.wait_for_selector("#notice p", state="detached")
+
+
 def test_a_change_of_somebody_else_is_not_written_over(visit, served):
     page = visit(served.url, expected="status of 412")
     person(page, served.url, "person 9")
@@ -391,6 +421,10 @@ def test_a_token_is_asked_for_and_rights_decide_what_is_offered(visit, tmp_path)
         assert ask(page, served.files["person 3"][0]) == ["person 3"]
         until(page, "document.querySelector('.candidate img').naturalWidth > 0")
         assert not page.locator(".verdict button").count()
+        token = make_token(tokens, "door", "*", ["search"])  # in the place of the other
+        page.set_input_files(".drop input", [served.files["person 4"][0]])
+        page.click(".failure a")
+        page.wait_for_selector("h1:text-is('This gallery needs a token')")
         linked = visit(f"{served.url}/#token={token}")
         assert token not in linked.url
         linked.wait_for_selector(".drop")

@@ -80,5 +80,9 @@ function tokenForm(error) {
 
 takeToken();
 document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
+// A browser would show a picture that is dropped beside its area in the place of this page.
+for (const name of ["dragover", "drop"]) {
+  addEventListener(name, (event) => { if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); });
+}
 addEventListener("hashchange", () => { takeToken(); open(); });
 open();

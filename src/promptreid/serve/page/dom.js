@@ -47,7 +47,7 @@ export function failure(error, again = null) {
     "div", { class: "failure", role: "alert" },
     el("p", {}, error.message),
     error.problems?.length ? el("ul", {}, error.problems.map((one) => el("li", {}, `${one.where}: ${one.what}`))) : null,
-    again && button("Try again", again),
+    error.status === 401 ? el("a", { class: "button", href: "#/token" }, "Give another token") : again && button("Try again", again),
   );
 }
 
@@ -58,16 +58,20 @@ export function loading(words) {
 const notice = () => document.getElementById("notice");
 let fading = 0;
 
-/** Tell what was done, with a way back where there is one. */
+/** Tell what was done, with a way back where there is one; it stays while the keyboard is in it. */
 export function tell(words, undo = null) {
   clearTimeout(fading);
   const close = () => notice().replaceChildren();
+  const wait = () => {
+    clearTimeout(fading);
+    fading = setTimeout(() => (notice().contains(document.activeElement) ? wait() : close()), undo ? 20000 : 7000);
+  };
   fill(
     notice(), el("p", {}, words),
     undo && button("Undo", async () => { close(); await undo(); }),
     button("Close", close, { class: "plain" }),
   );
-  fading = setTimeout(close, undo ? 20000 : 7000);
+  wait();
 }
 
 /**

@@ -108,9 +108,9 @@ export async function enrolPage(context) {
       else done.failure = error;
     }
     files = files.filter((file) => !sent.has(file)); // others may have come meanwhile
-    stopping = null;
     await context.refresh().catch(() => {});
-    progress.replaceChildren(...summary(done, total));
+    stopping = null;
+    progress.replaceChildren(...summary(done));
     draw();
   }
 
@@ -129,13 +129,13 @@ export async function enrolPage(context) {
     done.other.push(...answer.pictures.filter((one) => one.status === "other identity"));
   }
 
-  function summary(done, total) {
+  function summary(done) {
     const parts = [`${counted(done.added, "picture")} enrolled`];
     if (done.present) parts.push(`${done.present.toLocaleString("en")} were there already`);
     const left = files.length;
     return [
       el("h2", {}, done.stopped ? "Stopped" : done.failure ? "Not all were enrolled" : "Done"),
-      el("p", { role: "status" }, `${parts.join(", ")}.${left && (done.stopped || done.failure) ? ` ${counted(left, "picture")} of ${total} wait; Enrol goes on with them.` : ""}`),
+      el("p", { role: "status" }, `${parts.join(", ")}.${left && (done.stopped || done.failure) ? ` ${counted(left, "picture")} ${left === 1 ? "waits" : "wait"}; Enrol goes on from there.` : ""}`),
       done.failure ? failure(done.failure) : null,
       done.other.length ? el("details", {}, el("summary", {}, `${counted(done.other.length, "picture")} enrolled under another name before, and left there`), el("ul", {}, done.other.map((one) => el("li", {}, `${one.picture}: ${one.identity}`)))) : null,
       done.refused.length ? el("details", { open: true }, el("summary", {}, `${counted(done.refused.length, "picture")} could not be used`), el("ul", {}, done.refused.map((one) => el("li", {}, `${one.name}: ${one.why}`)))) : null,
