@@ -157,8 +157,10 @@ def test_changes_are_given_as_json(place, capsys, words, record):
 
 def test_erasing_asks_and_proves(made, place, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    code, _, _ = run(capsys, "gallery", "erase", place, "004")
-    assert code == 130
+    for words in ([], ["004", "--entry", "1"], ["nobody"], ["--entry", "999"]):
+        assert run(capsys, "gallery", "erase", place, *words)[0] == 2  # before it is asked
+    code, _, err = run(capsys, "gallery", "erase", place, "004")
+    assert (code, "4 images of 004" in err) == (130, True)
     code, out, err = run(capsys, "gallery", "erase", place, "004", "--yes", "--refuse")
     assert code == 0, err
     assert not lacking(out, "4 images", "pieces")

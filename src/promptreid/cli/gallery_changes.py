@@ -170,7 +170,12 @@ def erase(
     none of their bytes is left. Backups, and image files that lie elsewhere, are not touched.
     """
     opened = open_gallery(place)
-    what = visible(identity) if identity is not None else counted(len(entries), "entry", "entries")
+    from promptreid.gallery.identity_changes import choose_entries
+
+    with opened.records.reading():
+        what = counted(len(choose_entries(opened.records, identity, entries)), "image")
+    if identity is not None:
+        what += f" of {visible(identity)}"
     if not yes:
         click.confirm(f"Erase {what} from {place} for good?", abort=True, err=True)
     with reporter().doing(f"erasing {what}"):
