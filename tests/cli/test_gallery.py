@@ -260,13 +260,16 @@ def test_uses_are_written_down_listed_and_verified(made, place, capsys):
     forged = f"2:{'0' * 64}"
     code, out, _ = run(capsys, "gallery", "audit", "verify", place, "--noted", forged)
     assert (code, "Record 2" in out) == (2, True)
-    code, _, err = run(capsys, "gallery", "audit", "verify", place, "--noted", "2")
-    assert (code, "COUNT:DIGEST" in err) == (2, True)
+    for wrong in ("2", f"²:{'0' * 64}"):
+        code, _, err = run(capsys, "gallery", "audit", "verify", place, "--noted", wrong)
+        assert (code, "COUNT:DIGEST" in err) == (2, True)
     code, _, err = run(capsys, "gallery", "audit", "confirm", place, "9", "--by", "x", "--right")
     assert (code, "9" in err) == (2, True)
     code, out, _ = run(capsys, "gallery", "audit", "expire", place, "--days", "30", "--json")
     assert (code, json.loads(out)["records"]) == (0, 0)
-    assert run(capsys, "gallery", "audit", "expire", place, "--days", "0")[0] == 2
+    for wrong in ("0", "999999"):  # no calendar goes back so far
+        code, _, err = run(capsys, "gallery", "audit", "expire", place, "--days", wrong)
+        assert (code, wrong in err) == (2, True)
 
 
 def test_what_does_not_show_somebody_is_said_listed_and_taken_back(made, place, capsys):

@@ -143,7 +143,10 @@ def set_which(place: GalleryUrl, which: str, json_out: JsonOut) -> None:
 @audit.command()
 @place
 @click.option(
-    "--days", type=click.IntRange(1), required=True, help="How long records keep their content."
+    "--days",
+    type=click.IntRange(1, 36_500),
+    required=True,
+    help="How long records keep their content.",
 )
 @json_option
 def expire(place: GalleryUrl, days: int, json_out: JsonOut) -> None:
@@ -177,7 +180,7 @@ def _parse_noted(noted: str | None) -> Any:
     if noted is None:
         return None
     count, colon, digest = noted.partition(":")
-    if not colon or not count.isdigit() or len(digest) != 64:
+    if not colon or not count.isdecimal() or len(digest) != 64:
         raise click.UsageError(
             f"{noted!r} is no end of a chain; it is COUNT:DIGEST, with 64 hexadecimal digits."
         )
