@@ -21,9 +21,11 @@ GPU ?=
 TIMES ?= 20
 
 BIN = $(VENV)/bin
-# A process for each core computes on one thread; idle ones take over tests of busy ones. Layouts of a
-# few points are done long before umap-learn would have compiled itself.
-PYTEST = OMP_NUM_THREADS=1 NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal
+# A process for each core computes on one thread; idle ones take over tests of busy ones. What one has
+# compiled is kept for all, and for the processes of tests. Layouts of a few points are done long before
+# umap-learn would have compiled itself.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 NUMBA_DISABLE_JIT=1 \
+  $(BIN)/python -m pytest -n $(CORES) --dist worksteal
 UV := $(shell command -v uv 2>/dev/null)
 
 .PHONY: demo serve docs check lint style test test-quick fuzz bench gpu-check clean help

@@ -1,19 +1,19 @@
-"""Small data sets and runs that many tests share."""
+"""Small data sets and runs that many tests share.
+
+The process that only hands out tests reads this file, too: torch is imported where it is used.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import settings
 from PIL import Image
-
-from promptreid.torch_threads import torch_threads
 
 pytest_plugins = ["expected_skips"]
 
@@ -50,8 +50,20 @@ def paint_identities(root: Path, *, identities: int, images: int, size: int = 40
     return root
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while tests are collected: next to all that is made then is kept."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs a card where there is none."""
+    import torch
+
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("cuda"):
@@ -86,15 +98,24 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_wait_for_the_disk() -> Iterator[None]:
-    """Let nothing wait until the disk has what was written: a run would, for half of its time."""
+    """Let nothing wait until the disk has what was written: a run would, for half of its time.
+
+    Nor do galleries of this process; those of processes that are killed wait as anywhere.
+    """
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", lambda descriptor: None)
+        schema = "promptreid.gallery.records.sqlite.sqlite_schema"
+        patched.setattr(f"{schema}.SYNCHRONOUS", "OFF")
         yield
 
 
 @pytest.fixture(autouse=True)
 def _threads_stay() -> Iterator[None]:
     """Fail a test that leaves torch another number of threads, with which later sums differ."""
+    import torch
+
+    from promptreid.torch_threads import torch_threads
+
     before = torch.get_num_threads()
     with torch_threads():
         yield

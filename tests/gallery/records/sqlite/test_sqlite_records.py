@@ -11,9 +11,9 @@ from facts import lacking
 from promptreid.errors import GalleryError
 from promptreid.gallery.gallery_errors import StoreInUseError
 from promptreid.gallery.records.record_rows import ModelRow, NewEntry
-from promptreid.gallery.records.sqlite import sqlite_file
+from promptreid.gallery.records.sqlite import sqlite_file, sqlite_schema
 from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
-from promptreid.gallery.records.sqlite.sqlite_schema import FILE
+from promptreid.gallery.records.sqlite.sqlite_schema import FILE, SYNCHRONOUS
 
 
 @pytest.fixture
@@ -35,7 +35,9 @@ def folder(tmp_path):
     return tmp_path / "store"
 
 
-def test_commits_reach_the_disk_and_deleted_pages_are_overwritten(folder):
+def test_commits_reach_the_disk_and_deleted_pages_are_overwritten(folder, monkeypatch):
+    """As shipped: SYNCHRONOUS was read before tests began, which wait for no disk."""
+    monkeypatch.setattr(sqlite_schema, "SYNCHRONOUS", SYNCHRONOUS)
     records = SqliteRecords.open(folder)
     pragmas = {name: records.execute(f"PRAGMA {name}")[0][0] for name in (
         "journal_mode", "synchronous", "secure_delete", "foreign_keys")}  # fmt: skip

@@ -17,6 +17,9 @@ APPLICATION = 0x50524944
 BUSY_SECONDS = 60.0
 """How long a writer waits for another."""
 
+SYNCHRONOUS = "FULL"
+"""What SQLite waits for at the end of a transaction: that the disk has all of it."""
+
 STAMPS_KEPT = 1000
 
 _FORMAT_1 = """
@@ -145,8 +148,8 @@ def connect(file: Path) -> sqlite3.Connection:
         file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     with closed_on_failure(connection):
+        connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA foreign_keys = ON")
     return connection
