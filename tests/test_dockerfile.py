@@ -30,6 +30,13 @@ def test_the_command_that_is_started_takes_its_arguments():
     assert {path.parent for path in folders} == {Path(instructions["VOLUME"])}
 
 
+def test_a_source_distribution_brings_what_these_tests_read():
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert {"Dockerfile", ".dockerignore"} <= set(
+        tools["hatch"]["build"]["targets"]["sdist"]["include"]
+    )
+
+
 def test_it_runs_as_nobody_special_and_holds_no_secret():
     names = [name for name, _ in read_instructions()]
     instructions = dict(read_instructions())

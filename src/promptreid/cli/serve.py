@@ -225,7 +225,7 @@ def _refuse_start(model: GalleryUrl, place: GalleryUrl | None) -> None:
     missing = [package for module, package in EXTRA.items() if not _is_installed(module)]
     if missing:
         raise ConfigError(
-            f"A service needs {', '.join(missing)}, which is not installed: "
+            f"A service needs packages that are not installed ({', '.join(missing)}): "
             "pip install 'promptreid[serve]'"
         )
     if place is None and model.folder is not None and RunFolder.of(model.folder) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 
 from promptreid.serve.bodies.audit_bodies import (
     AuditCheck,
@@ -17,11 +17,11 @@ from promptreid.serve.bodies.audit_bodies import (
 )
 from promptreid.serve.bodies.change_bodies import LARGEST_NUMBER
 from promptreid.serve.problems import documented
-from promptreid.serve.routes.caller_rights import SEARCH, Asking, Needs
+from promptreid.serve.routes.caller_rights import SEARCH, Asking, require_right
 from promptreid.serve.service import Served, Service
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
-AUDIT = Depends(Needs("audit"))
+AUDIT = require_right("audit")
 
 
 @router.get("", dependencies=[AUDIT], responses=documented())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, HTTPException, Request
 
@@ -19,30 +19,23 @@ def get_caller(request: Request) -> Caller:
 Asking = Annotated[Caller, Depends(get_caller)]
 
 
-class Needs:
-    """Refuses a caller who has not a right."""
+def require_right(right: str) -> Any:
+    """Return the dependency of a route that refuses a caller who has not a right, with 403."""
 
-    def __init__(self, right: str) -> None:
-        """Take the right."""
-        self._right = right
-
-    def __call__(self, caller: Asking) -> None:
-        """Check the caller.
-
-        Raises:
-            HTTPException: 403.
-        """
-        if self._right not in caller.rights:
+    def check_caller(caller: Asking) -> None:
+        if right not in caller.rights:
             raise HTTPException(
                 403,
-                f"The token {caller.name!r} has no right to {self._right} here; it has "
+                f"The token {caller.name!r} has no right to {right} here; it has "
                 f"{', '.join(sorted(caller.rights)) or 'none'}.",
             )
 
+    return Depends(check_caller)
 
-SEARCH = Depends(Needs("search"))
-ENROL = Depends(Needs("enrol"))
-ERASE = Depends(Needs("erase"))
+
+SEARCH = require_right("search")
+ENROL = require_right("enrol")
+ERASE = require_right("erase")
 
 IfMatch = Annotated[
     str | None,
