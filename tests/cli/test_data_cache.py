@@ -28,7 +28,9 @@ def run(capsys):
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    """Pixels of four images in the user's folder."""
+    """Pixels of four images in the user's folder, on a disk that is not full."""
+    roomy = type("Usage", (), {"total": 1 << 40, "free": 1 << 39})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: roomy)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PROMPTREID_PIXEL_CACHE_GIB", "1")
     paths = []

@@ -42,7 +42,7 @@ def paths(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    return PixelFolder(tmp_path / "pixels", 1 << 20)
+    return PixelFolder(tmp_path / "pixels", 1 << 20, free_share=0)
 
 
 @pytest.fixture(autouse=True)
@@ -200,7 +200,8 @@ WRITER = textwrap.dedent(
     for number in range(10**9):
         image, height = number % len(paths), 24 + number // len(paths) % 50
         if height not in caches:
-            caches[height] = PixelCache(PixelFolder(folder, 1 << 30), (height, 16), "bilinear")
+            kept = PixelFolder(folder, 1 << 30, free_share=0)
+            caches[height] = PixelCache(kept, (height, 16), "bilinear")
         pixels = np.random.default_rng([image, height]).integers(0, 256, (3, height, 16), np.uint8)
         caches[height].keep(stamp_file(paths[image]).key, pixels)
         print(number, flush=True)
@@ -261,7 +262,8 @@ def test_a_file_size_limit_is_done_without(paths, folder, tmp_path):
         from promptreid.data.pixel_cache.pixel_cache import PixelCache, stamp_file
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))  # less than four images
-        cache = PixelCache(PixelFolder(pathlib.Path(sys.argv[2]), 1 << 20), (24, 16), "bilinear")
+        folder = PixelFolder(pathlib.Path(sys.argv[2]), 1 << 20, free_share=0)
+        cache = PixelCache(folder, (24, 16), "bilinear")
         for path in sorted(pathlib.Path(sys.argv[1]).glob("*.jpg")):
             cache.keep(stamp_file(path).key, np.zeros((3, 24, 16), np.uint8))
         """
@@ -278,7 +280,7 @@ def test_a_file_size_limit_is_done_without(paths, folder, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_done_without(paths, tmp_path):
     (tmp_path / "pixels").write_text("in the way")
-    store = opened(paths, PixelFolder(tmp_path / "pixels", 1 << 20))
+    store = opened(paths, PixelFolder(tmp_path / "pixels", 1 << 20, free_share=0))
     assert torch.equal(store.batch(range(COUNT)), expected(paths))
 
 
@@ -315,7 +317,7 @@ class TestPixelFolder:
             ImageStore(paths, (height, 16), "bilinear", disk=folder).batch(range(COUNT))
 
     def test_the_least_recently_used_give_way(self, paths, tmp_path):
-        folder = PixelFolder(tmp_path / "pixels", 8 * 32 * 1024)
+        folder = PixelFolder(tmp_path / "pixels", 8 * 32 * 1024, free_share=0)
         assert folder.segment_bytes == 32 * 1024
         heights = [24 + number for number in range(20)]
         for number, height in enumerate(heights):
@@ -332,7 +334,9 @@ class TestPixelFolder:
         }
 
     def test_what_is_in_use_stays(self, paths, tmp_path):
-        folder = PixelFolder(tmp_path / "pixels", 40 * 1024)  # segments of four images
+        folder = PixelFolder(
+            tmp_path / "pixels", 40 * 1024, free_share=0
+        )  # segments of four images
         store = opened(paths * 3, folder)
         assert torch.equal(store.batch(range(COUNT)), expected(paths))
         used = {path: path.read_bytes() for path in segments(folder)}
@@ -350,11 +354,13 @@ class TestPixelFolder:
         assert folder.clear() > 0
         assert not segments(folder)
 
-    def test_a_full_disk_takes_no_more(self, paths, folder, monkeypatch):
-        usage = type("Usage", (), {"total": 1000 * SLOT, "free": 49 * SLOT})
+    @pytest.mark.parametrize(("free", "is_kept"), [(49, False), (900, True)])
+    def test_a_full_disk_takes_no_more(self, paths, tmp_path, monkeypatch, free, is_kept):
+        usage = type("Usage", (), {"total": 1000 * SLOT, "free": free * SLOT})
         monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+        folder = PixelFolder(tmp_path / "pixels", 1 << 20)
         assert torch.equal(opened(paths, folder).batch(range(COUNT)), expected(paths))
-        assert not segments(folder)
+        assert bool(segments(folder)) == is_kept
 
     @pytest.mark.parametrize("text", ["much", "-1", "inf", "nan"])
     def test_a_wrong_limit_is_explained(self, monkeypatch, text):

@@ -17,7 +17,6 @@ LIMIT_VARIABLE = "PROMPTREID_PIXEL_CACHE_GIB"
 """Environment variable that says how many GiB of pixels are kept; 0 keeps none."""
 
 _DEFAULT_GIB = 20.0
-_FREE_SHARE = 0.05  # of the disk, which stays free
 _LARGEST_SEGMENT = 1 << 30  # bytes
 _SEGMENTS_AT_LEAST = 8  # in a full folder, so that not all of it gives way at once
 
@@ -29,10 +28,12 @@ class PixelFolder:
     Attributes:
         path: The folder, with one of its own for each size and filter.
         limit: Bytes that may be kept.
+        free_share: Part of the disk that stays free for others.
     """
 
     path: Path
     limit: int
+    free_share: float = 0.05
 
     @property
     def segment_bytes(self) -> int:
@@ -48,14 +49,14 @@ class PixelFolder:
                 process appends to stays as well; what it only reads, it goes on reading.
 
         Returns:
-            Whether there is room now: below the limit, and with a twentieth of the disk free.
+            Whether there is room now: below the limit, and with that part of the disk free.
 
         Raises:
             OSError: The disk fails.
         """
         disk = shutil.disk_usage(self.path)
         excess = self.used() + wanted - self.limit
-        excess = max(excess, int(wanted - (disk.free - _FREE_SHARE * disk.total)))
+        excess = max(excess, int(wanted - (disk.free - self.free_share * disk.total)))
         others = [path for path in self._files() if path not in spare]
         return remove_least_used(others, excess, _erase) <= 0
 
