@@ -25,7 +25,7 @@ FLOORS = {
     "models": 3,
     "data": 2, "runs": 2, "moving": 2,
     "config": 1, "recipes": 1, "tracking": 1, "synth": 1,
-    "text": 0, "progress": 0, "files": 0, "seeds": 0, "errors": 0, "tensors": 0,
+    "text": 0, "progress": 0, "files": 0, "file_locks": 0, "seeds": 0, "errors": 0, "tensors": 0,
     "json_record": 0, "processor": 0, "processes": 0, "torch_threads": 0, "transfer": 0,
     "version": 0, "hub": 0,
 }  # fmt: skip

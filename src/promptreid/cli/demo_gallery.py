@@ -88,21 +88,21 @@ def make_demo_gallery(out: Path, people: int, seed: int, device: str | None, lin
         write_json(out / _RECORD, {**_describe(people, seed), "finished": False})
         source, settings = str(model.absolute()), GallerySettings(rate=RATE)
         gallery = Gallery.create(place, embedder, source=source, settings=settings)
-    manifest = load_data(spec).manifest
-    strangers = set(list(dict.fromkeys(manifest.identities))[::_STRANGERS])
-    enrolled, asked = [], set()
-    for row, person in enumerate(manifest.identities):
-        if person not in asked:
-            asked.add(person)
-            folder = out / PHOTOS / ("strangers" if person in strangers else "enrolled")
-            folder.mkdir(parents=True, exist_ok=True)
-            path = manifest.image(row).path
-            shutil.copyfile(path, folder / f"person {person}{path.suffix}")
-        elif person not in strangers:
-            enrolled.append(row)
-    images, people_shown = list_images(manifest.select(enrolled))
-    gallery.add(images, [f"person {person}" for person in people_shown], progress=lines)
-    gallery.close()
+    with contextlib.closing(gallery):
+        manifest = load_data(spec).manifest
+        strangers = set(list(dict.fromkeys(manifest.identities))[::_STRANGERS])
+        enrolled, asked = [], set()
+        for row, person in enumerate(manifest.identities):
+            if person not in asked:
+                asked.add(person)
+                folder = out / PHOTOS / ("strangers" if person in strangers else "enrolled")
+                folder.mkdir(parents=True, exist_ok=True)
+                path = manifest.image(row).path
+                shutil.copyfile(path, folder / f"person {person}{path.suffix}")
+            elif person not in strangers:
+                enrolled.append(row)
+        images, people_shown = list_images(manifest.select(enrolled))
+        gallery.add(images, [f"person {person}" for person in people_shown], progress=lines)
     write_json(out / _RECORD, {**_describe(people, seed), "finished": True})
     return place
 

@@ -73,16 +73,20 @@ def reading_records(place: GalleryUrl) -> Generator[Records]:
 
 
 def open_gallery(place: GalleryUrl) -> Gallery:
-    """Open a gallery without its model."""
+    """Open a gallery without its model, until the command ends."""
     with started(f"opening {place}"):
         from promptreid.gallery.gallery import Gallery
 
-        return Gallery.open(place, progress=reporter())
+        opened = Gallery.open(place, progress=reporter())
+    click.get_current_context().call_on_close(opened.close)
+    return opened
 
 
 def open_with_model(place: GalleryUrl, model: Path | None, device: str | None) -> Gallery:
-    """Open a gallery with its model."""
+    """Open a gallery with its model, until the command ends."""
     with started(f"opening {place}"):
         from promptreid.actions import gallery_models
 
-        return gallery_models.open_gallery(place, model, device=device, progress=reporter())
+        opened = gallery_models.open_gallery(place, model, device=device, progress=reporter())
+    click.get_current_context().call_on_close(opened.close)
+    return opened

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from promptreid.errors import RunError
+from promptreid.file_locks import take_lock
 from promptreid.files import name_entries
 from promptreid.runs.file_names import LOCK, RECIPE
 from promptreid.runs.leftovers import name_beside
@@ -25,19 +26,12 @@ def hold_run(folder: Path) -> Generator[None]:
     Raises:
         RunError: Another process holds it.
     """
-    try:
-        import fcntl
-    except ImportError:  # no advisory locks on this platform
-        yield
-        return
     with (folder / LOCK).open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not take_lock(handle.fileno()):
             raise RunError(
                 f"Another process is training into {folder}. Wait for it or stop it, or give "
                 "another --out."
-            ) from None
+            )
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -174,10 +175,9 @@ class _TrainingSteps:
             from promptreid.actions.gallery_models import open_gallery
 
             gallery = open_gallery(place, run, device=self.wishes.device)
-            enrol_data.enrol(gallery, self.spec, **self.how)
-            told = describe_enrolment(gallery.info())
-            gallery.close()
-            return told
+            with contextlib.closing(gallery):
+                enrol_data.enrol(gallery, self.spec, **self.how)
+                return describe_enrolment(gallery.info())
 
         words = ("gallery", "create", str(place), "--model", str(run), "--rate", f"{rate:g}")
         self.steps.take(*words, *self.wishes.device_words, do=create, leaves=place)

@@ -22,10 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-try:
-    import fcntl
-except ImportError:  # Windows, where the cache is off
-    fcntl = None
+from promptreid.file_locks import HAS_LOCKS, take_lock
 
 KEY_BYTES = 16
 
@@ -81,10 +78,9 @@ class Segment:
 
         A file that was erased in the meantime is not locked either.
         """
-        if fcntl is None:
-            return False
         try:
-            fcntl.flock(self._records, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not (HAS_LOCKS and take_lock(self._records)):
+                return False
             there = records_path(self.path).stat()
         except OSError:
             return False

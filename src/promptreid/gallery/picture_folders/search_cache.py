@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 from promptreid.errors import GalleryError
+from promptreid.file_locks import take_lock
 from promptreid.files import read_last_use, remove_least_used, user_cache
 from promptreid.gallery.gallery_settings import GallerySettings
 from promptreid.gallery.picture_folders.picture_log import LOG
@@ -38,17 +40,10 @@ def hold_gallery(cache: Path, name: str, progress: Progress) -> Generator[None]:
     The system lets go of it when the process ends, however it ends.
     """
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        import fcntl
-    except ImportError:  # no advisory locks on this platform
-        yield
-        return
     with (cache / f".{name}.held").open("ab") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not take_lock(handle.fileno()):
             with progress.doing("waiting for another process that reads the same pictures"):
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                take_lock(handle.fileno(), math.inf)
         yield
 
 
@@ -125,27 +120,11 @@ def clear_cached(cache: Path) -> int:
 
 def _remove_unless_held(cache: Path, folder: Path) -> bool:
     """Remove a gallery unless a process is bringing it up to date right now; return whether."""
-    with _try_to_hold(cache, folder.name) as is_held:
-        if is_held:
+    with (cache / f".{folder.name}.held").open("ab") as handle:
+        is_free = take_lock(handle.fileno())
+        if is_free:
             shutil.rmtree(folder, ignore_errors=True)
-    return is_held
-
-
-@contextlib.contextmanager
-def _try_to_hold(cache: Path, name: str) -> Generator[bool]:
-    """Hold a gallery as `hold_gallery` does, unless another process holds it; yield which."""
-    try:
-        import fcntl
-    except ImportError:  # no advisory locks on this platform
-        yield True
-        return
-    with (cache / f".{name}.held").open("ab") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+    return is_free
 
 
 def _count_bytes(folder: Path) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +19,21 @@ and of any run of `STRIDE + LENGTH` bytes one whole piece is in it."""
 
 _FEWEST_VALUES = 8
 _CHUNK = 1 << 24
+_READER = """
+import sys
+for path in sys.argv[2:]:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            content = b"."
+            while content:
+                content = file.read(int(sys.argv[1]))
+                sys.stdout.buffer.write(len(content).to_bytes(8, "little") + content)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        sys.exit(str(error))
+"""
+"""Writes each file in pieces, their length before each, and a piece of no length after the last."""
 
 
 def choose_pieces(content: bytes) -> list[bytes]:
@@ -71,10 +89,25 @@ def _places(chunk: bytes, starts: np.ndarray, first_words: np.ndarray) -> list[i
 
 
 def _chunks(files: Iterable[Path]) -> Iterator[bytes]:
-    """Give the content of files in chunks; two neighbours share `LENGTH - 1` bytes."""
-    for path in files:
-        with path.open("rb") as file:
-            rest = b""
-            while read := file.read(_CHUNK):
+    """Give the content of files in chunks; two neighbours of a file share `LENGTH - 1` bytes.
+
+    A process of its own reads them: a process that closes a file lets go of all locks that it has
+    on it, those of SQLite too (https://sqlite.org/howtocorrupt.html, 2.2).
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    command = [sys.executable, "-I", "-S", "-c", _READER, str(_CHUNK)]
+    command += map(os.fspath, files)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stderr is not None
+        rest = b""
+        while len(size := reader.stdout.read(8)) == 8:
+            read = reader.stdout.read(int.from_bytes(size, "little"))
+            if read:
                 yield rest + read
-                rest = (rest + read)[-(LENGTH - 1) :]
+            rest = (rest + read)[-(LENGTH - 1) :] if read else b""
+        words = reader.stderr.read().decode(errors="replace").strip()
+    if reader.returncode:
+        raise OSError(f"The files of a gallery cannot be read: {words or reader.returncode}.")

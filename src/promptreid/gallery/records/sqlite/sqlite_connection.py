@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from promptreid.gallery.records.sqlite.sqlite_errors import told_in_words
-
-_TURN = 0.002
-"""Seconds between two attempts to write. Those of SQLite itself become rarer, up to 0.1 s, so that
-who has waited long is passed by who comes later."""
+from promptreid.gallery.records.sqlite.write_turn import taking_turn
 
 
 class SqliteConnection:
@@ -52,32 +48,21 @@ class SqliteConnection:
     @contextlib.contextmanager
     def noting(self) -> Generator[None]:
         """Commit what is put within it when it ends, without a revision of its own."""
-        with told_in_words(self._folder):
+        with told_in_words(self._folder), self.taking_turn():
             try:
-                self._begin_to_write()
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._roll_back()
                 raise
 
-    def _begin_to_write(self) -> None:
-        """Begin a transaction once nobody else writes, within the time that SQLite is to wait."""
+    @contextlib.contextmanager
+    def taking_turn(self) -> Generator[None]:
+        """Let nobody else change anything meanwhile, once it is the turn of this connection."""
         [(patience,)] = self.execute("PRAGMA busy_timeout")
-        end = time.monotonic() + patience / 1000
-        self._connection.execute("PRAGMA busy_timeout = 0")
-        try:
-            while True:
-                try:
-                    self._connection.execute("BEGIN IMMEDIATE")
-                    return
-                except sqlite3.OperationalError as error:
-                    is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                    if not is_busy or time.monotonic() > end:
-                        raise
-                time.sleep(_TURN)
-        finally:
-            self._connection.execute(f"PRAGMA busy_timeout = {patience}")
+        with taking_turn(self._folder, patience / 1000):
+            yield
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

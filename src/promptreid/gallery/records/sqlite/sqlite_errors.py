@@ -28,10 +28,7 @@ def told_in_words(folder: Path) -> Generator[None]:
     except sqlite3.DatabaseError as error:
         words = str(error)
         if "locked" in words or "busy" in words:
-            raise StoreInUseError(
-                f"{folder} is in use by another process that has been writing for more than "
-                f"{BUSY_SECONDS:.0f} s. Nothing was changed; try again when it is done."
-            ) from error
+            raise tell_in_use(str(folder)) from error
         if "full" in words:
             raise StoreFailedError(
                 f"The disk of {folder} is full. Nothing was changed; free some space and try again."
@@ -44,6 +41,14 @@ def told_in_words(folder: Path) -> Generator[None]:
         ) from error
     except UnicodeEncodeError as error:
         raise refuse_text(str(folder), error) from error
+
+
+def tell_in_use(place: str) -> StoreInUseError:
+    """Return an error that says that others write for too long."""
+    return StoreInUseError(
+        f"{place} is in use by another process that has been writing for more than "
+        f"{BUSY_SECONDS:.0f} s. Nothing was changed; try again when it is done."
+    )
 
 
 def tell_damage(place: str, what: str) -> StoreFailedError:

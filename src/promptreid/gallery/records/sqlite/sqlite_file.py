@@ -33,6 +33,7 @@ from promptreid.gallery.records.sqlite.sqlite_schema import (
     read_format,
     write_stamp,
 )
+from promptreid.gallery.records.sqlite.write_turn import taking_turn
 
 NUMBERED = {
     "model": "models",
@@ -67,7 +68,7 @@ class SqliteFile(SqliteConnection, SqlStore):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with told_in_words(folder):
             connection = connect(folder / FILE)
-            with closed_on_failure(connection):
+            with closed_on_failure(connection), taking_turn(folder):
                 if not make_tables(connection, dict(settings)):  # another process was faster
                     raise taken
         return cls(folder, connection)
@@ -126,7 +127,8 @@ class SqliteFile(SqliteConnection, SqlStore):
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = read_format(connection)
         if application == APPLICATION and 0 < version < FORMAT:
-            migrate(connection)
+            with taking_turn(file.parent):
+                migrate(connection)
         elif (application, version) != (APPLICATION, FORMAT):
             kind = f"format {version}" if application == APPLICATION else "no gallery"
             raise GalleryError(
@@ -166,11 +168,13 @@ class SqliteFile(SqliteConnection, SqlStore):
         with keeping_rewriting_due(self.place), told_in_words(self._folder):
             due = self.fact("compaction_due")
             self._checkpoint()
-            self._connection.execute("VACUUM")
+            with self.taking_turn():
+                self._connection.execute("VACUUM")
             self._checkpoint()
-            self._connection.execute(
-                "UPDATE facts SET value = 0 WHERE key = 'compaction_due' AND value = ?", (due,)
-            )
+            with self.noting():
+                self._connection.execute(
+                    "UPDATE facts SET value = 0 WHERE key = 'compaction_due' AND value = ?", (due,)
+                )
 
     def find_bytes(self, pieces: Sequence[bytes]) -> list[bytes]:
         """Return those of some pieces that occur in the files of the store but in no record."""
@@ -193,16 +197,18 @@ class SqliteFile(SqliteConnection, SqlStore):
         return damage
 
     def _checkpoint(self) -> None:
-        # SQLite waits for readers and writers, but not for another process that empties the log.
+        """Empty the log into the file, once no reader needs it."""
         end = time.monotonic() + self.execute("PRAGMA busy_timeout")[0][0] / 1000
-        while self.execute("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]:
-            if time.monotonic() < end:
-                time.sleep(_PAUSE)
-                continue
-            raise StoreInUseError(
-                f"{self.place} is in use by another process, so its log cannot be emptied (waited "
-                f"{BUSY_SECONDS:.0f} s)."
-            )
+        with self.taking_turn():
+            # SQLite waits for readers, but not for a process that empties the log as it ends.
+            while self.execute("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]:
+                if time.monotonic() < end:
+                    time.sleep(_PAUSE)
+                    continue
+                raise StoreInUseError(
+                    f"{self.place} is in use by another process, so its log cannot be emptied "
+                    f"(waited {BUSY_SECONDS:.0f} s)."
+                )
 
     def _is_enrolled(self, piece: bytes) -> bool:
         """Tell whether bytes belong to a record, such as tables that all images of a kind share."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from promptreid.file_locks import HAS_LOCKS, take_lock
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.indexes.row_segments import RowSegment
 
@@ -27,20 +29,12 @@ def holding_segments(folder: Path, *, wait: bool) -> Generator[bool]:
     Yields:
         Whether it is held.
     """
-    try:
-        import fcntl
-    except ImportError:  # no advisory locks on this platform
+    if not HAS_LOCKS:  # nor can a folder be opened there
         yield True
         return
     descriptor = os.open(folder.parent, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(descriptor)
-        yield False
-        return
-    try:
-        yield True
+        yield take_lock(descriptor, math.inf if wait else 0)
     finally:
         os.close(descriptor)
 
