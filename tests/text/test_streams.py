@@ -97,11 +97,14 @@ def test_standard_streams_are_as_they_were_afterwards(monkeypatch):
 def test_no_streams_at_all_are_no_obstacle(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(sys, "stdin", None)
     with guarded_output():
         print("to nobody")
         print("to nobody", file=sys.stderr, flush=True)
         assert not sys.stdout.isatty()
-    assert (sys.stdout, sys.stderr) == (None, None)
+        assert not sys.stdin.isatty()
+        assert sys.stdin.read() == ""
+    assert (sys.stdin, sys.stdout, sys.stderr) == (None, None, None)
 
 
 def test_work_goes_on_when_nobody_reads_what_is_said_of_it(monkeypatch):

@@ -104,17 +104,19 @@ def guarded_output() -> Generator[None]:
     """Guard standard output and standard error within a block.
 
     Results that cannot be written to standard output are an error. What is said on standard error
-    is said beside the work, which goes on without it.
+    is said beside the work, which goes on without it. A standard input that is closed is empty.
     """
-    output, errors = sys.stdout, sys.stderr
+    entered, output, errors = sys.stdin, sys.stdout, sys.stderr
     handling = [getattr(stream, "errors", None) for stream in (output, errors)]
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+    devnull = Path(os.devnull)
+    with devnull.open("w", encoding="utf-8") as nowhere, devnull.open(encoding="utf-8") as nothing:
+        sys.stdin = entered or nothing
         sys.stdout = guarded(output or nowhere)
         sys.stderr = guarded(cast("IO[str]", LastingStream(errors or nowhere)))
         try:
             yield
         finally:
-            sys.stdout, sys.stderr = output, errors
+            sys.stdin, sys.stdout, sys.stderr = entered, output, errors
             for stream, before in zip((output, errors), handling, strict=True):
                 _handle_errors(stream, before)
 
