@@ -27,3 +27,14 @@ def test_a_port_that_is_taken_is_told():
         with pytest.raises(ConfigError) as caught:
             listen(Address("127.0.0.1", port))
     assert not lacking(str(caught.value), f"port {port}", "--port")
+
+
+def test_what_is_no_certificate_is_refused(tmp_path):
+    paper, key = tmp_path / "paper.pem", tmp_path / "key.pem"
+    paper.write_text("no certificate")
+    key.write_text("no key")
+    for address in (Address("127.0.0.1", 0, paper), Address("127.0.0.1", 0, paper, key)):
+        with pytest.raises(ConfigError) as caught:
+            listen(address)
+        assert not lacking(str(caught.value), str(paper), "--certificate", "--key", "PEM")
+    assert str(key) in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,10 @@ def listen(address: Address) -> socket.socket:
     """Take the port of an address.
 
     Raises:
-        ConfigError: It is taken, or the address is none of this machine.
+        ConfigError: It is taken, the address is none of this machine, or its certificate or key
+            cannot be used.
     """
+    _check_certificate(address)
     try:
         family, _, _, _, place = socket.getaddrinfo(
             address.host.strip("[]"), address.port, type=socket.SOCK_STREAM
@@ -86,6 +89,26 @@ def listen(address: Address) -> socket.socket:
             "another --port (0 takes any that is free) or --host."
         ) from error
     return taken
+
+
+def _check_certificate(address: Address) -> None:
+    """Refuse a certificate or key that cannot be used, before anything takes long."""
+    if address.certificate is None:
+        return
+    files = [str(file) for file in (address.certificate, address.key) if file is not None]
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # The password keeps OpenSSL from asking for one.
+        context.load_cert_chain(address.certificate, address.key, password="none")
+    except OSError as error:
+        is_tls = isinstance(error, ssl.SSLError)  # whose reason OpenSSL may leave out
+        reason = getattr(error, "reason", None) if is_tls else error.strerror
+        why = f" ({reason.lower().replace('_', ' ')})" if reason else ""
+        raise ConfigError(
+            f"{' with '.join(files)} cannot be used for HTTPS{why}. --certificate takes a PEM file "
+            "of a certificate, and behind it those that it was signed with; --key one of its "
+            "private key without a password, unless the first holds it, too."
+        ) from error
 
 
 def run_server(

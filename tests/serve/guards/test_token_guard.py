@@ -28,6 +28,7 @@ def test_without_a_token_nothing_is_told(guarded):
             answer = served.client.get(page, headers=headers)
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"] == "Bearer"
+            assert ("not known" in answer.json()["detail"]) == bool(headers)
     for page in ("/health", "/ready", "/docs", "/openapi.json"):
         assert served.client.get(page).status_code == 200
 

@@ -14,6 +14,9 @@ GUARDED = ("/v1/", "/metrics")
 
 CALLER = "promptreid.caller"
 
+_MISSING = "This needs a token: Authorization: Bearer TOKEN."
+_UNKNOWN = "This token is not known here: it was mistyped, replaced or taken back."
+
 
 class TokenGuard:
     """Finds who sends a request; without tokens it is whoever uses this machine."""
@@ -39,10 +42,11 @@ class TokenGuard:
             await answer(scope, receive, send)
             return
         if caller is None:
+            sent = "authorization" in Headers(scope=scope)
             answer = problem_response(
                 401,
-                "This needs a token: Authorization: Bearer TOKEN. Whoever runs the service makes "
-                "one: promptreid serve token.",
+                f"{_UNKNOWN if sent else _MISSING} Whoever runs the service makes one: promptreid "
+                "serve token.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
             await answer(scope, receive, send)
