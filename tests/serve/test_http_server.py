@@ -36,5 +36,5 @@ def test_what_is_no_certificate_is_refused(tmp_path):
     for address in (Address("127.0.0.1", 0, paper), Address("127.0.0.1", 0, paper, key)):
         with pytest.raises(ConfigError) as caught:
             listen(address)
-        assert not lacking(str(caught.value), str(paper), "--certificate", "--key", "PEM")
+        assert not lacking(str(caught.value), str(paper), "--certificate", "--key")
     assert str(key) in str(caught.value)
