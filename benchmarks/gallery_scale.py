@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.gallery_search import GeneratedRecords
 from promptreid.gallery.gallery import BATCH, Gallery
 from promptreid.gallery.gallery_settings import GallerySettings
+from promptreid.gallery.image_content import digest_file
 from promptreid.gallery.records.gallery_url import parse_gallery_url
 from promptreid.gallery.records.open_records import create_records, open_records
 from promptreid.gallery.records.record_rows import NewEntry
@@ -148,7 +149,7 @@ def fill(place: str, entries: int, width: int) -> float:
             records.add(
                 [
                     NewEntry(
-                        content_hash=f"{row:064x}",
+                        content_hash=digest_file(b"%d" % row),  # in no order, as real ones are
                         identity=f"person {row // _IMAGES}",
                         camera=f"camera {row % 5}",
                         time=None,

@@ -10,6 +10,7 @@ from promptreid.gallery.searching.filters import Filters
 from promptreid.gallery.searching.indexes import exact_index
 from promptreid.gallery.searching.indexes.exact_index import multiply
 from promptreid.gallery.searching.null_sample import null_from_scratch
+from promptreid.gallery.searching.search_state import SearchState
 
 
 def naive_null(records, aggregate):
@@ -102,21 +103,32 @@ def test_one_identity_alone_has_no_null_and_two_have_each_other(tmp_path):
 
 
 def test_a_new_image_is_one_search(tmp_path, monkeypatch):
-    """What is multiplied for one more image of somebody does not grow with their images."""
+    """Neither what others are compared with nor what is searched grows with somebody's images."""
     gallery = make_gallery(tmp_path / "gallery")
-    pictures, names = draw_people(40, 3)
+    pictures, names = draw_people(40, 6)
     gallery.add(pictures[:-1], names[:-1])
-    multiplied = []
+    multiplied = {null_sample: 0, exact_index: 0}
+    for module in multiplied:
 
-    def counted(queries, vectors):
-        multiplied.append(len(queries) * len(vectors))
-        return multiply(queries, vectors)
+        def counted(queries, vectors, module=module):
+            multiplied[module] += len(queries) * len(vectors)
+            return multiply(queries, vectors)
 
-    for module in (null_sample, exact_index):
         monkeypatch.setattr(module, "multiply", counted)
     gallery.add(pictures[-1:], names[-1:])
-    # 39 others with three images of the identity, and one search if the new image stands for it
-    assert 0 < sum(multiplied) <= 39 * 3 + 120
+    assert 39 <= multiplied[null_sample] <= 40  # with itself where the image before stands for it
+    assert multiplied[exact_index] in (0, 240)  # searched where the new one stands for it
+
+
+@pytest.mark.parametrize("index", ["exact", "bits"])
+def test_new_images_of_many_are_compared_alone_and_nobody_is_forgotten(tmp_path, index):
+    gallery = make_gallery(tmp_path / "gallery")
+    gallery._state = SearchState(gallery.settings.aggregate, index)
+    pictures, names = draw_people(30, 4, families=5, noise=60)
+    order = np.random.default_rng(1).permutation(len(pictures)).tolist()
+    for chosen in (order[:40], order[40:41], order[41:90], order[90:]):
+        gallery.add([pictures[n] for n in chosen], [names[n] for n in chosen])
+        check(gallery)
 
 
 def test_conditions_narrow_what_stand_ins_are_compared_with(tmp_path):

@@ -28,11 +28,16 @@ class TableChange:
             their order, and new ones stand behind them.
         touched: Numbers of the identities whose entries changed, before or after; empty where
             everything was read anew.
+        grown: Those of them that were not there or have new entries, and whose others are as
+            before.
+        new: Number of new rows, which are the last ones.
     """
 
     anew: bool = False
     kept: NDArray[np.bool_] | None = None
     touched: frozenset[int] = frozenset()
+    grown: frozenset[int] = frozenset()
+    new: int = 0
 
 
 class EntryTable:
@@ -76,19 +81,24 @@ class EntryTable:
             self.clear()
             self.fingerprint = fingerprint
         anew, before = self.revision < 0, len(self)
-        touched: set[int] = set()
+        touched, changed = set[int](), set[int]()
         for columns in records.columns(self.revision):
-            if not self._take(columns, touched):  # an entry has a vector that it had not
+            if not self._take(columns, changed):  # an entry has a vector that it had not
                 self.clear()
                 return self.refresh(records)
-        kept = self._drop_erased(records, touched)
+            touched.update(columns.identities.tolist())
+        new = len(self) - before
+        kept = self._drop_erased(records, changed)
+        touched |= changed
         self.revision = revision
         self._rows_by_code = None
         if anew:
             return TableChange(anew=True)
         if kept is not None:
             kept = kept[:before]
-        return TableChange(kept=kept, touched=frozenset(touched))
+        return TableChange(
+            kept=kept, touched=frozenset(touched), grown=frozenset(touched - changed), new=new
+        )
 
     def list_columns(self) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
         """Return all that is known of the entries for `restore`, and of nothing that is gone.
@@ -141,10 +151,12 @@ class EntryTable:
             "attributes": self._attributes,
         }
 
-    def _take(self, columns: EntryColumns, touched: set[int]) -> bool:
-        """Put in changed entries and add their identities; return whether that is possible."""
+    def _take(self, columns: EntryColumns, changed: set[int]) -> bool:
+        """Put in entries; return whether that is possible.
+
+        The identities of those that were here are added to `changed`, before and after.
+        """
         codes = self._find_or_make_codes(columns.identities)
-        touched.update(columns.identities.tolist())
         rows = self.find_rows(columns.entries)
         there = rows >= 0
         if there.any():
@@ -152,7 +164,7 @@ class EntryTable:
             usable = columns.usable[there]
             if (usable != self._usable.values[known]).any():
                 return False
-            touched.update(self._find_numbers(known))
+            changed.update(self._find_numbers(known), columns.identities[there].tolist())
             self._codes.values[known] = codes[there]
             self._visible.values[known] = usable & ~columns.hidden[there]
         new = ~there
@@ -173,12 +185,12 @@ class EntryTable:
             names.extend([texts[place] for place in np.flatnonzero(new).tolist()])
         return True
 
-    def _drop_erased(self, records: Records, touched: set[int]) -> NDArray[np.bool_] | None:
+    def _drop_erased(self, records: Records, changed: set[int]) -> NDArray[np.bool_] | None:
         """Take out entries that are not in the records any more; return which rows stay."""
         if len(self) == records.count_entries():
             return None
         kept = np.isin(self.entries, records.entry_numbers(), assume_unique=True)
-        touched.update(self._find_numbers(np.flatnonzero(~kept)))
+        changed.update(self._find_numbers(np.flatnonzero(~kept)))
         for column in (*self._list_arrays().values(), *self._list_name_columns().values()):
             column.keep(kept)
         return kept

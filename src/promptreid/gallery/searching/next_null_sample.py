@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from promptreid.gallery.records.record_rows import EntryColumns, ModelRow
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.aggregate import Aggregate
-from promptreid.gallery.searching.entry_table import EntryTable
+from promptreid.gallery.searching.entry_table import EntryTable, TableChange
 from promptreid.gallery.searching.identity_ranking import IdentityRanking
 from promptreid.gallery.searching.indexes import index_choice
 from promptreid.gallery.searching.indexes.bits_index import BitsIndex
@@ -76,10 +76,10 @@ class NextNullSample:
 
     def update(self, records: Records) -> NullSample:
         """Return the null sample of now; call it where the model has become the searched one."""
-        touched = self._follow(records)
-        if touched is None:
+        change = self._follow(records)
+        if change.anew:
             return null_from_scratch(self._ranking)
-        return update_null(self._ranking, self._sample, touched).apply(self._sample)
+        return update_null(self._ranking, self._sample, change).apply(self._sample)
 
     def _find_folder(self) -> Path:
         if self._folder is not None:
@@ -89,12 +89,12 @@ class NextNullSample:
         )
         return Path(self._temporary.name)
 
-    def _follow(self, records: Records) -> frozenset[int] | None:
-        """Read what changed; return whose entries did, or None where everything was read anew."""
+    def _follow(self, records: Records) -> TableChange:
+        """Read what changed."""
         change = self._table.refresh(records)
         self._index.follow(self._table, change, records)
         self._ranking.forget()
-        return None if change.anew else change.touched
+        return change
 
 
 class _AsIfSearched:

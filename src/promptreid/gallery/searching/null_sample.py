@@ -7,7 +7,7 @@ which images came. What it scores against the best other identity is the identit
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,9 @@ from promptreid.gallery.records.record_rows import NullRow
 from promptreid.gallery.searching.aggregate import identity_scores
 from promptreid.gallery.searching.conditions import Conditions
 from promptreid.gallery.searching.cosines import multiply
-from promptreid.gallery.searching.entry_table import EntryTable
+from promptreid.gallery.searching.entry_table import EntryTable, TableChange
 from promptreid.gallery.searching.identity_ranking import IdentityRanking
+from promptreid.gallery.searching.stand_in_vectors import find_stand_ins
 from promptreid.progress import Progress, Silent
 from promptreid.progress.counted_task import counting
 
@@ -125,26 +126,31 @@ def null_from_scratch(
         return _search(ranking, stand_ins, conditions, progress)
 
 
-def update_null(
-    ranking: IdentityRanking, sample: NullSample, touched: Collection[int]
-) -> NullChanges:
+def update_null(ranking: IdentityRanking, sample: NullSample, change: TableChange) -> NullChanges:
     """Bring a null sample up to date.
 
     A change of an identity's images matters to its own row where another image stands for it, and
     to the row of everybody else as their possible best other identity: better than before, or,
     where it was the best, worse. The first costs a search, the second the products of those who
-    stand in with the images of what changed; only who lost the best other is searched anew.
+    stand in with the images of what changed; only who lost the best other is searched anew. Where
+    the best image counts, new images make nobody worse, and are compared alone.
 
     Args:
         ranking: The gallery after the change.
         sample: The null sample before it.
-        touched: Numbers of identities whose visible images are others than before.
+        change: What became of the table; not `anew`.
     """
     table = ranking.table
-    changed = np.array(sorted(touched), np.int64)
-    stand_ins = find_stand_ins(table, changed if len(sample) else None)
+    touched = np.array(sorted(change.touched), np.int64)
+    grown = change.grown if ranking.aggregate.kind == "best" else frozenset()
+    changed = np.array(sorted(change.touched - grown), np.int64)
+    rows = _list_changed_rows(table, changed, change.new)
+    stand_ins = find_stand_ins(table)
+    if len(sample):
+        before = table.find_rows(sample.entries[np.isin(sample.identities, sorted(grown))])
+        stand_ins = find_stand_ins(table, np.concatenate([before, rows]))
     numbers = _numbers(table, stand_ins)
-    is_touched = np.isin(sample.identities, changed)
+    is_touched = np.isin(sample.identities, touched)
     gone = is_touched & ~np.isin(sample.identities, numbers)
     # Whose image is another than before, or who is new, is searched; the others are compared.
     same = np.isin(numbers, sample.identities)
@@ -153,14 +159,14 @@ def update_null(
     kept = ~is_touched
     kept[np.searchsorted(sample.identities, numbers[same])] = True
     before = sample.choose(kept)
-    rows = table.find_rows(before.entries)
-    score, rival = _best_among(ranking, rows, changed)
+    entries = table.find_rows(before.entries)
+    score, rival = _best_among(ranking, entries, rows)
     had_rival = np.isin(before.rivals, changed)
     lost = had_rival & (score < before.scores - _ROUNDING)
     other = ~lost & (had_rival | (score >= before.scores))
     other &= (score != before.scores) | (rival != before.rivals)
     updated = NullSample(before.identities, before.entries, score, rival).choose(other)
-    anew = np.concatenate([stand_ins[~same], rows[lost]])
+    anew = np.concatenate([stand_ins[~same], entries[lost]])
     fresh = _search(ranking, anew, Conditions(table), Silent())
     # With nobody else left to be compared with, a row goes.
     alone = np.setdiff1d(_numbers(table, anew), fresh.identities)
@@ -171,18 +177,15 @@ def update_null(
     return NullChanges(updated.merge(fresh), removed)
 
 
-def find_stand_ins(
-    table: EntryTable, identities: NDArray[np.int64] | None = None
+def _list_changed_rows(
+    table: EntryTable, identities: NDArray[np.int64], new: int
 ) -> NDArray[np.int64]:
-    """Return the rows of the images that stand for some identities, or for all, by code."""
-    if identities is None:
-        rows = np.flatnonzero(table.visible)
-    else:
-        rows = np.flatnonzero(np.isin(table.codes, table.find_codes(identities.tolist())))
-        rows = rows[table.visible[rows]]
-    ordered = rows[np.lexsort((table.entries[rows], table.draws[rows], table.codes[rows]))]
-    _, first = np.unique(table.codes[ordered], return_index=True)
-    return ordered[first]
+    """Return the visible rows of some identities, and of the last `new` ones."""
+    rows = np.arange(len(table) - new, len(table))
+    if len(identities):
+        codes = table.find_codes(identities.tolist())
+        rows = np.union1d(np.flatnonzero(np.isin(table.codes, codes)), rows)
+    return rows[table.visible[rows]]
 
 
 def _numbers(table: EntryTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -191,38 +194,32 @@ def _numbers(table: EntryTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _best_among(
-    ranking: IdentityRanking, stand_ins: NDArray[np.int64], identities: NDArray[np.int64]
+    ranking: IdentityRanking, stand_ins: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the best score of some identities, and whose it is, for rows that stand in.
+    """Return the best score among some rows, and whose it is, for each row that stands in.
 
-    A row's own identity does not count.
+    Rows of its own identity do not count.
     """
-    table, index = ranking.table, ranking.index
-    best = np.full(len(stand_ins), -np.inf)
-    rivals = np.full(len(stand_ins), -1, np.int64)
-    codes = np.array(table.find_codes(identities.tolist()), np.int64)
-    rows = np.flatnonzero(np.isin(table.codes, codes) & table.visible)
-    if not len(rows) or not len(stand_ins):
-        return best, rivals
-    vectors, aggregate = index.vectors(rows), ranking.aggregate
-    ranking.stand_ins.follow(table, index, stand_ins)
+    table, aggregate = ranking.table, ranking.aggregate
     numbers = np.array(table.identity_numbers, np.int64)
+    best, rivals = np.full(len(numbers), -np.inf), np.full(len(numbers), -1, np.int64)
+    if not len(rows) or not len(stand_ins):
+        return best[: len(stand_ins)], rivals[: len(stand_ins)]
+    vectors = ranking.index.vectors(rows)
     # Only these identities have a column, so that the work does not grow with all of them squared.
     shown, columns = np.unique(table.codes[rows], return_inverse=True)
-    for start in range(0, len(stand_ins), _COMPARED_AT_A_TIME):
-        part = stand_ins[start : start + _COMPARED_AT_A_TIME]
-        queries, own = ranking.stand_ins.read(table, index, part), table.codes[part]
+    for own, queries in ranking.stand_ins.read(table, ranking.index, stand_ins):
         if aggregate.kind == "best":
-            values, codes = _find_best(queries, own, vectors, table.codes[rows])
+            best[own], codes = _find_best(queries, own, vectors, table.codes[rows])
         else:
             may = np.ones(len(rows), bool)
             scores = identity_scores(queries, vectors, columns, len(shown), may, aggregate)
             scores[own[:, None] == shown] = -np.inf
             place = scores.argmax(1)
-            values, codes = scores[np.arange(len(part)), place], shown[place]
-        best[start : start + len(part)] = values
-        rivals[start : start + len(part)] = numbers[codes]
-    return best, rivals
+            best[own], codes = scores[np.arange(len(own)), place], shown[place]
+        rivals[own] = numbers[codes]
+    asked = table.codes[stand_ins]
+    return best[asked], rivals[asked]
 
 
 def _compare(

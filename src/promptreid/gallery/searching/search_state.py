@@ -120,7 +120,7 @@ class SearchState:
                     gone = np.setdiff1d(self.null.identities, fresh.identities)
                     changes = NullChanges(fresh, tuple(gone.tolist()))
                 else:
-                    changes = update_null(self.ranking, self.null, change.touched)
+                    changes = update_null(self.ranking, self.null, change)
                 records.put_null_rows(changes.rows.rows(), changes.removed)
                 self.null = changes.apply(self.null)
                 self._take_names(records)

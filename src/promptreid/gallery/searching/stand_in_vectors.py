@@ -1,6 +1,8 @@
-"""Vectors of the images that stand for identities, kept where reading them takes long."""
+"""The images that stand for identities, and their vectors, kept where reading them takes long."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +15,29 @@ _READING = ("bits", "pgvector", "hnsw", "milvus")
 """Kinds of index that read vectors from files or a server."""
 
 _MOST_BYTES = 256 << 20
+_AT_A_TIME = 4096
+
+
+def find_stand_ins(table: EntryTable, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Return the rows of the images that stand for an identity each, by code.
+
+    Args:
+        table: The entries.
+        rows: Visible rows that they are chosen from; None for all.
+    """
+    rows = np.flatnonzero(table.visible) if rows is None else rows
+    ordered = rows[np.lexsort((table.entries[rows], table.draws[rows], table.codes[rows]))]
+    _, first = np.unique(table.codes[ordered], return_index=True)
+    return ordered[first]
 
 
 class StandInVectors:
     """What the null sample compares with every image that is enrolled.
 
     An index that has vectors in files or on a server would read all of them at every enrolment,
-    though hardly any is another than before. They are told by number and content hash, so that what
-    was rolled back, whose numbers are given again, is never taken for what has them now.
+    though hardly any is another than before. They lie in the order of the codes of identities, so
+    that nothing is moved when they are multiplied, and are told by number and content hash, so that
+    what was rolled back, whose numbers are given again, is never taken for what has them now.
     """
 
     def __init__(self) -> None:
@@ -30,65 +47,58 @@ class StandInVectors:
     def clear(self) -> None:
         """Forget all of them."""
         self._fingerprint: str | None = None
-        self._entries = np.empty(0, np.int64)
-        self._draws = np.empty(0, np.uint64)
-        self._places = np.empty(0, np.int64)
-        """(N,) where the vector of each entry is; entries ascend."""
+        self._entries, self._draws = GrowingArray(np.int64), GrowingArray(np.uint64)
         self._vectors: GrowingArray | None = None
 
-    def follow(self, table: EntryTable, index: Index, rows: NDArray[np.int64]) -> None:
-        """Have the vectors of these rows (N,), and read those that are new.
+    def read(
+        self, table: EntryTable, index: Index, rows: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.integer], NDArray[np.float32]]]:
+        """Give the vectors of some rows in parts, each with the codes of their identities.
 
-        Nothing is kept where the index has them at hand, or where they are too many. What is not
-        among them any more goes when it is as much as what is.
+        Nothing is kept where the index has them at hand, or where they are too many.
+
+        Args:
+            table: The entries.
+            index: Their vectors, as far as they are not kept.
+            rows: (N,) rows of different identities. Other identities may be among what is given,
+                with vectors that mean nothing.
         """
-        if index.kind not in _READING or not len(rows):
+        if not self._keep(table, index, rows):
             self.clear()
+            for start in range(0, len(rows), _AT_A_TIME):
+                part = rows[start : start + _AT_A_TIME]
+                yield table.codes[part], index.vectors(part)
             return
-        places = self._find(table, rows)
-        if (places < 0).all() or len(self._entries) > 2 * len(rows):
+        assert self._vectors is not None
+        vectors = self._vectors.values
+        for start in range(0, len(vectors), _AT_A_TIME):
+            part = vectors[start : start + _AT_A_TIME]
+            yield np.arange(start, start + len(part)), part
+
+    def _keep(self, table: EntryTable, index: Index, rows: NDArray[np.int64]) -> bool:
+        """Have the vectors of these rows, and read those that are new, unless they are too many."""
+        identities = len(table.identity_numbers)
+        if index.kind not in _READING:
+            return False
+        if self._fingerprint != table.fingerprint or len(self._entries.values) > identities:
             self.clear()
-            places = np.full(len(rows), -1)
-        new = rows[places < 0]
-        if not len(new):
-            return
-        first = index.vectors(new[:1])  # which says how long a vector is
-        if (len(self._entries) + len(new)) * first.nbytes > _MOST_BYTES:
-            self.clear()
-            return
-        self._append(table, new[:1], first)
-        self._append(table, new[1:], index.vectors(new[1:]))
-
-    def read(self, table: EntryTable, index: Index, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the vectors (N, d) of some of the rows that `follow` was given last."""
-        if self._vectors is None:
-            return index.vectors(rows)
-        places = self._find(table, rows)
-        first, count = int(places[0]) if len(places) else 0, len(places)
-        if np.array_equal(places, np.arange(first, first + count)):
-            return self._vectors.values[first : first + count]
-        return self._vectors.values[places]
-
-    def _append(
-        self, table: EntryTable, rows: NDArray[np.int64], vectors: NDArray[np.float32]
-    ) -> None:
-        if self._vectors is None:
-            self._fingerprint = table.fingerprint
-            self._vectors = GrowingArray(np.float32, vectors.shape[1:])
-        start = len(self._vectors.values)
-        self._vectors.extend(vectors)
-        kept = ~np.isin(self._entries, table.entries[rows])  # they may have been of other content
-        entries = np.concatenate([self._entries[kept], table.entries[rows]])
-        draws = np.concatenate([self._draws[kept], table.draws[rows]])
-        places = np.concatenate([self._places[kept], np.arange(start, start + len(rows))])
-        order = np.argsort(entries, kind="stable")
-        self._entries, self._draws, self._places = entries[order], draws[order], places[order]
-
-    def _find(self, table: EntryTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return where the vector of each row is, -1 where it is not kept."""
-        if self._vectors is None or self._fingerprint != table.fingerprint:
-            return np.full(len(rows), -1)
-        entries = table.entries[rows]
-        inside = np.minimum(np.searchsorted(self._entries, entries), len(self._entries) - 1)
-        same = (self._entries[inside] == entries) & (self._draws[inside] == table.draws[rows])
-        return np.where(same, self._places[inside], -1)
+        room = identities - len(self._entries.values)
+        if self._vectors is None or room:
+            width = index.vectors(rows[:1]).shape[1:]
+            if identities * 4 * width[0] > _MOST_BYTES:
+                return False
+            self._vectors = self._vectors or GrowingArray(np.float32, width)
+            self._vectors.extend(np.zeros((room, *width), np.float32))
+            self._entries.extend(np.full(room, -1))
+            self._draws.extend(np.zeros(room, np.uint64))
+        codes = table.codes[rows]
+        is_new = self._entries.values[codes] != table.entries[rows]
+        is_new |= self._draws.values[codes] != table.draws[rows]
+        new = rows[is_new]
+        for start in range(0, len(new), _AT_A_TIME):
+            part = new[start : start + _AT_A_TIME]
+            self._vectors.values[table.codes[part]] = index.vectors(part)
+        self._entries.values[table.codes[new]] = table.entries[new]
+        self._draws.values[table.codes[new]] = table.draws[new]
+        self._fingerprint = table.fingerprint
+        return True
