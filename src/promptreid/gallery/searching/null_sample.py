@@ -145,10 +145,9 @@ def update_null(ranking: IdentityRanking, sample: NullSample, change: TableChang
     grown = change.grown if ranking.aggregate.kind == "best" else frozenset()
     changed = np.array(sorted(change.touched - grown), np.int64)
     rows = _list_changed_rows(table, changed, change.new)
-    stand_ins = find_stand_ins(table)
-    if len(sample):
-        before = table.find_rows(sample.entries[np.isin(sample.identities, sorted(grown))])
-        stand_ins = find_stand_ins(table, np.concatenate([before, rows]))
+    grown_rows = table.find_rows(sample.entries[np.isin(sample.identities, sorted(grown))])
+    candidates = np.concatenate([grown_rows, rows]) if len(sample) else None
+    stand_ins = find_stand_ins(table, candidates)
     numbers = _numbers(table, stand_ins)
     is_touched = np.isin(sample.identities, touched)
     gone = is_touched & ~np.isin(sample.identities, numbers)
@@ -172,7 +171,7 @@ def update_null(ranking: IdentityRanking, sample: NullSample, change: TableChang
     alone = np.setdiff1d(_numbers(table, anew), fresh.identities)
     removed = (
         *sample.identities[gone].tolist(),
-        *np.intersect1d(alone, sample.identities).tolist(),
+        *alone[np.isin(alone, sample.identities)].tolist(),
     )
     return NullChanges(updated.merge(fresh), removed)
 
@@ -190,7 +189,8 @@ def _list_changed_rows(
 
 def _numbers(table: EntryTable, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of the identity of each row."""
-    return np.array(table.identity_numbers, np.int64)[table.codes[rows]]
+    codes = table.codes[rows].tolist()
+    return np.array([table.identity_numbers[code] for code in codes], np.int64)
 
 
 def _best_among(
