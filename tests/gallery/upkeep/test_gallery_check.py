@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gallery_model import draw_people, make_gallery
+from gallery_model import draw_people, make_gallery, open_gallery
 
 from promptreid.gallery.searching import null_sample
 from promptreid.gallery.searching.indexes import index_choice, row_store
+from promptreid.gallery.upkeep import gallery_check
 from promptreid.progress import Silent
 
 
@@ -104,3 +105,35 @@ def test_comparing_many_is_counted(gallery, monkeypatch):
     told = Counting()
     gallery.mend(told)
     assert told.counted == {"comparing identities": [20, 20]}
+
+
+def test_others_write_while_a_null_sample_is_computed_anew(tmp_path, monkeypatch):
+    made = make_gallery(tmp_path / "gallery")
+    pictures, names = draw_people(20, 4)
+    made.add(pictures[:60], names[:60])
+    other = open_gallery(tmp_path / "gallery")
+    other.records._connection.execute("PRAGMA busy_timeout = 100")
+
+    def compute_slowly(*given, **options):
+        computed = null_sample.null_from_scratch(*given, **options)
+        other.add(pictures[60:], names[60:])
+        other.erase(names[0])
+        return computed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gallery_check, "null_from_scratch", compute_slowly)
+        made.mend()
+    assert len(made.records.null_rows()) == 19
+    assert made.check() == []
+    assert other.check() == []
+
+
+def test_a_store_is_rewritten_only_where_an_erasure_left_that_to_do(gallery, monkeypatch):
+    done = []
+    monkeypatch.setattr(type(gallery.records), "compact", lambda records: done.append(records))
+    gallery.mend()
+    assert done == []
+    with gallery.records.writing():
+        gallery.records.require_compaction()
+    gallery.mend()
+    assert done == [gallery.records]

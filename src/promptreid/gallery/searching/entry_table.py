@@ -72,8 +72,8 @@ class EntryTable:
     def refresh(self, records: Records) -> TableChange:
         """Take over what changed in the records; call it within `reading` or `writing`.
 
-        Numbers of entries are never used again, so that rows that were here and rows that changed
-        are all that there can be; where they are more than the records hold, some were erased.
+        Numbers of entries are never used again, so that rows that were here, but for those that
+        were deleted, and rows that changed are all that there can be.
         """
         model, revision = records.model(), records.revision()
         fingerprint = None if model is None else model.fingerprint
@@ -187,7 +187,7 @@ class EntryTable:
 
     def _drop_erased(self, records: Records, changed: set[int]) -> NDArray[np.bool_] | None:
         """Take out entries that are not in the records any more; return which rows stay."""
-        if len(self) == records.count_entries():
+        if self.revision < 0 or not records.deleted(self.revision):
             return None
         kept = np.isin(self.entries, records.entry_numbers(), assume_unique=True)
         changed.update(self._find_numbers(np.flatnonzero(~kept)))

@@ -101,22 +101,30 @@ class SearchState:
         self.settle(records)
 
     @contextlib.contextmanager
-    def changing(self, records: Records) -> Generator[None]:
+    def changing(self, records: Records, computed: NullSample | None = None) -> Generator[None]:
         """Commit what is changed within it, and the null sample that follows from it, or nothing.
 
         Where the model is another one afterwards, the null sample is computed from scratch.
+
+        Args:
+            records: The records.
+            computed: The null sample as it was when the state was refreshed last, which takes the
+                place of the one that is kept.
         """
         try:
             with records.writing():
                 before = records.revision() - 1
-                if self.table.revision != before:  # others have written
+                if computed is None and self.table.revision != before:  # others have written
                     self._take(records)
                     self.table.revision = before  # what is changed from here on is yet to be read
                 yield
                 change = self._follow(records)
-                if change.anew:
+                if change.anew or computed is not None:
                     self.null = NullSample.from_rows(records.null_rows())
-                    fresh = null_from_scratch(self.ranking)
+                    if change.anew or computed is None:
+                        fresh = null_from_scratch(self.ranking)
+                    else:
+                        fresh = update_null(self.ranking, computed, change).apply(computed)
                     gone = np.setdiff1d(self.null.identities, fresh.identities)
                     changes = NullChanges(fresh, tuple(gone.tolist()))
                 else:

@@ -98,18 +98,21 @@ def _check_negatives(records: Records) -> Iterator[Finding]:
 
 
 def mend_records(records: Records, state: SearchState, progress: Progress) -> None:
-    """Make anew what follows from the entries, and rewrite the store without what was erased."""
+    """Make anew what follows from the entries, and finish what an erasure left to do.
+
+    Others go on writing while the null sample is computed.
+    """
     state.clear()
     if records.derived is not None:
         delete_files(records.derived)
     with records.writing():
         records.remove_damaged_vectors()
-    with state.changing(records):
-        right = null_from_scratch(state.ranking, progress=progress)
-        wrong = np.setdiff1d(state.null.identities, right.identities)
-        records.put_null_rows(right.rows(), wrong.tolist())
-        state.null = right
-    records.compact()
+    state.refresh(records)
+    computed = null_from_scratch(state.ranking, progress=progress)
+    with state.changing(records, computed):
+        pass  # what others have written since is compared, and all is kept
+    if records.is_compaction_due:
+        records.compact()
 
 
 def _find_picture_fault(read: Callable[[int], Picture], number: int) -> str | None:
