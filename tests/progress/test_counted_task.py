@@ -19,7 +19,8 @@ class Terminal(io.TextIOWrapper):
 
 
 @pytest.fixture
-def terminal():
+def terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")  # one that can hide its cursor
     return Terminal(io.BytesIO(), encoding="utf-8", newline="\n")
 
 

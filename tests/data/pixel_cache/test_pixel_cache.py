@@ -212,17 +212,17 @@ WRITER = textwrap.dedent(
 def test_killed_writers_leave_nothing_half_written(paths, folder, tmp_path):
     rng = np.random.default_rng(0)
     for _ in range(4):
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", WRITER, tmp_path, folder.path],
             stdout=subprocess.PIPE,
             text=True,
-        )
-        assert process.stdout.readline() == "ready\n"
-        for _ in range(int(rng.integers(1, 60))):
-            process.stdout.readline()
-        assert process.poll() is None
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
+        ) as process:
+            assert process.stdout.readline() == "ready\n"
+            for _ in range(int(rng.integers(1, 60))):
+                process.stdout.readline()
+            assert process.poll() is None
+            process.kill()
+            assert process.wait() == -signal.SIGKILL
     kept = 0
     for place in folder.path.iterdir():
         height = int(place.name.partition("x")[0])
