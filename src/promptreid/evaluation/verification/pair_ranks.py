@@ -30,6 +30,7 @@ from promptreid.evaluation.verification.roc import (
     OperatingPoint,
     allowed_accepts,
     draw_curve,
+    find_equal_errors,
 )
 from promptreid.evaluation.verification.threshold_grid import ThresholdGrid
 from promptreid.evaluation.verification.verification_result import Histogram, VerificationResult
@@ -152,7 +153,11 @@ def _find_eer_bucket(buckets: _FilledBuckets) -> int:
     impostors, genuine = int(buckets.impostors.sum()), int(buckets.genuine.sum())
     false = buckets.above + buckets.impostors
     missed = buckets.genuine.cumsum(0) - buckets.genuine
-    return int(buckets.numbers[false * genuine >= missed * impostors][-1])
+    return int(
+        buckets.numbers.flip(0)[
+            find_equal_errors(false.flip(0), missed.flip(0), impostors, genuine)
+        ]
+    )
 
 
 def _count_exactly(
@@ -249,5 +254,5 @@ def _find_eer_threshold(
     inside_genuine = inside_counts(genuine[start:stop]).cpu().flip(0)
     false = above + inside.flip(0).cumsum(0)
     true = len(genuine) - stop + inside_genuine.cumsum(0)
-    passed = false * ranks.genuine >= (ranks.genuine - true) * ranks.impostors
-    return float(bucket_values(bucket).flip(0)[int(passed.nonzero()[0])])
+    place = find_equal_errors(false, ranks.genuine - true, ranks.impostors, ranks.genuine)
+    return float(bucket_values(bucket).flip(0)[place])

@@ -8,6 +8,7 @@ the same score it runs diagonally, as if half of the ties were on either side.
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -64,18 +65,23 @@ class GenuineRanks:
 
     def auc(self) -> float:
         """Compute the area under the curve: P(genuine > impostor) + P(equal) / 2."""
-        weight = self.accepted.diff(prepend=self.accepted.new_zeros(1))
-        missed = int((weight * (self.above + self.reaching)).sum())
+        weight, half = self.accepted.diff(prepend=self.accepted.new_zeros(1)), 31
+        both = self.above + self.reaching
+        # In two halves, since numbers of pairs times numbers of pairs do not fit into 64 bits.
+        high, low = both >> half, both & (1 << half) - 1
+        missed = (int((weight * high).sum()) << half) + int((weight * low).sum())
         return float(1 - Fraction(missed, 2 * self.genuine * self.impostors))
 
     def eer(self) -> float:
         """Compute the equal error rate: FAR where the curve meets FAR = 1 - TAR."""
         false, true, _ = self.corners()
         start = false.new_zeros(1)
-        false, true = torch.cat([start, false]), torch.cat([start, true])
-        balance = false * self.genuine + (true - self.genuine) * self.impostors
-        after = int((balance >= 0).nonzero()[0])
-        low, high = int(balance[after - 1]), int(balance[after])
+        false, missed = torch.cat([start, false]), self.genuine - torch.cat([start, true])
+        after = find_equal_errors(false, missed, self.impostors, self.genuine)
+        low, high = (
+            int(false[place]) * self.genuine - int(missed[place]) * self.impostors
+            for place in (after - 1, after)
+        )
         step = Fraction(-low, high - low) * int(false[after] - false[after - 1])
         return float((int(false[after - 1]) + step) / self.impostors)
 
@@ -89,6 +95,25 @@ class GenuineRanks:
         if not place:
             return 0, float("inf")
         return int(self.accepted[place - 1]), float(self.scores[place - 1])
+
+
+def find_equal_errors(false: Tensor, missed: Tensor, impostors: int, genuine: int) -> int:
+    """Return the first place where FAR is at least 1 - TAR.
+
+    Few places are looked at, by whole numbers of any length, since numbers of pairs times numbers
+    of pairs do not fit into 64 bits.
+
+    Args:
+        false: (K,) int64 impostor pairs that are accepted, rising.
+        missed: (K,) int64 genuine pairs that are not, falling; the last place is right.
+        impostors: Number of impostor pairs.
+        genuine: Number of genuine pairs.
+    """
+
+    def reaches(place: int) -> bool:
+        return int(false[place]) * genuine >= int(missed[place]) * impostors
+
+    return bisect.bisect_left(range(len(false)), True, key=reaches)
 
 
 @dataclass(frozen=True)
