@@ -1,7 +1,10 @@
 """Agreement with the numbers that the published CLIP-ReID computes for the same weights."""
 
 import gc
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -63,18 +66,27 @@ class Results:
     gradients: dict[str, float] = field(default_factory=dict)
 
 
-def build(case: Case, folder: Path) -> ReIDModel:
-    # As OpenAI's own files, this one carries three numbers by which it is known to use QuickGELU.
-    weights = folder / "openai.pt"
-    numbers = {"input_resolution": 224, "context_length": 77, "vocab_size": 49408}
-    torch.save(
-        openai_weights(case.architecture) | {k: torch.tensor(v) for k, v in numbers.items()},
-        weights,
-    )
+@pytest.fixture(scope="module")
+def write_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
+    """Write the weights of an architecture, once for all cases of it."""
+    folder = tmp_path_factory.mktemp("openai")
+
+    @cache
+    def write(architecture: str) -> Path:
+        # As OpenAI's own files, this has three numbers by which it is known to use QuickGELU.
+        numbers = {"input_resolution": 224, "context_length": 77, "vocab_size": 49408}
+        content = openai_weights(architecture) | {k: torch.tensor(v) for k, v in numbers.items()}
+        torch.save(content, folder / f"{architecture}.pt")
+        return folder / f"{architecture}.pt"
+
+    yield write
+    shutil.rmtree(folder)
+
+
+def build(case: Case, weights: Path) -> ReIDModel:
     backbone = build_backbone(
         case.architecture, pretrained=weights, image_size=(256, 128), stride=case.stride
     )
-    weights.unlink()
     model = ReIDModel(
         backbone,
         prompt=identity_prompt(backbone, IDENTITIES, template=TEMPLATE),
@@ -150,13 +162,13 @@ def evaluate(model: ReIDModel, images: torch.Tensor, cameras: torch.Tensor | Non
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
-def results(request, tmp_path_factory):
+def results(request, write_weights):
     case: Case = request.param
     prefix = case.name + "/"
     with np.load(GOLDEN) as file:
         golden = {k.removeprefix(prefix): file[k] for k in file.files if k.startswith(prefix)}
     found = Results(case, golden)
-    model = build(case, tmp_path_factory.mktemp(case.name))
+    model = build(case, write_weights(case.architecture))
     images = trained(prefix[:-1] + ".images", (8, 3, 256, 128))
     cameras = CAMERA_ROWS if case.sie else None
     found.ours["eval_feature"] = evaluate(model, images, cameras)

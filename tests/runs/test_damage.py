@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,8 @@ def stranger(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path
 def weights(path: Path) -> Any:
     embedder = load(path, device="cpu")
     tensors = embedder.model.state_dict()
-    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}, embedder.info
+    digests = {name: sha256(tensor.numpy()).hexdigest() for name, tensor in tensors.items()}
+    return digests, embedder.info
 
 
 def readers(path: Path, dataset: DataSet) -> dict[str, Callable[[Path], Any]]:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import random
 from collections import Counter
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -96,10 +98,16 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def load_published(published: Path) -> Callable[[str], DataSet]:
+    """Read the published metadata with some options, once for all tests."""
+    return cache(lambda options: load_data(f"hands11k:{published}?{options}"))
+
+
 @pytest.mark.parametrize("aspect", list(PUBLISHED))
-def test_published_counts(published: Path, aspect: str) -> None:
+def test_published_counts(load_published: Callable[[str], DataSet], aspect: str) -> None:
     counts = PUBLISHED[aspect]
-    data = load_data(f"hands11k:{published}?aspect={aspect}")
+    data = load_published(f"aspect={aspect}")
     m = data.manifest
     assert m.name == f"hands11k-{aspect}"
     assert set(m.domains) == {f"hands11k/{aspect}"}
@@ -127,12 +135,12 @@ def test_published_counts(published: Path, aspect: str) -> None:
 
 
 @pytest.mark.parametrize("aspect", list(PUBLISHED))
-def test_gallery_all(published: Path, aspect: str) -> None:
-    data = load_data(f"hands11k:{published}?aspect={aspect}&gallery=all")
+def test_gallery_all(load_published: Callable[[str], DataSet], aspect: str) -> None:
+    data = load_published(f"aspect={aspect}&gallery=all")
     m, protocol = data.manifest, data.protocol
     assert protocol is not None
     assert protocol.name == "hands11k/gallery_all"
-    own = load_data(f"hands11k:{published}?aspect={aspect}")
+    own = load_published(f"aspect={aspect}")
     assert own.protocol is not None
     for repeat, alone in zip(protocol.repeats, own.protocol.repeats, strict=True):
         assert len(repeat.gallery) == len({m.identities[row] for row in repeat.gallery}) == 290
@@ -140,7 +148,7 @@ def test_gallery_all(published: Path, aspect: str) -> None:
         assert paths(own, alone.gallery) < paths(data, repeat.gallery)
     # The distractors are exactly the other aspects' own galleries of the same repeat.
     other = next(name for name in PUBLISHED if name != aspect)
-    there = load_data(f"hands11k:{published}?aspect={other}")
+    there = load_published(f"aspect={other}")
     assert there.protocol is not None
     assert paths(there, there.protocol.repeats[4].gallery) < paths(
         data, protocol.repeats[4].gallery
@@ -176,12 +184,14 @@ def test_all_aspects(published: Path) -> None:
     assert not any("train with one hand" in note for note in data.notes)
 
 
-def test_common_threshold_leaves_dorsal_right_as_published(published: Path) -> None:
-    published_split = load_data(f"hands11k:{published}?aspect=dorsal_right")
-    common = load_data(f"hands11k:{published}?aspect=dorsal_right&thresholds=common")
+def test_common_threshold_leaves_dorsal_right_as_published(
+    load_published: Callable[[str], DataSet],
+) -> None:
+    published_split = load_published("aspect=dorsal_right")
+    common = load_published("aspect=dorsal_right&thresholds=common")
     assert common.manifest == published_split.manifest
     assert common.protocol == published_split.protocol
-    left = load_data(f"hands11k:{published}?aspect=dorsal_left&thresholds=1044").manifest
+    left = load_published("aspect=dorsal_left&thresholds=1044").manifest
     assert max(map(int, left.identity_list("train"))) <= 1044
     assert min(map(int, left.identity_list("test"))) > 1044
 
