@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from promptreid.files import (
     name_entries,
     replacing,
     replacing_folder,
+    user_cache,
     write_json,
     write_text,
 )
@@ -104,3 +106,13 @@ def test_a_folder_takes_its_place_whole_or_not_at_all(tmp_path):
         raise OSError("disk full")
     assert [entry.name for entry in place.iterdir()] == ["second"]
     assert [entry.name for entry in place.parent.iterdir()] == ["mine"]
+
+
+def test_a_user_without_a_home_is_told_what_names_one(monkeypatch):
+    def refuse():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", refuse)
+    with pytest.raises(ConfigError, match="XDG_CACHE_HOME"):
+        user_cache("pixels")

@@ -164,9 +164,19 @@ def full_path(path: Path | str) -> Path:
 
 
 def user_cache(name: str) -> Path:
-    """Return a folder for what can be made again: below `XDG_CACHE_HOME`, else below `~/.cache`."""
+    """Return a folder for what can be made again: below `XDG_CACHE_HOME`, else below `~/.cache`.
+
+    Raises:
+        ConfigError: There is no home folder, as for a number that is no user of the system.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "promptreid" / name
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "promptreid" / name
+    except RuntimeError:
+        raise ConfigError(
+            "This user has no home folder, in which what can be made again is kept. Name another "
+            "folder for it in the environment: XDG_CACHE_HOME=/path/to/folder."
+        ) from None
 
 
 def read_last_use(path: Path) -> int:

@@ -76,7 +76,8 @@ def test_runs_and_folders_on_the_way(here):
 
 
 @pytest.mark.parametrize("typed", ["", "promptreid nonsense ", "promptreid train no/such key=",
-                                   "promptreid evaluate gone ", "promptreid same '"])  # fmt: skip
+                                   "promptreid evaluate gone ", "promptreid same '",
+                                   "promptreid evaluate ~nobody-of-this-name/r"])  # fmt: skip
 def test_a_line_that_is_wrong_raises_nothing(typed):
     answer_shell(cli, typed, shell="bash")
 

@@ -176,6 +176,7 @@ def test_folders_pictures_and_data_sets(crops, tmp_path):
         (f"tar:{crops}?key=1", ConfigError, ["tar", "key"]),
         (f"parcel:{crops}", ConfigError, ["parcel"]),
         ("no/where", ConfigError, ["no/where"]),
+        ("~nobody-of-this-name/crops", ConfigError, ["~nobody-of-this-name"]),
     ):
         with pytest.raises(kind) as caught:
             open_table(spec)

@@ -32,7 +32,7 @@ def open_table(spec: str) -> ImageTable:
         ConfigError: The spec is wrong.
         DataError: What it names is not there or cannot be used.
     """
-    if Path(spec).expanduser().exists():
+    if (full_path(spec) if spec.startswith("~") else Path(spec)).exists():
         return _open_path(spec, full_path(spec))
     parsed = parse_spec(spec)
     if parsed.name not in _PACKED:
