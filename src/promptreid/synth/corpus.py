@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from promptreid.errors import ConfigError, DataError
 from promptreid.files import write_json
 from promptreid.synth.hands import hands
 from promptreid.synth.people import people, person_caption
+from promptreid.synth.rendering_processes import render_each
 
 CAPTIONS = 6
 """Captions drawn for each picture."""
@@ -105,11 +105,12 @@ def render_corpus(
         jobs += [(plan, _PEOPLE, n) for n in range(plan.people)]
         if progress is not None:
             progress(0, plan.total)
-        for found, sentences in _render_all(jobs, workers):
-            pixels[len(captions) : len(captions) + len(found)] = found
-            captions += sentences
-            if progress is not None:
-                progress(len(captions), plan.total)
+        with closing(render_each(_render_identity, jobs, workers=workers, at_a_time=4)) as rendered:
+            for found, sentences in rendered:
+                pixels[len(captions) : len(captions) + len(found)] = found
+                captions += sentences
+                if progress is not None:
+                    progress(len(captions), plan.total)
         pixels.flush()
         write_json(record_file, {"plan": asdict(plan), "captions": captions})
     record = json.loads(record_file.read_text(encoding="utf-8"))
@@ -119,18 +120,6 @@ def render_corpus(
             "Ask for that plan, or give another folder."
         )
     return Corpus(pixels=np.load(pixels_file, mmap_mode="r"), captions=record["captions"])
-
-
-def _render_all(
-    jobs: list[tuple[CorpusPlan, int, int]], workers: int
-) -> Iterator[tuple[NDArray[np.uint8], list[list[str]]]]:
-    """Render identities in their order, here or in other processes."""
-    if workers == 1:
-        yield from map(_render_identity, jobs)
-        return
-    # forkserver: the parent may hold torch's threads, which a fork does not survive.
-    with ProcessPoolExecutor(workers, get_context("forkserver")) as pool:
-        yield from pool.map(_render_identity, jobs, chunksize=4)
 
 
 def _render_identity(

@@ -15,6 +15,7 @@ KINDS = ("hands", "people")
 """What can be rendered."""
 
 _SIZES = {"hands": 224, "people": 128}
+_COUNTED = {"hands": "identities", "people": "identities and strangers"}
 
 
 def synth_data(
@@ -61,7 +62,7 @@ def synth_data(
         raise ConfigError(unknown_name("kind of rendered data", kind, KINDS))
     folder, progress = Path(out), progress or Lines()
     processes, height = workers or count_cores(), size or _SIZES[kind]
-    with RenderedCount(progress, f"rendering {kind}", "identities") as count:
+    with RenderedCount(progress, f"rendering {kind}", _COUNTED[kind]) as count:
         if kind == "hands":
             from promptreid.synth.hands.hands import write_hands
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from promptreid.synth.fresh_folder import fresh_folder
 from promptreid.synth.hands.hand_identity import ASPECTS, HandIdentity, sample_identity
 from promptreid.synth.hands.hand_picture import render_hand
 from promptreid.synth.hands.hand_skin import paint_skin
+from promptreid.synth.rendering_processes import render_each
 
 COLUMNS = (
     "id",
@@ -100,11 +100,12 @@ def write_hands(
         rows: list[dict[str, str]] = []
         if progress is not None:
             progress(0, len(jobs))
-        people = _work(jobs, folder / "Hands", workers)
-        for done, (identity, pictures) in enumerate(zip(ids, people, strict=True), start=1):
-            rows += [{"id": identity} | picture for picture in pictures]
-            if progress is not None:
-                progress(done, len(jobs))
+        jobs = [replace(job, folder=folder / "Hands") for job in jobs]
+        with closing(render_each(_render_person, jobs, workers=workers)) as people:
+            for done, (identity, pictures) in enumerate(zip(ids, people, strict=True), start=1):
+                rows += [{"id": identity} | picture for picture in pictures]
+                if progress is not None:
+                    progress(done, len(jobs))
         (folder / "HandInfo.csv").write_text(_table(rows), encoding="ascii", newline="")
     return out
 
@@ -152,21 +153,6 @@ def _plan(
         names = tuple(f"Hand_{value:07d}.jpg" for value in numbers)
         jobs.append(_Job(seed, index, tuple(int(n) for n in each), names, size, Path()))
     return jobs, ids
-
-
-def _work(jobs: list[_Job], folder: Path, workers: int) -> Iterator[list[dict[str, str]]]:
-    """Render the jobs in order, here or in other processes."""
-    jobs = [replace(job, folder=folder) for job in jobs]
-    if workers == 1:
-        yield from map(_render_person, jobs)
-        return
-    # Not forked: the caller may hold threads (torch's, for one), which a fork would break.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(_render_person, jobs)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def person(seed: int, index: int) -> HandIdentity:

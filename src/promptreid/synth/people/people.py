@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from promptreid.errors import ConfigError, RunError
+from promptreid.errors import ConfigError
 from promptreid.synth.fresh_folder import fresh_folder
 from promptreid.synth.people.people_domain import PersonDomain, domain
 from promptreid.synth.people.people_render import PersonPicture, render_background, render_person
 from promptreid.synth.people.person_caption import caption
 from promptreid.synth.people.person_identity import PersonIdentity, sample_identity
+from promptreid.synth.rendering_processes import render_each
 
 __all__ = [
     "PersonDomain",
@@ -32,6 +31,8 @@ __all__ = [
 ]
 
 FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
+_TOGETHER = 4
+"""Subjects that a process renders before it is asked again; a stop waits for them."""
 _FRAMES = 39_999
 """Frame numbers, 25 apart, that fit the six digits of a file name within one sequence."""
 
@@ -147,31 +148,18 @@ def _render_all(plan: _Plan, folder: Path, progress: Callable[[int, int], None] 
     """Render identities, distractors and junk into `folder`, in as many processes as asked."""
     junk = -(-plan.distractors // 4)
     subjects = plan.identities + plan.distractors + junk
-    chunk = 16
-    starts = range(0, subjects, chunk)
-    jobs = [range(start, min(start + chunk, subjects)) for start in starts]
-    work = partial(_render_subjects, plan, folder)
-    done = 0
+    jobs = [
+        range(start, min(start + _TOGETHER, subjects)) for start in range(0, subjects, _TOGETHER)
+    ]
     if progress:
         progress(0, subjects)
-    if plan.workers == 1:
-        for job in jobs:
-            done += work(job)
+    done = 0
+    work = partial(_render_subjects, plan, folder)
+    with closing(render_each(work, jobs, workers=plan.workers)) as counts:
+        for count in counts:
+            done += count
             if progress:
                 progress(done, subjects)
-        return
-    # Fresh processes: a fork would copy the locks of threads that torch may have started.
-    try:
-        with ProcessPoolExecutor(plan.workers, mp_context=get_context("spawn")) as pool:
-            for count in pool.map(work, jobs):
-                done += count
-                if progress:
-                    progress(done, subjects)
-    except BrokenProcessPool as error:
-        raise RunError(
-            "A rendering process died: memory ran out, or the calling script starts work at import "
-            '(put it under `if __name__ == "__main__":`). Or use workers=1.'
-        ) from error
 
 
 @lru_cache(maxsize=1)
