@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
@@ -19,7 +19,7 @@ Rendered = TypeVar("Rendered")
 
 def render_each(
     work: Callable[[Job], Rendered], jobs: Sequence[Job], *, workers: int, at_a_time: int = 1
-) -> Iterator[Rendered]:
+) -> Generator[Rendered]:
     """Do all jobs, here or in other processes, and yield what they give, in their order.
 
     A caller that may stop before the last one closes the iterator (`contextlib.closing`): it then
