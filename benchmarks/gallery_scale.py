@@ -3,9 +3,9 @@
 PLACE is a folder or the URL of a database that a gallery may have, with an index where one is
 named. Drawn vectors are written into it; then processes of their own open it, once without and once
 with what was derived from its records, and find the 20 nearest, and who it is. With `--add` so many
-images are then enrolled, once the gallery is calibrated. With `--index-only` the records are
-left out, and PLACE is a folder for the files of the `bits` index: ten million entries need 21 GB in
-place of 45. There is no plain side.
+images are then enrolled, once the gallery is calibrated; of new people, or with `--enrolled` of
+some who are there. With `--index-only` the records are left out, and PLACE is a folder for the
+files of the `bits` index: ten million entries need 21 GB in place of 45. There is no plain side.
 """
 
 from __future__ import annotations
@@ -193,22 +193,48 @@ def ask_gallery(place: str, width: int) -> ScaleRow:
     return row
 
 
-def add_entries(place: str, width: int, entries: int, added: int) -> float:
-    """Enrol so many images of people who are not there yet; return how many a second."""
+def add_entries(
+    place: str,
+    width: int,
+    entries: int,
+    added: int,
+    *,
+    at_once: int = BATCH,
+    enrolled: bool = False,
+) -> tuple[float, float]:
+    """Enrol so many images, so many by a call, once as many were enrolled that do not count.
+
+    Args:
+        place: The gallery.
+        width: Numbers of a vector.
+        entries: Number of entries that it was filled with.
+        added: Number of images.
+        at_once: Images of a call.
+        enrolled: Whether they are of people who are there, drawn by chance; else of new ones.
+
+    Returns:
+        How many a second, and how many a second of processor time.
+    """
     url = parse_gallery_url(place)
     gallery = Gallery(open_records(url), DrawnModel(width), url.index or "auto")
     if not gallery.records.null_rows():
         gallery.mend()  # which calibrates
-    rows = range(entries, entries + BATCH + added)
-    pictures = [make_picture(row // _IMAGES, row) for row in rows]
-    names = [f"person {row // _IMAGES} added" for row in rows]
-    gallery.add(pictures[:BATCH], names[:BATCH])
-    began = time.perf_counter()
-    enrolled = gallery.add(pictures[BATCH:], names[BATCH:])
-    spent = time.perf_counter() - began
-    assert enrolled.added == added
+    first = gallery.records.count_entries()
+    rows = np.arange(first, first + at_once + added)
+    people, mark = rows // _IMAGES, " added"
+    if enrolled:
+        people, mark = np.random.default_rng(first).integers(entries // _IMAGES, size=len(rows)), ""
+    pairs = zip(people.tolist(), rows.tolist(), strict=True)
+    pictures = [make_picture(person, image) for person, image in pairs]
+    names = [f"person {person}{mark}" for person in people.tolist()]
+    gallery.add(pictures[:at_once], names[:at_once])
+    began, work = time.perf_counter(), time.process_time()
+    for start in range(at_once, len(rows), at_once):
+        part = slice(start, start + at_once)
+        assert gallery.add(pictures[part], names[part]).present == 0
+    rates = added / (time.perf_counter() - began), added / (time.process_time() - work)
     gallery.close()
-    return added / spent
+    return rates
 
 
 def ask_index(folder: str, entries: int, width: int) -> ScaleRow:
@@ -284,6 +310,8 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--width", type=int, default=512, help="numbers of a vector")
     parser.add_argument("--add", type=int, default=0, help="images that are enrolled at last")
+    parser.add_argument("--at-once", type=int, default=BATCH, help="images of a call")
+    parser.add_argument("--enrolled", action="store_true", help="they are of people who are there")
     parser.add_argument("--index-only", action="store_true")
     parser.add_argument("--filled", action="store_true", help="the gallery is there already")
     parser.add_argument("--ask", action="store_true", help="open and search in this process alone")
@@ -309,8 +337,18 @@ def main() -> None:
             f"{row.memory_mib:,} MiB, {row.peak_mib:,} MiB at most"
         )
     if given.add:
-        rate = add_entries(given.place, given.width, given.entries, given.add)
-        print(f"{given.add:,} images enrolled at {rate:,.0f} a second")
+        rate, work_rate = add_entries(
+            given.place,
+            given.width,
+            given.entries,
+            given.add,
+            at_once=given.at_once,
+            enrolled=given.enrolled,
+        )
+        print(
+            f"{given.add:,} images enrolled at {rate:,.0f} a second, {work_rate:,.0f} a second of "
+            "processor time"
+        )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ def test_a_filled_gallery_finds_who_is_shown(tmp_path):
     row = ask_gallery(place, WIDTH)
     assert row.open_seconds > 0
     assert row.answer_ms > 0
-    assert add_entries(place, WIDTH, ENTRIES, 300) > 0
+    for enrolled in (False, True):
+        rates = add_entries(place, WIDTH, ENTRIES, 300, at_once=100, enrolled=enrolled)
+        assert min(rates) > 0
     assert min(row.query_ms, row.queries_ms) > 0
 
 
