@@ -5,6 +5,7 @@ import json
 import click
 import pytest
 from click.testing import CliRunner
+from facts import lacking
 
 from promptreid.cli.json_out import json_option
 from promptreid.cli.main import COMMANDS, cli
@@ -62,6 +63,12 @@ def leaves(command, path=()):
 
 
 EVERY = list(leaves(cli))
+
+
+def test_an_argument_that_is_taken_for_the_file_is_explained(tmp_path):
+    done = invoke("--json", tmp_path)
+    assert done.exit_code == 2
+    assert not lacking(" ".join(done.stderr.split()), f"'{tmp_path}' is a folder", "--json=FILE")
 
 
 @pytest.mark.parametrize("option", ["--json", "--data", "--test", "--cache", "--no-cache"])

@@ -49,6 +49,18 @@ class JsonOut:
             click.echo(json.dumps(self._value, indent=2, ensure_ascii=False))
 
 
+class _JsonFile(click.Path):
+    """A file to write; a folder in its place was most likely meant as an argument."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if Path(value).is_dir():
+            self.fail(
+                f"'{value}' is a folder, and the word behind --json is taken as the FILE to write. "
+                "Put --json last, or write --json=FILE.", param, ctx,
+            )  # fmt: skip
+        return super().convert(value, param, ctx)
+
+
 def json_option(command: Command) -> Command:
     """Give a command `--json [FILE]`, and a `JsonOut` as its argument `json_out`."""
 
@@ -70,7 +82,7 @@ def json_option(command: Command) -> Command:
         is_flag=False,
         flag_value="-",
         metavar="[FILE]",
-        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+        type=_JsonFile(path_type=Path, allow_dash=True),
         help="Also write the result as JSON into FILE; without FILE, to standard output in place "
         "of the text.",
     )(run)

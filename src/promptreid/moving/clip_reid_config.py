@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from promptreid.moving.clip_reid_dropped import (
 )
 from promptreid.moving.key_ledger import KeyLedger
 from promptreid.moving.translation import KeyNote, Translation, as_override, nearest_recipe
-from promptreid.text.lists import listed
+from promptreid.text.lists import counted, listed
 from promptreid.text.suggest import closest, did_you_mean
 
 _RECIPES = (
@@ -95,12 +96,23 @@ class _ClipReIDLedger(KeyLedger):
     two_stages: bool = True
 
     def check_keys(self, known: Mapping[str, Any]) -> None:
-        """Refuse keys that the original does not know; drop those that never act there."""
+        """Refuse keys and sections that the original lacks; drop those that never act there."""
+        keys = [*known, *NAMED_BY_FILE, "DATASETS"]
+        sections = {key.rpartition(".")[0] for key in keys}
+        foreign: Counter[str] = Counter()
         for key in self.told:
-            if key in known or key in NAMED_BY_FILE or key == "DATASETS":
-                continue
-            hint = did_you_mean(closest(key, [*known, *NAMED_BY_FILE]))
-            self.refused.append(f"{key} is no key of the original.{hint}")
+            section = key.rpartition(".")[0]
+            if section not in sections:
+                foreign[section] += 1
+            elif key not in keys:
+                hint = did_you_mean(closest(key, keys))
+                self.refused.append(f"{key} is no key of the original.{hint}")
+        for section, count in foreign.items():
+            others = [name for name in sections if not section.startswith(f"{name}.")]
+            hint = did_you_mean(closest(section, others))
+            self.refused.append(
+                f"{section}, with {counted(count, 'key')}, is no section of the original.{hint}"
+            )
         for key, reason in DROPPED.items():
             self.drop(key, reason)
         parts = ("STAGE1.", "STAGE2.") if self.two_stages else ("",)
