@@ -1,8 +1,10 @@
 """The architectures named in the documentation, two blocks deep, with random weights."""
 
 import gc
+from functools import partial
 
 import pytest
+import timm
 import torch
 from small_models import take_over
 from small_prompts import identity_prompt
@@ -25,9 +27,11 @@ VARIANTS = {
 
 @pytest.mark.parametrize("name", VARIANTS)
 @torch.no_grad()
-def test_variant(name):
+def test_variant(name, monkeypatch):
     native, size, stride, grid, widths = VARIANTS[name]
     architecture = find_architecture(name)
+    # OpenCLIP has timm build the image tower of SigLIP, whose depth no setting of it says.
+    monkeypatch.setattr(timm, "create_model", partial(timm.create_model, depth=2))
     for part in ("vision_cfg", "text_cfg"):
         if isinstance(architecture.config[part].get("layers"), int):
             architecture.config[part]["layers"] = 2
