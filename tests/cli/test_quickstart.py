@@ -102,7 +102,7 @@ def test_it_ends_in_a_threshold_a_report_a_gallery_and_a_search_page(led, crops)
 def test_stopped_it_says_how_to_go_on_and_does(led):
     out, ((code, _, errors), (_, text, _)) = led
     assert code == 130
-    assert not lacking(errors, f"--out {out}", "--minutes 0.001", "--device cpu")
+    assert not lacking(errors, f"--out {shlex.quote(str(out))}", "--minutes 0.001", "--device cpu")
     again = [line.strip() for line in text.splitlines()]
     inspect = next(place for place, line in enumerate(again) if " data inspect " in line)
     assert again[inspect + 1] == "(done before)"

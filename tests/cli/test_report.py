@@ -1,5 +1,6 @@
 """`promptreid report`, from runs to a page."""
 
+import shlex
 import shutil
 
 import pytest
@@ -131,12 +132,17 @@ def test_options_reach_what_collects(call, runs, asked, tmp_path):
     assert (options["batch_size"], options["cache"]) == (3, tmp_path / "kept")
 
 
+def quote(words):
+    return shlex.quote(str(words))
+
+
 def test_the_command_is_written_out_and_works(call, runs, asked):
     call(runs / "small", "--title", "two words", "--by", "side", "--pixelate")
     ((_, (spec,), options),) = asked
     assert options["options"].command == (
-        f"promptreid report {runs / 'small'} --data {spec} --by side --title 'two words' "
-        f"--map tsne --seed 0 --pixelate --out {runs / 'small' / 'report.html'}"
+        f"promptreid report {quote(runs / 'small')} --data {quote(spec)} --by side "
+        "--title 'two words' --map tsne --seed 0 --pixelate "
+        f"--out {quote(runs / 'small' / 'report.html')}"
     )
 
 

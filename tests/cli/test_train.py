@@ -102,11 +102,16 @@ def test_a_run_ends_with_its_gain_and_the_next_commands(capsys, crops, quick, tm
     assert last[2].startswith(f"  promptreid report '{out}'  ")
     assert last[3].startswith(f"  promptreid search FOLDER A.jpg --model '{out}'  ")
     image = crops / "000" / "0.png"
-    same = last[1].strip().partition("   ")[0].replace("A.jpg B.jpg", f"{image} {image}")
+    same = last[1].strip().partition("   ")[0].replace("A.jpg B.jpg", shlex.join([str(image)] * 2))
     code, told, err = run(capsys, *shlex.split(same)[1:])
     assert code == 0, err
     assert told.startswith("THE SAME")
-    search = last[3].strip().partition("   ")[0].replace("FOLDER A.jpg", f"{crops} {image}")
+    search = (
+        last[3]
+        .strip()
+        .partition("   ")[0]
+        .replace("FOLDER A.jpg", shlex.join(map(str, (crops, image))))
+    )
     code, told, err = run(capsys, *shlex.split(search)[1:], "--no-cache")
     assert code == 0, err
     assert "000" in told
@@ -120,7 +125,7 @@ def test_without_a_threshold_the_next_command_chooses_one(capsys, crops, quick, 
     )  # fmt: skip
     assert code == 0, err
     assert "Before training" not in told
-    assert f"  promptreid threshold {out} --data SPEC  " in told
+    assert f"  promptreid threshold {shlex.quote(str(out))} --data SPEC  " in told
 
 
 def test_options_for_hardware_are_settings_of_the_recipe(monkeypatch):
