@@ -1,6 +1,7 @@
 # A served gallery. Build: docker build -t promptreid .
 # Run, with the gallery, its model and tokens.json in ./data (see docs/service.md):
-#   docker run --read-only --tmpfs /tmp --cap-drop ALL -p 8080:8080 -v "$PWD/data:/data" promptreid
+#   docker run --stop-timeout 70 --read-only --tmpfs /tmp --cap-drop ALL -p 8080:8080 \
+#     -v "$PWD/data:/data" promptreid
 FROM python:3.11-slim
 
 # PyTorch for processors alone is a fraction of what brings CUDA along; for a graphics card:
