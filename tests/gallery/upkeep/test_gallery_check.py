@@ -1,5 +1,6 @@
 """A check finds a null sample that is out of date, and none where an index missed somebody."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -98,6 +99,16 @@ class Counting(Silent):
 
     def advance(self, count):
         self.counted[self._title][1] += count
+
+
+def test_reading_the_file_is_told_before_images_are_counted(gallery):
+    told = Counting()
+    told.doing = lambda text: nullcontext(told.counted.setdefault(text))
+    assert gallery.check(told) == []
+    reading, counted = list(told.counted)
+    assert gallery.records.place in reading
+    assert told.counted[reading] is None
+    assert told.counted[counted] == [80, 80]
 
 
 def test_comparing_many_is_counted(gallery, monkeypatch):
