@@ -1,6 +1,7 @@
 """Every benchmark agrees with its plain formulation at small sizes. Times are not looked at."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import rerank as rerank_bench
 from benchmarks import table
+from promptreid.cli.bench import bench
 from promptreid.cli.main import main
 from promptreid.models.towers.backbone import build_backbone
 from promptreid.models.towers.product_choice import has_onednn, own_choice
@@ -208,6 +210,11 @@ def test_short_work_is_run_again_and_long_work_is_not(monkeypatch):
     assert row.memory is None or row.memory >= 1 << 40
     row, calls = measured([0.1, 5.0, 1.0, 3.0, 2.0, 4.0])
     assert (calls, row.seconds, row.share_of_peak) == (6, 3.0, pytest.approx(2.0))
+
+
+def test_the_help_names_every_benchmark():
+    told = re.findall(r"[\w-]+", bench.help or "")
+    assert not {*BENCHMARKS, GROWTH} - set(told)
 
 
 def test_tables_of_growth_say_what_limits_what_was_measured():

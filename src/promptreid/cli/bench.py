@@ -35,11 +35,11 @@ def bench(
 ) -> None:
     """Measure speed side by side: plain formulations and ours, with equal results.
 
-    NAME is one or more of prompt-step, image-step, products, embed, decode, ranking, rerank,
-    gallery-search, tar-at-far and start; without one, all of these run (about a quarter of an hour
-    on two cores, with up to 12 GB of memory). Both sides of a row run in turns in this process, on
-    the same inputs, and their results are compared. The command fails when they differ by more than
-    is allowed, and when ours is slower than the plain formulation in every round.
+    NAME is one or more of prompt-step, image-step, products, embed, decode, feed, augment, ranking,
+    rerank, gallery-search, tar-at-far and start; without one, all of these run (about a quarter of
+    an hour on two cores, with up to 12 GB of memory). Both sides of a row run in turns in this
+    process, on the same inputs, and their results are compared. The command fails when they differ
+    by more than is allowed, and when ours is slower than the plain formulation in every round.
 
     growth is a table of its own: time and memory for galleries of a thousand to a million images,
     and for a hundred to a hundred thousand identities (a few minutes, up to 8 GB).
