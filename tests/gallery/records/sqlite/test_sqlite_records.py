@@ -56,6 +56,14 @@ def test_a_file_in_place_of_a_folder_is_not_taken(tmp_path):
         SqliteRecords.create(tmp_path / "file", {"aggregate": "best"})
 
 
+def test_a_gallery_in_the_folder_of_another_is_not_made(folder):
+    place = folder / "derived" / "second"
+    with pytest.raises(GalleryError) as caught:
+        SqliteRecords.create(place, {"aggregate": "best"})
+    assert not lacking(str(caught.value), str(place), str(folder), str(folder.with_name("second")))
+    assert not (folder / "derived").exists()
+
+
 def find_damage(folder):
     """Return what opening or checking a folder says is wrong."""
     try:

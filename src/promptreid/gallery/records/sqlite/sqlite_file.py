@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from promptreid.errors import GalleryError
+from promptreid.files import full_path
 from promptreid.gallery.gallery_errors import StoreFailedError, StoreInUseError
 from promptreid.gallery.records.erased_bytes import find_in_files
 from promptreid.gallery.records.sql.sql_store import SqlStore, keeping_rewriting_due
@@ -57,8 +58,14 @@ class SqliteFile(SqliteConnection, SqlStore):
         What is left of a creation that was stopped is no obstacle.
 
         Raises:
-            GalleryError: The folder holds something.
+            GalleryError: The folder holds something, or lies in that of another gallery.
         """
+        for above in full_path(folder).parents:
+            if (above / FILE).is_file():  # whose erasures look into all that is in its folder
+                raise GalleryError(
+                    f"{folder} lies in the gallery {above}. A gallery needs a folder outside of "
+                    f"others, such as {above.with_name(folder.name)}."
+                )
         taken = GalleryError(
             f"{folder} is there and not empty. A gallery needs a folder of its own."
         )
