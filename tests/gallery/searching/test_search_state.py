@@ -1,9 +1,11 @@
 """What follows from records is that of one revision of them, whatever comes in between."""
 
 import pytest
+from facts import lacking
 from gallery_model import PixelModel, draw_people, make_gallery
 
 from promptreid.gallery.gallery import Gallery
+from promptreid.gallery.gallery_errors import StoreFailedError
 from promptreid.gallery.records.sqlite.sqlite_records import SqliteRecords
 
 PICTURES, NAMES = draw_people(8, 3)
@@ -99,3 +101,20 @@ def test_what_was_read_in_part_is_read_anew(galleries, monkeypatch, read):
             other.search(PICTURES[:1])
     assert other.search(PICTURES) == one.search(PICTURES)
     assert other.check() == []
+
+
+def test_a_server_that_fails_after_the_change_does_not_hide_that_it_is_stored(
+    galleries, monkeypatch
+):
+    one, other = galleries
+
+    def fail():
+        raise StoreFailedError("The index milvus://there/people cannot be used: gone.")
+
+    monkeypatch.setattr(one._state.index, "settle", fail)
+    with pytest.raises(StoreFailedError) as caught:
+        one.erase("person 1")
+    assert not lacking(str(caught.value), "is stored", "milvus://there/people")
+    assert "person 1" not in [row.name for row in other.identities()]
+    monkeypatch.undo()
+    assert "person 1" not in [row.name for row in one.identities()]

@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from promptreid.gallery.gallery_errors import StoreFailedError
 from promptreid.gallery.records.record_store import Records
 from promptreid.gallery.searching.aggregate import Aggregate
 from promptreid.gallery.searching.answer import (
@@ -110,6 +111,10 @@ class SearchState:
             records: The records.
             computed: The null sample as it was when the state was refreshed last, which takes the
                 place of the one that is kept.
+
+        Raises:
+            StoreFailedError: The records cannot be written; or they are, and a server that searches
+                them, which is brought up to date later, does not answer.
         """
         try:
             with records.writing():
@@ -135,7 +140,10 @@ class SearchState:
         except BaseException:
             self.clear()  # the memory is ahead of what was rolled back
             raise
-        self.settle(records)
+        try:
+            self.settle(records)
+        except StoreFailedError as error:
+            raise StoreFailedError(f"What was changed is stored. {error}") from error
 
     def settle(self, records: Records) -> None:
         """Keep in files or on servers what follows from what is committed."""
