@@ -177,6 +177,11 @@ def test_all_that_has_no_equal_is_named_at_once(tmp_path):
         ("a: 1\n", "no configuration that is known"),
         ("MODEL: {JPM: True}\n", "TransReID"),
         ("_BASE_: x.yml\n", "FastReID"),
+        ("{model_cfg: {embed_dim: 512}, preprocess_cfg: {}}", "backbone.pretrained=FOLDER"),
+        (
+            "{architectures: [CLIPModel], vision_config: {patch_size: 16}}",
+            "backbone.pretrained=FOLDER",
+        ),
         ("- 1\n", "holds no keys"),
         ("a: !!python/object:os.system x\n", "not YAML that can be taken over"),
         ("a: [\n", "not YAML"),

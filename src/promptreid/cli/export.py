@@ -91,7 +91,8 @@ _PIXELS = {
     default=8,
     show_default=True,
     metavar="N",
-    help="Compare N images with the model before the file takes its name; 0 for none.",
+    help="Compare N images, and one of a single colour, with the model before the file takes its "
+    "name; 0 for none.",
 )
 @click.option(
     "--images",

@@ -72,6 +72,11 @@ def tell_origin(values: Mapping[str, Any]) -> str:
         )
     if "MODEL.META_ARCHITECTURE" in keys or "_BASE_" in keys:
         raise _not_taken("FastReID", "its backbones and heads have no equal here")
+    if {"model_cfg", "text_config", "vision_config"} & sections:
+        raise ConfigError(
+            "This describes weights of CLIP, not a training. To start from them, train with "
+            "backbone.pretrained=FOLDER, the folder that this file and the weights lie in."
+        )
     if {"dataset", "aspect"} <= keys or "variant" in keys:
         return "CLIP-FH"
     if any(key.startswith(("SOLVER.STAGE1", "SOLVER.STAGE2")) for key in keys):
