@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
@@ -11,6 +12,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+
+# In torch 2.4 it calls what it uses itself deprecated, in each process of a training.
+warnings.filterwarnings("ignore", "", FutureWarning, r"torch\.utils\.checkpoint")
 
 Result = TypeVar("Result")
 
