@@ -124,13 +124,13 @@ def limited(model, images, error, *, backward=False):
     forward = model.backbone.image.forward
 
     def fails(gradient):
-        raise error
+        raise type(error)(*error.args)  # one that is kept would keep what its frames hold
 
     def run(batch, **named):
         features = forward(batch, **named)
         if len(batch) > images:
             if not backward:
-                raise error
+                fails(None)
             features.projected.register_hook(fails)
         return features
 
