@@ -148,34 +148,28 @@ def _render_all(plan: _Plan, folder: Path, progress: Callable[[int, int], None] 
     """Render identities, distractors and junk into `folder`, in as many processes as asked."""
     junk = -(-plan.distractors // 4)
     subjects = plan.identities + plan.distractors + junk
-    jobs = [
-        range(start, min(start + _TOGETHER, subjects)) for start in range(0, subjects, _TOGETHER)
-    ]
     if progress:
         progress(0, subjects)
-    done = 0
-    work = partial(_render_subjects, plan, folder)
-    with closing(render_each(work, jobs, workers=plan.workers)) as counts:
-        for count in counts:
-            done += count
+    work = partial(_render_subject, plan, folder)
+    rendered = render_each(work, range(subjects), workers=plan.workers, at_a_time=_TOGETHER)
+    with closing(rendered):
+        for done, _ in enumerate(rendered, start=1):
             if progress:
                 progress(done, subjects)
 
 
 @lru_cache(maxsize=1)
 def _site(index: int, seed: int, cameras: int) -> PersonDomain:
-    """A site, kept by a process from one batch of subjects to the next."""
+    """A site, kept by a process from one subject to the next."""
     return domain(index, seed=seed, cameras=cameras)
 
 
-def _render_subjects(plan: _Plan, folder: Path, subjects: range) -> int:
+def _render_subject(plan: _Plan, folder: Path, subject: int) -> None:
     site = _site(plan.domain_index, plan.seed, plan.cameras)
-    for subject in subjects:
-        if subject < plan.identities:
-            _write_identity(plan, folder, site, subject)
-        else:
-            _write_stranger(plan, folder, site, subject)
-    return len(subjects)
+    if subject < plan.identities:
+        _write_identity(plan, folder, site, subject)
+    else:
+        _write_stranger(plan, folder, site, subject)
 
 
 def _write_identity(plan: _Plan, folder: Path, site: PersonDomain, subject: int) -> None:
