@@ -124,14 +124,11 @@ class SearchState:
                     self.table.revision = before  # what is changed from here on is yet to be read
                 yield
                 change = self._follow(records)
-                if change.anew or computed is not None:
-                    self.null = NullSample.from_rows(records.null_rows())
-                    if change.anew or computed is None:
-                        fresh = null_from_scratch(self.ranking)
-                    else:
-                        fresh = update_null(self.ranking, computed, change).apply(computed)
-                    gone = np.setdiff1d(self.null.identities, fresh.identities)
-                    changes = NullChanges(fresh, tuple(gone.tolist()))
+                if change.anew:
+                    changes = self._replace_null(records, null_from_scratch(self.ranking))
+                elif computed is not None:
+                    fresh = update_null(self.ranking, computed, change).apply(computed)
+                    changes = self._replace_null(records, fresh)
                 else:
                     changes = update_null(self.ranking, self.null, change)
                 records.put_null_rows(changes.rows.rows(), changes.removed)
@@ -144,6 +141,12 @@ class SearchState:
             self.settle(records)
         except StoreFailedError as error:
             raise StoreFailedError(f"What was changed is stored. {error}") from error
+
+    def _replace_null(self, records: Records, fresh: NullSample) -> NullChanges:
+        """Return what leads from the null sample that is kept to another one."""
+        self.null = NullSample.from_rows(records.null_rows())
+        gone = np.setdiff1d(self.null.identities, fresh.identities)
+        return NullChanges(fresh, tuple(gone.tolist()))
 
     def settle(self, records: Records) -> None:
         """Keep in files or on servers what follows from what is committed."""
